@@ -1,0 +1,75 @@
+"""The command line: one module a verb, each a thin shell around the Python function of the same name."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Annotated, Any
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from l1emu import __version__
+from l1emu.errors import L1emuError
+
+VERBS = {
+    "run": "a whole study: events, emulation, budget, stream, rate against efficiency",
+    "generate": "make an event sample from a recipe (extra: generate)",
+    "train": "train a tagger from its recipe (extra: train)",
+    "convert": "a trained model to an hls4ml project, a firmware file and golden vectors (extra: train)",
+    "emulate": "emulate a firmware on jets, bit for bit",
+    "verify": "compare the emulation of an hls4ml project with its own C++, layer by layer",
+    "report": "read a synthesis report",
+    "budget": "check a tagger's latency against a budget",
+    "simulate": "simulate the 40 MHz stream",
+    "rates": "trigger rate against signal efficiency",
+}
+
+
+class _Verbs(TyperGroup):
+    """Verbs that are imported when they are called: `l1emu --help` loads neither numba nor TensorFlow."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> Any:
+        if name not in VERBS:
+            return None
+        module = import_module(f"l1emu.cli.{name}")
+        single = typer.Typer(add_completion=False)
+        single.command(name, short_help=VERBS[name])(getattr(module, name))
+        command = typer.main.get_command(single)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+app = typer.Typer(cls=_Verbs, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"l1emu {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _app(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """A trigger emulator with a latency budget for the LHC's Level-1 triggers."""
+
+
+def main() -> None:
+    """Run the command line. An `L1emuError` is one line on standard error and exit code 2; Ctrl-C is 130."""
+    try:
+        app()
+    except L1emuError as error:
+        print(f"l1emu: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("l1emu: interrupted; nothing half-written is left behind", file=sys.stderr)
+        sys.exit(130)
