@@ -1,0 +1,40 @@
+# Two commands do all the set-up: `make run` (core dependencies only) and `make test` (all extras).
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: run test test-all lint bench clean
+
+run: $(VENV)/.core
+	$(BIN)/l1emu run
+
+test: $(VENV)/.all lint
+	$(BIN)/python -m pytest
+
+test-all: $(VENV)/.all lint
+	$(BIN)/python -m pytest -m "exhaustive or not exhaustive"
+
+lint: $(VENV)/.all
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.all
+	$(BIN)/python benchmarks/emulator.py
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v[:2] >= (3, 11) else f"l1emu needs Python 3.11, this is {v[0]}.{v[1]}: set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP_INSTALL) -e .
+	touch $@
+
+$(VENV)/.all: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP_INSTALL) -e '.[train,generate,test]'
+	touch $@ $(VENV)/.core
+
+clean:
+	rm -rf $(VENV) results build dist .pytest_cache .mypy_cache .ruff_cache
