@@ -1,0 +1,1 @@
+"""Crossings, Level-1 candidates, jets and their features."""
