@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,9 +32,7 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     for key_node, _ in node.value:
         key = loader.construct_object(key_node)
         if key in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {key!r} stands twice", key_node.start_mark
-            )
+            raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", key_node.start_mark)
         seen.add(key)
     loader.flatten_mapping(node)
     return dict(loader.construct_pairs(node, deep=True))
@@ -61,7 +60,8 @@ def load_config(path: str | os.PathLike[str], schema: type[C]) -> C:
     if not isinstance(data, dict):
         raise L1emuError("not a mapping of keys to values", path=file, value=data, expected="YAML keys and values")
     try:
-        return schema.model_validate(data)
+        # as JSON, so that strictness means a list for a tuple and a string for an enumeration
+        return schema.model_validate_json(json.dumps(data, default=str))
     except ValidationError as error:
         raise _explained(error, file, text, schema) from None
 

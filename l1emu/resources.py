@@ -41,5 +41,7 @@ def resolve(name: str, base: Path) -> Path:
         return resource(name)
     except L1emuError:
         raise L1emuError(
-            "no such file", value=name, expected=f"a path relative to {base}, or one of the files that come with l1emu"
+            "no such file",
+            value=name,
+            expected=f"a path relative to {base}, or one of the files that come with l1emu",
         ) from None

@@ -1,0 +1,85 @@
+"""The package as a whole: what its core may import, and where it finds what it ships."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from l1emu.cli import VERBS
+from l1emu.errors import L1emuError
+from l1emu.resources import resolve, resource
+
+EXTRAS = {
+    "tensorflow",
+    "keras",
+    "tf_keras",
+    "qkeras",
+    "hls4ml",
+    "pythia8mc",
+    "pythia8",
+    "fastjet",
+    "sklearn",
+    "dask",
+}
+
+
+def modules_after(code: str) -> set[str]:
+    report = "import sys; print(' '.join(sorted({m.split('.')[0] for m in sys.modules})))"
+    done = subprocess.run([sys.executable, "-c", f"{code}; {report}"], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_core_imports_no_extra() -> None:
+    core = ["firmware", "emulator", "events", "latency", "stream", "trigger", "study", "report", "layers"]
+    loaded = modules_after("; ".join(f"import l1emu.{room}" for room in core))
+    assert not loaded & EXTRAS
+
+
+@pytest.mark.parametrize("verb", [v for v in VERBS if v not in {"generate", "train", "convert"}])
+def test_a_core_verb_imports_no_extra(verb: str) -> None:
+    assert not modules_after(f"import l1emu.cli.{verb}") & EXTRAS
+
+
+def test_help_loads_no_heavy_library() -> None:
+    assert not modules_after("import l1emu, l1emu.cli") & (EXTRAS | {"numba", "numpy", "awkward", "matplotlib"})
+
+
+def test_rooms_import_only_what_the_design_allows() -> None:
+    forbidden = {
+        "firmware": {"events", "trigger", "latency", "stream", "training", "study"},
+        "layers": {"events", "trigger", "latency", "stream", "training", "study", "firmware", "emulator"},
+        "emulator": {"events", "trigger", "latency", "stream", "training", "study"},
+        "latency": {"events", "trigger", "stream", "training", "study", "emulator", "firmware"},
+        "stream": {"events", "trigger", "training", "study", "emulator", "firmware"},
+        "events": {"firmware", "emulator", "layers", "latency", "stream", "training", "study", "trigger"},
+        "trigger": {"firmware", "emulator", "layers", "latency", "training", "study"},
+    }
+    root = Path(__file__).parent.parent / "l1emu"
+    wrong = []
+    for room, others in forbidden.items():
+        for file in sorted((root / room).rglob("*.py")):
+            for line in file.read_text().splitlines():
+                words = line.split()
+                if words[:1] in (["from"], ["import"]) and words[1].startswith("l1emu."):
+                    if words[1].split(".")[1] in others:
+                        wrong.append(f"{file.relative_to(root)}: {line.strip()}")
+    assert not wrong
+
+
+def test_resources() -> None:
+    assert resource("budgets/cms-phase2.yaml").is_file()
+    assert resource("data/study.yaml").is_file()
+    with pytest.raises(L1emuError, match="no such file comes with l1emu"):
+        resource("budgets/absent.yaml")
+
+
+def test_resolve_prefers_the_configs_own_folder(tmp_path: Path) -> None:
+    assert resolve("budgets/cms-phase2.yaml", tmp_path) == resource("budgets/cms-phase2.yaml")
+    (tmp_path / "budgets").mkdir()
+    (tmp_path / "budgets" / "cms-phase2.yaml").touch()
+    assert resolve("budgets/cms-phase2.yaml", tmp_path) == tmp_path / "budgets" / "cms-phase2.yaml"
+    with pytest.raises(L1emuError, match="'absent'"):
+        resolve("absent", tmp_path)
