@@ -1,0 +1,38 @@
+"""Scale and shift per channel: `nnet::normalize`, for batch normalization and for scales."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from l1emu.fixedpoint import Exact, FixedPoint, Raw
+from l1emu.layers.base import Ints, Layer
+
+
+@dataclass(frozen=True, eq=False)
+class BatchNormalization(Layer):
+    """``x * scale + bias``, exact, then the assignment; the channel is the flat index modulo `n_filt`."""
+
+    scale: Ints
+    scale_type: FixedPoint
+    bias: Ints
+    bias_type: FixedPoint
+    n_filt: int
+
+    kind: ClassVar[str] = "batchnorm"
+
+    def check(self) -> None:
+        self._require_raw("scale", self.scale, self.scale_type, (self.n_filt,))
+        self._require_raw("bias", self.bias, self.bias_type, (self.n_filt,))
+        ok = self.inputs[0].size == self.output.size and self.output.size % self.n_filt == 0
+        self._require(ok, "sizes do not fit", (self.inputs[0].shape, self.output.shape, self.n_filt))
+
+    def reference(self, *raw: Raw) -> Raw:
+        jets = len(raw[0])
+        channel = np.arange(self.output.size) % self.n_filt
+        x = Exact.of(raw[0].reshape(jets, -1), self.inputs[0].type)
+        scale = Exact.of(self.scale[channel], self.scale_type)
+        bias = Exact.of(self.bias[channel], self.bias_type)
+        return (x * scale + bias).cast(self.output.type).raw.reshape(jets, *self.output.shape)
