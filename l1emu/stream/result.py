@@ -1,0 +1,162 @@
+"""What a simulation of the stream found: rates, losses by cause, latencies, occupancies, and their digest."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from l1emu.stream.beam import BX_NS
+
+QUANTILES = {"p50": (1, 2), "p99": (99, 100), "p999999": (999_999, 1_000_000)}
+"""Printed quantiles as exact fractions of the entries."""
+
+
+@dataclass(frozen=True)
+class LatencySummary:
+    """Quantiles of a time, in ns.
+
+    A quantile is the smallest time that at least this fraction of the entries does not exceed; with less than a
+    million entries `p999999` is therefore the largest time seen.
+    """
+
+    entries: int
+    p50: float
+    p99: float
+    p999999: float
+    max: float
+
+    @classmethod
+    def of(cls, histogram: Counter[int], ticks_per_bx: int) -> LatencySummary:
+        """Summary of a histogram {ticks: entries}; all zero where it is empty."""
+        entries = histogram.total()
+        if not entries:
+            return cls(0, 0.0, 0.0, 0.0, 0.0)
+        ticks = np.asarray(sorted(histogram), np.int64)
+        cumulative = np.cumsum([histogram[int(t)] for t in ticks])
+        values = {}
+        for name, (part, whole) in QUANTILES.items():
+            rank = -(-entries * part // whole)
+            values[name] = float(ticks[np.searchsorted(cumulative, rank)]) * BX_NS / ticks_per_bx
+        return cls(entries, max=float(ticks[-1]) * BX_NS / ticks_per_bx, **values)
+
+    def as_json(self) -> dict[str, float]:
+        """Quantiles and maximum in ns."""
+        return {"p50": self.p50, "p99": self.p99, "p999999": self.p999999, "max": self.max}
+
+
+@dataclass(frozen=True, eq=False)
+class StreamResult:
+    """One simulation of the stream.
+
+    Rates are fractions of the simulated colliding crossings times the colliding rate; losses are of accepts of the
+    menu, dead time is the fraction of colliding crossings in which a trigger rule would have forbidden an accept.
+    """
+
+    topology: str
+    filling_scheme: str
+    engine: str
+    orbits: int
+    seed: int
+    tagger: dict[str, int | float]
+    crossings: int
+    colliding: int
+    triggered: int
+    accepted: int
+    lost: dict[str, int]
+    late: int
+    dead_fraction: dict[str, float]
+    jets: dict[str, int]
+    latency: LatencySummary
+    stations: dict[str, LatencySummary]
+    budget_ns: float
+    occupancy_max: dict[str, int]
+    colliding_rate_khz: float
+    max_accept_khz: float
+    histogram_ticks: npt.NDArray[np.int64]
+    histogram_crossings: npt.NDArray[np.int64]
+    ticks_per_bx: int
+    tagger_load: float
+    unverified: list[str]
+    digest: str
+    crossings_per_second: float
+
+    @property
+    def late_fraction(self) -> float:
+        """Colliding crossings, accepted by the menu or not, whose decision misses the budget."""
+        return self.late / self.colliding
+
+    @property
+    def late_fraction_upper(self) -> float:
+        """Upper end of the one-sided 95 % Clopper-Pearson interval of `late_fraction`.
+
+        It takes crossings as independent, which neighbours in a busy stretch are not: a guide, not a guarantee.
+        """
+        if self.late == self.colliding:
+            return 1.0
+        return float(stats.beta.ppf(0.95, self.late + 1, self.colliding - self.late))
+
+    @property
+    def slack_ns(self) -> float:
+        """Budget less the longest latency seen; negative where a crossing was late."""
+        return self.budget_ns - self.latency.max
+
+    @property
+    def histogram_ns(self) -> npt.NDArray[np.float64]:
+        """The latencies end to end that occurred, in ns, ascending; `histogram_crossings` says how often."""
+        return self.histogram_ticks * BX_NS / self.ticks_per_bx
+
+    def rate_khz(self, crossings: int) -> float:
+        """The rate in kHz of something that happened in so many of the simulated crossings."""
+        return crossings / self.colliding * self.colliding_rate_khz
+
+    def rate_error_khz(self, crossings: int) -> float:
+        """Its Poisson standard error in kHz."""
+        return math.sqrt(crossings) / self.colliding * self.colliding_rate_khz
+
+    def as_json(self) -> dict[str, Any]:
+        """As a JSON document; times in ns, rates in kHz."""
+        return {
+            "topology": self.topology,
+            "filling_scheme": self.filling_scheme,
+            "engine": self.engine,
+            "orbits": self.orbits,
+            "seed": self.seed,
+            "tagger": self.tagger,
+            "tagger_load": self.tagger_load,
+            "crossings": self.crossings,
+            "colliding": self.colliding,
+            "triggered": self.triggered,
+            "accepted": self.accepted,
+            "lost": self.lost,
+            "late": self.late,
+            "late_fraction": self.late_fraction,
+            "late_fraction_upper95": self.late_fraction_upper,
+            "dead_fraction": self.dead_fraction,
+            "jets": self.jets,
+            "latency_ns": self.latency.as_json(),
+            "stations_ns": {name: summary.as_json() for name, summary in self.stations.items()},
+            "budget_ns": self.budget_ns,
+            "slack_ns": self.slack_ns,
+            "occupancy_max": self.occupancy_max,
+            "rate_khz": {
+                "colliding": self.colliding_rate_khz,
+                "in": self.rate_khz(self.triggered),
+                "in_error": self.rate_error_khz(self.triggered),
+                "out": self.rate_khz(self.accepted),
+                "out_error": self.rate_error_khz(self.accepted),
+                "readout_limit": self.max_accept_khz,
+            },
+            "histogram": {
+                "latency_ns": self.histogram_ns.tolist(),
+                "crossings": self.histogram_crossings.tolist(),
+            },
+            "unverified": self.unverified,
+            "digest": self.digest,
+            "crossings_per_second": self.crossings_per_second,
+        }
