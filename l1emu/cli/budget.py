@@ -1,0 +1,176 @@
+"""`l1emu budget`: whether a tagger keeps to a latency budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from l1emu.cli.options import Json, console, print_json
+from l1emu.errors import L1emuError
+from l1emu.latency.budget import Budget, read_budget, waterfall
+from l1emu.latency.check import BudgetCheck, Limit, check
+from l1emu.latency.clock import CROSSING_NS
+from l1emu.latency.reports import read_report
+from l1emu.latency.timing import TaggerTiming, read_timing
+from l1emu.resources import resolve, resource
+
+
+def budget(
+    budget: Annotated[
+        str, typer.Argument(metavar="[BUDGET]", help="A budget in YAML.", show_default=True)
+    ] = "budgets/cms-phase2.yaml",
+    report: Annotated[
+        Path | None, typer.Option("--report", help="The tagger's synthesis report: a file or a project folder.")
+    ] = None,
+    latency: Annotated[int | None, typer.Option("--latency", help="The tagger's latency in cycles, as stated.")] = None,
+    interval: Annotated[
+        int | None, typer.Option("--interval", help="Its initiation interval in cycles, as stated.")
+    ] = None,
+    clock: Annotated[
+        float | None, typer.Option("--clock", metavar="MHZ", help="The clock that will run, in place of the budget's.")
+    ] = None,
+    jets: Annotated[int | None, typer.Option("--jets", help="Jets of an event, in place of the budget's.")] = None,
+    copies: Annotated[
+        int | None, typer.Option("--copies", help="Copies of the tagger, in place of the budget's.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Check a tagger against a latency budget: its slice, the whole chain, the rate of crossings.
+
+    Without --report or --latency the numbers stated for the default tagger are taken. Exit code 0 if the tagger keeps
+    to the budget, 1 if not, 2 for bad input.
+    """
+    plan = read_budget(resolve(budget, Path.cwd()))
+    result = check(
+        plan, _timing(report, latency, interval, plan.clock.value if clock is None else clock), jets=jets, copies=copies
+    )
+    if json:
+        print_json(result.as_dict())
+    else:
+        _show(plan, result)
+    if not result.passed:
+        raise typer.Exit(1)
+
+
+def _timing(report: Path | None, latency: int | None, interval: int | None, clock: float) -> TaggerTiming:
+    if report is not None:
+        if latency is not None or interval is not None:
+            raise L1emuError("--report and --latency or --interval at once", expected="one of the two")
+        return TaggerTiming.from_report(read_report(report), clock)
+    if latency is None and interval is None:
+        return TaggerTiming.from_stated(read_timing(resource("budgets/default-tagger.yaml")), clock)
+    if latency is None or interval is None:
+        raise L1emuError(
+            "half of a timing",
+            where="--interval" if interval is None else "--latency",
+            expected="--latency CYCLES and --interval CYCLES together",
+        )
+    return TaggerTiming(
+        latency,
+        interval,
+        clock,
+        "stated on the command line",
+        "stated",
+        caveats=("the cycles are stated, not synthesized",),
+    )
+
+
+def _show(plan: Budget, result: BudgetCheck) -> None:
+    out = console()
+    out.print(stages_table(plan))
+    out.print(_answers(result))
+    timing = result.timing
+    out.print(
+        Text(
+            f"tagger: {timing.latency_cycles} cycles, interval {timing.interval_cycles}, {timing.kind}: {timing.origin}"
+        )
+    )
+    for caveat in timing.caveats:
+        out.print(Text(f"note: {caveat}", style="yellow"))
+    for reason in result.reasons:
+        out.print(Text(reason, style="red"))
+    verdict = "PASS" if result.passed else "FAIL"
+    style = "bold green" if result.passed else "bold red"
+    unproven = " (on unverified numbers)" if result.status == "unverified" else ""
+    out.print(Text(f"{verdict}{unproven}", style=style))
+
+
+def stages_table(plan: Budget) -> Table:
+    """The stages with cumulative time, status and source."""
+    table = Table(title=f"{plan.name}: {plan.total.value} crossings, {plan.total_ns:,.0f} ns", title_justify="left")
+    for name in ("stage", "BX", "ns", "until ns"):
+        table.add_column(name, justify="left" if name == "stage" else "right", overflow="fold")
+    table.add_column("status")
+    table.add_column("source", overflow="fold", ratio=1)
+    for row in waterfall(plan):
+        stage = row.stage
+        table.add_row(
+            Text(stage.name),
+            str(stage.crossings),
+            f"{row.end_ns - row.begin_ns:,.0f}",
+            f"{row.end_ns:,.0f}",
+            _status(stage.status),
+            Text(stage.source),
+        )
+        if stage.tagger is not None:
+            held = stage.tagger
+            table.add_row(
+                Text("  of which the tagger"),
+                str(held.crossings),
+                f"{held.crossings * CROSSING_NS:,.0f}",
+                "",
+                _status(held.status),
+                Text(held.source),
+            )
+    return table
+
+
+def _answers(result: BudgetCheck) -> Table:
+    timing = result.timing
+    table = Table(title="The tagger in it", title_justify="left")
+    for name in ("question", "used", "allowed", "slack", "answer"):
+        table.add_column(name, justify="left" if name in ("question", "answer") else "right")
+    table.add_column("status")
+    wait = f", after a wait of {result.wait_cycles}" if result.wait_cycles else ""
+    for question, limit in (
+        (
+            f"its slice: {timing.latency_cycles} cycles{wait}, at {timing.clock_mhz:g} MHz ({timing.period_ns:.4f} ns)",
+            result.slice,
+        ),
+        ("collision to accept, contingency free", result.chain),
+    ):
+        table.add_row(
+            question,
+            _time(limit.used_crossings),
+            _time(limit.allowed_crossings),
+            _slack(limit),
+            "fits" if limit.passed else "TOO LONG",
+            _status(limit.status),
+        )
+    share = "copy" if result.copies == 1 else "copies"
+    table.add_row(
+        f"keeps up: {result.jets} jets, {result.copies} {share}, an event every "
+        f"{result.budget.time_multiplexing.value} BX",
+        f"{result.busy_cycles} cycles",
+        f"{result.window_cycles} cycles",
+        f"{result.window_cycles - result.busy_cycles} cycles",
+        "yes" if result.keeps_up else f"NO, {result.copies_needed} copies needed",
+        _status(timing.status),
+    )
+    return table
+
+
+def _time(crossings: int) -> str:
+    return f"{crossings} BX, {crossings * CROSSING_NS:,.0f} ns"
+
+
+def _slack(limit: Limit) -> str:
+    return f"{limit.slack_crossings} BX, {limit.slack_ns:,.0f} ns"
+
+
+def _status(status: str) -> Text:
+    return Text(status, style="green" if status == "verified" else "yellow")

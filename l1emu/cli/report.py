@@ -1,0 +1,62 @@
+"""`l1emu report`: what a synthesis report claims, and what is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from l1emu.cli.options import Json, console, print_json
+from l1emu.latency.reports import SynthesisReport, read_report
+
+
+def report(
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="A csynth.xml, csynth.rpt or cosim.rpt, or a project folder.")
+    ],
+    json: Json = False,
+) -> None:
+    """Read a synthesis report of Vivado HLS or Vitis HLS, from a file or a project folder."""
+    result = read_report(path)
+    if json:
+        print_json(result.as_dict())
+        return
+    out = console()
+    out.print(_summary(result))
+    for problem in result.problems:
+        out.print(("[bold red]void[/]  " if problem.voids else "[yellow]note[/]  "), end="")
+        out.print(problem.text, markup=False, highlight=False)
+
+
+def _summary(result: SynthesisReport) -> Table:
+    table = Table(title=f"{result.top} ({result.kind})", show_header=False, title_justify="left")
+    table.add_column(style="bold")
+    table.add_column()
+    table.add_row("origin", result.origin)
+    table.add_row("part", result.part or "not stated")
+    clocks = (result.clock_target_ns, result.clock_estimated_ns, result.clock_uncertainty_ns)
+    table.add_row(
+        "clock",
+        "not stated" if None in clocks else "target {:g} ns, estimated {:g} ns, uncertainty {:g} ns".format(*clocks),
+    )
+    table.add_row("latency", _range(*result.latency_cycles) + (" [bold red]VOID[/]" if result.void else ""))
+    if result.cosimulated_cycles is not None:
+        table.add_row("co-simulated", _range(*result.cosimulated_cycles))
+    table.add_row("interval", _range(*result.interval_cycles))
+    table.add_row("pipeline", result.pipeline or "not stated")
+    available = result.available.as_dict()
+    for name, used in result.resources.as_dict().items():
+        if used is None:
+            continue
+        offered = available[name]
+        share = f" of {offered:,} ({100 * used / offered:.1f} %)" if offered else ""
+        table.add_row(name, f"{used:,}{share}")
+    return table
+
+
+def _range(low: int | None, high: int | None) -> str:
+    if low is None or high is None:
+        return "not measured"
+    return f"{low} cycles" if low == high else f"{low} to {high} cycles"

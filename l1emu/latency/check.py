@@ -1,0 +1,230 @@
+"""Whether a tagger keeps to a budget: its own slice, the whole chain, and the rate of crossings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from l1emu.errors import L1emuError
+from l1emu.latency.budget import Budget, waterfall
+from l1emu.latency.clock import CROSSING_NS, multiple
+from l1emu.latency.timing import Status, TaggerTiming
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One limit: what is used of what is allowed; `exact_ns` is what is used before it is rounded up to crossings."""
+
+    exact_ns: float
+    used_crossings: int
+    allowed_crossings: int
+    status: Status
+
+    @property
+    def used_ns(self) -> float:
+        """What is used in ns, in whole crossings, since boards hand over at crossings."""
+        return self.used_crossings * CROSSING_NS
+
+    @property
+    def allowed_ns(self) -> float:
+        """The limit in ns."""
+        return self.allowed_crossings * CROSSING_NS
+
+    @property
+    def slack_ns(self) -> float:
+        """What is left in ns; negative if the limit is exceeded."""
+        return self.slack_crossings * CROSSING_NS
+
+    @property
+    def slack_crossings(self) -> int:
+        """What is left, in whole crossings."""
+        return self.allowed_crossings - self.used_crossings
+
+    @property
+    def passed(self) -> bool:
+        """Whether the limit is kept."""
+        return self.slack_crossings >= 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The limit for JSON."""
+        return {
+            "exact_ns": self.exact_ns,
+            "used_ns": self.used_ns,
+            "used_crossings": self.used_crossings,
+            "allowed_ns": self.allowed_ns,
+            "allowed_crossings": self.allowed_crossings,
+            "slack_ns": self.slack_ns,
+            "slack_crossings": self.slack_crossings,
+            "passed": self.passed,
+            "status": self.status,
+        }
+
+
+@dataclass(frozen=True)
+class BudgetCheck:
+    """The answer to whether a tagger keeps to a budget.
+
+    Attributes
+    ----------
+    jets, copies
+        Jets of one event and the copies of the tagger among which they are dealt in turn.
+    wait_cycles
+        From the first jet of an event to the moment when its last jet can enter a copy.
+    slice, chain
+        The tagger's own slice, and the chain from collision to accept with the tagger's true length in the place of
+        its slice and without the contingency.
+    window_cycles, busy_cycles
+        Cycles that a time-multiplexed board has for an event, and those for which its busiest copy is taken.
+    keeps_up
+        Whether the copies are free again before the next event.
+    copies_needed
+        The least number of copies that keeps up.
+    """
+
+    budget: Budget
+    timing: TaggerTiming
+    jets: int
+    copies: int
+    wait_cycles: int
+    slice: Limit
+    chain: Limit
+    window_cycles: int
+    busy_cycles: int
+    keeps_up: bool
+    copies_needed: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything holds and no problem voids the tagger's latency."""
+        return self.slice.passed and self.chain.passed and self.keeps_up and not self.timing.void
+
+    @property
+    def status(self) -> Status:
+        """`verified` only if the tagger's timing and every stage of the chain are."""
+        return self.chain.status
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the check fails, one sentence each; empty if it passes."""
+        found = [f"the tagger's latency is void: {text}" for text in self.timing.void]
+        if not self.slice.passed:
+            found.append(
+                f"the tagger needs {self.slice.used_crossings} crossings, its slice has {self.slice.allowed_crossings}"
+            )
+        if not self.chain.passed:
+            found.append(f"the chain takes {self.chain.used_crossings} crossings of {self.chain.allowed_crossings}")
+        if not self.keeps_up:
+            found.append(
+                f"{self.jets} jets keep {_copies(self.copies)} busy for {self.busy_cycles} cycles, a new event comes "
+                f"after {self.window_cycles}: {_copies(self.copies_needed)} needed"
+            )
+        return tuple(found)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The check as `l1emu budget --json` prints it; `budget_ns`, `used_ns` and `slack_ns` are the chain's."""
+        return {
+            "budget": self.budget.name,
+            "passed": self.passed,
+            "status": self.status,
+            "reasons": list(self.reasons),
+            "budget_ns": self.chain.allowed_ns,
+            "used_ns": self.chain.used_ns,
+            "slack_ns": self.chain.slack_ns,
+            "slice": self.slice.as_dict(),
+            "chain": self.chain.as_dict(),
+            "throughput": {
+                "jets": self.jets,
+                "copies": self.copies,
+                "copies_needed": self.copies_needed,
+                "time_multiplexing": self.budget.time_multiplexing.value,
+                "window_cycles": self.window_cycles,
+                "busy_cycles": self.busy_cycles,
+                "keeps_up": self.keeps_up,
+            },
+            "tagger": {**self.timing.as_dict(), "wait_cycles": self.wait_cycles},
+            "inputs": {
+                name: {"value": value.value, "source": value.source, "status": value.status}
+                for name, value in (
+                    ("total", self.budget.total),
+                    ("clock", self.budget.clock),
+                    ("time_multiplexing", self.budget.time_multiplexing),
+                    ("jets", self.budget.jets),
+                    ("copies", self.budget.copies),
+                )
+            },
+            "stages": [row.as_dict() for row in waterfall(self.budget)],
+        }
+
+
+def check(budget: Budget, timing: TaggerTiming, *, jets: int | None = None, copies: int | None = None) -> BudgetCheck:
+    """Check a tagger against a budget, at the clock that will run (`timing.clock_mhz`).
+
+    Jets of one event are dealt in turn to the copies, one an interval and copy, so that the last of N jets enters
+    ceil(N / C) - 1 intervals after the first and leaves one latency later. The board that then sends them hands over
+    at a crossing: the time is rounded up to whole crossings. A copy must be free when the next event of its
+    time-multiplexed board comes, ceil(N / C) intervals within the window, as no queue lies before the copies. This is
+    stricter than N x interval / C <= window where C does not divide N.
+
+    Parameters
+    ----------
+    jets, copies
+        In place of the budget's.
+
+    Raises
+    ------
+    L1emuError
+        if `jets` or `copies` is below 1.
+    """
+    n_jets = budget.jets.value if jets is None else jets
+    n_copies = budget.copies.value if copies is None else copies
+    for name, value in (("jets", n_jets), ("copies", n_copies)):
+        if value < 1:
+            raise L1emuError(f"number of {name} below 1", value=value, expected="1 or more")
+    per_crossing = multiple(timing.clock_mhz)
+    rounds = _ceil(n_jets, n_copies)
+    wait = (rounds - 1) * timing.interval_cycles
+    cycles = wait + timing.latency_cycles
+    crossings = _ceil(cycles, per_crossing)
+    stages = [stage for stage in budget.stages if stage.kind == "stage"]
+    held = budget.tagger_slice
+    before = sum(stage.crossings for stage in stages) - held.crossings
+    proven = timing.status == "verified" and held.status == "verified"
+    inputs = [budget.total.status, *(stage.status for stage in stages)]
+    window = budget.time_multiplexing.value * per_crossing
+    needed = copies_needed(n_jets, timing.interval_cycles, window)
+    return BudgetCheck(
+        budget=budget,
+        timing=timing,
+        jets=n_jets,
+        copies=n_copies,
+        wait_cycles=wait,
+        slice=Limit(cycles * timing.period_ns, crossings, held.crossings, "verified" if proven else "unverified"),
+        chain=Limit(
+            (before + crossings) * CROSSING_NS,
+            before + crossings,
+            budget.total.value,
+            "verified" if proven and all(status == "verified" for status in inputs) else "unverified",
+        ),
+        window_cycles=window,
+        busy_cycles=rounds * timing.interval_cycles,
+        keeps_up=n_copies >= needed,
+        copies_needed=needed,
+    )
+
+
+def copies_needed(jets: int, interval: int, window: int) -> int:
+    """The least number of copies that are all free again after `window` cycles.
+
+    Where a single jet holds a copy for longer than the window, whole sets of copies take events in turn.
+    """
+    if interval <= window:
+        return _ceil(jets, window // interval)
+    return jets * _ceil(interval, window)
+
+
+def _ceil(a: int, b: int) -> int:
+    return -(-a // b)
+
+
+def _copies(number: int) -> str:
+    return "1 copy" if number == 1 else f"{number} copies"

@@ -1,0 +1,171 @@
+"""The timing of a tagger: cycles, where they are from, and how far they can be believed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from l1emu.config import Config, load_config
+from l1emu.errors import L1emuError
+from l1emu.latency.clock import multiple, period_ns
+from l1emu.latency.reports import SynthesisReport
+
+Kind = Literal["synthesized", "cosimulated", "estimated", "stated"]
+Status = Literal["verified", "unverified"]
+
+
+class StatedTiming(Config):
+    """A tagger's timing as somebody states it, in a YAML file or in a study."""
+
+    tagger: str = Field(min_length=1)
+    latency_cycles: int = Field(ge=0, le=1_000_000)
+    interval_cycles: int = Field(ge=1, le=1_000_000)
+    clock_mhz: float = Field(gt=0)
+    kind: Literal["estimated", "stated"] = "stated"
+    origin: str = Field(min_length=1)
+
+    @field_validator("clock_mhz")
+    @classmethod
+    def _locked(cls, value: float) -> float:
+        try:
+            multiple(value)
+        except L1emuError as error:
+            raise ValueError(str(error)) from None
+        return value
+
+
+@dataclass(frozen=True)
+class TaggerTiming:
+    """Latency and initiation interval of one copy of a tagger, at the clock that will run.
+
+    Attributes
+    ----------
+    latency_cycles
+        From the first input to the last output, in cycles; the worst case.
+    interval_cycles
+        Between two inputs that one copy can take, in cycles; the worst case.
+    clock_mhz
+        The clock that will run, by its name: a multiple of 40 MHz (`l1emu.latency.clock`).
+    origin
+        Where the cycles are from, in words.
+    kind
+        `synthesized`, `cosimulated`, `estimated` or `stated`.
+    target_ns
+        The period that the cycles were made for; None if unknown.
+    void
+        Why the latency cannot be relied on at all; empty if it can.
+    caveats
+        What is doubtful.
+    """
+
+    latency_cycles: int
+    interval_cycles: int
+    clock_mhz: float
+    origin: str
+    kind: Kind
+    target_ns: float | None = None
+    void: tuple[str, ...] = ()
+    caveats: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        multiple(self.clock_mhz)
+        if self.latency_cycles < 0:
+            raise L1emuError("a latency below 0", value=self.latency_cycles, expected="cycles, 0 or more")
+        if self.interval_cycles < 1:
+            raise L1emuError("an interval below 1", value=self.interval_cycles, expected="cycles, 1 or more")
+
+    @property
+    def status(self) -> Status:
+        """`verified` only if a tool found these cycles for a clock as fast as the one that will run."""
+        made = self.kind in ("synthesized", "cosimulated") and not self.void
+        return "verified" if made and self.target_ns is not None and self.target_ns <= self.period_ns else "unverified"
+
+    @property
+    def period_ns(self) -> float:
+        """The period of the clock that will run, in ns."""
+        return period_ns(self.clock_mhz)
+
+    @property
+    def latency_ns(self) -> float:
+        """Cycles times the period of the clock that will run, never the estimated one, in ns."""
+        return self.latency_cycles * self.period_ns
+
+    @classmethod
+    def from_report(cls, report: SynthesisReport, clock_mhz: float) -> TaggerTiming:
+        """The worst case of a report, at the clock that will run.
+
+        A report that a problem makes void gives a timing that is void as well: it never passes a check. So does a
+        report for a slower clock keep its cycles, but as unverified: at a shorter period the tool might need more.
+
+        Raises
+        ------
+        L1emuError
+            if the report has no initiation interval, or `clock_mhz` is not locked to the LHC.
+        """
+        interval = report.interval_cycles[1]
+        if interval is None:
+            raise L1emuError(
+                "the report has no initiation interval",
+                path=report.path,
+                expected="a C synthesis report, or a co-simulation of two transactions or more",
+            )
+        void = tuple(problem.text for problem in report.problems if problem.voids)
+        caveats = [problem.text for problem in report.problems if not problem.voids]
+        period = period_ns(clock_mhz)
+        if report.clock_target_ns is None:
+            caveats.append(f"the report names no clock: it does not prove {clock_mhz:g} MHz ({period:.4f} ns)")
+        elif report.clock_target_ns > period:
+            caveats.append(
+                f"synthesized for {report.clock_target_ns:g} ns, a slower clock than the {period:.4f} ns of the LHC's "
+                f"{clock_mhz:g} MHz that will run: the cycles are not proven there"
+            )
+        return cls(
+            latency_cycles=max(report.latency_cycles[1], (report.cosimulated_cycles or (0, 0))[1]),
+            interval_cycles=interval,
+            clock_mhz=clock_mhz,
+            origin=report.origin,
+            kind=report.kind,
+            target_ns=report.clock_target_ns,
+            void=void,
+            caveats=tuple(caveats),
+        )
+
+    @classmethod
+    def from_stated(cls, stated: StatedTiming, clock_mhz: float | None = None) -> TaggerTiming:
+        """Cycles that are stated, at the clock they are stated for or another."""
+        clock = stated.clock_mhz if clock_mhz is None else clock_mhz
+        caveats = [f"the cycles are {stated.kind}, not synthesized"]
+        if clock > stated.clock_mhz:
+            caveats.append(f"stated for {stated.clock_mhz:g} MHz: at {clock:g} MHz more cycles may be needed")
+        return cls(
+            latency_cycles=stated.latency_cycles,
+            interval_cycles=stated.interval_cycles,
+            clock_mhz=clock,
+            origin=stated.origin,
+            kind=stated.kind,
+            target_ns=period_ns(stated.clock_mhz),
+            caveats=tuple(caveats),
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The timing for a results file."""
+        return {
+            "latency_cycles": self.latency_cycles,
+            "interval_cycles": self.interval_cycles,
+            "clock_mhz": self.clock_mhz,
+            "period_ns": self.period_ns,
+            "latency_ns": self.latency_ns,
+            "kind": self.kind,
+            "status": self.status,
+            "origin": self.origin,
+            "void": list(self.void),
+            "caveats": list(self.caveats),
+        }
+
+
+def read_timing(path: str | os.PathLike[str]) -> StatedTiming:
+    """Read a stated timing, such as `budgets/default-tagger.yaml`; a wrong file is an `L1emuError`."""
+    return load_config(path, StatedTiming)
