@@ -1,0 +1,211 @@
+import json
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from l1emu import cli
+from l1emu.errors import L1emuError
+from l1emu.resources import resource
+from l1emu.stream import CrossingSource, copies_needed, hl_lhc, read_topology, simulate
+from l1emu.stream.beam import Train, from_trains
+
+TOPOLOGY = read_topology(resource("budgets/cms-phase2.topology.yaml"))
+SHORT = from_trains("one train", [Train(100, 48), Train(300, 6)])
+BUSY = CrossingSource.poisson(8.0, 0.05)
+
+
+def test_the_books_balance_and_the_rates_have_their_normalisation():
+    result = simulate(TOPOLOGY, BUSY, orbits=3, filling=SHORT)
+    assert (result.crossings, result.colliding) == (3 * 3564, 3 * 54)
+    assert result.triggered == result.accepted + sum(result.lost.values()) > 0
+    assert result.jets["found"] == sum(v for k, v in result.jets.items() if k != "found")
+    assert result.rate_khz(result.colliding) == pytest.approx(54 * 11.2455)
+    assert result.histogram_crossings.sum() == result.colliding
+    assert result.histogram_ns.max() == result.latency.max == result.budget_ns - result.slack_ns
+    assert sum(result.stations[name].p50 for name in ("sources", "correlator layer 1", "link to layer 2")) == 6650
+
+
+def test_a_crossing_without_jets_takes_the_sum_of_the_fixed_latencies():
+    empty = CrossingSource(np.array([0]), np.array([False]), np.array([1.0]))
+    result = simulate(TOPOLOGY, empty, orbits=1, filling=SHORT)
+    # 200 + 54 + 12 crossings, 144 cycles of finding, 18 of sorting: 284; the trigger starts on the next crossing
+    assert result.latency.max == result.latency.p50 == (284 + 80) * 25
+    assert (result.triggered, result.jets["found"], result.rate_khz(result.accepted)) == (0, 0, 0)
+
+
+def test_the_same_seed_gives_the_same_digest_and_any_change_another_one():
+    def digest(topology=TOPOLOGY, **options):
+        return simulate(topology, BUSY, **({"orbits": 2, "filling": SHORT, "seed": 5} | options)).digest
+
+    reference = digest()
+    assert digest() == reference
+    others = [digest(seed=6), digest(orbits=3), digest(copies=1)]
+    others += [digest(TOPOLOGY.with_tagger(latency_cycles=85)), digest(TOPOLOGY.with_tagger(clock_mhz=480))]
+    assert len({reference, *others}) == 6
+
+
+def test_crossings_are_drawn_alike_whatever_the_topology():
+    first = simulate(TOPOLOGY, BUSY, orbits=2, filling=SHORT)
+    second = simulate(TOPOLOGY.with_tagger(copies=1, latency_cycles=7), BUSY, orbits=2, filling=SHORT)
+    assert (first.triggered, first.jets["found"]) == (second.triggered, second.jets["found"])
+
+
+def test_a_slower_tagger_makes_more_crossings_late():
+    late = []
+    for latency in (84, 1195, 1205, 1215, 1235):
+        tagger = SimpleNamespace(latency_cycles=latency, interval_cycles=9, clock_mhz=360.0)
+        late.append(simulate(TOPOLOGY, BUSY, orbits=1, filling=SHORT, tagger=tagger).late)
+    assert late == sorted(late)
+    assert late[0] == 0
+    assert 0 < late[2] < late[-1]
+    assert late[-1] == pytest.approx(54, abs=1)  # a crossing without jets waits for no tagger
+
+
+def test_too_few_copies_lose_jets_and_more_lose_fewer():
+    lost, deepest = [], []
+    for copies in (1, 2, 3, 4):
+        topology = TOPOLOGY.with_tagger(copies=copies, interval_cycles=15)
+        result = simulate(topology, BUSY, orbits=2, filling=SHORT)
+        lost.append(result.jets["buffer full"])
+        deepest.append(result.occupancy_max["tagger queue"])
+    assert lost == sorted(lost, reverse=True)
+    assert lost[0] > 0
+    assert deepest == sorted(deepest, reverse=True)
+    assert deepest[0] == 16
+
+
+def test_a_blocking_queue_loses_no_jet_but_time():
+    blocking = TOPOLOGY.model_copy(update={"queue": TOPOLOGY.queue.model_copy(update={"policy": "block"})})
+    drop = simulate(TOPOLOGY, BUSY, orbits=1, filling=SHORT, copies=1)
+    block = simulate(blocking, BUSY, orbits=1, filling=SHORT, copies=1)
+    assert drop.jets["buffer full"] > 0 == block.jets["buffer full"]
+    assert block.latency.max > drop.latency.max
+    assert block.occupancy_max["events before hand-out"] > 0
+
+
+def test_the_copies_needed_lie_between_the_bounds():
+    needed = copies_needed(TOPOLOGY.with_tagger(interval_cycles=15), BUSY, orbits=2)
+    # 8 jets of 15 cycles in 54 cycles per event, 2748 of 3564 crossings collide; 16 jets in 54 cycles at worst
+    assert (needed.bound_mean, needed.bound_worst) == (2, 5)
+    assert needed.bound_mean <= needed.copies <= needed.bound_worst
+    assert [t.copies for t in needed.tried] == list(range(2, needed.copies + 1))
+    assert all(t.late or t.jets_lost for t in needed.tried[:-1])
+
+
+def test_as_many_copies_as_the_worst_case_bound_never_lose_a_jet():
+    worst = CrossingSource(np.array([40]), np.array([True]), np.array([1.0]))
+    topology = TOPOLOGY.with_tagger(interval_cycles=15)
+    needed = copies_needed(topology, worst, orbits=1, filling=SHORT)
+    result = simulate(topology, worst, orbits=1, filling=SHORT, copies=needed.bound_worst)
+    assert (result.late, result.jets["buffer full"]) == (0, 0)
+    assert result.jets["truncated"] == 54 * 24
+
+
+def test_no_number_of_copies_helps_a_tagger_that_is_too_slow_itself():
+    needed = copies_needed(TOPOLOGY.with_tagger(latency_cycles=2000), BUSY, orbits=1, filling=SHORT)
+    assert needed.copies is None
+    assert needed.tried[-1].late > 0
+
+
+def test_a_source_is_sampled_with_its_probabilities():
+    source = CrossingSource(np.array([0, 3, 9]), np.array([False, True, True]), np.array([0.7, 0.3, 0.0]))
+    rows = source.draw(np.random.default_rng(1), 20000)
+    assert np.bincount(rows, minlength=3) / 20000 == pytest.approx([0.7, 0.3, 0], abs=0.015)
+    assert np.count_nonzero(rows == 2) == 0
+    assert source.accept_probability == pytest.approx(0.3)
+    assert source.mean_jets() == pytest.approx(0.9)
+    assert source.mean_jets(2) == pytest.approx(0.6)
+    generator = np.random.default_rng(4)
+    pieces = np.concatenate([source.draw(generator, n) for n in (7, 90, 3)])
+    assert np.array_equal(pieces, source.draw(np.random.default_rng(4), 100))
+
+
+def test_a_poisson_source_has_the_mean_and_accepts_it_was_given():
+    source = CrossingSource.poisson(6.5, 0.01)
+    assert source.mean_jets() == pytest.approx(6.5, rel=1e-9)
+    assert source.accept_probability == pytest.approx(0.01)
+    assert CrossingSource.poisson(0).mean_jets() == 0
+
+
+@pytest.mark.parametrize(
+    ("jets", "accept", "probability", "message"),
+    [
+        ([1, 2], [True], [0.5, 0.5], "columns"),
+        ([], [], [], "columns"),
+        ([-1], [True], [1.0], "jet counts"),
+        ([1.5], [True], [1.0], "jet counts"),
+        ([1], [1], [1.0], "accepts"),
+        ([1, 2], [True, False], [0.5, 0.6], "sum to 1: got 1.1"),
+        ([1, 2], [True, False], [1.5, -0.5], "probabilities"),
+        ([1], [True], [float("nan")], "probabilities"),
+    ],
+)
+def test_a_wrong_source_is_refused(jets, accept, probability, message):
+    with pytest.raises(L1emuError, match=message):
+        CrossingSource(np.array(jets), np.array(accept), np.array(probability))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"orbits": 0}, "orbits"),
+        ({"seed": -1}, "seed"),
+        ({"engine": "magic"}, "no such engine.*simpy"),
+        ({"copies": 0}, "tagger.copies"),
+        ({"filling": from_trains("apart", [Train(1, 2)], [Train(9, 2)])}, "apart: no bunches collide"),
+    ],
+)
+def test_wrong_options_are_refused(options, message):
+    with pytest.raises(L1emuError, match=message):
+        simulate(TOPOLOGY, BUSY, **options)
+
+
+def call(monkeypatch, capsys, *arguments):
+    monkeypatch.setattr(sys, "argv", ["l1emu", "simulate", *arguments])
+    code = 0
+    try:
+        cli.main()
+    except SystemExit as stop:
+        code = stop.code or 0
+    return code, capsys.readouterr()
+
+
+def test_the_command_prints_one_json_document(monkeypatch, capsys):
+    code, output = call(monkeypatch, capsys, "--orbits", "1", "--seed", "3", "--find-copies", "--json")
+    document = json.loads(output.out)
+    assert code == 0
+    assert {"crossings", "accepted", "lost", "latency_ns", "occupancy_max", "digest"} <= set(document)
+    assert set(document["latency_ns"]) == {"p50", "p99", "p999999", "max"}
+    assert document["copies_needed"]["copies"] >= 1
+    source = CrossingSource.poisson(6.0, 500 / (hl_lhc().normalisation.colliding_rate_hz / 1e3))
+    assert document["digest"] == simulate(TOPOLOGY, source, orbits=1, seed=3).digest
+
+
+def test_the_command_takes_a_tagger_and_prints_tables(monkeypatch, capsys):
+    arguments = ("--orbits", "1", "--copies", "5", "--latency", "91", "--interval", "15", "--clock", "500")
+    code, output = call(monkeypatch, capsys, *arguments, "--accept-rate", "2000")
+    assert code == 0
+    assert "5 copies a board, latency 91 and interval 15 cycles at 500 MHz" in output.out.replace("\n", " ")
+    assert "end to end" in output.out
+    assert "2748 colliding bunches" in output.out
+    assert "above the 750 kHz of the readout" in output.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nowhere.yaml",), "no such file: got 'nowhere.yaml'"),
+        (("--copies", "0"), "tagger.copies"),
+        (("--accept-rate", "40000"), "--accept-rate"),
+        (("--mean-jets", "-1"), "mean number of jets"),
+        (("--orbits", "0"), "number of orbits"),
+    ],
+)
+def test_bad_arguments_end_with_one_line_and_code_2(monkeypatch, capsys, arguments, message):
+    code, output = call(monkeypatch, capsys, *arguments)
+    assert code == 2
+    assert output.out == ""
+    assert output.err.count("\n") == 1
+    assert message in output.err
