@@ -10,18 +10,12 @@ from l1emu.latency.reports.values import time_ns, time_step_ns
 OLDEST, NEWEST = (2018, 2), (2025, 1)
 """The releases whose reports were read when this was written."""
 
-_LAYER = re.compile(
-    r"(_config\d+\w*|_s)$"
-    r"|^(dense|relu|leaky_relu|elu|selu|thresholded_relu|sigmoid|tanh|hard_tanh|hard_sigmoid|softmax|log_softmax"
-    r"|einsum|einsum_dense|transpose|normalize|layernormalize|conv_[12]d|depthwise_conv|pointwise_conv|pooling[12]d"
-    r"|global_pooling[12]d|zeropad[12]d|resize|add|concatenate|embedding|gru|lstm|multiheadattention|repack_stream"
-    r"|clone_stream|init_\w+_table)_"
-    r"|^Loop_"
-)
+_LAYER = re.compile(r"_ap_u?fixed_|_config\d+|(_\d+){3,}(_s)?$|^Loop_|^init_\w+_table_")
+"""Template arguments in a name: hls4ml's functions have them, a top function has none."""
 
 
 def looks_like_layer(name: str) -> bool:
-    """Whether a function's name is that of a layer or loop inside an hls4ml design rather than of a top."""
+    """Whether a function's name is that of a template or loop inside an hls4ml design rather than of a top."""
     return _LAYER.search(name) is not None
 
 

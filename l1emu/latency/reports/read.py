@@ -229,7 +229,7 @@ def _top_above(file: Path) -> str | None:
 def _caller(name: str, file: Path) -> str | None:
     """The design whose report beside `file` lists `name` as a module of its own."""
     word = re.escape(name.encode())
-    called = re.compile(rb"\|grp_" + word + rb"_fu_\d+|\|" + word + rb"\s*\||<Name>" + word + rb"</Name>")
+    called = re.compile(rb"\|\s*grp_" + word + rb"_fu_\d+|\|\s*" + word + rb"\s*\||<Name>" + word + rb"</Name>")
     for other in sorted(file.parent.glob("*csynth.*")):
         if other == file or not other.is_file() or re.sub(r"_?csynth\..*$", "", other.name) == name:
             continue
