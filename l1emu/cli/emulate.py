@@ -1,0 +1,107 @@
+"""`l1emu emulate`: a firmware on a file of inputs."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from l1emu.cli.options import Json, console, print_json
+from l1emu.emulator import Emulator
+from l1emu.errors import L1emuError
+from l1emu.files import write_aside
+from l1emu.firmware.graph import Firmware
+
+
+def emulate(
+    firmware: Annotated[Path, typer.Argument(help="An hls4ml project folder or a saved firmware file.")],
+    inputs: Annotated[
+        Path | None, typer.Argument(help="Inputs: .npy, or .npz with one array an input, by its name.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Write the outputs to this .npz, one array an output.")] = None,
+    explain: Annotated[bool, typer.Option(help="Print widths, proof and arithmetic of every layer.")] = False,
+    raw: Annotated[bool, typer.Option(help="Inputs and outputs are raw integers.")] = False,
+    threads: Annotated[int | None, typer.Option(help="Threads; by default one a core.")] = None,
+    target: Annotated[str | None, typer.Option(help="Instructions to use; by default the best here.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Emulate a firmware on jets, bit for bit."""
+    if inputs is None and not explain:
+        raise L1emuError("nothing to do", expected="a file of inputs, or --explain")
+    if output is not None and output.suffix != ".npz":
+        raise L1emuError("outputs are written as .npz", path=output, value=output.suffix)
+    emulator = Emulator(Firmware.read(firmware), threads=threads, target=target)
+    document: dict[str, Any] = {
+        "firmware": {"name": emulator.firmware.name, "content_hash": emulator.firmware.content_hash},
+        "target": emulator.target,
+    }
+    if explain:
+        explanation = emulator.explain()
+        document["explain"] = explanation.to_dict()
+        if not as_json:
+            console().print(explanation.table())
+    if inputs is not None:
+        arrays = _read(inputs, [tensor.name for tensor in emulator.firmware.inputs])
+        begin = time.perf_counter()
+        found = emulator.raw(arrays) if raw else emulator(arrays)
+        seconds = time.perf_counter() - begin
+        names = [tensor.name for tensor in emulator.firmware.outputs]
+        outputs = found if isinstance(found, dict) else {names[0]: found}
+        if output is not None:
+            with write_aside(output) as aside:
+                np.savez(aside, **outputs)
+        jets = len(next(iter(outputs.values())))
+        document |= {
+            "jets": jets,
+            "seconds": seconds,
+            "outputs": {name: _summary(values) for name, values in outputs.items()},
+            "output": None if output is None else str(output),
+        }
+        if not as_json:
+            _print(document)
+    if as_json:
+        print_json(document)
+
+
+def _read(path: Path, names: list[str]) -> dict[str, NDArray[Any]]:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise L1emuError("no such file", path=path) from None
+    except (ValueError, OSError, EOFError) as error:
+        raise L1emuError(f"cannot be read as .npy or .npz: {error}", path=path) from None
+    if isinstance(loaded, np.ndarray):
+        if len(names) > 1:
+            raise L1emuError("one array for several inputs", path=path, expected=f"an .npz with {', '.join(names)}")
+        return {names[0]: loaded}
+    with loaded:
+        try:
+            arrays = {name: loaded[name] for name in loaded.files}
+        except ValueError as error:
+            raise L1emuError(f"cannot be read: {error}", path=path) from None
+    return {names[0]: next(iter(arrays.values()))} if len(names) == len(arrays) == 1 else arrays
+
+
+def _summary(values: NDArray[Any]) -> dict[str, Any]:
+    shape = list(values.shape)
+    if not values.size:
+        return {"shape": shape}
+    return {
+        "shape": shape,
+        "min": values.min(axis=0).tolist(),
+        "max": values.max(axis=0).tolist(),
+        "mean": values.mean(axis=0).tolist(),
+    }
+
+
+def _print(document: dict[str, Any]) -> None:
+    rate = f" ({document['jets'] / document['seconds']:,.0f} a second)" if document["jets"] else ""
+    console().print(f"{document['jets']} jets in {document['seconds']:.3f} s{rate}, compilation included")
+    for name, summary in document["outputs"].items():
+        console().print(f"{name}: shape {tuple(summary['shape'])}, mean {summary.get('mean')}")
+    if document["output"]:
+        console().print(f"written to {document['output']}")

@@ -1,0 +1,280 @@
+"""`Emulator`: a firmware compiled for this machine, exact to the last bit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from l1emu.emulator import kernels
+from l1emu.emulator.explain import Explanation, explain
+from l1emu.emulator.lowering import Program, lower
+from l1emu.emulator.quantize import quantize_into
+from l1emu.emulator.ranges import Ranges, analyse
+from l1emu.errors import L1emuError
+from l1emu.firmware.graph import Firmware
+from l1emu.layers import Tensor
+
+LANES = 64  # jets side by side in the exact kernels: a row of int64 is then 512 bytes
+CHUNK = 1024  # jets quantized, emulated and written at a time: memory does not grow with the batch
+TARGETS = ("exact",)
+
+Inputs = ArrayLike | Mapping[str, ArrayLike]
+
+
+class Emulator:
+    """A firmware, compiled: floats or raw integers in, what the synthesized firmware gives out.
+
+    Parameters
+    ----------
+    firmware
+        What was synthesized.
+    threads
+        Threads used for a large batch; by default as many as this process has cores.
+    target
+        Instructions to use; see `TARGETS`. By default the best that this processor has.
+
+    Raises
+    ------
+    L1emuError
+        if the firmware holds a layer that the emulator does not know, by name; if `target` is unknown.
+
+    Notes
+    -----
+    An emulator may be called from several threads at once. Its memory beyond input and output does not depend on the
+    number of jets. The first call on a machine compiles the kernels; they are kept on disk, see
+    `l1emu.emulator.cache`.
+    """
+
+    def __init__(self, firmware: Firmware, *, threads: int | None = None, target: str | None = None) -> None:
+        if target is not None and target not in TARGETS:
+            raise L1emuError("no such target", value=target, expected=f"one of {', '.join(TARGETS)}")
+        if threads is not None and threads < 1:
+            raise L1emuError("wrong number of threads", value=threads, expected="1 or more")
+        self.firmware = firmware
+        self.threads = threads or len(os.sched_getaffinity(0))
+        self.target = target or TARGETS[0]
+        self.program: Program = lower(firmware, self.ranges)
+
+    @cached_property
+    def ranges(self) -> Ranges:
+        """The proven bounds of every value, see `l1emu.emulator.ranges`."""
+        return analyse(self.firmware)
+
+    @cached_property
+    def _trace_program(self) -> Program:
+        return lower(self.firmware, self.ranges, keep=True)
+
+    def __call__(self, x: Inputs) -> NDArray[np.float64] | dict[str, NDArray[np.float64]]:
+        """Emulate a batch of float inputs.
+
+        Parameters
+        ----------
+        x
+            One array (jets, *shape) or (jets, size) if the firmware has one input, or a mapping from the inputs'
+            names to such arrays; numpy, or awkward of regular shape. Each value is cast to the input type as the
+            C++ casts a double: truncated or rounded, wrapped or saturated.
+
+        Returns
+        -------
+        float64 array (jets, *shape), or a dict of them by output name if the firmware has several outputs. The
+        values are exact: raw integers times a power of two.
+
+        Raises
+        ------
+        L1emuError
+            if a shape or a name is wrong, or an input holds a NaN, whose cast is undefined in C++.
+        """
+        arrays = self._arrays(x)
+        prepared = {name: _floats(array) for name, array in arrays.items()}
+
+        def quantize(first: int, last: int, raw: NDArray[Any]) -> None:
+            column = 0
+            for tensor in self.firmware.inputs:
+                if quantize_into(prepared[tensor.name][first:last], raw, column, tensor.type):
+                    _refuse_nan(prepared[tensor.name], first, tensor)
+                column += tensor.size
+
+        outputs = self._run(self.program, _jets(arrays), quantize)
+        return self._single({t.name: t.type.to_float(raw) for t, raw in outputs.items()})
+
+    def raw(self, x: Inputs) -> NDArray[np.int64] | dict[str, NDArray[np.int64]]:
+        """Emulate raw integers (value times 2**fraction of each input's type), giving raw integers.
+
+        Raises
+        ------
+        L1emuError
+            if a shape or a name is wrong, or a value does not fit its input's type.
+        """
+        arrays = self._arrays(x)
+        return self._single({t.name: raw for t, raw in self._run_raw(self.program, arrays).items()})
+
+    def trace(self, x: Inputs) -> dict[str, NDArray[np.int64]]:
+        """The raw output of every layer, by layer name: int64 arrays (jets, *shape).
+
+        Floats are cast as by a call, integers are taken as raw values. The same kernels run as in a call, with room
+        for every tensor: memory grows with the batch.
+        """
+        arrays = self._arrays(x)
+        raw = {
+            t.name: arrays[t.name]
+            if np.issubdtype(arrays[t.name].dtype, np.integer)
+            else self._quantized(t, _floats(arrays[t.name]))
+            for t in self.firmware.inputs
+        }
+        found = self._run_raw(self._trace_program, raw)
+        by_name = {tensor.name: values for tensor, values in found.items()}
+        return {layer.name: by_name[layer.output.name] for layer in self.firmware.layers}
+
+    def explain(self) -> Explanation:
+        """Per layer: types, the proven range of its sums, how they may be computed, and with what."""
+        arithmetic = {}
+        for layer in self.firmware.layers:
+            widest = self.ranges.layers[layer.name].widest
+            arithmetic[layer.name] = f"int64 (needs {widest})" if widest else "no arithmetic"
+        return explain(self.firmware, self.ranges, arithmetic)
+
+    def _quantized(self, tensor: Tensor, x: NDArray[Any]) -> NDArray[np.int64]:
+        raw = np.empty(x.shape, np.int64)
+        if quantize_into(x, raw, 0, tensor.type):
+            _refuse_nan(x, 0, tensor)
+        return raw
+
+    def _run_raw(self, program: Program, arrays: dict[str, NDArray[Any]]) -> dict[Tensor, NDArray[np.int64]]:
+        for tensor in self.firmware.inputs:
+            array = arrays[tensor.name]
+            if not np.issubdtype(array.dtype, np.integer):
+                raise L1emuError(
+                    "raw values are integers",
+                    where=f"input {tensor.name}",
+                    value=str(array.dtype),
+                    expected="an integer dtype",
+                )
+            if array.size and not tensor.type.low <= int(array.min()) <= int(array.max()) <= tensor.type.high:
+                raise L1emuError(
+                    "raw values outside the input type",
+                    where=f"input {tensor.name}",
+                    value=(int(array.min()), int(array.max())),
+                    expected=f"{tensor.type.low} to {tensor.type.high}, the range of {tensor.type}",
+                )
+
+        def copy(first: int, last: int, raw: NDArray[Any]) -> None:
+            column = 0
+            for tensor in self.firmware.inputs:
+                raw[:, column : column + tensor.size] = arrays[tensor.name][first:last]
+                column += tensor.size
+
+        return self._run(program, _jets(arrays), copy)
+
+    def _run(
+        self, program: Program, jets: int, fill: Callable[[int, int, NDArray[Any]], None]
+    ) -> dict[Tensor, NDArray[np.int64]]:
+        """Run `program`; `fill(first, last, raw)` writes the raw inputs of jets first..last-1."""
+        inputs = sum(t.size for t in program.inputs)
+        out = np.empty((jets, program.out_rows.size), np.int64)
+        narrow = all(t.type.low >= -(2**31) and t.type.high < 2**31 for t in program.inputs)
+
+        def work_on(begin: int, end: int) -> None:
+            raw = np.empty((min(CHUNK, end - begin), inputs), np.int32 if narrow else np.int64)
+            work = np.zeros(program.rows * LANES, np.int64)
+            for first in range(begin, end, CHUNK):
+                last = min(first + CHUNK, end)
+                fill(first, last, raw[: last - first])
+                kernels.execute(
+                    work,
+                    program.table,
+                    program.code,
+                    program.starts,
+                    LANES,
+                    raw[: last - first],
+                    out[first:last],
+                    program.out_rows,
+                )
+
+        share = max(-(-jets // self.threads), 2 * LANES)
+        parts = [(begin, min(begin + share, jets)) for begin in range(0, jets, share)]
+        if len(parts) == 1:
+            work_on(*parts[0])
+        elif parts:
+            with ThreadPoolExecutor(len(parts)) as pool:
+                for done in [pool.submit(work_on, *part) for part in parts]:
+                    done.result()
+        results, column = {}, 0
+        for tensor in program.results:
+            part = out[:, column : column + tensor.size]
+            results[tensor] = np.ascontiguousarray(part).reshape(jets, *tensor.shape)
+            column += tensor.size
+        return results
+
+    def _single(self, outputs: dict[str, Any]) -> Any:
+        return outputs if len(self.firmware.outputs) > 1 else next(iter(outputs.values()))
+
+    def _arrays(self, x: Inputs) -> dict[str, NDArray[Any]]:
+        """The inputs by name, each as a numpy array (jets, size)."""
+        wanted = {t.name: t for t in self.firmware.inputs}
+        if isinstance(x, Mapping):
+            given = dict(x)
+        elif len(wanted) == 1:
+            given = {next(iter(wanted)): x}
+        else:
+            raise L1emuError("this firmware has several inputs", expected=f"a dict with {', '.join(wanted)}")
+        if set(given) != set(wanted):
+            raise L1emuError("wrong input names", value=sorted(map(str, given)), expected=", ".join(sorted(wanted)))
+        arrays = {name: _shaped(given[name], tensor) for name, tensor in wanted.items()}
+        if len({array.shape[0] for array in arrays.values()}) > 1:
+            counts = {name: array.shape[0] for name, array in arrays.items()}
+            raise L1emuError("inputs of different numbers of jets", value=counts)
+        return arrays
+
+
+def _jets(arrays: dict[str, NDArray[Any]]) -> int:
+    return int(next(iter(arrays.values())).shape[0])
+
+
+def _shaped(x: Any, tensor: Tensor) -> NDArray[Any]:
+    try:
+        array = np.asarray(x)
+    except (ValueError, TypeError) as error:  # ragged lists, awkward arrays that are not regular
+        raise L1emuError(
+            "not a regular array", where=f"input {tensor.name}", expected=f"(jets, {_text(tensor.shape)})"
+        ) from error
+    if array.dtype.kind not in "iufb":
+        raise L1emuError(
+            "not numbers", where=f"input {tensor.name}", value=str(array.dtype), expected="floats or integers"
+        )
+    if array.dtype.kind == "b":
+        array = array.astype(np.int64)
+    if array.ndim == 0 or array.shape[1:] not in (tensor.shape, (tensor.size,)):
+        raise L1emuError(
+            "wrong shape",
+            where=f"input {tensor.name}",
+            value=array.shape,
+            expected=f"(jets, {_text(tensor.shape)}) or (jets, {tensor.size})",
+        )
+    return array.reshape(array.shape[0], tensor.size)
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    return ", ".join(map(str, shape))
+
+
+def _floats(array: NDArray[Any]) -> NDArray[Any]:
+    if array.dtype.kind in "iu" and array.size and max(abs(int(array.min())), abs(int(array.max()))) > 2**53:
+        raise L1emuError("integers too large for an exact double", value=int(array.max()), expected="at most 2**53")
+    return np.ascontiguousarray(array, dtype=np.float32 if array.dtype == np.float32 else np.float64)
+
+
+def _refuse_nan(x: NDArray[Any], first: int, tensor: Tensor) -> None:
+    jet, element = np.argwhere(np.isnan(x[first:]))[0].tolist()
+    place = np.unravel_index(element, tensor.shape)
+    index = ", ".join(str(int(i)) for i in (first + jet, *place))
+    raise L1emuError(
+        "NaN, whose cast to fixed point is undefined",
+        where=f"input {tensor.name}[{index}]",
+        expected="finite or infinite numbers",
+    )

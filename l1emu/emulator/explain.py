@@ -1,0 +1,133 @@
+"""What the emulator knows and does, layer by layer, as a table."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from io import StringIO
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from l1emu.emulator.ranges import LayerRange, Ranges
+from l1emu.firmware.graph import Firmware
+from l1emu.layers import Dense, Einsum, Layer, Softmax
+
+
+@dataclass(frozen=True)
+class LayerExplanation:
+    """One layer of `Explanation`.
+
+    Attributes
+    ----------
+    layer, kind
+        Name and kind of the layer.
+    inputs, output
+        Types of the tensors that go in and come out, in the spelling of C++.
+    accumulator
+        Type of the sums, or None.
+    accumulator_range
+        Lowest and highest raw value that a sum can reach, or None.
+    output_range
+        Lowest and highest raw value of the output.
+    proof
+        What is proven of the layer's sums.
+    arithmetic
+        The integers that the kernel computes with.
+    macs
+        Multiply-accumulate operations a jet.
+    """
+
+    layer: str
+    kind: str
+    inputs: tuple[str, ...]
+    output: str
+    accumulator: str | None
+    accumulator_range: tuple[int, int] | None
+    output_range: tuple[int, int]
+    proof: str
+    arithmetic: str
+    macs: int
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The table that `Emulator.explain` gives; printing it draws the table."""
+
+    rows: tuple[LayerExplanation, ...]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulate operations a jet, of dense layers and einsums."""
+        return sum(row.macs for row in self.rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {"macs": self.macs, "layers": [asdict(row) for row in self.rows]}
+
+    def table(self) -> Table:
+        """The table for a rich console."""
+        table = Table(title=f"{self.macs} multiply-accumulates a jet")
+        for column in ("layer", "kind", "output", "accumulator", "sums", "proof", "arithmetic"):
+            table.add_column(column, overflow="fold")
+        table.add_column("MACs", justify="right")
+        for row in self.rows:
+            sums = "" if row.accumulator_range is None else "{} … {}".format(*row.accumulator_range)
+            table.add_row(
+                row.layer,
+                row.kind,
+                row.output,
+                row.accumulator or "",
+                sums,
+                row.proof,
+                row.arithmetic,
+                str(row.macs or ""),
+            )
+        return table
+
+    def __str__(self) -> str:
+        stream = StringIO()
+        Console(file=stream, width=160).print(self.table())
+        return stream.getvalue()
+
+
+def macs(layer: Layer) -> int:
+    """Multiply-accumulate operations a jet: products of dense layers and einsums; others count none."""
+    if isinstance(layer, Dense):
+        return layer.positions * layer.n_in * layer.n_out
+    if isinstance(layer, Einsum):
+        return layer.inplace * layer.free0 * layer.free1 * layer.contract
+    return 0
+
+
+def explain(firmware: Firmware, ranges: Ranges, arithmetic: dict[str, str]) -> Explanation:
+    """The table for `firmware`; `arithmetic` says by layer name what was chosen."""
+    rows = []
+    for layer in firmware.layers:
+        proof = ranges.layers[layer.name]
+        accum = getattr(layer, "accum_type", None)
+        acc = proof.accumulator
+        rows.append(
+            LayerExplanation(
+                layer=layer.name,
+                kind=layer.kind,
+                inputs=tuple(str(t.type) for t in layer.inputs),
+                output=str(layer.output.type),
+                accumulator=None if accum is None or acc is None else str(accum),
+                accumulator_range=None if acc is None else (acc.lowest, acc.highest),
+                output_range=(proof.output.lowest, proof.output.highest),
+                proof=_proof(layer, proof),
+                arithmetic=arithmetic[layer.name],
+                macs=macs(layer),
+            )
+        )
+    return Explanation(tuple(rows))
+
+
+def _proof(layer: Layer, proof: LayerRange) -> str:
+    if not isinstance(layer, Dense | Einsum | Softmax) and not hasattr(layer, "accum_type"):
+        return ""
+    if proof.accumulator is None:
+        return ""
+    overflow = "may wrap" if proof.wraps and proof.sum != 0 else "may saturate or rounds" if proof.wraps else "fits"
+    return f"{overflow}; sums {proof.sum}"

@@ -1,0 +1,554 @@
+"""The exact kernels: one compiled program that executes any firmware, 64-bit integers, many jets side by side.
+
+The workspace is a flat int64 array of rows; a row holds one feature of `lanes` jets, so every inner loop runs over
+jets and vectorises whatever the layer's shape. A firmware is data to this module: `code`, a flat int64 array of
+instructions made by `l1emu.emulator.lowering`, and `table`, the weights and lookup tables. Therefore it is compiled
+once a machine, not once a firmware.
+
+Every instruction starts with its opcode; the operands follow in the order in which each kernel unpacks them. Rows
+are operands, as are the five integers of a cast, `CAST` long: rounding, shift, overflow, low, high.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from l1emu.emulator.cache import compiled
+
+Ints = NDArray[np.int64]
+
+CAST = 5
+LEFT, TRN, RND, RND_CONV, RND_ZERO, RND_INF, RND_MIN_INF, TRN_ZERO = range(8)
+FITS, WRAP_SIGNED, WRAP_UNSIGNED, CLAMP, ZERO = range(5)
+STEP, SUM, ROUNDED = range(3)  # as the C++ does it; exact products in any order; products rounded, in any order
+ADD, SUBTRACT, AVERAGE, MULTIPLY, MAXIMUM, MINIMUM = range(6)
+(
+    OP_DENSE,
+    OP_EINSUM,
+    OP_SOFTMAX,
+    OP_ARGMAX,
+    OP_LEGACY_SOFTMAX,
+    OP_UNARY,
+    OP_TABLE,
+    OP_MERGE,
+    OP_GATHER,
+    OP_SCALE,
+    OP_AVERAGE_POOL,
+    OP_MAX_POOL,
+    OP_LAYER_NORM,
+) = range(13)
+
+_inner = numba.njit(nogil=True, error_model="numpy", boundscheck=False)
+
+
+@_inner
+def _round(work: Ints, at: int, lanes: int, rounding: int, shift: int) -> None:
+    """Rows at `at` shifted right by `shift` with an AP_ rounding mode, or left for LEFT."""
+    if rounding == LEFT:
+        if shift:
+            for j in range(at, at + lanes):
+                work[j] = work[j] << shift
+        return
+    half = np.int64(1) << (shift - 1)
+    if rounding == TRN:
+        for j in range(at, at + lanes):
+            work[j] = work[j] >> shift
+    elif rounding == RND:
+        for j in range(at, at + lanes):
+            q = work[j] >> shift
+            work[j] = q + ((work[j] >> (shift - 1)) & 1)
+    elif rounding == RND_CONV:
+        for j in range(at, at + lanes):
+            q = work[j] >> shift
+            rest = work[j] - (q << shift)
+            work[j] = q + ((rest + (q & 1)) > half)
+    elif rounding == RND_ZERO:
+        for j in range(at, at + lanes):
+            q = work[j] >> shift
+            rest = work[j] - (q << shift)
+            work[j] = q + ((rest + (work[j] < 0)) > half)
+    elif rounding == RND_INF:
+        for j in range(at, at + lanes):
+            q = work[j] >> shift
+            rest = work[j] - (q << shift)
+            work[j] = q + ((rest + (work[j] >= 0)) > half)
+    elif rounding == RND_MIN_INF:
+        for j in range(at, at + lanes):
+            q = work[j] >> shift
+            rest = work[j] - (q << shift)
+            work[j] = q + (rest > half)
+    else:  # TRN_ZERO
+        for j in range(at, at + lanes):
+            q = work[j] >> shift
+            rest = work[j] - (q << shift)
+            work[j] = q + ((work[j] < 0) & (rest != 0))
+
+
+@_inner
+def _overflow(work: Ints, at: int, lanes: int, overflow: int, low: int, high: int) -> None:
+    """Rows at `at` brought into range. For WRAP_SIGNED `low` is 64 less the width, for WRAP_UNSIGNED `high` a mask."""
+    if overflow == FITS:
+        return
+    if overflow == WRAP_SIGNED:
+        for j in range(at, at + lanes):
+            work[j] = (work[j] << low) >> low
+    elif overflow == WRAP_UNSIGNED:
+        for j in range(at, at + lanes):
+            work[j] = work[j] & high
+    elif overflow == CLAMP:
+        for j in range(at, at + lanes):
+            work[j] = min(max(work[j], low), high)
+    else:  # ZERO
+        for j in range(at, at + lanes):
+            if work[j] < low or work[j] > high:
+                work[j] = 0
+
+
+@_inner
+def _cast(work: Ints, at: int, lanes: int, code: Ints, k: int) -> None:
+    """Rows at `at` cast by the five integers at `code[k]`."""
+    _round(work, at, lanes, code[k], code[k + 1])
+    _overflow(work, at, lanes, code[k + 2], code[k + 3], code[k + 4])
+
+
+@_inner
+def _toward_zero(value: int, divisor: int) -> int:
+    """`value / divisor`, `divisor` positive, truncated toward zero."""
+    return value // divisor if value >= 0 else -((-value) // divisor)
+
+
+@_inner
+def _to_int(value: int, unit: int) -> int:
+    """The C++ conversion to a 32-bit int: `value / unit` toward zero, or times `-unit` if that is negative."""
+    whole = value * -unit if unit < 0 else _toward_zero(value, unit)
+    return (whole << 32) >> 32
+
+
+@_inner
+def _dense(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+    """acc = bias; acc = cast(acc + cast(x_i w_io)) for i in order; y = cast(acc)."""
+    x, y, positions, n_in, n_out = code[p + 1], code[p + 2], code[p + 3], code[p + 4], code[p + 5]
+    weight, bias, order, mode, temporary = code[p + 6], code[p + 7], code[p + 8], code[p + 9], code[p + 10]
+    product, total, result = p + 11, p + 11 + CAST, p + 11 + 2 * CAST
+    t = temporary * lanes
+    for position in range(positions):
+        for o in range(n_out):
+            acc = (y + position * n_out + o) * lanes
+            for j in range(lanes):
+                work[acc + j] = table[bias + o]
+            for k in range(n_in):
+                i = table[order + k] if mode == STEP else k
+                w = table[weight + i * n_out + o]
+                if w == 0:
+                    continue  # a product of zero is zero after any cast, and the sum is in range already
+                row = (x + position * n_in + i) * lanes
+                if mode == SUM:
+                    for j in range(lanes):
+                        work[acc + j] += work[row + j] * w
+                else:
+                    for j in range(lanes):
+                        work[t + j] = work[row + j] * w
+                    if mode == ROUNDED:
+                        _round(work, t, lanes, code[product], code[product + 1])
+                    else:
+                        _cast(work, t, lanes, code, product)
+                    for j in range(lanes):
+                        work[acc + j] += work[t + j]
+                    if mode == STEP:
+                        _overflow(work, acc, lanes, code[total + 2], code[total + 3], code[total + 4])
+            _overflow(work, acc, lanes, code[total + 2], code[total + 3], code[total + 4])
+            _cast(work, acc, lanes, code, result)
+
+
+@_inner
+def _einsum(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+    """acc = 0; acc = cast(acc + a_c b_c) for c ascending; y = cast(acc); rows found through index tables."""
+    a, b, y = code[p + 1], code[p + 2], code[p + 3]
+    index_a, index_b, index_y = code[p + 4], code[p + 5], code[p + 6]
+    inplace, free0, free1, contract = code[p + 7], code[p + 8], code[p + 9], code[p + 10]
+    mode, temporary, shift_acc, shift_product = code[p + 11], code[p + 12], code[p + 13], code[p + 14]
+    total, result = p + 15, p + 15 + CAST
+    t = temporary * lanes
+    for i in range(inplace):
+        for l0 in range(free0):
+            for l1 in range(free1):
+                acc = (y + table[index_y + (i * free0 + l0) * free1 + l1]) * lanes
+                for j in range(lanes):
+                    work[acc + j] = 0
+                for c in range(contract):
+                    ra = (a + table[index_a + (i * free0 + l0) * contract + c]) * lanes
+                    rb = (b + table[index_b + (i * free1 + l1) * contract + c]) * lanes
+                    if mode == SUM:
+                        for j in range(lanes):
+                            work[acc + j] += work[ra + j] * work[rb + j]
+                    elif mode == ROUNDED:
+                        for j in range(lanes):
+                            work[t + j] = work[ra + j] * work[rb + j]
+                        _round(work, t, lanes, code[total], code[total + 1])
+                        for j in range(lanes):
+                            work[acc + j] += work[t + j]
+                    else:
+                        for j in range(lanes):
+                            product = (work[ra + j] * work[rb + j]) << shift_product
+                            work[acc + j] = (work[acc + j] << shift_acc) + product
+                        _cast(work, acc, lanes, code, total)
+                if mode == SUM and shift_product:
+                    for j in range(lanes):
+                        work[acc + j] = work[acc + j] << shift_product
+                _overflow(work, acc, lanes, code[total + 2], code[total + 3], code[total + 4])
+                _cast(work, acc, lanes, code, result)
+
+
+@_inner
+def _softmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+    """Softmax with two tables; `stable` subtracts the maximum. Sums run along a schedule, the tree of the C++."""
+    x, y, outer, size, inner = code[p + 1], code[p + 2], code[p + 3], code[p + 4], code[p + 5]
+    stable, exp_table, exp_mask, exp_shift = code[p + 6], code[p + 7], code[p + 8], code[p + 9]
+    inv_table, inv_mask, inv_shift, schedule = code[p + 10], code[p + 11], code[p + 12], code[p + 13]
+    temporary = code[p + 14]
+    norm, total, inverse, result = p + 15, p + 15 + CAST, p + 15 + 2 * CAST, p + 15 + 3 * CAST
+    e, s = temporary * lanes, (temporary + size) * lanes
+    top = (temporary + 2 * size) * lanes
+    for o in range(outer):
+        for i in range(inner):
+            first = (o * size) * inner + i
+            if stable:
+                for j in range(lanes):
+                    work[top + j] = work[(x + first) * lanes + j]
+                for k in range(1, size):
+                    row = (x + first + k * inner) * lanes
+                    for j in range(lanes):
+                        work[top + j] = max(work[top + j], work[row + j])
+            for k in range(size):
+                row = (x + first + k * inner) * lanes
+                at = e + k * lanes
+                if stable:
+                    for j in range(lanes):
+                        work[at + j] = work[top + j] - work[row + j]
+                    _cast(work, at, lanes, code, norm)
+                else:
+                    for j in range(lanes):
+                        work[at + j] = work[row + j]
+                for j in range(lanes):
+                    value = table[exp_table + ((work[at + j] & exp_mask) >> exp_shift)]
+                    work[at + j] = value
+                    work[s + k * lanes + j] = value
+            for k in range(size - 1):
+                left, right = s + table[schedule + 2 * k] * lanes, s + table[schedule + 2 * k + 1] * lanes
+                for j in range(lanes):
+                    work[left + j] += work[right + j]
+                _overflow(work, left, lanes, code[total + 2], code[total + 3], code[total + 4])
+            _cast(work, s, lanes, code, inverse)
+            for j in range(lanes):
+                work[s + j] = table[inv_table + ((work[s + j] & inv_mask) >> inv_shift)]
+            for k in range(size):
+                row = (y + first + k * inner) * lanes
+                for j in range(lanes):
+                    work[row + j] = work[e + k * lanes + j] * work[s + j]
+                _cast(work, row, lanes, code, result)
+
+
+@_inner
+def _argmax(work: Ints, lanes: int, code: Ints, p: int) -> None:
+    """One at the first maximum of a slice, zero elsewhere."""
+    x, y, outer, size, inner, one = (
+        code[p + 1],
+        code[p + 2],
+        code[p + 3],
+        code[p + 4],
+        code[p + 5],
+        code[p + 6],
+    )
+    for o in range(outer):
+        for i in range(inner):
+            first = (o * size) * inner + i
+            for j in range(lanes):
+                best = 0
+                for k in range(size):
+                    work[(y + first + k * inner) * lanes + j] = 0
+                    if work[(x + first + k * inner) * lanes + j] > work[(x + first + best * inner) * lanes + j]:
+                        best = k
+                work[(y + first + best * inner) * lanes + j] = one
+
+
+@_inner
+def _legacy_softmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+    """1 / sum over j of exp(x_j - x_i), both through tables, the sum in order."""
+    x, y, outer, size, inner = code[p + 1], code[p + 2], code[p + 3], code[p + 4], code[p + 5]
+    exp_table, exp_size, inv_table, inv_size = code[p + 6], code[p + 7], code[p + 8], code[p + 9]
+    one, unit_exp, unit_inv = code[p + 10], code[p + 11], code[p + 12]
+    total = p + 13
+    for o in range(outer):
+        for i in range(inner):
+            first = (o * size) * inner + i
+            for k in range(size):
+                row = (y + first + k * inner) * lanes
+                for j in range(lanes):
+                    work[row + j] = 0
+                for other in range(size):
+                    for j in range(lanes):
+                        value = one
+                        if other != k:
+                            d = (
+                                work[(x + first + other * inner) * lanes + j]
+                                - work[(x + first + k * inner) * lanes + j]
+                            )
+                            index = _to_int(_toward_zero(d * exp_size, 16), unit_exp) + exp_size // 2
+                            value = table[exp_table + min(max(index, 0), exp_size - 1)]
+                        work[row + j] += value
+                    _overflow(work, row, lanes, code[total + 2], code[total + 3], code[total + 4])
+                for j in range(lanes):
+                    index = _to_int(_toward_zero(work[row + j] * inv_size, 64), unit_inv)
+                    work[row + j] = table[inv_table + min(max(index, 0), inv_size - 1)]
+                _cast(work, row, lanes, code, total + CAST)
+
+
+@_inner
+def _unary(work: Ints, lanes: int, code: Ints, p: int) -> None:
+    """y = cast(x), or cast(max(x, 0))."""
+    x, y, rows, relu = code[p + 1], code[p + 2], code[p + 3], code[p + 4]
+    for row in range(rows):
+        source, target = (x + row) * lanes, (y + row) * lanes
+        if relu:
+            for j in range(lanes):
+                work[target + j] = max(work[source + j], 0)
+        else:
+            for j in range(lanes):
+                work[target + j] = work[source + j]
+        _cast(work, target, lanes, code, p + 5)
+
+
+@_inner
+def _table(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+    """y = table[int(trunc(x * size / divide)) + size / 2], the table already cast to the output type."""
+    x, y, rows = code[p + 1], code[p + 2], code[p + 3]
+    values, size, divide, unit = code[p + 4], code[p + 5], code[p + 6], code[p + 7]
+    for row in range(rows):
+        for j in range(lanes):
+            index = _to_int(_toward_zero(work[(x + row) * lanes + j] * size, divide), unit) + size // 2
+            work[(y + row) * lanes + j] = table[values + min(max(index, 0), size - 1)]
+
+
+@_inner
+def _merge(work: Ints, lanes: int, code: Ints, p: int) -> None:
+    """y = cast(a op b), the operands first brought to a common fraction."""
+    a, b, y, rows, operation = code[p + 1], code[p + 2], code[p + 3], code[p + 4], code[p + 5]
+    shift_a, shift_b = code[p + 6], code[p + 7]
+    for row in range(rows):
+        ra, rb, target = (a + row) * lanes, (b + row) * lanes, (y + row) * lanes
+        for j in range(lanes):
+            va, vb = work[ra + j] << shift_a, work[rb + j] << shift_b
+            if operation == ADD or operation == AVERAGE:
+                work[target + j] = va + vb
+            elif operation == SUBTRACT:
+                work[target + j] = va - vb
+            elif operation == MULTIPLY:
+                work[target + j] = va * vb
+            elif operation == MAXIMUM:
+                work[target + j] = max(va, vb)
+            else:
+                work[target + j] = min(va, vb)
+        _cast(work, target, lanes, code, p + 8)
+
+
+@_inner
+def _gather(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+    """y[target_r] = cast(x[source_r]): concatenation and transposition."""
+    x, y, rows, source, target = code[p + 1], code[p + 2], code[p + 3], code[p + 4], code[p + 5]
+    for row in range(rows):
+        ra, rb = (x + table[source + row]) * lanes, (y + table[target + row]) * lanes
+        for j in range(lanes):
+            work[rb + j] = work[ra + j]
+        _cast(work, rb, lanes, code, p + 6)
+
+
+@_inner
+def _scale(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+    """y = cast(x * scale + bias), a channel's scale and bias already at the common fraction."""
+    x, y, rows, channels, scale, bias = (
+        code[p + 1],
+        code[p + 2],
+        code[p + 3],
+        code[p + 4],
+        code[p + 5],
+        code[p + 6],
+    )
+    for row in range(rows):
+        ra, target = (x + row) * lanes, (y + row) * lanes
+        s, b = table[scale + row % channels], table[bias + row % channels]
+        for j in range(lanes):
+            work[target + j] = work[ra + j] * s + b
+        _cast(work, target, lanes, code, p + 7)
+
+
+@_inner
+def _average_pool(work: Ints, lanes: int, code: Ints, p: int) -> None:
+    """acc = cast(acc + x_t) for t ascending; y = cast(trunc(acc / n)) toward zero."""
+    x, y, length, channels, mode = code[p + 1], code[p + 2], code[p + 3], code[p + 4], code[p + 5]
+    shift_acc, shift_x, temporary = code[p + 6], code[p + 7], code[p + 8]
+    total, result = p + 9, p + 9 + CAST
+    t = temporary * lanes
+    for c in range(channels):
+        acc = (y + c) * lanes
+        for j in range(lanes):
+            work[acc + j] = 0
+        for step in range(length):
+            row = (x + step * channels + c) * lanes
+            if mode == STEP:
+                for j in range(lanes):
+                    work[acc + j] = (work[acc + j] << shift_acc) + (work[row + j] << shift_x)
+                _cast(work, acc, lanes, code, total)
+            elif mode == ROUNDED:
+                for j in range(lanes):
+                    work[t + j] = work[row + j]
+                _round(work, t, lanes, code[total], code[total + 1])
+                for j in range(lanes):
+                    work[acc + j] += work[t + j]
+            else:
+                for j in range(lanes):
+                    work[acc + j] += work[row + j] << shift_x
+        _overflow(work, acc, lanes, code[total + 2], code[total + 3], code[total + 4])
+        for j in range(lanes):
+            work[acc + j] = _toward_zero(work[acc + j], length)
+        _cast(work, acc, lanes, code, result)
+
+
+@_inner
+def _max_pool(work: Ints, lanes: int, code: Ints, p: int) -> None:
+    """y = cast(cast(max over t of x_t)), first to the accumulator's type."""
+    x, y, length, channels = code[p + 1], code[p + 2], code[p + 3], code[p + 4]
+    for c in range(channels):
+        target = (y + c) * lanes
+        for j in range(lanes):
+            work[target + j] = work[(x + c) * lanes + j]
+        for step in range(1, length):
+            row = (x + step * channels + c) * lanes
+            for j in range(lanes):
+                work[target + j] = max(work[target + j], work[row + j])
+        _cast(work, target, lanes, code, p + 5)
+        _cast(work, target, lanes, code, p + 5 + CAST)
+
+
+@_inner
+def _layer_norm(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+    """Layer normalization of rows of `length`, every step in the accumulator's type, 1/sqrt from a table."""
+    x, y, groups, length = code[p + 1], code[p + 2], code[p + 3], code[p + 4]
+    scale, bias, values, size, inverse_length = (
+        code[p + 5],
+        code[p + 6],
+        code[p + 7],
+        code[p + 8],
+        code[p + 9],
+    )
+    scale_index, unit_index, temporary = code[p + 10], code[p + 11], code[p + 12]
+    entry, total, product, result = p + 13, p + 13 + CAST, p + 13 + 2 * CAST, p + 13 + 3 * CAST
+    diff, mean, variance = temporary * lanes, (temporary + length) * lanes, (temporary + length + 1) * lanes
+    t = (temporary + length + 2) * lanes
+    for g in range(groups):
+        for j in range(lanes):
+            work[mean + j] = 0
+            work[variance + j] = 0
+        for k in range(length):
+            at, row = diff + k * lanes, (x + g * length + k) * lanes
+            for j in range(lanes):
+                work[at + j] = work[row + j]
+            _cast(work, at, lanes, code, entry)
+            for j in range(lanes):
+                work[mean + j] += work[at + j]
+            _overflow(work, mean, lanes, code[total + 2], code[total + 3], code[total + 4])
+        for j in range(lanes):
+            work[mean + j] = work[mean + j] * inverse_length
+        _cast(work, mean, lanes, code, product)
+        for k in range(length):
+            at = diff + k * lanes
+            for j in range(lanes):
+                work[at + j] = work[at + j] - work[mean + j]
+            _overflow(work, at, lanes, code[total + 2], code[total + 3], code[total + 4])
+            for j in range(lanes):
+                work[t + j] = work[at + j] * work[at + j]
+            _cast(work, t, lanes, code, product)
+            for j in range(lanes):
+                work[variance + j] += work[t + j]
+            _overflow(work, variance, lanes, code[total + 2], code[total + 3], code[total + 4])
+        for j in range(lanes):
+            work[variance + j] = work[variance + j] * inverse_length
+        _cast(work, variance, lanes, code, product)
+        for j in range(lanes):
+            index = _to_int(work[variance + j] * scale_index, unit_index)
+            work[variance + j] = table[values + min(max(index, 0), size - 1)]
+        for k in range(length):
+            row, s, b = (y + g * length + k) * lanes, table[scale + k], table[bias + k]
+            for j in range(lanes):
+                work[row + j] = work[diff + k * lanes + j] * work[variance + j] * s + b
+            _cast(work, row, lanes, code, result)
+
+
+def _instruction(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+    """Execute the instruction at `code[p]` on `lanes` jets."""
+    op = code[p]
+    if op == OP_DENSE:
+        _dense(work, table, lanes, code, p)
+    elif op == OP_EINSUM:
+        _einsum(work, table, lanes, code, p)
+    elif op == OP_SOFTMAX:
+        _softmax(work, table, lanes, code, p)
+    elif op == OP_ARGMAX:
+        _argmax(work, lanes, code, p)
+    elif op == OP_LEGACY_SOFTMAX:
+        _legacy_softmax(work, table, lanes, code, p)
+    elif op == OP_UNARY:
+        _unary(work, lanes, code, p)
+    elif op == OP_TABLE:
+        _table(work, table, lanes, code, p)
+    elif op == OP_MERGE:
+        _merge(work, lanes, code, p)
+    elif op == OP_GATHER:
+        _gather(work, table, lanes, code, p)
+    elif op == OP_SCALE:
+        _scale(work, table, lanes, code, p)
+    elif op == OP_AVERAGE_POOL:
+        _average_pool(work, lanes, code, p)
+    elif op == OP_MAX_POOL:
+        _max_pool(work, lanes, code, p)
+    elif op == OP_LAYER_NORM:
+        _layer_norm(work, table, lanes, code, p)
+
+
+instruction = _inner(_instruction)
+
+
+def _execute(
+    work: Ints, table: Ints, code: Ints, starts: Ints, lanes: int, raw: NDArray[Any], out: Ints, out_rows: Ints
+) -> None:
+    """Run all instructions on the jets of `raw`, `lanes` at a time.
+
+    Parameters
+    ----------
+    work : int64 (rows * lanes,), zero at first
+    table : int64, weights and lookup tables
+    code, starts : int64, the instructions and where each starts
+    raw : (jets, inputs) integers; column r goes to row r
+    out : int64 (jets, outputs), filled
+    out_rows : int64 (outputs,), the row of each column
+    """
+    jets, inputs = raw.shape
+    for first in range(0, jets, lanes):
+        n = min(lanes, jets - first)
+        for r in range(inputs):
+            for j in range(n):
+                work[r * lanes + j] = raw[first + j, r]
+            for j in range(n, lanes):
+                work[r * lanes + j] = 0
+        for k in range(starts.size):
+            instruction(work, table, lanes, code, starts[k])
+        for r in range(out_rows.size):
+            row = out_rows[r] * lanes
+            for j in range(n):
+                out[first + j, r] = work[row + j]
+
+
+execute = compiled(_execute)

@@ -1,0 +1,508 @@
+"""From a firmware to a `Program`: instructions for the exact kernels, weights, and rows of a workspace.
+
+One function a kind of layer. Each reads the proof of `l1emu.emulator.ranges` and emits the cheapest instruction that
+is still exact: casts that cannot round or overflow vanish, sums that may be reordered are not done step by step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import singledispatch
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1emu.emulator import kernels
+from l1emu.emulator.codes import cast_code, low_of
+from l1emu.emulator.ranges import (
+    Interval,
+    LayerRange,
+    Ranges,
+    Sum,
+    layer_norm_affine,
+    reduction,
+    rounded,
+    scaled_to_common_fraction,
+)
+from l1emu.errors import L1emuError
+from l1emu.firmware.graph import Firmware
+from l1emu.fixedpoint import FixedPoint
+from l1emu.layers import (
+    BatchNormalization,
+    Concatenate,
+    Dense,
+    Einsum,
+    GlobalPooling1D,
+    Layer,
+    LayerNormalization,
+    Linear,
+    Merge,
+    Relu,
+    Reshape,
+    Softmax,
+    TableActivation,
+    Tensor,
+    Transpose,
+)
+from l1emu.layers.softmax import index_bits
+
+_MERGE = {
+    "add": kernels.ADD,
+    "subtract": kernels.SUBTRACT,
+    "average": kernels.AVERAGE,
+    "multiply": kernels.MULTIPLY,
+    "maximum": kernels.MAXIMUM,
+    "minimum": kernels.MINIMUM,
+}
+
+
+@dataclass(frozen=True)
+class Program:
+    """What the exact kernels execute.
+
+    Attributes
+    ----------
+    code, starts
+        Instructions as int64, and where each starts.
+    layers
+        The name of the layer of each instruction.
+    table
+        Weights and lookup tables, int64.
+    rows
+        Rows of the workspace: one feature of all jets of a block each. The inputs come first, one after another.
+    results, out_rows
+        The tensors that come out, and the row of each of their elements, one tensor after another.
+    """
+
+    code: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    layers: tuple[str, ...]
+    table: NDArray[np.int64]
+    rows: int
+    inputs: tuple[Tensor, ...]
+    results: tuple[Tensor, ...]
+    out_rows: NDArray[np.int64]
+
+
+class _Rows:
+    """Rows of the workspace: first fit, given back when the last reader is done."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._free: list[tuple[int, int]] = []
+
+    def take(self, n: int) -> int:
+        for k, (first, length) in enumerate(self._free):
+            if length >= n:
+                self._free[k : k + 1] = [(first + n, length - n)] if length > n else []
+                return first
+        first = self.size
+        self.size += n
+        return first
+
+    def give(self, first: int, n: int) -> None:
+        merged: list[tuple[int, int]] = []
+        for start, length in sorted([*self._free, (first, n)]):
+            if merged and merged[-1][0] + merged[-1][1] == start:
+                merged[-1] = (merged[-1][0], merged[-1][1] + length)
+            else:
+                merged.append((start, length))
+        self._free = merged
+
+
+class Assembler:
+    """Collects instructions, tables and rows while the layers are lowered one after another."""
+
+    def __init__(self, ranges: Ranges) -> None:
+        self.ranges = ranges
+        self.rows = _Rows()
+        self.row: dict[str, int] = {}  # first row of each tensor that is alive
+        self.code: list[int] = []
+        self.starts: list[int] = []
+        self.layers: list[str] = []
+        self._tables: list[NDArray[np.int64]] = []
+        self._table_size = 0
+        self._known: dict[bytes, int] = {}
+
+    def table(self, values: NDArray | Sequence[int]) -> int:
+        """The place of `values` in the table; equal arrays share it."""
+        array = np.asarray(values)
+        if array.dtype == object and array.size and not -(2**63) <= array.min() <= array.max() < 2**63:
+            raise L1emuError("a table or weight needs more than 64 bits")
+        flat = np.ascontiguousarray(array, dtype=np.int64).ravel()
+        content = flat.tobytes()
+        if content not in self._known:
+            self._known[content] = self._table_size
+            self._tables.append(flat)
+            self._table_size += flat.size
+        return self._known[content]
+
+    def emit(self, layer: Layer, opcode: int, *operands: int | tuple[int, ...]) -> None:
+        """Add one instruction; tuples are casts."""
+        self.starts.append(len(self.code))
+        self.layers.append(layer.name)
+        self.code.append(opcode)
+        for operand in operands:
+            self.code.extend(map(int, operand) if isinstance(operand, tuple) else (int(operand),))
+
+    def tables(self) -> NDArray[np.int64]:
+        return np.concatenate([*self._tables, np.zeros(1, np.int64)])
+
+    def cast(self, interval: Interval, fraction: int, type_: FixedPoint) -> tuple[int, ...]:
+        """The cast of values in `interval` at `fraction` to `type_`, with no more work than they need."""
+        inner = interval.map(lambda v: rounded(v, fraction, type_))
+        code = cast_code(type_, fraction=fraction, overflows=not _within(inner, type_))
+        if interval.lowest == interval.highest == 0:
+            return kernels.LEFT, 0, kernels.FITS, 0, 0
+        return code
+
+
+def _within(interval: Interval, type_: FixedPoint) -> bool:
+    return interval.lowest >= low_of(type_) and interval.highest <= type_.high
+
+
+@singledispatch
+def lower_layer(layer: Layer, asm: Assembler, proof: LayerRange) -> None:
+    """Emit the instructions of `layer`, whose output rows are already taken."""
+    raise L1emuError("the emulator has no kernel for this kind of layer", where=layer.name, value=layer.kind)
+
+
+@lower_layer.register(Dense)
+def _(layer: Dense, asm: Assembler, proof: LayerRange) -> None:
+    accum = layer.accum_type
+    assert proof.accumulator is not None
+    fraction = layer.inputs[0].type.fraction + layer.weight_type.fraction
+    left = max(accum.fraction - fraction, 0) if proof.sum == Sum.ANY_ORDER else 0
+    bias = accum.cast(layer.bias, layer.bias_type.fraction)
+    temporary = asm.rows.take(1)
+    asm.emit(
+        layer,
+        kernels.OP_DENSE,
+        asm.row[layer.inputs[0].name],
+        asm.row[layer.output.name],
+        layer.positions,
+        layer.n_in,
+        layer.n_out,
+        asm.table(layer.weight.astype(object) << left),
+        asm.table(bias),
+        asm.table(layer.order),
+        proof.sum,
+        temporary,
+        cast_code(accum, fraction=fraction, overflows=True),
+        cast_code(accum, fraction=accum.fraction, overflows=proof.wraps or proof.sum == Sum.STEP),
+        asm.cast(proof.accumulator, accum.fraction, layer.output.type),
+    )
+    asm.rows.give(temporary, 1)
+
+
+@lower_layer.register(Einsum)
+def _(layer: Einsum, asm: Assembler, proof: LayerRange) -> None:
+    accum = layer.accum_type
+    assert proof.accumulator is not None
+    a, b = layer.inputs
+    product = a.type.fraction + b.type.fraction
+    fraction = max(accum.fraction, product)
+    if proof.sum == Sum.ROUNDED:
+        total = cast_code(accum, fraction=product, overflows=proof.wraps)
+    else:
+        total = cast_code(accum, fraction=fraction, overflows=proof.wraps or proof.sum == Sum.STEP)
+    temporary = asm.rows.take(1)
+    index_y = np.arange(layer.output.size).reshape(layer.out_shape_interpreted).transpose(layer.out_transpose)
+    position = np.empty(layer.output.size, np.int64)
+    position[index_y.ravel()] = np.arange(layer.output.size)
+    asm.emit(
+        layer,
+        kernels.OP_EINSUM,
+        asm.row[a.name],
+        asm.row[b.name],
+        asm.row[layer.output.name],
+        asm.table(np.arange(a.size).reshape(a.shape).transpose(layer.transpose0)),
+        asm.table(np.arange(b.size).reshape(b.shape).transpose(layer.transpose1)),
+        asm.table(position),
+        layer.inplace,
+        layer.free0,
+        layer.free1,
+        layer.contract,
+        proof.sum,
+        temporary,
+        fraction - accum.fraction,
+        fraction - product,
+        total,
+        asm.cast(proof.accumulator, accum.fraction, layer.output.type),
+    )
+    asm.rows.give(temporary, 1)
+
+
+@lower_layer.register(Softmax)
+def _(layer: Softmax, asm: Assembler, proof: LayerRange) -> None:
+    x, y = layer.inputs[0], layer.output
+    shape = (asm.row[x.name], asm.row[y.name], layer.n_outer, layer.n_slice, layer.n_inner)
+    if layer.variant == "argmax":
+        one = int(y.type.cast(np.array([1]), 0)[0])
+        asm.emit(layer, kernels.OP_ARGMAX, *shape, one)
+        return
+    if layer.variant == "legacy":
+        kind = layer.exp_table_type
+        asm.emit(
+            layer,
+            kernels.OP_LEGACY_SOFTMAX,
+            *shape,
+            asm.table(layer.exp_table),
+            layer.exp_table.size,
+            asm.table(layer.inv_table),
+            layer.inv_table.size,
+            int(kind.cast(np.array([1]), 0)[0]),
+            _unit(x.type.fraction),
+            _unit(kind.fraction),
+            cast_code(kind, fraction=kind.fraction, overflows=True),
+            cast_code(y.type, fraction=layer.inv_table_type.fraction, overflows=True),
+        )
+        return
+    known = proof.intermediates
+    assert known is not None and proof.accumulator is not None
+    accum, inv_inp = layer.accum_type, layer.inv_inp_type
+    stable = layer.variant == "stable"
+    index_type = layer.inp_norm_type if stable else x.type
+    assert index_type is not None
+    size = 2 * layer.n_slice + 1
+    temporary = asm.rows.take(size)
+    exp_bits, inv_bits = index_bits(layer.exp_table.size), index_bits(layer.inv_table.size)
+    asm.emit(
+        layer,
+        kernels.OP_SOFTMAX,
+        *shape,
+        stable,
+        asm.table(accum.cast(layer.exp_table, layer.exp_table_type.fraction)),
+        (1 << index_type.width) - 1,
+        index_type.width - exp_bits,
+        asm.table(layer.inv_table),
+        (1 << inv_inp.width) - 1,
+        inv_inp.width - inv_bits,
+        asm.table([row for pair in reduction(layer.n_slice) for row in pair]),
+        temporary,
+        asm.cast(known["difference"], x.type.fraction, index_type) if stable else _NO_CAST,
+        cast_code(accum, fraction=accum.fraction, overflows=proof.wraps),
+        asm.cast(proof.accumulator, accum.fraction, inv_inp),
+        asm.cast(known["product"], accum.fraction + layer.inv_table_type.fraction, y.type),
+    )
+    asm.rows.give(temporary, size)
+
+
+def _unit(fraction: int) -> int:
+    """What `kernels._to_int` divides by (or, negative, multiplies with) to drop `fraction` bits."""
+    return 1 << fraction if fraction >= 0 else -(1 << -fraction)
+
+
+_NO_CAST = (kernels.LEFT, 0, kernels.FITS, 0, 0)
+
+
+@lower_layer.register(Relu)
+@lower_layer.register(Linear)
+def _(layer: Relu | Linear, asm: Assembler, proof: LayerRange) -> None:
+    x, y = layer.inputs[0], layer.output
+    relu = isinstance(layer, Relu)
+    value = asm.ranges.tensors[x.name]
+    if relu:
+        value = value.map(lambda v: np.maximum(v, 0))
+    cast = asm.cast(value, x.type.fraction, y.type)
+    asm.emit(layer, kernels.OP_UNARY, asm.row[x.name], asm.row[y.name], y.size, relu, cast)
+
+
+@lower_layer.register(TableActivation)
+def _(layer: TableActivation, asm: Assembler, proof: LayerRange) -> None:
+    x, y = layer.inputs[0], layer.output
+    asm.emit(
+        layer,
+        kernels.OP_TABLE,
+        asm.row[x.name],
+        asm.row[y.name],
+        y.size,
+        asm.table(y.type.cast(layer.table, layer.table_type.fraction)),
+        layer.table.size,
+        2 * layer.range_half,
+        _unit(x.type.fraction),
+    )
+
+
+@lower_layer.register(Merge)
+def _(layer: Merge, asm: Assembler, proof: LayerRange) -> None:
+    a, b = layer.inputs
+    fa, fb = a.type.fraction, b.type.fraction
+    known = proof.intermediates
+    assert known is not None
+    if layer.op == "multiply":
+        shift_a = shift_b = 0
+        fraction = fa + fb
+    else:
+        fraction = max(fa, fb)
+        shift_a, shift_b = fraction - fa, fraction - fb
+    fraction += layer.op == "average"
+    asm.emit(
+        layer,
+        kernels.OP_MERGE,
+        asm.row[a.name],
+        asm.row[b.name],
+        asm.row[layer.output.name],
+        layer.output.size,
+        _MERGE[layer.op],
+        shift_a,
+        shift_b,
+        asm.cast(known["value"], fraction, layer.output.type),
+    )
+
+
+@lower_layer.register(Concatenate)
+def _(layer: Concatenate, asm: Assembler, proof: LayerRange) -> None:
+    places = np.arange(layer.output.size).reshape(layer.output.shape)
+    first = 0
+    for x in layer.inputs:
+        length = x.shape[layer.axis]
+        part = np.take(places, np.arange(first, first + length), axis=layer.axis)
+        first += length
+        _gather(layer, asm, x, np.arange(x.size), part.ravel())
+
+
+@lower_layer.register(Transpose)
+def _(layer: Transpose, asm: Assembler, proof: LayerRange) -> None:
+    x = layer.inputs[0]
+    source = np.arange(x.size).reshape(x.shape).transpose(layer.permutation).ravel()
+    _gather(layer, asm, x, source, np.arange(x.size))
+
+
+def _gather(layer: Layer, asm: Assembler, x: Tensor, source: NDArray, target: NDArray) -> None:
+    cast = asm.cast(asm.ranges.tensors[x.name], x.type.fraction, layer.output.type)
+    tables = asm.table(source), asm.table(target)
+    asm.emit(layer, kernels.OP_GATHER, asm.row[x.name], asm.row[layer.output.name], x.size, *tables, cast)
+
+
+@lower_layer.register(BatchNormalization)
+def _(layer: BatchNormalization, asm: Assembler, proof: LayerRange) -> None:
+    scale, bias, fraction = scaled_to_common_fraction(layer)
+    assert proof.accumulator is not None
+    asm.emit(
+        layer,
+        kernels.OP_SCALE,
+        asm.row[layer.inputs[0].name],
+        asm.row[layer.output.name],
+        layer.output.size,
+        layer.n_filt,
+        asm.table(scale),
+        asm.table(bias),
+        asm.cast(proof.accumulator, fraction, layer.output.type),
+    )
+
+
+@lower_layer.register(GlobalPooling1D)
+def _(layer: GlobalPooling1D, asm: Assembler, proof: LayerRange) -> None:
+    x, y = layer.inputs[0], layer.output
+    place = (asm.row[x.name], asm.row[y.name], *x.shape)
+    if layer.op == "max":
+        cast = asm.cast(asm.ranges.tensors[x.name].join(), x.type.fraction, layer.accum_type)
+        assert proof.accumulator is not None
+        asm.emit(
+            layer, kernels.OP_MAX_POOL, *place, cast, asm.cast(proof.accumulator, layer.accum_type.fraction, y.type)
+        )
+        return
+    accum = layer.accum_type
+    assert proof.accumulator is not None
+    fraction = max(accum.fraction, x.type.fraction)
+    overflows = proof.wraps or proof.sum == Sum.STEP
+    temporary = asm.rows.take(1)
+    asm.emit(
+        layer,
+        kernels.OP_AVERAGE_POOL,
+        *place,
+        proof.sum,
+        fraction - accum.fraction,
+        fraction - x.type.fraction,
+        temporary,
+        cast_code(accum, fraction=fraction, overflows=overflows),
+        asm.cast(proof.accumulator, accum.fraction, y.type),
+    )
+    asm.rows.give(temporary, 1)
+
+
+@lower_layer.register(LayerNormalization)
+def _(layer: LayerNormalization, asm: Assembler, proof: LayerRange) -> None:
+    x, y, accum = layer.inputs[0], layer.output, layer.accum_type
+    known = proof.intermediates
+    assert known is not None
+    scale, bias, fraction = layer_norm_affine(layer)
+    temporary = asm.rows.take(layer.dim + 3)
+    asm.emit(
+        layer,
+        kernels.OP_LAYER_NORM,
+        asm.row[x.name],
+        asm.row[y.name],
+        layer.positions,
+        layer.dim,
+        asm.table(scale),
+        asm.table(bias),
+        asm.table(layer.table),
+        layer.table.size,
+        layer.inverse_dim,
+        layer.table.size << layer.range_power2,
+        _unit(accum.fraction),
+        temporary,
+        cast_code(accum, fraction=x.type.fraction, overflows=True),
+        cast_code(accum, fraction=accum.fraction, overflows=True),
+        cast_code(accum, fraction=2 * accum.fraction, overflows=True),
+        asm.cast(known["value"], fraction, y.type),
+    )
+    asm.rows.give(temporary, layer.dim + 3)
+
+
+def lower(firmware: Firmware, ranges: Ranges, *, keep: bool = False) -> Program:
+    """The program of `firmware`.
+
+    Parameters
+    ----------
+    keep
+        Whether the outputs of all layers come out, in the order of `firmware.layers`, or the firmware's outputs.
+
+    Raises
+    ------
+    L1emuError
+        for a layer without a kernel, or whose values need more than 64 bits, by name.
+    """
+    asm = Assembler(ranges)
+    root: dict[str, str] = {}  # a reshaped tensor is another name for its source
+    for layer in firmware.layers:
+        if isinstance(layer, Reshape):
+            root[layer.output.name] = root.get(layer.inputs[0].name, layer.inputs[0].name)
+    results = tuple(layer.output for layer in firmware.layers) if keep else firmware.outputs
+    last: dict[str, int] = {}
+    for number, layer in enumerate(firmware.layers):
+        for tensor in (*layer.inputs, layer.output):
+            last[root.get(tensor.name, tensor.name)] = number
+    for tensor in results:
+        last[root.get(tensor.name, tensor.name)] = len(firmware.layers)
+    for tensor in firmware.inputs:
+        asm.row[tensor.name] = asm.rows.take(tensor.size)
+        last[tensor.name] = len(firmware.layers)  # the next block is loaded to the same rows
+    sizes = {tensor.name: tensor.size for layer in firmware.layers for tensor in (*layer.inputs, layer.output)}
+    for number, layer in enumerate(firmware.layers):
+        proof = ranges.layers[layer.name]
+        if proof.widest > 64:
+            raise L1emuError(
+                "values wider than the emulator's integers", where=layer.name, value=f"{proof.widest} bits"
+            )
+        if isinstance(layer, Reshape):
+            asm.row[layer.output.name] = asm.row[layer.inputs[0].name]
+        else:
+            asm.row[layer.output.name] = asm.rows.take(layer.output.size)
+            lower_layer(layer, asm, proof)
+        for name in [n for n, when in last.items() if when == number and n in asm.row]:
+            asm.rows.give(asm.row[name], sizes[name])
+    out_rows = [asm.row[t.name] + np.arange(t.size) for t in results]
+    return Program(
+        code=np.array(asm.code, np.int64),
+        starts=np.array(asm.starts, np.int64),
+        layers=tuple(asm.layers),
+        table=asm.tables(),
+        rows=asm.rows.size,
+        inputs=firmware.inputs,
+        results=results,
+        out_rows=np.concatenate([np.zeros(0, np.int64), *out_rows]),
+    )

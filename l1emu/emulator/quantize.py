@@ -1,0 +1,120 @@
+"""Floats to raw integers, exactly as the constructor of ap_fixed from a double does it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from l1emu.emulator import kernels
+from l1emu.emulator.cache import compiled
+from l1emu.emulator.codes import cast_code
+from l1emu.fixedpoint import FixedPoint
+
+_inner = numba.njit(nogil=True, error_model="numpy", boundscheck=False)
+
+
+@_inner
+def _round_up(value: Any, floor: Any, rounding: Any) -> Any:
+    """Whether `value` is rounded to `floor` + 1; the comparison with the middle is exact below 2**52."""
+    middle = floor + 0.5
+    if rounding == kernels.TRN or rounding == kernels.LEFT:
+        return False
+    if rounding == kernels.RND:
+        return value >= middle
+    if rounding == kernels.RND_CONV:
+        return value > middle or (value == middle and floor % 2.0 == 1.0)
+    if rounding == kernels.RND_ZERO:
+        return value > middle or (value == middle and value < 0)
+    if rounding == kernels.RND_INF:
+        return value > middle or (value == middle and value >= 0)
+    if rounding == kernels.RND_MIN_INF:
+        return value > middle
+    return value < 0 and value != floor  # TRN_ZERO
+
+
+@_inner
+def _in_range(value: Any, overflow: Any, low: Any, high: Any) -> Any:
+    if overflow == kernels.WRAP_SIGNED:
+        return (value << low) >> low
+    if overflow == kernels.WRAP_UNSIGNED:
+        return value & high
+    if overflow == kernels.CLAMP:
+        return min(max(value, low), high)
+    if overflow == kernels.ZERO and (value < low or value > high):
+        return np.int64(0)
+    return value
+
+
+@_inner
+def _one(value: Any, scale: Any, rounding: Any, overflow: Any, low: Any, high: Any) -> Any:
+    """One double as a raw integer; infinities behave as +-2**1024."""
+    scaled = value * scale
+    if scaled == 0.0 and value != 0.0:
+        scaled = math.copysign(1e-300, value)  # underflow must not hide that something is there
+    if abs(scaled) < 4503599627370496.0:  # 2**52: has a fraction
+        floor = math.floor(scaled)
+        q = np.int64(floor)
+        if _round_up(scaled, np.float64(floor), rounding):
+            q += 1
+        return _in_range(q, overflow, low, high)
+    if abs(scaled) < 4611686018427387904.0:  # 2**62: an integer
+        return _in_range(np.int64(scaled), overflow, low, high)
+    if overflow == kernels.CLAMP:
+        return low if scaled < 0 else high
+    if overflow == kernels.ZERO or math.isinf(scaled):
+        return np.int64(0)
+    mantissa, exponent = math.frexp(scaled)
+    left = exponent - 53
+    if left > 63:
+        return np.int64(0)
+    return _in_range(np.int64(mantissa * 9007199254740992.0) << left, overflow, low, high)
+
+
+def _quantize(
+    x: NDArray[Any], out: NDArray[Any], column: Any, scale: Any, rounding: Any, overflow: Any, low: Any, high: Any
+) -> bool:
+    """Columns `column`... of `out` from the floats `x` (jets, n). Returns whether a NaN was met."""
+    jets, n = x.shape
+    for j in range(jets):
+        plain: Any = True
+        for i in range(n):
+            scaled = np.float64(x[j, i]) * scale
+            plain = plain & (abs(scaled) < 1073741824.0)  # false for NaN too
+        if plain and rounding <= kernels.TRN and overflow == kernels.WRAP_SIGNED and scale >= 1.0:
+            bits = np.int32(low - 32) if low > 32 else np.int32(0)
+            for i in range(n):
+                q = np.int32(math.floor(np.float64(x[j, i]) * scale))
+                out[j, column + i] = np.int32(np.int32(q << bits) >> bits)
+            continue
+        for i in range(n):
+            value = np.float64(x[j, i])
+            if math.isnan(value):
+                return True
+            out[j, column + i] = _one(value, scale, rounding, overflow, low, high)
+    return False
+
+
+_compiled = compiled(_quantize)
+
+
+def quantize_into(x: NDArray[np.floating], out: NDArray[np.integer], column: int, type_: FixedPoint) -> bool:
+    """Write the raw values of `x` (jets, n) in `type_` to the columns of `out` from `column` on.
+
+    Parameters
+    ----------
+    x
+        C-contiguous float32 or float64.
+    out
+        C-contiguous int32 or int64 (jets, columns), wide enough for the type.
+
+    Returns
+    -------
+    bool
+        Whether `x` holds a NaN, which C++ leaves undefined; `out` is then not complete.
+    """
+    rounding, _shift, overflow, low, high = cast_code(type_, fraction=type_.fraction + 1, overflows=True)
+    return bool(_compiled(x, out, column, math.ldexp(1.0, type_.fraction), rounding, overflow, low, high))
