@@ -14,7 +14,7 @@ from l1emu.progress import progress
 from l1emu.resources import resolve
 from l1emu.stream.beam import hl_lhc, read_filling_scheme
 from l1emu.stream.result import StreamResult
-from l1emu.stream.simulate import CopiesNeeded, copies_needed
+from l1emu.stream.simulate import CopiesNeeded, WorstCase, copies_needed, worst_case
 from l1emu.stream.simulate import simulate as run_stream
 from l1emu.stream.source import CrossingSource
 from l1emu.stream.topology import read_topology
@@ -41,6 +41,9 @@ def simulate(
     find_copies: Annotated[
         bool, typer.Option("--find-copies", help="Also search the fewest tagger copies without loss.")
     ] = False,
+    bound: Annotated[
+        bool, typer.Option("--bound", help="Also bound the latency exactly: every crossing with the most jets.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Simulate the 40 MHz stream: latency, occupancies, losses and dead time.
@@ -62,13 +65,19 @@ def simulate(
     needed = None
     if find_copies:
         needed = copies_needed(chain, source, orbits=orbits, seed=seed, filling=scheme)
+    worst = worst_case(chain, filling=scheme) if bound else None
     if json:
-        print_json(result.as_json() | ({} if needed is None else {"copies_needed": needed.as_json()}))
+        document = result.as_json()
+        if needed is not None:
+            document["copies_needed"] = needed.as_json()
+        if worst is not None:
+            document["worst_case"] = worst.as_json()
+        print_json(document)
     else:
-        _show(result, str(scheme.normalisation), needed)
+        _show(result, str(scheme.normalisation), needed, worst)
 
 
-def _show(result: StreamResult, normalisation: str, needed: CopiesNeeded | None) -> None:
+def _show(result: StreamResult, normalisation: str, needed: CopiesNeeded | None, worst: WorstCase | None) -> None:
     out = console()
     t = result.tagger
     out.print(f"[bold]{result.topology}[/bold]")
@@ -118,6 +127,12 @@ def _show(result: StreamResult, normalisation: str, needed: CopiesNeeded | None)
         out.print(
             f"copies needed: {found} (keeping up with the mean takes {needed.bound_mean}, "
             f"with the busiest crossings {needed.bound_worst})"
+        )
+    if worst is not None:
+        word = "never more than" if worst.bound else "not bounded; in one orbit"
+        out.print(
+            f"every crossing full of jets: {word} {worst.latency_ns:.1f} ns (slack {worst.slack_ns:.1f} ns), "
+            f"{worst.queue_max} jets waiting, {worst.jets_lost} lost"
         )
     if result.unverified:
         out.print(f"not verified in their source: {', '.join(result.unverified)}", style="dim")

@@ -13,7 +13,7 @@ from l1emu.stream.beam import (
     read_filling_scheme,
 )
 from l1emu.stream.result import LatencySummary, StreamResult
-from l1emu.stream.simulate import CopiesNeeded, copies_needed, simulate
+from l1emu.stream.simulate import CopiesNeeded, WorstCase, copies_needed, simulate, worst_case
 from l1emu.stream.source import CrossingSource
 from l1emu.stream.topology import Topology, read_topology
 
@@ -27,10 +27,12 @@ __all__ = [
     "Normalisation",
     "StreamResult",
     "Topology",
+    "WorstCase",
     "colliding_rate_hz",
     "copies_needed",
     "hl_lhc",
     "read_filling_scheme",
     "read_topology",
     "simulate",
+    "worst_case",
 ]

@@ -194,6 +194,74 @@ def copies_needed(
     return CopiesNeeded(None, bound_mean, bound_worst, tuple(tried))
 
 
+@dataclass(frozen=True)
+class WorstCase:
+    """The stream when every colliding crossing brings the most jets that the jet finder hands out.
+
+    Attributes
+    ----------
+    latency_ns
+        The longest time from collision to decision.
+    slack_ns
+        Budget less this.
+    jets_lost
+        Jets an orbit that find the buffer full.
+    queue_max
+        The most jets that wait at once.
+    bound
+        Whether these numbers hold for any run whatever its crossings: no jet was lost, and the boards are idle again
+        before the next orbit's first event. Otherwise nothing is known beyond this one orbit.
+    """
+
+    latency_ns: float
+    slack_ns: float
+    jets_lost: int
+    queue_max: int
+    bound: bool
+
+    def as_json(self) -> dict[str, object]:
+        """As a JSON document."""
+        return asdict(self)
+
+
+def worst_case(
+    topology: Topology,
+    *,
+    tagger: Timing | None = None,
+    copies: int | None = None,
+    filling: FillingScheme | None = None,
+) -> WorstCase:
+    """An exact bound on the latency and the queue, without statistics.
+
+    As long as no jet is dropped, every time stamp of the chain is built from maxima and sums of earlier ones, so one
+    jet or one crossing more never makes another earlier: no run can be worse than the one where every crossing is
+    full. Where the boards are idle again before the next orbit, one orbit tells all.
+
+    Raises
+    ------
+    L1emuError
+        as `simulate` does.
+    """
+    topology = _with_timing(topology, tagger, copies)
+    full = CrossingSource(
+        np.asarray([topology.jet_finder.max_jets]), np.zeros(1, dtype=np.bool_), np.ones(1, dtype=np.float64)
+    )
+    result = simulate(topology, full, orbits=1, filling=filling)
+    lost = result.jets["buffer full"]
+    slots = (hl_lhc() if filling is None else filling).colliding_slots
+    pause_ns = (ORBIT_SLOTS + int(slots[0]) - int(slots[-1])) * BX_NS
+    chain = compile_topology(topology)
+    busy_ns = max(chain.tagger_interval, chain.finder_interval) * BX_NS / chain.ticks_per_bx
+    busy_ns += result.stations["jet finder"].max + result.stations["tagging"].max
+    return WorstCase(
+        latency_ns=result.latency.max,
+        slack_ns=result.slack_ns,
+        jets_lost=lost,
+        queue_max=result.occupancy_max["tagger queue"],
+        bound=lost == 0 and busy_ns <= pause_ns,
+    )
+
+
 def _with_timing(topology: Topology, tagger: Timing | None, copies: int | None) -> Topology:
     if tagger is None and copies is None:
         return topology

@@ -8,7 +8,7 @@ import pytest
 from l1emu import cli
 from l1emu.errors import L1emuError
 from l1emu.resources import resource
-from l1emu.stream import CrossingSource, copies_needed, hl_lhc, read_topology, simulate
+from l1emu.stream import CrossingSource, copies_needed, hl_lhc, read_topology, simulate, worst_case
 from l1emu.stream.beam import Train, from_trains
 
 TOPOLOGY = read_topology(resource("budgets/cms-phase2.topology.yaml"))
@@ -103,6 +103,20 @@ def test_as_many_copies_as_the_worst_case_bound_never_lose_a_jet():
     assert result.jets["truncated"] == 54 * 24
 
 
+def test_the_exact_bound_is_reached_by_full_crossings_and_passed_by_none():
+    bound = worst_case(TOPOLOGY, copies=3, filling=SHORT)
+    # 364 crossings without tagging, 15 intervals of 3 cycles, 84 of latency: the trigger starts on the next crossing
+    assert (bound.bound, bound.jets_lost, bound.latency_ns) == (True, 0, (284 + 80 + 15) * 25)
+    for seed in range(3):
+        result = simulate(TOPOLOGY, BUSY, orbits=2, filling=SHORT, copies=3, seed=seed)
+        assert result.latency.max <= bound.latency_ns
+        assert result.occupancy_max["tagger queue"] <= bound.queue_max
+    assert not worst_case(TOPOLOGY, copies=1, filling=SHORT).bound  # jets are lost
+    unbounded = TOPOLOGY.model_copy(update={"queue": TOPOLOGY.queue.model_copy(update={"depth": None})})
+    slow = worst_case(unbounded.with_tagger(copies=1, interval_cycles=2000), filling=SHORT)
+    assert (slow.bound, slow.jets_lost) == (False, 0)  # still busy when the next orbit comes
+
+
 def test_no_number_of_copies_helps_a_tagger_that_is_too_slow_itself():
     needed = copies_needed(TOPOLOGY.with_tagger(latency_cycles=2000), BUSY, orbits=1, filling=SHORT)
     assert needed.copies is None
@@ -173,12 +187,14 @@ def call(monkeypatch, capsys, *arguments):
 
 
 def test_the_command_prints_one_json_document(monkeypatch, capsys):
-    code, output = call(monkeypatch, capsys, "--orbits", "1", "--seed", "3", "--find-copies", "--json")
+    code, output = call(monkeypatch, capsys, "--orbits", "1", "--seed", "3", "--find-copies", "--bound", "--json")
     document = json.loads(output.out)
     assert code == 0
     assert {"crossings", "accepted", "lost", "latency_ns", "occupancy_max", "digest"} <= set(document)
     assert set(document["latency_ns"]) == {"p50", "p99", "p999999", "max"}
     assert document["copies_needed"]["copies"] >= 1
+    assert document["worst_case"]["bound"] is True
+    assert document["worst_case"]["latency_ns"] >= document["latency_ns"]["max"]
     source = CrossingSource.poisson(6.0, 500 / (hl_lhc().normalisation.colliding_rate_hz / 1e3))
     assert document["digest"] == simulate(TOPOLOGY, source, orbits=1, seed=3).digest
 
