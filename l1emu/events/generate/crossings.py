@@ -1,0 +1,238 @@
+"""Bunch crossings: collisions drawn from pools, stacked, read out and reconstructed, block by seeded block."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from l1emu.events.generate.detector import MAX_TRACKS, N_ETA, N_PHI, add_collision, read_out
+from l1emu.events.generate.pools import ARRAYS, Pool
+from l1emu.events.generate.puppi import CAND_PT, FIELDS, MAX_CLUSTERS, reconstruct
+from l1emu.events.hardware import MAX_CANDIDATES
+
+BLOCK = 250  # crossings with one seed, made in one go
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Pools laid out one after the other for the kernel.
+
+    `first` and `events` (pools,) say where the collisions of each pool begin and how many it has; `leading_pt`
+    (collisions,) is the pt [GeV] of the hardest generator jet of each, 0 without one.
+    """
+
+    offset: NDArray[np.int64]
+    arrays: tuple[NDArray[Any], ...]
+    first: NDArray[np.int64]
+    events: NDArray[np.int64]
+    leading_pt: NDArray[np.float32]
+
+    @staticmethod
+    def of(pools: Sequence[Pool]) -> Mixture:
+        """Lay out `pools` in their order."""
+        sizes = np.array([p.events for p in pools], np.int64)
+        starts = np.cumsum([0] + [int(p.offset[-1]) for p in pools])
+        offset = np.concatenate([p.offset[:-1] + s for p, s in zip(pools, starts, strict=False)] + [starts[-1:]])
+        leading = []
+        for pool in pools:
+            pt = np.zeros(pool.events, np.float32)
+            has = np.diff(pool.jet_offset) > 0
+            pt[has] = pool.jets["jet_pt"][pool.jet_offset[:-1][has]]
+            leading.append(pt)
+        arrays = tuple(np.concatenate([p.arrays[key] for p in pools]) for key in ARRAYS if key != "charge")
+        return Mixture(offset, arrays, np.cumsum(sizes) - sizes, sizes, np.concatenate(leading))
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some crossings: candidates (n, 7) flat in the order of `FIELDS`, `counts` (crossings,) of each.
+
+    `event` is the collision that defines the crossing, as its number in its pool: the one that sets the stratum
+    (that with the hardest generator jet where there are several), the signal's, or -1; `rotation` [rad] and
+    `mirror` (+-1) say how it was turned.
+    """
+
+    candidates: NDArray[np.int32]
+    counts: NDArray[np.int64]
+    event: NDArray[np.int64]
+    rotation: NDArray[np.float64]
+    mirror: NDArray[np.float64]
+
+
+def mean_collisions(pools: Sequence[Pool], mean: float) -> NDArray[np.float64]:
+    """Mean number of collisions a crossing of each bin: `mean` shared out by cross section.
+
+    The first pool is that of all inelastic collisions with a veto, its `sigma_mb` the whole inelastic cross
+    section; its share is what the other bins leave.
+    """
+    sigma = np.array([p.sigma_mb for p in pools])
+    shares = sigma / sigma[0]
+    shares[0] = 1.0 - shares[1:].sum()
+    return mean * shares
+
+
+def stratum_probabilities(means: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The probability of a crossing that its highest populated bin is j, for each j; they sum to one.
+
+    P_j = (1 - exp(-mu_j)) prod_{i>j} exp(-mu_i), for j > 0; what is left is the stratum of soft collisions only,
+    crossings without any collision included.
+    """
+    above = np.concatenate([np.cumsum(means[::-1])[::-1][1:], [0.0]])
+    probabilities = -np.expm1(-means) * np.exp(-above)
+    probabilities[0] = math.exp(-above[0])
+    return np.asarray(probabilities)
+
+
+def draw_counts(
+    rng: np.random.Generator, means: NDArray[np.float64], crossings: int, stratum: int | None
+) -> NDArray[np.int64]:
+    """Numbers of collisions of each bin, (crossings, bins): Poisson, or conditioned on the `stratum`.
+
+    In stratum j > 0 the bins above are empty and bin j follows a Poisson distribution without its zero.
+    """
+    counts = rng.poisson(means, (crossings, len(means))).astype(np.int64)
+    if stratum is not None:
+        counts[:, stratum + 1 :] = 0
+        if stratum > 0:
+            mu = means[stratum]
+            # the inverse of the distribution on (exp(-mu), 1], by the survival function: exact for tiny mu too
+            tail = -np.expm1(-mu) * (1.0 - rng.random(crossings))
+            counts[:, stratum] = np.maximum(stats.poisson.isf(tail, mu), 1).astype(np.int64)
+    return counts
+
+
+@numba.njit(cache=True, nogil=True)
+def _make(
+    rng: np.random.Generator,
+    counts: NDArray[np.int64],
+    special: NDArray[np.int64],
+    stratum: int,
+    sigma_z: float,
+    first: NDArray[np.int64],
+    events: NDArray[np.int64],
+    leading_pt: NDArray[np.float32],
+    offset: NDArray[np.int64],
+    pt: NDArray[np.float32],
+    eta: NDArray[np.float32],
+    phi: NDArray[np.float32],
+    bend: NDArray[np.float32],
+    d0: NDArray[np.float32],
+    z0: NDArray[np.float32],
+    particle: NDArray[np.int8],
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    n, bins = counts.shape
+    em, had = np.zeros((N_ETA, N_PHI)), np.zeros((N_ETA, N_PHI))
+    tracks = np.empty((MAX_TRACKS, 7))
+    clusters = np.empty((MAX_CLUSTERS, 4))
+    seeds = np.empty((N_ETA, N_PHI), np.int32)
+    found = np.empty((MAX_TRACKS, 7), np.int32)
+    out = np.empty((n * MAX_CANDIDATES, 7), np.int32)
+    kept = np.zeros(n, np.int64)
+    event = np.full(n, -1, np.int64)
+    rotation, mirror = np.zeros(n), np.ones(n)
+    total = 0
+    for c in range(n):
+        em[:] = 0.0
+        had[:] = 0.0
+        n_tracks = 0
+        hardest = -1.0
+        for b in range(bins + 1):
+            times = counts[c, b] if b < bins else (1 if special[c] >= 0 else 0)
+            for _ in range(times):
+                if b < bins:
+                    drawn = min(int(rng.random() * events[b]), events[b] - 1)
+                    k = first[b] + drawn
+                else:
+                    drawn = special[c]
+                    k = first[bins] + drawn
+                angle = 2 * math.pi * rng.random()
+                side = 1.0 if rng.random() < 0.5 else -1.0
+                z = sigma_z * rng.standard_normal()
+                n_tracks = add_collision(
+                    rng, offset[k], offset[k + 1], angle, side, z,
+                    pt, eta, phi, bend, d0, z0, particle, em, had, tracks, n_tracks,
+                )  # fmt: skip
+                if b == bins or (b == stratum and b > 0 and leading_pt[k] > hardest):
+                    hardest = leading_pt[k]
+                    event[c], rotation[c], mirror[c] = drawn, angle, side
+        read_out(rng, em, had)
+        m = reconstruct(em, had, tracks, n_tracks, clusters, seeds, found)
+        order = np.argsort(-found[:m, CAND_PT], kind="mergesort")  # stable: ties keep their order
+        kept[c] = min(m, MAX_CANDIDATES)
+        for i in range(kept[c]):
+            out[total] = found[order[i]]
+            total += 1
+    return out[:total], kept, event, rotation, mirror
+
+
+def make_block(
+    mixture: Mixture,
+    means: NDArray[np.float64],
+    crossings: int,
+    sigma_z_cm: float,
+    seed: Sequence[int],
+    *,
+    stratum: int | None = None,
+    special: NDArray[np.int64] | None = None,
+) -> Block:
+    """Make `crossings` crossings.
+
+    Parameters
+    ----------
+    mixture
+        The pools of the bins of `means`, and after them that of the special collisions, if any.
+    means
+        Mean number of collisions of each bin, from `mean_collisions`.
+    seed
+        What seeds this block: integers.
+    stratum
+        Condition on this highest populated bin; None draws plain crossings.
+    special
+        (crossings,) numbers of collisions of the last pool, one for each crossing on top of its pile-up.
+    """
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(list(seed))))
+    counts = draw_counts(rng, means, crossings, stratum)
+    chosen = np.full(crossings, -1, np.int64) if special is None else special
+    result = _make(
+        rng,
+        counts,
+        chosen,
+        -1 if stratum is None else stratum,
+        sigma_z_cm,
+        mixture.first,
+        mixture.events,
+        mixture.leading_pt,
+        mixture.offset,
+        *mixture.arrays,
+    )
+    return Block(*result)
+
+
+def in_order(tasks: Sequence[Callable[[], Any]], jobs: int) -> Iterator[Any]:
+    """The results of `tasks` in their order, computed by `jobs` threads (the kernels release the GIL).
+
+    At most twice as many tasks as threads are in flight, so that results don't pile up.
+    """
+    if jobs == 1:
+        for task in tasks:
+            yield task()
+        return
+    with ThreadPoolExecutor(jobs) as executor:
+        flying = [executor.submit(task) for task in tasks[: 2 * jobs]]
+        for n in range(len(tasks)):
+            result = flying[n].result()
+            flying[n] = None  # type: ignore[call-overload]
+            if n + 2 * jobs < len(tasks):
+                flying.append(executor.submit(tasks[n + 2 * jobs]))
+            yield result
+
+
+__all__ = ["BLOCK", "FIELDS", "Block", "Mixture", "draw_counts", "in_order", "make_block", "mean_collisions"]

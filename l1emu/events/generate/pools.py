@@ -1,0 +1,321 @@
+"""Pools of Pythia 8 collisions: made in chunks with their own seeds, kept in a cache folder, taken up again."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+import zipfile
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+from numpy.typing import NDArray
+
+from l1emu.errors import L1emuError
+from l1emu.events.generate import truth
+from l1emu.events.generate.recipe import Process, Recipe
+from l1emu.events.hardware import CHARGED_HADRON, ELECTRON, MUON, NEUTRAL_HADRON, PHOTON
+from l1emu.files import sha256_bytes, write_aside
+
+CHUNK = 2000  # collisions a chunk
+BATCH = 1000  # collisions a call of Pythia's bulk interface: about 200 MB of awkward arrays
+FORMAT = 1  # raised whenever the content of a chunk changes for the same process and seed
+
+# What a Level-1 detector regards as stable: everything that flies further than 10 mm (K0S, Lambda, hyperons).
+COMMON = (
+    "Print:quiet = on",
+    "Random:setSeed = on",
+    "ParticleDecays:limitTau0 = on",
+    "ParticleDecays:tau0Max = 10.",
+)
+
+# The CMS solenoid and calorimeter surface: half the field times 0.3, for radii in metres and pt in GeV.
+BENDING = 0.5 * 0.299792458 * 3.8
+ECAL_RADIUS_M = 1.29
+ENDCAP_Z_M = 3.2
+BARREL_ETA = 1.48
+
+MAX_ABS_ETA = 3.1  # beyond the towers' edge
+MIN_PT_GEV = 0.1
+MIN_TRACK_PT_GEV = 1.8  # below the 2 GeV of the track finder by more than its resolution
+
+ARRAYS = ("pt", "eta", "phi", "bend", "d0_cm", "z0_cm", "particle", "charge")
+JET_ARRAYS = ("jet_pt", "jet_eta", "jet_phi", "jet_flavour")
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Collisions of one process, flat: those of collision e are at `offset[e]` to `offset[e + 1]`.
+
+    pt [GeV], eta, phi [rad] at the vertex; `bend` what the field adds to phi on the way to the calorimeter [rad],
+    NaN for what does not reach it; d0, z0 [cm] relative to the collision; `particle` as in
+    `l1emu.events.hardware`; charge -1, 0, 1. `jet_*` are the generator jets, flat with `jet_offset`.
+    """
+
+    name: str
+    sigma_mb: float
+    offset: NDArray[np.int64]
+    arrays: dict[str, NDArray[Any]]
+    jet_offset: NDArray[np.int64]
+    jets: dict[str, NDArray[Any]]
+
+    @property
+    def events(self) -> int:
+        """Number of collisions in the pool."""
+        return len(self.offset) - 1
+
+
+def pythia_module() -> Any:
+    """The Python module of Pythia 8.
+
+    Raises
+    ------
+    L1emuError
+        if the extra is not installed.
+    """
+    try:
+        import pythia8mc
+    except ImportError:
+        raise L1emuError(
+            "Pythia 8 is not installed", expected="pip install 'l1emu[generate]' (its licence is the GPL)"
+        ) from None
+    return pythia8mc
+
+
+def settings(process: Process, energy_tev: float) -> list[str]:
+    """Pythia's settings of a process, its seed excepted."""
+    lines = [*COMMON, f"Beams:eCM = {energy_tev * 1000:g}", *process.settings]
+    if process.pt_hat_gev is not None:
+        lines += [f"PhaseSpace:pTHat{end} = {v:g}" for end, v in zip(("Min", "Max"), process.pt_hat_gev, strict=False)]
+    return lines
+
+
+def _identity(process: Process, recipe: Recipe) -> str:
+    return json.dumps([FORMAT, settings(process, recipe.energy_tev), process.veto_pt_hat_gev, recipe.pool_seed, CHUNK])
+
+
+def pool_folder(process: Process, recipe: Recipe, cache: Path) -> Path:
+    """The folder of the pool's chunks: named after everything that determines their content."""
+    return cache / f"{process.name}-{sha256_bytes(_identity(process, recipe).encode())[:16]}"
+
+
+def make_pools(
+    processes: Iterable[Process], recipe: Recipe, cache: Path, jobs: int, advance: Callable[[int], None]
+) -> None:
+    """Make the chunks that the cache lacks, `jobs` at a time; `advance(events)` is called for every chunk."""
+    missing = []
+    for process in processes:
+        for number in range(_chunks(process)):
+            size = min(CHUNK, process.events - number * CHUNK)
+            path = pool_folder(process, recipe, cache) / f"{number:04d}-{size}.npz"
+            if path.exists():
+                advance(size)
+            else:
+                seed = _seed(process, recipe, number)
+                missing.append((settings(process, recipe.energy_tev), process.veto_pt_hat_gev, seed, size, path))
+    if missing:
+        pythia_module()
+    if jobs == 1:
+        for task in missing:
+            advance(_make_chunk(*task))
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as executor:
+        futures = [executor.submit(_make_chunk, *task) for task in missing]
+        try:
+            for future in as_completed(futures):
+                advance(future.result())
+        except BaseException:
+            executor.shutdown(cancel_futures=True)
+            raise
+
+
+def _chunks(process: Process) -> int:
+    return -(-process.events // CHUNK)
+
+
+def _seed(process: Process, recipe: Recipe, number: int) -> int:
+    digest = sha256_bytes(f"{_identity(process, recipe)}/{number}".encode())
+    return 1 + int(digest[:12], 16) % 899_999_999  # Pythia takes 1 to 900 000 000
+
+
+def load_pool(process: Process, recipe: Recipe, cache: Path) -> Pool:
+    """Read a pool that `make_pools` has made.
+
+    Raises
+    ------
+    L1emuError
+        if a chunk is damaged.
+    """
+    parts = []
+    for number in range(_chunks(process)):
+        size = min(CHUNK, process.events - number * CHUNK)
+        path = pool_folder(process, recipe, cache) / f"{number:04d}-{size}.npz"
+        try:
+            with np.load(path) as file:
+                parts.append({key: file[key] for key in file.files})
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise L1emuError(
+                f"a damaged chunk of a pool ({error})", path=path, expected="delete it: it will be made again"
+            ) from None
+    joined = {key: np.concatenate([p[key] for p in parts]) for key in (*ARRAYS, *JET_ARRAYS, "count", "jet_count")}
+    events = np.array([len(p["count"]) for p in parts])
+    sigma = np.array([float(p["sigma_mb"]) for p in parts])
+    return Pool(
+        name=process.name,
+        sigma_mb=float((sigma * events).sum() / events.sum()),
+        offset=_offsets(joined["count"]),
+        arrays={key: joined[key] for key in ARRAYS},
+        jet_offset=_offsets(joined["jet_count"]),
+        jets={key: joined[key] for key in JET_ARRAYS},
+    )
+
+
+def _offsets(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
+
+
+def _make_chunk(lines: list[str], veto: float | None, seed: int, events: int, path: Path) -> int:
+    """Generate one chunk and write it; returns the number of collisions asked for."""
+    p8 = pythia_module()
+    pythia = p8.Pythia("", False)
+    for line in [*lines, f"Random:seed = {seed}"]:
+        if not pythia.readString(line):
+            raise L1emuError("Pythia does not know this setting", value=line)
+    if not pythia.init():
+        raise L1emuError("Pythia cannot start with these settings", value="; ".join(lines))
+    parts: list[dict[str, NDArray[Any]]] = []
+    left = events
+    while left > 0:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            batch = pythia.nextBatch(min(BATCH, left), errorMode="skip")
+        left -= min(BATCH, left)
+        if veto is not None:
+            batch = batch[np.sqrt(ak.to_numpy(batch.info.pT2Hat)) < veto]
+        parts.append(_compact(batch.prt))
+    arrays = {key: np.concatenate([p[key] for p in parts]) for key in parts[0]}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with write_aside(path) as aside:
+        np.savez(aside, sigma_mb=pythia.infoPython().sigmaGen(), **arrays)
+    return events
+
+
+def _flat(array: ak.Array) -> NDArray[Any]:
+    return np.asarray(ak.to_numpy(ak.flatten(array)))
+
+
+def _compact(record: ak.Array) -> dict[str, NDArray[Any]]:
+    """Of Pythia's event records what a Level-1 detector can see, and the generator jets."""
+    events = len(record)
+    event = np.repeat(np.arange(events), ak.to_numpy(ak.num(record.id)))
+    number, status = _flat(record.id), _flat(record.status)
+    px, py, pz, e = (_flat(record.p[c]) for c in ("px", "py", "pz", "e"))
+    pt = np.hypot(px, py)
+    eta = np.arcsinh(pz / np.maximum(pt, 1e-9))
+    phi = np.arctan2(py, px)
+    code = np.abs(number)
+
+    visible = (status > 0) & ~np.isin(code, (12, 14, 16))
+    jets = _jets(events, event, number, status, visible, px, py, pz, e, pt, eta, phi)
+
+    kept = visible & (np.abs(eta) < MAX_ABS_ETA) & (pt > MIN_PT_GEV)
+    vx, vy, vz = (0.1 * np.asarray(ak.fill_none(ak.flatten(record.vProd[c]), 0.0))[kept] for c in ("px", "py", "pz"))
+    event, number, code, pt, eta, phi = (a[kept] for a in (event, number, code, pt, eta, phi))
+    particle = np.full(len(code), NEUTRAL_HADRON, np.int8)
+    particle[np.isin(code, (211, 321, 2212, 3112, 3222, 3312, 3334))] = CHARGED_HADRON
+    particle[code == 11], particle[code == 13], particle[code == 22] = ELECTRON, MUON, PHOTON
+    charge = np.sign(number).astype(np.int8)
+    lepton_or_minus = np.isin(code, (11, 13, 3112, 3312, 3334))  # particles whose positive code has charge -1
+    charge[lepton_or_minus] *= -1
+    charge[particle >= PHOTON] = 0
+
+    radius = np.where(np.abs(eta) < BARREL_ETA, ECAL_RADIUS_M, ENDCAP_Z_M / np.maximum(np.sinh(np.abs(eta)), 0.1))
+    sine = BENDING * radius / pt
+    bend = np.where(sine < 1, -charge * np.arcsin(np.minimum(sine, 1.0)), np.nan)
+    bend[charge == 0] = 0.0
+    seen = ~np.isnan(bend) | (pt > MIN_TRACK_PT_GEV)
+    d0 = vx * np.sin(phi) - vy * np.cos(phi)
+    z0 = vz - (vx * np.cos(phi) + vy * np.sin(phi)) * np.sinh(eta)
+    return {
+        "count": np.bincount(event[seen], minlength=events).astype(np.int32),
+        "pt": pt[seen].astype(np.float32),
+        "eta": eta[seen].astype(np.float32),
+        "phi": phi[seen].astype(np.float32),
+        "bend": bend[seen].astype(np.float32),
+        "d0_cm": d0[seen].astype(np.float32),
+        "z0_cm": z0[seen].astype(np.float32),
+        "particle": particle[seen],
+        "charge": charge[seen],
+        **jets,
+    }
+
+
+def _jets(
+    events: int,
+    event: NDArray[Any],
+    number: NDArray[Any],
+    status: NDArray[Any],
+    visible: NDArray[Any],
+    px: NDArray[Any],
+    py: NDArray[Any],
+    pz: NDArray[Any],
+    e: NDArray[Any],
+    pt: NDArray[Any],
+    eta: NDArray[Any],
+    phi: NDArray[Any],
+) -> dict[str, NDArray[Any]]:
+    """Anti-kt jets of the visible particles with |eta| < 3.1, and their flavours."""
+    code, state = np.abs(number), np.abs(status)
+    digits = (code // 100 % 10, code // 1000 % 10)
+    hadron = (code > 100) & (code < 1_000_000) & (pt > 5.0)
+    parton = (code <= 5) | (code == 21)
+    kind = np.full(len(code), -1)
+    kind[parton & np.isin(state, (71, 72)) & (pt > 1.0)] = truth.FINAL_PARTON
+    kind[parton & (state == 23)] = truth.HARD_PARTON
+    kind[hadron & ((digits[0] == 4) | (digits[1] == 4))] = truth.C_HADRON
+    kind[hadron & ((digits[0] == 5) | (digits[1] == 5))] = truth.B_HADRON
+
+    inside = visible & (np.abs(eta) < MAX_ABS_ETA) & (pt > MIN_PT_GEV)
+    ends = _offsets(np.bincount(event[inside], minlength=events))
+    momenta = tuple(a[inside] for a in (px, py, pz, e))
+    labels = kind >= 0
+    label_ends = _offsets(np.bincount(event[labels], minlength=events))
+    tags = tuple(a[labels] for a in (kind, number == 21, pt, eta, phi))
+    count = np.zeros(events, np.int32)
+    found = []
+    for i in range(events):
+        part = slice(ends[i], ends[i + 1])
+        # a jet above the threshold needs a scalar sum of that much
+        if np.hypot(momenta[0][part], momenta[1][part]).sum() < truth.MIN_JET_PT_GEV:
+            continue
+        px_, py_, pz_, e_ = (m[part] for m in momenta)
+        jets = truth.anti_kt(px_, py_, pz_, e_, truth.RADIUS)
+        jet_pt = np.hypot(jets[:, 0], jets[:, 1])
+        jets, jet_pt = jets[jet_pt > truth.MIN_JET_PT_GEV], jet_pt[jet_pt > truth.MIN_JET_PT_GEV]
+        order = np.argsort(-jet_pt, kind="stable")
+        jets, jet_pt = jets[order], jet_pt[order]
+        jet_eta, jet_phi = np.arcsinh(jets[:, 2] / jet_pt), np.arctan2(jets[:, 1], jets[:, 0])
+        near = slice(label_ends[i], label_ends[i + 1])
+        flavour = truth.label_jets(jet_eta, jet_phi, *(t[near] for t in tags))
+        count[i] = len(jets)
+        found.append(np.stack([jet_pt, jet_eta, jet_phi, flavour], axis=1))
+    flat = np.concatenate(found) if found else np.zeros((0, 4))
+    return {
+        "jet_count": count,
+        "jet_pt": flat[:, 0].astype(np.float32),
+        "jet_eta": flat[:, 1].astype(np.float32),
+        "jet_phi": flat[:, 2].astype(np.float32),
+        "jet_flavour": flat[:, 3].astype(np.int8),
+    }
+
+
+def default_cache() -> Path:
+    """Where pools are kept unless told otherwise: `$XDG_CACHE_HOME/l1emu/pools`, or below `~/.cache`."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "l1emu" / "pools"
