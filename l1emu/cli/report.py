@@ -31,16 +31,18 @@ def report(
 
 
 def _summary(result: SynthesisReport) -> Table:
-    table = Table(title=f"{result.top} ({result.kind})", show_header=False, title_justify="left")
+    table = Table(title=f"{result.top or 'unnamed design'} ({result.kind})", show_header=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column()
     table.add_row("origin", result.origin)
     table.add_row("part", result.part or "not stated")
-    clocks = (result.clock_target_ns, result.clock_estimated_ns, result.clock_uncertainty_ns)
-    table.add_row(
-        "clock",
-        "not stated" if None in clocks else "target {:g} ns, estimated {:g} ns, uncertainty {:g} ns".format(*clocks),
-    )
+    clocks = {
+        "target": result.clock_target_ns,
+        "estimated": result.clock_estimated_ns,
+        "uncertainty": result.clock_uncertainty_ns,
+    }
+    stated = ", ".join(f"{name} {value:g} ns" for name, value in clocks.items() if value is not None)
+    table.add_row("clock", stated or "not stated")
     table.add_row("latency", _range(*result.latency_cycles) + (" [bold red]VOID[/]" if result.void else ""))
     if result.cosimulated_cycles is not None:
         table.add_row("co-simulated", _range(*result.cosimulated_cycles))

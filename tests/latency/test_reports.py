@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -295,6 +296,45 @@ def test_entities_are_refused(tmp_path):
 def test_other_reports_are_refused_by_what_they_are(tmp_path, name, content, match):
     with pytest.raises(L1emuError, match=match):
         read_report(written(tmp_path, name, content))
+
+
+HLS4ML = {
+    "TargetClockPeriod": "2.50",
+    "EstimatedClockPeriod": "1.775",
+    "BestLatency": "80",
+    "WorstLatency": "84",
+    "IntervalMin": "6",
+    "IntervalMax": "6",
+    "DSP": "310",
+    "LUT": "201345",
+    "FF": "88123",
+    "BRAM_18K": "17",
+    "URAM": "0",
+    "AvailableLUT": "1728000",
+}
+
+
+def test_hls4ml_dictionary(tmp_path):
+    path = written(tmp_path, "report.json", json.dumps({"CSynthesisReport": HLS4ML}))
+    report = read_report(path)
+    assert (report.top, report.latency_cycles, report.interval_cycles) == (None, (80, 84), (6, 6))
+    assert (report.resources.dsp, report.available.lut, report.void) == (310, 1728000, False)
+    late = {"CSynthesisReport": {**HLS4ML, "EstimatedClockPeriod": "2.6"}}
+    assert read_report(written(tmp_path, "late.json", json.dumps(late))).void
+
+
+@pytest.mark.parametrize("key", ["WorstLatency", "IntervalMax", "TargetClockPeriod", "EstimatedClockPeriod"])
+@pytest.mark.parametrize("value", [None, "undef", True, "1e2", float("nan"), [84]])
+def test_damaged_hls4ml_dictionary(tmp_path, key, value):
+    with pytest.raises(L1emuError):
+        read_report(written(tmp_path, "r.json", json.dumps({"CSynthesisReport": {**HLS4ML, key: value}})))
+
+
+def test_synthesis_summary_is_refused_with_what_to_take(tmp_path):
+    with pytest.raises(L1emuError, match=r"no clock periods.*<top>_csynth.xml"):
+        read_report(written(tmp_path, "csynth.rpt", "\n== Synthesis Summary Report of 'tagger'\n"))
+    written(tmp_path, "tagger_csynth.xml", csynth_xml(SOUND))
+    assert read_report(tmp_path).latency_cycles == (84, 84)
 
 
 def _same_or_said(path: Path, damaged: str, sound: SynthesisReport) -> None:

@@ -62,7 +62,7 @@ class SynthesisReport:
     tool, version
         `Vivado HLS` or `Vitis HLS`, and its release; None where the report does not say (co-simulation).
     top, part
-        The top function and the device; the part is None in a co-simulation report.
+        The top function and the device; the part is None in a co-simulation report, both in hls4ml's dictionary.
     clock_target_ns, clock_estimated_ns, clock_uncertainty_ns
         The period asked for, the tool's estimate of the reachable one, and the margin, in ns.
     latency_cycles, interval_cycles
@@ -86,7 +86,7 @@ class SynthesisReport:
     kind: Literal["synthesized", "cosimulated"]
     tool: str | None
     version: str | None
-    top: str
+    top: str | None
     part: str | None
     clock_target_ns: float | None
     clock_estimated_ns: float | None

@@ -11,6 +11,7 @@ from pathlib import Path
 from l1emu.errors import L1emuError
 from l1emu.latency.reports.checks import looks_like_layer, ordered, wrapper_problems
 from l1emu.latency.reports.cosim import TRANSACTIONS, read_cosim_rpt, read_transactions
+from l1emu.latency.reports.hls4ml import read_hls4ml_json
 from l1emu.latency.reports.model import Problem, SynthesisReport
 from l1emu.latency.reports.rpt import read_csynth_rpt
 from l1emu.latency.reports.values import Source, read_source
@@ -46,9 +47,9 @@ def read_report(path: str | os.PathLike[str]) -> SynthesisReport:
         return _read_project(place)
     source = read_source(place)
     report = _reader(source)(source)
-    if report.kind == "cosimulated":
+    if report.kind == "cosimulated" or report.top is None:
         return report
-    problems = list(report.problems) + _posing(report, place)
+    problems = list(report.problems) + _posing(report.top, place)
     second, disagreements = _companion(report, place)
     problems += disagreements
     modules = report.modules
@@ -79,6 +80,14 @@ def _reader(source: Source) -> Callable[[Source], SynthesisReport]:
         raise L1emuError(
             "oneAPI reports are not read", path=source.path, expected="a report of Vivado HLS or Vitis HLS"
         )
+    if re.search(rb"^== Synthesis Summary Report of", source.data, re.MULTILINE):
+        raise L1emuError(
+            "a synthesis summary has no clock periods",
+            path=source.path,
+            expected="<top>_csynth.rpt, <top>_csynth.xml or csynth.xml beside it",
+        )
+    if head.startswith(b"{"):
+        return read_hls4ml_json
     raise L1emuError(
         "not a synthesis report",
         path=source.path,
@@ -192,23 +201,21 @@ def _named_top(file: Path) -> str | None:
     return match[1] if match else None
 
 
-def _posing(report: SynthesisReport, file: Path) -> list[Problem]:
+def _posing(name: str, file: Path) -> list[Problem]:
     """Whether this is the report of a module inside a design, which a reader may take for the whole."""
-    top = _top_above(file) or _caller(report.top, file)
-    if top is not None and top != report.top:
-        return [
-            Problem(f"this is the report of the module {report.top} inside {top}, not of the whole design", voids=True)
-        ]
-    if top is None and looks_like_layer(report.top):
+    top = _top_above(file) or _caller(name, file)
+    if top is not None and top != name:
+        return [Problem(f"this is the report of the module {name} inside {top}, not of the whole design", voids=True)]
+    if top is None and looks_like_layer(name):
         return [
             Problem(
-                f"the top {report.top} is named like a layer: this is the report of a module, not of the whole design",
+                f"the top {name} is named like a layer: this is the report of a module, not of the whole design",
                 voids=True,
             )
         ]
     stem = re.sub(r"_?csynth(\.excerpt)?\.(xml(\.gz)?|rpt)$", "", file.name)
-    if top is None and file.name.endswith(("csynth.xml", "csynth.rpt")) and stem not in ("", report.top):
-        return [Problem(f"the file is named after {stem} but reports {report.top}")]
+    if top is None and file.name.endswith(("csynth.xml", "csynth.rpt")) and stem not in ("", name):
+        return [Problem(f"the file is named after {stem} but reports {name}")]
     return []
 
 

@@ -85,8 +85,6 @@ def read_csynth_xml(source: Source) -> SynthesisReport:
         latency[0], _optional(summary, "Best-caseRealTimeLatency", source), target, estimated, "best"
     )
     pipeline = _optional(performance, "PipelineType", source)
-    if pipeline is None:
-        raise L1emuError("the report has no pipeline type", path=source.path, where="PerformanceEstimates")
     top = _text(root, "UserAssignments/TopModelName", source)
     used = _resources(_one(_one(root, "AreaEstimates", source), "Resources", source), source, "Resources")
     offered = _resources(
