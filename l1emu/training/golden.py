@@ -1,0 +1,112 @@
+"""Golden vectors: inputs with the outputs that the project's own C++ gave for them, and a digest for every layer."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from l1emu.emulator import csim
+from l1emu.errors import L1emuError
+from l1emu.firmware import Firmware
+from l1emu.training.data import read_jets, split
+from l1emu.training.recipe import Recipe
+from l1emu.training.tagger import save_arrays
+from l1emu.training.train import SAMPLE_JETS
+
+EXTREME_JETS = 500
+
+
+def layer_digest(raw: npt.NDArray[Any]) -> str:
+    """SHA-256 of a layer's raw values, as little-endian int64 in C order, all jets after one another."""
+    return hashlib.sha256(np.ascontiguousarray(raw, dtype="<i8").tobytes()).hexdigest()
+
+
+def extreme_inputs(recipe: Recipe, seed: int = 1) -> npt.NDArray[np.int16]:
+    """Raw inputs beyond physics, int16 (EXTREME_JETS, constituents, features).
+
+    All zero, all lowest, all highest, lowest and highest by turns, then uniform over the whole range of the input
+    type, then rows of lowest, zero and highest drawn at random.
+    """
+    shape = (recipe.architecture.constituents, recipe.architecture.features)
+    high = (1 << (recipe.input.width - 1)) - 1
+    low = -high - 1
+    rng = np.random.default_rng(seed)
+    fixed = [np.full(shape, value) for value in (0, low, high)]
+    turns = np.indices(shape).sum(axis=0) % 2
+    fixed += [np.where(turns, low, high), np.where(turns, high, low)]
+    half = (EXTREME_JETS - len(fixed)) // 2
+    uniform = rng.integers(low, high + 1, (half, *shape))
+    corners = rng.choice([low, 0, high], (EXTREME_JETS - len(fixed) - half, *shape))
+    return np.concatenate([np.stack(fixed), uniform, corners]).astype(np.int16)
+
+
+def golden_inputs(
+    recipe: Recipe, tagger: Path, jets: Path | None
+) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int8]]:
+    """Inputs and truth classes of the golden vectors: held-out jets, then extremes with class -1.
+
+    Raises
+    ------
+    L1emuError
+        if there are neither `jets` nor golden vectors in the tagger's folder to take the jets from.
+    """
+    if jets is not None:
+        every = read_jets(jets, recipe)
+        held_out = every[split(every, recipe.training)[2]][slice(0, SAMPLE_JETS)]
+        features, label = held_out.features, held_out.label
+    else:
+        own = tagger / "golden.npz"
+        if not own.is_file():
+            raise L1emuError(
+                "no jets for the golden vectors", path=own, expected="--jets, or golden vectors made before"
+            )
+        with np.load(own, allow_pickle=False) as archive:
+            physical = archive["label"] >= 0
+            features, label = archive["inputs"][physical], archive["label"][physical]
+    extremes = extreme_inputs(recipe)
+    return (
+        np.concatenate([features, extremes]),
+        np.concatenate([label, np.full(len(extremes), -1, dtype=np.int8)]).astype(np.int8),
+    )
+
+
+def write_golden(
+    recipe: Recipe,
+    project: Path,
+    firmware: Firmware,
+    tagger: str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    jets: str | os.PathLike[str] | None = None,
+) -> int:
+    """Run the C++ of `project` and write its answers to the npz at `path`; returns the number of inputs.
+
+    The arrays: `inputs` int16 raw, `label` int8 (-1: no physical jet), `outputs` int64 raw, `layer` and `digest`
+    (names of layers and `layer_digest` of their values), `firmware` (content hash).
+
+    Raises
+    ------
+    L1emuError
+        if there are no jets to use, or the C++ can't be built.
+    """
+    inputs, label = golden_inputs(recipe, Path(tagger), None if jets is None else Path(jets))
+    with csim.build(project) as simulation:
+        traced = simulation.trace(inputs)
+    outputs = traced[firmware.outputs[0].name]
+    names = [layer.name for layer in firmware.layers]
+    save_arrays(
+        Path(path),
+        {
+            "inputs": inputs,
+            "label": label,
+            "outputs": outputs.astype(np.int64),
+            "layer": np.array(names),
+            "digest": np.array([layer_digest(traced[name]) for name in names]),
+            "firmware": np.array(firmware.content_hash),
+        },
+    )
+    return len(inputs)

@@ -1,0 +1,74 @@
+"""hls4ml handlers that lead `QEinsum` and `QSoftmax` to the nodes that hls4ml has for them.
+
+The nodes have templates for the Vivado and the Vitis backend, with io_parallel only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from hls4ml.backends.fpga.fpga_backend import FPGABackend
+from hls4ml.converters.keras_v2_to_hls import (
+    get_layer_handlers,
+    parse_default_keras_layer,
+    register_keras_v2_layer_handler,
+)
+
+from l1emu.training.layers import QSoftmax
+
+Parsed = tuple[dict[str, Any], list[int | None]]
+
+_SOFTMAX_TYPES = {
+    "inp_norm_t": "norm_quantizer",
+    "exp_table_t": "exp_quantizer",
+    "accum_t": "sum_quantizer",
+    "inv_inp_t": "inverse_input_quantizer",
+    "inv_table_t": "inverse_quantizer",
+}
+
+
+def _einsum(keras_layer: dict[str, Any], input_names: list[str], input_shapes: list[Any], _reader: Any) -> Parsed:
+    layer = parse_default_keras_layer(keras_layer, input_names)
+    left, right = (tuple(int(d) for d in shape[1:]) for shape in input_shapes)
+    terms = keras_layer["config"]["equation"].replace("->", ",").split(",")
+    equation = f"{terms[0][1:]},{terms[1][1:]}->{terms[2][1:]}"
+    out = np.einsum(equation, np.zeros(left), np.zeros(right)).shape
+    layer.update(class_name="Einsum", equation=equation, inp0_shape=left, inp1_shape=right, out_shape=out)
+    return layer, [None, *out]
+
+
+def _softmax(keras_layer: dict[str, Any], input_names: list[str], input_shapes: list[Any], _reader: Any) -> Parsed:
+    layer = parse_default_keras_layer(keras_layer, input_names)
+    config = dict(keras_layer["config"])
+    types = QSoftmax.from_config(config).types()
+    shape = [int(d) for d in input_shapes[0][1:]]
+    layer.update(
+        class_name="Softmax",
+        activation="softmax",
+        axis=-1,
+        implementation="stable",
+        n_in=math.prod(shape),
+        n_outer=math.prod(shape[:-1]),
+        n_inner=1,
+        exp_scale=config["scale"],
+        table_size=config["inverse_table_size"],
+        exp_table_size=config["exp_table_size"],
+        # its presence keeps hls4ml from shrinking the tables by its own rule
+        inv_table_size=config["inverse_table_size"],
+    )
+    for attribute, quantizer in _SOFTMAX_TYPES.items():
+        layer[attribute] = FPGABackend.convert_precision_string(str(types[quantizer]))
+    return layer, list(input_shapes[0])
+
+
+_HANDLERS: dict[str, Callable[..., Parsed]] = {"QEinsum": _einsum, "QSoftmax": _softmax}
+
+
+def register() -> None:
+    """Make the handlers known to hls4ml; calling it again changes nothing."""
+    for name, handler in _HANDLERS.items():
+        if name not in get_layer_handlers():
+            register_keras_v2_layer_handler(name, handler)

@@ -1,0 +1,142 @@
+"""The recipe of a tagger: architecture, types and training, as YAML checked when read."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from l1emu.config import Config
+
+Positive = Annotated[int, Field(gt=0)]
+
+
+class Bits(Config):
+    """A fixed-point grid: `bits` in all, `integer` of them before the point, the sign not counted (as in QKeras)."""
+
+    bits: Annotated[int, Field(ge=2, le=24)]
+    integer: Annotated[int, Field(ge=0, le=16)]
+
+    @model_validator(mode="after")
+    def _has_fraction(self) -> Bits:
+        if self.bits - self.integer < 2:
+            raise ValueError("at least one fraction bit beside the sign is needed")
+        return self
+
+
+class SoftmaxTypes(Config):
+    """Unsigned types inside a softmax: exponentials, their sum as an address, its inverse, the result."""
+
+    exp: Bits
+    inverse_input: Bits
+    inverse: Bits
+    output: Bits
+
+
+class Types(Config):
+    """The types of the quantized network."""
+
+    weight: Bits
+    bias: Bits
+    embedding: Bits
+    residual: Bits
+    query: Bits
+    key: Bits
+    value: Bits
+    attention_score: Bits
+    attention_softmax: SoftmaxTypes
+    attention_output: Bits
+    feed_forward: Bits
+    pooled: Bits
+    head: Bits
+    logits: Bits
+    class_softmax: SoftmaxTypes
+
+
+class Architecture(Config):
+    """A transformer over the constituents of a jet."""
+
+    constituents: Positive
+    features: Positive
+    classes: Annotated[tuple[str, ...], Field(min_length=2, strict=False)]
+    width: Positive
+    blocks: Positive
+    heads: Positive
+    feed_forward: Positive
+    head: Annotated[tuple[Positive, ...], Field(strict=False)]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Architecture:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not divisible into {self.heads} heads")
+        if self.constituents & (self.constituents - 1):
+            raise ValueError("the number of constituents must be a power of two: pooling divides by it exactly")
+        return self
+
+
+class InputType(Config):
+    """`ap_fixed<width, integer>` of every feature; `integer` counts the sign."""
+
+    width: Annotated[int, Field(ge=2, le=24)]
+    integer: Annotated[int, Field(ge=1, le=16)]
+
+
+class Stage(Config):
+    """One pass of training."""
+
+    epochs: Positive
+    learning_rate: Annotated[float, Field(gt=0)]
+    patience: Positive | None = None
+
+
+class Training(Config):
+    """How the weights are found."""
+
+    seed: int
+    batch: Positive
+    test_fraction: Annotated[float, Field(gt=0, lt=1)]
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)]
+    pt_bins_gev: Annotated[tuple[float, ...], Field(min_length=2, strict=False)]
+    largest_weight: Annotated[float, Field(gt=0)]
+    float_twin: Stage
+    quantized: Stage
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Training:
+        if self.test_fraction + self.validation_fraction >= 1:
+            raise ValueError("nothing is left to train on: test_fraction + validation_fraction must stay below 1")
+        if any(low >= high for low, high in zip(self.pt_bins_gev, self.pt_bins_gev[1:], strict=False)):
+            raise ValueError("pt_bins_gev must ascend")
+        return self
+
+
+class Hardware(Config):
+    """What hls4ml is told about the device."""
+
+    part: str
+    clock_period_ns: Annotated[float, Field(gt=0)]
+    strategy: Literal["Latency", "Resource"] = "Latency"
+    reuse_factor: Positive = 1
+
+
+class Recipe(Config):
+    """Everything that makes a tagger, jets and seed excepted."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+    description: str
+    input: InputType
+    architecture: Architecture
+    types: Types
+    training: Training
+    hardware: Hardware
+
+    @property
+    def head_width(self) -> int:
+        """Width of one attention head."""
+        return self.architecture.width // self.architecture.heads
+
+    @property
+    def attention_scale(self) -> float:
+        """The factor 1/sqrt(width of a head) on the attention scores."""
+        return 1.0 / math.sqrt(self.head_width)

@@ -1,0 +1,80 @@
+"""A trained tagger on disk: `recipe.yaml`, `weights.npz` and the float twin's `float_weights.npz` in one folder."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tensorflow import keras
+
+from l1emu.config import load_config
+from l1emu.errors import L1emuError
+from l1emu.files import write_aside
+from l1emu.training.export import Backend, convert
+from l1emu.training.model import build, set_weights_by_name
+from l1emu.training.recipe import Recipe
+
+RECIPE, WEIGHTS, FLOAT_WEIGHTS = "recipe.yaml", "weights.npz", "float_weights.npz"
+
+
+@dataclass(frozen=True)
+class TrainedTagger:
+    """The quantized network of a folder, with its recipe."""
+
+    recipe: Recipe
+    model: keras.Model
+
+    def write_project(self, folder: str | os.PathLike[str], backend: Backend = "Vitis") -> Path:
+        """Write its hls4ml project; see `l1emu.training.export.convert`."""
+        hardware, kind = self.recipe.hardware, self.recipe.input
+        return convert(
+            self.model,
+            folder,
+            backend,
+            input_type=f"ap_fixed<{kind.width},{kind.integer}>",
+            part=hardware.part,
+            clock_period_ns=hardware.clock_period_ns,
+            strategy=hardware.strategy,
+            reuse_factor=hardware.reuse_factor,
+        )
+
+
+def load_tagger(folder: str | os.PathLike[str]) -> TrainedTagger:
+    """The quantized tagger that `train` left in `folder`.
+
+    Raises
+    ------
+    L1emuError
+        if recipe or weights are absent, damaged, or do not fit together.
+    """
+    place = Path(folder)
+    recipe = load_config(place / RECIPE, Recipe)
+    model = build(recipe, quantized=True)
+    fill(model, place / WEIGHTS)
+    return TrainedTagger(recipe, model)
+
+
+def fill(model: keras.Model, path: Path) -> None:
+    """Give `model` the weights of the npz at `path`; an error names the file."""
+    if not path.is_file():
+        raise L1emuError("no such file", path=path, expected="the weights that `l1emu train` writes")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            weights = {name: archive[name] for name in archive.files}
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
+        raise L1emuError(f"not a readable npz ({error})", path=path) from None
+    try:
+        set_weights_by_name(model, weights)
+    except L1emuError as error:
+        raise L1emuError(
+            error.message, path=path, where=error.where, value=error.value, expected=error.expected
+        ) from None
+
+
+def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write an npz, whole or not at all; equal arrays give equal bytes."""
+    with write_aside(path) as aside, open(aside, "wb") as stream:
+        np.savez_compressed(stream, **{name: arrays[name] for name in sorted(arrays)})  # type: ignore[arg-type]

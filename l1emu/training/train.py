@@ -1,0 +1,278 @@
+"""Training: the float twin first, then the quantized network from its weights; and the card that tells the result."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from tensorflow import keras
+
+import l1emu
+from l1emu.config import load_config, read_text
+from l1emu.emulator import Emulator
+from l1emu.errors import L1emuError
+from l1emu.files import sha256_bytes, write_aside, write_json
+from l1emu.firmware import Firmware
+from l1emu.progress import Advance, progress
+from l1emu.training.card import render
+from l1emu.training.data import Jets, flattening_weights, read_jets, split
+from l1emu.training.evaluate import auc_table
+from l1emu.training.model import build, multiplications, set_weights_by_name, weights_by_name
+from l1emu.training.recipe import Recipe, Stage
+from l1emu.training.tagger import FLOAT_WEIGHTS, RECIPE, WEIGHTS, TrainedTagger, fill, save_arrays
+
+FIRMWARE = "tagger.l1fw"
+CARD = "card.json"
+CARD_TEXT = "card.md"
+SAMPLE_JETS = 1500
+"""Held-out jets that golden vectors and the card's recomputable line share: the first ones in the file's order."""
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What `train` did: the folder and the card, a JSON document."""
+
+    folder: Path
+    card: dict[str, Any]
+
+
+class _Report(keras.callbacks.Callback):
+    def __init__(self, advance: Advance) -> None:
+        super().__init__()
+        self.advance = advance
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.advance(1)
+
+
+def train(
+    recipe_path: str | os.PathLike[str], jets_path: str | os.PathLike[str], out: str | os.PathLike[str]
+) -> TrainingResult:
+    """Train the tagger of a recipe; same recipe, jets, versions and machine give the same weights.
+
+    Writes into `out` (beside what is there): `recipe.yaml`, `float_weights.npz`, `weights.npz`, `tagger.l1fw`,
+    `card.json`, `card.md`; each is whole or absent, the card last. If training is stopped, a later call with the same
+    recipe and jets takes up after the float twin, where that was finished.
+
+    Parameters
+    ----------
+    recipe_path
+        YAML of `l1emu.training.recipe.Recipe`.
+    jets_path
+        npz with `features`, `label`, `pt`, `eta`, `event`; see `l1emu.training.data.Jets`.
+    out
+        The tagger's folder.
+
+    Raises
+    ------
+    L1emuError
+        on a wrong recipe or jets, or if a class has no jets to train on.
+    """
+    started = time.perf_counter()
+    recipe = load_config(recipe_path, Recipe)
+    recipe_text = read_text(Path(recipe_path))
+    jets = read_jets(jets_path, recipe)
+    classes = recipe.architecture.classes
+    parts = dict(zip(("training", "validation", "held_out"), split(jets, recipe.training), strict=True))
+    for name, mask in parts.items():
+        absent = [c for i, c in enumerate(classes) if not np.any(jets.label[mask] == i)]
+        if absent:
+            raise L1emuError(f"no {name} jets of class {', '.join(absent)}", path=jets_path, where="label")
+    folder = Path(out)
+    tf.config.experimental.enable_op_determinism()
+    fit_on = {
+        name: (jets[parts[name]], flattening_weights(jets[parts[name]], recipe.training, len(classes)))
+        for name in ("training", "validation")
+    }
+
+    key = sha256_bytes((recipe_text + jets.content_hash()).encode())
+    checkpoint = folder / f".float-{key[:16]}.npz"
+    keras.utils.set_random_seed(recipe.training.seed)
+    twin = build(recipe, quantized=False)
+    times: dict[str, float] = {}
+    histories: dict[str, dict[str, list[float]]] = {}
+    if checkpoint.exists():
+        fill(twin, checkpoint)
+    else:
+        # XLA pays off for the many small operations of the quantizers, not for the float network
+        _fit(twin, fit_on, recipe, recipe.training.float_twin, 0, False, "float twin", times, histories)
+        save_arrays(checkpoint, weights_by_name(twin))
+    model = build(recipe, quantized=True)
+    set_weights_by_name(model, weights_by_name(twin))
+    _fit(model, fit_on, recipe, recipe.training.quantized, 1, True, "quantized", times, histories)
+
+    tagger = TrainedTagger(recipe, model)
+    held_out = jets[parts["held_out"]]
+    firmware = emulated_firmware(tagger)
+    card = {
+        "name": recipe.name,
+        "description": recipe.description,
+        "classes": list(classes),
+        "parameters": int(model.count_params()),
+        "multiplications": multiplications(model),
+        "jets": {
+            "sha256": jets.content_hash(),
+            **{
+                name: {c: int(np.sum(jets.label[mask] == i)) for i, c in enumerate(classes)}
+                for name, mask in parts.items()
+            },
+        },
+        **_areas(twin, tagger, firmware, held_out),
+        "history": histories,
+        "seconds": {name: round(value, 1) for name, value in times.items()},
+        "tensorflow_jets_per_second": round(_prediction_speed(model, held_out)),
+        "firmware": firmware.content_hash,
+        "recipe_sha256": sha256_bytes(recipe_text.encode()),
+        "weights_sha256": _weights_hash(model),
+        "versions": {"l1emu": l1emu.__version__}
+        | {name: importlib.metadata.version(name) for name in ("tensorflow", "qkeras", "hls4ml", "numpy")},
+    }
+    card["seconds"]["all"] = round(time.perf_counter() - started, 1)
+
+    with write_aside(folder / RECIPE) as aside:
+        aside.write_text(recipe_text, encoding="utf-8")
+    save_arrays(folder / FLOAT_WEIGHTS, weights_by_name(twin))
+    save_arrays(folder / WEIGHTS, weights_by_name(model))
+    with write_aside(folder / FIRMWARE) as aside:
+        firmware.save(aside)
+    with write_aside(folder / CARD_TEXT) as aside:
+        aside.write_text(render(card), encoding="utf-8")
+    write_json(folder / CARD, card)
+    checkpoint.unlink(missing_ok=True)
+    return TrainingResult(folder, card)
+
+
+def emulated_firmware(tagger: TrainedTagger) -> Firmware:
+    """The firmware of `tagger`, through a project written with hls4ml for Vitis and read back."""
+    with tempfile.TemporaryDirectory() as scratch:
+        return Firmware.read(tagger.write_project(Path(scratch) / "project", "Vitis"))
+
+
+def _areas(twin: keras.Model, tagger: TrainedTagger, firmware: Firmware, held_out: Jets) -> dict[str, Any]:
+    """AUC of the three networks on all held-out jets, and on the sample that golden vectors hold."""
+    recipe = tagger.recipe
+    classes = recipe.architecture.classes
+    x = held_out.inputs()
+    weight = flattening_weights(held_out, recipe.training, len(classes))
+    scores: dict[str, npt.NDArray[np.floating[Any]]] = {
+        "float": predict(twin, x),
+        "quantized": predict(tagger.model, x),
+        "emulated": Emulator(firmware)(x),
+    }
+    sample = slice(0, SAMPLE_JETS)
+    return {
+        "auc": {name: auc_table(s, held_out.label, weight, classes) for name, s in scores.items()},
+        "auc_unweighted": {
+            name: auc_table(s, held_out.label, np.ones(len(held_out)), classes) for name, s in scores.items()
+        },
+        "auc_sample": {
+            "jets": len(held_out[sample]),
+            **{
+                name: auc_table(s[sample], held_out.label[sample], np.ones(len(held_out[sample])), classes)
+                for name, s in scores.items()
+            },
+        },
+        "largest_difference_quantized_emulated": float(np.abs(scores["quantized"] - scores["emulated"]).max()),
+    }
+
+
+def predict(model: keras.Model, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Scores of `model`, float32 (jets, classes), in batches."""
+    return np.asarray(model.predict(x, batch_size=4096, verbose=0), dtype=np.float32)
+
+
+def _weights_hash(model: keras.Model) -> str:
+    """SHA-256 over names and values of all weights."""
+    digest = hashlib.sha256()
+    for name, array in sorted(weights_by_name(model).items()):
+        digest.update(name.encode() + b"\0" + np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _prediction_speed(model: keras.Model, jets: Jets) -> float:
+    """Jets a second of batched TensorFlow, compiled, on the threads TensorFlow has."""
+    batch = tf.constant(np.resize(jets.inputs(), (4096, *jets.features.shape[1:])))
+    forward = tf.function(lambda x: model(x, training=False), jit_compile=True)
+    forward(batch).numpy()
+    started, repeats = time.perf_counter(), 0
+    while time.perf_counter() - started < 1.0:
+        forward(batch).numpy()
+        repeats += 1
+    return repeats * len(batch) / (time.perf_counter() - started)
+
+
+def _fit(
+    model: keras.Model,
+    parts: dict[str, tuple[Jets, npt.NDArray[np.float64]]],
+    recipe: Recipe,
+    stage: Stage,
+    number: int,
+    compiled: bool,
+    title: str,
+    times: dict[str, float],
+    histories: dict[str, dict[str, list[float]]],
+) -> None:
+    """Fit in place, cosine-annealed; keeps the weights of the epoch with the lowest validation loss."""
+    keras.utils.set_random_seed(recipe.training.seed + number)
+    jets, weight = parts["training"]
+    other, other_weight = parts["validation"]
+    batch = min(recipe.training.batch, len(jets))
+    steps = max(1, len(jets) // batch) * stage.epochs
+    warm_up = min(steps // 20, 500)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.1 * stage.learning_rate,
+        steps - warm_up,
+        alpha=0.1,
+        warmup_target=stage.learning_rate,
+        warmup_steps=warm_up,
+    )
+    model.compile(
+        keras.optimizers.Adam(schedule, clipnorm=1.0),
+        loss="sparse_categorical_crossentropy",
+        weighted_metrics=[],
+        jit_compile=compiled,
+    )
+    best = _Best()
+    started = time.perf_counter()
+    with progress(f"training, {title}: epochs", stage.epochs) as advance:
+        history = model.fit(
+            jets.inputs(),
+            jets.label.astype(np.int32),
+            sample_weight=weight.astype(np.float32),
+            validation_data=(other.inputs(), other.label.astype(np.int32), other_weight.astype(np.float32)),
+            batch_size=batch,
+            epochs=stage.epochs,
+            callbacks=[_Report(advance), best],
+            verbose=0,
+        )
+    best.restore()
+    times[title.replace(" ", "_")] = time.perf_counter() - started
+    histories[title.replace(" ", "_")] = {
+        name: [round(float(v), 6) for v in values] for name, values in history.history.items()
+    }
+
+
+class _Best(keras.callbacks.Callback):
+    """Keeps the weights of the epoch with the lowest validation loss, or those at the start if none is better."""
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        self.loss = float("inf")
+        self.weights = self.model.get_weights()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        loss = (logs or {}).get("val_loss", float("nan"))
+        if loss < self.loss:
+            self.loss, self.weights = loss, self.model.get_weights()
+
+    def restore(self) -> None:
+        """Put the best weights back into the model."""
+        self.model.set_weights(self.weights)
