@@ -1,0 +1,290 @@
+"""An hls4ml project folder: its sources, and the questions that the reader asks them."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from l1emu.config import read_text
+from l1emu.errors import L1emuError
+from l1emu.files import sha256_bytes
+from l1emu.firmware.cpp import (
+    Declaration,
+    Expression,
+    Function,
+    Lexed,
+    Number,
+    Place,
+    Scope,
+    Struct,
+    Token,
+    lex,
+    parse,
+    statements,
+    text_of,
+)
+from l1emu.fixedpoint import FixedPoint
+
+
+@dataclass
+class Config:
+    """A config struct, asked member by member; what was not asked for is refused by `finish`."""
+
+    project: Project
+    struct: Struct
+    asked: set[str] = field(default_factory=set)
+
+    @property
+    def place(self) -> Place:
+        return self.struct.place
+
+    def member(self, name: str) -> Declaration:
+        """A member of the struct, or of its base in the project's own headers."""
+        self.asked.add(name)
+        struct: Struct | None = self.struct
+        while struct is not None:
+            if name in struct.members:
+                return struct.members[name]
+            struct = self.project.base(struct)
+        raise self.place.error(f"{self.struct.name} lacks the member {name}")
+
+    def has(self, name: str) -> bool:
+        """Whether the struct itself declares the member."""
+        return name in self.struct.members
+
+    def number(self, name: str) -> Number:
+        """A constant member's value."""
+        declared = self.member(name)
+        if declared.kind != "value" or declared.value is None:
+            raise declared.place.error(f"{self.struct.name}::{name} is not a constant")
+        return Expression(declared.value, declared.place, self._lookup).value()
+
+    def integer(self, name: str) -> int:
+        """A member that must be a whole number."""
+        value = self.number(name)
+        if not isinstance(value, int):
+            raise self.member(name).place.error(f"{self.struct.name}::{name} is not an integer", value)
+        return value
+
+    def symbol(self, name: str) -> str:
+        """A member that must be an enumerator: its last name."""
+        value = self.number(name)
+        if not isinstance(value, str):
+            raise self.member(name).place.error(f"{self.struct.name}::{name} is not an enumerator", value)
+        return value.split("::")[-1]
+
+    def type(self, name: str) -> FixedPoint:
+        """A member type."""
+        declared = self.member(name)
+        if declared.kind != "type":
+            raise declared.place.error(f"{self.struct.name}::{name} is not a type")
+        return self.project.type(declared.type, declared.place)
+
+    def template(self, name: str) -> str:
+        """The name that a member template stands for, without its arguments."""
+        declared = self.member(name)
+        texts = [token.text for token in declared.type]
+        return "".join(texts[: texts.index("<")] if "<" in texts else texts)
+
+    def nested(self, name: str) -> Config:
+        """A member type that is itself a config struct."""
+        declared = self.member(name)
+        return self.project.config(text_of(declared.type), declared.place)
+
+    def static_array(self, name: str) -> tuple[int, ...]:
+        """A static array of integers that is defined outside the struct, directly or through a pointer."""
+        self.asked.add(name)
+        declared = self.project.scope.declarations.get(f"{self.struct.name}::{name}")
+        if declared is None or declared.value is None:
+            raise self.place.error(f"{self.struct.name}::{name} is never defined")
+        target = text_of(declared.value)
+        if declared.kind != "array":
+            declared = self.project.scope.declarations.get(target)
+            if declared is None or declared.value is None or declared.kind != "array":
+                raise self.place.error(f"{self.struct.name}::{name} points to no array", target)
+        texts = [token.text for token in declared.value or () if token.text not in ("{", "}", ",")]
+        if not all(text.isdigit() for text in texts):
+            raise declared.place.error("not a list of whole numbers", " ".join(texts)[:60])
+        return tuple(int(text) for text in texts)
+
+    def finish(self, *harmless: str) -> None:
+        """Refuse members that nobody asked for: they may change the numbers. `harmless` ones are known not to."""
+        for name, declared in self.struct.members.items():
+            if name not in self.asked and name not in harmless:
+                raise declared.place.error(f"{self.struct.name} has a member that is not known here", name)
+
+    def _lookup(self, name: str) -> Number:
+        if "::" not in name:
+            try:
+                return self.number(name)
+            except L1emuError:
+                return self.project.constant(name, self.place)
+        return self.project.constant(name, self.place)
+
+
+class Project:
+    """The C++ sources below an hls4ml project folder."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.root = Path(folder)
+        if not self.root.is_dir():
+            raise L1emuError("no such folder", path=self.root, expected="an hls4ml project")
+        self.firmware = self.root / "firmware"
+        if not self.firmware.is_dir():
+            raise L1emuError("no folder firmware/ inside", path=self.root, expected="an hls4ml project")
+        self.name = self._top_name()
+        self.source = self.firmware / f"{self.name}.cpp"
+        self.scope = Scope()
+        self._types: dict[str, FixedPoint] = {}
+        for header in ("defines.h", "parameters.h"):
+            path = self.firmware / header
+            self.scope.update(parse(lex(read_text(path), path)))
+
+    def _top_name(self) -> str:
+        sources = sorted(self.firmware.glob("*.cpp"))
+        tops = [p for p in sources if re.search(rf"\b{re.escape(p.stem)}\s*\(", read_text(p))]
+        if len(tops) != 1:
+            found = ", ".join(p.name for p in sources) or "none"
+            raise L1emuError(
+                "the top function's file was not found", path=self.firmware, value=found, expected="one <top>.cpp"
+            )
+        return tops[0].stem
+
+    @cached_property
+    def backend(self) -> str:
+        """Vivado or Vitis, as the project's Tcl or YAML file says; ``unknown`` if none does. It decides no number."""
+        for name, pattern in (
+            ("project.tcl", r'set\s+backend\s+"?(\w+)"?'),
+            ("hls4ml_config.yml", r"(?m)^Backend:\s*(\w+)"),
+        ):
+            path = self.root / name
+            found = re.search(pattern, read_text(path)) if path.is_file() else None
+            if found:
+                known = {"vivado": "Vivado", "vitis": "Vitis", "vivadoaccelerator": "VivadoAccelerator"}
+                return known.get(found[1].lower(), found[1])
+        return "unknown"
+
+    @cached_property
+    def source_hash(self) -> str:
+        """SHA-256 over the files that decide the numbers, by name and content."""
+        files = [self.source, self.firmware / "defines.h", self.firmware / "parameters.h"]
+        files += sorted((self.firmware / "weights").glob("*"))
+        files += sorted((self.firmware / "nnet_utils").glob("*.h"))
+        listed = [f"{p.relative_to(self.firmware)} {sha256_bytes(p.read_bytes())}" for p in files if p.is_file()]
+        return sha256_bytes("\n".join(listed).encode())
+
+    @cached_property
+    def headers(self) -> dict[str, Lexed]:
+        """The kernels' headers (those for streams aside), as tokens by file name."""
+        folder = self.firmware / "nnet_utils"
+        if not folder.is_dir():
+            raise L1emuError("no folder nnet_utils/ with the kernels", path=self.firmware)
+        kept = [p for p in sorted(folder.glob("nnet_*.h")) if not re.search(r"stream|garnet|math|_da_|image", p.name)]
+        return {path.name: lex(read_text(path), path) for path in kept}
+
+    def top(self) -> tuple[Function, list[Token]]:
+        """The top function, its body with comments."""
+        lexed = lex(read_text(self.source), self.source, comments=True)
+        bare = Lexed(lexed.path, [t for t in lexed.tokens if t.kind != "comment"])
+        function = parse(bare).functions.get(self.name)
+        if function is None:
+            raise L1emuError(f"the function {self.name} is not defined", path=self.source)
+        tokens = lexed.tokens
+        first = next(i for i, t in enumerate(tokens) if t is function.body[0]) if function.body else 0
+        last = next(i for i, t in enumerate(tokens) if t is function.body[-1]) if function.body else -1
+        end = last + 1
+        while end < len(tokens) and tokens[end].kind == "comment":
+            end += 1
+        return function, tokens[first:end]
+
+    def constant(self, name: str, place: Place) -> Number:
+        """A constant by name: of the namespace, of a struct, or an enumerator of nnet."""
+        bare = name.removeprefix("nnet::")
+        if bare in ("io_parallel", "latency", "resource", "resource_unrolled", "distributed_arithmetic", "io_stream"):
+            return bare
+        if "::" in bare:
+            owner, _, member = bare.rpartition("::")
+            if owner in self.scope.structs:
+                return Config(self, self.scope.structs[owner]).number(member)
+            return bare
+        if name != bare and bare[:1].isalpha():
+            return bare  # an enumerator such as nnet::Average
+        declared = self.scope.declarations.get(name)
+        if declared is None or declared.kind != "value" or declared.value is None:
+            raise place.error("unknown name", name)
+        return Expression(declared.value, declared.place, lambda n: self.constant(n, declared.place)).value()
+
+    def evaluate(self, tokens: list[Token] | tuple[Token, ...], place: Place) -> Number:
+        """A constant expression at namespace level."""
+        return Expression(tokens, place, lambda name: self.constant(name, place)).value()
+
+    def shape(self, tokens: list[Token] | tuple[Token, ...], place: Place) -> tuple[int, ...]:
+        """An array's size as a shape: the factors of a product such as ``16*12``."""
+        factors: list[list[Token]] = [[]]
+        for token in tokens:
+            if token.text == "*":
+                factors.append([])
+            else:
+                factors[-1].append(token)
+        values = [self.evaluate(factor, place) for factor in factors]
+        sizes = tuple(v for v in values if isinstance(v, int) and v > 0)
+        if len(sizes) != len(values):
+            raise place.error("not an array's size", text_of(tokens))
+        return sizes
+
+    def type(self, tokens: list[Token] | tuple[Token, ...], place: Place) -> FixedPoint:
+        """A fixed-point type, through typedefs."""
+        kept = [t for t in tokens if t.text not in ("const", "typename")]
+        text = text_of(kept)
+        if text in self._types:
+            return self._types[text]
+        if kept and kept[0].text in ("ap_fixed", "ap_ufixed", "ap_int", "ap_uint"):
+            try:
+                kind = FixedPoint.parse(text)
+            except L1emuError as error:
+                raise place.error(error.message, text, error.expected) from None
+            if not kind.fits_int64:
+                raise place.error("types beyond 64 bits are not supported", text)
+        else:
+            declared = self.scope.declarations.get(text)
+            if declared is None or declared.kind != "type":
+                known = "a type that is not known here"
+                if "array" in text or "stream" in text:
+                    known = "streams (io_stream) are not supported yet"
+                raise place.error(known, text, "ap_fixed, ap_ufixed, ap_int or ap_uint")
+            kind = self.type(declared.type, declared.place)
+        self._types[text] = kind
+        return kind
+
+    def config(self, name: str, place: Place) -> Config:
+        """A config struct by name."""
+        struct = self.scope.structs.get(name)
+        if struct is None:
+            raise place.error("unknown config struct", name)
+        return Config(self, struct)
+
+    def base(self, struct: Struct) -> Struct | None:
+        """The struct that `struct` derives from, read from the project's own headers."""
+        if struct.base is None:
+            return None
+        if struct.base in self.scope.structs:
+            return self.scope.structs[struct.base]
+        found = self._base_structs.get(struct.base)
+        if found is None:
+            raise struct.place.error(f"the base of {struct.name} is not in nnet_utils", struct.base)
+        return found
+
+    @cached_property
+    def _base_structs(self) -> dict[str, Struct]:
+        """The config structs that the kernels' headers define."""
+        found: dict[str, Struct] = {}
+        for lexed in self.headers.values():
+            kept: list[Token] = []
+            for statement in statements(lexed.tokens, lexed.path):
+                if statement[0].text == "struct" and statement[1].text.endswith("config"):
+                    kept += statement
+            found.update(parse(Lexed(lexed.path, kept)).structs)
+        return found

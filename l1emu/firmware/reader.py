@@ -1,0 +1,251 @@
+"""From an hls4ml project folder to a `Firmware`, by its C++ alone."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import fields
+
+from l1emu.config import read_text
+from l1emu.errors import L1emuError
+from l1emu.firmware.builders import BUILDERS, Call
+from l1emu.firmware.cpp import (
+    Declaration,
+    Place,
+    Token,
+    declaration,
+    lex,
+    parse,
+    split,
+    statements,
+    template_end,
+    text_of,
+)
+from l1emu.firmware.graph import Firmware
+from l1emu.firmware.kernels import Kernels
+from l1emu.firmware.project import Project
+from l1emu.firmware.weights import from_initializer, from_text
+from l1emu.fixedpoint import FixedPoint
+from l1emu.layers import Layer, Reshape, Tensor
+from l1emu.layers.base import Ints
+
+
+def read_project(folder: str | os.PathLike[str]) -> Firmware:
+    """Read an hls4ml project (backends Vivado and Vitis, io_parallel).
+
+    Raises
+    ------
+    L1emuError
+        naming file, line and construct, for whatever is missing, malformed or not supported.
+    """
+    project = Project(folder)
+    return _Reader(project).read()
+
+
+class _Reader:
+    """The state while the top function is read, statement by statement."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.kernels = Kernels(project)
+        self.path = project.source
+        self.tensors: dict[str, Tensor] = {}
+        self.aliases: dict[str, str] = {}
+        self.arguments: list[str] = []
+        self.written: set[str] = set()
+        self.layers: list[Layer] = []
+        self.views: dict[tuple[str, tuple[int, ...]], Tensor] = {}
+        self.loads: dict[str, tuple[FixedPoint, int, str, Place]] = {}
+
+    def read(self) -> Firmware:
+        function, body = self.project.top()
+        for parameter in split(list(function.parameters)):
+            self._variable([*parameter, Token("op", ";", function.place.line)], argument=True)
+        listed = list(statements(body, self.path))
+        for statement, following in zip(listed, [*listed[1:], []], strict=True):
+            tokens = [t for t in statement if t.kind != "comment"]
+            if tokens:
+                self._statement(tokens, self._comment(tokens[-1].line, statement, following))
+        inputs = tuple(self.tensors[name] for name in self.arguments if name not in self.written)
+        outputs = tuple(self.tensors[name] for name in self.arguments if name in self.written)
+        if not outputs:
+            raise L1emuError("the top function writes none of its arguments", path=self.path)
+        self._check_integer_casts()
+        origin = {
+            "project": self.project.root.resolve().name,
+            "backend": self.project.backend,
+            "sources": self.project.source_hash,
+        }
+        backend = self.project.backend
+        return Firmware(self.project.name, backend, inputs, outputs, tuple(self.layers), origin)
+
+    @staticmethod
+    def _comment(line: int, statement: list[Token], following: list[Token]) -> str:
+        """The comment at the end of the statement's last line: hls4ml writes the layer's name there."""
+        for token in [*statement, *following]:
+            if token.kind == "comment" and token.line == line and token.text.startswith("//"):
+                return token.text[2:].strip()
+        return ""
+
+    def _statement(self, tokens: list[Token], comment: str) -> None:
+        place = Place(self.path, tokens[0].line)
+        texts = [token.text for token in tokens]
+        if texts[:2] == ["static", "bool"] and texts[2:4] == ["loaded_weights", "="]:
+            return
+        if texts[0] == "if" and "loaded_weights" in texts[: texts.index(")")]:
+            self._load_weights(tokens[texts.index("{") + 1 : -1])
+        elif texts[:2] == ["auto", "&"] and len(texts) == 6 and texts[3] == "=":
+            if texts[4] not in self.tensors and texts[4] not in self.aliases:
+                raise place.error("alias of an unknown variable", texts[4])
+            self.aliases[texts[2]] = texts[4]
+        elif texts[:2] == ["nnet", "::"]:
+            self._call(tokens, comment)
+        elif texts[-2:] == ["]", ";"] and "(" not in texts:
+            self._variable(tokens, argument=False)
+        else:
+            raise place.error("statement not supported in the top function", text_of(tokens)[:100])
+
+    def _variable(self, tokens: list[Token], argument: bool) -> None:
+        place = Place(self.path, tokens[0].line)
+        found = declaration(tokens, self.path)
+        if found is None or found[1].kind != "array" or found[1].value is not None:
+            what = "argument" if argument else "variable"
+            known = f"this {what} is not an array of fixed-point numbers"
+            if any(t.text == "stream" for t in tokens):
+                known = "streams (io_stream) are not supported yet"
+            raise place.error(known, text_of(tokens[:-1]))
+        name, declared = found
+        shape = self.project.shape(declared.size, place)
+        self.tensors[name] = Tensor(name, shape, self.project.type(declared.type, place))
+        if argument:
+            self.arguments.append(name)
+
+    def _load_weights(self, body: list[Token]) -> None:
+        for statement in statements(body, self.path):
+            place = Place(self.path, statement[0].line)
+            texts = [token.text for token in statement]
+            if texts[:2] == ["loaded_weights", "="]:
+                continue
+            if texts[:3] != ["nnet", "::", "load_weights_from_txt"] or texts[3] != "<":
+                raise place.error("this way to load weights is not supported", text_of(statement)[:100])
+            end = template_end(statement, 3, self.path)
+            types = split(statement[4:end])
+            arguments = split(statement[end + 2 : -2])
+            if len(types) != 2 or len(arguments) != 2 or not arguments[1][0].text.startswith('"'):
+                raise place.error("load_weights_from_txt with unusual arguments", text_of(statement)[:100])
+            count = self.project.evaluate(types[1], place)
+            if not isinstance(count, int):
+                raise place.error("the count of weights is not a number", text_of(types[1]))
+            kind = self.project.type(types[0], place)
+            self.loads[text_of(arguments[0])] = (kind, count, arguments[1][0].text.strip('"'), place)
+
+    def _weights(self, name: str, kind: FixedPoint, place: Place) -> Ints:
+        """An array of weights, from the file that the C simulation loads, else from its header."""
+        if name in self.loads:
+            stored, count, file, where = self.loads[name]
+            if stored != kind:
+                raise where.error(f"{name} is loaded as another type than its layer's", str(stored), str(kind))
+            return from_text(self.project.firmware / "weights" / file, count, kind)
+        header = self.project.firmware / "weights" / f"{name}.h"
+        if not header.is_file():
+            raise place.error("no weights of this name are loaded, and there is no header with them", name)
+        declared: Declaration | None = parse(lex(read_text(header), header)).declarations.get(name)
+        if declared is None or declared.kind != "array":
+            raise L1emuError(f"does not declare {name}", path=header)
+        stored = self.project.type(declared.type, declared.place)
+        if stored != kind:
+            raise declared.place.error(f"{name} has another type than its layer's", str(stored), str(kind))
+        (count,) = self.project.shape(declared.size, declared.place)
+        return from_initializer(declared, count, kind)
+
+    def _call(self, tokens: list[Token], comment: str) -> None:
+        place = Place(self.path, tokens[0].line)
+        texts = [token.text for token in tokens]
+        function = texts[2]
+        if texts[3] != "<":
+            raise place.error("call not supported in the top function", text_of(tokens)[:100])
+        end = template_end(tokens, 3, self.path)
+        types = split(tokens[4:end])
+        if function == "save_layer_output":
+            return
+        arguments = [text_of(part) for part in split(tokens[end + 2 : -2])]
+        builder = BUILDERS.get(function)
+        if builder is None:
+            raise place.error("this kind of layer is not supported yet", f"nnet::{function}")
+        config = self.project.config(text_of(types[-1]), place)
+        name = self._name(comment, arguments)
+        call = Call(
+            function,
+            place,
+            name,
+            types[:-1],
+            config,
+            arguments,
+            self.project,
+            self.kernels,
+            self._tensor,
+            lambda weights, kind: self._weights(weights, kind, place),
+        )
+        try:
+            layer = builder(call)
+        except L1emuError as error:
+            if error.path is not None:
+                raise
+            raise call.error(error.message, error.value, error.expected) from None
+        if layer.output.name in self.written:
+            raise place.error("a variable is written twice", layer.output.name)
+        self.written.add(layer.output.name)
+        self.layers.append(layer)
+
+    def _name(self, comment: str, arguments: list[str]) -> str:
+        """The layer's own name if the comment gives one, else that of the variable that it writes."""
+        taken = {layer.name for layer in self.layers} | self.tensors.keys()
+        if comment and comment not in taken and not comment.startswith("hls-fpga"):
+            return comment
+        written = next((a for a in arguments[1:] if a in self.tensors and a not in self.written), arguments[-1])
+        return written.removesuffix("_out")
+
+    def _tensor(self, name: str, shape: tuple[int, ...] | None) -> Tensor:
+        """A variable as a tensor, in the shape that its reader gives it: a `Reshape` where that differs."""
+        source = name
+        while source in self.aliases:
+            source = self.aliases[source]
+        tensor = self.tensors.get(source)
+        if tensor is None:
+            raise L1emuError("unknown variable", path=self.path, value=name)
+        if shape is None or shape == tensor.shape:
+            return tensor
+        if (source, shape) in self.views:
+            return self.views[source, shape]
+        if tensor.size != _size(shape):
+            raise L1emuError(
+                f"{name} is read in a shape of another size", path=self.path, value=shape, expected=str(tensor.shape)
+            )
+        taken = {layer.output.name for layer in self.layers}
+        view_name = name if name != source and name not in taken else f"{source}_{'x'.join(map(str, shape))}"
+        view = Tensor(view_name, shape, tensor.type)
+        self.views[source, shape] = view
+        self.layers.append(Reshape(view_name, (tensor,), view))
+        return view
+
+    def _check_integer_casts(self) -> None:
+        """Refuse assignments to an `ap_int` from a type with no integer bits: `ap_types` has a fault there."""
+        for layer in self.layers:
+            inside = [v for f in fields(layer) if isinstance(v := getattr(layer, f.name), FixedPoint)]
+            sources = [*inside, *(tensor.type for tensor in layer.inputs)]
+            if not any(kind.is_integer for kind in [*inside, layer.output.type]):
+                continue
+            for kind in sources:
+                if kind.integer < 0 or (kind.signed and kind.integer < 1):
+                    raise L1emuError(
+                        "an integer type meets a type without integer bits; ap_types converts these wrongly",
+                        path=self.path,
+                        where=f"layer {layer.name}",
+                        value=str(kind),
+                    )
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    size = 1
+    for n in shape:
+        size *= n
+    return size

@@ -1,0 +1,92 @@
+"""Look-up tables as the firmware's C++ fills them, in single precision with the C library's functions.
+
+The C simulation fills its tables with `expf` and `tanhf` of the C library. numpy's own single-precision functions
+differ from them in the last bit for some arguments, so the C library is called here. Tables are made when a
+project is read, and stored in the firmware.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import math
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+
+from l1emu.errors import L1emuError
+from l1emu.fixedpoint import FixedPoint
+from l1emu.layers.base import Ints
+from l1emu.layers.softmax import index_bits
+
+_f = np.float32
+
+
+@cache
+def _libm(name: str) -> Callable[[float], float]:
+    """A `float name(float)` of the C library."""
+    library = ctypes.util.find_library("m")
+    if library is None:
+        raise L1emuError("the C library's mathematics (libm) was not found; tables cannot be computed")
+    function = getattr(ctypes.CDLL(library), name)
+    function.restype = ctypes.c_float
+    function.argtypes = [ctypes.c_float]
+    return function
+
+
+def _addresses(kind: FixedPoint, size: int) -> list[np.float32]:
+    """The number that each index stands for: the index in the top bits, zeros below."""
+    raw = np.arange(size, dtype=np.int64) << (kind.width - index_bits(size))
+    if kind.signed:
+        raw = np.where(raw > kind.high, raw - (1 << kind.width), raw)
+    return [_f(v) for v in kind.to_float(raw)]
+
+
+def exponential(kind: FixedPoint, size: int, scale: float, table: FixedPoint, negative: bool) -> Ints:
+    """`init_exp_table`: exp(+-x * scale) at the numbers x of type `kind` that the top bits address."""
+    expf = _libm("expf")
+    sign = -1.0 if negative else 1.0
+    return table.from_float([expf(sign * float(x * _f(scale))) for x in _addresses(kind, size)])
+
+
+def inverse(kind: FixedPoint, size: int, table: FixedPoint) -> Ints:
+    """`init_invert_table`: 1 / x; index 0 gives what the type makes of infinity."""
+    with np.errstate(divide="ignore"):
+        return table.from_float([float(_f(1) / x) for x in _addresses(kind, size)])
+
+
+def _points(size: int, half: float) -> list[np.float32]:
+    """Evenly spaced points from -half, computed in double and stored in single precision."""
+    return [_f(2 * half * (i - size / 2.0) / size) for i in range(size)]
+
+
+def legacy_exponential(size: int, table: FixedPoint) -> Ints:
+    """`init_exp_table_legacy`: exp(x) from -8 up to 8."""
+    expf = _libm("expf")
+    return table.from_float([expf(float(x)) for x in _points(size, 8.0)])
+
+
+def legacy_inverse(size: int, table: FixedPoint) -> Ints:
+    """`init_invert_table_legacy`: 1 / x from 0 (where it is 0) up to 64."""
+    x = [float(_f(64.0 * i / size)) for i in range(size)]
+    return table.from_float([1.0 / v if v > 0 else 0.0 for v in x])
+
+
+def sigmoid(size: int, table: FixedPoint) -> Ints:
+    """`init_sigmoid_table`: 1 / (1 + exp(-x)) from -8 up to 8."""
+    expf = _libm("expf")
+    return table.from_float([float(_f(1.0 / float(_f(1) + _f(expf(-float(x)))))) for x in _points(size, 8.0)])
+
+
+def tanh(size: int, table: FixedPoint) -> Ints:
+    """`init_tanh_table`: tanh(x) from -4 up to 4."""
+    tanhf = _libm("tanhf")
+    return table.from_float([tanhf(float(x)) for x in _points(size, 4.0)])
+
+
+def inverse_root(size: int, epsilon_power_of_10: int, range_power2: int, table: FixedPoint) -> Ints:
+    """`init_invert_sqr_table`: 1 / sqrt(x) from epsilon up to epsilon + 2**-range_power2."""
+    low, high = _f(math.pow(10.0, -epsilon_power_of_10)), _f(math.pow(2.0, -range_power2))
+    step = _f(high / _f(size))
+    return table.from_float([1.0 / float(np.sqrt(_f(low + _f(step * _f(i))))) for i in range(size)])
