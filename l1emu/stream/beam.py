@@ -24,9 +24,6 @@ REVOLUTION_HZ = 11245.5
 """Revolutions of the LHC a second at collision energy."""
 ABORT_GAP_FIRST_SLOT = 3443
 """From here to the end of the orbit (121 slots, 3 µs) nothing may be filled: the dump kickers rise."""
-BX_NS = 25.0
-"""The nominal spacing of crossings. The machine runs 0.2 % faster (24.95 ns); 500 crossings are then 12.476 µs."""
-
 _IP2_OFFSET = 891
 _IP8_OFFSET = 894
 _NAME = re.compile(r"(?:^|_)(?P<bunches>\d+)b_(?P<ip15>\d+)_(?P<ip2>\d+)_(?P<ip8>\d+)(?:_|$)")

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from l1emu.stream.beam import BX_NS
+from l1emu.latency.clock import CROSSING_NS
 
 QUANTILES = {"p50": (1, 2), "p99": (99, 100), "p999999": (999_999, 1_000_000)}
 """Printed quantiles as exact fractions of the entries."""
@@ -42,8 +42,8 @@ class LatencySummary:
         values = {}
         for name, (part, whole) in QUANTILES.items():
             rank = -(-entries * part // whole)
-            values[name] = float(ticks[np.searchsorted(cumulative, rank)]) * BX_NS / ticks_per_bx
-        return cls(entries, max=float(ticks[-1]) * BX_NS / ticks_per_bx, **values)
+            values[name] = float(ticks[np.searchsorted(cumulative, rank)]) * CROSSING_NS / ticks_per_bx
+        return cls(entries, max=float(ticks[-1]) * CROSSING_NS / ticks_per_bx, **values)
 
     def as_json(self) -> dict[str, float]:
         """Quantiles and maximum in ns."""
@@ -109,7 +109,7 @@ class StreamResult:
     @property
     def histogram_ns(self) -> npt.NDArray[np.float64]:
         """The latencies end to end that occurred, in ns, ascending; `histogram_crossings` says how often."""
-        return self.histogram_ticks * BX_NS / self.ticks_per_bx
+        return self.histogram_ticks * CROSSING_NS / self.ticks_per_bx
 
     def rate_khz(self, crossings: int) -> float:
         """The rate in kHz of something that happened in so many of the simulated crossings."""

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from l1emu.errors import L1emuError
-from l1emu.stream.beam import BX_NS, ORBIT_SLOTS, FillingScheme, hl_lhc
+from l1emu.latency.clock import CROSSING_NS
+from l1emu.stream.beam import ORBIT_SLOTS, FillingScheme, hl_lhc
 from l1emu.stream.ledger import Crossing, Jet, Ledger
 from l1emu.stream.model import Model
 from l1emu.stream.result import LatencySummary, StreamResult
@@ -98,7 +99,7 @@ def simulate(
         jets=ledger.jets,
         latency=LatencySummary.of(ledger.end_to_end, chain.ticks_per_bx),
         stations={name: LatencySummary.of(times, chain.ticks_per_bx) for name, times in ledger.residence.items()},
-        budget_ns=topology.pipeline.depth_bx * BX_NS,
+        budget_ns=topology.pipeline.depth_bx * CROSSING_NS,
         occupancy_max={"tagger queue": max(model.queue_max), "events before hand-out": ledger.events_waiting_max},
         colliding_rate_khz=filling.normalisation.colliding_rate_hz / 1e3,
         max_accept_khz=topology.readout.max_accept_khz,
@@ -249,9 +250,9 @@ def worst_case(
     result = simulate(topology, full, orbits=1, filling=filling)
     lost = result.jets["buffer full"]
     slots = (hl_lhc() if filling is None else filling).colliding_slots
-    pause_ns = (ORBIT_SLOTS + int(slots[0]) - int(slots[-1])) * BX_NS
+    pause_ns = (ORBIT_SLOTS + int(slots[0]) - int(slots[-1])) * CROSSING_NS
     chain = compile_topology(topology)
-    busy_ns = max(chain.tagger_interval, chain.finder_interval) * BX_NS / chain.ticks_per_bx
+    busy_ns = max(chain.tagger_interval, chain.finder_interval) * CROSSING_NS / chain.ticks_per_bx
     busy_ns += result.stations["jet finder"].max + result.stations["tagging"].max
     return WorstCase(
         latency_ns=result.latency.max,

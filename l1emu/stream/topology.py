@@ -3,7 +3,7 @@
 All times inside the stream are integers. The tick is the longest time of which a bunch crossing and one cycle of
 every clock in the topology are whole multiples, found with exact fractions: with 240, 360 and 480 MHz it is 1/36
 crossing. Clocks are named by their nominal frequency and locked to the LHC's, so 360 MHz means nine cycles a
-crossing. Nanoseconds appear only in what is read and printed, at 25 ns a crossing.
+crossing. Nanoseconds appear only in what is printed, at `l1emu.latency.clock.CROSSING_NS` (24.95) a crossing.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import pytest
 
 from l1emu import cli
 from l1emu.errors import L1emuError
+from l1emu.latency.clock import CROSSING_NS
 from l1emu.resources import resource
 from l1emu.stream import CrossingSource, copies_needed, hl_lhc, read_topology, simulate, worst_case
 from l1emu.stream.beam import Train, from_trains
@@ -23,15 +24,17 @@ def test_the_books_balance_and_the_rates_have_their_normalisation():
     assert result.jets["found"] == sum(v for k, v in result.jets.items() if k != "found")
     assert result.rate_khz(result.colliding) == pytest.approx(54 * 11.2455)
     assert result.histogram_crossings.sum() == result.colliding
-    assert result.histogram_ns.max() == result.latency.max == result.budget_ns - result.slack_ns
-    assert sum(result.stations[name].p50 for name in ("sources", "correlator layer 1", "link to layer 2")) == 6650
+    assert result.histogram_ns.max() == result.latency.max == pytest.approx(result.budget_ns - result.slack_ns)
+    assert sum(
+        result.stations[name].p50 for name in ("sources", "correlator layer 1", "link to layer 2")
+    ) == pytest.approx(266 * CROSSING_NS)
 
 
 def test_a_crossing_without_jets_takes_the_sum_of_the_fixed_latencies():
     empty = CrossingSource(np.array([0]), np.array([False]), np.array([1.0]))
     result = simulate(TOPOLOGY, empty, orbits=1, filling=SHORT)
-    # 200 + 54 + 12 crossings, 144 cycles of finding, 18 of sorting: 284; the trigger starts on the next crossing
-    assert result.latency.max == result.latency.p50 == (284 + 80) * 25
+    # 200 + 54 + 12 crossings, 306 cycles of finding, 18 of sorting, 80 crossings of trigger and distribution
+    assert result.latency.max == result.latency.p50 == 382 * CROSSING_NS
     assert (result.triggered, result.jets["found"], result.rate_khz(result.accepted)) == (0, 0, 0)
 
 
@@ -42,7 +45,7 @@ def test_the_same_seed_gives_the_same_digest_and_any_change_another_one():
     reference = digest()
     assert digest() == reference
     others = [digest(seed=6), digest(orbits=3), digest(copies=1)]
-    others += [digest(TOPOLOGY.with_tagger(latency_cycles=85)), digest(TOPOLOGY.with_tagger(clock_mhz=480))]
+    others += [digest(TOPOLOGY.with_tagger(latency_cycles=261)), digest(TOPOLOGY.with_tagger(clock_mhz=480))]
     assert len({reference, *others}) == 6
 
 
@@ -54,8 +57,8 @@ def test_crossings_are_drawn_alike_whatever_the_topology():
 
 def test_a_slower_tagger_makes_more_crossings_late():
     late = []
-    for latency in (84, 1195, 1205, 1215, 1235):
-        tagger = SimpleNamespace(latency_cycles=latency, interval_cycles=9, clock_mhz=360.0)
+    for latency in (260, 1030, 1042, 1050, 1070):
+        tagger = SimpleNamespace(latency_cycles=latency, interval_cycles=8, clock_mhz=360.0)
         late.append(simulate(TOPOLOGY, BUSY, orbits=1, filling=SHORT, tagger=tagger).late)
     assert late == sorted(late)
     assert late[0] == 0
@@ -73,7 +76,7 @@ def test_too_few_copies_lose_jets_and_more_lose_fewer():
     assert lost == sorted(lost, reverse=True)
     assert lost[0] > 0
     assert deepest == sorted(deepest, reverse=True)
-    assert deepest[0] == 16
+    assert deepest[0] == 12
 
 
 def test_a_blocking_queue_loses_no_jet_but_time():
@@ -87,8 +90,8 @@ def test_a_blocking_queue_loses_no_jet_but_time():
 
 def test_the_copies_needed_lie_between_the_bounds():
     needed = copies_needed(TOPOLOGY.with_tagger(interval_cycles=15), BUSY, orbits=2)
-    # 8 jets of 15 cycles in 54 cycles per event, 2748 of 3564 crossings collide; 16 jets in 54 cycles at worst
-    assert (needed.bound_mean, needed.bound_worst) == (2, 5)
+    # 8 jets of 15 cycles in 54 cycles per event, 2748 of 3564 crossings collide; 12 jets in 54 cycles at worst
+    assert (needed.bound_mean, needed.bound_worst) == (2, 4)
     assert needed.bound_mean <= needed.copies <= needed.bound_worst
     assert [t.copies for t in needed.tried] == list(range(2, needed.copies + 1))
     assert all(t.late or t.jets_lost for t in needed.tried[:-1])
@@ -100,13 +103,13 @@ def test_as_many_copies_as_the_worst_case_bound_never_lose_a_jet():
     needed = copies_needed(topology, worst, orbits=1, filling=SHORT)
     result = simulate(topology, worst, orbits=1, filling=SHORT, copies=needed.bound_worst)
     assert (result.late, result.jets["buffer full"]) == (0, 0)
-    assert result.jets["truncated"] == 54 * 24
+    assert result.jets["truncated"] == 54 * 28
 
 
 def test_the_exact_bound_is_reached_by_full_crossings_and_passed_by_none():
     bound = worst_case(TOPOLOGY, copies=3, filling=SHORT)
-    # 364 crossings without tagging, 15 intervals of 3 cycles, 84 of latency: the trigger starts on the next crossing
-    assert (bound.bound, bound.jets_lost, bound.latency_ns) == (True, 0, (284 + 80 + 15) * 25)
+    # 382 crossings without jets, 11 intervals of 4 cycles, 260 of latency: the trigger starts on the next crossing
+    assert (bound.bound, bound.jets_lost, bound.latency_ns) == (True, 0, (382 + 34) * CROSSING_NS)
     for seed in range(3):
         result = simulate(TOPOLOGY, BUSY, orbits=2, filling=SHORT, copies=3, seed=seed)
         assert result.latency.max <= bound.latency_ns

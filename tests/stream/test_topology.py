@@ -36,7 +36,7 @@ def test_the_shipped_chain_in_ticks():
     chain = compile_topology(read_topology(resource(SHIPPED)))
     assert chain.ticks_per_bx == 9
     assert [stage.leave(0) / 9 for stage in chain.upstream] == [200, 54, 12]
-    assert (chain.boards, chain.finder_interval, chain.tagger_interval) == (6, 3, 9)
+    assert (chain.boards, chain.finder_interval, chain.tagger_interval) == (6, 4, 8)
     assert chain.deadline == 500 * 9
     assert chain.rules == ((1, 3), (2, 25), (3, 100))
 
@@ -47,7 +47,7 @@ def test_the_shipped_chain_says_what_is_not_verified():
     assert "trigger_rules.3 in 100 BX" in unverified
     assert "downstream.global trigger" in unverified
     assert "pipeline" not in unverified
-    assert "tagger" in topology.with_tagger(copies=2).unverified()
+    assert "tagger" in topology.with_tagger(copies=3).unverified()
     rules = topology.known_trigger_rules["run-2-and-3"]
     assert [(r.accepts, r.crossings) for r in rules] == [(1, 3), (2, 25), (3, 100), (4, 240)]
 
@@ -56,8 +56,10 @@ def test_another_clock_makes_a_finer_tick():
     topology = read_topology(resource(SHIPPED)).with_tagger(clock_mhz=500, interval_cycles=15)
     chain = compile_topology(topology)
     assert chain.ticks_per_bx == 225
-    assert chain.tagger_interval * 25 == 30 * chain.ticks_per_bx  # 15 cycles of 2 ns in a crossing of 25 ns
-    assert topology.tagger.latency_cycles == 84
+    assert (
+        chain.tagger_interval * 25 == 30 * chain.ticks_per_bx
+    )  # 15 cycles of 2 ns are 30 ns where a crossing is 25 ns
+    assert topology.tagger.latency_cycles == 260
     assert "stated" in topology.tagger.source
 
 
@@ -71,11 +73,11 @@ def test_a_stage_starts_on_an_edge_of_its_clock():
     [
         ("  policy: drop", "  polisy: drop", "unknown key: got 'polisy'; expected 'policy'"),
         ("  policy: drop", "  policy: wait", "queue.policy"),
-        ("  depth: 16", "  depth: 0", "queue.depth"),
-        ("  copies: 4\n", "  copies: 0\n", "tagger.copies"),
+        ("  depth: 12", "  depth: 0", "queue.depth"),
+        ("  copies: 2 ", "  copies: 0 ", "tagger.copies"),
         ("  count: 6\n", "  count: 0\n", "boards.count"),
         ("  count: 6\n", "  count: 5\n", "54 words at 360 MHz take 6 crossings, more than the 5"),
-        ("  interval_cycles: 9 ", "  interval_cycles: 0 ", "tagger.interval_cycles"),
+        ("  interval_cycles: 8\n", "  interval_cycles: 0\n", "tagger.interval_cycles"),
         ("  depth_bx: 500", "  depth_bx: 12.5", "pipeline.depth_bx"),
         ("latency: {bx: 54}", "latency: {bx: 54, cycles: 3}", "either {bx: n} or {cycles: n, clock_mhz: f}"),
         ("latency: {bx: 54}", "latency: {cycles: 3}", "either {bx: n} or"),
