@@ -28,11 +28,12 @@ _DIRECTIVE = re.compile(r"[ \t]*#[ \t]*(\w*)[ \t]*(.*)")
 
 @dataclass(frozen=True)
 class Token:
-    """A lexical element; `kind` is name, number, string, op or comment."""
+    """A lexical element; `kind` is name, number, string, op or comment, `start` its place in the file's text."""
 
     kind: str
     text: str
     line: int
+    start: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def lex(text: str, path: Path, *, comments: bool = False) -> Lexed:
         found = _DIRECTIVE.match(lines[number])
         if found is None:
             if not all(active):
-                lines[number] = ""
+                lines[number] = " " * len(lines[number])
             number += 1
             continue
         while lines[number].rstrip().endswith("\\") and number + 1 < len(lines):
@@ -100,7 +101,7 @@ def lex(text: str, path: Path, *, comments: bool = False) -> Lexed:
         elif directive not in ("include", "pragma", "define") and all(active):
             raise Place(path, first + 1).error("preprocessor directive not supported", f"#{directive} {rest}")
         for i in range(first, number + 1):
-            lines[i] = ""
+            lines[i] = " " * len(lines[i])
         number += 1
     if active:
         raise L1emuError("an #ifdef is never closed; the file may be truncated", path=path)
@@ -118,7 +119,7 @@ def _tokens(text: str, path: Path, line: int) -> Iterator[Token]:
             raise Place(path, line).error("not C++ that is understood here", text[position : position + 20])
         kind = found.lastgroup or ""
         if kind not in ("space", "newline"):
-            yield Token(kind, found[0], line)
+            yield Token(kind, found[0], line, position)
         line += found[0].count("\n")
         position = found.end()
 
@@ -243,12 +244,13 @@ class Struct:
 
 @dataclass(frozen=True)
 class Function:
-    """A function's parameters and body."""
+    """A function's parameters and body, and where in the file's text its closing brace stands."""
 
     name: str
     place: Place
     parameters: tuple[Token, ...]
     body: tuple[Token, ...]
+    end: int
 
 
 @dataclass
@@ -288,9 +290,15 @@ def parse(lexed: Lexed) -> Scope:
             opening = texts.index("(")
             closing = matching(statement, opening, path)
             body_start = texts.index("{", closing)
-            body = statement[body_start + 1 : matching(statement, body_start, path)]
+            body_end = matching(statement, body_start, path)
             name = texts[opening - 1]
-            scope.functions[name] = Function(name, place, tuple(statement[opening + 1 : closing]), tuple(body))
+            scope.functions[name] = Function(
+                name,
+                place,
+                tuple(statement[opening + 1 : closing]),
+                tuple(statement[body_start + 1 : body_end]),
+                statement[body_end].start,
+            )
         elif texts[-2:] == [")", ";"] and "=" not in texts:
             continue  # a prototype
         else:

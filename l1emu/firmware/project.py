@@ -192,13 +192,8 @@ class Project:
         function = parse(bare).functions.get(self.name)
         if function is None:
             raise L1emuError(f"the function {self.name} is not defined", path=self.source)
-        tokens = lexed.tokens
-        first = next(i for i, t in enumerate(tokens) if t is function.body[0]) if function.body else 0
-        last = next(i for i, t in enumerate(tokens) if t is function.body[-1]) if function.body else -1
-        end = last + 1
-        while end < len(tokens) and tokens[end].kind == "comment":
-            end += 1
-        return function, tokens[first:end]
+        start = function.body[0].start if function.body else function.end
+        return function, [t for t in lexed.tokens if start <= t.start < function.end]
 
     def constant(self, name: str, place: Place) -> Number:
         """A constant by name: of the namespace, of a struct, or an enumerator of nnet."""

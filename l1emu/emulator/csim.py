@@ -1,0 +1,326 @@
+"""The project's own C++, compiled with g++ and run: the oracle of every comparison.
+
+The sources are copied into a cache folder, where the copy of the top function gets a few lines that write out every
+variable as raw integers. The user's folder is only read. The program runs in a process of its own, so that an
+`assert` or an `exit` in the C++ ends that process and not Python.
+
+The cache is ``$L1EMU_CACHE_DIR/csim`` if that variable is set, else ``csim`` in the user's cache folder for l1emu;
+programs are kept by the hash of their sources and can be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from l1emu.config import read_text
+from l1emu.errors import L1emuError
+from l1emu.files import folder_aside, sha256_bytes
+from l1emu.firmware.cpp import Place, Token, declaration, split, statements, template_end, text_of
+from l1emu.firmware.project import Project
+from l1emu.fixedpoint import FixedPoint
+
+_COMPILER = "g++"
+_FLAGS = ("-std=c++17", "-w")
+
+_DUMP = """#include <cstdio>
+static std::FILE *l1emu_dump_file = nullptr;
+template <class T> static void l1emu_dump(const T *values, long count) {
+    for (long i = 0; l1emu_dump_file && i < count; i++) {
+        long long raw = (long long)values[i].V;
+        std::fwrite(&raw, sizeof raw, 1, l1emu_dump_file);
+    }
+}
+"""
+
+_MAIN = """
+#include <chrono>
+#include <cstdlib>
+#include <vector>
+
+int main(int argc, char **argv) {
+    if (argc != 5) return 3;
+    const long jets = std::atol(argv[1]);
+    std::FILE *in = std::fopen(argv[3], "rb"), *out = std::fopen(argv[4], "wb");
+    if (!in || !out) return 3;
+    const bool trace = argv[2][0] == 't';
+    std::vector<double> buffer(@INPUT_SIZE@);
+    double seconds = 0;
+    for (long jet = 0; jet < jets; jet++) {
+        if (std::fread(buffer.data(), sizeof(double), buffer.size(), in) != buffer.size()) return 3;
+        const double *next = buffer.data();
+@ARGUMENTS@
+        l1emu_dump_file = trace ? out : nullptr;
+        const auto start = std::chrono::steady_clock::now();
+        @CALL@;
+        seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        l1emu_dump_file = out;
+        if (!trace) {
+@OUTPUTS@
+        }
+    }
+    if (std::fclose(out)) return 3;
+    std::printf("%.9g\\n", seconds);
+    return 0;
+}
+"""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """An array of the top function: its C++ name, declared shape and type."""
+
+    name: str
+    shape: tuple[int, ...]
+    type: FixedPoint
+
+    @property
+    def size(self) -> int:
+        """Numbers in the array."""
+        return int(np.prod(self.shape))
+
+
+def cache_folder() -> Path:
+    """Where compiled C simulations are kept."""
+    own = os.environ.get("L1EMU_CACHE_DIR")
+    if own:
+        return Path(own) / "csim"
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "l1emu" / "csim"
+
+
+class CSim:
+    """The C simulation of an hls4ml project.
+
+    Parameters
+    ----------
+    project
+        The folder that hls4ml wrote (io_parallel).
+    optimization
+        The compiler's level: ``-O1`` compiles fastest for one-off comparisons, ``-O3`` is what hls4ml uses.
+
+    Raises
+    ------
+    L1emuError
+        if there is no g++, if the C++ does not compile (with the compiler's first error), or if the project's top
+        function cannot be understood.
+    """
+
+    def __init__(self, project: str | os.PathLike[str], *, optimization: str = "-O1") -> None:
+        self._project = Project(project)
+        function, body = self._project.top()
+        self._end = function.end
+        place = function.place
+        arguments = [self._variable([*p, Token("op", ";", place.line)]) for p in split(list(function.parameters))]
+        self._declared = [text_of(list(p)) for p in split(list(function.parameters))]
+        reads = _first_uses(self._project.source, body)
+        self._arguments = tuple(arguments)
+        self.inputs = tuple(v for v in arguments if reads.get(v.name, False))
+        self.outputs = tuple(v for v in arguments if not reads.get(v.name, False))
+        if not self.inputs or not self.outputs:
+            raise place.error("the top function's inputs and outputs were not found")
+        self.variables = (*self.outputs, *self._locals(body))
+        self.jets_per_second = float("nan")
+        self._program = self._built(optimization)
+
+    def run(self, x: npt.ArrayLike | Sequence[npt.ArrayLike] | Mapping[str, npt.ArrayLike]) -> dict[str, np.ndarray]:
+        """The outputs of the top function for floating-point inputs.
+
+        Parameters
+        ----------
+        x
+            float64 array (jets, ...) in the input's shape or flat; for several inputs a list in the top function's
+            order, or a dict by name.
+
+        Returns
+        -------
+        dict
+            float64 arrays (jets, *shape) by the output's C++ name.
+        """
+        raw = self._execute(x, "run", self.outputs)
+        return {v.name: v.type.to_float(raw[v.name]) for v in self.outputs}
+
+    def trace(self, x: npt.ArrayLike | Sequence[npt.ArrayLike] | Mapping[str, npt.ArrayLike]) -> dict[str, np.ndarray]:
+        """Every variable that a layer writes, as raw integers.
+
+        Returns
+        -------
+        dict
+            int64 arrays (jets, *shape) by the C++ name of the variable.
+        """
+        return self._execute(x, "trace", self.variables)
+
+    def _variable(self, tokens: list[Token]) -> Variable:
+        place = Place(self._project.source, tokens[0].line)
+        found = declaration(tokens, place.path)
+        if found is None or found[1].kind != "array":
+            raise place.error("only arrays of fixed-point numbers (io_parallel) can be run", text_of(tokens))
+        kind = self._project.type(found[1].type, place)
+        return Variable(found[0], self._project.shape(found[1].size, place), kind)
+
+    def _locals(self, body: list[Token]) -> list[Variable]:
+        """The arrays that the top function declares, in its order."""
+        found: list[Variable] = []
+        for statement in statements([t for t in body if t.kind != "comment"], self._project.source):
+            texts = [token.text for token in statement]
+            if "return" in texts:
+                raise Place(self._project.source, statement[0].line).error("a top function that returns early")
+            if texts[-2:] == ["]", ";"] and "(" not in texts:
+                found.append(self._variable(statement))
+        return found
+
+    def _patched(self) -> str:
+        """The top function's file with the dumps before its closing brace."""
+        text = read_text(self._project.source)
+        dumps = "".join(f"\n    l1emu_dump(&{v.name}[0], {v.size});" for v in self.variables)
+        return f"{text[: self._end]}{dumps}\n{text[self._end :]}"
+
+    def _main(self) -> str:
+        lines = []
+        for variable, declared in zip(self._arguments, self._declared, strict=True):
+            lines.append(f"        static {declared};")
+            if variable in self.inputs:
+                kind = declared[: declared.index(variable.name)].strip()
+                lines.append(
+                    f"        for (long i = 0; i < {variable.size}; i++) {variable.name}[i] = {kind}(*next++);"
+                )
+        filled = {
+            "@INPUT_SIZE@": str(sum(v.size for v in self.inputs)),
+            "@ARGUMENTS@": "\n".join(lines),
+            "@CALL@": f"{self._project.name}({', '.join(v.name for v in self._arguments)})",
+            "@OUTPUTS@": "\n".join(f"            l1emu_dump(&{v.name}[0], {v.size});" for v in self.outputs),
+        }
+        text = _MAIN
+        for key, value in filled.items():
+            text = text.replace(key, value)
+        return f'{_DUMP}#include "{self._project.name}.cpp"\n{text}'
+
+    def _sources(self) -> list[Path]:
+        """The files that the compiler and the program read, relative to the project's firmware folder."""
+        folder = self._project.firmware
+        if not (folder / "ap_types").is_dir():
+            raise L1emuError("no folder ap_types/ with the fixed-point headers", path=folder)
+        found = [p for p in folder.rglob("*") if p.is_file() and p.suffix in (".h", ".cpp", ".txt", ".hpp")]
+        return sorted(p.relative_to(folder) for p in found)
+
+    def _built(self, optimization: str) -> Path:
+        """The program, from the cache or compiled now."""
+        compiler = shutil.which(_COMPILER)
+        if compiler is None:
+            raise L1emuError("g++ is needed to compile the project's C++, and was not found")
+        folder, name = self._project.firmware, self._project.name
+        sources = self._sources()
+        patched, main = self._patched(), self._main()
+        command = [compiler, optimization, *_FLAGS, "-Iap_types", "-I.", "l1emu_main.cpp", "-o", "csim"]
+        version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
+        identity = [version, *command[1:], patched, main]
+        identity += [f"{path} {sha256_bytes((folder / path).read_bytes())}" for path in sources]
+        target = cache_folder() / sha256_bytes("\n".join(identity).encode())[:32]
+        program = target / "csim"
+        if program.is_file():
+            return program
+        with folder_aside(target) as aside:
+            for path in sources:
+                (aside / path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / path, aside / path)
+            (aside / f"{name}.cpp").write_text(patched, encoding="utf-8")
+            (aside / "l1emu_main.cpp").write_text(main, encoding="utf-8")
+            ccache = shutil.which("ccache")
+            full = [ccache, *command] if ccache else command
+            done = subprocess.run(full, cwd=aside, capture_output=True, text=True, errors="replace", check=False)
+            if done.returncode != 0 or not (aside / "csim").is_file():
+                lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
+                message = lines[0].strip() if lines else f"exit code {done.returncode}"
+                raise L1emuError(f"the project's C++ does not compile: {message}", path=self._project.root)
+        return program
+
+    def _execute(
+        self,
+        x: npt.ArrayLike | Sequence[npt.ArrayLike] | Mapping[str, npt.ArrayLike],
+        mode: str,
+        variables: Sequence[Variable],
+    ) -> dict[str, np.ndarray]:
+        data = self._flat(x)
+        jets = len(data)
+        width = sum(v.size for v in variables)
+        with tempfile.TemporaryDirectory(prefix="l1emu-csim-") as scratch:
+            source, result = Path(scratch) / "in.bin", Path(scratch) / "out.bin"
+            data.tofile(source)
+            done = subprocess.run(
+                [self._program, str(jets), mode, source, result],
+                cwd=self._program.parent,  # the C++ looks for weights/ there
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+            )
+            if done.returncode != 0 or "ERROR" in done.stderr:
+                said = (done.stderr.strip().splitlines() or ["nothing on its error output"])[-1]
+                code = done.returncode
+                how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+                raise L1emuError(f"the C simulation failed ({how}): {said}", path=self._project.root)
+            raw = np.fromfile(result, dtype=np.int64)
+        if raw.size != jets * width:
+            raise L1emuError("the C simulation wrote another amount of data", path=self._project.root, value=raw.size)
+        seconds = float(done.stdout.split()[-1])
+        self.jets_per_second = jets / seconds if seconds > 0 else float("nan")
+        table = raw.reshape(jets, width)
+        found: dict[str, np.ndarray] = {}
+        start = 0
+        for variable in variables:
+            block = table[:, start : start + variable.size]
+            found[variable.name] = block.reshape(jets, *variable.shape)
+            start += variable.size
+        return found
+
+    def _flat(
+        self, x: npt.ArrayLike | Sequence[npt.ArrayLike] | Mapping[str, npt.ArrayLike]
+    ) -> npt.NDArray[np.float64]:
+        if isinstance(x, Mapping):
+            names = [v.name for v in self.inputs]
+            if sorted(x) != sorted(names):
+                raise L1emuError("the inputs' names do not fit", value=sorted(x), expected=", ".join(names))
+            parts = [np.asarray(x[name], dtype=np.float64) for name in names]
+        elif isinstance(x, list | tuple) and len(self.inputs) > 1:
+            parts = [np.asarray(part, dtype=np.float64) for part in x]
+        else:
+            parts = [np.asarray(x, dtype=np.float64)]
+        if len(parts) != len(self.inputs):
+            raise L1emuError("one array per input is needed", value=len(parts), expected=str(len(self.inputs)))
+        for part, variable in zip(parts, self.inputs, strict=True):
+            if part.ndim < 2 or part.size != len(part) * variable.size or len(part) != len(parts[0]):
+                raise L1emuError(
+                    "an input has the wrong shape",
+                    where=variable.name,
+                    value=part.shape,
+                    expected=f"(jets, {', '.join(map(str, variable.shape))})",
+                )
+        return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+
+
+def _first_uses(path: Path, body: list[Token]) -> dict[str, bool]:
+    """For each name that a kernel gets, whether its first use reads it.
+
+    Kernels of hls4ml take their data first (two tensors if there are three arguments) and their result after it.
+    """
+    reads: dict[str, bool] = {}
+    for statement in statements([t for t in body if t.kind != "comment"], path):
+        texts = [token.text for token in statement]
+        if texts[:2] == ["auto", "&"]:
+            reads.setdefault(texts[4], True)
+        if texts[:2] != ["nnet", "::"] or texts[3] != "<":
+            continue
+        end = template_end(statement, 3, path)
+        arguments = [text_of(part) for part in split(statement[end + 2 : -2])]
+        for i, name in enumerate(arguments):
+            reads.setdefault(name, i == 0 or (i == 1 and len(arguments) == 3))
+    return reads
