@@ -159,7 +159,7 @@ def _answers(result: BudgetCheck) -> Table:
         f"{result.window_cycles} cycles",
         f"{result.window_cycles - result.busy_cycles} cycles",
         "yes" if result.keeps_up else f"NO, {result.copies_needed} copies needed",
-        _status(timing.status),
+        _status(result.throughput_status),
     )
     return table
 

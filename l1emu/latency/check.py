@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from l1emu.errors import L1emuError
-from l1emu.latency.budget import Budget, waterfall
+from l1emu.latency.budget import Budget, Clock, Count, waterfall
 from l1emu.latency.clock import CROSSING_NS, multiple
 from l1emu.latency.timing import Status, TaggerTiming
 
@@ -76,7 +76,8 @@ class BudgetCheck:
     window_cycles, busy_cycles
         Cycles that a time-multiplexed board has for an event, and those for which its busiest copy is taken.
     keeps_up
-        Whether the copies are free again before the next event.
+        Whether the copies are free again before the next event, and whether the numbers behind that are verified
+        (`throughput_status`).
     copies_needed
         The least number of copies that keeps up.
     """
@@ -92,6 +93,7 @@ class BudgetCheck:
     busy_cycles: int
     keeps_up: bool
     copies_needed: int
+    throughput_status: Status
 
     @property
     def passed(self) -> bool:
@@ -140,17 +142,15 @@ class BudgetCheck:
                 "window_cycles": self.window_cycles,
                 "busy_cycles": self.busy_cycles,
                 "keeps_up": self.keeps_up,
+                "status": self.throughput_status,
             },
             "tagger": {**self.timing.as_dict(), "wait_cycles": self.wait_cycles},
             "inputs": {
-                name: {"value": value.value, "source": value.source, "status": value.status}
-                for name, value in (
-                    ("total", self.budget.total),
-                    ("clock", self.budget.clock),
-                    ("time_multiplexing", self.budget.time_multiplexing),
-                    ("jets", self.budget.jets),
-                    ("copies", self.budget.copies),
-                )
+                "total": _sourced(self.budget.total, self.budget.total.value),
+                "clock_mhz": _sourced(self.budget.clock, self.timing.clock_mhz),
+                "time_multiplexing": _sourced(self.budget.time_multiplexing, self.budget.time_multiplexing.value),
+                "jets": _sourced(self.budget.jets, self.jets),
+                "copies": _sourced(self.budget.copies, self.copies),
             },
             "stages": [row.as_dict() for row in waterfall(self.budget)],
         }
@@ -188,8 +188,9 @@ def check(budget: Budget, timing: TaggerTiming, *, jets: int | None = None, copi
     stages = [stage for stage in budget.stages if stage.kind == "stage"]
     held = budget.tagger_slice
     before = sum(stage.crossings for stage in stages) - held.crossings
-    proven = timing.status == "verified" and held.status == "verified"
-    inputs = [budget.total.status, *(stage.status for stage in stages)]
+    # Jets that the user gives in place of the budget's have no source.
+    tagger: list[Status] = [timing.status, budget.jets.status if jets is None else "unverified"]
+    chain: list[Status] = [*tagger, held.status, budget.total.status, *(stage.status for stage in stages)]
     window = budget.time_multiplexing.value * per_crossing
     needed = copies_needed(n_jets, timing.interval_cycles, window)
     return BudgetCheck(
@@ -198,17 +199,18 @@ def check(budget: Budget, timing: TaggerTiming, *, jets: int | None = None, copi
         jets=n_jets,
         copies=n_copies,
         wait_cycles=wait,
-        slice=Limit(cycles * timing.period_ns, crossings, held.crossings, "verified" if proven else "unverified"),
+        slice=Limit(cycles * timing.period_ns, crossings, held.crossings, _least([*tagger, held.status])),
         chain=Limit(
             (before + crossings) * CROSSING_NS,
             before + crossings,
             budget.total.value,
-            "verified" if proven and all(status == "verified" for status in inputs) else "unverified",
+            _least(chain),
         ),
         window_cycles=window,
         busy_cycles=rounds * timing.interval_cycles,
         keeps_up=n_copies >= needed,
         copies_needed=needed,
+        throughput_status=_least([*tagger, budget.time_multiplexing.status]),
     )
 
 
@@ -228,3 +230,14 @@ def _ceil(a: int, b: int) -> int:
 
 def _copies(number: int) -> str:
     return "1 copy" if number == 1 else f"{number} copies"
+
+
+def _least(statuses: list[Status]) -> Status:
+    return "verified" if all(status == "verified" for status in statuses) else "unverified"
+
+
+def _sourced(line: Count | Clock, used: float) -> dict[str, Any]:
+    """A number that the check used: with the budget's source, or as given by the user where it differs."""
+    if used != line.value:
+        return {"value": used, "source": "given in place of the budget's", "status": "unverified"}
+    return {"value": used, "source": line.source, "status": line.status}

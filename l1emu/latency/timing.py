@@ -79,8 +79,8 @@ class TaggerTiming:
 
     @property
     def status(self) -> Status:
-        """`verified` only if a tool found these cycles for a clock as fast as the one that will run."""
-        made = self.kind in ("synthesized", "cosimulated") and not self.void
+        """`verified` only if a tool found the cycles for a clock this fast or faster, and nothing in it is doubtful."""
+        made = self.kind in ("synthesized", "cosimulated") and not self.void and not self.caveats
         return "verified" if made and self.target_ns is not None and self.target_ns <= self.period_ns else "unverified"
 
     @property

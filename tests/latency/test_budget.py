@@ -203,6 +203,15 @@ class TestTimingFromReports:
         assert timing.status == "unverified"
         assert "not proven" in timing.caveats[-1] and f"{float(target):g} ns" in timing.caveats[-1]
 
+    def test_a_design_that_does_not_fit_is_never_verified(self, tmp_path, phase2):
+        timing = TaggerTiming.from_report(self.read(tmp_path, lut=2_000_000), 360)
+        assert timing.status == "unverified" and "does not fit" in timing.caveats[0]
+        fits = TaggerTiming.from_report(self.read(tmp_path), 360)
+        assert check(phase2, fits).throughput_status == "verified"
+        assert check(phase2, timing).throughput_status == "unverified"
+        # Jets that the user gives have no source.
+        assert check(phase2, fits, jets=8).throughput_status == "unverified"
+
     def test_failed_timing_never_passes(self, tmp_path, phase2):
         timing = TaggerTiming.from_report(self.read(tmp_path, estimated="2.60"), 240)
         result = check(phase2, timing)

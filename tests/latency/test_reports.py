@@ -272,6 +272,15 @@ def test_period_that_is_no_time(tmp_path, period):
         )
 
 
+@pytest.mark.parametrize(
+    "edit", [("2.50</Target", "2.5058</Target"), ("1.775</Est", "1.75</Est"), ("xcvu13p-flga", "xcvu13p+flga")]
+)
+def test_texts_that_no_tool_writes_are_said(tmp_path, edit):
+    text = csynth_xml(SOUND)
+    assert edit[0] in text
+    assert read_report(written(tmp_path, "tagger_csynth.xml", text.replace(*edit))).problems
+
+
 def test_entities_are_refused(tmp_path):
     bomb = '<!DOCTYPE profile [<!ENTITY a "84"><!ENTITY b "&a;&a;&a;">]>\n' + csynth_xml(SOUND)
     with pytest.raises(L1emuError, match="document type"):

@@ -37,6 +37,18 @@ def version_problems(version: str) -> list[Problem]:
     return [Problem(f"release {version} is outside 2018.2 to 2025.1: read as the nearest known one")]
 
 
+def text_problems(part: str, target: str, estimated: str) -> list[Problem]:
+    """Texts unlike those of the tools: 2 decimals of the target, 3 of the estimate, parts such as `xcvu13p-x-2-e`."""
+    problems = [
+        Problem(f"the {name} clock period is written {text!r}, unlike any tool writes it: the report may be damaged")
+        for name, text, form in (("target", target, r"\d+\.\d\d"), ("estimated", estimated, r"\d+\.\d{3}"))
+        if not re.fullmatch(form, text)
+    ]
+    if not re.fullmatch(r"x[a-z]{1,3}\w+(-\w+)+", part):
+        problems.append(Problem(f"{part!r} is not named like a part of Xilinx or AMD"))
+    return problems
+
+
 def clock_problems(target: float, estimated: float, uncertainty: float) -> list[Problem]:
     """Timing: estimated period against target. Above it the design does not run at the clock it was made for."""
     problems = []

@@ -13,6 +13,7 @@ from l1emu.latency.reports.checks import (
     ordered,
     real_time_problems,
     resource_problems,
+    text_problems,
     tool_name,
     version_problems,
     wrapper_problems,
@@ -48,17 +49,14 @@ def read_csynth_xml(source: Source) -> SynthesisReport:
         raise L1emuError(
             "unknown tool version", path=source.path, where="ReportVersion", value=version, expected="2018.2 to 2025.1"
         )
-    target = period_ns(
-        _text(root, "UserAssignments/TargetClockPeriod", source), source, "UserAssignments", "target clock"
-    )
-    uncertainty = period_ns(
-        _text(root, "UserAssignments/ClockUncertainty", source), source, "UserAssignments", "clock uncertainty"
-    )
-    estimated = period_ns(
-        _text(root, "PerformanceEstimates/SummaryOfTimingAnalysis/EstimatedClockPeriod", source),
-        source,
-        "PerformanceEstimates/SummaryOfTimingAnalysis",
-        "estimated clock",
+    part = _text(root, "UserAssignments/Part", source)
+    written = {
+        "target clock": _text(root, "UserAssignments/TargetClockPeriod", source),
+        "clock uncertainty": _text(root, "UserAssignments/ClockUncertainty", source),
+        "estimated clock": _text(root, "PerformanceEstimates/SummaryOfTimingAnalysis/EstimatedClockPeriod", source),
+    }
+    target, uncertainty, estimated = (
+        period_ns(text, source, "UserAssignments or SummaryOfTimingAnalysis", name) for name, text in written.items()
     )
     if target <= 0:
         raise L1emuError("the target clock period is 0", path=source.path, where="UserAssignments/TargetClockPeriod")
@@ -86,11 +84,14 @@ def read_csynth_xml(source: Source) -> SynthesisReport:
     )
     pipeline = _optional(performance, "PipelineType", source)
     top = _text(root, "UserAssignments/TopModelName", source)
+    if not re.fullmatch(r"[A-Za-z_]\w*", top):
+        raise L1emuError("no name of a function", path=source.path, where="TopModelName", value=top)
     used = _resources(_one(_one(root, "AreaEstimates", source), "Resources", source), source, "Resources")
     offered = _resources(
         _one(_one(root, "AreaEstimates", source), "AvailableResources", source), source, "AvailableResources"
     )
     modules = _modules(root, source)
+    problems += text_problems(part, written["target clock"], written["estimated clock"])
     problems += clock_problems(target, estimated, uncertainty) + cycle_problems(latency, interval)
     problems += wrapper_problems(top, latency, interval, modules) + resource_problems(used, offered)
     problems += _violations(performance) + version_problems(version)
@@ -99,7 +100,7 @@ def read_csynth_xml(source: Source) -> SynthesisReport:
         tool=tool_name(version),
         version=version,
         top=top,
-        part=_text(root, "UserAssignments/Part", source),
+        part=part,
         clock_target_ns=target,
         clock_estimated_ns=estimated,
         clock_uncertainty_ns=uncertainty,
