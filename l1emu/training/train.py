@@ -166,7 +166,7 @@ def _areas(twin: keras.Model, tagger: TrainedTagger, firmware: Firmware, held_ou
     scores: dict[str, npt.NDArray[np.floating[Any]]] = {
         "float": predict(twin, x),
         "quantized": predict(tagger.model, x),
-        "emulated": Emulator(firmware)(x),
+        "emulated": np.asarray(Emulator(firmware)(x)),
     }
     sample = slice(0, SAMPLE_JETS)
     return {

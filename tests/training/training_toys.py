@@ -10,7 +10,8 @@ TINY = """\
 name: tiny
 description: For tests.
 input: {width: 10, integer: 4}
-architecture: {constituents: 4, features: 3, classes: [b, light], width: 4, blocks: 1, heads: 2, feed_forward: 4, head: [4]}
+architecture:
+  {constituents: 4, features: 3, classes: [b, light], width: 4, blocks: 1, heads: 2, feed_forward: 4, head: [4]}
 types:
   weight: {bits: 8, integer: 1}
   bias: {bits: 8, integer: 1}
