@@ -128,7 +128,7 @@ class CSim:
         self.outputs = tuple(v for v in arguments if not reads.get(v.name, False))
         if not self.inputs or not self.outputs:
             raise place.error("the top function's inputs and outputs were not found")
-        self.variables = (*self.outputs, *self._locals(body))
+        self.variables = (*self._arguments, *self._locals(body))
         self.jets_per_second = float("nan")
         self._program = self._built(optimization)
 
@@ -150,7 +150,7 @@ class CSim:
         return {v.name: v.type.to_float(raw[v.name]) for v in self.outputs}
 
     def trace(self, x: npt.ArrayLike | Sequence[npt.ArrayLike] | Mapping[str, npt.ArrayLike]) -> dict[str, np.ndarray]:
-        """Every variable that a layer writes, as raw integers.
+        """Every array of the top function as raw integers: its arguments, inputs included, and its variables.
 
         Returns
         -------

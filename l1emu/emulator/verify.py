@@ -1,0 +1,350 @@
+"""Compare three ways to run a project, layer by layer: its own C++, the integer reference, the compiled emulator."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from l1emu.emulator.csim import CSim
+from l1emu.emulator.emulator import Emulator
+from l1emu.errors import L1emuError
+from l1emu.firmware import reference
+from l1emu.firmware.graph import Firmware
+from l1emu.layers import Tensor
+
+CHUNK = 500  # jets compared at a time; a trace of every layer is large
+
+Inputs = dict[str, npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first value that differs: in the first layer, in execution order, that has one.
+
+    Parameters
+    ----------
+    layer, kind
+        The layer's name and kind; ``input`` for the assignment of the floats to the input's type.
+    against
+        What differs from the C++: ``reference`` or ``emulator``.
+    tensor, type
+        The C++ variable and its type.
+    inputs, jet
+        The set of inputs and the number of the jet in it.
+    index
+        The place in the tensor of that jet.
+    cpp, ours
+        The raw integers.
+    count
+        How many values of this layer differ, over all inputs.
+    """
+
+    layer: str
+    kind: str
+    against: str
+    tensor: str
+    type: str
+    inputs: str
+    jet: int
+    index: tuple[int, ...]
+    cpp: int
+    ours: int
+    count: int
+
+    def __str__(self) -> str:
+        place = ", ".join(map(str, self.index))
+        return (
+            f"the {self.against} differs from the C++ first in layer {self.layer} ({self.kind}), {self.count} values: "
+            f"{self.tensor}[{place}] of jet {self.jet} ({self.inputs} inputs) is {self.cpp} in C++, {self.ours} in "
+            f"the {self.against}; type {self.type}"
+        )
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The outcome of `verify`.
+
+    Parameters
+    ----------
+    identical
+        Whether no value differs.
+    values, layers
+        How many values of the C++ were compared, in how many layers (inputs aside).
+    jets
+        Jets by set of inputs.
+    compared
+        What was compared with the C++: ``reference``, ``emulator``.
+    first_difference
+        See `Difference`; None if identical.
+    content_hash
+        Of the firmware that was compared.
+    csim_jets_per_second, seconds
+        The speed of the C simulation with tracing, and the time that all took.
+    """
+
+    identical: bool
+    values: int
+    layers: int
+    jets: dict[str, int]
+    compared: tuple[str, ...]
+    first_difference: Difference | None
+    content_hash: str
+    csim_jets_per_second: float
+    seconds: float
+
+    def __str__(self) -> str:
+        if self.first_difference is not None:
+            return str(self.first_difference)
+        return f"identical: {self.values} values in {self.layers} layers"
+
+
+def verify(
+    project: str | os.PathLike[str],
+    *,
+    jets: int = 2000,
+    inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike] | None = None,
+    seed: int = 1,
+    firmware: Firmware | None = None,
+    optimization: str = "-O1",
+    advance: Callable[[int], None] | None = None,
+) -> Verification:
+    """Build a project's C++, run it, and compare every layer with the reference and the emulator.
+
+    Parameters
+    ----------
+    project
+        An hls4ml project folder.
+    jets
+        How many jets to make up: random, extreme, equal rows, and out of range (also infinite). A few more hold NaN:
+        those are compared with the reference alone, as the emulator refuses NaN.
+    inputs
+        Inputs of your own in addition: an array (jets, ...), or arrays by input name.
+    seed
+        Of the made-up inputs.
+    firmware
+        What to compare with the C++; by default it is read from the project.
+    optimization
+        The compiler's optimization level.
+    advance
+        Called with a number of jets after they were compared.
+
+    Raises
+    ------
+    L1emuError
+        if the project cannot be read or compiled, or the inputs do not fit.
+    """
+    begin = time.perf_counter()
+    fw = Firmware.read(project) if firmware is None else firmware
+    csim = CSim(project, optimization=optimization)
+    _check_tensors(fw, csim)
+    emulator = Emulator(fw)
+    sets = made_up_inputs(fw.inputs, jets, seed)
+    if inputs is not None:
+        sets["user"] = _user_inputs(fw, inputs)
+    comparison = _Comparison(fw)
+    speed: list[tuple[int, float]] = []
+    for name, arrays in sets.items():
+        total = len(next(iter(arrays.values())))
+        for start in range(0, total, CHUNK):
+            chunk = {key: x[start : start + CHUNK] for key, x in arrays.items()}
+            count = len(next(iter(chunk.values())))
+            cpp = csim.trace(chunk)
+            speed.append((count, count / csim.jets_per_second))
+            raw = {t.name: t.type.from_float(chunk[t.name]) for t in fw.inputs}
+            expected = reference.run(fw, raw)
+            comparison.add("reference", name, start, cpp, expected)
+            if not any(np.isnan(x).any() for x in chunk.values()):
+                traced = emulator.trace(chunk)
+                found = {layer.output.name: traced[layer.name] for layer in fw.layers}
+                comparison.add("emulator", name, start, cpp, found)
+            if advance is not None:
+                advance(count)
+    first = comparison.first()
+    return Verification(
+        first is None,
+        comparison.values,
+        comparison.layers,
+        {name: len(next(iter(arrays.values()))) for name, arrays in sets.items()},
+        ("reference", "emulator"),
+        first,
+        fw.content_hash,
+        sum(n for n, _ in speed) / sum(s for _, s in speed),
+        time.perf_counter() - begin,
+    )
+
+
+def made_up_inputs(tensors: tuple[Tensor, ...], jets: int, seed: int) -> dict[str, Inputs]:
+    """Sets of inputs: random, extreme, equal rows, out of range, NaN; about `jets` jets in all.
+
+    Returns
+    -------
+    dict
+        For each set, float64 arrays (jets, *shape) by input name.
+    """
+    if jets < 1:
+        raise L1emuError("there must be jets to compare", value=jets, expected="1 or more")
+    rng = np.random.default_rng(seed)
+    counts = {"random": (jets + 1) // 2, "extreme": jets // 4, "equal rows": jets // 8}
+    counts["out of range"] = jets - sum(counts.values())
+    counts["NaN"] = min(20, counts["out of range"])
+    makers = {
+        "random": _random,
+        "extreme": _extreme,
+        "equal rows": _equal_rows,
+        "out of range": _out_of_range,
+        "NaN": _nan,
+    }
+    return {
+        name: {tensor.name: makers[name](rng, tensor, count) for tensor in tensors}
+        for name, count in counts.items()
+        if count > 0
+    }
+
+
+def _step(tensor: Tensor) -> float:
+    return float(2.0**-tensor.type.fraction)
+
+
+def _random(rng: np.random.Generator, tensor: Tensor, jets: int) -> npt.NDArray[np.float64]:
+    """Half on the grid over the whole range, half Gaussian of many widths and between grid points."""
+    on_grid = rng.integers(tensor.type.low, tensor.type.high, (jets, *tensor.shape), endpoint=True) * _step(tensor)
+    scale = float(tensor.type.high) * _step(tensor) * 10.0 ** rng.uniform(-3, 0, (jets, *(1 for _ in tensor.shape)))
+    between = rng.normal(0, 1, (jets, *tensor.shape)) * scale
+    half = np.arange(jets).reshape(jets, *(1 for _ in tensor.shape)) % 2 == 0
+    return np.where(half, on_grid, between)
+
+
+def _extreme(rng: np.random.Generator, tensor: Tensor, jets: int) -> npt.NDArray[np.float64]:
+    """The type's limits, one and half a step beside them, and zero: constant jets first, then mixtures."""
+    low, high = tensor.type.low, tensor.type.high
+    special = np.array([0, low, high, low + 1, high - 1, low - 1, high + 1, 1, -1, low - 0.5, high + 0.5, 0.5, -0.5])
+    raw = rng.choice(special, (jets, *tensor.shape))
+    for i in range(min(jets, len(special))):
+        raw[i] = special[i]
+    # jets of the two limits alone drive the accumulators furthest
+    limits = rng.choice(np.array([low, high]), (jets, *tensor.shape))
+    use = (np.arange(jets) >= len(special)) & (np.arange(jets) % 2 == 1)
+    return np.where(use.reshape(jets, *(1 for _ in tensor.shape)), limits, raw) * _step(tensor)
+
+
+def _equal_rows(rng: np.random.Generator, tensor: Tensor, jets: int) -> npt.NDArray[np.float64]:
+    """Every row of a jet (or every number, of a flat input) the same."""
+    row = (jets, *(1 for _ in tensor.shape[:-1]), tensor.shape[-1] if len(tensor.shape) > 1 else 1)
+    raw = rng.integers(tensor.type.low, tensor.type.high, row, endpoint=True)
+    return np.broadcast_to(raw * _step(tensor), (jets, *tensor.shape)).copy()
+
+
+def _out_of_range(rng: np.random.Generator, tensor: Tensor, jets: int) -> npt.NDArray[np.float64]:
+    """Up to 10 powers of ten beyond the range, and now and then 1e300, infinity or the smallest numbers."""
+    high = float(tensor.type.high + 1) * _step(tensor)
+    x = rng.normal(0, 1, (jets, *tensor.shape)) * high * 10.0 ** rng.uniform(0, 10, (jets, *tensor.shape))
+    special = np.array([1e300, -1e300, np.inf, -np.inf, 5e-324, -5e-324, -0.0, 2.0**62, -(2.0**63)])
+    return np.where(rng.random(x.shape) < 0.05, rng.choice(special, x.shape), x)
+
+
+def _nan(rng: np.random.Generator, tensor: Tensor, jets: int) -> npt.NDArray[np.float64]:
+    """Random numbers with one NaN of either sign in each jet, which the C++ takes for a huge number."""
+    x = _random(rng, tensor, jets)
+    flat = x.reshape(jets, -1)
+    flat[np.arange(jets), rng.integers(0, tensor.size, jets)] = rng.choice([np.nan, -np.nan], jets)
+    return flat.reshape(x.shape)
+
+
+def _user_inputs(fw: Firmware, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike]) -> Inputs:
+    names = [tensor.name for tensor in fw.inputs]
+    given = dict(inputs) if isinstance(inputs, Mapping) else {names[0]: inputs}
+    if sorted(given) != sorted(names):
+        raise L1emuError("the inputs' names do not fit", value=sorted(given), expected=", ".join(names))
+    arrays: Inputs = {}
+    for tensor in fw.inputs:
+        try:
+            x = np.asarray(given[tensor.name], dtype=np.float64)
+        except (TypeError, ValueError):
+            raise L1emuError("an input is not an array of numbers", where=tensor.name) from None
+        if x.ndim < 2 or len(x) == 0 or x.size != len(x) * tensor.size:
+            expected = f"(jets, {', '.join(map(str, tensor.shape))})"
+            raise L1emuError("an input has the wrong shape", where=tensor.name, value=x.shape, expected=expected)
+        arrays[tensor.name] = x.reshape(len(x), *tensor.shape)
+    if len({len(x) for x in arrays.values()}) != 1:
+        raise L1emuError("the inputs hold different numbers of jets", value=[len(x) for x in arrays.values()])
+    return arrays
+
+
+def _check_tensors(fw: Firmware, csim: CSim) -> None:
+    """The firmware must be of this project: same inputs, outputs and variables."""
+    variables = {v.name: v for v in csim.variables}
+    ours = {t.name: t for t in (*fw.inputs, *(layer.output for layer in fw.layers))}
+    for name in (*(t.name for t in fw.inputs), *(t.name for t in fw.outputs)):
+        if name not in variables:
+            raise L1emuError("the firmware is not of this project: no such variable in its C++", value=name)
+    for name, variable in variables.items():
+        if name not in ours:
+            raise L1emuError("the firmware is not of this project: it lacks a variable of its C++", value=name)
+        if variable.size != ours[name].size or variable.type != ours[name].type:
+            raise L1emuError(
+                f"the firmware is not of this project: {name} has another type or size",
+                value=f"{ours[name].type}, {ours[name].size}",
+                expected=f"{variable.type}, {variable.size}",
+            )
+
+
+class _Comparison:
+    """Gathers differences; the first one is that of the earliest layer."""
+
+    def __init__(self, fw: Firmware) -> None:
+        inputs = [(t.name, "input", t) for t in fw.inputs]
+        self._steps = inputs + [(layer.name, layer.kind, layer.output) for layer in fw.layers]
+        self._inputs = len(inputs)
+        self._found: dict[tuple[int, str], Difference] = {}
+        self._seen: set[str] = set()
+        self.values = 0
+
+    @property
+    def layers(self) -> int:
+        """Layers that were compared."""
+        return sum(step[2].name in self._seen for step in self._steps[self._inputs :])
+
+    def add(self, against: str, inputs: str, start: int, cpp: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
+        """Compare one chunk, whose first jet is number `start` of the set `inputs`."""
+        for position, (name, kind, tensor) in enumerate(self._steps):
+            if tensor.name not in cpp or tensor.name not in ours:
+                continue  # a reshape has no variable of its own in C++; the emulator traces no inputs
+            a = np.asarray(cpp[tensor.name]).reshape(-1, *tensor.shape)
+            b = np.asarray(ours[tensor.name]).reshape(-1, *tensor.shape)
+            if against == "reference":
+                self.values += a.size
+                self._seen.add(tensor.name)
+            wrong = a != b
+            count = int(wrong.sum())
+            if count == 0:
+                continue
+            earlier = self._found.get((position, against))
+            if earlier is not None:
+                self._found[position, against] = replace(earlier, count=earlier.count + count)
+                continue
+            place = tuple(int(i) for i in np.argwhere(wrong)[0])
+            self._found[position, against] = Difference(
+                name,
+                kind,
+                against,
+                tensor.name,
+                str(tensor.type),
+                inputs,
+                start + place[0],
+                place[1:],
+                int(a[place]),
+                int(b[place]),
+                count,
+            )
+
+    def first(self) -> Difference | None:
+        """The difference of the earliest layer; of two in one layer, the reference's."""
+        if not self._found:
+            return None
+        return self._found[min(self._found, key=lambda key: (key[0], key[1] != "reference"))]
