@@ -16,6 +16,8 @@ from l1emu.training.recipe import Recipe, Training
 
 FEATURE_FRACTION = 6
 """Fraction bits of the stored features: the integer k means k / 64."""
+PT_STEP_GEV = 0.25
+"""Step of the stored transverse momenta."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +31,15 @@ class Jets:
     label
         int8 (jets,), index into the recipe's classes.
     pt, eta
-        float32 (jets,): transverse momentum in GeV, pseudorapidity.
+        int32 (jets,), in hardware steps: transverse momentum in 0.25 GeV, pseudorapidity in pi/720.
     event
         int64 (jets,): which simulated collision the jet is from.
     """
 
     features: npt.NDArray[np.int16]
     label: npt.NDArray[np.int8]
-    pt: npt.NDArray[np.float32]
-    eta: npt.NDArray[np.float32]
+    pt: npt.NDArray[np.int32]
+    eta: npt.NDArray[np.int32]
     event: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -58,7 +60,7 @@ class Jets:
         return digest.hexdigest()
 
 
-_TYPES = {"features": np.int16, "label": np.int8, "pt": np.float32, "eta": np.float32, "event": np.int64}
+_TYPES = {"features": np.int16, "label": np.int8, "pt": np.int32, "eta": np.int32, "event": np.int64}
 
 
 def read_jets(path: str | os.PathLike[str], recipe: Recipe) -> Jets:
@@ -86,13 +88,11 @@ def read_jets(path: str | os.PathLike[str], recipe: Recipe) -> Jets:
     for name, array in arrays.items():
         if array.shape != expected[name]:
             raise L1emuError("wrong shape", path=file, where=name, value=array.shape, expected=str(expected[name]))
-        if not np.issubdtype(array.dtype, np.number) or not np.isfinite(array).all():
-            raise L1emuError("values that are not finite numbers", path=file, where=name)
+        if not np.issubdtype(array.dtype, np.integer):
+            raise L1emuError("not integers, in hardware steps", path=file, where=name, value=str(array.dtype))
     if jets == 0:
         raise L1emuError("no jets", path=file)
     label, features = arrays["label"], arrays["features"]
-    if not np.issubdtype(features.dtype, np.integer):
-        raise L1emuError("features are integers in steps of 1/64", path=file, where="features", value=features.dtype)
     if label.min() < 0 or label.max() >= len(shape.classes):
         raise L1emuError(
             "a label without class",
@@ -145,7 +145,7 @@ def flattening_weights(jets: Jets, training: Training, classes: int) -> npt.NDAr
     fraction of the class's jets that lie in it. A weight is cut at `largest_weight` times the mean.
     """
     edges = np.asarray(training.pt_bins_gev)
-    place = np.clip(np.digitize(jets.pt, edges) - 1, 0, len(edges) - 2)
+    place = np.clip(np.digitize(jets.pt * PT_STEP_GEV, edges) - 1, 0, len(edges) - 2)
     count = np.zeros((classes, len(edges) - 1))
     np.add.at(count, (jets.label.astype(np.int64), place), 1.0)
     per_class = count.sum(axis=1, keepdims=True)

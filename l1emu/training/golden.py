@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from l1emu.emulator import csim
+from l1emu.emulator.csim import CSim
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
-from l1emu.training.data import read_jets, split
+from l1emu.training.data import FEATURE_FRACTION, read_jets, split
 from l1emu.training.recipe import Recipe
 from l1emu.training.tagger import save_arrays
 from l1emu.training.train import SAMPLE_JETS
@@ -94,18 +94,17 @@ def write_golden(
         if there are no jets to use, or the C++ can't be built.
     """
     inputs, label = golden_inputs(recipe, Path(tagger), None if jets is None else Path(jets))
-    with csim.build(project) as simulation:
-        traced = simulation.trace(inputs)
-    outputs = traced[firmware.outputs[0].name]
-    names = [layer.name for layer in firmware.layers]
+    traced = CSim(project).trace(inputs * 2.0**-FEATURE_FRACTION)
+    # a reshape is another name for its input in the C++
+    layers = [layer for layer in firmware.layers if layer.output.name in traced]
     save_arrays(
         Path(path),
         {
             "inputs": inputs,
             "label": label,
-            "outputs": outputs.astype(np.int64),
-            "layer": np.array(names),
-            "digest": np.array([layer_digest(traced[name]) for name in names]),
+            "outputs": traced[firmware.outputs[0].name],
+            "layer": np.array([layer.name for layer in layers]),
+            "digest": np.array([layer_digest(traced[layer.output.name]) for layer in layers]),
             "firmware": np.array(firmware.content_hash),
         },
     )

@@ -21,14 +21,14 @@ class _Network:
         self.recipe = recipe
         self.quantized = quantized
 
-    def dense(self, x: Any, units: int, name: str) -> Any:
+    def dense(self, x: Any, units: int, name: str, weight: Bits | None = None) -> Any:
         if not self.quantized:
             return keras.layers.Dense(units, name=name)(x)
         types = self.recipe.types
         return QDense(
             units,
             name=name,
-            kernel_quantizer=_signed(types.weight),
+            kernel_quantizer=_signed(weight or types.weight),
             bias_quantizer=_signed(types.bias),
         )(x)
 
@@ -86,7 +86,7 @@ def build(recipe: Recipe, *, quantized: bool) -> keras.Model:
     """
     shape, types, net = recipe.architecture, recipe.types, _Network(recipe, quantized)
     inputs = keras.layers.Input((shape.constituents, shape.features), name="constituents")
-    x = net.relu(net.dense(inputs, shape.width, "embed"), types.embedding, "embed_relu")
+    x = net.relu(net.dense(inputs, shape.width, "embed", types.input_weight), types.embedding, "embed_relu")
     for block in range(shape.blocks):
         name = f"block{block}"
         x = net.keep(

@@ -37,6 +37,7 @@ class SoftmaxTypes(Config):
 class Types(Config):
     """The types of the quantized network."""
 
+    input_weight: Bits
     weight: Bits
     bias: Bits
     embedding: Bits

@@ -23,6 +23,7 @@ from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
 from l1emu.training.data import read_jets, split
 from l1emu.training.evaluate import auc_table
+from l1emu.training.golden import EXTREME_JETS, golden_inputs, layer_digest, write_golden
 from l1emu.training.model import build, multiplications, weights_by_name
 from l1emu.training.recipe import Recipe
 from l1emu.training.tagger import fill, load_tagger
@@ -165,11 +166,51 @@ def test_auc_table_of_known_scores() -> None:
 
 
 def test_command_line_converts_and_writes_the_firmware(trained: Path, tmp_path: Path) -> None:
+    golden = tmp_path / "golden.npz"
     call = ["convert", str(trained / "tagger"), "--output", str(tmp_path / "p"), "--backend", "Vivado", "--json"]
-    result = CliRunner().invoke(app, [*call, "--firmware", str(tmp_path / "f.l1fw")])
+    result = CliRunner().invoke(
+        app,
+        [*call, "--firmware", str(tmp_path / "f.l1fw"), "--golden", str(golden), "--jets", str(trained / "jets.npz")],
+    )
     assert result.exit_code == 0, result.output
     document = json.loads(result.stdout)
     assert document["content_hash"] == Firmware.read(tmp_path / "f.l1fw").content_hash
     assert (tmp_path / "p" / "firmware" / "defines.h").exists()
+    check_golden(golden, Firmware.read(tmp_path / "f.l1fw"))
+    again = tmp_path / "again.npz"
+    with_own = trained / "tagger" / "golden.npz"
+    with_own.write_bytes(golden.read_bytes())
+    write_golden(
+        load_tagger(trained / "tagger").recipe,
+        tmp_path / "p",
+        Firmware.read(tmp_path / "f.l1fw"),
+        trained / "tagger",
+        again,
+    )
+    with_own.unlink()
+    assert again.read_bytes() == golden.read_bytes()
     wrong = CliRunner().invoke(app, [*call[:5], "Quartus"])
     assert isinstance(wrong.exception, L1emuError)
+
+
+def check_golden(path: Path, firmware: Firmware) -> None:
+    """The answers of the C++ are those of the emulator, layer by layer."""
+    golden = np.load(path)
+    assert str(golden["firmware"]) == firmware.content_hash
+    inputs, label = golden["inputs"], golden["label"]
+    assert np.sum(label < 0) == EXTREME_JETS
+    assert np.sum(label >= 0) > 500
+    assert {inputs.min(), inputs.max()} == {-512, 511}
+    emulator = Emulator(firmware)
+    np.testing.assert_array_equal(emulator.raw(inputs.astype(np.int64)), golden["outputs"])
+    trace = emulator.trace(inputs / 64.0)
+    digests = dict(zip(golden["layer"].tolist(), golden["digest"].tolist(), strict=True))
+    assert len(digests) >= 15
+    assert {name: layer_digest(trace[name]) for name in digests} == digests
+    assert len(np.unique(golden["outputs"])) > 50
+
+
+def test_golden_vectors_need_jets(trained: Path, tmp_path: Path) -> None:
+    recipe = load_tagger(trained / "tagger").recipe
+    with pytest.raises(L1emuError, match="no jets for the golden vectors"):
+        golden_inputs(recipe, tmp_path, None)

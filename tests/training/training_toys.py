@@ -13,6 +13,7 @@ input: {width: 10, integer: 4}
 architecture:
   {constituents: 4, features: 3, classes: [b, light], width: 4, blocks: 1, heads: 2, feed_forward: 4, head: [4]}
 types:
+  input_weight: {bits: 12, integer: 3}
   weight: {bits: 8, integer: 1}
   bias: {bits: 8, integer: 1}
   embedding: {bits: 8, integer: 3}
@@ -58,8 +59,8 @@ def toy_jets(jets: int = 3000, seed: int = 0, **replace: Any) -> dict[str, np.nd
     arrays: dict[str, np.ndarray] = {
         "features": features.astype(np.int16),
         "label": label,
-        "pt": (rng.exponential(np.where(label == 0, 40, 15)) + 10).astype(np.float32),
-        "eta": rng.uniform(-2, 2, jets).astype(np.float32),
+        "pt": (4 * (rng.exponential(np.where(label == 0, 40, 15)) + 10)).astype(np.int32),
+        "eta": rng.integers(-400, 401, jets, dtype=np.int32),
         "event": np.arange(jets, dtype=np.int64) // 3,
     }
     return arrays | replace
