@@ -121,11 +121,11 @@ def make_pools(
                 missing.append((settings(process, recipe.energy_tev), process.veto_pt_hat_gev, seed, size, path))
     if missing:
         pythia_module()
-    if jobs == 1:
+    if min(jobs, len(missing)) <= 1:
         for task in missing:
             advance(_make_chunk(*task))
         return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as executor:
+    with ProcessPoolExecutor(min(jobs, len(missing)), mp_context=get_context("spawn")) as executor:
         futures = [executor.submit(_make_chunk, *task) for task in missing]
         try:
             for future in as_completed(futures):

@@ -117,8 +117,8 @@ class Recipe(Config):
         return self
 
     def document(self) -> dict[str, Any]:
-        """The recipe as plain JSON data, defaults written out."""
-        return self.model_dump(mode="json")
+        """The recipe as plain JSON data, without what has its default: a new option leaves old hashes as they are."""
+        return self.model_dump(mode="json", exclude_defaults=True)
 
     @property
     def hash(self) -> str:

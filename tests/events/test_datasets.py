@@ -1,0 +1,85 @@
+"""The embedded samples: whole, made from the shipped recipes, and good enough for rates around 10 kHz."""
+
+import awkward as ak
+import numpy as np
+import pytest
+
+from l1emu.events.generate.recipe import Recipe, load_recipe
+from l1emu.events.jets import build_jets
+from l1emu.events.sample import read_sample
+from l1emu.resources import resource
+
+COLLIDING_KHZ = 2748 * 11.2455
+
+
+@pytest.fixture(scope="module")
+def minbias():
+    return read_sample(resource("datasets/minbias-pu200.root"))
+
+
+@pytest.fixture(scope="module")
+def signal():
+    return read_sample(resource("datasets/signal-hh4b-pu200.root"))
+
+
+def fourth_jet(sample):
+    """pt of the fourth jet within |eta| < 2.4 of every crossing, 0 without one; and the strata."""
+    batch = sample.read()
+    table = build_jets(batch.candidates).table()
+    pt = table.pt[abs(table.eta) < 2.4]
+    return ak.to_numpy(ak.fill_none(ak.pad_none(pt, 4, clip=True), 0.0))[:, 3], batch.stratum
+
+
+@pytest.mark.parametrize("name", ["minbias-pu200", "signal-hh4b-pu200"])
+def test_they_are_of_their_recipes_and_small(name):
+    path = resource(f"datasets/{name}.root")
+    sample = read_sample(path)
+    recipe = load_recipe(resource(f"datasets/recipes/{name}.yaml"))
+    assert sample.name == name
+    assert Recipe.model_validate(sample.recipe) == recipe
+    assert sample.recipe_hash == recipe.hash
+    assert sample.pileup == 200
+    assert path.stat().st_size < 4_000_000
+
+
+def test_candidates_are_level_1_words(minbias):
+    for batch in minbias.iterate(5000):
+        c = batch.candidates
+        assert ak.max(ak.num(c.pt)) <= 128
+        assert ak.all(c.pt[:, :-1] >= c.pt[:, 1:])
+        assert ak.min(c.pt) >= 4  # the 1 GeV of the PUPPI cut
+        assert ak.min(c.phi) >= -720
+        assert ak.max(c.phi) <= 719
+        neutral = c.id >= 3
+        assert ak.all(c.dxy[neutral] == 0)
+        assert ak.all(c.weight[~neutral] == 256)
+
+
+def test_every_crossing_knows_the_collision_that_set_its_stratum(minbias):
+    batch = minbias.read()
+    counts = np.bincount(batch.stratum)
+    assert counts.tolist() == [s.crossings for s in minbias.strata]
+    assert (batch.hard_event[batch.stratum == 0] == -1).all()
+    for number, stratum in enumerate(minbias.strata[1:], start=1):
+        events = batch.hard_event[batch.stratum == number]
+        assert events.min() >= 0
+        assert events.max() < minbias.pool_sizes[stratum.name]
+
+
+def test_ten_kilohertz_of_four_jets_is_known_to_a_tenth(minbias, signal):
+    pt, stratum = fourth_jet(minbias)
+    p = np.array([s.probability for s in minbias.strata])
+    n = np.array([s.crossings for s in minbias.strata])
+    assert p.sum() == pytest.approx(1.0, abs=1e-12)
+    eps = np.bincount(stratum, pt > 38, minlength=len(p)) / n
+    rate = COLLIDING_KHZ * (p * eps).sum()
+    error = COLLIDING_KHZ * np.sqrt((p**2 * eps * (1 - eps) / n).sum())
+    assert 8 < rate < 12
+    assert error / rate < 0.1
+    efficiency = np.mean(fourth_jet(signal)[0] > 38)
+    assert 0.3 < efficiency < 0.45
+
+
+def test_the_signal_has_b_jets(signal):
+    truth = signal.read().truth
+    assert 3.0 < ak.mean(ak.sum(truth.flavour == 0, axis=1)) < 4.2

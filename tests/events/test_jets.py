@@ -1,0 +1,116 @@
+"""Seeded-cone jets: against an independent, slow implementation on Python's own integers."""
+
+import math
+
+import awkward as ak
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from l1emu.errors import L1emuError
+from l1emu.events.jets import CANDIDATE_FIELDS, build_jets, mean_offset
+
+STEP = math.pi / 720
+
+# Few distinct values, so that equal pt, candidates on the cone's edge and the seam at pi happen often.
+candidate = st.tuples(
+    st.one_of(st.integers(1, 40), st.integers(1, 16383)),
+    st.one_of(st.integers(-120, 120), st.integers(-700, 700)),
+    st.one_of(st.integers(-720, -650), st.integers(650, 719), st.integers(-720, 719)),
+    st.integers(0, 4),
+    st.integers(-20, 20),
+    st.integers(-40, 40),
+    st.integers(1, 256),
+)
+crossing = st.lists(candidate, max_size=40)
+
+
+def as_array(crossings):
+    counts = [len(c) for c in crossings]
+    flat = [row for c in crossings for row in c]
+    columns = np.array(flat, np.int32).reshape(-1, 7)
+    return ak.unflatten(ak.zip({f: columns[:, k] for k, f in enumerate(CANDIDATE_FIELDS)}), counts)
+
+
+def difference(a, b):
+    return (a - b + 720) % 1440 - 720
+
+
+def divide(weighted, pt):
+    """The reciprocal of pt in a table of 1024 entries with 2^-20 GeV^-1 steps, then floor."""
+    bits = pt.bit_length()
+    top = pt >> (bits - 11) if bits > 11 else pt << (11 - bits)  # leading one and ten bits
+    table = 2**20 * 4 // (top * 2**3)  # 1 / pt of the word shifted to 14 bits, pt in GeV
+    return (weighted * table * 2 ** (14 - bits)) // 2**22
+
+
+def slow_jets(rows, max_jets):
+    left = sorted(range(len(rows)), key=lambda i: -rows[i][0])  # sorted() is stable
+    jets = []
+    while left and len(jets) < max_jets:
+        seed = rows[left[0]]
+        cone = [i for i in left if (rows[i][1] - seed[1]) ** 2 + difference(rows[i][2], seed[2]) ** 2 < 8384]
+        left = [i for i in left if i not in cone]
+        pt = min(sum(rows[i][0] for i in cone), 16383)
+        eta = seed[1] + divide(sum(rows[i][0] * (rows[i][1] - seed[1]) for i in cone), pt)
+        phi = seed[2] + divide(sum(rows[i][0] * difference(rows[i][2], seed[2]) for i in cone), pt)
+        jets.append((pt, eta, (phi + 720) % 1440 - 720, cone))
+    return sorted(jets, key=lambda j: -j[0])
+
+
+@given(st.lists(crossing, min_size=1, max_size=4), st.integers(1, 16))
+@settings(max_examples=150, deadline=None)
+def test_jets_are_those_of_the_slow_cone(crossings, max_jets):
+    jets = build_jets(as_array(crossings), max_jets=max_jets, min_pt_gev=0)
+    expected = [slow_jets(rows, max_jets) for rows in crossings]
+    assert jets.counts.tolist() == [len(e) for e in expected]
+    flat = [j for e in expected for j in e]
+    assert list(zip(jets.pt.tolist(), jets.eta.tolist(), jets.phi.tolist(), strict=True)) == [j[:3] for j in flat]
+    members = [min(len(j[3]), 16) for j in flat]
+    assert (jets.features[:, :, 7:] > 0).sum(axis=(1, 2)).tolist() == members
+
+
+@given(st.integers(64, 16383), st.integers(-90, 90))
+def test_the_mean_offset_is_within_the_tables_precision(pt, offset):
+    mean = mean_offset(pt * offset, pt)
+    assert offset - 1 - abs(offset) / 256 <= mean <= offset + abs(offset) / 256
+
+
+def test_a_candidate_at_the_cones_edge_is_outside():
+    # 88^2 + 25^2 = 8369 is inside 8384, 88^2 + 26^2 = 8420 outside
+    rows = [[(100, 0, 0, 0, 0, 0, 256), (50, 88, 25, 0, 0, 0, 256), (40, 88, -26, 0, 0, 0, 256)]]
+    assert build_jets(as_array(rows), min_pt_gev=0).pt.tolist() == [150, 40]
+
+
+def test_the_sum_of_pt_saturates():
+    rows = [[(16000, 0, 0, 0, 0, 0, 256), (16000, 1, 1, 0, 0, 0, 256)]]
+    assert build_jets(as_array(rows)).pt.tolist() == [16383]
+
+
+def test_soft_jets_are_left_out_and_the_table_is_in_gev():
+    rows = [[(200, 72, 720 // 4, 3, 0, 0, 256), (59, -300, 0, 3, 0, 0, 256)], []]
+    jets = build_jets(as_array(rows), min_pt_gev=15)
+    table = jets.table()
+    assert jets.counts.tolist() == [1, 0]
+    assert table.pt.tolist() == [[50.0], []]
+    assert table.eta[0, 0] == pytest.approx(72 * STEP)
+    assert table.phi[0, 0] == pytest.approx(math.pi / 4)
+
+
+def test_the_jet_of_59_steps_has_14_75_gev():
+    assert build_jets(as_array([[(59, 0, 0, 3, 0, 0, 256)]]), min_pt_gev=14.75).pt.tolist() == [59]
+
+
+def test_a_missing_field_is_named():
+    wrong = as_array([[(59, 0, 0, 3, 0, 0, 256)]])[["pt", "eta", "phi", "id", "z0", "weight"]]
+    with pytest.raises(L1emuError, match="lack the field 'dxy'"):
+        build_jets(wrong)
+
+
+@pytest.mark.parametrize(("place", "value", "name"), [(0, -1, "pt"), (2, 800, "phi"), (3, 5, "id"), (6, 300, "weight")])
+def test_a_value_out_of_range_is_named(place, value, name):
+    row = [59, 0, 0, 3, 0, 0, 256]
+    row[place] = value
+    with pytest.raises(L1emuError, match=f"candidate {name} out of range"):
+        build_jets(as_array([[tuple(row)]]))
