@@ -1,0 +1,54 @@
+"""`l1emu rates`: trigger rate against signal efficiency."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from l1emu.cli.options import Json, console, print_json
+from l1emu.study import measure_rates
+
+
+def rates(
+    study: Annotated[
+        Path | None, typer.Argument(metavar="[STUDY]", help="A study in YAML; the embedded one by default.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Trigger rate and signal efficiency of a study's seeds, without budget, stream and report.
+
+    The table shows the seeds at equal rate; --json gives every threshold.
+    """
+    document = measure_rates(study)
+    if json:
+        print_json(document)
+    else:
+        console().print(seeds_table(document["comparison"]))
+
+
+def seeds_table(comparison: Mapping[str, Any]) -> Table:
+    """The seeds at equal rate, with the normalisation.
+
+    The interval of the signal efficiency is Clopper-Pearson; the total error holds that of the rate too.
+    """
+    table = Table(title=f"seeds at {comparison['target_khz']:g} kHz", title_justify="left", caption_justify="left")
+    table.add_column("seed")
+    for name in ("threshold", "kHz", "signal, %", "68 % interval", "total error"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for s in comparison["seeds"]:
+        table.add_row(
+            Text(s["seed"]),
+            f"{s['threshold']:.1f} {s['unit']}".strip(),
+            f"{s['rate_khz']:.3g} ± {s['rate_khz_error']:.2g}",
+            f"{100 * s['efficiency']:.1f}",
+            f"{100 * s['efficiency_low']:.1f} – {100 * s['efficiency_high']:.1f}",
+            f"± {100 * s['efficiency_error_total']:.1f}",
+            style="bold" if s["tagged"] else None,
+        )
+    table.caption = f"rates for {comparison['normalisation']}; statistical errors"
+    return table

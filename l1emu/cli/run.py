@@ -1,0 +1,87 @@
+"""`l1emu run`: a whole study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from l1emu.cli.options import Json, console, print_json
+from l1emu.cli.rates import seeds_table
+from l1emu.study import run_study
+
+
+def run(
+    study: Annotated[
+        Path | None, typer.Argument(metavar="[STUDY]", help="A study in YAML; the embedded one by default.")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The results folder; an older result is replaced.")] = (
+        Path("results")
+    ),
+    json: Json = False,
+) -> None:
+    """Run a study: read events, emulate the tagger, check the budget, simulate the stream, compare the seeds.
+
+    Writes a results folder with results.json, report.html, figures and tables, and prints its path on the last line.
+    Exit code 0 if the emulation is exact and the budget holds, 1 if not, 2 for bad input.
+    """
+    results = run_study(study, output)
+    if json:
+        print_json({"output": str(results.folder)} | results.document)
+    else:
+        _show(results.document)
+        print(results.folder)
+    if not results.passed:
+        raise typer.Exit(1)
+
+
+def _show(document: Mapping[str, Any]) -> None:
+    out = console()
+    out.print(Text(document["study"], style="bold"))
+    out.print(_answers(document))
+    out.print(seeds_table(document["comparison"]))
+    if not document["emulation"]["identical"]:
+        out.print(Text("THE EMULATION DIFFERS FROM THE FIRMWARE: none of these numbers can be relied on", "bold red"))
+    out.print(Text("report.html in the results folder shows it all; results.json holds every number:"))
+
+
+def _answers(document: Mapping[str, Any]) -> Table:
+    table = Table(show_header=False, title_justify="left")
+    table.add_column(style="bold")
+    table.add_column()
+    table.add_row("which jets would be tagged?", _emulation(document["emulation"]))
+    table.add_row("does the budget hold?", _budget(document))
+    table.add_row("what rate buys how much?", _gains(document["comparison"]))
+    return table
+
+
+def _emulation(emulation: Mapping[str, Any]) -> Text:
+    speed = f"{emulation['jets']:,} jets emulated at {emulation['jets_per_second']:,.0f} a second"
+    if emulation["identical"]:
+        checked = f"0 of {emulation['golden_jets']:,} golden jets differ from the C++, bit for bit"
+        return Text(f"{checked}; {speed}", style="green")
+    wrong = f"{emulation['mismatches']:,} of {emulation['golden_jets']:,} golden jets differ from the C++"
+    return Text(f"{wrong}, first: {emulation['first_difference']}", style="bold red")
+
+
+def _budget(document: Mapping[str, Any]) -> Text:
+    latency, budget = document["latency"], document["budget"]
+    verdict = "yes" if budget["passed"] else "NO"
+    used = f"{latency['used_ns'] / 1e3:.2f} of {latency['budget_ns'] / 1e3:.2f} µs"
+    text = f"{verdict}: {used}, slack {latency['slack_ns'] / 1e3:.2f} µs ({budget['status']}, {latency['tagger_kind']})"
+    text += f"; late in the stream: {latency['late_fraction']:.2g} of {latency['simulated_crossings']:,} crossings"
+    text += "".join(f"; {reason}" for reason in budget["reasons"])
+    return Text(text, style="green" if budget["passed"] else "bold red")
+
+
+def _gains(comparison: Mapping[str, Any]) -> Text:
+    lines = [
+        f"{g['seed']}: {100 * g['difference']:+.1f} ± {100 * g['difference_error']:.1f} points of efficiency against "
+        f"{g['reference']} ({g['significance']:.1f} σ) at {comparison['target_khz']:g} kHz"
+        for g in comparison["gains"]
+    ]
+    return Text("\n".join(lines) or "no tagged seed to compare with one without tags")

@@ -1,0 +1,349 @@
+"""Figures in CMS style, drawn from a results document alone."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import mplhep
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from l1emu.files import write_aside
+
+Document = Mapping[str, Any]
+Draw = Callable[[Document], Figure]
+
+COLOURS = ("#5790fc", "#f89c20", "#e42536", "#964a8b", "#9c9ca1", "#7a21dd")
+"""The six-colour scheme of arXiv:2107.02270, which CMS recommends."""
+DASHES = ("--", "-.", "-", ":", (0, (5, 1)), (0, (1, 1)))
+GREY = "#717581"
+_SYMBOLS = {"jet pt": r"Jet $p_\mathrm{T}$", "HT": r"$H_\mathrm{T}$"}
+_STYLE = {
+    **mplhep.style.CMS,
+    "font.size": 17,
+    "axes.labelsize": 19,
+    "axes.titlesize": 17,
+    "xtick.labelsize": 16,
+    "ytick.labelsize": 16,
+    "legend.fontsize": 15,
+    "figure.dpi": 100,
+    "savefig.dpi": 130,
+    "savefig.bbox": "tight",
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "l1emu",
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure of the report: how it is drawn, what it shows, and the table with its values."""
+
+    title: str
+    caption: str
+    table: str
+    draw: Draw
+    available: Callable[[Document], bool] = lambda document: True
+
+
+def save(draw: Draw, document: Document, path: Path) -> bytes:
+    """Draw a figure, write it as PNG and PDF (suffixes are added to `path`), and return the PNG."""
+    with mpl.rc_context(_STYLE):
+        figure = draw(document)
+        FigureCanvasAgg(figure)
+        png = io.BytesIO()
+        figure.savefig(png, format="png")
+        with write_aside(path.with_suffix(".png")) as aside:
+            aside.write_bytes(png.getvalue())
+        with write_aside(path.with_suffix(".pdf")) as aside:
+            figure.savefig(aside, format="pdf", metadata={"CreationDate": None})
+    return png.getvalue()
+
+
+def draw_rate(document: Document) -> Figure:
+    """Rate against threshold, a panel for each quantity that is scanned."""
+    groups = _by_scanned(document)
+    figure = Figure(figsize=(6.6 * len(groups) + 1.4, 6.6), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(1, len(groups), sharey=True))
+    target = document["comparison"]["target_khz"]
+    index = 0
+    for ax, (label, seeds) in zip(axes, groups.items(), strict=True):
+        for name in seeds:
+            points = _points(document, name)
+            x, y, error = points["threshold"], points["rate_khz"], points["rate_khz_error"]
+            colour = COLOURS[index % len(COLOURS)]
+            floor = target * 1e-3
+            seen = y > 0
+            ax.plot(x[seen], y[seen], color=colour, linestyle=DASHES[index % len(DASHES)], label=name)
+            low, high = np.maximum(y - error, floor), np.maximum(y + error, floor)
+            ax.fill_between(x, low, high, color=colour, alpha=0.25, linewidth=0)
+            index += 1
+        ax.axhline(target, color=GREY, linewidth=1.5, linestyle=":")
+        ax.set_yscale("log")
+        ax.set_xlabel(f"{_SYMBOLS.get(label, label)} threshold" + ("" if label.endswith("score") else " [GeV]"))
+        ax.legend(loc="upper right", handlelength=2.2)
+    axes[0].annotate(f"{target:g} kHz", (axes[0].get_xlim()[0], target), (6, 5), textcoords="offset points", color=GREY)
+    axes[0].set_ylim(target * 0.03, 2 * document["manifest"]["normalisation"]["colliding_rate_khz"])
+    axes[0].set_ylabel("Level-1 rate [kHz]")
+    _label(axes[0])
+    _normalisation(axes[-1], document)
+    return figure
+
+
+def draw_efficiency(document: Document) -> Figure:
+    """Signal efficiency against rate for every seed, with Clopper-Pearson bands."""
+    figure = Figure(figsize=(9.2, 7.4), layout="constrained")
+    ax = figure.subplots()
+    comparison = document["comparison"]
+    target = comparison["target_khz"]
+    lowest, highest = target / 10, target * 20
+    for i, seed in enumerate(comparison["seeds"]):
+        points = _points(document, seed["seed"])
+        use = (points["rate_khz"] > 0) & (points["rate_khz"] < highest * 3)
+        order = np.argsort(points["rate_khz"][use], kind="stable")
+        x = points["rate_khz"][use][order]
+        colour = COLOURS[i % len(COLOURS)]
+        ax.plot(
+            x, points["efficiency"][use][order], color=colour, linestyle=DASHES[i % len(DASHES)], label=seed["seed"]
+        )
+        ax.fill_between(
+            x, points["efficiency_low"][use][order], points["efficiency_high"][use][order],
+            color=colour, alpha=0.22, linewidth=0,
+        )  # fmt: skip
+        below, above = seed["efficiency"] - seed["efficiency_low"], seed["efficiency_high"] - seed["efficiency"]
+        total = max(seed["efficiency_error_total"], below, above)
+        ax.errorbar(
+            [target], [seed["efficiency"]], [[min(total, seed["efficiency"])], [total]], fmt="o", color=colour,
+            markersize=7, capsize=4,
+        )  # fmt: skip
+    ax.axvline(target, color=GREY, linewidth=1.5, linestyle=":")
+    ax.set_xscale("log")
+    ax.set_xlim(lowest, highest)
+    ax.set_ylim(0, 1.19)
+    ax.annotate(f"{target:g} kHz", (target, 0.03), (6, 0), textcoords="offset points", color=GREY)
+    ax.set_xlabel("Level-1 rate [kHz]")
+    ax.set_ylabel("Signal efficiency")
+    ax.legend(loc="upper left", title="bands: 68% Clopper–Pearson\npoints: rate error included", alignment="left")
+    _label(ax)
+    _normalisation(ax, document)
+    return figure
+
+
+def draw_budget(document: Document) -> Figure:
+    """The stages of the budget one after the other, unverified ones hatched, up to the total."""
+    budget = document["budget"]
+    stages = budget["stages"]
+    figure = Figure(figsize=(11.5, 0.72 * len(stages) + 2.6), layout="constrained")
+    ax = figure.subplots()
+    total = budget["budget_ns"] / 1e3
+    for row, stage in enumerate(stages):
+        begin, end = stage["begin_ns"] / 1e3, stage["end_ns"] / 1e3
+        colour = "#d9dbe0" if stage["kind"] == "contingency" else COLOURS[0]
+        held = stage["tagger_slice"]
+        ax.barh(row, end - begin, left=begin, height=0.62, **_bar(colour, stage["status"]))
+        if held is not None:
+            used = budget["slice"]["used_ns"] / 1e3
+            first = end - held["ns"] / 1e3
+            ax.barh(row, used, left=first, height=0.62, **_bar(COLOURS[2], budget["tagger"]["status"]))
+        name = stage["name"].split(" (")[0]
+        inside = end > 0.62 * total
+        text = f"{name}, {stage['crossings']} BX"
+        x, side = (begin - 0.12, "right") if inside else (end + 0.12, "left")
+        ax.text(x, row, text, ha=side, va="center", fontsize=14)
+    ax.axvline(total, color="black", linewidth=2)
+    ax.text(total - 0.1, -0.95, f"{total:.2f} µs", ha="right", va="center", fontsize=15)
+    ax.set_ylim(len(stages) - 0.4, -1.35)
+    ax.set_xlim(0, total * 1.03)
+    ax.set_yticks([])
+    ax.yaxis.set_minor_locator(mpl.ticker.NullLocator())
+    ax.set_xlabel("Time after the collision [µs]")
+    handles = [
+        Patch(**_bar(COLOURS[0], "verified"), label="verified in its source"),
+        Patch(**_bar(COLOURS[0], "unverified"), label="not verified"),
+        Patch(**_bar(COLOURS[2], budget["tagger"]["status"]), label=f"tagger, {budget['tagger']['kind']}"),
+        Patch(**_bar("#d9dbe0", "unverified"), label="contingency"),
+    ]
+    ax.legend(handles=handles, loc="lower left", fontsize=14)
+    _label(ax)
+    verdict = "PASS" if budget["passed"] else "FAIL"
+    ax.set_title(f"{verdict}: slack {budget['slack_ns'] / 1e3:.2f} µs", loc="right")
+    return figure
+
+
+def draw_stream(document: Document) -> Figure:
+    """Latency end to end in the simulated stream, and the depth of the pipeline."""
+    stream = document["stream"]
+    figure = Figure(figsize=(9.2, 6.4), layout="constrained")
+    ax = figure.subplots()
+    x = np.asarray(stream["histogram"]["latency_ns"]) / 1e3
+    n = np.asarray(stream["histogram"]["crossings"], float)
+    budget = stream["budget_ns"] / 1e3
+    low = x.min() - 0.05
+    edges = np.linspace(low, max(budget, x.max()) + 0.05, 161)
+    counts, _ = np.histogram(x, edges, weights=n)
+    share = counts / n.sum()
+    mplhep.histplot(share, edges, ax=ax, histtype="fill", color=COLOURS[0], alpha=0.55)
+    mplhep.histplot(share, edges, ax=ax, histtype="step", color=COLOURS[0], linewidth=1.5)
+    ax.axvline(budget, color="black", linewidth=2)
+    ax.set_yscale("log")
+    ax.set_ylim(0.3 / n.sum(), 30)
+    ax.set_xlim(edges[0], edges[-1] + 0.05)
+    ax.text(
+        budget - 0.03, 0.5 / n.sum(), f"pipeline, {budget:.2f} µs", rotation=90, ha="right", va="bottom", fontsize=15
+    )
+    ax.set_xlabel("Collision to Level-1 accept at the front end [µs]")
+    ax.set_ylabel("Fraction of colliding crossings")
+    quantiles = stream["latency_ns"]
+    limit = stream["late_fraction_upper95"]
+    ax.text(
+        0.5, 0.95,
+        f"{stream['colliding']:,} colliding crossings\nlongest {quantiles['max'] / 1e3:.2f} µs\n"
+        f"late: {stream['late']:,} (below {limit:.1g} at 95% CL)",
+        transform=ax.transAxes, ha="center", va="top", fontsize=15,
+    )  # fmt: skip
+    _label(ax)
+    return figure
+
+
+def draw_scores(document: Document) -> Figure:
+    """Distribution of the score by kind of jet."""
+    scores = document["scores"]
+    figure = Figure(figsize=(9.2, 6.8), layout="constrained")
+    ax = figure.subplots()
+    edges = np.asarray(scores["edges"])
+    centres = (edges[1:] + edges[:-1]) / 2
+    smallest = 1.0
+    for i, (name, h) in enumerate(scores["kinds"].items()):
+        y, error = np.asarray(h["fraction"]), np.asarray(h["error"])
+        if not h["jets"]:
+            continue
+        colour = (COLOURS[2], COLOURS[0], COLOURS[4])[i % 3]
+        mplhep.histplot(y, edges, ax=ax, histtype="step", color=colour, linewidth=2, label=f"{name} ({h['jets']:,})")
+        ax.errorbar(centres, y, error, fmt="none", ecolor=colour, elinewidth=1)
+        smallest = min(smallest, *y[y > 0])
+    ax.set_yscale("log")
+    ax.set_ylim(max(smallest / 3, 1e-6), 30)
+    ax.set_xlim(0, 1)
+    ax.set_xlabel(f"{scores['score']} of the emulated firmware")
+    ax.set_ylabel(f"Fraction of jets / {edges[1] - edges[0]:g}")
+    ax.legend(loc="upper right", title=f"pt ≥ {scores['min_pt_gev']:g} GeV, |η| < {scores['abs_eta_max']:g}")
+    _label(ax)
+    return figure
+
+
+def draw_working_points(document: Document) -> Figure:
+    """Efficiency at the target rate against the minimum score."""
+    points = [p for p in document["working_points"]["points"] if p["reaches_target"]]
+    figure = Figure(figsize=(9.2, 6.4), layout="constrained")
+    ax = figure.subplots()
+    x = [p["minimum"] for p in points]
+    y = np.array([p["efficiency"] for p in points])
+    error = np.array([p["efficiency_error_total"] for p in points])
+    ax.errorbar(x, y, error, fmt="o", color=COLOURS[2], capsize=4, markersize=7)
+    chosen = _working_point(document)
+    if chosen is not None:
+        ax.axvline(chosen, color=GREY, linestyle=":", linewidth=1.5)
+        ax.annotate("in use", (chosen, 0.02), (6, 0), textcoords="offset points", color=GREY)
+    ax.set_ylim(0, max(float((y + error).max()) * 1.35, 0.1))
+    ax.set_xlabel("Minimum score")
+    ax.set_ylabel(f"Signal efficiency at {document['comparison']['target_khz']:g} kHz")
+    ax.text(
+        0.97, 0.95, f"{document['working_points']['seed']}\n{document['working_points']['crossings']}",
+        transform=ax.transAxes, ha="right", va="top", fontsize=15,
+    )  # fmt: skip
+    _label(ax)
+    return figure
+
+
+def _has_working_points(document: Document) -> bool:
+    scan = document["working_points"]
+    return scan is not None and any(p["reaches_target"] for p in scan["points"])
+
+
+FIGURES: dict[str, Drawing] = {
+    "efficiency_vs_rate": Drawing(
+        "What rate buys how much efficiency",
+        "Each curve is one seed at all its thresholds. Bands are Clopper–Pearson intervals of the efficiency; the "
+        "points at the dotted line carry the statistical error of the rate too.",
+        "rate",
+        draw_efficiency,
+    ),
+    "rate_vs_threshold": Drawing(
+        "Rate against threshold",
+        "Bands are one standard error: stratified crossings, bootstrap over the re-used collisions, and, where strata "
+        "had no accepted crossing, what they may add.",
+        "rate",
+        draw_rate,
+    ),
+    "budget": Drawing(
+        "The latency budget",
+        "Stages in their order from the collision to the Level-1 accept. Hatched ones were not verified in a primary "
+        "source; the table names where each number is from.",
+        "budget",
+        draw_budget,
+    ),
+    "stream_latency": Drawing(
+        "Latency in the simulated stream",
+        "Every colliding crossing of the simulated orbits, boards, queues, tagger copies and trigger rules included.",
+        "stream_latency",
+        draw_stream,
+    ),
+    "scores": Drawing(
+        "The score of the emulated tagger",
+        "Min-bias jets weigh as their crossings do; each histogram is normalised to one. In brackets: simulated jets.",
+        "scores",
+        draw_scores,
+    ),
+    "working_points": Drawing(
+        "Choice of the working point",
+        "The tagged seed at equal rate for several minimum scores, on one half of the crossings only.",
+        "working_points",
+        draw_working_points,
+        _has_working_points,
+    ),
+}
+
+
+def _by_scanned(document: Document) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for seed in document["comparison"]["seeds"]:
+        groups.setdefault(seed["scanned"], []).append(seed["seed"])
+    return groups
+
+
+def _points(document: Document, seed: str) -> dict[str, Any]:
+    rows = [p for p in document["rate"] if p["seed"] == seed]
+    keys = ("threshold", "rate_khz", "rate_khz_error", "efficiency", "efficiency_low", "efficiency_high")
+    return {key: np.array([row[key] for row in rows], float) for key in keys}
+
+
+def _working_point(document: Document) -> float | None:
+    return document["working_points"].get("in_use")
+
+
+def _bar(colour: str, status: str) -> dict[str, Any]:
+    proven = status == "verified"
+    return {
+        "facecolor": colour,
+        "edgecolor": "black" if proven else "white",
+        "hatch": None if proven else "///",
+        "linewidth": 0.8 if proven else 0.0,
+    }
+
+
+def _label(ax: Axes) -> None:
+    """The name where CMS has its own, bound to each other whatever the layout does later."""
+    name = ax.text(0, 1.008, "l1emu", transform=ax.transAxes, ha="left", va="bottom", fontsize=24, weight="bold")
+    ax.annotate("simulation", (1, 0), (7, 0), xycoords=name, textcoords="offset points", va="bottom", style="italic")
+
+
+def _normalisation(ax: Axes, document: Document) -> None:
+    rate = document["manifest"]["normalisation"]["colliding_rate_khz"] / 1e3
+    ax.set_title(f"{rate:.3f} MHz of collisions", loc="right", fontsize=15)

@@ -1,0 +1,61 @@
+"""One page that holds a whole result: no address outside it, readable on a phone."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+
+from l1emu.report.figures import FIGURES
+
+PAGE = "report.html"
+
+
+def render(document: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
+    """The page as text.
+
+    Parameters
+    ----------
+    document
+        The content of a `results.json`.
+    pictures
+        Name in `FIGURES` -> PNG.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("l1emu.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )  # fmt: skip
+    environment.filters.update(percent=percent, number=number, us=microseconds)
+    figures = [
+        {
+            "name": name,
+            "title": FIGURES[name].title,
+            "caption": FIGURES[name].caption,
+            "table": FIGURES[name].table,
+            "data": base64.b64encode(png).decode("ascii"),
+        }
+        for name, png in pictures.items()
+    ]
+    return environment.get_template("page.html.j2").render(r=document, figures=figures)
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """0.123 as `12.3`."""
+    return f"{100 * value:.{digits}f}"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """To so many significant digits, without exponent where that is readable."""
+    if value == 0:
+        return "0"
+    if 1e-3 <= abs(value) < 1e6:
+        text = f"{value:.{digits}g}"
+        return f"{value:,.0f}" if "e" in text else text
+    return f"{value:.{digits}g}"
+
+
+def microseconds(ns: float, digits: int = 2) -> str:
+    """Nanoseconds as microseconds."""
+    return f"{ns / 1e3:.{digits}f}"

@@ -1,0 +1,222 @@
+"""The schema of a study: samples, tagger, seeds, budget and stream, as data."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, model_validator
+
+from l1emu.config import Config, load_config
+from l1emu.errors import L1emuError
+from l1emu.events.features import CLASSES
+from l1emu.latency import StatedTiming
+from l1emu.resources import resolve, resource
+from l1emu.trigger import Seed
+
+SCORES = tuple(f"tag_{name}" for name in CLASSES)
+"""Score fields of the jets, in the order of the tagger's outputs."""
+
+SHIPPED = "data/study.yaml"
+"""The embedded study."""
+
+_MOST_THRESHOLDS = 2000
+
+
+class Samples(Config):
+    """Event samples; `step` crossings are in memory at a time."""
+
+    minbias: str
+    signal: str
+    step: int = Field(default=500, ge=1)
+
+
+class Tagger(Config):
+    """The firmware to emulate, the golden vectors of its own C++, and the threads to use (all cores by default)."""
+
+    firmware: str
+    golden: str
+    threads: int | None = Field(default=None, ge=1, le=1024)
+
+
+class JetSettings(Config):
+    """Jets of a crossing: at most so many, of this pt or more."""
+
+    max_jets: int = Field(default=16, ge=1, le=64)
+    min_pt_gev: float = Field(default=15.0, ge=0)
+
+
+class Beam(Config):
+    """The normalisation of every rate: colliding pairs times revolution frequency."""
+
+    colliding_bunches: int = Field(default=2748, ge=1, le=3564)
+    revolution_hz: float = Field(default=11245.5, gt=0)
+
+
+class Scan(Config):
+    """Thresholds from `start` to `stop`, `step` apart, the last one included."""
+
+    start: float = Field(ge=0)
+    stop: float
+    step: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _ascends(self) -> Scan:
+        if not self.start < self.stop:
+            raise ValueError(f"the scan ends at {self.stop:g}; expected more than its start, {self.start:g}")
+        if self.step > self.stop - self.start:
+            raise ValueError(f"a step of {self.step:g} leaves one threshold; expected two at least")
+        if (self.stop - self.start) / self.step > _MOST_THRESHOLDS:
+            raise ValueError(f"more than {_MOST_THRESHOLDS} thresholds; expected a longer step than {self.step:g}")
+        return self
+
+    @property
+    def thresholds(self) -> npt.NDArray[np.float64]:
+        """The thresholds, ascending."""
+        number = int(np.floor((self.stop - self.start) / self.step + 1e-9)) + 1
+        return self.start + self.step * np.arange(number)
+
+
+class StudySeed(Seed):
+    """A seed and the thresholds at which its rate is wanted."""
+
+    scan: Scan
+
+    @model_validator(mode="after")
+    def _known_scores(self) -> StudySeed:
+        for tag in self.jets.tags if self.jets is not None else []:
+            if tag.score not in SCORES:
+                raise ValueError(f"the tagger has no score {tag.score!r}; expected one of {', '.join(SCORES)}")
+        return self
+
+
+class WorkingPoints(Config):
+    """A scan of the minimum score of one seed, at equal rate."""
+
+    seed: str
+    minima: list[float] = Field(min_length=1, max_length=200)
+
+    @model_validator(mode="after")
+    def _scores(self) -> WorkingPoints:
+        wrong = [value for value in self.minima if not 0 <= value <= 1]
+        if wrong:
+            raise ValueError(f"a minimum score of {wrong[0]:g}; expected 0 to 1")
+        return self
+
+
+class Rate(Config):
+    """The rate at which seeds are compared, and the bootstrap behind the errors."""
+
+    target_khz: float = Field(default=10.0, gt=0)
+    replicas: int = Field(default=300, ge=20, le=100_000)
+    random_seed: int = Field(default=1, ge=0)
+
+
+class Latency(Config):
+    """The budget, and one source of the tagger's timing: `report`, `file` or the numbers themselves, `stated`.
+
+    `clock_mhz`, `jets` and `copies` take the place of the budget's.
+    """
+
+    budget: str
+    report: str | None = None
+    file: str | None = None
+    stated: StatedTiming | None = None
+    clock_mhz: float | None = Field(default=None, gt=0)
+    jets: int | None = Field(default=None, ge=1)
+    copies: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Latency:
+        given = [name for name in ("report", "file", "stated") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"{len(given)} sources of the tagger's timing; expected exactly one of `report`, `file`, `stated`"
+            )
+        return self
+
+
+class Stream(Config):
+    """The Level-1 chain to simulate; `accepts` names the seed whose decisions at the target rate are its accepts."""
+
+    topology: str
+    accepts: str
+    orbits: int = Field(default=10, ge=1, le=100_000)
+    random_seed: int = Field(default=1, ge=0)
+    engine: Literal["simpy"] = "simpy"
+
+
+class Study(Config):
+    """One study."""
+
+    name: str = Field(min_length=1)
+    samples: Samples
+    tagger: Tagger
+    jets: JetSettings = JetSettings()
+    beam: Beam = Beam()
+    rate: Rate = Rate()
+    seeds: list[StudySeed] = Field(min_length=1)
+    working_points: WorkingPoints | None = None
+    latency: Latency
+    stream: Stream
+
+    @model_validator(mode="after")
+    def _named_seeds(self) -> Study:
+        names = [seed.name for seed in self.seeds]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"two seeds are named {twice!r}; expected names that differ")
+        for key, wanted in (
+            ("stream.accepts", self.stream.accepts),
+            ("working_points.seed", self.working_points.seed if self.working_points else names[0]),
+        ):
+            if wanted not in names:
+                raise ValueError(f"{key} names the seed {wanted!r}; expected one of {', '.join(map(repr, names))}")
+        if self.working_points is not None:
+            seed = next(s for s in self.seeds if s.name == self.working_points.seed)
+            if not seed.tagged or seed.scanned.endswith("score"):
+                raise ValueError(
+                    f"working_points.seed {seed.name!r} has no fixed minimum score; expected a seed with tags"
+                )
+        return self
+
+    def seed(self, name: str) -> StudySeed:
+        """The seed of this name."""
+        return next(seed for seed in self.seeds if seed.name == name)
+
+
+@dataclass(frozen=True)
+class StudyFile:
+    """A study with the file it was read from, to which its relative paths refer."""
+
+    path: Path
+    study: Study
+
+    def file(self, name: str) -> Path:
+        """The file that the study means by `name`: beside the study, or one that comes with l1emu.
+
+        Raises
+        ------
+        L1emuError
+            if neither exists.
+        """
+        try:
+            return resolve(name, self.path.parent)
+        except L1emuError as error:
+            raise L1emuError(error.message, path=self.path, value=error.value, expected=error.expected) from None
+
+
+def read_study(path: str | os.PathLike[str] | None = None) -> StudyFile:
+    """Read a study from YAML; without a path the embedded one.
+
+    Raises
+    ------
+    L1emuError
+        if the file is absent, or at the first key that is unknown, missing or has a wrong value.
+    """
+    file = resource(SHIPPED) if path is None else Path(path)
+    return StudyFile(file, load_config(file, Study))

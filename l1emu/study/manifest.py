@@ -1,0 +1,60 @@
+"""What a result was made with: versions, seeds, and hashes of everything that went in."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import re
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from l1emu import __version__
+from l1emu.files import sha256_file
+from l1emu.stream import Normalisation
+
+
+def manifest(
+    *, files: Mapping[str, Path], firmware_hash: str, seeds: Mapping[str, int], normalisation: Normalisation
+) -> dict[str, Any]:
+    """The manifest of a result, without host, user or folder names.
+
+    Parameters
+    ----------
+    files
+        Role in the study -> file that was read; only its name and SHA-256 are kept.
+    firmware_hash
+        Content hash of the firmware, which does not depend on how its file was compressed.
+    seeds
+        Purpose -> seed of a random generator.
+    normalisation
+        Of every rate.
+    """
+    return {
+        "l1emu": __version__,
+        "dependencies": versions(),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "files": {role: {"name": path.name, "sha256": sha256_file(path)} for role, path in files.items()},
+        "firmware_content_hash": firmware_hash,
+        "seeds": dict(seeds),
+        "normalisation": {
+            "colliding_bunches": normalisation.colliding,
+            "revolution_hz": normalisation.revolution_hz,
+            "colliding_rate_khz": normalisation.colliding_rate_hz / 1e3,
+            "text": str(normalisation),
+        },
+    }
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of the dependencies without which l1emu does not run."""
+    found = {}
+    for requirement in metadata.requires("l1emu") or []:
+        if "extra ==" in requirement:
+            continue
+        name = re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
+        found[name] = metadata.version(name)
+    return found

@@ -1,0 +1,34 @@
+"""Seeds and menus, decisions, rates and efficiencies with their uncertainties.
+
+Jets come as `ak.Array` (crossings, var) of records with `pt` in GeV, `eta`, `phi` and one field a class of the tagger,
+`tag_b` and so on. Nothing here knows how they were made.
+"""
+
+from l1emu.trigger.compare import AtRate, Gain, SeedScan, at_rate, gain, scan_seed, scan_working_points
+from l1emu.trigger.crossings import Crossings
+from l1emu.trigger.decide import decide, reach
+from l1emu.trigger.efficiency import Efficiency, efficiency, scan_efficiency
+from l1emu.trigger.menu import HtCondition, JetCondition, Seed, Tag
+from l1emu.trigger.rates import RateScan, scan_rates
+
+__all__ = [
+    "AtRate",
+    "Crossings",
+    "Efficiency",
+    "Gain",
+    "HtCondition",
+    "JetCondition",
+    "RateScan",
+    "Seed",
+    "SeedScan",
+    "Tag",
+    "at_rate",
+    "decide",
+    "efficiency",
+    "gain",
+    "reach",
+    "scan_efficiency",
+    "scan_rates",
+    "scan_seed",
+    "scan_working_points",
+]

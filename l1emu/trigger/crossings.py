@@ -1,0 +1,113 @@
+"""Weighted crossings: strata with their probabilities, and which collisions of the generator's pool they share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from l1emu.errors import L1emuError
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Crossings:
+    """Simulated crossings that stand for all colliding crossings of the machine.
+
+    Attributes
+    ----------
+    stratum
+        Stratum of each crossing, int64 (n,), an index into `names`.
+    hard_event
+        The collision of the generator's pool that is the hardest of the crossing, int64 (n,); crossings of one stratum
+        with the same number share it and are not independent. -1 where there is none.
+    names
+        Names of the strata.
+    probability
+        Probability of each stratum for a colliding crossing, float64 (strata,), sum 1.
+
+    Raises
+    ------
+    L1emuError
+        if the probabilities do not sum to 1 within 1e-6, or a stratum that has a probability has no crossing.
+    """
+
+    stratum: Ints
+    hard_event: Ints
+    names: tuple[str, ...]
+    probability: Floats
+
+    def __post_init__(self) -> None:
+        if not (self.stratum.ndim == 1 and self.stratum.shape == self.hard_event.shape):
+            raise L1emuError(
+                "strata and hard events differ", value=(self.stratum.shape, self.hard_event.shape), expected="one shape"
+            )
+        if len(self.names) != len(self.probability):
+            raise L1emuError("names and probabilities of the strata differ", value=len(self.probability))
+        total = float(self.probability.sum())
+        if not abs(total - 1) < 1e-6 or self.probability.min() < 0:
+            raise L1emuError("probabilities of the strata do not sum to 1", value=total, expected="1")
+        if self.stratum.size and not 0 <= self.stratum.min() <= self.stratum.max() < len(self.names):
+            raise L1emuError(
+                "a crossing of no stratum", value=int(self.stratum.max()), expected=f"0 to {len(self.names) - 1}"
+            )
+        for name, crossings, probability in zip(self.names, self.counts, self.probability, strict=True):
+            if not crossings and probability > 0:
+                raise L1emuError(
+                    "a stratum without crossings: its part of the rate is unknown", where=name, expected="at least 1"
+                )
+
+    def __len__(self) -> int:
+        return int(self.stratum.size)
+
+    @cached_property
+    def counts(self) -> Ints:
+        """Crossings of each stratum, N_j."""
+        return np.bincount(self.stratum, minlength=len(self.names)).astype(np.int64)
+
+    @cached_property
+    def weight(self) -> Floats:
+        """P_j / N_j of each crossing: the weights of all crossings sum to 1."""
+        return (self.probability / np.maximum(self.counts, 1))[self.stratum]
+
+    @cached_property
+    def cluster(self) -> Ints:
+        """A number for each group of crossings that share their hard collision; those without are alone."""
+        alone = self.hard_event < 0
+        keys = np.stack([self.stratum, self.hard_event, np.where(alone, np.arange(len(self)), -1)])
+        return np.unique(keys, axis=1, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+    def half(self, which: int) -> npt.NDArray[np.bool_]:
+        """A mask of one half of the crossings, 0 or 1: whole clusters, dealt out in turn within each stratum."""
+        first = np.unique(self.cluster, return_index=True)[1]
+        side = np.empty(first.size, np.int64)
+        for j in range(len(self.names)):
+            of_stratum = np.flatnonzero(self.stratum[first] == j)
+            side[of_stratum] = np.arange(of_stratum.size) % 2
+        return side[self.cluster] == which
+
+    def select(self, mask: npt.NDArray[np.bool_]) -> Crossings:
+        """Some of the crossings, for the same probabilities.
+
+        Raises
+        ------
+        L1emuError
+            if that leaves a stratum empty.
+        """
+        return Crossings(self.stratum[mask], self.hard_event[mask], self.names, self.probability)
+
+    def replicas(self, number: int, seed: int) -> Iterator[Floats]:
+        """Weights of the crossings in bootstrap replicas, float64 (n,): one Poisson number of mean 1 a cluster.
+
+        Crossings that share a collision are drawn together, so that the spread of the replicas holds the re-use of the
+        pool. Equal seeds give equal weights: replicas of different seeds of the menu can be compared one by one.
+        """
+        generator = np.random.Generator(np.random.PCG64(seed))
+        clusters = int(self.cluster.max()) + 1 if len(self) else 0
+        for _ in range(number):
+            yield generator.poisson(1.0, clusters).astype(np.float64)[self.cluster]

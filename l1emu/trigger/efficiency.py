@@ -1,0 +1,66 @@
+"""Efficiencies with Clopper-Pearson intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from hist.intervals import clopper_pearson_interval
+
+from l1emu.errors import L1emuError
+
+Floats = npt.NDArray[np.float64]
+COVERAGE = 0.6827
+"""Coverage of every interval, at least: one standard deviation of a Gaussian."""
+
+
+@dataclass(frozen=True, eq=False)
+class Efficiency:
+    """Passed of all, with the central interval of Clopper and Pearson (Biometrika 26 (1934) 404).
+
+    Attributes
+    ----------
+    passed
+        int64, any shape.
+    total
+        Crossings in the denominator.
+    value, low, high
+        float64, shape of `passed`: the fraction and the ends of its interval.
+    """
+
+    passed: npt.NDArray[np.int64]
+    total: int
+    value: Floats
+    low: Floats
+    high: Floats
+
+
+def efficiency(passed: npt.ArrayLike, total: int, coverage: float = COVERAGE) -> Efficiency:
+    """The efficiency for numbers of passed crossings out of `total`.
+
+    Raises
+    ------
+    L1emuError
+        if there are none, or more passed than there are.
+    """
+    counts = np.asarray(passed, np.int64)
+    if total < 1:
+        raise L1emuError("an efficiency of no crossings", value=total, expected="at least 1")
+    if counts.size and (counts.min() < 0 or counts.max() > total):
+        raise L1emuError("more crossings passed than there are", value=int(counts.max()), expected=f"0 to {total}")
+    low, high = clopper_pearson_interval(counts.astype(float).reshape(-1), np.full(counts.size, float(total)), coverage)
+    return Efficiency(counts, total, counts / total, low.reshape(counts.shape), high.reshape(counts.shape))
+
+
+def scan_efficiency(reach: Floats, thresholds: Floats, coverage: float = COVERAGE) -> Efficiency:
+    """The fraction of crossings accepted at each threshold.
+
+    Parameters
+    ----------
+    reach
+        From `l1emu.trigger.decide.reach`, float64 (n,).
+    thresholds
+        float64 (t,), any order.
+    """
+    return efficiency(reach.size - np.searchsorted(np.sort(reach), thresholds, side="left"), reach.size, coverage)
