@@ -6,14 +6,16 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from l1emu.emulator import kernels
+from l1emu.emulator import kernels, simd
+from l1emu.emulator.cache import module_from_source
 from l1emu.emulator.explain import Explanation, explain
 from l1emu.emulator.lowering import Program, lower
+from l1emu.emulator.packed import PackedProgram, plan
 from l1emu.emulator.quantize import quantize_into
 from l1emu.emulator.ranges import Ranges, analyse
 from l1emu.errors import L1emuError
@@ -22,9 +24,72 @@ from l1emu.layers import Tensor
 
 LANES = 64  # jets side by side in the exact kernels: a row of int64 is then 512 bytes
 CHUNK = 1024  # jets quantized, emulated and written at a time: memory does not grow with the batch
-TARGETS = ("exact",)
+TARGETS = ("simd", "portable", "exact")
 
 Inputs = ArrayLike | Mapping[str, ArrayLike]
+
+
+class _Runnable(Protocol):
+    """A program and the kernels that run it."""
+
+    results: tuple[Tensor, ...]
+
+    def prepare(self) -> Callable[[NDArray[Any], NDArray[np.int64]], None]:
+        """A function (raw, out) with a workspace of its own."""
+
+    def arithmetic(self, ranges: Ranges) -> dict[str, str]:
+        """What each layer is computed with, by its name."""
+
+
+class _Exact:
+    """The exact kernels alone."""
+
+    def __init__(self, program: Program) -> None:
+        self.program, self.results = program, program.results
+
+    def prepare(self) -> Callable[[NDArray[Any], NDArray[np.int64]], None]:
+        program, work = self.program, np.zeros(self.program.rows * LANES, np.int64)
+
+        def run(raw: NDArray[Any], out: NDArray[np.int64]) -> None:
+            kernels.execute(work, program.table, program.code, program.starts, LANES, raw, out, program.out_rows)
+
+        return run
+
+    def arithmetic(self, ranges: Ranges) -> dict[str, str]:
+        return {
+            name: f"int64 (needs {found.widest})" if found.widest else "no arithmetic"
+            for name, found in ranges.layers.items()
+        }
+
+
+class _Packed:
+    """Kernels written for this firmware, with the exact ones where these are needed."""
+
+    def __init__(self, program: PackedProgram) -> None:
+        self.program, self.results = program, program.results
+        self._execute = module_from_source(program.name, program.source).execute
+        self._constants = _aligned(program.constants)
+
+    def prepare(self) -> Callable[[NDArray[Any], NDArray[np.int64]], None]:
+        exact = self.program.exact
+        work = np.zeros(exact.rows * simd.LANES, np.int64)
+        vectors = _aligned(np.zeros(self.program.vectors * simd.LANES, np.int32))
+
+        def run(raw: NDArray[Any], out: NDArray[np.int64]) -> None:
+            self._execute(vectors, self._constants, work, exact.table, exact.code, raw, out)
+
+        return run
+
+    def arithmetic(self, ranges: Ranges) -> dict[str, str]:
+        return self.program.arithmetic
+
+
+def _aligned(array: NDArray[np.int32]) -> NDArray[np.int32]:
+    """A copy that starts at a cache line."""
+    room = np.zeros(array.size + 16, np.int32)
+    first = -room.ctypes.data % 64 // 4
+    room[first : first + array.size] = array
+    return room[first : first + array.size]
 
 
 class Emulator:
@@ -37,7 +102,9 @@ class Emulator:
     threads
         Threads used for a large batch; by default as many as this process has cores.
     target
-        Instructions to use; see `TARGETS`. By default the best that this processor has.
+        ``simd``: the best that this processor has; ``portable``: nothing beyond AVX2; ``exact``: 64-bit integers
+        everywhere, compiled once for all firmware. All give the same bits. By default the environment's
+        `L1EMU_TARGET`, else ``simd``.
 
     Raises
     ------
@@ -52,14 +119,15 @@ class Emulator:
     """
 
     def __init__(self, firmware: Firmware, *, threads: int | None = None, target: str | None = None) -> None:
-        if target is not None and target not in TARGETS:
+        target = target or os.environ.get("L1EMU_TARGET") or TARGETS[0]
+        if target not in TARGETS:
             raise L1emuError("no such target", value=target, expected=f"one of {', '.join(TARGETS)}")
         if threads is not None and threads < 1:
             raise L1emuError("wrong number of threads", value=threads, expected="1 or more")
         self.firmware = firmware
         self.threads = threads or len(os.sched_getaffinity(0))
-        self.target = target or TARGETS[0]
-        self.program: Program = lower(firmware, self.ranges)
+        self.target = target
+        self._program = self._runnable(firmware.outputs)
 
     @cached_property
     def ranges(self) -> Ranges:
@@ -67,8 +135,16 @@ class Emulator:
         return analyse(self.firmware)
 
     @cached_property
-    def _trace_program(self) -> Program:
-        return lower(self.firmware, self.ranges, keep=True)
+    def _trace_program(self) -> _Runnable:
+        return self._runnable(tuple(layer.output for layer in self.firmware.layers))
+
+    def _runnable(self, results: tuple[Tensor, ...]) -> _Runnable:
+        exact = lower(self.firmware, self.ranges, results)
+        if self.target != "exact":
+            packed = plan(self.firmware, self.ranges, exact, simd.features(self.target), results)
+            if packed.calls_own_kernels:
+                return _Packed(packed)
+        return _Exact(exact)
 
     def __call__(self, x: Inputs) -> NDArray[np.float64] | dict[str, NDArray[np.float64]]:
         """Emulate a batch of float inputs.
@@ -100,7 +176,7 @@ class Emulator:
                     _refuse_nan(prepared[tensor.name], first, tensor)
                 column += tensor.size
 
-        outputs = self._run(self.program, _jets(arrays), quantize)
+        outputs = self._run(self._program, _jets(arrays), quantize)
         return self._single({t.name: t.type.to_float(raw) for t, raw in outputs.items()})
 
     def raw(self, x: Inputs) -> NDArray[np.int64] | dict[str, NDArray[np.int64]]:
@@ -112,7 +188,7 @@ class Emulator:
             if a shape or a name is wrong, or a value does not fit its input's type.
         """
         arrays = self._arrays(x)
-        return self._single({t.name: raw for t, raw in self._run_raw(self.program, arrays).items()})
+        return self._single({t.name: raw for t, raw in self._run_raw(self._program, arrays).items()})
 
     def trace(self, x: Inputs) -> dict[str, NDArray[np.int64]]:
         """The raw output of every layer, by layer name: int64 arrays (jets, *shape).
@@ -128,16 +204,14 @@ class Emulator:
             for t in self.firmware.inputs
         }
         found = self._run_raw(self._trace_program, raw)
+        # A call keeps some tensors in registers, a trace none: its outputs are those of the call.
+        found |= self._run_raw(self._program, raw)
         by_name = {tensor.name: values for tensor, values in found.items()}
         return {layer.name: by_name[layer.output.name] for layer in self.firmware.layers}
 
     def explain(self) -> Explanation:
         """Per layer: types, the proven range of its sums, how they may be computed, and with what."""
-        arithmetic = {}
-        for layer in self.firmware.layers:
-            widest = self.ranges.layers[layer.name].widest
-            arithmetic[layer.name] = f"int64 (needs {widest})" if widest else "no arithmetic"
-        return explain(self.firmware, self.ranges, arithmetic)
+        return explain(self.firmware, self.ranges, self._program.arithmetic(self.ranges))
 
     def _quantized(self, tensor: Tensor, x: NDArray[Any]) -> NDArray[np.int64]:
         raw = np.empty(x.shape, np.int64)
@@ -145,7 +219,7 @@ class Emulator:
             _refuse_nan(x, 0, tensor)
         return raw
 
-    def _run_raw(self, program: Program, arrays: dict[str, NDArray[Any]]) -> dict[Tensor, NDArray[np.int64]]:
+    def _run_raw(self, program: _Runnable, arrays: dict[str, NDArray[Any]]) -> dict[Tensor, NDArray[np.int64]]:
         for tensor in self.firmware.inputs:
             array = arrays[tensor.name]
             if not np.issubdtype(array.dtype, np.integer):
@@ -172,29 +246,20 @@ class Emulator:
         return self._run(program, _jets(arrays), copy)
 
     def _run(
-        self, program: Program, jets: int, fill: Callable[[int, int, NDArray[Any]], None]
+        self, program: _Runnable, jets: int, fill: Callable[[int, int, NDArray[Any]], None]
     ) -> dict[Tensor, NDArray[np.int64]]:
         """Run `program`; `fill(first, last, raw)` writes the raw inputs of jets first..last-1."""
-        inputs = sum(t.size for t in program.inputs)
-        out = np.empty((jets, program.out_rows.size), np.int64)
-        narrow = all(t.type.low >= -(2**31) and t.type.high < 2**31 for t in program.inputs)
+        inputs = sum(t.size for t in self.firmware.inputs)
+        out = np.empty((jets, sum(t.size for t in program.results)), np.int64)
+        narrow = all(t.type.low >= -(2**31) and t.type.high < 2**31 for t in self.firmware.inputs)
 
         def work_on(begin: int, end: int) -> None:
             raw = np.empty((min(CHUNK, end - begin), inputs), np.int32 if narrow else np.int64)
-            work = np.zeros(program.rows * LANES, np.int64)
+            execute = program.prepare()
             for first in range(begin, end, CHUNK):
                 last = min(first + CHUNK, end)
                 fill(first, last, raw[: last - first])
-                kernels.execute(
-                    work,
-                    program.table,
-                    program.code,
-                    program.starts,
-                    LANES,
-                    raw[: last - first],
-                    out[first:last],
-                    program.out_rows,
-                )
+                execute(raw[: last - first], out[first:last])
 
         share = max(-(-jets // self.threads), 2 * LANES)
         parts = [(begin, min(begin + share, jets)) for begin in range(0, jets, share)]

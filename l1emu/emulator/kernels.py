@@ -129,7 +129,7 @@ def _to_int(value: int, unit: int) -> int:
 
 
 @_inner
-def _dense(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def dense(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """acc = bias; acc = cast(acc + cast(x_i w_io)) for i in order; y = cast(acc)."""
     x, y, positions, n_in, n_out = code[p + 1], code[p + 2], code[p + 3], code[p + 4], code[p + 5]
     weight, bias, order, mode, temporary = code[p + 6], code[p + 7], code[p + 8], code[p + 9], code[p + 10]
@@ -165,7 +165,7 @@ def _dense(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
 
 
 @_inner
-def _einsum(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def einsum(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """acc = 0; acc = cast(acc + a_c b_c) for c ascending; y = cast(acc); rows found through index tables."""
     a, b, y = code[p + 1], code[p + 2], code[p + 3]
     index_a, index_b, index_y = code[p + 4], code[p + 5], code[p + 6]
@@ -204,7 +204,7 @@ def _einsum(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
 
 
 @_inner
-def _softmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def softmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """Softmax with two tables; `stable` subtracts the maximum. Sums run along a schedule, the tree of the C++."""
     x, y, outer, size, inner = code[p + 1], code[p + 2], code[p + 3], code[p + 4], code[p + 5]
     stable, exp_table, exp_mask, exp_shift = code[p + 6], code[p + 7], code[p + 8], code[p + 9]
@@ -253,7 +253,7 @@ def _softmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
 
 
 @_inner
-def _argmax(work: Ints, lanes: int, code: Ints, p: int) -> None:
+def argmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """One at the first maximum of a slice, zero elsewhere."""
     x, y, outer, size, inner, one = (
         code[p + 1],
@@ -276,7 +276,7 @@ def _argmax(work: Ints, lanes: int, code: Ints, p: int) -> None:
 
 
 @_inner
-def _legacy_softmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def legacy_softmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """1 / sum over j of exp(x_j - x_i), both through tables, the sum in order."""
     x, y, outer, size, inner = code[p + 1], code[p + 2], code[p + 3], code[p + 4], code[p + 5]
     exp_table, exp_size, inv_table, inv_size = code[p + 6], code[p + 7], code[p + 8], code[p + 9]
@@ -308,7 +308,7 @@ def _legacy_softmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> 
 
 
 @_inner
-def _unary(work: Ints, lanes: int, code: Ints, p: int) -> None:
+def unary(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """y = cast(x), or cast(max(x, 0))."""
     x, y, rows, relu = code[p + 1], code[p + 2], code[p + 3], code[p + 4]
     for row in range(rows):
@@ -323,7 +323,7 @@ def _unary(work: Ints, lanes: int, code: Ints, p: int) -> None:
 
 
 @_inner
-def _table(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def lookup(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """y = table[int(trunc(x * size / divide)) + size / 2], the table already cast to the output type."""
     x, y, rows = code[p + 1], code[p + 2], code[p + 3]
     values, size, divide, unit = code[p + 4], code[p + 5], code[p + 6], code[p + 7]
@@ -334,7 +334,7 @@ def _table(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
 
 
 @_inner
-def _merge(work: Ints, lanes: int, code: Ints, p: int) -> None:
+def merge(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """y = cast(a op b), the operands first brought to a common fraction."""
     a, b, y, rows, operation = code[p + 1], code[p + 2], code[p + 3], code[p + 4], code[p + 5]
     shift_a, shift_b = code[p + 6], code[p + 7]
@@ -356,7 +356,7 @@ def _merge(work: Ints, lanes: int, code: Ints, p: int) -> None:
 
 
 @_inner
-def _gather(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def gather(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """y[target_r] = cast(x[source_r]): concatenation and transposition."""
     x, y, rows, source, target = code[p + 1], code[p + 2], code[p + 3], code[p + 4], code[p + 5]
     for row in range(rows):
@@ -367,7 +367,7 @@ def _gather(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
 
 
 @_inner
-def _scale(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def scale(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """y = cast(x * scale + bias), a channel's scale and bias already at the common fraction."""
     x, y, rows, channels, scale, bias = (
         code[p + 1],
@@ -386,7 +386,7 @@ def _scale(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
 
 
 @_inner
-def _average_pool(work: Ints, lanes: int, code: Ints, p: int) -> None:
+def average_pool(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """acc = cast(acc + x_t) for t ascending; y = cast(trunc(acc / n)) toward zero."""
     x, y, length, channels, mode = code[p + 1], code[p + 2], code[p + 3], code[p + 4], code[p + 5]
     shift_acc, shift_x, temporary = code[p + 6], code[p + 7], code[p + 8]
@@ -418,7 +418,7 @@ def _average_pool(work: Ints, lanes: int, code: Ints, p: int) -> None:
 
 
 @_inner
-def _max_pool(work: Ints, lanes: int, code: Ints, p: int) -> None:
+def max_pool(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """y = cast(cast(max over t of x_t)), first to the accumulator's type."""
     x, y, length, channels = code[p + 1], code[p + 2], code[p + 3], code[p + 4]
     for c in range(channels):
@@ -434,7 +434,7 @@ def _max_pool(work: Ints, lanes: int, code: Ints, p: int) -> None:
 
 
 @_inner
-def _layer_norm(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def layer_norm(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """Layer normalization of rows of `length`, every step in the accumulator's type, 1/sqrt from a table."""
     x, y, groups, length = code[p + 1], code[p + 2], code[p + 3], code[p + 4]
     scale, bias, values, size, inverse_length = (
@@ -487,38 +487,53 @@ def _layer_norm(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None
             _cast(work, row, lanes, code, result)
 
 
-def _instruction(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+FUNCTIONS = {
+    OP_DENSE: "dense",
+    OP_EINSUM: "einsum",
+    OP_SOFTMAX: "softmax",
+    OP_ARGMAX: "argmax",
+    OP_LEGACY_SOFTMAX: "legacy_softmax",
+    OP_UNARY: "unary",
+    OP_TABLE: "lookup",
+    OP_MERGE: "merge",
+    OP_GATHER: "gather",
+    OP_SCALE: "scale",
+    OP_AVERAGE_POOL: "average_pool",
+    OP_MAX_POOL: "max_pool",
+    OP_LAYER_NORM: "layer_norm",
+}
+
+
+@_inner
+def instruction(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """Execute the instruction at `code[p]` on `lanes` jets."""
     op = code[p]
     if op == OP_DENSE:
-        _dense(work, table, lanes, code, p)
+        dense(work, table, lanes, code, p)
     elif op == OP_EINSUM:
-        _einsum(work, table, lanes, code, p)
+        einsum(work, table, lanes, code, p)
     elif op == OP_SOFTMAX:
-        _softmax(work, table, lanes, code, p)
+        softmax(work, table, lanes, code, p)
     elif op == OP_ARGMAX:
-        _argmax(work, lanes, code, p)
+        argmax(work, table, lanes, code, p)
     elif op == OP_LEGACY_SOFTMAX:
-        _legacy_softmax(work, table, lanes, code, p)
+        legacy_softmax(work, table, lanes, code, p)
     elif op == OP_UNARY:
-        _unary(work, lanes, code, p)
+        unary(work, table, lanes, code, p)
     elif op == OP_TABLE:
-        _table(work, table, lanes, code, p)
+        lookup(work, table, lanes, code, p)
     elif op == OP_MERGE:
-        _merge(work, lanes, code, p)
+        merge(work, table, lanes, code, p)
     elif op == OP_GATHER:
-        _gather(work, table, lanes, code, p)
+        gather(work, table, lanes, code, p)
     elif op == OP_SCALE:
-        _scale(work, table, lanes, code, p)
+        scale(work, table, lanes, code, p)
     elif op == OP_AVERAGE_POOL:
-        _average_pool(work, lanes, code, p)
+        average_pool(work, table, lanes, code, p)
     elif op == OP_MAX_POOL:
-        _max_pool(work, lanes, code, p)
+        max_pool(work, table, lanes, code, p)
     elif op == OP_LAYER_NORM:
-        _layer_norm(work, table, lanes, code, p)
-
-
-instruction = _inner(_instruction)
+        layer_norm(work, table, lanes, code, p)
 
 
 def _execute(

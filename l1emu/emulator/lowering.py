@@ -73,6 +73,8 @@ class Program:
         Rows of the workspace: one feature of all jets of a block each. The inputs come first, one after another.
     results, out_rows
         The tensors that come out, and the row of each of their elements, one tensor after another.
+    row
+        The first row of every tensor by name, while it is needed.
     """
 
     code: NDArray[np.int64]
@@ -83,6 +85,7 @@ class Program:
     inputs: tuple[Tensor, ...]
     results: tuple[Tensor, ...]
     out_rows: NDArray[np.int64]
+    row: dict[str, int]
 
 
 class _Rows:
@@ -453,13 +456,13 @@ def _(layer: LayerNormalization, asm: Assembler, proof: LayerRange) -> None:
     asm.rows.give(temporary, layer.dim + 3)
 
 
-def lower(firmware: Firmware, ranges: Ranges, *, keep: bool = False) -> Program:
+def lower(firmware: Firmware, ranges: Ranges, results: tuple[Tensor, ...]) -> Program:
     """The program of `firmware`.
 
     Parameters
     ----------
-    keep
-        Whether the outputs of all layers come out, in the order of `firmware.layers`, or the firmware's outputs.
+    results
+        The tensors that come out: the firmware's outputs, or those of all layers.
 
     Raises
     ------
@@ -471,7 +474,6 @@ def lower(firmware: Firmware, ranges: Ranges, *, keep: bool = False) -> Program:
     for layer in firmware.layers:
         if isinstance(layer, Reshape):
             root[layer.output.name] = root.get(layer.inputs[0].name, layer.inputs[0].name)
-    results = tuple(layer.output for layer in firmware.layers) if keep else firmware.outputs
     last: dict[str, int] = {}
     for number, layer in enumerate(firmware.layers):
         for tensor in (*layer.inputs, layer.output):
@@ -505,4 +507,5 @@ def lower(firmware: Firmware, ranges: Ranges, *, keep: bool = False) -> Program:
         inputs=firmware.inputs,
         results=results,
         out_rows=np.concatenate([np.zeros(0, np.int64), *out_rows]),
+        row=asm.row,
     )

@@ -34,7 +34,7 @@ def test_every_layer_of_random_firmware_equals_its_reference(seed: int, layers: 
     firmware = random_firmware(seed, layers)
     inputs = random_inputs(firmware, jets, seed)
     expected = every_tensor(firmware, inputs)
-    emulator = Emulator(firmware, threads=1)
+    emulator = Emulator(firmware, threads=1, target="exact")
     trace = emulator.trace(inputs)
     for layer in firmware.layers:
         np.testing.assert_array_equal(trace[layer.name], expected[layer.output.name], err_msg=layer.name)
@@ -56,7 +56,7 @@ def test_floats_are_cast_as_the_input_type_says(seed: int, values: list[float], 
     numbers = np.concatenate([np.array(values), special, rng.normal(0, 2.0**scale, 20), rng.integers(-99, 99, 20) / 8])
     inputs = {t.name: rng.choice(numbers, (30, *t.shape)) for t in firmware.inputs}
     raw = {t.name: t.type.from_float(inputs[t.name]) for t in firmware.inputs}
-    emulator = Emulator(firmware, threads=1)
+    emulator = Emulator(firmware, threads=1, target="exact")
     found, expected = as_dict(firmware, emulator(inputs)), as_dict(firmware, emulator.raw(raw))
     for tensor in firmware.outputs:
         np.testing.assert_array_equal(found[tensor.name], tensor.type.to_float(expected[tensor.name]))
@@ -75,7 +75,7 @@ def tagger() -> Firmware:
 
 @pytest.fixture(scope="module")
 def emulator(tagger: Firmware) -> Emulator:
-    return Emulator(tagger, threads=2)
+    return Emulator(tagger, threads=2, target="exact")
 
 
 def test_the_transformer_equals_its_reference_at_every_layer(tagger: Firmware, emulator: Emulator) -> None:
@@ -96,7 +96,7 @@ def test_a_batch_is_the_same_however_it_is_cut(emulator: Emulator) -> None:
     np.testing.assert_array_equal(whole[:17], emulator(x[:17]))
     np.testing.assert_array_equal(whole[-1:], emulator(x[-1:]))
     np.testing.assert_array_equal(whole, emulator(x.reshape(3001, 192)))
-    np.testing.assert_array_equal(whole, Emulator(emulator.firmware, threads=1)(np.asfortranarray(x)))
+    np.testing.assert_array_equal(whole, Emulator(emulator.firmware, threads=1, target="exact")(np.asfortranarray(x)))
     assert emulator(x[:0]).shape == (0, 5)
     assert emulator.trace(x[:0])[emulator.firmware.layers[0].name].shape[0] == 0
 

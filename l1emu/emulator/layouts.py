@@ -1,0 +1,129 @@
+"""Conversions between packed vectors, rows of the exact kernels, and arrays of jets.
+
+`pack`, `stride`, `signed` and `zero` are those of `l1emu.emulator.packed.Layout`; generated kernels pass them as
+literals, so that what is not needed is compiled away.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from l1emu.emulator.simd import LANES
+
+Ints = NDArray[Any]
+_inner = numba.njit(nogil=True, error_model="numpy", boundscheck=False)
+
+
+@_inner
+def _get(V: Ints, at: int, f: int, j: int, pack: int, stride: int, signed: int, zero: int) -> Any:
+    """Element `f` of jet `j` of the tensor at vector `at`."""
+    word = np.int64(V[(at + f // stride // pack * stride + f % stride) * LANES + j])
+    place = f // stride % pack
+    if pack == 1:
+        return word
+    if pack == 2:
+        return ((word >> (16 * place)) << 48) >> 48
+    if signed:
+        return ((word >> (8 * place)) << 56) >> 56
+    return ((word >> (8 * place)) & 255) + zero
+
+
+@_inner
+def _put(V: Ints, at: int, f: int, j: int, pack: int, stride: int, signed: int, zero: int, value: Any) -> None:
+    """Write element `f` of jet `j`; elements that share a lane must be written in their order."""
+    k = (at + f // stride // pack * stride + f % stride) * LANES + j
+    place = f // stride % pack
+    if pack == 1:
+        V[k] = np.int32(value)
+        return
+    bits = 32 // pack
+    shown = value - zero if pack == 4 and not signed else value
+    field = (np.int64(shown) & ((1 << bits) - 1)) << (bits * place)
+    V[k] = np.int32(field) if place == 0 else np.int32(np.int64(V[k]) | field)
+
+
+@_inner
+def convert(
+    V: Ints,
+    source: int,
+    pack: int,
+    stride: int,
+    signed: int,
+    zero: int,
+    target: int,
+    pack2: int,
+    stride2: int,
+    signed2: int,
+    zero2: int,
+    size: int,
+) -> None:
+    """A tensor from one layout to another."""
+    for f in range(size):
+        for j in range(LANES):
+            value = _get(V, source, f, j, pack, stride, signed, zero)
+            _put(V, target, f, j, pack2, stride2, signed2, zero2, value)
+
+
+@_inner
+def from_rows(
+    work: Ints, row: int, V: Ints, target: int, size: int, pack: int, stride: int, signed: int, zero: int
+) -> None:
+    """A tensor from rows of the exact kernels."""
+    for f in range(size):
+        for j in range(LANES):
+            _put(V, target, f, j, pack, stride, signed, zero, work[(row + f) * LANES + j])
+
+
+@_inner
+def to_rows(
+    V: Ints, source: int, pack: int, stride: int, signed: int, zero: int, work: Ints, row: int, size: int
+) -> None:
+    """A tensor to rows of the exact kernels."""
+    for f in range(size):
+        for j in range(LANES):
+            work[(row + f) * LANES + j] = _get(V, source, f, j, pack, stride, signed, zero)
+
+
+@_inner
+def from_raw(
+    raw: Ints,
+    column: int,
+    first: int,
+    n: int,
+    V: Ints,
+    target: int,
+    size: int,
+    pack: int,
+    stride: int,
+    signed: int,
+    zero: int,
+) -> None:
+    """Columns of jets first..first+n-1; lanes beyond `n` get the first of them."""
+    for j in range(LANES):
+        jet = first + j if j < n else first
+        for f in range(size):
+            _put(V, target, f, j, pack, stride, signed, zero, np.int64(raw[jet, column + f]))
+
+
+@_inner
+def to_out(
+    V: Ints,
+    source: int,
+    pack: int,
+    stride: int,
+    signed: int,
+    zero: int,
+    out: Ints,
+    column: int,
+    first: int,
+    n: int,
+    size: int,
+) -> None:
+    """A tensor to columns of the output."""
+    for j in range(n):
+        for f in range(size):
+            out[first + j, column + f] = _get(V, source, f, j, pack, stride, signed, zero)

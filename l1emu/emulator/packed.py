@@ -1,0 +1,1114 @@
+"""Fast kernels for clean layers: sources written for one firmware, on vectors of bytes and int16.
+
+A layer is clean if its sums may be done in any order and fit 32 bits (or wrap at 32 bits or less). Tensors are packed:
+a vector holds one, two or four consecutive features of 16 jets, along the axis that the consumer contracts, so that a
+dot-product instruction multiplies and sums two or four features at once. Casts that follow a layer are done on its
+sums in registers. Layers that are not clean run in the exact kernels, between conversions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1emu.emulator import kernels
+from l1emu.emulator.codes import low_of, rounding_of
+from l1emu.emulator.lowering import Program
+from l1emu.emulator.ranges import Interval, Ranges, Sum, rounded, scaled_to_common_fraction
+from l1emu.emulator.simd import LANES, Features
+from l1emu.firmware.graph import Firmware
+from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
+from l1emu.layers import (
+    BatchNormalization,
+    Dense,
+    Einsum,
+    GlobalPooling1D,
+    Layer,
+    Linear,
+    Merge,
+    Relu,
+    Reshape,
+    Softmax,
+    Tensor,
+)
+from l1emu.layers.softmax import index_bits, top_bits
+
+_LIMIT = 2**31
+
+
+class NotClean(Exception):
+    """The layer, in this place, needs the exact kernels."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where element `f` (flat index) of a tensor is.
+
+    Attributes
+    ----------
+    pack
+        Features in a lane: 1 (int32), 2 (int16), 4 (bytes).
+    stride
+        Flat distance of the features that share a lane.
+    signed
+        Bytes only: raw values as signed bytes, else raw values less `zero` as unsigned bytes.
+    zero
+        What an unsigned byte of 0 stands for.
+    """
+
+    pack: int
+    stride: int = 1
+    signed: bool = False
+    zero: int = 0
+
+    def vector(self, flat: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The number of the vector that holds each element."""
+        return flat // self.stride // self.pack * self.stride + flat % self.stride
+
+    def place(self, flat: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The place of each element in its lane."""
+        return flat // self.stride % self.pack
+
+    @property
+    def code(self) -> str:
+        """Arguments for the runtime's conversions."""
+        return f"{self.pack}, {self.stride}, {int(self.signed)}, {self.zero}"
+
+
+# What happens to a sum after the last product: steps on int32 lanes.
+@dataclass(frozen=True)
+class Left:
+    bits: int
+
+
+@dataclass(frozen=True)
+class Wrap:
+    width: int
+    signed: bool
+
+
+@dataclass(frozen=True)
+class Round:
+    bits: int
+    mode: Rounding
+
+
+@dataclass(frozen=True)
+class Clip:
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
+class Halve:
+    """Division by 2**bits toward zero."""
+
+    bits: int
+
+
+Step = Left | Wrap | Round | Clip | Halve
+_HALF = (Rounding.RND, Rounding.RND_CONV)
+
+
+@dataclass
+class Value:
+    """A sum in the making: its interval, its fraction, and the steps that still have to be done on it."""
+
+    low: int
+    high: int
+    fraction: int
+    steps: list[Step] = field(default_factory=list)
+
+    def wrap(self, type_: FixedPoint) -> None:
+        """Store in a type whose fraction is this one and that wraps."""
+        if type_.width > 32:
+            raise NotClean
+        if type_.width < 32 or not type_.signed:
+            self.steps.append(Wrap(type_.width, type_.signed))
+        self.low, self.high = type_.low, type_.high
+        self._check()
+
+    def relu(self) -> None:
+        if self.low < 0:
+            self._clip(0, _LIMIT - 1)
+
+    def cast(self, type_: FixedPoint) -> None:
+        """Assign to a type."""
+        bits = self.fraction - type_.fraction
+        if bits > 0:
+            mode = rounding_of(type_)
+            if bits > 22:
+                raise NotClean
+            self._check(130 << bits)  # room for the rounding constant and a byte's zero
+            self.steps.append(Round(bits, mode))
+            self.low, self.high = (int(rounded(np.array([v]), self.fraction, type_)[0]) for v in (self.low, self.high))
+        elif bits < 0:
+            self.low, self.high = self.low << -bits, self.high << -bits
+            self._check()
+            self.steps.append(Left(-bits))
+        self.fraction = type_.fraction
+        if self.low < low_of(type_) or self.high > type_.high:
+            if type_.overflow == Overflow.SAT_ZERO:
+                raise NotClean
+            if type_.overflow == Overflow.WRAP:
+                self.wrap(type_)
+            else:
+                self._clip(low_of(type_), type_.high)
+        self._check()
+
+    def _clip(self, low: int, high: int) -> None:
+        if self.steps and isinstance(self.steps[-1], Clip):
+            last = self.steps.pop()
+            assert isinstance(last, Clip)
+            self.steps.append(Clip(min(max(last.low, low), high), min(max(last.high, low), high)))
+        else:
+            self.steps.append(Clip(low, high))
+        self.low, self.high = min(max(self.low, low), high), min(max(self.high, low), high)
+
+    def halve(self, bits: int) -> None:
+        if bits:
+            self._check(1 << bits)
+            self.steps.append(Halve(bits))
+            self.low, self.high = (v >> bits if v >= 0 else -(-v >> bits) for v in (self.low, self.high))
+
+    def _check(self, margin: int = 0) -> None:
+        if self.low - margin < -_LIMIT or self.high + margin >= _LIMIT:
+            raise NotClean
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The steps of a `Value`, ready to be written: `fold` is to be added to every sum beforehand."""
+
+    steps: tuple[Step, ...]
+    fold: int
+    folded: bool  # the rounding constant and the layout's zero are in `fold`
+    layout: Layout
+
+    @staticmethod
+    def of(value: Value, layout: Layout) -> Ending:
+        zero = -128 if layout.signed else layout.zero
+        steps = tuple(value.steps)
+        rest = steps[1:] if steps and isinstance(steps[0], Round) else steps
+        plain = len(rest) <= 1 and all(isinstance(step, Clip) for step in rest)
+        first = steps[0] if steps and isinstance(steps[0], Round) else None
+        if plain and (first is None or first.mode in _HALF):
+            bits = first.bits if first else 0
+            fold = (1 << bits >> 1) - (zero << bits)
+            return Ending(steps, fold, True, layout)
+        return Ending(steps, 0, False, layout)
+
+
+class _Writer:
+    """Source lines with indentation, and the names in the vector vocabulary of the target."""
+
+    def __init__(self, features: Features) -> None:
+        self.features = features
+        self.lines: list[str] = []
+
+    def __call__(self, indent: int, *lines: str) -> None:
+        self.lines += ["    " * indent + line for line in lines]
+
+    def dot(self, pack: int, acc: str, a: str, b: str) -> str:
+        """acc + a . b; of bytes, `a` is unsigned and `b` signed."""
+        return {4: f"dot8({acc}, {a}, {b})", 2: f"dot16({acc}, {a}, {b})", 1: f"add({acc}, mul({a}, {b}))"}[pack]
+
+    def pick(self, layout: Layout, acc: str, v: str, place: int, left: int = 0, *, negative: bool = False) -> str:
+        """acc plus or minus 2**left times the element of vector `v` at `place`, less the layout's zero."""
+        factor = -(1 << left) if negative else 1 << left
+        if layout.pack == 1:
+            shifted = f"shl({v}, {left})" if left else v
+            return f"sub({acc}, {shifted})" if negative else f"add({acc}, {shifted})"
+        bits = 32 // layout.pack
+        if not -(1 << bits - 1) <= factor < 1 << bits - 1 or layout.signed:
+            raise NotClean
+        word = (factor & ((1 << bits) - 1)) << (bits * place)
+        return self.dot(layout.pack, acc, v, f"const({word - (1 << 32) if word >> 31 else word})")
+
+    def finish(self, indent: int, names: Sequence[str], ending: Ending) -> str:
+        """Do the steps on the sums `names` and pack them; gives the packed vector's name."""
+        layout = ending.layout
+        zero = -128 if layout.signed else layout.zero
+        byte = layout.pack == 4
+        for name in names:
+            shifted = zero if ending.folded else 0
+            for step in ending.steps:
+                last = step is ending.steps[-1]
+                if byte and last and isinstance(step, Clip) and (step.low, step.high) == (zero, zero + 255):
+                    continue  # the pack clips
+                self._step(indent, name, step, shifted, folded=ending.folded)
+            if not ending.folded and zero:
+                self(indent, f"{name} = sub({name}, const({zero}))")
+        if byte:
+            self(indent, f"packed = pack8_saturating({', '.join(names)})")
+            if layout.signed:
+                self(indent, f"packed = xor(packed, const({0x80808080 - (1 << 32)}))")
+            return "packed"
+        if layout.pack == 2:
+            self(indent, f"packed = pack16({', '.join(names)})")
+            return "packed"
+        return names[0]
+
+    def _step(self, indent: int, v: str, step: Step, zero: int, *, folded: bool) -> None:
+        match step:
+            case Left(bits):
+                self(indent, f"{v} = shl({v}, {bits})")
+            case Wrap(width, True):
+                self(indent, f"{v} = sra(shl({v}, {32 - width}), {32 - width})")
+            case Wrap(width, False):
+                self(indent, f"{v} = and_({v}, const({(1 << width) - 1}))")
+            case Clip(low, high):
+                if low - zero > -_LIMIT:
+                    self(indent, f"{v} = smax({v}, const({low - zero}))")
+                if high - zero < _LIMIT - 1:
+                    self(indent, f"{v} = smin({v}, const({high - zero}))")
+            case Halve(bits):
+                self(indent, f"{v} = sra(add({v}, and_(sra({v}, 31), const({(1 << bits) - 1}))), {bits})")
+            case Round(bits, mode):
+                half = 1 << bits - 1
+                biased = v if folded else f"add({v}, const({half}))"
+                if mode == Rounding.TRN:
+                    self(indent, f"{v} = sra({v}, {bits})")
+                elif mode == Rounding.RND:
+                    self(indent, f"{v} = sra({biased}, {bits})")
+                elif mode == Rounding.RND_CONV:
+                    self(indent, f"biased = {biased}", f"{v} = clear_tie(sra(biased, {bits}), biased, {bits})")
+                elif mode == Rounding.RND_MIN_INF:
+                    self(indent, f"{v} = sra(add({v}, const({half - 1})), {bits})")
+                elif mode == Rounding.RND_ZERO:
+                    self(indent, f"{v} = sra(add({v}, sub(const({half - 1}), sra({v}, 31))), {bits})")
+                elif mode == Rounding.RND_INF:
+                    self(indent, f"{v} = sra(add({v}, add(const({half}), sra({v}, 31))), {bits})")
+                else:  # TRN_ZERO
+                    self(indent, f"{v} = sra(add({v}, and_(sra({v}, 31), const({2 * half - 1}))), {bits})")
+
+
+@dataclass(frozen=True)
+class PackedProgram:
+    """A generated module and its data.
+
+    Attributes
+    ----------
+    source
+        Python source that defines `execute`.
+    constants
+        int32 weights and tables of the generated kernels.
+    vectors
+        Vectors of workspace.
+    results
+        The tensors that come out, one after another.
+    arithmetic
+        By layer name, what was chosen.
+    calls_own_kernels
+        False if no layer is clean.
+    """
+
+    source: str
+    constants: NDArray[np.int32]
+    vectors: int
+    exact: Program
+    results: tuple[Tensor, ...]
+    arithmetic: dict[str, str]
+    calls_own_kernels: bool
+
+    @property
+    def name(self) -> str:
+        """The module's name, unique to its source."""
+        return "firmware_" + hashlib.sha256(self.source.encode()).hexdigest()[:24]
+
+
+class Planner:
+    """Chooses layouts, writes kernels, and the sequence of their calls."""
+
+    def __init__(
+        self, firmware: Firmware, ranges: Ranges, exact: Program, features: Features, results: tuple[Tensor, ...]
+    ) -> None:
+        self.firmware, self.ranges, self.exact, self.features = firmware, ranges, exact, features
+        self.results = results
+        self.root: dict[str, str] = {}
+        for layer in firmware.layers:
+            if isinstance(layer, Reshape):
+                self.root[layer.output.name] = self.find(layer.inputs[0].name)
+        self.readers: dict[str, list[tuple[Layer, int]]] = {}
+        for layer in firmware.layers:
+            if not isinstance(layer, Reshape):
+                for number, tensor in enumerate(layer.inputs):
+                    self.readers.setdefault(self.find(tensor.name), []).append((layer, number))
+        self.kept = {self.find(tensor.name) for tensor in results}
+        self.stored: dict[str, dict[Layout, int]] = {}  # where each tensor is, in each of its layouts
+        self.in_rows: set[str] = {tensor.name for tensor in firmware.inputs}
+        self.columns: dict[str, int] = {}  # of the raw inputs
+        column = 0
+        for tensor in firmware.inputs:
+            self.columns[tensor.name] = column
+            column += tensor.size
+        self.vectors = 0
+        self.constants: list[int] = []
+        self._known: dict[tuple[int, ...], int] = {}
+        self.functions: dict[str, str] = {}  # body -> name: equal kernels are compiled once
+        self.calls: list[str] = []
+        self.arithmetic: dict[str, str] = {}
+        self.done: set[str] = set()
+
+    def find(self, name: str) -> str:
+        """The tensor that `name` is, or is a reshape of."""
+        return self.root.get(name, name)
+
+    # -- storage -------------------------------------------------------------------------------------------------
+
+    def interval(self, tensor: Tensor) -> Interval:
+        return self.ranges.tensors[tensor.name]
+
+    def widest_pack(self, low: int, high: int) -> int:
+        """How many values of an interval fit in a lane."""
+        if self.features.dot8 and ((low >= 0 and high <= 255) or (low >= -128 and high <= 127)):
+            return 4
+        if low >= -(2**15) and high < 2**15:
+            return 2
+        if low >= -_LIMIT and high < _LIMIT:
+            return 1
+        raise NotClean
+
+    def layout(self, tensor: Tensor, pack: int, *, stride: int = 1, signed: bool = False) -> Layout:
+        interval = self.interval(tensor)
+        pack = min(pack, self.widest_pack(interval.lowest, interval.highest))
+        while pack > 1 and tensor.size % (pack * stride):
+            pack //= 2
+        if pack == 4:
+            zero = 0 if signed or interval.lowest >= 0 else -128
+            if signed and (interval.lowest < -128 or interval.highest > 127):
+                raise NotClean
+            return Layout(4, stride, signed, zero)
+        return Layout(pack, stride if pack > 1 else 1)
+
+    def home(self, tensor: Tensor) -> Layout:
+        """The layout in which a tensor is best written: that of its first reader with products."""
+        for layer, number in self.readers.get(self.find(tensor.name), []):
+            try:
+                if isinstance(layer, Dense):
+                    return self.dense_input(layer)
+                if isinstance(layer, Einsum):
+                    return self.einsum_inputs(layer)[0][number]
+            except NotClean:
+                continue
+        return self.layout(tensor, 4)
+
+    def constant(self, values: Sequence[int] | NDArray) -> int:
+        """The place of int32 `values` among the constants."""
+        words = tuple((int(v) + 2**31) % 2**32 - 2**31 for v in np.asarray(values).ravel())
+        if words not in self._known:
+            self._known[words] = len(self.constants)
+            self.constants += words
+        return self._known[words]
+
+    def aligned_constant(self, values: NDArray) -> int:
+        """The vector number of `values` (a multiple of 16 words) among the constants."""
+        self.constants += [0] * (-len(self.constants) % LANES)
+        words = [(int(v) + 2**31) % 2**32 - 2**31 for v in values.ravel()]
+        first = len(self.constants) // LANES
+        self.constants += words
+        return first
+
+    def place(self, tensor: Tensor, layout: Layout) -> int:
+        """Room for a tensor in `layout`."""
+        first = self.vectors
+        self.vectors += -(-tensor.size // layout.pack)
+        self.stored.setdefault(self.find(tensor.name), {})[layout] = first
+        return first
+
+    def read(self, tensor: Tensor, layout: Layout) -> int:
+        """The vector number of a tensor in `layout`, converted if it is stored otherwise."""
+        name = self.find(tensor.name)
+        known = self.stored.get(name, {})
+        if layout in known:
+            return known[layout]
+        if name in self.columns:
+            target = self.place(tensor, layout)
+            self.calls.append(
+                f"from_raw(raw, {self.columns[name]}, first, n, V, {target}, {tensor.size}, {layout.code})"
+            )
+            return target
+        if not known:
+            target = self.place(tensor, layout)
+            self.calls.append(f"from_rows(work, {self.exact_row(name)}, V, {target}, {tensor.size}, {layout.code})")
+            return target
+        source, first = next(iter(known.items()))
+        target = self.place(tensor, layout)
+        self.calls.append(f"convert(V, {first}, {source.code}, {target}, {layout.code}, {tensor.size})")
+        return target
+
+    def exact_row(self, name: str) -> int:
+        return self.exact.row[name]
+
+    def to_rows(self, tensor: Tensor) -> None:
+        """Make a tensor readable by the exact kernels."""
+        name = self.find(tensor.name)
+        if name in self.in_rows:
+            return
+        layout, first = next(iter(self.stored[name].items()))
+        self.calls.append(f"to_rows(V, {first}, {layout.code}, work, {self.exact_row(name)}, {tensor.size})")
+        self.in_rows.add(name)
+
+    # -- kernels -------------------------------------------------------------------------------------------------
+
+    def kernel(self, title: str, arguments: str, write: _Writer, *values: int) -> None:
+        """Add a kernel, unless an equal one is there, and its call."""
+        body = f"({arguments}):\n" + "\n".join(write.lines)
+        if body not in self.functions:
+            self.functions[body] = f"{title}_{len(self.functions)}"
+        self.calls.append(f"{self.functions[body]}(V, C, {', '.join(map(str, values))})")
+
+    def chain(self, layer: Layer, value: Value) -> Tensor:
+        """Append to `value` the cast of `layer` and of the elementwise layers that alone read it; gives the output."""
+        value.cast(layer.output.type)
+        names, last = [layer.name], layer
+        while self.find(last.output.name) not in self.kept:
+            readers = self.readers.get(self.find(last.output.name), [])
+            if len(readers) != 1 or not isinstance(readers[0][0], Relu | Linear):
+                break
+            follower = readers[0][0]
+            attempt = replace(value, steps=list(value.steps))
+            try:
+                if isinstance(follower, Relu):
+                    attempt.relu()
+                attempt.cast(follower.output.type)
+            except NotClean:
+                break
+            value.low, value.high, value.fraction, value.steps = (
+                attempt.low,
+                attempt.high,
+                attempt.fraction,
+                attempt.steps,
+            )
+            names.append(follower.name)
+            last = follower
+        self._finished = names
+        return last.output
+
+    def dense_input(self, layer: Dense) -> Layout:
+        """The layout in which a dense layer reads: bytes if the weights are bytes too."""
+        x = layer.inputs[0]
+        low, high = int(layer.weight.min(initial=0)), int(layer.weight.max(initial=0))
+        pack = 4 if low >= -128 and high <= 127 else 2 if low >= -(2**15) and high < 2**15 else 1
+        while layer.n_in % pack:
+            pack //= 2
+        chosen = self.layout(x, pack)
+        return chosen if layer.n_in % chosen.pack == 0 else self.layout(x, 1)
+
+    def sum_of(self, layer: Dense | Einsum | GlobalPooling1D, fraction: int) -> Value:
+        """The value of a clean sum whose products have `fraction`; what it needs to become an accumulator included."""
+        proof = self.ranges.layers[layer.name]
+        assert proof.accumulator is not None
+        if proof.sum != Sum.ANY_ORDER:
+            raise NotClean
+        accum = layer.accum_type
+        value = Value(proof.accumulator.lowest, proof.accumulator.highest, accum.fraction)
+        if value.low < -_LIMIT or value.high >= _LIMIT or accum.fraction < fraction:
+            raise NotClean
+        if accum.fraction > fraction:
+            value.steps.append(Left(accum.fraction - fraction))
+        if proof.wraps:
+            value.wrap(accum)
+        return value
+
+    def dense(self, layer: Dense) -> None:
+        x, fraction = layer.inputs[0], layer.inputs[0].type.fraction + layer.weight_type.fraction
+        source = self.dense_input(layer)
+        value = self.sum_of(layer, fraction)
+        bias = layer.accum_type.cast(layer.bias, layer.bias_type.fraction).astype(object)
+        left = layer.accum_type.fraction - fraction
+        if np.any(bias % (1 << left)):
+            raise NotClean
+        if left:  # sum at the products' fraction; the shift is then a step
+            bias = bias // (1 << left)
+        y = self.chain(layer, value)
+        target = self.home(y)
+        n_out, positions, pack = layer.n_out, layer.positions, target.pack
+        by_row = target.stride == n_out and pack > 1 and n_out > 1
+        if by_row and positions % pack:
+            target, by_row, pack = self.layout(y, 1), False, 1
+        elif not by_row and (target.stride != 1 or n_out % pack):
+            target = self.layout(y, 4)
+            while n_out % target.pack:
+                target = self.layout(y, target.pack // 2)
+            pack = target.pack
+        ending = Ending.of(value, target)
+        weight = layer.weight.astype(object)
+        start = bias + source.zero * weight.sum(axis=0) + ending.fold
+        words = self.constant(_packed(weight.T, source.pack))
+        starts = self.constant(start)
+        k_in, write = layer.n_in // source.pack, _Writer(self.features)
+        accs = [f"a{s}" for s in range(pack)]
+        steps = positions // pack if by_row else positions
+        write(1, f"for t in range({steps}):")
+        unrolled = k_in * (pack if by_row else 1) <= 24
+        if unrolled:
+            for s in range(pack if by_row else 1):
+                row = f"t * {pack} + {s}" if by_row else "t"
+                write(2, *(f"x{s}_{k} = load(V, x + ({row}) * {k_in} + {k})" for k in range(k_in)))
+        if by_row:
+            write(2, f"for o in range({n_out}):", "    a0 = broadcast(C, b + o)", *(f"    {a} = a0" for a in accs[1:]))
+        else:
+            write(2, f"for o in range({n_out // pack}):")
+            write(3, *(f"{a} = broadcast(C, b + o * {pack} + {s})" for s, a in enumerate(accs)))
+
+        def weight_at(s: int, k: str) -> str:
+            return f"broadcast(C, w + (o * {1 if by_row else pack} + {0 if by_row else s}) * {k_in} + {k})"
+
+        if unrolled:
+            for k in range(k_in):
+                if by_row:
+                    write(3, f"wk = {weight_at(0, str(k))}")
+                for s, a in enumerate(accs):
+                    w = "wk" if by_row else weight_at(s, str(k))
+                    write(3, f"{a} = {write.dot(source.pack, a, f'x{s if by_row else 0}_{k}', w)}")
+        else:
+            write(3, f"for k in range({k_in}):")
+            for s, a in enumerate(accs):
+                row = f"t * {pack} + {s}" if by_row else "t"
+                x_at = f"load(V, x + ({row}) * {k_in} + k)"
+                write(4, f"{a} = {write.dot(source.pack, a, x_at, weight_at(s, 'k'))}")
+        packed = write.finish(3, accs, ending)
+        write(3, f"store(V, y + t * {n_out if by_row else n_out // pack} + o, {packed})")
+        first = self.read(x, source)
+        where = self.place(y, target)
+        self.kernel("dense", "V, C, x, y, w, b", write, first, where, words, starts)
+        self._note(layer, source)
+
+    def einsum_inputs(self, layer: Einsum) -> tuple[tuple[Layout, Layout], bool]:
+        """The layouts of both inputs, packed along the contracted axis, and whether their roles are exchanged.
+
+        Of two byte operands one is unsigned and one signed; the second is the signed one unless roles are exchanged.
+        """
+        a, b = layer.inputs
+        index_a, index_b = _einsum_indices(layer)
+        strides = [int(i[0, 0, 1] - i[0, 0, 0]) if layer.contract > 1 else 1 for i in (index_a, index_b)]
+        for pack in (4, 2):
+            if layer.contract % pack:
+                continue
+            for swap in (False, True):
+                try:
+                    first = self.layout(a, pack, stride=strides[0], signed=pack == 4 and swap)
+                    second = self.layout(b, pack, stride=strides[1], signed=pack == 4 and not swap)
+                except NotClean:
+                    continue
+                fits = _aligned(index_a, first, pack) and _aligned(index_b, second, pack)
+                if first.pack == second.pack == pack and fits:
+                    return (first, second), swap
+        return (self.layout(a, 1), self.layout(b, 1)), False
+
+    def einsum(self, layer: Einsum) -> None:
+        a, b = layer.inputs
+        (la, lb), swap = self.einsum_inputs(layer)
+        value = self.sum_of(layer, a.type.fraction + b.type.fraction)
+        y = self.chain(layer, value)
+        index_a, index_b = _einsum_indices(layer)
+        index_y = np.empty(layer.output.size, np.int64)
+        outer = np.arange(layer.output.size).reshape(layer.out_shape_interpreted).transpose(layer.out_transpose)
+        index_y[outer.ravel()] = np.arange(layer.output.size)
+        index_y = index_y.reshape(layer.inplace, layer.free0, layer.free1)
+        target = self.home(y)
+        if not _aligned(index_y, target, target.pack):
+            target = self.layout(y, 4)
+            while not _aligned(index_y, target, target.pack):
+                target = self.layout(y, target.pack // 2)
+        pack, n = la.pack, layer.contract // la.pack
+        va, vb, vy = (
+            _affine(layout.vector(index[..., :: layout.pack]))
+            for layout, index in ((la, index_a), (lb, index_b), (target, index_y))
+        )
+        ending = Ending.of(value, target)
+        write = _Writer(self.features)
+        accs = [f"s{k}" for k in range(target.pack)]
+        # (unsigned + zero) * signed: the zero's share is summed once for each row of the signed operand
+        zero = (lb if swap else la).zero if pack == 4 else 0
+        if zero and swap:
+            raise NotClean
+        if n > 16:
+            raise NotClean
+        write(1, f"for i in range({layer.inplace}):")
+        if zero:
+            write(2, f"for m in range({layer.free1}):", f"    s = const({ending.fold})")
+            write(3, "z = const(0)")
+            write(
+                3,
+                *(
+                    f"z = dot8(z, const({0x80808080 - (1 << 32)}), load(V, b + {vb(i='i', j='m', k=str(k))}))"
+                    for k in range(n)
+                ),
+            )
+            write(3, "store(V, scratch + m, sub(s, z))")
+        write(2, f"for n in range({layer.free0}):")
+        write(3, *(f"a{k} = load(V, a + {va(i='i', j='n', k=str(k))})" for k in range(n)))
+        write(3, f"for g in range({layer.free1 // target.pack}):")
+        for s, acc in enumerate(accs):
+            m = f"(g * {target.pack} + {s})"
+            write(4, f"{acc} = load(V, scratch + {m})" if zero else f"{acc} = const({ending.fold})")
+            for k in range(n):
+                operands = (f"a{k}", f"load(V, b + {vb(i='i', j=m, k=str(k))})")
+                left, right = operands[::-1] if swap else operands
+                write(4, f"{acc} = {write.dot(pack, acc, left, right)}")
+        packed = write.finish(4, accs, ending)
+        write(4, f"store(V, y + {vy(i='i', j='n', k='g')}, {packed})")
+        first, second = self.read(a, la), self.read(b, lb)
+        where, scratch = self.place(y, target), self.vectors
+        self.vectors += layer.free1 if zero else 0
+        self.kernel("einsum", "V, C, a, b, y, scratch", write, first, second, where, scratch)
+        self._note(layer, la)
+
+    def elementwise(self, layer: Merge | Relu | Linear) -> None:
+        """Sums and differences, and single casts, of tensors in the same order."""
+        sources = [self.stored_flat(x) for x in layer.inputs]
+        fractions = [x.type.fraction for x in layer.inputs]
+        fraction = max(fractions)
+        proof = self.ranges.layers[layer.name]
+        if isinstance(layer, Merge):
+            if layer.op not in ("add", "subtract", "average"):
+                raise NotClean
+            assert proof.intermediates is not None
+            whole = proof.intermediates["value"]
+            value = Value(whole.lowest, whole.highest, fraction + (layer.op == "average"))
+        else:
+            whole = self.interval(layer.inputs[0])
+            value = Value(whole.lowest, whole.highest, fraction)
+        value._check()
+        if isinstance(layer, Relu):
+            value.relu()
+        y = self.chain(layer, value)
+        target = self.flat_home(y)
+        group = max(layout.pack for layout in (*sources, target))
+        if y.size % group:
+            raise NotClean
+        ending = Ending.of(value, target)
+        lefts = [fraction - f for f in fractions]
+        signs = [1, -1 if isinstance(layer, Merge) and layer.op == "subtract" else 1]
+        fold = ending.fold + sum(
+            sign * (layout.zero << left) for sign, layout, left in zip(signs, sources, lefts, strict=False)
+        )
+        write = _Writer(self.features)
+        write(1, f"for g in range({y.size // group}):")
+        names = [f"x{i}" for i in range(len(sources))]
+        for name, layout in zip(names, sources, strict=True):
+            n = group // layout.pack
+            write(2, *(f"{name}_{k} = load(V, {name} + g * {n} + {k})" for k in range(n)))
+        self._picked(write, names, sources, lefts, signs, fold, ending, group)
+        firsts = [self.read(x, layout) for x, layout in zip(layer.inputs, sources, strict=True)]
+        where = self.place(y, target)
+        self.kernel("merge" if len(names) > 1 else "cast", f"V, C, {', '.join(names)}, y", write, *firsts, where)
+        self._note(layer, target)
+
+    def _picked(
+        self,
+        write: _Writer,
+        names: list[str],
+        sources: list[Layout],
+        lefts: list[int],
+        signs: list[int],
+        fold: int,
+        ending: Ending,
+        group: int,
+    ) -> None:
+        pack = ending.layout.pack
+        for k in range(group // pack):
+            accs = [f"s{s}" for s in range(pack)]
+            for s, acc in enumerate(accs):
+                write(2, f"{acc} = const({fold})")
+                f = k * pack + s
+                for name, layout, left, sign in zip(names, sources, lefts, signs, strict=False):
+                    v = f"{name}_{f // layout.pack}"
+                    picked = write.pick(layout, acc, v, f % layout.pack, left, negative=sign < 0)
+                    write(2, f"{acc} = {picked}")
+            packed = write.finish(2, accs, ending)
+            write(2, f"store(V, y + g * {group // pack} + {k}, {packed})")
+
+    def stored_flat(self, tensor: Tensor) -> Layout:
+        """A layout with consecutive features in a lane, the one in which the tensor is stored if it has that."""
+        for layout in self.stored.get(self.find(tensor.name), {}):
+            if layout.stride == 1 and not layout.signed:
+                return layout
+        return self.layout(tensor, 4)
+
+    def flat_home(self, tensor: Tensor) -> Layout:
+        chosen = self.home(tensor)
+        return chosen if chosen.stride == 1 and not chosen.signed else self.layout(tensor, 4)
+
+    def batchnorm(self, layer: BatchNormalization) -> None:
+        x = layer.inputs[0]
+        source = self.stored_flat(x)
+        scale, bias, fraction = scaled_to_common_fraction(layer)
+        accumulator = self.ranges.layers[layer.name].accumulator
+        assert accumulator is not None
+        value = Value(accumulator.lowest, accumulator.highest, fraction)
+        value._check()
+        y = self.chain(layer, value)
+        target = self.flat_home(y)
+        group = max(source.pack, target.pack)
+        if layer.n_filt % group:
+            raise NotClean
+        ending = Ending.of(value, target)
+        scales = self.constant(scale)
+        starts = self.constant(bias.astype(object) + source.zero * scale.astype(object) + ending.fold)
+        write = _Writer(self.features)
+        write(1, f"for t in range({y.size // layer.n_filt}):", f"    for g in range({layer.n_filt // group}):")
+        row = f"(t * {layer.n_filt // group} + g)"
+        n, pack = group // source.pack, target.pack
+        write(3, *(f"x{k} = load(V, x + {row} * {n} + {k})" for k in range(n)))
+        for k in range(group // pack):
+            accs = [f"s{s}" for s in range(pack)]
+            for s, acc in enumerate(accs):
+                f = k * pack + s
+                picked = write.pick(source, "const(0)", f"x{f // source.pack}", f % source.pack)
+                factor, start = (f"broadcast(C, {name} + g * {group} + {f})" for name in ("w", "b"))
+                write(3, f"{acc} = add(mul({picked}, {factor}), {start})")
+            packed = write.finish(3, accs, ending)
+            write(3, f"store(V, y + {row} * {group // pack} + {k}, {packed})")
+        first, where = self.read(x, source), self.place(y, target)
+        self.kernel("scale", "V, C, x, y, w, b", write, first, where, scales, starts)
+        self._note(layer, source)
+
+    def pool(self, layer: GlobalPooling1D) -> None:
+        x = layer.inputs[0]
+        length, channels = x.shape
+        if layer.op != "average" or length & (length - 1):
+            raise NotClean
+        source = self.stored_flat(x)
+        value = self.sum_of(layer, x.type.fraction)
+        value.halve(length.bit_length() - 1)
+        y = self.chain(layer, value)
+        target = self.flat_home(y)
+        group = max(source.pack, target.pack)
+        if channels % group:
+            raise NotClean
+        ending = Ending.of(value, target)
+        write = _Writer(self.features)
+        n, pack = group // source.pack, target.pack
+        accs = [f"s{f}" for f in range(group)]
+        write(1, f"for g in range({channels // group}):")
+        write(2, *(f"{acc} = const({ending.fold + length * source.zero})" for acc in accs))
+        write(2, f"for t in range({length}):")
+        write(3, *(f"x{k} = load(V, x + t * {channels // source.pack} + g * {n} + {k})" for k in range(n)))
+        for f, acc in enumerate(accs):
+            write(3, f"{acc} = {write.pick(source, acc, f'x{f // source.pack}', f % source.pack)}")
+        for k in range(group // pack):
+            packed = write.finish(2, accs[k * pack : (k + 1) * pack], ending)
+            write(2, f"store(V, y + g * {group // pack} + {k}, {packed})")
+        first, where = self.read(x, source), self.place(y, target)
+        self.kernel("pool", "V, C, x, y", write, first, where)
+        self._note(layer, source)
+
+    def softmax(self, layer: Softmax) -> None:
+        """Softmax along the last axis; the exponential of every possible argument is tabulated."""
+        proof = self.ranges.layers[layer.name]
+        known = proof.intermediates
+        if layer.variant not in ("stable", "latency") or layer.n_inner != 1 or proof.wraps or known is None:
+            raise NotClean
+        x, size = layer.inputs[0], layer.n_slice
+        accum, inv_inp = layer.accum_type, layer.inv_inp_type
+        assert proof.accumulator is not None
+        if known["exp"].lowest < 0 or inv_inp.width > 31:
+            raise NotClean
+        stable = layer.variant == "stable"
+        source = self.stored_flat(x)
+        while size % source.pack:
+            source = self.layout(x, source.pack // 2)
+        index_type = layer.inp_norm_type if stable else x.type
+        assert index_type is not None
+        interval = self.interval(x)
+        span = interval.highest - interval.lowest
+        if span >= 1 << 16:
+            raise NotClean
+        first_argument = 0 if stable else interval.lowest
+        arguments = np.arange(first_argument, first_argument + span + 1)
+        cast = index_type.cast(arguments, x.type.fraction) if stable else arguments
+        exps = accum.cast(
+            layer.exp_table[top_bits(cast, index_type, layer.exp_table.size)], layer.exp_table_type.fraction
+        )
+        total = Value(proof.accumulator.lowest, proof.accumulator.highest, accum.fraction)
+        total._check()
+        total.cast(inv_inp)
+        inverse = known["inverse"]
+        product = known["product"]
+        value = Value(product.lowest, product.highest, accum.fraction + layer.inv_table_type.fraction)
+        value._check()
+        y = self.chain(layer, value)
+        target = self.flat_home(y)
+        if size % target.pack:
+            target = self.layout(y, 1)
+        ending = Ending.of(value, target)
+        small = int(exps.max()) < 2**15 and inverse.lowest >= 0 and inverse.highest < 2**15
+        write = _Writer(self.features)
+        write(1, f"for r in range({layer.n_outer}):")
+        n = size // source.pack
+        write(2, *(f"x{k} = load(V, x + r * {n} + {k})" for k in range(n)))
+        bytes_ = stable and source.pack == 4 and self.features.permute8 and int(exps.max()) < 2**15
+        if bytes_:
+            pairs = self._byte_exponentials(write, n, exps)
+        else:
+            self._wide_exponentials(write, layer, source, n, first_argument)
+            pairs = False
+        self._inverse(write, size, pairs, total, inv_inp, layer)
+        pack = target.pack
+        for k in range(size // pack):
+            accs = [f"p{s}" for s in range(pack)]
+            for s, acc in enumerate(accs):
+                f = k * pack + s
+                if pairs:
+                    pair, upper = f"e{f // 4}_{f % 2}", f % 4 >= 2
+                    if small:
+                        write(2, f"{acc} = dot16(const({ending.fold}), {pair}, {'upper' if upper else 'inverse'})")
+                        continue
+                    element = f"srl({pair}, 16)" if upper else f"and_({pair}, const(65535))"
+                else:
+                    element = f"e{f}"
+                times = f"dot16(const({ending.fold}), {element}, inverse)"
+                write(2, f"{acc} = {times if small else f'add(mul({element}, inverse), const({ending.fold}))'}")
+            packed = write.finish(2, accs, ending)
+            write(2, f"store(V, y + r * {size // pack} + {k}, {packed})")
+        table = exps if not bytes_ else np.zeros(0, np.int64)
+        exp_at = self.aligned_constant(_byte_planes(exps)) if bytes_ else self.constant(table)
+        inv_at = self.constant(layer.inv_table)
+        first, where = self.read(x, source), self.place(y, target)
+        self.kernel("softmax", "V, C, x, y, exp_table, inv_table", write, first, where, exp_at, inv_at)
+        self._note(layer, source)
+
+    def _byte_exponentials(self, write: _Writer, n: int, exps: NDArray[np.int64]) -> bool:
+        """e<k>_0 and e<k>_1: pairs of exponentials of features (4k, 4k+2) and (4k+1, 4k+3)."""
+        write(2, "top = x0", *(f"top = umax8(top, x{k})" for k in range(1, n)))
+        write(
+            2, "top = umax8(top, or_(srl(top, 16), shl(top, 16)))", "top = umax8(top, or_(srl(top, 8), shl(top, 24)))"
+        )
+        low, high = 0x00FF00FF, 0xFF00FF00 - (1 << 32)
+        for k in range(n):
+            write(
+                2,
+                f"d = sub8(top, x{k})",
+                "lower = lookup8(C, exp_table, d)",
+                "higher = lookup8(C, exp_table + 4, d)",
+                f"e{k}_0 = or_(and_(lower, const({low})), shl(and_(higher, const({low})), 8))",
+                f"e{k}_1 = or_(and_(srl(lower, 8), const({low})), and_(higher, const({high})))",
+            )
+        return True
+
+    def _wide_exponentials(self, write: _Writer, layer: Softmax, source: Layout, n: int, first: int) -> None:
+        """e<f>: the exponential of feature f, one int32 a lane."""
+        size = layer.n_slice
+        for f in range(size):
+            v = f"x{f // source.pack}"
+            write(
+                2, f"d{f} = {write.pick(source, f'const({source.zero})', v, f % source.pack) if source.pack > 1 else v}"
+            )
+        if layer.variant == "stable":
+            write(2, "top = d0", *(f"top = smax(top, d{f})" for f in range(1, size)))
+            write(2, *(f"e{f} = gather(C, exp_table, sub(top, d{f}))" for f in range(size)))
+        else:
+            write(2, *(f"e{f} = gather(C, exp_table, sub(d{f}, const({first})))" for f in range(size)))
+
+    def _inverse(
+        self, write: _Writer, size: int, pairs: bool, total: Value, inv_inp: FixedPoint, layer: Softmax
+    ) -> None:
+        """`inverse`: the table's entry for the sum; `upper`: the same in the upper half of a lane."""
+        flat = Ending(tuple(total.steps), 0, False, Layout(1))
+        if pairs:
+            ones = f"const({0x00010001})"
+            write(2, "total = const(0)")
+            write(2, *(f"total = dot16(total, e{k}_{h}, {ones})" for k in range(size // 4) for h in (0, 1)))
+        else:
+            write(2, "total = e0", *(f"total = add(total, e{f})" for f in range(1, size)))
+        write.finish(2, ["total"], flat)
+        shift = inv_inp.width - index_bits(layer.inv_table.size)
+        masked = f"and_(total, const({(1 << inv_inp.width) - 1}))"
+        write(2, f"inverse = gather(C, inv_table, {f'srl({masked}, {shift})' if shift else masked})")
+        if pairs:
+            write(2, "upper = shl(inverse, 16)")
+
+    def _note(self, layer: Layer, source: Layout) -> None:
+        kind = {4: "bytes", 2: "int16 pairs", 1: "int32"}[source.pack]
+        self.arithmetic[layer.name] = f"{kind}, sums in int32" if not isinstance(layer, Softmax) else f"{kind}, tables"
+        for name in self._finished[1:]:
+            self.arithmetic[name] = f"in {layer.name}"
+        self.done.update(self._finished)
+
+    # -- the whole -----------------------------------------------------------------------------------------------
+
+    def plan(self) -> PackedProgram:
+        """Write all kernels and the function that calls them."""
+        methods: dict[type[Layer], Callable[..., None]] = {
+            Dense: self.dense,
+            Einsum: self.einsum,
+            Merge: self.elementwise,
+            Relu: self.elementwise,
+            Linear: self.elementwise,
+            BatchNormalization: self.batchnorm,
+            GlobalPooling1D: self.pool,
+            Softmax: self.softmax,
+        }
+        for layer in self.firmware.layers:
+            if layer.name in self.done:
+                continue
+            if isinstance(layer, Reshape):
+                self.arithmetic[layer.name] = "no arithmetic"
+                continue
+            before = len(self.calls), self.vectors, {k: dict(v) for k, v in self.stored.items()}
+            try:
+                if type(layer) not in methods:
+                    raise NotClean
+                methods[type(layer)](layer)
+            except NotClean:
+                del self.calls[before[0] :]
+                self.vectors, self.stored = before[1], before[2]
+                self._exactly(layer)
+        return PackedProgram(
+            self._source(),
+            np.array([*self.constants, 0], np.int64).astype(np.int32),
+            max(self.vectors, 1),
+            self.exact,
+            self.results,
+            self.arithmetic,
+            bool(self.functions),
+        )
+
+    def _exactly(self, layer: Layer) -> None:
+        for tensor in layer.inputs:
+            self.to_rows(tensor)
+        for number, name in enumerate(self.exact.layers):
+            if name == layer.name:
+                start = int(self.exact.starts[number])
+                function = kernels.FUNCTIONS[int(self.exact.code[start])]
+                self.calls.append(f"exact.{function}(work, table, {LANES}, code, {start})")
+        self.in_rows.add(layer.output.name)
+        self.arithmetic[layer.name] = f"int64 (needs {self.ranges.layers[layer.name].widest})"
+        self.done.add(layer.name)
+
+    def _source(self) -> str:
+        dot16 = {"vnni": "dot16_vnni", "avx512": "dot16_avx512", "avx2": "dot16_avx2", "plain": "dot16_plain"}
+        pack8 = "pack8_saturating"
+        lines = [
+            '"""Kernels of one firmware, written by l1emu.emulator.packed."""',
+            "",
+            "import numba",
+            "",
+            "from l1emu.emulator import kernels as exact",
+            "from l1emu.emulator.cache import compiled",
+            "from l1emu.emulator.layouts import convert, from_raw, from_rows, to_out, to_rows",
+            "from l1emu.emulator.simd import (",
+            "    add, and_, broadcast, clear_tie, const, dot8, gather, load, lookup8, mul, or_,",
+            f"    pack16, {pack8}, shl, smax, smin, sra, srl, store, sub, sub8, umax8, xor,",
+            ")",
+            f"from l1emu.emulator.simd import {dot16[self.features.dot16]} as dot16",
+            "",
+            "inner = numba.njit(nogil=True, error_model='numpy', boundscheck=False)",
+            "",
+        ]
+        for body, name in self.functions.items():
+            lines += ["", "@inner", f"def {name}{body}", ""]
+        rows: list[str] = []
+        if any("work" in call for call in self.calls):
+            rows = [
+                "for r in range(raw.shape[1]):",
+                f"    for j in range({LANES}):",
+                f"        work[r * {LANES} + j] = raw[first + j, r] if j < n else 0",
+            ]
+        column, outs = 0, []
+        for tensor in self.results:
+            name = self.find(tensor.name)
+            if name in self.stored:
+                layout, first = next(iter(self.stored[name].items()))
+                outs.append(f"to_out(V, {first}, {layout.code}, out, {column}, first, n, {tensor.size})")
+            else:
+                row = self.exact_row(name)
+                outs += [
+                    f"for r in range({tensor.size}):",
+                    "    for j in range(n):",
+                    f"        out[first + j, {column} + r] = work[({row} + r) * {LANES} + j]",
+                ]
+            column += tensor.size
+        lines += [
+            "",
+            "@compiled",
+            "def execute(V, C, work, table, code, raw, out):",
+            "    jets = raw.shape[0]",
+            f"    for first in range(0, jets, {LANES}):",
+            f"        n = min({LANES}, jets - first)",
+        ]
+        lines += ["        " + line for line in (*rows, *self.calls, *outs)]
+        return "\n".join(lines) + "\n"
+
+
+def _packed(rows: NDArray, pack: int) -> NDArray:
+    """Rows of weights as int32 words of `pack` consecutive ones."""
+    bits = 32 // pack
+    words = np.zeros((rows.shape[0], rows.shape[1] // pack), dtype=object)
+    for s in range(pack):
+        words += (rows[:, s::pack] & ((1 << bits) - 1)) << (bits * s)
+    return words
+
+
+def _byte_planes(values: NDArray[np.int64]) -> NDArray:
+    """A table of up to 256 values below 2**16 as two tables of bytes, in int32 words."""
+    padded = np.zeros(256, np.int64)
+    padded[: values.size] = values[:256]
+    planes = np.concatenate([padded & 255, padded >> 8]).astype(np.uint8)
+    return planes.view(np.int32).astype(np.int64)
+
+
+def _einsum_indices(layer: Einsum) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Flat indices of both inputs, (inplace, free, contract)."""
+    a, b = layer.inputs
+    return (
+        np.arange(a.size).reshape(a.shape).transpose(layer.transpose0).reshape(layer.inplace, layer.free0, -1),
+        np.arange(b.size).reshape(b.shape).transpose(layer.transpose1).reshape(layer.inplace, layer.free1, -1),
+    )
+
+
+def _aligned(index: NDArray[np.int64], layout: Layout, pack: int) -> bool:
+    """Whether groups of `pack` along the last axis of `index` are the lanes of `layout`, vectors evenly spaced."""
+    if layout.pack != pack or index.shape[-1] % pack:
+        return False
+    grouped = index.reshape(*index.shape[:-1], -1, pack)
+    together = layout.vector(grouped) == layout.vector(grouped[..., :1])
+    ordered = layout.place(grouped) == np.arange(pack)
+    if not (together.all() and ordered.all()):
+        return False
+    try:
+        _affine(layout.vector(grouped[..., 0]))
+    except NotClean:
+        return False
+    return True
+
+
+def _affine(vectors: NDArray[np.int64]) -> Callable[..., str]:
+    """The formula of vector numbers (i, j, k) -> number, which must be linear."""
+    steps = [int(np.diff(vectors, axis=axis).ravel()[0]) if vectors.shape[axis] > 1 else 0 for axis in range(3)]
+    i, j, k = np.indices(vectors.shape)
+    base = int(vectors.ravel()[0])
+    if not np.array_equal(vectors, base + i * steps[0] + j * steps[1] + k * steps[2]):
+        raise NotClean
+
+    def formula(*, i: str, j: str, k: str) -> str:
+        return f"({base} + {i} * {steps[0]} + {j} * {steps[1]} + {k} * {steps[2]})"
+
+    return formula
+
+
+def plan(
+    firmware: Firmware,
+    ranges: Ranges,
+    exact: Program,
+    features: Features,
+    results: tuple[Tensor, ...],
+) -> PackedProgram:
+    """The packed program of `firmware`.
+
+    Parameters
+    ----------
+    exact
+        The exact program of the same firmware, for layers that are not clean.
+    results
+        Tensors that must come out. A tensor that need not come out may never be
+        stored, if the layer that makes it and the cast that reads it are done together in registers.
+    """
+    return Planner(firmware, ranges, exact, features, results).plan()

@@ -1,0 +1,378 @@
+"""Vectors for numba: one value is 512 bits, seen as 16 × int32, 32 × int16 or 64 × int8.
+
+A lane of 32 bits belongs to one jet; it holds one, two or four consecutive features of it. The functions are numba
+intrinsics on LLVM vectors. Most are plain LLVM operations, which every processor can execute, in as many instructions
+as its registers need; dot products, saturating packs and byte look-ups have versions for x86 extensions, chosen by
+`Features` when the kernel's source is written.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import llvmlite.binding
+import numba
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic, models, register_model
+
+LANES = 16  # jets in a vector
+
+_I8, _I16, _I32 = ir.IntType(8), ir.IntType(16), ir.IntType(32)
+_V8, _V16, _V32 = ir.VectorType(_I8, 64), ir.VectorType(_I16, 32), ir.VectorType(_I32, LANES)
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the processor can do beyond plain vectors.
+
+    Attributes
+    ----------
+    dot8
+        Products of unsigned and signed bytes, four summed to 32 bits: AVX-512 VNNI.
+    dot16
+        ``vnni``, ``avx512``, ``avx2`` or ``plain``: how two products of int16 are summed.
+    permute8
+        Look-up of 64 bytes in a table of 128: AVX-512 VBMI.
+    """
+
+    dot8: bool
+    dot16: str
+    permute8: bool
+
+    def __str__(self) -> str:
+        return "_".join(["dot8" if self.dot8 else "nodot8", self.dot16, "permute8" if self.permute8 else "nopermute8"])
+
+
+def cpu_flags() -> frozenset[str]:
+    """The features that numba compiles for, as LLVM names them; `NUMBA_CPU_FEATURES` overrides the processor's."""
+    chosen: str | None = numba.config.CPU_FEATURES  # type: ignore[attr-defined]
+    if chosen is not None:
+        return frozenset(flag[1:] for flag in chosen.split(",") if flag.startswith("+"))
+    if numba.config.CPU_NAME == "generic":  # type: ignore[attr-defined]
+        return frozenset()
+    return frozenset(name for name, has in llvmlite.binding.get_host_cpu_features().items() if has)
+
+
+@functools.cache
+def features(target: str) -> Features:
+    """The features that `target` uses here: `simd` all that are there, `portable` none beyond AVX2."""
+    flags = cpu_flags()
+    if target == "simd":
+        return Features(
+            dot8={"avx512vnni", "avx512bw"} <= flags,
+            dot16="vnni"
+            if {"avx512vnni", "avx512bw"} <= flags
+            else "avx512"
+            if "avx512bw" in flags
+            else _up_to_avx2(flags),
+            permute8={"avx512vbmi", "avx512bw"} <= flags,
+        )
+    return Features(dot8=False, dot16=_up_to_avx2(flags), permute8=False)
+
+
+def _up_to_avx2(flags: frozenset[str]) -> str:
+    return "avx2" if "avx2" in flags else "plain"
+
+
+class _VectorType(types.Type):
+    def __init__(self) -> None:
+        super().__init__(name="Vector512")
+
+
+vector = _VectorType()
+
+
+@register_model(_VectorType)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, type_: Any) -> None:
+        super().__init__(manager, type_, _V32)
+
+
+def _constant(type_: ir.VectorType, value: int) -> ir.Constant:
+    return ir.Constant(type_, [ir.Constant(type_.element, value)] * type_.count)
+
+
+def _seen(builder: Any, value: Any, type_: ir.VectorType) -> Any:
+    return value if type_ is _V32 else builder.bitcast(value, type_)
+
+
+def _pointer(context: Any, builder: Any, array_type: Any, array: Any, offset: Any, to: Any) -> Any:
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [offset]), to.as_pointer())
+
+
+@intrinsic
+def load(typing: Any, array: Any, number: Any) -> Any:
+    """Vector `number` of an int32 array."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        offset = builder.mul(args[1], ir.Constant(args[1].type, LANES))
+        return builder.load(_pointer(context, builder, signature.args[0], args[0], offset, _V32), align=4)
+
+    return vector(array, types.intp), code
+
+
+@intrinsic
+def store(typing: Any, array: Any, number: Any, value: Any) -> Any:
+    """Write vector `number` of an int32 array."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        offset = builder.mul(args[1], ir.Constant(args[1].type, LANES))
+        builder.store(args[2], _pointer(context, builder, signature.args[0], args[0], offset, _V32), align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector), code
+
+
+@intrinsic
+def broadcast(typing: Any, array: Any, index: Any) -> Any:
+    """Element `index` of an int32 array in every lane."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        scalar = builder.load(_pointer(context, builder, signature.args[0], args[0], args[1], _I32), align=4)
+        first = builder.insert_element(ir.Constant(_V32, ir.Undefined), scalar, ir.Constant(_I32, 0))
+        return builder.shuffle_vector(first, ir.Constant(_V32, ir.Undefined), _constant(_V32, 0))
+
+    return vector(array, types.intp), code
+
+
+@intrinsic(prefer_literal=True)
+def const(typing: Any, value: Any) -> Any:
+    """A literal int32 in every lane."""
+    if not isinstance(value, types.IntegerLiteral):
+        return None
+    number = value.literal_value
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _constant(_V32, number)
+
+    return vector(value), code
+
+
+def _binary(operation: str, type_: ir.VectorType = _V32) -> Any:
+    @intrinsic
+    def function(typing: Any, a: Any, b: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            x, y = (_seen(builder, arg, type_) for arg in args)
+            return _seen_back(builder, getattr(builder, operation)(x, y), type_)
+
+        return vector(vector, vector), code
+
+    return function
+
+
+def _seen_back(builder: Any, value: Any, type_: ir.VectorType) -> Any:
+    return value if type_ is _V32 else builder.bitcast(value, _V32)
+
+
+def _call(name: str, arguments: list[ir.VectorType], result: ir.VectorType) -> Any:
+    """A call of an LLVM intrinsic on whole vectors."""
+    count = len(arguments)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, arguments), name)
+        seen = [_seen(builder, arg, type_) for arg, type_ in zip(args, arguments, strict=True)]
+        return _seen_back(builder, builder.call(function, seen), result)
+
+    if count == 2:
+
+        @intrinsic
+        def two(typing: Any, a: Any, b: Any) -> Any:
+            return vector(vector, vector), code
+
+        return two
+
+    @intrinsic
+    def three(typing: Any, a: Any, b: Any, c: Any) -> Any:
+        return vector(vector, vector, vector), code
+
+    return three
+
+
+def _shift(operation: str) -> Any:
+    @intrinsic(prefer_literal=True)
+    def function(typing: Any, a: Any, bits: Any) -> Any:
+        if not isinstance(bits, types.IntegerLiteral):
+            return None
+        number = bits.literal_value
+
+        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return getattr(builder, operation)(args[0], _constant(_V32, number))
+
+        return vector(vector, bits), code
+
+    return function
+
+
+add, sub, mul = _binary("add"), _binary("sub"), _binary("mul")
+and_, or_, xor = _binary("and_"), _binary("or_"), _binary("xor")
+sub8 = _binary("sub", _V8)
+shl, sra, srl = _shift("shl"), _shift("ashr"), _shift("lshr")
+smin, smax = (_call(f"llvm.{name}.v16i32", [_V32, _V32], _V32) for name in ("smin", "smax"))
+umax8 = _call("llvm.umax.v64i8", [_V8, _V8], _V8)
+
+
+@intrinsic(prefer_literal=True)
+def clear_tie(typing: Any, rounded: Any, biased: Any, bits: Any) -> Any:
+    """`rounded` with its last bit cleared where the low `bits` of `biased` are zero: ties to even."""
+    if not isinstance(bits, types.IntegerLiteral):
+        return None
+    mask = (1 << bits.literal_value) - 1
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        tie = builder.icmp_signed("==", builder.and_(args[1], _constant(_V32, mask)), _constant(_V32, 0))
+        return builder.select(tie, builder.and_(args[0], _constant(_V32, -2)), args[0])
+
+    return vector(vector, vector, bits), code
+
+
+dot8 = _call("llvm.x86.avx512.vpdpbusd.512", [_V32, _V8, _V8], _V32)
+dot16_vnni = _call("llvm.x86.avx512.vpdpwssd.512", [_V32, _V16, _V16], _V32)
+
+
+def _dot16(pieces: int, name: str | None) -> Any:
+    """acc + a_0 b_0 + a_1 b_1 of int16 pairs, by `pieces` calls of `name` on parts of the vector, or by products."""
+
+    @intrinsic
+    def function(typing: Any, acc: Any, a: Any, b: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            if name is None:
+                wide = []
+                for arg in args[1:]:
+                    low = builder.ashr(builder.shl(arg, _constant(_V32, 16)), _constant(_V32, 16))
+                    wide.append((low, builder.ashr(arg, _constant(_V32, 16))))
+                (a0, a1), (b0, b1) = wide
+                return builder.add(args[0], builder.add(builder.mul(a0, b0), builder.mul(a1, b1)))
+            part, out = ir.VectorType(_I16, 32 // pieces), ir.VectorType(_I32, LANES // pieces)
+            madd = cgutils.get_or_insert_function(builder.module, ir.FunctionType(out, [part, part]), name)
+            x, y = (builder.bitcast(arg, _V16) for arg in args[1:])
+            sums = [
+                builder.call(madd, [_slice(builder, v, k * part.count, part.count) for v in (x, y)])
+                for k in range(pieces)
+            ]
+            return builder.add(args[0], _join(builder, sums))
+
+        return vector(vector, vector, vector), code
+
+    return function
+
+
+def _indices(numbers: Any) -> ir.Constant:
+    constants = [ir.Constant(_I32, n) for n in numbers]
+    return ir.Constant(ir.VectorType(_I32, len(constants)), constants)
+
+
+def _slice(builder: Any, value: Any, first: int, count: int) -> Any:
+    if count == value.type.count:
+        return value
+    return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), _indices(range(first, first + count)))
+
+
+def _join(builder: Any, parts: list[Any]) -> Any:
+    while len(parts) > 1:
+        count = 2 * parts[0].type.count
+        pairs = zip(parts[::2], parts[1::2], strict=True)
+        parts = [builder.shuffle_vector(a, b, _indices(range(count))) for a, b in pairs]
+    return parts[0]
+
+
+dot16_avx512 = _dot16(1, "llvm.x86.avx512.pmaddw.d.512")
+dot16_avx2 = _dot16(2, "llvm.x86.avx2.pmadd.wd")
+dot16_plain = _dot16(1, None)
+
+
+@intrinsic
+def pack8_saturating(typing: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Four int32 a lane to four unsigned bytes, clipped to 0..255."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        words = ir.FunctionType(_V16, [_V32, _V32])
+        to16 = cgutils.get_or_insert_function(builder.module, words, "llvm.x86.avx512.packssdw.512")
+        to8 = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(_V8, [_V16, _V16]), "llvm.x86.avx512.packuswb.512"
+        )
+        packed = builder.call(to8, [builder.call(to16, [args[0], args[1]]), builder.call(to16, [args[2], args[3]])])
+        # Each 16 bytes hold four a, four b, four c, four d.
+        order = [16 * part + 4 * feature + lane for part in range(4) for lane in range(4) for feature in range(4)]
+        return builder.bitcast(builder.shuffle_vector(packed, ir.Constant(_V8, ir.Undefined), _indices(order)), _V32)
+
+    return vector(vector, vector, vector, vector), code
+
+
+@intrinsic
+def pack8(typing: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Four int32 a lane, each within 0..255, to four unsigned bytes."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        value = args[0]
+        for k in range(1, 4):
+            value = builder.or_(value, builder.shl(args[k], _constant(_V32, 8 * k)))
+        return value
+
+    return vector(vector, vector, vector, vector), code
+
+
+@intrinsic
+def pack16(typing: Any, a: Any, b: Any) -> Any:
+    """Two int32 a lane, each within int16, to a pair."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        low = builder.and_(args[0], _constant(_V32, 0xFFFF))
+        return builder.or_(low, builder.shl(args[1], _constant(_V32, 16)))
+
+    return vector(vector, vector), code
+
+
+@intrinsic
+def gather(typing: Any, array: Any, base: Any, index: Any) -> Any:
+    """array[base + index] in every lane, for an int32 array."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        start = builder.gep(data, [args[1]])
+        value: Any = ir.Constant(_V32, ir.Undefined)
+        for lane in range(LANES):
+            number = ir.Constant(_I32, lane)
+            offset = builder.sext(builder.extract_element(args[2], number), ir.IntType(64))
+            value = builder.insert_element(value, builder.load(builder.gep(start, [offset]), align=4), number)
+        return value
+
+    return vector(array, types.intp, vector), code
+
+
+@intrinsic
+def lookup8(typing: Any, array: Any, number: Any, index: Any) -> Any:
+    """Bytes of the 256-entry table at vectors `number`..`number`+3 of an int32 array, addressed by bytes."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        offset = builder.mul(args[1], ir.Constant(args[1].type, LANES))
+        pointer = _pointer(context, builder, signature.args[0], args[0], offset, _V8)
+        quarters = [builder.load(builder.gep(pointer, [ir.Constant(_I32, k)]), align=4) for k in range(4)]
+        permute = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(_V8, [_V8, _V8, _V8]), "llvm.x86.avx512.vpermi2var.qi.512"
+        )
+        index8 = builder.bitcast(args[2], _V8)
+        low = builder.call(permute, [quarters[0], index8, quarters[1]])
+        high = builder.call(permute, [quarters[2], index8, quarters[3]])
+        upper = builder.icmp_signed("<", index8, _constant(_V8, 0))
+        return builder.bitcast(builder.select(upper, high, low), _V32)
+
+    return vector(array, types.intp, vector), code
+
+
+DOT16: dict[str, Callable[..., Any]] = {
+    "vnni": dot16_vnni,
+    "avx512": dot16_avx512,
+    "avx2": dot16_avx2,
+    "plain": dot16_plain,
+}
+
+
+def chosen(environment: str = "L1EMU_TARGET") -> str | None:
+    """The target that the environment asks for, if any."""
+    return os.environ.get(environment) or None
