@@ -117,7 +117,7 @@ class FixedPoint:
         except ValueError as error:
             raise L1emuError(f"unknown mode in a fixed-point type: {error}", value=text) from None
         if len(arguments) == 5 and arguments[4] != "0":
-            raise L1emuError("saturation bits are not supported", value=text, expected="0")
+            raise L1emuError("a type with saturation bits is not supported", value=text, expected="0")
         return cls(numbers[0], numbers[1], signed, rounding, overflow)
 
     def __str__(self) -> str:
@@ -225,7 +225,8 @@ class FixedPoint:
         The binary value of each number is exact before it is rounded. The C++ reads the exponent of an infinity
         or a NaN like any other, as ``+-2**1024`` or more: a saturating type gives its limit (by the sign bit,
         also of a NaN), a wrapping one 0, and AP_SAT_ZERO 0. This function does the same. float32 input is
-        widened, which is exact.
+        widened, which is exact. An `ap_int` or `ap_uint` truncates toward zero, but the C++ turns numbers between
+        -0.5 and 0, both excluded, into 1 (its sign is applied to a -1); so does this function.
 
         Parameters
         ----------
@@ -233,6 +234,8 @@ class FixedPoint:
             float32 or float64 numbers of any shape.
         """
         numbers = np.asarray(x, dtype=np.float64)
+        if self.is_integer:
+            numbers = np.where((numbers > -0.5) & (numbers < 0), 1.0, numbers)
         finite = np.isfinite(numbers)
         if self.width > _SAFE_BITS or abs(self.fraction) > 400:
             exact = [self._from_fraction(float(v), bool(ok)) for v, ok in zip(numbers.flat, finite.flat, strict=True)]
@@ -247,7 +250,8 @@ class FixedPoint:
             scaled = np.ldexp(np.where(finite, numbers, 0.0), self.fraction)
             rest, whole = np.modf(scaled)  # both exact; the signs agree
         huge = ~finite | (np.abs(whole) >= 2.0**_SAFE_BITS)
-        step = self._float_step(rest, whole)
+        with np.errstate(invalid="ignore"):
+            step = self._float_step(rest, whole)
         near = np.where(huge, 0.0, whole).astype(np.int64) + step.astype(np.int64)
         return np.where(huge, self._huge(numbers, whole), self._tidy(self._overflow(near))).astype(np.int64)
 

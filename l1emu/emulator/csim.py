@@ -202,7 +202,8 @@ class CSim:
         text = _MAIN
         for key, value in filled.items():
             text = text.replace(key, value)
-        return f'{_DUMP}#include "{self._project.name}.cpp"\n{text}'
+        spaces = "".join(f"using namespace {name};\n" for name in self._project.namespaces)
+        return f'{_DUMP}#include "{self._project.name}.cpp"\n{spaces}{text}'
 
     def _sources(self) -> list[Path]:
         """The files that the compiler and the program read, relative to the project's firmware folder."""

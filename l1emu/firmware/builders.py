@@ -179,13 +179,14 @@ def pointwise_conv1d(call: Call) -> Dense:
     if config.integer("out_width") != positions:
         raise call.error("input and output widths differ", (positions, config.integer("out_width")))
     inner = config.nested("mult_config")
-    if (inner.integer("n_in"), inner.integer("n_out")) != (n_in, n_out):
-        raise call.error("mult_config has other sizes")
     for name in ("accum_t", "bias_t", "weight_t"):
         if inner.type(name) != config.type(name):
             raise call.error(f"mult_config has another {name}")
     kernel = config.template("conv_kernel").removeprefix("nnet::")
     call.kernels.require(call.place, call.function, "cast")
+    sizes = (inner.integer("n_in"), inner.integer("n_out"))
+    if sizes != (n_in, n_out) and kernel != "BatchedDenseForConv1D":  # which does not use them
+        raise call.error("mult_config has other sizes", sizes, str((n_in, n_out)))
     order, transposed = np.arange(n_in, dtype=np.int64), False
     if kernel == "Conv1DLatency":
         call.kernels.require(call.place, kernel, "conv_1d_latency_cl")
@@ -223,7 +224,7 @@ def _check_fill_buffer(call: Call, positions: int, n_in: int) -> None:
     partitions, pixels = config.integer("n_partitions"), config.integer("n_pixels")
     if partitions * pixels != positions:
         raise call.error("n_partitions and n_pixels do not make up the positions", (partitions, pixels))
-    name = config.template("fill_buffer").removeprefix("nnet::")
+    name = config.template("fill_buffer").split("::")[-1]
     lexed = call.project.headers.get("nnet_code_gen.h")
     texts = [token.text for token in lexed.tokens] if lexed else []
     starts = [i for i in range(len(texts) - 1) if texts[i] == "class" and texts[i + 1] == name]

@@ -139,9 +139,14 @@ class Project:
         self.source = self.firmware / f"{self.name}.cpp"
         self.scope = Scope()
         self._types: dict[str, FixedPoint] = {}
+        self.namespaces: list[str] = []
         for header in ("defines.h", "parameters.h"):
             path = self.firmware / header
-            self.scope.update(parse(lex(read_text(path), path)))
+            lexed = lex(read_text(path), path)
+            self.scope.update(parse(lexed))
+            texts = [token.text for token in lexed.tokens]
+            found = {b for a, b in zip(texts, texts[1:], strict=False) if a == "namespace"} - {"nnet"}
+            self.namespaces += sorted(found - set(self.namespaces))
 
     def _top_name(self) -> str:
         sources = sorted(self.firmware.glob("*.cpp"))

@@ -1,0 +1,406 @@
+"""hls4ml-like projects made by hand: small, with odd types, and without TensorFlow.
+
+The config structs and the top function are written here in the form that hls4ml gives them; the kernels' headers and
+the fixed-point headers are those of the installed hls4ml package, found without importing it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from l1emu.fixedpoint import FixedPoint
+
+
+def hls4ml_templates() -> Path:
+    """The folder with hls4ml's headers; skips the test if hls4ml is not installed."""
+    found = importlib.util.find_spec("hls4ml")
+    if found is None or found.origin is None:
+        pytest.skip("hls4ml is not installed: its C++ headers are needed")
+    return Path(found.origin).parent / "templates"
+
+
+def need_compiler() -> None:
+    """Skip the test where there is no g++."""
+    if shutil.which("g++") is None:
+        pytest.skip("g++ is not installed")
+
+
+class ProjectMaker:
+    """Builds a project layer by layer; each method adds a call and returns the variable that it writes."""
+
+    def __init__(self, folder: Path, seed: int, backend: str = "vivado") -> None:
+        self.folder = folder
+        self.rng = np.random.default_rng(seed)
+        self.backend = backend
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self.types: dict[str, FixedPoint] = {}
+        self._typedefs: list[str] = []
+        self._configs: list[str] = []
+        self._variables: list[str] = []
+        self._calls: list[str] = []
+        self._loads: list[str] = []
+        self._arguments: list[str] = []
+        self._weights: dict[str, str] = {}
+        self._aliases: dict[str, str] = {}
+
+    def type(self, low: int = 8, high: int = 14, *, signed: bool | None = None, plain: bool = False) -> FixedPoint:
+        """A random type of `low` to `high` bits; `plain` ones truncate and wrap."""
+        width = int(self.rng.integers(low, high, endpoint=True))
+        fraction = int(self.rng.integers(1, min(width, 8), endpoint=True))
+        rounding = "TRN" if plain else str(self.rng.choice(["TRN", "TRN_ZERO", "RND", "RND_ZERO", "RND_CONV"]))
+        overflow = "WRAP" if plain else str(self.rng.choice(["WRAP", "WRAP", "SAT", "SAT_SYM", "SAT_ZERO"]))
+        is_signed = bool(self.rng.random() < 0.7) if signed is None else signed
+        prefix = "ap_" if is_signed else "ap_u"
+        return FixedPoint.parse(f"{prefix}fixed<{width},{width - fraction},AP_{rounding},AP_{overflow},0>")
+
+    def _typedef(self, name: str, kind: FixedPoint | str) -> str:
+        self._typedefs.append(f"typedef {kind} {name};")
+        return name
+
+    def _variable(self, name: str, shape: tuple[int, ...], kind: FixedPoint) -> str:
+        self.shapes[name], self.types[name] = shape, kind
+        self._typedef(f"{name}_t", kind)
+        self._variables.append(f"{name}_t {name}[{'*'.join(map(str, shape))}];")
+        return name
+
+    def input(self, name: str, shape: tuple[int, ...], kind: FixedPoint) -> str:
+        """An argument of the top function that is read."""
+        self._variable(name, shape, kind)
+        self._arguments.append(self._variables.pop()[:-1])
+        return name
+
+    def output(self, name: str) -> None:
+        """Make a variable an argument of the top function that is written."""
+        line = next(v for v in self._variables if v.endswith(";") and f" {name}[" in v)
+        self._variables.remove(line)
+        self._arguments.append(line[:-1])
+
+    def weights(self, name: str, count: int, kind: FixedPoint) -> str:
+        """Random weights over the whole range of a type, in a text file."""
+        raw = self.rng.integers(kind.low, kind.high, count, endpoint=True)
+        digits = max(kind.fraction, 0)
+        self._weights[name] = ", ".join(f"{v:.{digits}f}" for v in kind.to_float(raw))
+        self._typedef(f"{name}_t", kind)
+        self._loads.append(f'nnet::load_weights_from_txt<{name}_t, {count}>({name}, "{name}.txt");')
+        return name
+
+    def config(self, name: str, base: str | None, lines: list[str]) -> str:
+        """A config struct."""
+        head = f"struct {name} : nnet::{base} {{" if base else f"struct {name} {{"
+        self._configs.append("\n".join([head, *(f"    {line};" for line in lines), "};"]))
+        return name
+
+    def call(self, function: str, sources: list[str], output: str, config: str, extra: tuple[str, ...] = ()) -> str:
+        """A call, named in a comment after its output."""
+        types = ", ".join([*(f"{self._aliases.get(s, s)}_t" for s in sources), f"{output}_t", config])
+        arguments = ", ".join([*sources, output, *extra])
+        self._calls.append(f"nnet::{function}<{types}>({arguments}); // {output.removesuffix('_out')}")
+        return output
+
+    def dense(self, name: str, source: str, n_out: int, *, reuse: int | None = None) -> str:
+        """A fully connected layer, or a point-wise convolution where the source has rows."""
+        *rows, n_in = self.shapes[source]
+        positions = rows[0] if rows else 1
+        w, b, accum = f"w_{name}", f"b_{name}", self._typedef(f"{name}_accum_t", self.type(10, 18))
+        weight_type = self.type(4, 9, plain=True)
+        self.weights(w, n_in * n_out, weight_type)
+        self.weights(b, n_out, self.type(4, 9, plain=True))
+        shape = (*rows, n_out)
+        output = self._variable(f"{name}_out", shape, self.type())
+        strategy = "latency" if reuse is None else "resource"
+        kernel = "DenseLatency" if reuse is None else "DenseResource_rf_leq_nin"
+        dense = [
+            f"static const unsigned n_in = {n_in}",
+            f"static const unsigned n_out = {n_out}",
+            f"static const unsigned reuse_factor = {reuse or 1}",
+            f"static const unsigned strategy = nnet::{strategy}",
+            "static const unsigned n_zeros = 0",
+            "static const unsigned multiplier_limit = DIV_ROUNDUP(n_in * n_out, reuse_factor) - n_zeros",
+            f"typedef {accum} accum_t",
+            f"typedef {b}_t bias_t",
+            f"typedef {w}_t weight_t",
+            f"template<class D, class R, class C> using kernel = nnet::{kernel}<D, R, C>",
+            "template<class X, class Y> using product = nnet::product::mult<X, Y>",
+        ]
+        if not rows:
+            self.config(f"config_{name}", "dense_config", dense)
+            return self.call("dense", [source], output, f"config_{name}", (w, b))
+        self.config(f"config_{name}_mult", "dense_config", dense)
+        lines = [
+            "static const unsigned pad_left = 0",
+            f"static const unsigned in_width = {positions}",
+            f"static const unsigned n_chan = {n_in}",
+            "static const unsigned filt_width = 1",
+            f"static const unsigned n_filt = {n_out}",
+            f"static const unsigned out_width = {positions}",
+            "static const unsigned n_partitions = 1",
+            f"typedef {accum} accum_t",
+            f"typedef {b}_t bias_t",
+            f"typedef {w}_t weight_t",
+            f"typedef config_{name}_mult mult_config",
+            "template<class D, class R, class C> using conv_kernel = nnet::BatchedDenseForConv1D<D, R, C>",
+        ]
+        self.config(f"config_{name}", "conv1d_config", lines)
+        return self.call("pointwise_conv_1d_cl", [source], output, f"config_{name}", (w, b))
+
+    def _transposition(self, name: str, shape: tuple[int, ...], perm: tuple[int, ...]) -> str:
+        strides = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
+        arrays = {
+            "from_shape": shape,
+            "to_shape": tuple(shape[p] for p in perm),
+            "perm": perm,
+            "perm_strides": tuple(strides[p] for p in perm),
+        }
+        lines = [
+            f"static const unsigned dims = {len(shape)}",
+            f"static const unsigned N = {math.prod(shape)}",
+            *(f"static const unsigned *const {key}" for key in arrays),
+        ]
+        self.config(name, None, lines)
+        for key, value in arrays.items():
+            numbers = ", ".join(map(str, value))
+            self._configs.append(f"unsigned {name}_{key}[{len(value)}] = {{{numbers}}};")
+            self._configs.append(f"const unsigned *const {name}::{key} = {name}_{key};")
+        return name
+
+    def transpose(self, name: str, source: str, perm: tuple[int, ...]) -> str:
+        """A permutation of axes."""
+        shape = tuple(self.shapes[source][p] for p in perm)
+        output = self._variable(f"{name}_out", shape, self.type())
+        return self.call(
+            "transpose", [source], output, self._transposition(f"config_{name}", self.shapes[source], perm)
+        )
+
+    def alias(self, name: str, source: str, shape: tuple[int, ...]) -> str:
+        """A reshape: the same variable by another name."""
+        self._variables.append(f"auto& {name} = {source};")
+        self.shapes[name], self.types[name], self._aliases[name] = shape, self.types[source], source
+        return name
+
+    def attention_scores(self, name: str, q: str, k: str) -> str:
+        """The einsum nhd, mhd -> hnm of two tensors of shape (n, h, d)."""
+        n, h, d = self.shapes[q]
+        output = self._variable(f"{name}_out", (h, n, n), self.type())
+        accum = self._typedef(f"{name}_accum_t", self.type(10, 16))
+        lines = [
+            f"typedef {self._transposition(f'{name}_t0', (n, h, d), (1, 0, 2))} tpose_inp0_config",
+            f"typedef {self._transposition(f'{name}_t1', (n, h, d), (1, 0, 2))} tpose_inp1_config",
+            f"typedef {self._transposition(f'{name}_to', (h, n, n), (0, 1, 2))} tpose_out_conf",
+            f"typedef {accum} accum_t",
+            f"static const unsigned n_free0 = {n}",
+            f"static const unsigned n_free1 = {n}",
+            f"static const unsigned n_contract = {d}",
+            f"static const unsigned n_inplace = {h}",
+            "static const unsigned reuse_factor = 1",
+            "static const unsigned multiplier_limit = 1000",
+            "template<class X, class Y> using product = nnet::product::mult<X, Y>",
+        ]
+        self.config(f"config_{name}", None, lines)
+        return self.call("einsum", [q, k], output, f"config_{name}")
+
+    def softmax(self, name: str, source: str, variant: str) -> str:
+        """Softmax along the last axis."""
+        shape, data = self.shapes[source], self.types[source]
+        output = self._variable(f"{name}_out", shape, self.type(signed=False))
+        norm = FixedPoint(data.width, data.integer, False)
+        address = norm if variant == "stable" else data
+        inverse_input = self.type(10, 14, signed=False)
+        size = 1 << int(self.rng.integers(3, min(8, address.width)))
+        inverse_size = 1 << int(self.rng.integers(3, 9))
+        types = {
+            "exp_table_t": self.type(10, 16, signed=False),
+            "inv_table_t": self.type(10, 16, signed=False),
+            "accum_t": self.type(12, 18),
+            "inv_inp_t": inverse_input,
+            "inp_norm_t": norm,
+            "table_t": self.type(14, 18, signed=True),
+        }
+        lines = [
+            f"static const unsigned n_in = {math.prod(shape)}",
+            f"static const unsigned n_slice = {shape[-1]}",
+            f"static const unsigned n_outer = {math.prod(shape[:-1])}",
+            "static const unsigned n_inner = 1",
+            "static const unsigned parallelization_factor = -1",
+            f"static const unsigned exp_table_size = {size}",
+            f"static const unsigned inv_table_size = {inverse_size}",
+            "static const unsigned io_type = nnet::io_parallel",
+            "static const unsigned axis = -1",
+            f"static const nnet::softmax_implementation implementation = nnet::softmax_implementation::{variant}",
+            f"static constexpr float exp_scale = {self.rng.choice([1.0, 0.5, 0.3535533905932738])}",
+            *(f"typedef {self._typedef(f'{name}_{key}', kind)} {key}" for key, kind in types.items()),
+        ]
+        self.config(f"config_{name}", "activ_config", lines)
+        return self.call("softmax_multidim", [source], output, f"config_{name}")
+
+    def elementwise(self, name: str, function: str, source: str, *, kind: FixedPoint | None = None) -> str:
+        """`linear`, `relu`, `sigmoid` or `tanh`."""
+        output = self._variable(f"{name}_out", self.shapes[source], kind or self.type())
+        lines = [
+            f"static const unsigned n_in = {math.prod(self.shapes[source])}",
+            f"static const unsigned table_size = {1 << int(self.rng.integers(5, 11))}",
+            "static const unsigned io_type = nnet::io_parallel",
+            f"typedef {self._typedef(f'{name}_table_t', self.type(8, 16))} table_t",
+        ]
+        self.config(f"config_{name}", "activ_config", lines)
+        return self.call(function, [source], output, f"config_{name}")
+
+    def merge(self, name: str, function: str, a: str, b: str) -> str:
+        """`add` and its kin."""
+        output = self._variable(f"{name}_out", self.shapes[a], self.type())
+        size = "*".join(map(str, self.shapes[a]))
+        lines = [f"static const unsigned {key} = {size}" for key in ("n_elem", "n_elem1", "n_elem2")]
+        self.config(f"config_{name}", "merge_config", lines)
+        return self.call(function, [a, b], output, f"config_{name}")
+
+    def concatenate(self, name: str, a: str, b: str, axis: int) -> str:
+        """Two tensors of two axes side by side along an axis counted from 1."""
+        shape = list(self.shapes[a])
+        shape[axis - 1] += self.shapes[b][axis - 1]
+        output = self._variable(f"{name}_out", tuple(shape), self.type())
+        sizes = [(i, k, (*self.shapes[s], 0)[k]) for i, s in ((1, a), (2, b)) for k in range(3)]
+        lines = [f"static const unsigned n_elem{i}_{k} = {n}" for i, k, n in sizes] + [
+            f"static const int axis = {axis}"
+        ]
+        self.config(f"config_{name}", "concat_config", lines)
+        return self.call("concatenate2d", [a, b], output, f"config_{name}")
+
+    def normalize(self, name: str, source: str, *, per_channel: bool = True) -> str:
+        """Scale and shift."""
+        n_in, channels = math.prod(self.shapes[source]), self.shapes[source][-1] if per_channel else -1
+        s, b = f"s_{name}", f"b_{name}"
+        for weights in (s, b):
+            self.weights(weights, n_in if channels == -1 else channels, self.type(5, 10, plain=True))
+        output = self._variable(f"{name}_out", self.shapes[source], self.type())
+        lines = [
+            f"static const unsigned n_in = {n_in}",
+            f"static const unsigned n_filt = {channels}",
+            "static const unsigned n_scale_bias = (n_filt == -1) ? n_in : n_filt",
+            "static const unsigned multiplier_limit = 100",
+            f"typedef {b}_t bias_t",
+            f"typedef {s}_t scale_t",
+            "template<class X, class Y> using product = nnet::product::mult<X, Y>",
+        ]
+        self.config(f"config_{name}", "batchnorm_config", lines)
+        return self.call("normalize", [source], output, f"config_{name}", (s, b))
+
+    def layernorm(self, name: str, source: str) -> str:
+        """Layer normalization of rows."""
+        positions, dim = self.shapes[source]
+        s, b = f"s_{name}", f"b_{name}"
+        for weights in (s, b):
+            self.weights(weights, dim, self.type(5, 10, plain=True))
+        output = self._variable(f"{name}_out", self.shapes[source], self.type())
+        accum, table = self.type(14, 18, signed=True), self.type(10, 16, signed=False)
+        lines = [
+            f"static const unsigned n_in = {positions * dim}",
+            f"static const unsigned seq_len = {positions}",
+            "static const unsigned axis = 2",
+            "static const unsigned epsilon_power_of_10 = 3",
+            f"static const unsigned table_range_power2 = {int(self.rng.integers(0, 3))}",
+            f"static const unsigned table_size = {1 << int(self.rng.integers(5, 10))}",
+            f"typedef {self._typedef(f'{name}_accum_t', accum)} accum_t",
+            f"typedef {self._typedef(f'{name}_table_t', table)} table_t",
+            f"typedef {b}_t bias_t",
+            f"typedef {s}_t scale_t",
+            "template<class X, class Y> using product = nnet::product::mult<X, Y>",
+        ]
+        self.config(f"config_{name}", "layernorm_config", lines)
+        return self.call("layernormalize", [source], output, f"config_{name}", (s, b))
+
+    def pool(self, name: str, source: str, operation: str) -> str:
+        """Global pooling: `Average` or `Max`."""
+        n, channels = self.shapes[source]
+        output = self._variable(f"{name}_out", (channels,), self.type())
+        lines = [
+            f"static const unsigned n_in = {n}",
+            f"static const unsigned n_filt = {channels}",
+            f"static const nnet::Pool_Op pool_op = nnet::{operation}",
+            "static const unsigned reuse_factor = 1",
+            f"typedef {self._typedef(f'{name}_accum_t', self.type(12, 18))} accum_t",
+        ]
+        self.config(f"config_{name}", "pooling1d_config", lines)
+        return self.call("global_pooling1d_cl", [source], output, f"config_{name}")
+
+    def write(self) -> Path:
+        """Write the project and return its folder."""
+        templates = hls4ml_templates()
+        firmware = self.folder / "firmware"
+        (firmware / "weights").mkdir(parents=True)
+        shutil.copytree(templates / "vivado" / "ap_types", firmware / "ap_types")
+        shutil.copytree(templates / "vivado" / "nnet_utils", firmware / "nnet_utils")
+        if self.backend == "vitis":
+            shutil.copytree(templates / "vitis" / "nnet_utils", firmware / "nnet_utils", dirs_exist_ok=True)
+        (self.folder / "project.tcl").write_text(f'set backend "{self.backend}"\n')
+        headers = ("activation", "batchnorm", "conv1d", "dense", "einsum", "layernorm", "merge", "pooling", "transpose")
+        includes = "".join(f'#include "nnet_utils/nnet_{h}.h"\n' for h in headers)
+        for name, text in self._weights.items():
+            count = text.count(",") + 1
+            (firmware / "weights" / f"{name}.txt").write_text(text)
+            (firmware / "weights" / f"{name}.h").write_text(
+                f"#ifndef {name}_H\n#define {name}_H\n#ifndef __SYNTHESIS__\n{name}_t {name}[{count}];\n"
+                f"#else\n{name}_t {name}[{count}] = {{{text}}};\n#endif\n#endif\n"
+            )
+            includes += f'#include "weights/{name}.h"\n'
+        guard = "#ifndef {0}_H_\n#define {0}_H_\n{1}\n#endif\n"
+        typedefs = '#include "ap_fixed.h"\n#include "ap_int.h"\n' + "\n".join(self._typedefs)
+        (firmware / "defines.h").write_text(guard.format("DEFINES", typedefs))
+        configs = f'#include "nnet_utils/nnet_helpers.h"\n{includes}' + "\n\n".join(self._configs)
+        (firmware / "parameters.h").write_text(guard.format("PARAMETERS", configs))
+        head = f"void handmade(\n    {', '.join(self._arguments)}\n)"
+        (firmware / "handmade.h").write_text(guard.format("HANDMADE", f'#include "defines.h"\n{head};'))
+        loads = "\n        ".join(self._loads)
+        body = "\n\n    ".join([*self._variables, *self._calls])
+        (firmware / "handmade.cpp").write_text(
+            f'#include "handmade.h"\n#include "parameters.h"\n\n{head} {{\n'
+            "    #pragma HLS DATAFLOW\n#ifndef __SYNTHESIS__\n    static bool loaded_weights = false;\n"
+            f"    if (!loaded_weights) {{\n        {loads}\n        loaded_weights = true;    }}\n#endif\n"
+            f"    {body}\n\n}}\n"
+        )
+        return self.folder
+
+
+def every_kind(folder: Path, seed: int, backend: str = "vivado") -> Path:
+    """A project with every kind of layer, of random types, one after another and side by side."""
+    make = ProjectMaker(folder, seed, backend)
+    x = make.input("x", (4, 6), make.type(8, 11))
+    a = make.dense("emb", x, 6)
+    r = make.elementwise("rel", "relu", a)
+    q = make.alias("q_view", make.dense("q", r, 6), (4, 2, 3))
+    k = make.alias("k_view", make.dense("k", r, 6), (4, 2, 3))
+    scores = make.attention_scores("qk", q, k)
+    for variant in ("stable", "latency", "argmax", "legacy"):
+        make.softmax(f"sm_{variant}", scores, variant)
+    total = make.merge("sum", "add", r, a)
+    for operation in ("subtract", "multiply", "average", "maximum", "minimum"):
+        make.merge(operation[:4], operation, a, total)
+    t = make.transpose("tr", total, (1, 0))
+    make.concatenate("cat1", total, r, 1)
+    make.concatenate("cat2", total, r, 2)
+    bn = make.normalize("bn", total)
+    make.normalize("bn_all", total, per_channel=False)
+    ln = make.layernorm("ln", bn)
+    make.elementwise("sig", "sigmoid", ln)
+    make.elementwise("tah", "tanh", t)
+    make.elementwise("as_int", "linear", total, kind=FixedPoint.parse("ap_int<7>"))
+    mean = make.pool("mean", ln, "Average")
+    make.pool("largest", ln, "Max")
+    make.dense("slow", mean, 5, reuse=3)
+    out = make.dense("head", mean, 3)
+    make.output("sm_stable_out")
+    make.output(out)
+    return make.write()
+
+
+def small(folder: Path, seed: int = 3, backend: str = "vitis") -> Path:
+    """A project of few layers that compiles fast."""
+    make = ProjectMaker(folder, seed, backend)
+    x = make.input("x", (6,), FixedPoint.parse("ap_fixed<10,4>"))
+    h = make.elementwise("act", "relu", make.dense("first", x, 4))
+    make.output(make.dense("last", h, 3))
+    return make.write()
