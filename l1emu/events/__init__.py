@@ -1,1 +1,6 @@
 """Crossings, Level-1 candidates, jets and their features."""
+
+from l1emu.events.jets import Jets, build_jets
+from l1emu.events.sample import Batch, Sample, Stratum, read_sample, write_sample
+
+__all__ = ["Batch", "Jets", "Sample", "Stratum", "build_jets", "read_sample", "write_sample"]

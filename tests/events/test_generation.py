@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
+from l1emu.cli import main
 from l1emu.errors import L1emuError
 from l1emu.events.features import CLASSES
 from l1emu.events.generate import Recipe, generate, load_recipe
@@ -165,6 +166,34 @@ def test_what_the_cache_has_is_used_and_what_it_lacks_is_made(tmp_path, warm):
     with pytest.raises(L1emuError, match="damaged chunk"):
         generate(tiny(tmp_path), tmp_path / "d.root", cache=cache)
     assert not (tmp_path / "d.root").exists()
+
+
+def command_line(monkeypatch, *arguments):
+    monkeypatch.setattr("sys.argv", ["l1emu", "generate", *map(str, arguments)])
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    return exit_.value.code
+
+
+def test_the_verb(tmp_path, warm, monkeypatch, capsys):
+    recipe, output = warm / "tiny.yaml", tmp_path / "verb.root"
+    common = (recipe, "--output", output, "--cache", warm / "cache")
+    assert command_line(monkeypatch, *common, "--json") == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["crossings"] == 35
+    assert summary["bytes"] == output.stat().st_size
+    assert summary["recipe_hash"] == read_sample(output).recipe_hash
+
+    assert command_line(monkeypatch, *common) == 0
+    assert "stratum qcd-20" in capsys.readouterr().out
+
+    recipe_with_typo = tmp_path / "typo.yaml"
+    recipe_with_typo.write_text(recipe.read_text().replace("pool_seed", "pool_sed"))
+    assert command_line(monkeypatch, recipe_with_typo, "--output", output, "--json") == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "typo.yaml" in printed.err
+    assert "pool_sed" in printed.err
 
 
 def test_signal_and_training_jets(tmp_path, warm):

@@ -8,6 +8,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -130,6 +131,10 @@ def make_pools(
         try:
             for future in as_completed(futures):
                 advance(future.result())
+        except BrokenProcessPool:
+            raise L1emuError(
+                "a process that runs Pythia was killed", expected="about 1 GB of memory for each of --jobs"
+            ) from None
         except BaseException:
             executor.shutdown(cancel_futures=True)
             raise
