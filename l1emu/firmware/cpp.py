@@ -50,7 +50,7 @@ class Place:
 def text_of(tokens: list[Token] | tuple[Token, ...]) -> str:
     """Tokens as readable C++."""
     text = " ".join(token.text for token in tokens if token.kind != "comment")
-    return re.sub(r" ?(::|[<>(),;\[\]]) ?", r"\1", text).replace(",", ", ").strip()
+    return re.sub(r" ?(::) ?| (?=[<>(),;\[\]])|(?<=[<(\[]) ", r"\1", text)
 
 
 @dataclass

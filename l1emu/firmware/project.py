@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from dataclasses import dataclass, field
@@ -145,7 +146,7 @@ class Project:
             lexed = lex(read_text(path), path)
             self.scope.update(parse(lexed))
             texts = [token.text for token in lexed.tokens]
-            found = {b for a, b in zip(texts, texts[1:], strict=False) if a == "namespace"} - {"nnet"}
+            found = {b for a, b in itertools.pairwise(texts) if a == "namespace"} - {"nnet"}
             self.namespaces += sorted(found - set(self.namespaces))
 
     def _top_name(self) -> str:
