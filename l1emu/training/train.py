@@ -94,7 +94,7 @@ def train(
         for name in ("training", "validation")
     }
 
-    key = sha256_bytes((recipe_text + jets.content_hash()).encode())
+    key = _float_key(recipe, jets)
     checkpoint = folder / f".float-{key[:16]}.npz"
     keras.utils.set_random_seed(recipe.training.seed)
     twin = build(recipe, quantized=False)
@@ -104,12 +104,11 @@ def train(
     if checkpoint.exists():
         fill(twin, checkpoint)
     else:
-        # XLA pays off for the many small operations of the quantizers, not for the float network
-        _fit(twin, fit_on, recipe, recipe.training.float_twin, 0, False, "float twin", times, histories)
+        _fit(twin, fit_on, recipe, recipe.training.float_twin, 0, "float twin", times, histories)
         save_arrays(checkpoint, weights_by_name(twin))
     model = build(recipe, quantized=True)
     set_weights_by_name(model, weights_by_name(twin))
-    _fit(model, fit_on, recipe, recipe.training.quantized, 1, True, "quantized", times, histories)
+    _fit(model, fit_on, recipe, recipe.training.quantized, 1, "quantized", times, histories)
 
     tagger = TrainedTagger(recipe, model)
     held_out = jets[parts["held_out"]]
@@ -191,6 +190,17 @@ def predict(model: keras.Model, x: npt.NDArray[np.float32]) -> npt.NDArray[np.fl
     return np.asarray(model.predict(x, batch_size=4096, verbose=0), dtype=np.float32)
 
 
+def _float_key(recipe: Recipe, jets: Jets) -> str:
+    """Hash of what the float twin's weights depend on: not the types of the quantized network."""
+    parts = [
+        recipe.input.model_dump_json(),
+        recipe.architecture.model_dump_json(),
+        recipe.training.model_dump_json(exclude={"quantized"}),
+        jets.content_hash(),
+    ]
+    return sha256_bytes("\n".join(parts).encode())
+
+
 def _scale_inputs(model: keras.Model, jets: Jets) -> None:
     """Scale the rows of the first kernel by a power of two near 1/rms of their feature, 16 at most.
 
@@ -231,7 +241,6 @@ def _fit(
     recipe: Recipe,
     stage: Stage,
     number: int,
-    compiled: bool,
     title: str,
     times: dict[str, float],
     histories: dict[str, dict[str, list[float]]],
@@ -254,7 +263,9 @@ def _fit(
         keras.optimizers.Adam(schedule, clipnorm=1.0),
         loss="sparse_categorical_crossentropy",
         weighted_metrics=[],
-        jit_compile=compiled,
+        # XLA pays off for the many small operations of the quantizers, where there are enough steps to win back
+        # the time it takes to compile
+        jit_compile=number == 1 and steps > 500,
     )
     best = _Best()
     started = time.perf_counter()

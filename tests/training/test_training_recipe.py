@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from training_toys import TINY, toy_jets
 
+import l1emu.training
 from l1emu.config import load_config
 from l1emu.errors import L1emuError
 from l1emu.resources import resource
@@ -133,3 +136,14 @@ def test_weights_are_finite_positive_and_cut(jets: int, seed: int) -> None:
     assert np.isfinite(weight).all()
     assert (weight > 0).all()
     assert weight.max() <= training.largest_weight * jets
+
+
+def test_absent_packages_are_named_with_the_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(l1emu.training, "find_spec", lambda name: None if name == "qkeras" else object())
+    with pytest.raises(L1emuError, match=r"got 'qkeras'; expected `pip install 'l1emu\[train\]'`"):
+        l1emu.training.require()
+
+
+def test_recipes_and_jets_are_read_without_tensorflow() -> None:
+    code = "import sys, l1emu.training.recipe, l1emu.training.data; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
