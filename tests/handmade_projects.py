@@ -32,9 +32,13 @@ def need_compiler() -> None:
 
 
 class ProjectMaker:
-    """Builds a project layer by layer; each method adds a call and returns the variable that it writes."""
+    """Builds a project layer by layer; each method adds a call and returns the variable that it writes.
 
-    def __init__(self, folder: Path, seed: int, backend: str = "vivado") -> None:
+    With `ordinary`, weights are ap_fixed<8,3> and all else ap_fixed<14,6,AP_RND_CONV,AP_SAT>, in place of random types.
+    """
+
+    def __init__(self, folder: Path, seed: int, backend: str = "vivado", *, ordinary: bool = False) -> None:
+        self.ordinary = ordinary
         self.folder = folder
         self.rng = np.random.default_rng(seed)
         self.backend = backend
@@ -51,6 +55,8 @@ class ProjectMaker:
 
     def type(self, low: int = 8, high: int = 14, *, signed: bool | None = None, plain: bool = False) -> FixedPoint:
         """A random type of `low` to `high` bits; `plain` ones truncate and wrap."""
+        if self.ordinary:
+            return FixedPoint.parse("ap_fixed<8,3>" if plain else "ap_fixed<14,6,AP_RND_CONV,AP_SAT>")
         width = int(self.rng.integers(low, high, endpoint=True))
         fraction = int(self.rng.integers(1, min(width, 8), endpoint=True))
         rounding = "TRN" if plain else str(self.rng.choice(["TRN", "TRN_ZERO", "RND", "RND_ZERO", "RND_CONV"]))
@@ -397,9 +403,9 @@ def every_kind(folder: Path, seed: int, backend: str = "vivado") -> Path:
     return make.write()
 
 
-def small(folder: Path, seed: int = 3, backend: str = "vitis") -> Path:
-    """A project of few layers that compiles fast."""
-    make = ProjectMaker(folder, seed, backend)
+def small(folder: Path) -> Path:
+    """A project of few layers and ordinary types that compiles fast."""
+    make = ProjectMaker(folder, 3, "vivado", ordinary=True)
     x = make.input("x", (6,), FixedPoint.parse("ap_fixed<10,4>"))
     h = make.elementwise("act", "relu", make.dense("first", x, 4))
     make.output(make.dense("last", h, 3))

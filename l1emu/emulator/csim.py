@@ -305,7 +305,8 @@ class CSim:
                     value=part.shape,
                     expected=f"(jets, {', '.join(map(str, variable.shape))})",
                 )
-        return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+        flat = [part.reshape(len(part), v.size) for part, v in zip(parts, self.inputs, strict=True)]
+        return np.concatenate(flat, axis=1)
 
 
 def _first_uses(path: Path, body: list[Token]) -> dict[str, bool]:

@@ -1,0 +1,32 @@
+"""Every kind of layer, with types of every rounding and overflow mode: C++, reference and emulator agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from handmade_projects import every_kind, need_compiler
+
+import l1emu
+from l1emu.layers import KINDS
+
+
+def check(folder: Path, seed: int, backend: str, jets: int) -> None:
+    need_compiler()
+    project = every_kind(folder, seed, backend)
+    assert {layer.kind for layer in l1emu.Firmware.read(project).layers} == set(KINDS)
+    found = l1emu.verify(project, jets=jets, seed=seed, optimization="-O0")
+    assert found.identical, str(found)
+    assert found.layers == 28  # the reshapes aside
+    assert found.compared == ("reference", "emulator")
+
+
+@pytest.mark.parametrize(("seed", "backend"), [(1, "vitis")])
+def test_every_kind(tmp_path: Path, seed: int, backend: str) -> None:
+    check(tmp_path / "p", seed, backend, 300)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("seed", range(100, 120))
+def test_every_kind_with_many_types(tmp_path: Path, seed: int) -> None:
+    check(tmp_path / "p", seed, ("vivado", "vitis")[seed % 2], 2000)
