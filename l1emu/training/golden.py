@@ -16,7 +16,7 @@ from l1emu.firmware import Firmware
 from l1emu.training.data import FEATURE_FRACTION, read_jets, split
 from l1emu.training.recipe import Recipe
 from l1emu.training.tagger import save_arrays
-from l1emu.training.train import SAMPLE_JETS
+from l1emu.training.train import sample_of
 
 EXTREME_JETS = 500
 
@@ -57,7 +57,8 @@ def golden_inputs(
     """
     if jets is not None:
         every = read_jets(jets, recipe)
-        held_out = every[split(every, recipe.training)[2]][slice(0, SAMPLE_JETS)]
+        held_out = every[split(every, recipe.training)[2]]
+        held_out = held_out[sample_of(held_out)]
         features, label = held_out.features, held_out.label
     else:
         own = tagger / "golden.npz"

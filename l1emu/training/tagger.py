@@ -59,19 +59,24 @@ def load_tagger(folder: str | os.PathLike[str]) -> TrainedTagger:
 
 def fill(model: keras.Model, path: Path) -> None:
     """Give `model` the weights of the npz at `path`; an error names the file."""
-    if not path.is_file():
-        raise L1emuError("no such file", path=path, expected="the weights that `l1emu train` writes")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            weights = {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
-        raise L1emuError(f"not a readable npz ({error})", path=path) from None
+    weights = read_arrays(path)
     try:
         set_weights_by_name(model, weights)
     except L1emuError as error:
         raise L1emuError(
             error.message, path=path, where=error.where, value=error.value, expected=error.expected
         ) from None
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an npz of weights; an absent or damaged file is an `L1emuError`."""
+    if not path.is_file():
+        raise L1emuError("no such file", path=path, expected="the weights that `l1emu train` writes")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
+        raise L1emuError(f"not a readable npz ({error})", path=path) from None
 
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:

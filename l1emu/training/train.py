@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import json
 import os
 import tempfile
 import time
@@ -28,13 +29,19 @@ from l1emu.training.data import Jets, flattening_weights, read_jets, split
 from l1emu.training.evaluate import auc_table
 from l1emu.training.model import build, multiplications, set_weights_by_name, weights_by_name
 from l1emu.training.recipe import Recipe, Stage
-from l1emu.training.tagger import FLOAT_WEIGHTS, RECIPE, WEIGHTS, TrainedTagger, fill, save_arrays
+from l1emu.training.tagger import FLOAT_WEIGHTS, RECIPE, WEIGHTS, TrainedTagger, read_arrays, save_arrays
 
 FIRMWARE = "tagger.l1fw"
 CARD = "card.json"
 CARD_TEXT = "card.md"
 SAMPLE_JETS = 1500
-"""Held-out jets that golden vectors and the card's recomputable line share: the first ones in the file's order."""
+"""Held-out jets that golden vectors and the card's recomputable line share, evenly spaced over the file."""
+_STORY = "story"
+
+
+def sample_of(held_out: Jets) -> npt.NDArray[np.int64]:
+    """Places of `SAMPLE_JETS` of the held-out jets, evenly spaced: a file may hold its classes one after another."""
+    return np.linspace(0, len(held_out) - 1, min(SAMPLE_JETS, len(held_out))).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -102,10 +109,11 @@ def train(
     times: dict[str, float] = {}
     histories: dict[str, dict[str, list[float]]] = {}
     if checkpoint.exists():
-        fill(twin, checkpoint)
+        _resume(twin, checkpoint, times, histories)
     else:
         _fit(twin, fit_on, recipe, recipe.training.float_twin, 0, "float twin", times, histories)
-        save_arrays(checkpoint, weights_by_name(twin))
+        story = json.dumps({"seconds": times, "history": histories})
+        save_arrays(checkpoint, weights_by_name(twin) | {_STORY: np.array(story)})
     model = build(recipe, quantized=True)
     set_weights_by_name(model, weights_by_name(twin))
     _fit(model, fit_on, recipe, recipe.training.quantized, 1, "quantized", times, histories)
@@ -168,7 +176,7 @@ def _areas(twin: keras.Model, tagger: TrainedTagger, firmware: Firmware, held_ou
         "quantized": predict(tagger.model, x),
         "emulated": np.asarray(Emulator(firmware)(x)),
     }
-    sample = slice(0, SAMPLE_JETS)
+    sample = sample_of(held_out)
     return {
         "auc": {name: auc_table(s, held_out.label, weight, classes) for name, s in scores.items()},
         "auc_unweighted": {
@@ -199,6 +207,17 @@ def _float_key(recipe: Recipe, jets: Jets) -> str:
         jets.content_hash(),
     ]
     return sha256_bytes("\n".join(parts).encode())
+
+
+def _resume(
+    twin: keras.Model, checkpoint: Path, times: dict[str, float], histories: dict[str, dict[str, list[float]]]
+) -> None:
+    """Take weights, times and losses of the float twin from the checkpoint of a training that was stopped."""
+    weights = read_arrays(checkpoint)
+    story = json.loads(str(weights.pop(_STORY)))
+    times.update(story["seconds"])
+    histories.update(story["history"])
+    set_weights_by_name(twin, weights)
 
 
 def _scale_inputs(model: keras.Model, jets: Jets) -> None:
