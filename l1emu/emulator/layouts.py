@@ -105,6 +105,11 @@ def from_raw(
     """Columns of jets first..first+n-1; lanes beyond `n` get the first of them."""
     for j in range(LANES):
         jet = first + j if j < n else first
+        if pack == 2 and stride == 1:
+            for k in range(size // 2):
+                low = np.int32(raw[jet, column + 2 * k]) & np.int32(0xFFFF)
+                V[(target + k) * LANES + j] = low | (np.int32(raw[jet, column + 2 * k + 1]) << np.int32(16))
+            continue
         for f in range(size):
             _put(V, target, f, j, pack, stride, signed, zero, np.int64(raw[jet, column + f]))
 

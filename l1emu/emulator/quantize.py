@@ -75,25 +75,35 @@ def _one(value: Any, scale: Any, rounding: Any, overflow: Any, low: Any, high: A
 
 
 def _quantize(
-    x: NDArray[Any], out: NDArray[Any], column: Any, scale: Any, rounding: Any, overflow: Any, low: Any, high: Any
+    x: NDArray[Any],
+    out: NDArray[Any],
+    column: Any,
+    scale: Any,
+    rounding: Any,
+    overflow: Any,
+    low: Any,
+    high: Any,
+    integer: bool,
 ) -> bool:
     """Columns `column`... of `out` from the floats `x` (jets, n). Returns whether a NaN was met."""
     jets, n = x.shape
+    quick = rounding <= kernels.TRN and overflow == kernels.WRAP_SIGNED and scale >= 1.0
+    bits = np.int32(low - 32) if low > 32 else np.int32(0)
     for j in range(jets):
-        plain: Any = True
-        for i in range(n):
-            scaled = np.float64(x[j, i]) * scale
-            plain = plain & (abs(scaled) < 1073741824.0)  # false for NaN too
-        if plain and rounding <= kernels.TRN and overflow == kernels.WRAP_SIGNED and scale >= 1.0:
-            bits = np.int32(low - 32) if low > 32 else np.int32(0)
+        if quick:
+            odd = 0  # numbers that need more care than an int32; NaN is one
             for i in range(n):
-                q = np.int32(math.floor(np.float64(x[j, i]) * scale))
-                out[j, column + i] = np.int32(np.int32(q << bits) >> bits)
-            continue
+                scaled = np.float64(x[j, i]) * scale
+                odd += not abs(scaled) < 1073741824.0
+                out[j, column + i] = np.int32(np.int32(np.int32(np.floor(scaled)) << bits) >> bits)
+            if odd == 0:
+                continue
         for i in range(n):
             value = np.float64(x[j, i])
             if math.isnan(value):
                 return True
+            if integer and -0.5 < value < 0.0:
+                value = 1.0  # what the open headers' ap_int makes of it
             out[j, column + i] = _one(value, scale, rounding, overflow, low, high)
     return False
 
@@ -117,4 +127,5 @@ def quantize_into(x: NDArray[np.floating], out: NDArray[np.integer], column: int
         Whether `x` holds a NaN, which C++ leaves undefined; `out` is then not complete.
     """
     rounding, _shift, overflow, low, high = cast_code(type_, fraction=type_.fraction + 1, overflows=True)
-    return bool(_compiled(x, out, column, math.ldexp(1.0, type_.fraction), rounding, overflow, low, high))
+    scale = math.ldexp(1.0, type_.fraction)
+    return bool(_compiled(x, out, column, scale, rounding, overflow, low, high, type_.is_integer))

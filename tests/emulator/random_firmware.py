@@ -286,6 +286,34 @@ def random_firmware(seed: int, layers: int) -> Firmware:
     return Builder(rng, shape, inputs=int(rng.integers(1, 3))).firmware(layers)
 
 
+class _CleanBuilder(Builder):
+    """Lossless or wrapping sums and narrow tensors, so that packed kernels can take every layer."""
+
+    def __init__(self, rng: Rng, shape: tuple[int, ...]) -> None:
+        super().__init__(rng, shape)
+        self.inputs = (Tensor("x0", shape, FixedPoint(9, 4)),)
+        self.tensors = list(self.inputs)
+
+    def add(
+        self, make: Callable[[str, Tensor], Layer], shape: tuple[int, ...], type_: FixedPoint | None = None
+    ) -> Tensor:
+        return super().add(make, shape, type_ or clean_type(self.rng))
+
+
+def clean_type(rng: Rng) -> FixedPoint:
+    """A type of 6 to 10 bits in any mode but SAT_ZERO."""
+    while True:
+        type_ = random_type(rng, 6, 10)
+        if type_.overflow != Overflow.SAT_ZERO:
+            return type_
+
+
+def clean_firmware(seed: int, layers: int) -> Firmware:
+    """Random firmware with shapes and types that suit packed kernels, though not every layer is clean."""
+    rng = np.random.default_rng(seed)
+    return _CleanBuilder(rng, (4, 8)).firmware(layers)
+
+
 def random_inputs(firmware: Firmware, jets: int, seed: int = 0) -> dict[str, np.ndarray]:
     """Raw inputs by name; the first rows are all lowest, all highest, all zero."""
     rng = np.random.default_rng(seed)

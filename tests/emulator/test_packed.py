@@ -1,0 +1,102 @@
+"""The kernels on packed bytes and int16 pairs against the references, with and without AVX-512."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from random_firmware import clean_firmware, random_inputs
+from tagger_firmware import tagger_firmware
+
+from l1emu.emulator import Emulator, simd
+from l1emu.firmware import reference
+from l1emu.firmware.graph import Firmware
+from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
+
+needs_dot8 = pytest.mark.skipif(not simd.features("simd").dot8, reason="this processor has no AVX-512 VNNI")
+
+
+def check(firmware: Firmware, target: str, jets: int = 70) -> Emulator:
+    """Every layer's trace and the outputs of a call must equal the reference; gives the emulator."""
+    inputs = random_inputs(firmware, jets)
+    expected = reference.run(firmware, inputs)
+    emulator = Emulator(firmware, threads=1, target=target)
+    outputs = emulator.raw(inputs)
+    if not isinstance(outputs, dict):
+        outputs = {firmware.outputs[0].name: outputs}
+    for tensor in firmware.outputs:
+        np.testing.assert_array_equal(outputs[tensor.name], expected[tensor.name])
+    trace = emulator.trace(inputs)
+    for layer in firmware.layers:
+        np.testing.assert_array_equal(trace[layer.name], expected[layer.output.name], err_msg=layer.name)
+    return emulator
+
+
+def test_the_transformer_equals_its_reference() -> None:
+    emulator = check(tagger_firmware(blocks=1, constituents=8), "simd")
+    arithmetic = {row.layer: row.arithmetic for row in emulator.explain().rows}
+    exact = [layer for layer, text in arithmetic.items() if text.startswith("int64")]
+    assert exact == []  # no layer of it may fall back
+    if simd.features("simd").dot8:
+        assert arithmetic["b0_qk"].startswith("bytes")
+    else:
+        assert arithmetic["b0_qk"].startswith("int16 pairs")
+
+
+def test_a_lossy_saturating_transformer_mixes_exact_and_packed_kernels() -> None:
+    act = FixedPoint(7, 3, True, Rounding.RND, Overflow.WRAP)
+    accumulator = FixedPoint(9, 4, True, Rounding.RND_CONV, Overflow.SAT)
+    emulator = check(
+        tagger_firmware(blocks=1, constituents=4, width=8, hidden=8, activation=act, accumulator=accumulator), "simd"
+    )
+    kinds = {row.arithmetic.split()[0] for row in emulator.explain().rows}
+    assert "int64" in kinds
+    assert kinds & {"bytes", "int16"}
+
+
+def test_a_wrapping_accumulator_is_clean() -> None:
+    accumulator = FixedPoint(13, 2)  # many sums wrap, no product is rounded
+    act = FixedPoint(8, 4, True, Rounding.RND_CONV, Overflow.SAT_SYM)
+    firmware = tagger_firmware(blocks=1, constituents=4, width=8, hidden=8, activation=act, accumulator=accumulator)
+    emulator = check(firmware, "simd", jets=40)
+    rows = {row.layer: row for row in emulator.explain().rows}
+    assert rows["b0_ff1"].proof == "may wrap; sums in any order"
+    assert not rows["b0_ff1"].arithmetic.startswith("int64")
+
+
+@pytest.mark.parametrize(("seed", "target"), [(1, "simd"), (2, "portable")])
+def test_clean_random_firmware_equals_its_reference(seed: int, target: str) -> None:
+    check(clean_firmware(seed, 12), target, jets=37)
+
+
+@needs_dot8
+def test_targets_agree_on_physical_floats() -> None:
+    firmware = tagger_firmware(blocks=1, constituents=8)
+    x = np.random.default_rng(5).normal(0, 3, (500, 8, 12))
+    fast, portable, exact = (Emulator(firmware, target=target)(x) for target in ("simd", "portable", "exact"))
+    np.testing.assert_array_equal(fast, exact)
+    np.testing.assert_array_equal(portable, exact)
+
+
+def test_the_portable_kernels_run_on_a_processor_without_avx() -> None:
+    """numba told to compile for the x86-64 of 2003: no instruction set may be assumed."""
+    script = """
+import numpy as np
+from tagger_firmware import tagger_firmware
+from random_firmware import random_inputs
+from l1emu.emulator import Emulator, simd
+from l1emu.firmware import reference
+assert simd.features("simd").dot16 == "plain"
+firmware = tagger_firmware(blocks=1, constituents=4, width=8, hidden=8)
+inputs = random_inputs(firmware, 40)
+expected = reference.run(firmware, inputs)
+found = Emulator(firmware, threads=1).raw(inputs)
+np.testing.assert_array_equal(found, expected[firmware.outputs[0].name])
+"""
+    here = os.path.dirname(__file__)
+    environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "PYTHONPATH": here}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
