@@ -42,34 +42,40 @@ template <class T> static void l1emu_dump(const T *values, long count) {
 }
 """
 
+# Names begin with l1emu_ and the arguments have a namespace of their own: an input may be called `jet` or `y1`.
 _MAIN = """
 #include <chrono>
 #include <cstdlib>
 #include <vector>
 
-int main(int argc, char **argv) {
-    if (argc != 5) return 3;
-    const long jets = std::atol(argv[1]);
-    std::FILE *in = std::fopen(argv[3], "rb"), *out = std::fopen(argv[4], "wb");
-    if (!in || !out) return 3;
-    const bool trace = argv[2][0] == 't';
-    std::vector<double> buffer(@INPUT_SIZE@);
-    double seconds = 0;
-    for (long jet = 0; jet < jets; jet++) {
-        if (std::fread(buffer.data(), sizeof(double), buffer.size(), in) != buffer.size()) return 3;
-        const double *next = buffer.data();
+namespace l1emu_arguments {
 @ARGUMENTS@
-        l1emu_dump_file = trace ? out : nullptr;
-        const auto start = std::chrono::steady_clock::now();
+}
+
+int main(int l1emu_argc, char **l1emu_argv) {
+    if (l1emu_argc != 5) return 3;
+    const long l1emu_jets = std::atol(l1emu_argv[1]);
+    std::FILE *l1emu_in = std::fopen(l1emu_argv[3], "rb"), *l1emu_out = std::fopen(l1emu_argv[4], "wb");
+    if (!l1emu_in || !l1emu_out) return 3;
+    const bool l1emu_trace = l1emu_argv[2][0] == 't';
+    std::vector<double> l1emu_buffer(@INPUT_SIZE@);
+    double l1emu_seconds = 0;
+    for (long l1emu_jet = 0; l1emu_jet < l1emu_jets; l1emu_jet++) {
+        const size_t l1emu_count = l1emu_buffer.size();
+        if (std::fread(l1emu_buffer.data(), sizeof(double), l1emu_count, l1emu_in) != l1emu_count) return 3;
+        const double *l1emu_next = l1emu_buffer.data();
+@FILL@
+        l1emu_dump_file = l1emu_trace ? l1emu_out : nullptr;
+        const auto l1emu_start = std::chrono::steady_clock::now();
         @CALL@;
-        seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-        l1emu_dump_file = out;
-        if (!trace) {
+        l1emu_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - l1emu_start).count();
+        l1emu_dump_file = l1emu_out;
+        if (!l1emu_trace) {
 @OUTPUTS@
         }
     }
-    if (std::fclose(out)) return 3;
-    std::printf("%.9g\\n", seconds);
+    if (std::fclose(l1emu_out)) return 3;
+    std::printf("%.9g\\n", l1emu_seconds);
     return 0;
 }
 """
@@ -185,19 +191,22 @@ class CSim:
         return f"{text[: self._end]}{dumps}\n{text[self._end :]}"
 
     def _main(self) -> str:
-        lines = []
+        fill = []
         for variable, declared in zip(self._arguments, self._declared, strict=True):
-            lines.append(f"        static {declared};")
             if variable in self.inputs:
-                kind = declared[: declared.index(variable.name)].strip()
-                lines.append(
-                    f"        for (long i = 0; i < {variable.size}; i++) {variable.name}[i] = {kind}(*next++);"
+                kind = declared[: declared.rindex(f" {variable.name}[")]
+                fill.append(
+                    f"        for (long l1emu_i = 0; l1emu_i < {variable.size}; l1emu_i++)\n"
+                    f"            l1emu_arguments::{variable.name}[l1emu_i] = {kind}(*l1emu_next++);"
                 )
+        arguments = ", ".join(f"l1emu_arguments::{v.name}" for v in self._arguments)
+        outputs = [f"            l1emu_dump(&l1emu_arguments::{v.name}[0], {v.size});" for v in self.outputs]
         filled = {
             "@INPUT_SIZE@": str(sum(v.size for v in self.inputs)),
-            "@ARGUMENTS@": "\n".join(lines),
-            "@CALL@": f"{self._project.name}({', '.join(v.name for v in self._arguments)})",
-            "@OUTPUTS@": "\n".join(f"            l1emu_dump(&{v.name}[0], {v.size});" for v in self.outputs),
+            "@ARGUMENTS@": "\n".join(f"static {declared};" for declared in self._declared),
+            "@FILL@": "\n".join(fill),
+            "@CALL@": f"{self._project.name}({arguments})",
+            "@OUTPUTS@": "\n".join(outputs),
         }
         text = _MAIN
         for key, value in filled.items():

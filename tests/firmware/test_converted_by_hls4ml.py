@@ -1,0 +1,55 @@
+"""Projects that hls4ml itself writes, from small Keras models."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from handmade_projects import need_compiler
+
+import l1emu
+
+
+def convert(folder: Path, backend: str, strategy: str) -> Path:
+    """A model with two inputs and two outputs, of flat and of per-constituent layers."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    pytest.importorskip("tensorflow", reason="hls4ml converts Keras models")
+    hls4ml = pytest.importorskip("hls4ml", reason="hls4ml is not installed")
+    from tensorflow import keras
+    from tensorflow.keras import layers
+
+    keras.utils.set_random_seed(1)
+    jet = layers.Input((3, 4), name="jet")
+    event = layers.Input((5,), name="event")
+    h = layers.Conv1D(6, 1, activation="relu", name="embed")(jet)
+    mean = layers.GlobalAveragePooling1D(name="mean")(h)
+    flat = layers.Dense(4, name="flat")(layers.Flatten(name="flatten")(h))
+    both = layers.Concatenate(name="both")([mean, layers.Dense(4, activation="tanh", name="side")(event)])
+    scores = layers.Activation("softmax", name="scores")(layers.Dense(3, name="classes")(both))
+    model = keras.Model([jet, event], [scores, flat])
+    config = hls4ml.utils.config_from_keras_model(
+        model, granularity="name", backend=backend, default_precision="fixed<14,6>", default_reuse_factor=2
+    )
+    config["Model"]["Strategy"] = strategy
+    for layer in config["LayerName"].values():
+        layer["Strategy"] = strategy
+    project = hls4ml.converters.convert_from_keras_model(
+        model, hls_config=config, output_dir=str(folder), backend=backend, io_type="io_parallel"
+    )
+    project.write()
+    return folder
+
+
+@pytest.mark.parametrize(("backend", "strategy"), [("Vitis", "Latency"), ("Vivado", "Resource")])
+def test_converted_model(tmp_path: Path, backend: str, strategy: str) -> None:
+    need_compiler()
+    project = convert(tmp_path / "p", backend, strategy)
+    fw = l1emu.Firmware.read(project)
+    assert fw.backend == backend
+    assert [(t.name, t.shape) for t in fw.inputs] == [("jet", (3, 4)), ("event", (5,))]
+    assert [t.shape for t in fw.outputs] == [(3,), (4,)]
+    names = {layer.name for layer in fw.layers}
+    assert {"embed", "mean", "flat", "both", "scores", "classes", "side"} <= names
+    found = l1emu.verify(project, jets=200, optimization="-O0")
+    assert found.identical, str(found)
