@@ -1,7 +1,7 @@
 """Compiled kernels on disk: a second process starts without compiling.
 
 The folder is `L1EMU_CACHE_DIR`, else `$XDG_CACHE_HOME/l1emu`, else `~/.cache/l1emu`. Below it, one folder a key:
-the hash of the emulator's own sources and of the versions of l1emu, numba, llvmlite, numpy and Python. numba adds
+the hash of the compiled sources and of the versions of l1emu, numba, llvmlite, numpy and Python. numba adds
 the processor. A folder that is missing, read-only or full costs a compilation and nothing else.
 """
 
@@ -28,6 +28,7 @@ from l1emu import __version__
 from l1emu.files import write_aside
 
 _HERE = Path(__file__).resolve().parent
+_COMPILED = ("kernels.py", "layouts.py", "quantize.py", "simd.py")  # what a generated module is compiled with
 _LOCK = threading.RLock()
 
 
@@ -53,8 +54,8 @@ def key() -> str:
     digest = hashlib.sha256()
     for version in (__version__, numba.__version__, llvmlite.__version__, np.__version__, sys.version):
         digest.update(version.encode())
-    for source in sorted(_HERE.glob("*.py")):
-        digest.update(source.read_bytes())
+    for source in _COMPILED:
+        digest.update((_HERE / source).read_bytes())
     return digest.hexdigest()[:16]
 
 

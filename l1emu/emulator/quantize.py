@@ -99,7 +99,7 @@ def _quantize(
             if odd == 0:
                 continue
         for i in range(n):
-            value = np.float64(x[j, i])
+            value: Any = np.float64(x[j, i])
             if math.isnan(value):
                 return True
             if integer and -0.5 < value < 0.0:
