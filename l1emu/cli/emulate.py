@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -72,7 +74,7 @@ def _read(path: Path, names: list[str]) -> dict[str, NDArray[Any]]:
         loaded = np.load(path, allow_pickle=False)
     except FileNotFoundError:
         raise L1emuError("no such file", path=path) from None
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise L1emuError(f"cannot be read as .npy or .npz: {error}", path=path) from None
     if isinstance(loaded, np.ndarray):
         if len(names) > 1:
@@ -81,7 +83,7 @@ def _read(path: Path, names: list[str]) -> dict[str, NDArray[Any]]:
     with loaded:
         try:
             arrays = {name: loaded[name] for name in loaded.files}
-        except ValueError as error:
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise L1emuError(f"cannot be read: {error}", path=path) from None
     return {names[0]: next(iter(arrays.values()))} if len(names) == len(arrays) == 1 else arrays
 

@@ -22,7 +22,7 @@ from typing import Any
 import llvmlite
 import numba
 import numpy as np
-from numba.core.caching import FunctionCache
+from numba.core.caching import CompileResultCacheImpl, FunctionCache
 
 from l1emu import __version__
 from l1emu.files import write_aside
@@ -32,19 +32,34 @@ _COMPILED = ("kernels.py", "layouts.py", "quantize.py", "simd.py")  # what a gen
 _LOCK = threading.RLock()
 
 
+_TORN = (EOFError, pickle.UnpicklingError, ValueError, KeyError, IndexError, AttributeError)
+
+
+class _OwnFolder(CompileResultCacheImpl):
+    """numba's cache files, in the folder that numba is told and nowhere else."""
+
+    _locator_classes = CompileResultCacheImpl._locator_classes[:1]
+
+
 class _ForgivingCache(FunctionCache):
     """numba's cache, but a full disk or a torn file means compiling again, not an exception."""
 
+    _impl_class = _OwnFolder
+
     def save_overload(self, sig: Any, data: Any) -> None:
         try:
-            super().save_overload(sig, data)
+            try:
+                super().save_overload(sig, data)
+            except _TORN:
+                self.flush()
+                super().save_overload(sig, data)
         except OSError:
             return
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)
-        except (OSError, EOFError, pickle.UnpicklingError, ValueError, KeyError, IndexError):
+        except (OSError, *_TORN):
             return None
 
 

@@ -1,0 +1,90 @@
+"""`l1emu emulate` on files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from random_firmware import random_firmware, random_inputs
+from tagger_firmware import tagger_firmware
+from typer.testing import CliRunner
+
+from l1emu.cli import app
+from l1emu.emulator import Emulator
+from l1emu.errors import L1emuError
+from l1emu.firmware.graph import Firmware
+
+runner = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Firmware]:
+    firmware = tagger_firmware(blocks=1, constituents=4)
+    path = tmp_path_factory.mktemp("emulate") / "tagger.l1fw"
+    firmware.save(path)
+    return path, firmware
+
+
+def test_scores_are_written_and_summarised(saved: tuple[Path, Firmware], tmp_path: Path) -> None:
+    path, firmware = saved
+    x = np.random.default_rng(0).normal(0, 3, (50, 4, 12))
+    np.save(tmp_path / "x.npy", x)
+    scores = tmp_path / "scores.npz"
+    command = ["emulate", str(path), str(tmp_path / "x.npy"), "--output", str(scores), "--target", "exact", "--json"]
+    result = runner.invoke(app, [*command, "--explain"])
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    expected = Emulator(firmware, target="exact")(x)
+    np.testing.assert_array_equal(np.load(scores)["scores_out"], expected)
+    assert document["jets"] == 50
+    assert document["firmware"]["content_hash"] == firmware.content_hash
+    assert document["outputs"]["scores_out"]["max"] == expected.max(axis=0).tolist()
+    assert [row["layer"] for row in document["explain"]["layers"]] == [layer.name for layer in firmware.layers]
+
+
+def test_several_inputs_come_by_name_and_raw(tmp_path: Path) -> None:
+    firmware = next(f for f in (random_firmware(seed, 3) for seed in range(99)) if len(f.inputs) == 2)
+    firmware.save(tmp_path / "f.l1fw")
+    inputs = random_inputs(firmware, 5)
+    np.savez(tmp_path / "x.npz", **inputs)
+    command = ["emulate", str(tmp_path / "f.l1fw"), str(tmp_path / "x.npz"), "--raw", "--target", "exact"]
+    result = runner.invoke(app, [*command, "--output", str(tmp_path / "y.npz")])
+    assert result.exit_code == 0, result.output
+    assert "5 jets" in result.stdout
+    found = Emulator(firmware, target="exact").raw(inputs)
+    expected = found if isinstance(found, dict) else {firmware.outputs[0].name: found}
+    with np.load(tmp_path / "y.npz") as written:
+        assert set(written.files) == set(expected)
+        for name, values in expected.items():
+            np.testing.assert_array_equal(written[name], values)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda folder: folder / "absent.npy", "no such file"),
+        (lambda folder: _written(folder / "text.npy", b"not numpy"), "cannot be read"),
+        (lambda folder: _written(folder / "torn.npz", b"PK\x03\x04 torn"), "cannot be read"),
+    ],
+)
+def test_bad_inputs_are_refused_by_name(
+    saved: tuple[Path, Firmware], tmp_path: Path, make: object, message: str
+) -> None:
+    inputs = make(tmp_path)  # type: ignore[operator]
+    result = runner.invoke(app, ["emulate", str(saved[0]), str(inputs), "--target", "exact"])
+    assert isinstance(result.exception, L1emuError)
+    assert message in str(result.exception)
+    assert inputs.name in str(result.exception)
+
+
+def _written(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def test_nothing_to_do_is_an_error(saved: tuple[Path, Firmware]) -> None:
+    result = runner.invoke(app, ["emulate", str(saved[0])])
+    assert isinstance(result.exception, L1emuError)
+    assert "--explain" in str(result.exception)
