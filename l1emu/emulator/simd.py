@@ -9,7 +9,6 @@ as its registers need; dot products, saturating packs and byte look-ups have ver
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -231,8 +230,10 @@ def clear_tie(typing: Any, rounded: Any, biased: Any, bits: Any) -> Any:
     return vector(vector, vector, bits), code
 
 
-dot8 = _call("llvm.x86.avx512.vpdpbusd.512", [_V32, _V8, _V8], _V32)
-dot16_vnni = _call("llvm.x86.avx512.vpdpwssd.512", [_V32, _V16, _V16], _V32)
+# LLVM 22 gave these intrinsics the types of what they multiply; before, all was int32.
+_TYPED = llvmlite.binding.llvm_version_info[0] >= 22
+dot8 = _call("llvm.x86.avx512.vpdpbusd.512", [_V32, _V8, _V8] if _TYPED else [_V32] * 3, _V32)
+dot16_vnni = _call("llvm.x86.avx512.vpdpwssd.512", [_V32, _V16, _V16] if _TYPED else [_V32] * 3, _V32)
 
 
 def _dot16(pieces: int, name: str | None) -> Any:
@@ -371,8 +372,3 @@ DOT16: dict[str, Callable[..., Any]] = {
     "avx2": dot16_avx2,
     "plain": dot16_plain,
 }
-
-
-def chosen(environment: str = "L1EMU_TARGET") -> str | None:
-    """The target that the environment asks for, if any."""
-    return os.environ.get(environment) or None

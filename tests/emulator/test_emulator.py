@@ -15,6 +15,8 @@ from tagger_firmware import tagger_firmware
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
 from l1emu.firmware.graph import Firmware
+from l1emu.fixedpoint import FixedPoint
+from l1emu.layers import Merge, Tensor
 
 
 def every_tensor(firmware: Firmware, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -168,6 +170,14 @@ def test_options_are_checked(tagger: Firmware) -> None:
         Emulator(tagger, target="abacus")
     with pytest.raises(L1emuError, match="threads"):
         Emulator(tagger, threads=0)
+
+
+def test_values_beyond_64_bits_are_refused_by_the_layer() -> None:
+    wide = FixedPoint(40, 20)
+    x, y = Tensor("x", (2,), wide), Tensor("y", (2,), wide)
+    layer = Merge("product", (x, x), y, "multiply")
+    with pytest.raises(L1emuError, match="product: values wider"):
+        Emulator(Firmware("wide", "Vitis", (x,), (y,), (layer,)))
 
 
 def test_explain_counts_every_multiplication(emulator: Emulator) -> None:

@@ -57,14 +57,18 @@ def test_a_lossy_saturating_transformer_mixes_exact_and_packed_kernels() -> None
     assert kinds & {"bytes", "int16"}
 
 
-def test_a_wrapping_accumulator_is_clean() -> None:
+@pytest.mark.parametrize("blocks", [0, pytest.param(1, marks=pytest.mark.exhaustive)])
+def test_a_wrapping_accumulator_is_clean(blocks: int) -> None:
     accumulator = FixedPoint(13, 2)  # many sums wrap, no product is rounded
     act = FixedPoint(8, 4, True, Rounding.RND_CONV, Overflow.SAT_SYM)
-    firmware = tagger_firmware(blocks=1, constituents=4, width=8, hidden=8, activation=act, accumulator=accumulator)
+    firmware = tagger_firmware(
+        blocks=blocks, constituents=4, width=8, hidden=8, activation=act, accumulator=accumulator
+    )
     emulator = check(firmware, "simd", jets=40)
     rows = {row.layer: row for row in emulator.explain().rows}
-    assert rows["b0_ff1"].proof == "may wrap; sums in any order"
-    assert not rows["b0_ff1"].arithmetic.startswith("int64")
+    for name in ["embedding", "b0_qk"][: blocks + 1]:
+        assert rows[name].proof == "may wrap; sums in any order"
+        assert not rows[name].arithmetic.startswith("int64")
 
 
 @pytest.mark.parametrize(("seed", "target"), [(1, "simd"), (2, "portable")])
