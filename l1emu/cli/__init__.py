@@ -6,7 +6,6 @@ import sys
 from importlib import import_module
 from typing import Annotated, Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -30,10 +29,10 @@ VERBS = {
 class _Verbs(TyperGroup):
     """Verbs that are imported when they are called: `l1emu --help` loads neither numba nor TensorFlow."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return list(VERBS)
 
-    def get_command(self, ctx: click.Context, name: str) -> Any:
+    def get_command(self, ctx: Any, name: str) -> Any:
         if name not in VERBS:
             return None
         module = import_module(f"l1emu.cli.{name}")
@@ -42,7 +41,7 @@ class _Verbs(TyperGroup):
         command = typer.main.get_command(single)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Verbs"):
             formatter.write_dl(list(VERBS.items()))
 
