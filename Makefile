@@ -5,6 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
+MAKEFLAGS += --no-print-directory
+
 .PHONY: run test test-all lint bench clean
 
 run: $(VENV)/.core
