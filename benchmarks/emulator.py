@@ -2,9 +2,10 @@
 
     python benchmarks/emulator.py [FIRMWARE] [--project PROJECT] [--recipe RECIPE] [--json]
 
-FIRMWARE is a saved firmware file or an hls4ml project, by default that of the default tagger. With a PROJECT (or
-where FIRMWARE is one) its C++ is built with -O3 and timed. With a RECIPE and the `train` extra, batched QKeras is
-timed. Every figure is the best of several runs, compilation excluded.
+FIRMWARE is a saved firmware file or an hls4ml project. With a PROJECT (or where FIRMWARE is one) its C++ is built with
+-O3 and timed. With a RECIPE and the `train` extra, batched QKeras is timed. Without arguments it is the default tagger,
+converted to a project in a scratch folder for this (extra `train`). Every figure is the best of several runs,
+compilation excluded.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +35,8 @@ from l1emu.emulator.csim import CSim  # noqa: E402
 from l1emu.errors import L1emuError  # noqa: E402
 from l1emu.firmware import Firmware, reference  # noqa: E402
 from l1emu.resources import resource  # noqa: E402
+
+DEFAULT = "models/jet-tagger"
 
 # The AVX2 machine that portable kernels are also compiled for, in a process of its own.
 AVX2 = {
@@ -145,6 +149,15 @@ def measure(path: str, project: str | None, recipe: Path | None, jets: int) -> d
     return {"firmware": firmware.name, "macs": macs, "ceiling": ceiling(), "jets_per_second": rows, "notes": notes}
 
 
+def converted(scratch: Path) -> str | None:
+    """The default tagger's hls4ml project, written below `scratch`; None where the `train` extra is missing."""
+    project = str(scratch / "project")
+    tagger = str(resource(DEFAULT))
+    command = [sys.executable, "-c", "from l1emu.cli import main; main()", "convert", tagger, "--output", project]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return project if done.returncode == 0 else None
+
+
 def table(result: dict[str, Any]) -> Table:
     """The measurements for people."""
     rows, macs = result["jets_per_second"], result["macs"]
@@ -172,13 +185,19 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
     try:
-        path = options.firmware or str(resource("models/jet-tagger/firmware.l1fw"))
+        path = options.firmware or str(resource(f"{DEFAULT}/tagger.l1fw"))
         if options.only:
             firmware = Firmware.read(path)
             rate = emulator_rate(firmware, inputs(firmware, options.jets), options.only)
             print(json.dumps({"target": options.only, "jets_per_second": rate}))
             return
-        result = measure(path, options.project, options.recipe, options.jets)
+        if options.firmware:
+            result = measure(path, options.project, options.recipe, options.jets)
+        else:
+            with tempfile.TemporaryDirectory() as scratch:
+                project = options.project or converted(Path(scratch))
+                recipe = options.recipe or resource(f"{DEFAULT}/recipe.yaml")
+                result = measure(path, project, recipe, options.jets)
     except L1emuError as error:
         sys.exit(f"benchmark: {error}")
     if options.json:
