@@ -25,6 +25,9 @@ VERBS = {
     "rates": "trigger rate against signal efficiency",
 }
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 and the number of the signal."""
+
 
 class _Verbs(TyperGroup):
     """Verbs that are imported when they are called: `l1emu --help` loads neither numba nor TensorFlow."""
@@ -71,6 +74,8 @@ def main() -> None:
     except L1emuError as error:
         print(f"l1emu: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as stop:
+        if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:  # what typer makes of Ctrl-C
+            raise
         print("l1emu: interrupted; nothing half-written is left behind", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)

@@ -34,7 +34,7 @@ def run(
         print_json({"output": str(results.folder)} | results.document)
     else:
         _show(results.document)
-        print(results.folder)
+        print(results.folder.resolve())
     if not results.passed:
         raise typer.Exit(1)
 

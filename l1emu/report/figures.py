@@ -36,7 +36,6 @@ _STYLE = {
     "legend.fontsize": 15,
     "figure.dpi": 100,
     "savefig.dpi": 130,
-    "savefig.bbox": "tight",
     "pdf.fonttype": 42,
     "svg.hashsalt": "l1emu",
 }
@@ -58,6 +57,8 @@ def save(draw: Draw, document: Document, path: Path) -> bytes:
     with mpl.rc_context(_STYLE):
         figure = draw(document)
         FigureCanvasAgg(figure)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # laid out once, for both formats
         png = io.BytesIO()
         figure.savefig(png, format="png")
         with write_aside(path.with_suffix(".png")) as aside:
@@ -185,7 +186,7 @@ def draw_stream(document: Document) -> Figure:
     x = np.asarray(stream["histogram"]["latency_ns"]) / 1e3
     n = np.asarray(stream["histogram"]["crossings"], float)
     budget = stream["budget_ns"] / 1e3
-    low = x.min() - 0.05
+    low = min(budget, x.min()) - 0.05
     edges = np.linspace(low, max(budget, x.max()) + 0.05, 161)
     counts, _ = np.histogram(x, edges, weights=n)
     share = counts / n.sum()
@@ -224,7 +225,7 @@ def draw_scores(document: Document) -> Figure:
         y, error = np.asarray(h["fraction"]), np.asarray(h["error"])
         if not h["jets"]:
             continue
-        colour = (COLOURS[2], COLOURS[0], COLOURS[4])[i % 3]
+        colour = (COLOURS[2], COLOURS[4], COLOURS[0], COLOURS[3])[i % 4]
         mplhep.histplot(y, edges, ax=ax, histtype="step", color=colour, linewidth=2, label=f"{name} ({h['jets']:,})")
         ax.errorbar(centres, y, error, fmt="none", ecolor=colour, elinewidth=1)
         smallest = min(smallest, *y[y > 0])

@@ -17,21 +17,20 @@ ABS_ETA_MAX = 2.4
 
 
 def score_histograms(signal: TaggedSample, minbias: TaggedSample) -> dict[str, Any]:
-    """The b score of jets that a seed may use, for JSON: counts and their errors for each kind of jet.
+    """The b score of jets that a seed may use, for JSON: fractions and their errors for each kind of jet.
 
-    With truth: b jets of the signal, and from min-bias light jets (quarks u, d, s and gluons) of the hard collision
-    and jets that match none of its generator jets, mostly pile-up. Without: jets of the signal and of min-bias.
-    Min-bias jets weigh as their crossing does.
+    Of the signal, where it has truth: jets that match a generator b jet of the hard collision, and jets that match
+    none, mostly pile-up; else all jets. Of min-bias, where it has truth: light jets (quarks u, d, s and gluons) and
+    jets without a match; else all jets. Min-bias jets weigh as their crossing does.
     """
     kinds: dict[str, tuple[TaggedSample, ak.Array]] = {}
-    if "flavour" in signal.jets.fields and "flavour" in minbias.jets.fields:
-        of_minbias = minbias.jets.flavour
-        kinds["b jets, signal"] = (signal, signal.jets.flavour == 0)
-        kinds["light jets, min-bias"] = (minbias, (of_minbias == 2) | (of_minbias == 3))
-        kinds["unmatched jets, min-bias"] = (minbias, of_minbias == UNMATCHED)
-    else:
-        kinds["all jets, signal"] = (signal, signal.jets.pt >= 0)
-        kinds["all jets, min-bias"] = (minbias, minbias.jets.pt >= 0)
+    for tagged, name, flavours, matched in ((signal, "signal", (0,), "b"), (minbias, "min-bias", (2, 3), "light")):
+        if "flavour" not in tagged.jets.fields:
+            kinds[f"all jets, {name}"] = (tagged, tagged.jets.pt >= 0)
+            continue
+        found = tagged.jets.flavour
+        kinds[f"{matched} jets, {name}"] = (tagged, sum((found == f for f in flavours[1:]), found == flavours[0]))
+        kinds[f"unmatched jets, {name}"] = (tagged, found == UNMATCHED)
     return {
         "score": SCORE,
         "min_pt_gev": MIN_PT_GEV,

@@ -1,0 +1,141 @@
+"""The report: figures and tables hold the numbers of the results, and the page needs nothing outside it."""
+
+from __future__ import annotations
+
+import html.parser
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "study"))
+from study_toys import write_toy_study
+
+from l1emu.report.figures import FIGURES
+from l1emu.report.page import microseconds, number, percent, render
+from l1emu.study import Results, run_study
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    folder = tmp_path_factory.mktemp("report")
+    return run_study(write_toy_study(folder / "toy"), folder / "results")
+
+
+class Links(html.parser.HTMLParser):
+    """Everything that a browser would load or follow, and whether tags are closed in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.open: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "data", "action", "srcset")]
+        if tag not in ("meta", "img", "br", "link", "input"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def test_the_page_is_whole_and_loads_nothing(made: Results) -> None:
+    page = (made.folder / "report.html").read_text(encoding="utf-8")
+    links = Links()
+    links.feed(page)
+    assert links.open == []
+    assert links.addresses
+    assert all(address.startswith("data:image/png;base64,") for address in links.addresses)
+    for word in ("http:", "https:", "url(", "@import", "<script"):
+        assert word not in page
+    assert 'name="viewport"' in page
+    text = " ".join(links.text)
+    document = made.document
+    for answer in (
+        "Which jets would be tagged, bit for bit?",
+        "Does the budget hold?",
+        "What rate buys how much efficiency?",
+        document["manifest"]["normalisation"]["text"],
+        document["manifest"]["files"]["firmware"]["sha256"],
+        f"{100 * document['comparison']['seeds'][2]['efficiency']:.1f} % at 100 kHz",
+        "unverified",
+    ):
+        assert answer in text
+
+
+def test_a_wrong_emulation_and_a_broken_budget_cannot_be_overlooked(made: Results) -> None:
+    document: dict[str, Any] = json.loads(json.dumps(made.document))
+    document["emulation"] |= {"identical": False, "mismatches": 3, "first_difference": "layer <b>dense</b>"}
+    document["budget"] |= {"passed": False, "reasons": ["the chain takes 600 crossings of 500"]}
+    page = render(document, {})
+    assert "The emulation is wrong" in page
+    assert "layer &lt;b&gt;dense&lt;/b&gt;" in page
+    assert "the chain takes 600 crossings of 500" in page
+    assert "No: " in page
+
+
+def test_tables_hold_the_values_behind_the_figures(made: Results) -> None:
+    tables = made.folder / "tables"
+    for name in {figure.table for figure in FIGURES.values()}:
+        assert (tables / f"{name}.csv").is_file()
+    rate = pd.read_csv(tables / "rate.csv")
+    assert len(rate) == len(made.document["rate"])
+    assert rate["rate_khz"].to_list() == pytest.approx([p["rate_khz"] for p in made.document["rate"]])
+    budget = pd.read_csv(tables / "budget.csv")
+    assert budget["crossings"].sum() == 500
+    assert budget["source"].str.len().min() > 0
+    scores = pd.read_csv(tables / "scores.csv")
+    counted = {name: kind["jets"] for name, kind in made.document["scores"]["kinds"].items()}
+    assert max(counted.values()) > 0
+    for name, kind in scores.groupby("jets"):
+        assert kind["fraction"].sum() == pytest.approx(1 if counted[name] else 0)
+
+
+@pytest.mark.parametrize("name", list(FIGURES))
+def test_figures_are_drawn_and_not_empty(made: Results, name: str) -> None:
+    png = made.folder / "figures" / f"{name}.png"
+    image = mpl.image.imread(png)
+    assert min(image.shape[:2]) > 500
+    assert np.std(image[..., :3]) > 0.05
+    assert (made.folder / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+    assert png.stat().st_size < 500_000
+
+
+def test_the_curves_are_the_numbers(made: Results) -> None:
+    document = made.document
+    figure = FIGURES["efficiency_vs_rate"].draw(document)
+    ax = figure.axes[0]
+    for seed, line in zip(document["comparison"]["seeds"], ax.get_lines(), strict=False):
+        points = [p for p in document["rate"] if p["seed"] == seed["seed"]]
+        drawn = set(zip(*(np.round(np.asarray(v, float), 9) for v in line.get_data()), strict=True))
+        wanted = {(round(p["rate_khz"], 9), round(p["efficiency"], 9)) for p in points}
+        if line.get_label() == seed["seed"]:
+            assert drawn
+            assert drawn <= wanted
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["HT", "four jets", "two b"]
+    bars = FIGURES["budget"].draw(document).axes[0].patches
+    stages = document["budget"]["stages"]
+    hatched = [bar for bar in bars if bar.get_hatch()]
+    held = next(s for s in stages if s["tagger_slice"] is not None)
+    unverified = sum(s["status"] == "unverified" for s in stages) + (
+        document["budget"]["tagger"]["status"] == "unverified"
+    )
+    assert held["status"] == "unverified"
+    assert len(hatched) == unverified
+    assert max(bar.get_x() + bar.get_width() for bar in bars) * 1e3 == pytest.approx(stages[-1]["end_ns"])
+
+
+def test_numbers_are_written_for_people() -> None:
+    assert percent(0.12345) == "12.3"
+    assert (number(0), number(12.345), number(123456.0, 2), number(1e-7, 2)) == ("0", "12.3", "123,456", "1e-07")
+    assert microseconds(12475.3) == "12.48"

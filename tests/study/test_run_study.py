@@ -1,0 +1,350 @@
+"""A whole study on toy samples: every number of the results is recomputed another way."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import pytest
+import yaml
+from study_toys import STRATA, toy_firmware, toy_study, write_golden
+
+from l1emu.cli import main
+from l1emu.errors import L1emuError
+from l1emu.events.jets import build_jets
+from l1emu.events.sample import read_sample
+from l1emu.files import sha256_file
+from l1emu.firmware import Firmware
+from l1emu.firmware.reference import run as reference
+from l1emu.study import Results, read_study, run_study
+from l1emu.study.run import crossing_source, load_emulator, measure
+from l1emu.study.tagging import SCORES
+
+POINT = {"seed", "threshold", "rate_khz", "rate_khz_error", "efficiency", "efficiency_low", "efficiency_high"}
+
+
+def reference_jets(path: Path) -> ak.Array:
+    """Jets and scores of a sample with the plain integer reference in the place of the emulator."""
+    batch = read_sample(path).read()
+    jets = build_jets(batch.candidates, max_jets=16, min_pt_gev=15.0)
+    scores = reference(toy_firmware(), jets.features.astype(np.int64))["y"] / 4096
+    table = jets.table()
+    for i, name in enumerate(SCORES):
+        table[name] = ak.unflatten(scores[:, i], jets.counts)
+    return table
+
+
+def four_jets_two_b(jets: ak.Array, threshold: float) -> list[bool]:
+    """The tagged seed, crossing by crossing."""
+    found = []
+    for crossing in ak.to_list(jets):
+        chosen = [j for j in crossing if j["pt"] >= threshold and abs(j["eta"]) < 2.4]
+        found.append(len(chosen) >= 4 and sum(j["tag_b"] >= 0.5 for j in chosen) >= 2)
+    return found
+
+
+def test_the_keys_that_others_rely_on(results: Results) -> None:
+    document = json.loads((results.folder / "results.json").read_text())
+    assert document == results.document
+    for point in document["rate"]:
+        assert {
+            "seed",
+            "threshold",
+            "rate_khz",
+            "rate_khz_error",
+            "efficiency",
+            "efficiency_low",
+            "efficiency_high",
+        } <= set(point)
+        assert point["efficiency_low"] <= point["efficiency"] <= point["efficiency_high"]
+    assert {p["seed"] for p in document["rate"]} == {"HT", "four jets", "two b"}
+    assert {"budget_ns", "used_ns", "slack_ns", "late_fraction"} <= set(document["latency"])
+    assert {"jets", "mismatches", "jets_per_second"} <= set(document["emulation"])
+    assert document["latency"]["slack_ns"] == pytest.approx(
+        document["latency"]["budget_ns"] - document["latency"]["used_ns"]
+    )
+    for key in ("manifest", "comparison", "stream", "budget"):
+        assert document[key]
+
+
+def test_rates_and_efficiencies_are_those_of_a_loop_over_reference_jets(results: Results, toy: Path) -> None:
+    background, wanted = reference_jets(toy.parent / "minbias.root"), reference_jets(toy.parent / "signal.root")
+    weight = np.repeat([p / n for _, p, n in STRATA], [n for _, _, n in STRATA])
+    for threshold in (15.0, 18.0, 30.0):
+        point = next(p for p in results.document["rate"] if p["seed"] == "two b" and p["threshold"] == threshold)
+        accepted = four_jets_two_b(background, threshold)
+        assert point["accepted_crossings"] == sum(accepted)
+        assert point["rate_khz"] == pytest.approx(2748 * 11.2455 * np.dot(weight, accepted))
+        assert point["efficiency"] == np.mean(four_jets_two_b(wanted, threshold))
+    assert results.document["emulation"]["jets"] == ak.count(background.pt) + ak.count(wanted.pt)
+
+
+def test_the_tagged_seed_keeps_more_at_equal_rate(results: Results) -> None:
+    comparison = results.document["comparison"]
+    assert comparison["target_khz"] == 100
+    assert "2748 colliding bunches" in comparison["normalisation"]
+    assert [s["rate_khz"] for s in comparison["seeds"]] == pytest.approx([100] * 3)
+    assert [(g["seed"], g["reference"]) for g in comparison["gains"]] == [("two b", "HT"), ("two b", "four jets")]
+    for g in comparison["gains"]:
+        assert g["difference"] > 0
+        assert g["significance"] == pytest.approx(g["difference"] / g["difference_error"])
+    points = results.document["working_points"]["points"]
+    assert [p["minimum"] for p in points] == [0.3, 0.7]
+    assert all(p["signal_crossings"] == 100 for p in points)  # one half of them
+
+
+def test_golden_vectors_and_budget(results: Results) -> None:
+    emulation = results.document["emulation"]
+    assert (emulation["golden_jets"], emulation["mismatches"], emulation["identical"]) == (300, 0, True)
+    assert emulation["golden_layers"] == 1
+    budget = results.document["budget"]
+    assert budget["passed"] is True
+    assert budget["used_ns"] == results.document["latency"]["used_ns"]
+    assert results.passed
+
+
+def test_the_stream_sees_the_jets_and_accepts_of_the_crossings(results: Results, toy: Path) -> None:
+    file = read_study(toy)
+    measured = measure(file, load_emulator(file))
+    source = crossing_source(measured, "two b")
+    jets = reference_jets(toy.parent / "minbias.root")
+    threshold = next(s["threshold"] for s in results.document["comparison"]["seeds"] if s["seed"] == "two b")
+    assert source.n_jets.tolist() == ak.num(jets.pt).to_list()
+    assert source.accept.tolist() == four_jets_two_b(jets, threshold)
+    assert source.probability.sum() == pytest.approx(1)
+    stream = results.document["stream"]
+    assert stream["colliding"] == 2748
+    assert stream["tagger"]["copies"] == results.document["budget"]["throughput"]["copies"]
+    assert stream["tagger"]["latency_cycles"] == results.document["budget"]["tagger"]["latency_cycles"]
+
+
+def test_the_manifest_names_what_went_in_and_nothing_of_this_machine(results: Results, toy: Path) -> None:
+    manifest = results.document["manifest"]
+    for role, name in (("study", "study.yaml"), ("minbias", "minbias.root"), ("firmware", "tagger.l1fw")):
+        assert manifest["files"][role] == {"name": name, "sha256": sha256_file(toy.parent / name)}
+    assert {"study", "minbias", "signal", "firmware", "golden", "budget", "timing", "topology"} == set(
+        manifest["files"]
+    )
+    assert manifest["firmware_content_hash"] == Firmware.read(toy.parent / "tagger.l1fw").content_hash
+    assert manifest["dependencies"]["numpy"] == np.__version__
+    assert manifest["seeds"]["bootstrap"] == 4
+    assert manifest["normalisation"]["colliding_rate_khz"] == pytest.approx(2748 * 11.2455)
+    text = (results.folder / "results.json").read_text() + (results.folder / "report.html").read_text()
+    assert str(toy.parent) not in text
+    assert str(Path.home()) not in text
+
+
+def test_equal_input_gives_equal_numbers(results: Results, toy: Path, tmp_path: Path) -> None:
+    again = run_study(toy, tmp_path / "again").document
+    for key in ("rate", "comparison", "working_points", "latency", "budget", "scores"):
+        assert again[key] == results.document[key]
+    assert again["stream"]["digest"] == results.document["stream"]["digest"]
+
+
+def changed(toy: Path, folder: Path, change: dict[str, Any]) -> Path:
+    """The toy study with other values; `a.b` names the key b of a."""
+    shutil.copytree(toy.parent, folder)
+    data = toy_study()
+    for key, value in change.items():
+        *path, last = key.split(".")
+        inner: Any = data
+        for part in path:
+            inner = inner[int(part)] if isinstance(inner, list) else inner[part]
+        inner[last] = value
+    study = folder / "study.yaml"
+    study.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
+    return study
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a call of the command line gave."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Call = Callable[..., Done]
+
+
+@pytest.fixture
+def l1emu(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """The command line, called as the console script calls it, in a folder."""
+
+    def call(*arguments: str | Path, cwd: Path) -> Done:
+        monkeypatch.chdir(cwd)
+        monkeypatch.setattr(sys, "argv", ["l1emu", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        out, err = capsys.readouterr()
+        return Done(int(stopped.value.code or 0), out, err)
+
+    return call
+
+
+def test_wrong_golden_values_are_found_and_said_loudly(toy: Path, tmp_path: Path, l1emu: Call) -> None:
+    study = changed(toy, tmp_path / "study", {})
+    golden = tmp_path / "study" / "golden.npz"
+    arrays = dict(np.load(golden))
+    arrays["outputs"][[7, 9], 0] ^= 1
+    np.savez(golden, **arrays)
+    done = l1emu("run", study, "-o", "out", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "THE EMULATION DIFFERS" in done.stdout
+    assert done.stdout.splitlines()[-1] == str(tmp_path / "out")
+    document = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert document["emulation"]["mismatches"] == 2
+    assert document["emulation"]["first_difference"].startswith("output of jet 7, value 0")
+    arrays["digest"] = np.array(["0" * 64])
+    np.savez(golden, **arrays)
+    assert run_study(study, tmp_path / "out").document["emulation"]["first_difference"] == "layer scores"
+
+
+def test_a_budget_that_does_not_hold_is_an_answer_with_exit_code_1(toy: Path, tmp_path: Path, l1emu: Call) -> None:
+    stated = {"tagger": "slow", "latency_cycles": 2000, "interval_cycles": 20, "clock_mhz": 360.0, "origin": "a guess"}
+    study = changed(
+        toy, tmp_path / "study", {"latency": {"budget": "budgets/cms-phase2.yaml", "stated": stated, "copies": 8}}
+    )
+    done = l1emu("run", study, "--json", cwd=tmp_path)
+    document = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert document["output"] == "results"
+    assert document["budget"]["passed"] is False
+    assert document["stream"]["tagger"]["copies"] == 8
+    assert document["stream"]["tagger"]["latency_cycles"] == 2000
+
+
+def test_the_last_line_is_the_folder_and_rates_prints_its_table(toy: Path, tmp_path: Path, l1emu: Call) -> None:
+    done = l1emu("run", toy, "--output", tmp_path / "here", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1] == str(tmp_path / "here")
+    assert done.stderr == ""
+    rates = l1emu("rates", toy, cwd=tmp_path)
+    assert rates.returncode == 0
+    assert "seeds at 100 kHz" in rates.stdout
+    assert "2748 colliding" in rates.stdout
+    document = json.loads(l1emu("rates", toy, "--json", cwd=tmp_path).stdout)
+    assert document["rate"] == json.loads((tmp_path / "here" / "results.json").read_text())["rate"]
+
+
+def flip_byte(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0x10
+    path.write_bytes(data)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+
+
+@pytest.mark.parametrize(
+    ("change", "damage", "message"),
+    [
+        ({"sampels": {}}, None, "key sampels: unknown key: got 'sampels'; expected 'samples'"),
+        ({"rate.target_khz": -1}, None, "key rate.target_khz: wrong value: got -1"),
+        ({"stream.accepts": "three jets"}, None, "stream.accepts names the seed 'three jets'; expected one of 'HT'"),
+        ({"seeds.0.scan.step": 9000}, None, "a step of 9000 leaves one threshold"),
+        ({"seeds.2.jets.tags.0.score": "tag_top"}, None, "the tagger has no score 'tag_top'; expected one of tag_b"),
+        ({"working_points.seed": "HT"}, None, "working_points.seed 'HT' has no fixed minimum score"),
+        ({"latency.report": "x"}, None, "2 sources of the tagger's timing; expected exactly one"),
+        ({"samples.minbias": "minbais.root"}, None, "study.yaml: no such file: got 'minbais.root'"),
+        ({"samples.minbias": "signal.root"}, None, "signal.root: samples.minbias: not a minbias sample"),
+        ({"rate.target_khz": 1e9}, None, "seed HT: no scanned threshold gives this rate"),
+        ({}, ("tagger.l1fw", flip_byte), "tagger.l1fw"),
+        ({}, ("minbias.root", cut), "minbias.root: the file is truncated"),
+        ({}, ("golden.npz", cut), "golden.npz: the golden vectors are damaged"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    toy: Path, tmp_path: Path, l1emu: Call, change: dict[str, Any], damage: Any, message: str
+) -> None:
+    study = changed(toy, tmp_path / "study", change)
+    if damage is not None:
+        damage[1](study.parent / damage[0])
+    done = l1emu("run", study, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert message in done.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["study"]
+
+
+def test_a_report_without_latency_and_a_budget_that_is_too_long(toy: Path, tmp_path: Path, l1emu: Call) -> None:
+    study = changed(toy, tmp_path / "study", {"latency": {"budget": "budget.yaml", "report": "csynth.xml"}})
+    shipped = yaml.safe_load(read_study(toy).file("budgets/cms-phase2.yaml").read_text())
+    (study.parent / "budget.yaml").write_text(yaml.safe_dump(shipped, sort_keys=False))
+    (study.parent / "csynth.xml").write_text(
+        "<profile><ReportVersion><Version>2023.2</Version></ReportVersion>"
+        "<UserAssignments><TopModelName>tagger</TopModelName></UserAssignments></profile>"
+    )
+    done = l1emu("run", study, cwd=tmp_path)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "csynth.xml" in done.stderr
+    shipped["stages"][0]["crossings"] += 400
+    (study.parent / "budget.yaml").write_text(yaml.safe_dump(shipped, sort_keys=False))
+    done = l1emu("run", study, cwd=tmp_path)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "budget.yaml" in done.stderr
+    assert "900 crossings" in done.stderr
+
+
+def test_golden_vectors_of_another_firmware_are_refused(toy: Path, tmp_path: Path) -> None:
+    study = changed(toy, tmp_path / "study", {})
+    toy_tagger = toy_firmware()
+    layer = replace(toy_tagger.layers[0], bias=np.ones(toy_tagger.outputs[0].size, np.int64))
+    other = replace(toy_tagger, layers=(layer,))
+    write_golden(study.parent / "golden.npz", other)
+    with pytest.raises(L1emuError, match="golden vectors of another firmware"):
+        run_study(study, tmp_path / "out")
+
+
+def test_a_folder_with_other_files_is_not_replaced(toy: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("years of work")
+    with pytest.raises(L1emuError, match="holds other files"):
+        run_study(toy, tmp_path / "mine")
+    with pytest.raises(L1emuError, match="this is a file"):
+        run_study(toy, tmp_path / "mine" / "thesis.tex")
+    assert (tmp_path / "mine" / "thesis.tex").read_text() == "years of work"
+
+
+def test_an_interrupted_run_leaves_the_old_result_whole_and_nothing_else(toy: Path, tmp_path: Path) -> None:
+    """Interrupted again and again, later each time, until a run gets through: before, during and after the writing."""
+    study = changed(toy, tmp_path / "study", {})
+    out = tmp_path / "out"
+    run_study(study, out)
+    before = {p.relative_to(out): p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    seen = set()
+    for tenths in (5, 20, 30, 35, 40, 45, 50):
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from l1emu.cli import main; main()", "run", str(study), "-o", str(out)],
+            cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        time.sleep(tenths / 10)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate()
+        seen.add(process.returncode)
+        assert sorted(os.listdir(tmp_path)) == ["out", "study"]
+        if process.returncode == 0:
+            break
+        if tenths > 10:  # earlier, Python itself may be interrupted while it imports
+            assert process.returncode == 130
+            assert errors == "l1emu: interrupted; nothing half-written is left behind\n"
+        assert {p.relative_to(out): p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+    assert seen - {0}
