@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def read_arrays(path: Path, names: list[str]) -> dict[str, npt.NDArray[Any]]:
     with loaded:
         try:
             arrays = {name: loaded[name] for name in loaded.files}
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise L1emuError(f"cannot be read: {error}", path=path) from None
     if len(names) == len(arrays) == 1:
         return {names[0]: next(iter(arrays.values()))}

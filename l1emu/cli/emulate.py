@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +10,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from l1emu.cli.arrays import read_arrays
 from l1emu.cli.options import Json, console, print_json
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
@@ -47,7 +46,7 @@ def emulate(
         if not as_json:
             console().print(explanation.table())
     if inputs is not None:
-        arrays = _read(inputs, [tensor.name for tensor in emulator.firmware.inputs])
+        arrays = read_arrays(inputs, [tensor.name for tensor in emulator.firmware.inputs])
         begin = time.perf_counter()
         found = emulator.raw(arrays) if raw else emulator(arrays)
         seconds = time.perf_counter() - begin
@@ -67,25 +66,6 @@ def emulate(
             _print(document)
     if as_json:
         print_json(document)
-
-
-def _read(path: Path, names: list[str]) -> dict[str, NDArray[Any]]:
-    try:
-        loaded = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise L1emuError("no such file", path=path) from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise L1emuError(f"cannot be read as .npy or .npz: {error}", path=path) from None
-    if isinstance(loaded, np.ndarray):
-        if len(names) > 1:
-            raise L1emuError("one array for several inputs", path=path, expected=f"an .npz with {', '.join(names)}")
-        return {names[0]: loaded}
-    with loaded:
-        try:
-            arrays = {name: loaded[name] for name in loaded.files}
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise L1emuError(f"cannot be read: {error}", path=path) from None
-    return {names[0]: next(iter(arrays.values()))} if len(names) == len(arrays) == 1 else arrays
 
 
 def _summary(values: NDArray[Any]) -> dict[str, Any]:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from l1emu.config import Config, load_config
-from l1emu.errors import L1emuError
-from l1emu.latency.clock import CROSSING_NS, multiple
+from l1emu.latency.clock import CROSSING_NS, LockedClock
 from l1emu.latency.timing import Status
 
 
@@ -31,16 +30,7 @@ class Count(Sourced):
 class Clock(Sourced):
     """The clock that runs the tagger, by its name in MHz."""
 
-    value: float = Field(gt=0)
-
-    @field_validator("value")
-    @classmethod
-    def _locked(cls, value: float) -> float:
-        try:
-            multiple(value)
-        except L1emuError as error:
-            raise ValueError(str(error)) from None
-        return value
+    value: LockedClock
 
 
 class AcceptRate(Sourced):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from l1emu.errors import L1emuError
 
@@ -38,3 +41,15 @@ def multiple(clock_mhz: float) -> int:
 def period_ns(clock_mhz: float) -> float:
     """The period of the clock that really runs when it is called `clock_mhz`: 2.7723 ns for 360 MHz."""
     return CROSSING_NS / multiple(clock_mhz)
+
+
+def _locked(clock_mhz: float) -> float:
+    try:
+        multiple(clock_mhz)
+    except L1emuError as error:
+        raise ValueError(str(error)) from None
+    return clock_mhz
+
+
+LockedClock = Annotated[float, Field(gt=0), AfterValidator(_locked)]
+"""The name in MHz, in a config, of a clock that is locked to the LHC's."""

@@ -6,11 +6,11 @@ import os
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from l1emu.config import Config, load_config
 from l1emu.errors import L1emuError
-from l1emu.latency.clock import multiple, period_ns
+from l1emu.latency.clock import LockedClock, multiple, period_ns
 from l1emu.latency.reports import SynthesisReport
 
 Kind = Literal["synthesized", "cosimulated", "estimated", "stated"]
@@ -23,18 +23,9 @@ class StatedTiming(Config):
     tagger: str = Field(min_length=1)
     latency_cycles: int = Field(ge=0, le=1_000_000)
     interval_cycles: int = Field(ge=1, le=1_000_000)
-    clock_mhz: float = Field(gt=0)
+    clock_mhz: LockedClock
     kind: Literal["estimated", "stated"] = "stated"
     origin: str = Field(min_length=1)
-
-    @field_validator("clock_mhz")
-    @classmethod
-    def _locked(cls, value: float) -> float:
-        try:
-            multiple(value)
-        except L1emuError as error:
-            raise ValueError(str(error)) from None
-        return value
 
 
 @dataclass(frozen=True)
