@@ -74,6 +74,8 @@ def _budget(document: Mapping[str, Any]) -> Text:
     used = f"{latency['used_ns'] / 1e3:.2f} of {latency['budget_ns'] / 1e3:.2f} µs"
     text = f"{verdict}: {used}, slack {latency['slack_ns'] / 1e3:.2f} µs ({budget['status']}, {latency['tagger_kind']})"
     text += f"; late in the stream: {latency['late_fraction']:.2g} of {latency['simulated_crossings']:,} crossings"
+    needed = document["stream"]["copies_needed"]["copies"]
+    text += f"; {budget['throughput']['copies']} tagger copies a board, {needed or 'no number'} would lose nothing"
     text += "".join(f"; {reason}" for reason in budget["reasons"])
     return Text(text, style="green" if budget["passed"] else "bold red")
 

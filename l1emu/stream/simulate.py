@@ -148,7 +148,7 @@ class CopiesNeeded:
 
     def as_json(self) -> dict[str, object]:
         """As a JSON document."""
-        return asdict(self)
+        return asdict(self) | {"tried": [asdict(tried) for tried in self.tried]}
 
 
 def copies_needed(

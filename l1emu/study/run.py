@@ -18,7 +18,16 @@ from l1emu.files import folder_aside, write_json
 from l1emu.firmware import Firmware
 from l1emu.latency import BudgetCheck, TaggerTiming, check, read_budget, read_report, read_timing
 from l1emu.progress import progress
-from l1emu.stream import CrossingSource, Normalisation, StreamResult, Topology, read_topology, simulate
+from l1emu.stream import (
+    CopiesNeeded,
+    CrossingSource,
+    Normalisation,
+    StreamResult,
+    Topology,
+    copies_needed,
+    read_topology,
+    simulate,
+)
 from l1emu.study.config import StudyFile, StudySeed, read_study
 from l1emu.study.golden import GoldenCheck, check_golden
 from l1emu.study.manifest import manifest
@@ -27,6 +36,7 @@ from l1emu.study.tagging import TaggedSample, check_fits, tag_sample
 from l1emu.trigger import AtRate, Crossings, SeedScan, at_rate, gain, scan_seed, scan_working_points
 
 RESULTS = "results.json"
+COPIES_ORBITS = 2  # each number of tagger copies is tried on so many
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +154,7 @@ def run_study(study: str | os.PathLike[str] | None, output: str | os.PathLike[st
     emulator = load_emulator(file)
     golden = check_golden(emulator, file.file(file.study.tagger.golden))
     measured = measure(file, emulator)
-    stream = _stream(file, topology, check_, measured)
+    stream, copies = _stream(file, topology, check_, measured)
     document = {
         "study": file.study.name,
         "rate": measured.rate_points(),
@@ -153,7 +163,7 @@ def run_study(study: str | os.PathLike[str] | None, output: str | os.PathLike[st
         "latency": _latency(check_, stream),
         "budget": check_.as_dict(),
         "emulation": _emulation(emulator, golden, measured),
-        "stream": stream.as_json(),
+        "stream": stream.as_json() | {"copies_needed": copies.as_json() | {"orbits": COPIES_ORBITS}},
         "scores": score_histograms(measured.signal, measured.minbias),
         "manifest": manifest(
             files=inputs,
@@ -335,7 +345,9 @@ def _working_points(file: StudyFile, measured: Measurement) -> dict[str, Any] | 
     }
 
 
-def _stream(file: StudyFile, topology: Topology, check_: BudgetCheck, measured: Measurement) -> StreamResult:
+def _stream(
+    file: StudyFile, topology: Topology, check_: BudgetCheck, measured: Measurement
+) -> tuple[StreamResult, CopiesNeeded]:
     settings = file.study.stream
     timing = check_.timing
     topology = topology.with_tagger(
@@ -348,7 +360,7 @@ def _stream(file: StudyFile, topology: Topology, check_: BudgetCheck, measured: 
     )
     source = crossing_source(measured, settings.accepts)
     with progress("simulating orbits", settings.orbits) as advance:
-        return simulate(
+        result = simulate(
             topology,
             source,
             orbits=settings.orbits,
@@ -356,6 +368,7 @@ def _stream(file: StudyFile, topology: Topology, check_: BudgetCheck, measured: 
             engine=settings.engine,
             progress=advance,
         )
+    return result, copies_needed(topology, source, orbits=COPIES_ORBITS, seed=settings.random_seed)
 
 
 def crossing_source(measured: Measurement, seed: str) -> CrossingSource:
