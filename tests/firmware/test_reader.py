@@ -12,7 +12,7 @@ from handmade_projects import ProjectMaker, every_kind, small
 
 from l1emu import Firmware
 from l1emu.errors import L1emuError
-from l1emu.firmware import kernels, reference
+from l1emu.firmware import reference
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import KINDS, Dense, Softmax
 
@@ -198,12 +198,6 @@ def test_integer_type_after_a_type_without_integer_bits_is_refused(tmp_path: Pat
     x = make.input("x", (4,), FixedPoint.parse("ap_fixed<8,0>"))
     make.output(make.elementwise("whole", "linear", x, kind=FixedPoint.int_type(4)))
     assert "integer bits" in str(refused(make.write()))
-
-
-def test_every_kernel_that_is_required_is_known() -> None:
-    from l1emu.firmware.builders import KERNEL_NAMES
-
-    assert set(KERNEL_NAMES) <= set(kernels.KNOWN)
 
 
 def test_reference_inputs(pristine: Path) -> None:

@@ -1,0 +1,28 @@
+"""One builder per kernel: from a call in the top function and its config struct to a layer."""
+
+from l1emu.firmware.builders import (
+    activation,
+    conv,
+    dense,
+    einsum,
+    merge,
+    normalization,
+    pooling,
+    reshape,
+    softmax,
+)
+from l1emu.firmware.builders.call import Builder, Call
+
+BUILDERS: dict[str, Builder] = {
+    **activation.BUILDERS,
+    **conv.BUILDERS,
+    **dense.BUILDERS,
+    **einsum.BUILDERS,
+    **merge.BUILDERS,
+    **normalization.BUILDERS,
+    **pooling.BUILDERS,
+    **reshape.BUILDERS,
+    **softmax.BUILDERS,
+}
+
+__all__ = ["BUILDERS", "Call"]

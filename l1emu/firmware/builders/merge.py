@@ -1,0 +1,54 @@
+"""Merges of two tensors."""
+
+from __future__ import annotations
+
+from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
+from l1emu.layers import Concatenate, Merge
+
+
+def merge(call: Call) -> Merge:
+    """`nnet::add` and its kin, of two tensors of one size."""
+    call.count(3, 3)
+    output = call.output()
+    sizes = [call.config.integer(name) for name in ("n_elem", "n_elem1", "n_elem2")]
+    if set(sizes) != {output.size}:
+        raise call.error("tensors of different sizes (broadcasting) are not supported", sizes, str(output.size))
+    call.kernels.require(call.place, call.function)
+    call.config.finish(*SYNTHESIS)
+    inputs = (call.input(0, output.shape), call.input(1, output.shape))
+    return Merge(call.name, inputs, output, call.function)  # type: ignore[arg-type]
+
+
+def concatenate(call: Call) -> Concatenate:
+    """`nnet::concatenate1d`, `2d` and `3d`."""
+    call.count(3, 3)
+    dims = int(call.function.removeprefix("concatenate").removesuffix("d"))
+    config = call.config
+    shapes = [tuple(config.integer(f"n_elem{i}_{axis}") for axis in range(dims)) for i in (1, 2)]
+    call.kernels.require(call.place, call.function)
+    if dims > 1:
+        call.kernels.require(call.place, *(f"{call.function}_{axis}" for axis in range(dims)))
+    axis = config.integer("axis")
+    if dims == 1:
+        position = 0
+    elif axis in (dims, -1):
+        position = dims - 1
+    elif dims == 3 and axis in (2, -2):
+        position = 1
+    else:
+        position = 0
+    config.finish(*SYNTHESIS, *(f"n_elem{i}_{axis}" for i in (1, 2) for axis in range(3)))
+    return Concatenate(call.name, (call.input(0, shapes[0]), call.input(1, shapes[1])), call.output(), position)
+
+
+BUILDERS: dict[str, Builder] = {
+    "add": merge,
+    "subtract": merge,
+    "multiply": merge,
+    "average": merge,
+    "maximum": merge,
+    "minimum": merge,
+    "concatenate1d": concatenate,
+    "concatenate2d": concatenate,
+    "concatenate3d": concatenate,
+}

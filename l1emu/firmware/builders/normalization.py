@@ -1,0 +1,71 @@
+"""Batch and layer normalization."""
+
+from __future__ import annotations
+
+from l1emu.firmware import tables
+from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
+from l1emu.layers import BatchNormalization, LayerNormalization
+
+
+def normalize(call: Call) -> BatchNormalization:
+    """`nnet::normalize`."""
+    call.count(2, 4)
+    call.io_parallel()
+    config = call.config
+    call.kernels.require(call.place, "normalize")
+    call.plain_product(config)
+    output = call.checked(call.arguments[1], None, 1)
+    data = call.input(0, output.shape)
+    n_in, n_filt = config.integer("n_in"), config.integer("n_filt")
+    if n_in != output.size:
+        raise call.error("n_in is not the tensor's size", n_in, str(output.size))
+    channels = n_in if n_filt == -1 else n_filt
+    if config.integer("n_scale_bias") != channels:
+        raise call.error("n_scale_bias does not fit n_filt", config.integer("n_scale_bias"), str(channels))
+    scale_type, bias_type = config.type("scale_t"), config.type("bias_t")
+    scale, bias = call.weights(call.arguments[2], scale_type), call.weights(call.arguments[3], bias_type)
+    config.finish(*SYNTHESIS)
+    return BatchNormalization(call.name, (data,), output, scale, scale_type, bias, bias_type, channels)
+
+
+def layernormalize(call: Call) -> LayerNormalization:
+    """`nnet::layernormalize`."""
+    call.count(2, 4)
+    call.io_parallel()
+    config = call.config
+    call.kernels.require(call.place, "layernormalize", "layernorm_1d", "init_invert_sqr_table")
+    call.plain_product(config)
+    output = call.checked(call.arguments[1], None, 1)
+    data = call.input(0, output.shape)
+    n_in, positions = config.integer("n_in"), config.integer("seq_len")
+    if n_in != output.size or n_in % positions:
+        raise call.error("n_in and seq_len do not fit the tensor", (n_in, positions), str(output.shape))
+    size, range_power2 = config.integer("table_size"), config.integer("table_range_power2")
+    table_type, accum_type = config.type("table_t"), config.type("accum_t")
+    if range_power2 < 0 or accum_type.is_integer:
+        raise call.error("this table range or accumulator is not supported", (range_power2, str(accum_type)))
+    table = tables.inverse_root(size, config.integer("epsilon_power_of_10"), range_power2, table_type)
+    scale_type, bias_type = config.type("scale_t"), config.type("bias_t")
+    scale, bias = call.weights(call.arguments[2], scale_type), call.weights(call.arguments[3], bias_type)
+    config.finish(*SYNTHESIS, "axis")
+    return LayerNormalization(
+        call.name,
+        (data,),
+        output,
+        positions,
+        n_in // positions,
+        scale,
+        scale_type,
+        bias,
+        bias_type,
+        accum_type,
+        table,
+        table_type,
+        range_power2,
+    )
+
+
+BUILDERS: dict[str, Builder] = {
+    "normalize": normalize,
+    "layernormalize": layernormalize,
+}
