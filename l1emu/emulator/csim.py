@@ -25,12 +25,15 @@ import numpy.typing as npt
 from l1emu.config import read_text
 from l1emu.errors import L1emuError
 from l1emu.files import folder_aside, sha256_bytes
-from l1emu.firmware.cpp import Place, Token, declaration, split, statements, template_end, text_of
+from l1emu.firmware.cpp import Function, Place, Token, declaration, split, statements, template_end, text_of
 from l1emu.firmware.project import Project
+from l1emu.firmware.reader import read_project
 from l1emu.fixedpoint import FixedPoint
+from l1emu.layers import Reshape
 
 _COMPILER = "g++"
 _FLAGS = ("-std=c++17", "-w")
+_STREAM = "hls::stream<"
 
 _DUMP = """#include <cstdio>
 static std::FILE *l1emu_dump_file = nullptr;
@@ -38,6 +41,24 @@ template <class T> static void l1emu_dump(const T *values, long count) {
     for (long i = 0; l1emu_dump_file && i < count; i++) {
         long long raw = (long long)values[i].V;
         std::fwrite(&raw, sizeof raw, 1, l1emu_dump_file);
+    }
+}
+"""
+
+# What a stream holds is read and written back. Numbers that are missing, or left over, are an error.
+_DUMP_STREAM = """#include "hls_stream.h"
+#include <cstdlib>
+template <class T> static void l1emu_dump(hls::stream<T> &stream, const char *name, long count) {
+    if (!l1emu_dump_file) return;
+    const long packs = (long)stream.size();
+    if (packs * (long)T::size != count) {
+        std::fprintf(stderr, "ERROR: the stream %s holds %ld numbers, not %ld\\n", name, packs * (long)T::size, count);
+        std::exit(4);
+    }
+    for (long i = 0; i < packs; i++) {
+        T pack = stream.read();
+        l1emu_dump(&pack[0], T::size);
+        stream.write(pack);
     }
 }
 """
@@ -73,6 +94,7 @@ int main(int l1emu_argc, char **l1emu_argv) {
         if (!l1emu_trace) {
 @OUTPUTS@
         }
+@EMPTY@
     }
     if (std::fclose(l1emu_out)) return 3;
     std::printf("%.9g\\n", l1emu_seconds);
@@ -83,11 +105,15 @@ int main(int l1emu_argc, char **l1emu_argv) {
 
 @dataclass(frozen=True)
 class Variable:
-    """An array of the top function: its C++ name, declared shape and type."""
+    """An array or a stream of the top function: its C++ name, shape and type.
+
+    An array has the shape that it is declared with, a stream that of the tensor that the reader sees in it.
+    """
 
     name: str
     shape: tuple[int, ...]
     type: FixedPoint
+    stream: bool = False
 
     @property
     def size(self) -> int:
@@ -110,7 +136,7 @@ class CSim:
     Parameters
     ----------
     project
-        The folder that hls4ml wrote (io_parallel).
+        The folder that hls4ml wrote.
     optimization
         The compiler's level: ``-O1`` compiles fastest for one-off comparisons, ``-O3`` is what hls4ml uses.
 
@@ -124,17 +150,13 @@ class CSim:
     def __init__(self, project: str | os.PathLike[str], *, optimization: str = "-O1") -> None:
         self._project = Project(project)
         function, body = self._project.top()
-        self._end = function.end
-        place = function.place
-        arguments = [self._variable([*p, Token("op", ";", place.line)]) for p in split(list(function.parameters))]
         self._declared = [text_of(list(p)) for p in split(list(function.parameters))]
-        reads = _first_uses(self._project.source, body)
-        self._arguments = tuple(arguments)
-        self.inputs = tuple(v for v in arguments if reads.get(v.name, False))
-        self.outputs = tuple(v for v in arguments if not reads.get(v.name, False))
+        if any(declared.startswith(_STREAM) for declared in self._declared):
+            self._find_streams(body)
+        else:
+            self._find_arrays(function, body)
         if not self.inputs or not self.outputs:
-            raise place.error("the top function's inputs and outputs were not found")
-        self.variables = (*self._arguments, *self._locals(body))
+            raise function.place.error("the top function's inputs and outputs were not found")
         self.jets_per_second = float("nan")
         self._program = self._built(optimization)
 
@@ -165,11 +187,44 @@ class CSim:
         """
         return self._execute(x, "trace", self.variables)
 
+    def _find_arrays(self, function: Function, body: list[Token]) -> None:
+        """The arrays of the top function; all are dumped before its closing brace."""
+        place = function.place
+        arguments = [self._variable([*p, Token("op", ";", place.line)]) for p in split(list(function.parameters))]
+        reads = _first_uses(self._project.source, body)
+        self._arguments = tuple(arguments)
+        self.inputs = tuple(v for v in arguments if reads.get(v.name, False))
+        self.outputs = tuple(v for v in arguments if not reads.get(v.name, False))
+        self.variables = (*self._arguments, *self._locals(body))
+        self._dumps = [(function.end, variable) for variable in self.variables]
+
+    def _find_streams(self, body: list[Token]) -> None:
+        """The streams of the top function: each is dumped when it has been written, before anybody reads it."""
+        firmware = read_project(self._project.root)
+        written = [layer.output for layer in firmware.layers if not isinstance(layer, Reshape)]  # views are no streams
+        tensors = {t.name: t for t in (*firmware.inputs, *written)}
+        streams = {name: Variable(name, t.shape, t.type, stream=True) for name, t in tensors.items()}
+        self.inputs = tuple(streams[tensor.name] for tensor in firmware.inputs)
+        self.outputs = tuple(streams[tensor.name] for tensor in firmware.outputs)
+        arguments = {v.name: v for v in (*self.inputs, *self.outputs)}
+        self._arguments = tuple(arguments[declared.split()[-1]] for declared in self._declared)
+        self._dumps = [(body[0].start, variable) for variable in self.inputs]
+        seen = {variable.name for variable in self.inputs}
+        for statement in statements([t for t in body if t.kind != "comment"], self._project.source):
+            if [token.text for token in statement[:2]] != ["nnet", "::"]:
+                continue
+            end = template_end(statement, 3, self._project.source)
+            for name in [text_of(part) for part in split(statement[end + 2 : -2])]:
+                if name in streams and name not in seen:
+                    seen.add(name)
+                    self._dumps.append((statement[-1].start + 1, streams[name]))
+        self.variables = tuple(variable for _, variable in self._dumps)
+
     def _variable(self, tokens: list[Token]) -> Variable:
         place = Place(self._project.source, tokens[0].line)
         found = declaration(tokens, place.path)
         if found is None or found[1].kind != "array":
-            raise place.error("only arrays of fixed-point numbers (io_parallel) can be run", text_of(tokens))
+            raise place.error("neither an array nor a stream of fixed-point numbers", text_of(tokens))
         kind = self._project.type(found[1].type, place)
         return Variable(found[0], self._project.shape(found[1].size, place), kind)
 
@@ -185,34 +240,54 @@ class CSim:
         return found
 
     def _patched(self) -> str:
-        """The top function's file with the dumps before its closing brace."""
+        """The top function's file with the dumps."""
         text = read_text(self._project.source)
-        dumps = "".join(f"\n    l1emu_dump(&{v.name}[0], {v.size});" for v in self.variables)
-        return f"{text[: self._end]}{dumps}\n{text[self._end :]}"
+        parts, start = [], 0
+        for position, variable in self._dumps:
+            parts += [text[start:position], f"\n    {_dump_call(variable, variable.name)}\n"]
+            start = position
+        return "".join([*parts, text[start:]])
 
     def _main(self) -> str:
-        fill = []
+        fill, declarations = [], []
         for variable, declared in zip(self._arguments, self._declared, strict=True):
-            if variable in self.inputs:
-                kind = declared[: declared.rindex(f" {variable.name}[")]
-                fill.append(
-                    f"        for (long l1emu_i = 0; l1emu_i < {variable.size}; l1emu_i++)\n"
-                    f"            l1emu_arguments::{variable.name}[l1emu_i] = {kind}(*l1emu_next++);"
+            name = f"l1emu_arguments::{variable.name}"
+            if variable.stream:
+                kind = declared.removeprefix(_STREAM)[: -len(f"> & {variable.name}")].strip()
+                declarations.append(f"static hls::stream<{kind}> {variable.name};")
+                line = (
+                    f"for (long l1emu_i = 0; l1emu_i < {variable.size} / (long){kind}::size; l1emu_i++) {{\n"
+                    f"            {kind} l1emu_pack;\n"
+                    f"            for (long l1emu_j = 0; l1emu_j < (long){kind}::size; l1emu_j++)\n"
+                    f"                l1emu_pack[l1emu_j] = {kind}::value_type(*l1emu_next++);\n"
+                    f"            {name}.write(l1emu_pack);\n        }}"
                 )
+            else:
+                kind = declared[: declared.rindex(f" {variable.name}[")] if variable in self.inputs else ""
+                declarations.append(f"static {declared};")
+                line = (
+                    f"for (long l1emu_i = 0; l1emu_i < {variable.size}; l1emu_i++)\n"
+                    f"            {name}[l1emu_i] = {kind}(*l1emu_next++);"
+                )
+            if variable in self.inputs:
+                fill.append(f"        {line}")
         arguments = ", ".join(f"l1emu_arguments::{v.name}" for v in self._arguments)
-        outputs = [f"            l1emu_dump(&l1emu_arguments::{v.name}[0], {v.size});" for v in self.outputs]
+        outputs = [f"            {_dump_call(v, f'l1emu_arguments::{v.name}')}" for v in self.outputs]
+        names = [f"l1emu_arguments::{v.name}" for v in self.outputs if v.stream]
         filled = {
             "@INPUT_SIZE@": str(sum(v.size for v in self.inputs)),
-            "@ARGUMENTS@": "\n".join(f"static {declared};" for declared in self._declared),
+            "@ARGUMENTS@": "\n".join(declarations),
             "@FILL@": "\n".join(fill),
             "@CALL@": f"{self._project.name}({arguments})",
             "@OUTPUTS@": "\n".join(outputs),
+            "@EMPTY@": "\n".join(f"        while (!{name}.empty()) {name}.read();" for name in names),
         }
         text = _MAIN
         for key, value in filled.items():
             text = text.replace(key, value)
         spaces = "".join(f"using namespace {name};\n" for name in self._project.namespaces)
-        return f'{_DUMP}#include "{self._project.name}.cpp"\n{spaces}{text}'
+        dump = _DUMP + (_DUMP_STREAM if any(v.stream for v in self.variables) else "")
+        return f'{dump}#include "{self._project.name}.cpp"\n{spaces}{text}'
 
     def _sources(self) -> list[Path]:
         """The files that the compiler and the program read, relative to the project's firmware folder."""
@@ -316,6 +391,12 @@ class CSim:
                 )
         flat = [part.reshape(len(part), v.size) for part, v in zip(parts, self.inputs, strict=True)]
         return np.concatenate(flat, axis=1)
+
+
+def _dump_call(variable: Variable, name: str) -> str:
+    if variable.stream:
+        return f'l1emu_dump({name}, "{variable.name}", {variable.size});'
+    return f"l1emu_dump(&{name}[0], {variable.size});"
 
 
 def _first_uses(path: Path, body: list[Token]) -> dict[str, bool]:

@@ -32,7 +32,10 @@ def defined_name(statement: list[Token], place: Place) -> str | None:
 
 
 def fingerprints(project: Project) -> dict[str, str]:
-    """The fingerprint of every definition in the kernels' headers, overloads of one name together."""
+    """The fingerprint of every definition in the kernels' headers, overloads of one name together.
+
+    Those of the headers for io_stream are under ``stream/name``: the same name is another overload there.
+    """
     texts: dict[str, list[str]] = {}
     for lexed in project.headers.values():
         if lexed.path.name == "nnet_code_gen.h":
@@ -40,6 +43,7 @@ def fingerprints(project: Project) -> dict[str, str]:
         for statement in statements(lexed.tokens, lexed.path):
             name = defined_name(statement, Place(lexed.path, statement[0].line))
             if name is not None:
+                name = f"stream/{name}" if "stream" in lexed.path.name else name
                 texts.setdefault(name, []).append(" ".join(token.text for token in statement))
     return {name: sha256_bytes("\n".join(parts).encode())[:16] for name, parts in texts.items()}
 
@@ -83,7 +87,9 @@ class Kernels:
 
     def _where(self, name: str) -> str:
         for lexed in self._project.headers.values():
+            if ("stream" in lexed.path.name) != name.startswith("stream/"):
+                continue
             for statement in statements(lexed.tokens, lexed.path):
-                if defined_name(statement, Place(lexed.path, statement[0].line)) == name:
+                if defined_name(statement, Place(lexed.path, statement[0].line)) == name.removeprefix("stream/"):
                     return lexed.path.name
         return ""

@@ -24,6 +24,7 @@ from l1emu.firmware.cpp import (
     Token,
     lex,
     parse,
+    split,
     statements,
     text_of,
 )
@@ -184,11 +185,11 @@ class Project:
 
     @cached_property
     def headers(self) -> dict[str, Lexed]:
-        """The kernels' headers (those for streams aside), as tokens by file name."""
+        """The kernels' headers, as tokens by file name."""
         folder = self.firmware / "nnet_utils"
         if not folder.is_dir():
             raise L1emuError("no folder nnet_utils/ with the kernels", path=self.firmware)
-        kept = [p for p in sorted(folder.glob("nnet_*.h")) if not re.search(r"stream|garnet|math|_da_|image", p.name)]
+        kept = [p for p in sorted(folder.glob("nnet_*.h")) if not re.search(r"garnet|math|_da_|image", p.name)]
         return {path.name: lex(read_text(path), path) for path in kept}
 
     def top(self) -> tuple[Function, list[Token]]:
@@ -252,13 +253,25 @@ class Project:
         else:
             declared = self.scope.declarations.get(text)
             if declared is None or declared.kind != "type":
-                known = "a type that is not known here"
-                if "array" in text or "stream" in text:
-                    known = "streams (io_stream) are not supported yet"
-                raise place.error(known, text, "ap_fixed, ap_ufixed, ap_int or ap_uint")
+                known = "ap_fixed, ap_ufixed, ap_int or ap_uint"
+                raise place.error("a type that is not known here", text, known)
             kind = self.type(declared.type, declared.place)
         self._types[text] = kind
         return kind
+
+    def stream_type(self, tokens: list[Token] | tuple[Token, ...], place: Place) -> tuple[FixedPoint, int]:
+        """What a stream carries: the type of the numbers, and how many travel together (`nnet::array`)."""
+        kept = [t for t in tokens if t.text not in ("const", "typename")]
+        texts = [token.text for token in kept]
+        if texts[:4] == ["nnet", "::", "array", "<"] and texts[-1] == ">":
+            parts = split(kept[4:-1])
+            size = self.evaluate(parts[1], place) if len(parts) == 2 else None
+            if isinstance(size, int) and size > 0:
+                return self.type(parts[0], place), size
+        declared = self.scope.declarations.get(text_of(kept))
+        if declared is None or declared.kind != "type":
+            raise place.error("not a type that streams carry", text_of(kept), "nnet::array<ap_fixed<...>, n>")
+        return self.stream_type(declared.type, declared.place)
 
     def config(self, name: str, place: Place) -> Config:
         """A config struct by name."""

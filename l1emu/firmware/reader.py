@@ -7,10 +7,11 @@ from dataclasses import fields
 
 from l1emu.config import read_text
 from l1emu.errors import L1emuError
-from l1emu.firmware.builders import BUILDERS, Call
+from l1emu.firmware.builders import BUILDERS, PLUMBING, Call
 from l1emu.firmware.cpp import (
     Declaration,
     Place,
+    Struct,
     Token,
     declaration,
     lex,
@@ -22,7 +23,7 @@ from l1emu.firmware.cpp import (
 )
 from l1emu.firmware.graph import Firmware
 from l1emu.firmware.kernels import Kernels
-from l1emu.firmware.project import Project
+from l1emu.firmware.project import Config, Project
 from l1emu.firmware.weights import from_initializer, from_text
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Layer, Reshape, Tensor
@@ -30,7 +31,7 @@ from l1emu.layers.base import Ints
 
 
 def read_project(folder: str | os.PathLike[str]) -> Firmware:
-    """Read an hls4ml project (backends Vivado and Vitis, io_parallel).
+    """Read an hls4ml project (backends Vivado and Vitis).
 
     Raises
     ------
@@ -52,8 +53,11 @@ class _Reader:
         self.aliases: dict[str, str] = {}
         self.arguments: list[str] = []
         self.written: set[str] = set()
+        self.drained: set[str] = set()  # streams that a layer has read
         self.layers: list[Layer] = []
         self.views: dict[tuple[str, tuple[int, ...]], Tensor] = {}
+        self.packs: dict[str, int] = {}  # of streams: how many numbers travel together
+        self.element: dict[str, FixedPoint] = {}  # of streams: their type
         self.loads: dict[str, tuple[FixedPoint, int, str, Place]] = {}
 
     def read(self) -> Firmware:
@@ -65,6 +69,9 @@ class _Reader:
             tokens = [t for t in statement if t.kind != "comment"]
             if tokens:
                 self._statement(tokens, self._comment(tokens[-1].line, statement, following))
+        unused = [name for name in self.arguments if name not in self.tensors]
+        if unused:
+            raise function.place.error("no layer reads or writes these streams", ", ".join(unused))
         inputs = tuple(self.tensors[name] for name in self.arguments if name not in self.written)
         outputs = tuple(self.tensors[name] for name in self.arguments if name in self.written)
         if not outputs:
@@ -94,30 +101,43 @@ class _Reader:
         if texts[0] == "if" and "loaded_weights" in texts[: texts.index(")")]:
             self._load_weights(tokens[texts.index("{") + 1 : -1])
         elif texts[:2] == ["auto", "&"] and len(texts) == 6 and texts[3] == "=":
-            if texts[4] not in self.tensors and texts[4] not in self.aliases:
+            if not any(texts[4] in known for known in (self.tensors, self.packs, self.aliases)):
                 raise place.error("alias of an unknown variable", texts[4])
             self.aliases[texts[2]] = texts[4]
         elif texts[:2] == ["nnet", "::"]:
             self._call(tokens, comment)
-        elif texts[-2:] == ["]", ";"] and "(" not in texts:
+        elif (texts[-2:] == ["]", ";"] and "(" not in texts) or texts[:4] == ["hls", "::", "stream", "<"]:
             self._variable(tokens, argument=False)
         else:
             raise place.error("statement not supported in the top function", text_of(tokens)[:100])
 
     def _variable(self, tokens: list[Token], argument: bool) -> None:
         place = Place(self.path, tokens[0].line)
+        if [t.text for t in tokens[:4]] == ["hls", "::", "stream", "<"]:
+            name, self.element[name], self.packs[name] = self._stream(tokens, place)
+            if argument:
+                self.arguments.append(name)
+            return
         found = declaration(tokens, self.path)
         if found is None or found[1].kind != "array" or found[1].value is not None:
             what = "argument" if argument else "variable"
-            known = f"this {what} is not an array of fixed-point numbers"
-            if any(t.text == "stream" for t in tokens):
-                known = "streams (io_stream) are not supported yet"
-            raise place.error(known, text_of(tokens[:-1]))
+            raise place.error(
+                f"this {what} is neither an array nor a stream of fixed-point numbers", text_of(tokens[:-1])
+            )
         name, declared = found
         shape = self.project.shape(declared.size, place)
         self.tensors[name] = Tensor(name, shape, self.project.type(declared.type, place))
         if argument:
             self.arguments.append(name)
+
+    def _stream(self, tokens: list[Token], place: Place) -> tuple[str, FixedPoint, int]:
+        """Name, type and pack of ``hls::stream<T> name("name");`` or ``hls::stream<T> &name``."""
+        end = template_end(tokens, 3, self.path)
+        kind, pack = self.project.stream_type(tokens[4:end], place)
+        rest = [t for t in tokens[end + 1 :] if t.text not in ("&", ";")]
+        if not rest or rest[0].kind != "name" or (len(rest) > 1 and rest[1].text != "("):
+            raise place.error("a stream declared in an unusual way", text_of(tokens))
+        return rest[0].text, kind, pack
 
     def _load_weights(self, body: list[Token]) -> None:
         for statement in statements(body, self.path):
@@ -171,45 +191,67 @@ class _Reader:
         builder = BUILDERS.get(function)
         if builder is None:
             raise place.error("this kind of layer is not supported yet", f"nnet::{function}")
-        config = self.project.config(text_of(types[-1]), place)
+        if function in PLUMBING:
+            config = Config(self.project, Struct(function, place, None, {}))
+        else:
+            config = self.project.config(text_of(types.pop()), place)
         name = self._name(comment, arguments)
         call = Call(
             function,
             place,
             name,
-            types[:-1],
+            types,
             config,
             arguments,
+            self._source(arguments[0]) in self.packs,
             self.project,
             self.kernels,
             self._tensor,
             lambda weights, kind: self._weights(weights, kind, place),
         )
+        before = len(self.layers)
         try:
-            layer = builder(call)
+            built = builder(call)
         except L1emuError as error:
             if error.path is not None:
                 raise
             raise call.error(error.message, error.value, error.expected) from None
-        if layer.output.name in self.written:
-            raise place.error("a variable is written twice", layer.output.name)
-        self.written.add(layer.output.name)
-        self.layers.append(layer)
+        for layer in built if isinstance(built, tuple) else (built,):
+            if layer.output.name in self.written:
+                raise place.error("a variable is written twice", layer.output.name)
+            self.written.add(layer.output.name)
+            self.layers.append(layer)
+        outputs = {layer.output.name for layer in self.layers[before:]}
+        for name in {self._source(argument) for argument in arguments} & self.packs.keys() - outputs:
+            if name in self.drained:
+                raise place.error("a stream is read twice", name, "one reader, or nnet::clone_stream")
+            self.drained.add(name)
 
     def _name(self, comment: str, arguments: list[str]) -> str:
         """The layer's own name if the comment gives one, else that of the variable that it writes."""
-        taken = {layer.name for layer in self.layers} | self.tensors.keys()
+        taken = {layer.name for layer in self.layers} | self.tensors.keys() | self.packs.keys()
         if comment and comment not in taken and not comment.startswith("hls-fpga"):
             return comment
-        written = next((a for a in arguments[1:] if a in self.tensors and a not in self.written), arguments[-1])
+        written = next(
+            (a for a in arguments[1:] if (a in self.tensors or a in self.packs) and a not in self.written),
+            arguments[-1],
+        )
         return written.removesuffix("_out")
+
+    def _source(self, name: str) -> str:
+        """The variable that a name stands for."""
+        while name in self.aliases:
+            name = self.aliases[name]
+        return name
 
     def _tensor(self, name: str, shape: tuple[int, ...] | None) -> Tensor:
         """A variable as a tensor, in the shape that its reader gives it: a `Reshape` where that differs."""
-        source = name
-        while source in self.aliases:
-            source = self.aliases[source]
+        source = self._source(name)
         tensor = self.tensors.get(source)
+        if tensor is None and source in self.packs:  # a stream's first user knows its shape
+            if shape is None:
+                raise L1emuError("the shape of a stream is not known", path=self.path, value=name)
+            tensor = self.tensors[source] = Tensor(source, shape, self.element[source])
         if tensor is None:
             raise L1emuError("unknown variable", path=self.path, value=name)
         if shape is None or shape == tensor.shape:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 from handmade_projects import need_compiler
 
 import l1emu
+from l1emu.errors import L1emuError
 
 
 def convert(folder: Path, backend: str, strategy: str) -> Path:
@@ -53,3 +55,55 @@ def test_converted_model(tmp_path: Path, backend: str, strategy: str) -> None:
     assert {"embed", "mean", "flat", "both", "scores", "classes", "side"} <= names
     found = l1emu.verify(project, jets=200, optimization="-O0")
     assert found.identical, str(found)
+
+
+def convert_streams(folder: Path, backend: str, strategy: str, io_type: str) -> Path:
+    """A model with every layer that is read from streams: all merges, copies, packs of one and of several numbers."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    pytest.importorskip("tensorflow", reason="hls4ml converts Keras models")
+    hls4ml = pytest.importorskip("hls4ml", reason="hls4ml is not installed")
+    from tensorflow import keras
+    from tensorflow.keras import layers
+
+    keras.utils.set_random_seed(2)
+    jet = layers.Input((4, 6), name="jet")
+    a = layers.Conv1D(4, 1, activation="relu", name="a")(jet)
+    b = layers.BatchNormalization(name="b")(layers.Conv1D(4, 1, activation="tanh", name="conv")(a))
+    c = layers.Add(name="add")([a, b])
+    c = layers.Concatenate(axis=1, name="rows")([c, layers.Subtract(name="subtract")([a, b])])
+    c = layers.Concatenate(axis=2, name="columns")(
+        [c, layers.Permute((2, 1), name="turned")(layers.Reshape((4, 8))(c))]
+    )
+    mean, highest = layers.GlobalAveragePooling1D(name="mean")(c), layers.GlobalMaxPooling1D(name="highest")(c)
+    d = layers.Multiply(name="multiply")([mean, layers.Average(name="average")([mean, highest])])
+    d = layers.Maximum(name="maximum")([d, layers.Minimum(name="minimum")([d, highest])])
+    d = layers.Concatenate(name="both")([layers.Dense(4, activation="sigmoid", name="d")(d), highest])
+    scores = layers.Activation("softmax", name="scores")(layers.Dense(3, name="classes")(d))
+    flat = layers.Dense(2, name="flat")(layers.Flatten(name="flatten")(layers.Activation("softmax", name="rowwise")(c)))
+    model = keras.Model(jet, [scores, flat])
+    config = hls4ml.utils.config_from_keras_model(
+        model, granularity="name", backend=backend, default_precision="fixed<14,6>", default_reuse_factor=2
+    )
+    config["Model"]["Strategy"] = strategy
+    for layer in config["LayerName"].values():
+        layer["Strategy"] = strategy
+    project = hls4ml.converters.convert_from_keras_model(
+        model, hls_config=config, output_dir=str(folder), backend=backend, io_type=io_type
+    )
+    project.write()
+    return folder
+
+
+@pytest.mark.parametrize(("backend", "strategy"), [("Vitis", "Resource"), ("Vivado", "Latency")])
+def test_streams(tmp_path: Path, backend: str, strategy: str) -> None:
+    need_compiler()
+    project = convert_streams(tmp_path / "p", backend, strategy, "io_stream")
+    fw = l1emu.Firmware.read(project)
+    assert [(t.name, t.shape) for t in fw.inputs] == [("jet", (4, 6))]
+    assert [t.shape for t in fw.outputs] == [(3,), (2,)]
+    found = l1emu.verify(project, jets=200, optimization="-O0")
+    assert found.identical, str(found)
+    source = project / "firmware" / "myproject.cpp"
+    source.write_text(re.sub(r"(nnet::add<.*?\(layer\d+_cpy)2", r"\g<1>1", source.read_text()))
+    with pytest.raises(L1emuError, match=r"stream is read twice.*_cpy1.*clone_stream"):
+        l1emu.Firmware.read(project)

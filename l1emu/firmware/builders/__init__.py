@@ -12,6 +12,7 @@ from l1emu.firmware.builders import (
     softmax,
 )
 from l1emu.firmware.builders.call import Builder, Call
+from l1emu.firmware.builders.reshape import PLUMBING
 
 BUILDERS: dict[str, Builder] = {
     **activation.BUILDERS,
@@ -25,4 +26,4 @@ BUILDERS: dict[str, Builder] = {
     **softmax.BUILDERS,
 }
 
-__all__ = ["BUILDERS", "Call"]
+__all__ = ["BUILDERS", "PLUMBING", "Call"]

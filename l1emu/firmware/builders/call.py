@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -37,6 +38,7 @@ class Call:
     types: list[list[Token]]
     config: Config
     arguments: list[str]
+    stream: bool
     project: Project
     kernels: Kernels
     tensor: Callable[[str, tuple[int, ...] | None], Tensor]
@@ -56,9 +58,51 @@ class Call:
         if len(self.types) != types or len(self.arguments) != arguments:
             raise self.error("unusual count of arguments", (len(self.types) + 1, len(self.arguments)))
 
-    def output(self) -> Tensor:
-        """The last tensor argument of a layer without weights; its type must be the call's."""
-        return self.checked(self.arguments[-1], None, len(self.types) - 1)
+    def require(self, *names: str) -> None:
+        """The kernels that must have the arithmetic described first: in io_stream their overloads for streams."""
+        prefix = "stream/" if self.stream else ""
+        self.kernels.require(self.place, *(prefix + name for name in names))
+
+    def output(self, shape: tuple[int, ...]) -> Tensor:
+        """The last tensor argument of a layer without weights; its type must be the call's.
+
+        A stream gets its shape here; an array of another shape but of this size keeps its own.
+        """
+        return self.result(self.arguments[-1], shape, len(self.types) - 1)
+
+    def result(self, name: str, shape: tuple[int, ...], index: int) -> Tensor:
+        """A tensor that the call writes, see `output`; its type must be the call's at `index`."""
+        tensor = self.checked(name, shape if self.stream else None, index)
+        if tensor.size != math.prod(shape):
+            raise self.error(f"{name} has another size", tensor.shape, str(shape))
+        return tensor
+
+    def flat(self, index: int, member: str) -> tuple[int, ...]:
+        """The shape of an argument of which the config's `member` only gives the size: a stream comes in packs."""
+        size = self.config.integer(member)
+        if self.stream:
+            return self.in_packs(index, size)
+        tensor = self.tensor(self.arguments[index], None)
+        if tensor.size != size:
+            raise self.error(f"{member} is not the tensor's size", size, str(tensor.size))
+        return tensor.shape
+
+    def in_packs(self, index: int, size: int) -> tuple[int, ...]:
+        """The shape of `size` numbers in a stream of the type at `index`: what travels together is the last axis."""
+        pack = self.packs()[index]
+        if size % pack:
+            raise self.error("the numbers do not come in whole packs", size, f"a multiple of {pack}")
+        return (pack,) if size == pack else (size // pack, pack)
+
+    def packs(self) -> list[int]:
+        """Of each stream that the template arguments give the type of: how many numbers travel together."""
+        streams = self.types if self.config.struct.members else self.types[:2]
+        return [self.project.stream_type(kind, self.place)[1] for kind in streams]
+
+    def check_packs(self, *expected: int) -> None:
+        """Refuse streams whose numbers come in other packs than the kernel reads."""
+        if self.packs() != list(expected):
+            raise self.error("what travels together is not what this kernel takes", self.packs(), str(list(expected)))
 
     def input(self, index: int, shape: tuple[int, ...] | None = None) -> Tensor:
         """The tensor of an argument, seen in a shape; its type must be the call's."""
@@ -66,14 +110,15 @@ class Call:
 
     def checked(self, name: str, shape: tuple[int, ...] | None, index: int) -> Tensor:
         tensor = self.tensor(name, shape)
-        stated = self.project.type(self.types[index], self.place)
+        where = self.types[index]
+        stated = self.project.stream_type(where, self.place)[0] if self.stream else self.project.type(where, self.place)
         if stated != tensor.type:
             raise self.error(f"the type of {name} is not the call's", str(stated), str(tensor.type))
         return tensor
 
     def shaped_output(self, shape: tuple[int, ...]) -> Tensor:
         """The output, which must have this shape."""
-        tensor = self.output()
+        tensor = self.output(shape)
         if tensor.shape != shape:
             raise self.error(f"{tensor.name} has another shape", tensor.shape, str(shape))
         return tensor
@@ -81,18 +126,19 @@ class Call:
     def elementwise(self) -> tuple[Tensor, Tensor]:
         """Input and output of a layer that computes each element from one."""
         self.count(2, 2)
-        self.io_parallel()
-        output = self.output()
+        self.check_io()
+        output = self.output(self.flat(1, "n_in"))
+        if self.stream:
+            self.check_packs(output.shape[-1], output.shape[-1])
         data = self.input(0, output.shape)
-        if self.config.integer("n_in") != output.size:
-            raise self.error("n_in is not the tensor's size", self.config.integer("n_in"), str(output.size))
-        self.kernels.require(self.place, self.function)
+        self.require(self.function)
         return data, output
 
-    def io_parallel(self) -> None:
-        """Refuse configs for streams."""
-        if self.config.has("io_type") and self.config.symbol("io_type") != "io_parallel":
-            raise self.error("only io_parallel is supported", self.config.symbol("io_type"))
+    def check_io(self) -> None:
+        """Refuse a config for arrays where streams flow, and the reverse."""
+        expected = "io_stream" if self.stream else "io_parallel"
+        if self.config.has("io_type") and self.config.symbol("io_type") != expected:
+            raise self.error("a config for another io_type", self.config.symbol("io_type"), expected)
 
     def plain_product(self, config: Config) -> None:
         """Refuse products other than the ordinary one."""
@@ -102,4 +148,4 @@ class Call:
         self.kernels.require(self.place, "mult")
 
 
-Builder = Callable[[Call], Layer]
+Builder = Callable[[Call], Layer | tuple[Layer, ...]]

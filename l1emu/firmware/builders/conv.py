@@ -7,15 +7,28 @@ import re
 import numpy as np
 
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
-from l1emu.firmware.builders.dense import matrix_product
+from l1emu.firmware.builders.dense import dense_kernel, matrix_product
+from l1emu.firmware.project import Config
 from l1emu.layers import Dense
 from l1emu.layers.dense import resource_order
+
+# Members of a convolution's config that say how its numbers are brought together, and which.
+GEOMETRY = (
+    "kernel_size",
+    "implementation",
+    "min_width",
+    "pixels",
+    "n_partitions",
+    "n_pixels",
+    "fill_buffer",
+    "scale_index",
+)
 
 
 def pointwise_conv1d(call: Call) -> Dense:
     """`nnet::pointwise_conv_1d_cl`, and `nnet::conv_1d_cl` with a filter of width 1."""
     call.count(2, 4)
-    call.io_parallel()
+    call.check_io()
     config = call.config
     expected = {"pad_left": 0, "pad_right": 0, "filt_width": 1, "stride_width": 1, "dilation": 1}
     for name, value in expected.items():
@@ -28,6 +41,8 @@ def pointwise_conv1d(call: Call) -> Dense:
     for name in ("accum_t", "bias_t", "weight_t"):
         if inner.type(name) != config.type(name):
             raise call.error(f"mult_config has another {name}")
+    if call.stream:
+        return _streamed_pointwise(call, config, inner, positions)
     kernel = config.template("conv_kernel").removeprefix("nnet::")
     call.kernels.require(call.place, call.function, "cast")
     sizes = (inner.integer("n_in"), inner.integer("n_out"))
@@ -50,17 +65,23 @@ def pointwise_conv1d(call: Call) -> Dense:
     config.asked.add("product")
     layer = matrix_product(call, inner, positions, n_in, n_out, order, transposed)
     inner.finish(*SYNTHESIS, "kernel")
-    config.finish(
-        *SYNTHESIS,
-        "kernel_size",
-        "implementation",
-        "min_width",
-        "pixels",
-        "n_partitions",
-        "n_pixels",
-        "fill_buffer",
-        "scale_index",
-    )
+    config.finish(*SYNTHESIS, *GEOMETRY)
+    return layer
+
+
+def _streamed_pointwise(call: Call, config: Config, inner: Config, positions: int) -> Dense:
+    """`nnet::pointwise_conv_1d_cl` of a stream: a dense layer for each position, by `pointwise_mult_buffer`."""
+    if call.function != "pointwise_conv_1d_cl":
+        raise call.error("convolutions of streams are not supported yet, apart from pointwise ones")
+    call.require("pointwise_conv_1d_cl", "pointwise_mult_buffer")
+    n_in, n_out = inner.integer("n_in"), inner.integer("n_out")
+    if (n_in, n_out) != (config.integer("n_chan"), config.integer("n_filt")):
+        raise call.error("mult_config has other sizes", (n_in, n_out))
+    config.asked |= {"product", "conv_kernel"}
+    order, transposed = dense_kernel(call, inner, n_in)
+    layer = matrix_product(call, inner, positions, n_in, n_out, order, transposed)
+    inner.finish(*SYNTHESIS)
+    config.finish(*SYNTHESIS, *GEOMETRY)
     return layer
 
 

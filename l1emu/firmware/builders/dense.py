@@ -15,20 +15,27 @@ from l1emu.layers.dense import resource_order
 def dense(call: Call) -> Dense:
     """`nnet::dense`."""
     call.count(2, 4)
-    call.io_parallel()
+    call.check_io()
     config = call.config
     n_in, n_out = config.integer("n_in"), config.integer("n_out")
-    kernel = config.template("kernel").removeprefix("nnet::")
-    order, transposed = _dense_kernel(call, config, kernel, n_in)
-    call.kernels.require(call.place, "dense", "cast")
+    if not call.stream:
+        call.kernels.require(call.place, "dense")
+    order, transposed = dense_kernel(call, config, n_in)
     layer = matrix_product(call, config, 1, n_in, n_out, order, transposed)
     config.finish(*SYNTHESIS)
     return layer
 
 
-def _dense_kernel(call: Call, config: Config, kernel: str, n_in: int) -> tuple[Ints, bool]:
-    """The order of products, and whether the weights lie transposed."""
+def dense_kernel(call: Call, config: Config, n_in: int) -> tuple[Ints, bool]:
+    """The order of products, and whether the weights lie transposed, of a config for `nnet::dense`."""
     reuse = config.integer("reuse_factor")
+    kernel = config.template("kernel").removeprefix("nnet::")
+    call.kernels.require(call.place, "cast")
+    if call.stream and call.function == "dense":
+        if call.kernels.variant(call.place, "stream/dense") == "strategy":
+            kernel = _kernel_of_strategy(call, config, n_in)
+        else:
+            call.require("dense_wrapper")
     if kernel == "DenseLatency":
         call.kernels.require(call.place, "DenseLatency", "dense_latency")
         return np.arange(n_in, dtype=np.int64), False
@@ -41,6 +48,20 @@ def _dense_kernel(call: Call, config: Config, kernel: str, n_in: int) -> tuple[I
     raise call.error(f"this kernel with reuse factor {reuse} is not supported", kernel)
 
 
+def _kernel_of_strategy(call: Call, config: Config, n_in: int) -> str:
+    """The kernel of Vitis' streams, which go by the strategy where arrays go by the config's kernel."""
+    call.require("data_prepare", "res_write")
+    if config.symbol("strategy") in ("latency", "distributed_arithmetic"):
+        call.require("dense_latency_wrapper")
+        return "DenseLatency"
+    call.require("dense_resource_wrapper")
+    call.kernels.require(call.place, "dense_resource")
+    reuse = config.integer("reuse_factor")
+    if reuse <= n_in:
+        return "DenseResource_rf_leq_nin"
+    return "DenseResource_rf_gt_nin_rem0" if reuse % n_in == 0 else "DenseResource_rf_gt_nin"
+
+
 def matrix_product(
     call: Call, config: Config, positions: int, n_in: int, n_out: int, order: Ints, transposed: bool
 ) -> Dense:
@@ -51,11 +72,15 @@ def matrix_product(
     if weight.size != n_in * n_out or bias.size != n_out:
         raise call.error("weights of another size", (weight.size, bias.size), f"{n_in * n_out} and {n_out}")
     weight = weight.reshape(n_out, n_in).T if transposed else weight.reshape(n_in, n_out)
-    shape = (positions, n_in) if positions > 1 else None
-    data = call.input(0, shape)
+    many = positions > 1 or (call.stream and call.function != "dense")
+    data = call.input(0, (positions, n_in) if many else (n_in,) if call.stream else None)
     if data.type == FixedPoint.int_type(1, signed=False):
         raise call.error("one-bit data is not supported", str(data.type))
-    output = call.checked(call.arguments[1], None, 1)
+    output = call.result(call.arguments[1], (positions, n_out) if many else (n_out,), 1)
+    if call.stream:
+        packs = call.packs()
+        if n_in % packs[0] or n_out % packs[1] or (many and packs != [n_in, n_out]):
+            raise call.error("what travels together does not fit the sizes", packs, f"{n_in} and {n_out}")
     return Dense(
         call.name,
         (data,),

@@ -10,7 +10,7 @@ from l1emu.layers import Einsum
 def einsum(call: Call) -> Einsum:
     """`nnet::einsum`."""
     call.count(3, 3)
-    call.io_parallel()
+    call.check_io()
     config = call.config
     call.kernels.require(call.place, "einsum")
     call.plain_product(config)

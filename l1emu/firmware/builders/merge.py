@@ -9,11 +9,14 @@ from l1emu.layers import Concatenate, Merge
 def merge(call: Call) -> Merge:
     """`nnet::add` and its kin, of two tensors of one size."""
     call.count(3, 3)
-    output = call.output()
+    call.check_io()
+    output = call.output(call.flat(2, "n_elem"))
+    if call.stream:
+        call.check_packs(*3 * [output.shape[-1]])
     sizes = [call.config.integer(name) for name in ("n_elem", "n_elem1", "n_elem2")]
     if set(sizes) != {output.size}:
         raise call.error("tensors of different sizes (broadcasting) are not supported", sizes, str(output.size))
-    call.kernels.require(call.place, call.function)
+    call.require(call.function)
     call.config.finish(*SYNTHESIS)
     inputs = (call.input(0, output.shape), call.input(1, output.shape))
     return Merge(call.name, inputs, output, call.function)  # type: ignore[arg-type]
@@ -25,9 +28,9 @@ def concatenate(call: Call) -> Concatenate:
     dims = int(call.function.removeprefix("concatenate").removesuffix("d"))
     config = call.config
     shapes = [tuple(config.integer(f"n_elem{i}_{axis}") for axis in range(dims)) for i in (1, 2)]
-    call.kernels.require(call.place, call.function)
+    call.require(call.function)
     if dims > 1:
-        call.kernels.require(call.place, *(f"{call.function}_{axis}" for axis in range(dims)))
+        call.require(*(f"{call.function}_{axis}" for axis in range(dims)))
     axis = config.integer("axis")
     if dims == 1:
         position = 0
@@ -38,7 +41,13 @@ def concatenate(call: Call) -> Concatenate:
     else:
         position = 0
     config.finish(*SYNTHESIS, *(f"n_elem{i}_{axis}" for i in (1, 2) for axis in range(3)))
-    return Concatenate(call.name, (call.input(0, shapes[0]), call.input(1, shapes[1])), call.output(), position)
+    shape = list(shapes[0])
+    shape[position] += shapes[1][position]
+    output = call.output(tuple(shape))
+    if call.stream:
+        inputs = call.packs()[:2] if dims == 1 else [shapes[0][-1], shapes[1][-1]]
+        call.check_packs(*inputs, shape[-1])
+    return Concatenate(call.name, (call.input(0, shapes[0]), call.input(1, shapes[1])), output, position)
 
 
 BUILDERS: dict[str, Builder] = {

@@ -10,16 +10,19 @@ from l1emu.layers import BatchNormalization, LayerNormalization
 def normalize(call: Call) -> BatchNormalization:
     """`nnet::normalize`."""
     call.count(2, 4)
-    call.io_parallel()
+    call.check_io()
     config = call.config
-    call.kernels.require(call.place, "normalize")
+    call.require("normalize")
     call.plain_product(config)
-    output = call.checked(call.arguments[1], None, 1)
+    shape = call.flat(1, "n_in")
+    output = call.result(call.arguments[1], shape, 1)
     data = call.input(0, output.shape)
     n_in, n_filt = config.integer("n_in"), config.integer("n_filt")
     if n_in != output.size:
         raise call.error("n_in is not the tensor's size", n_in, str(output.size))
     channels = n_in if n_filt == -1 else n_filt
+    if call.stream and n_filt != -1 and shape[-1] % n_filt:
+        raise call.error("n_filt does not divide what travels together", n_filt, str(shape[-1]))
     if config.integer("n_scale_bias") != channels:
         raise call.error("n_scale_bias does not fit n_filt", config.integer("n_scale_bias"), str(channels))
     scale_type, bias_type = config.type("scale_t"), config.type("bias_t")
@@ -31,11 +34,12 @@ def normalize(call: Call) -> BatchNormalization:
 def layernormalize(call: Call) -> LayerNormalization:
     """`nnet::layernormalize`."""
     call.count(2, 4)
-    call.io_parallel()
+    call.check_io()
     config = call.config
-    call.kernels.require(call.place, "layernormalize", "layernorm_1d", "init_invert_sqr_table")
+    call.require("layernormalize")
+    call.kernels.require(call.place, "layernorm_1d", "init_invert_sqr_table")
     call.plain_product(config)
-    output = call.checked(call.arguments[1], None, 1)
+    output = call.result(call.arguments[1], call.flat(1, "n_in"), 1)
     data = call.input(0, output.shape)
     n_in, positions = config.integer("n_in"), config.integer("seq_len")
     if n_in != output.size or n_in % positions:

@@ -6,7 +6,7 @@ import math
 
 from l1emu.firmware.builders.call import Builder, Call
 from l1emu.firmware.project import Config
-from l1emu.layers import Transpose
+from l1emu.layers import Layer, Linear, Transpose
 
 
 def transposition(config: Config, call: Call) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
@@ -32,10 +32,48 @@ def transposition(config: Config, call: Call) -> tuple[tuple[int, ...], tuple[in
 def transpose(call: Call) -> Transpose:
     """`nnet::transpose`."""
     call.count(2, 2)
+    if call.stream:
+        call.require("transpose")
     source, target, permutation = transposition(call.config, call)
+    if call.stream:
+        call.check_packs(call.packs()[0], target[-1])
     return Transpose(call.name, (call.input(0, source),), call.shaped_output(target), permutation)
 
 
+def clone_stream(call: Call) -> tuple[Layer, ...]:
+    """`nnet::clone_stream`: copies of one stream for several readers, cast to their type."""
+    shape = _streamed(call, range(1, len(call.arguments)))
+    data = call.input(0, shape)
+    outputs = [call.result(name, shape, 1) for name in call.arguments[1:]]
+    return tuple(Linear(f"{call.name}_{i}", (data,), output) for i, output in enumerate(outputs, 1))
+
+
+def repack_stream(call: Call) -> Linear:
+    """`nnet::repack_stream`: the same numbers, cast, with another count of them travelling together."""
+    shape = _streamed(call, range(1, 2))
+    return Linear(call.name, (call.input(0, shape),), call.result(call.arguments[1], shape, 1))
+
+
+def _streamed(call: Call, outputs: range) -> tuple[int, ...]:
+    """The shape of the stream that is copied; the third template argument is its size."""
+    call.require(call.function)
+    if len(call.types) != 3 or not outputs:
+        raise call.error("unusual count of arguments", (len(call.types), len(call.arguments)))
+    size = call.project.evaluate(call.types[2], call.place)
+    if not isinstance(size, int):
+        raise call.error("the size of the stream is not a number", size)
+    packs = call.packs()
+    if size % packs[0] or max(packs) % min(packs) or (call.function == "clone_stream" and packs[0] != packs[1]):
+        raise call.error("the streams' packs do not fit", packs)
+    return call.in_packs(0, size)
+
+
+# Calls without a config struct.
+PLUMBING: dict[str, Builder] = {
+    "clone_stream": clone_stream,
+    "repack_stream": repack_stream,
+}
 BUILDERS: dict[str, Builder] = {
+    **PLUMBING,
     "transpose": transpose,
 }

@@ -12,11 +12,16 @@ from l1emu.layers import Softmax
 def softmax(call: Call) -> Softmax:
     """`nnet::softmax` over the whole tensor, `nnet::softmax_multidim` over one axis."""
     call.count(2, 2)
-    call.io_parallel()
-    config, output = call.config, call.output()
+    call.check_io()
+    config = call.config
+    output = call.output(call.flat(1, "n_in"))
     data = call.input(0, output.shape)
     n_slice = config.integer("n_slice")
-    if call.function == "softmax":
+    if call.stream:  # over what travels together
+        call.require("softmax")
+        n_outer, n_inner, n_slice = data.size // output.shape[-1], 1, output.shape[-1]
+        call.check_packs(n_slice, n_slice)
+    elif call.function == "softmax":
         n_outer, n_inner = 1, 1
         if n_slice != data.size:
             raise call.error("n_slice is not the tensor's size", n_slice, str(data.size))
@@ -28,7 +33,7 @@ def softmax(call: Call) -> Softmax:
     variant = config.symbol("implementation")
     if variant not in ("stable", "latency", "argmax", "legacy"):
         raise call.error("unknown softmax implementation", variant)
-    call.kernels.require(call.place, "softmax", f"softmax_{variant}")
+    call.require("softmax", f"softmax_{variant}")
     exp_type, inv_type = config.type("exp_table_t"), config.type("inv_table_t")
     accum_type, inv_inp_type = config.type("accum_t"), config.type("inv_inp_t")
     inp_norm_type = config.type("inp_norm_t") if variant == "stable" else None
