@@ -20,6 +20,7 @@ VERBS = {
     "emulate": "emulate a firmware on jets, bit for bit",
     "verify": "compare the emulation of an hls4ml project with its own C++, layer by layer",
     "report": "read a synthesis report",
+    "estimate": "estimate cycles and resources before synthesis",
     "budget": "check a tagger's latency against a budget",
     "simulate": "simulate the 40 MHz stream",
     "rates": "trigger rate against signal efficiency",

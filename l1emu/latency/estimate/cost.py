@@ -1,0 +1,548 @@
+"""What one block costs: cycles and resources, each formula with its reason."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from l1emu.latency.estimate.design import Block, Design, Weights
+from l1emu.latency.estimate.matrices import products
+from l1emu.latency.estimate.target import Target
+
+FULL_PARTITION = 4096
+"""hls4ml's ``config_array_partition -maximum_size``: a larger array of products keeps its adders in a row."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a block costs.
+
+    Attributes
+    ----------
+    latency, interval
+        Cycles from its first input to its last output, and between two inputs of the whole design.
+    head, tail
+        Cycles from its first input to its first output, and from its last input to its last output. Both are the
+        latency unless the block works on a stream while it comes in.
+    light
+        Whether it is so short that it shares its cycle with its neighbours.
+    dsp, lut, ff, bram
+        Multiplier blocks, look-up tables, registers and block RAMs of 18 Kb.
+    extrapolated
+        Why the formula is used beyond the measured designs; empty where it is not.
+    """
+
+    latency: float
+    interval: float = 1
+    head: float = math.nan
+    tail: float = math.nan
+    light: bool = False
+    dsp: float = 0
+    lut: float = 0
+    ff: float = 0
+    bram: float = 0
+    extrapolated: tuple[str, ...] = field(default=())
+
+    @property
+    def first(self) -> float:
+        """`head`, or the latency if it has none of its own."""
+        return self.latency if math.isnan(self.head) else self.head
+
+    @property
+    def last(self) -> float:
+        """`tail`, or the latency if it has none of its own."""
+        return self.latency if math.isnan(self.tail) else self.tail
+
+
+@dataclass(frozen=True)
+class Case:
+    """A block in its surroundings."""
+
+    block: Block
+    design: Design
+    target: Target
+
+    @property
+    def stream(self) -> bool:
+        return self.design.io == "io_stream"
+
+    def cycle(self, name: str) -> float:
+        return float(self.target.constants["cycles"][name])
+
+    def per(self, name: str) -> float:
+        return float(self.target.constants["resources"][name])
+
+
+def cost(block: Block, design: Design, target: Target) -> Cost:
+    """The cost of one block."""
+    return FORMULAS[block.kind](Case(block, design, target))
+
+
+# Multiplications ----------------------------------------------------------------------------------------------------
+
+
+def in_fabric(case: Case, width_a: int, width_b: int) -> bool:
+    """Whether a product is too narrow for a DSP block to be worth it, or DSP blocks are forbidden.
+
+    Measured: 6 by 6 bits and less take look-up tables, 8 by 8 and more a DSP block.
+    """
+    return case.design.fabric or width_a + width_b <= 12
+
+
+def dsp_per_product(width_a: int, width_b: int) -> int:
+    """DSP blocks for one product of two numbers.
+
+    A block multiplies 27 by 18 bits with sign (25 by 18 in 7 series); a wider factor is cut into pieces of which all
+    but the first are unsigned and so lose a bit.
+    """
+    wide, narrow = max(width_a, width_b), min(width_a, width_b)
+    return max(1, math.ceil((wide - 1) / 26)) * max(1, math.ceil((narrow - 1) / 17))
+
+
+@dataclass(frozen=True)
+class Product:
+    """A matrix product with constants, once."""
+
+    latency: float
+    interval: float
+    dsp: float
+    lut: float
+    ff: float
+
+
+def tree_cycles(case: Case, terms: int) -> float:
+    """Cycles of a balanced tree that adds `terms` numbers and a bias: its levels by how many fit into a cycle."""
+    return math.log2(terms + 1) / case.target.levels_per_cycle + case.cycle("tree_offset")
+
+
+def constant_product(case: Case, weights: Weights, reuse: int) -> Product:
+    """`nnet::dense_latency`: all products side by side, with at most `multiplier_limit` multipliers.
+
+    A weight is a constant in the circuit. Zero costs nothing, one signed digit is a wire, two digits are one addition;
+    only from three digits on a multiplier is built, and equal weights of one input share it. With the multipliers
+    limited, each does several products one after the other before the tree of adders; the interval is then the reuse
+    factor, or the latency where that is shorter, since the next input need not wait for longer. The adders keep up with
+    the multipliers, so that only the last products' way through them is added to the serial part.
+    """
+    block = case.block
+    wanted, shift_adds = products(weights)
+    fabric = in_fabric(case, block.width_in, weights.width)
+    size = weights.n_in * weights.n_out
+    limit = max(1, math.ceil(size / reuse) - (size - weights.nonzeros) // reuse)
+    built = min(wanted, limit)
+    serial = math.ceil(wanted / limit) + case.target.cycles(case.target.delay("serial_tail")) if wanted > limit else 0
+    multiplier = case.target.multiplier_cycles(fabric) if wanted else 0
+    if weights.n_in * weights.n_out > FULL_PARTITION:
+        # The array of products stays in memory and its adders in a row: as many fit into a cycle as their delay allows.
+        row = weights.terms * case.target.cycles(case.target.delay("add_row"))
+        cycles = max(row, serial)
+    else:
+        cycles = max(tree_cycles(case, weights.terms) + multiplier, serial)
+    latency = max(0, round(cycles))
+    each = 0 if fabric else dsp_per_product(block.width_in, min(weights.width, 17))
+    adder_bits = (weights.nonzeros + weights.n_out) * block.width_accum + shift_adds * (block.width_in + weights.width)
+    lut = case.per("lut_adder_bit") * adder_bits
+    if fabric:
+        lut += case.per("lut_product_bit") * built * block.width_in * weights.width
+    return Product(
+        latency=latency,
+        interval=min(reuse, latency + 1) if reuse > 1 else 1,
+        dsp=built * each,
+        lut=lut,
+        ff=case.per("ff_stage_bit") * adder_bits * min(1.5, (latency + 0.5) / max(1.0, math.log2(weights.terms + 1))),
+    )
+
+
+def resource_product(case: Case, weights: Weights, reuse: int) -> Product:
+    """`nnet::dense_resource`: weights in memory, ceil(n_in n_out / reuse) multipliers that work for `reuse` cycles.
+
+    A block RAM of 18 Kb is 36 bits wide; few weights stay in look-up tables.
+    """
+    block = case.block
+    multipliers = math.ceil(weights.n_in * weights.n_out / reuse)
+    fabric = in_fabric(case, block.width_in, weights.width)
+    tail = max(1, round(case.target.cycles(case.target.delay("resource_tail"))))
+    each = 0 if fabric else dsp_per_product(block.width_in, weights.width)
+    adder_bits = multipliers * block.width_accum
+    lut = case.per("lut_resource_bit") * adder_bits
+    if fabric:
+        lut += case.per("lut_product_bit") * multipliers * block.width_in * weights.width
+    return Product(
+        latency=reuse + tail,
+        interval=reuse,
+        dsp=multipliers * each,
+        lut=lut,
+        ff=case.per("ff_resource_bit") * (adder_bits + weights.n_out * block.width_accum),
+    )
+
+
+def weight_memory(case: Case, weights: Weights, reuse: int) -> int:
+    """Block RAMs for the weights of the resource strategy: words of all multipliers' weights, `reuse` deep."""
+    bits = math.ceil(weights.n_in * weights.n_out / reuse) * weights.width
+    if bits <= 36 or reuse * bits <= 1024:
+        return 0
+    return math.ceil(bits / 36) * math.ceil(reuse / 512)
+
+
+def matrix_product(case: Case, weights: Weights, reuse: int) -> tuple[Product, int]:
+    """One matrix product with constants in the layer's strategy, and its block RAMs."""
+    if case.block.strategy == "resource":
+        return resource_product(case, weights, reuse), weight_memory(case, weights, reuse)
+    found = constant_product(case, weights, reuse)
+    if case.block.strategy == "distributed_arithmetic":
+        found = replace(found, dsp=0.0, interval=1)
+    return found, 0
+
+
+# Layers with weights ------------------------------------------------------------------------------------------------
+
+
+def dense(case: Case) -> Cost:
+    """A dense layer: one matrix product; in io_stream it waits for its whole input."""
+    found, memory = matrix_product(case, case.block.weights[0], case.block.reuse)
+    latency, interval = found.latency, found.interval
+    if case.stream:
+        latency += case.cycle("process") + 1
+        interval = max(interval, latency)
+    return Cost(latency, interval, dsp=found.dsp, lut=found.lut, ff=found.ff, bram=memory)
+
+
+def convolution(case: Case) -> Cost:
+    """A convolution: one matrix product for each pixel.
+
+    io_parallel: the pixels are dealt to `n_partitions` rounds, so many products stand side by side. io_stream: one
+    pixel of the input after the other; a product in the resource strategy is not overlapped with the next one, nor is
+    any in Vitis, where each pixel takes the product's latency and the hand-over to and from the line buffer.
+    """
+    block, weights = case.block, case.block.weights[0]
+    found, memory = matrix_product(case, weights, block.reuse)
+    pixels_out = block.positions
+    partitions = int(block.extra.get("n_partitions", 0))
+    if "n_free_data" in block.extra:
+        side_by_side = max(1, int(block.extra.get("parallelization_factor", pixels_out)))
+        partitions = math.ceil(int(block.extra["n_free_data"]) / side_by_side)
+    if not case.stream:
+        rounds = max(1, partitions)
+        copies = math.ceil(pixels_out / rounds)
+        interval = rounds * max(1, found.interval if block.reuse > 1 else 1)
+        latency = found.latency + interval - 1 if rounds > 1 else found.latency
+        return Cost(
+            latency + (1 if rounds > 1 else 0),
+            interval,
+            dsp=found.dsp * copies,
+            lut=found.lut * copies,
+            ff=found.ff * copies,
+            bram=memory * copies,
+        )
+    height = int(block.extra.get("in_height", 1))
+    width = int(block.extra.get("in_width", block.extra.get("n_in", pixels_out)))
+    pixels_in = height * width
+    pixel = float(block.reuse)
+    if block.strategy == "resource":
+        pixel += case.cycle("pixel_overhead_2d" if height > 1 else "pixel_overhead_1d")
+    elif case.target.tool == "Vitis":
+        pixel = max(pixel, found.latency + case.cycle("vitis_pixel"))
+    lines = (int(block.extra.get("filt_height", 1)) - 1) * width + int(block.extra.get("filt_width", 1))
+    latency = pixels_in * pixel + found.latency + 1
+    buffer_bits = width * int(block.extra.get("n_chan", 1)) * block.width_in
+    rows = int(block.extra.get("filt_height", 1)) - 1
+    return Cost(
+        latency,
+        latency,
+        head=lines * pixel,
+        tail=pixel + found.latency,
+        dsp=found.dsp,
+        lut=found.lut + rows * buffer_bits / 32,
+        ff=found.ff,
+        bram=memory,
+    )
+
+
+def depthwise(case: Case) -> Cost:
+    """A depthwise convolution: one small product for each channel."""
+    found = convolution(case)
+    return replace(found, extrapolated=(*found.extrapolated, "depthwise convolutions: one measured design"))
+
+
+def recurrent(case: Case) -> Cost:
+    """GRU, LSTM and simple RNN: two matrix products, the gates' tables, and products with the state, for each step.
+
+    The two products run side by side. With a static state the cell is one circuit that works step after step; without,
+    there is a cell for each step, and the steps form a pipeline.
+    """
+    block = case.block
+    parts = [matrix_product(case, weights, _reuse(block, i)) for i, weights in enumerate(block.weights)]
+    state = int(block.extra.get("n_state", block.n_out))
+    gates = int(block.extra.get("gates", 3))
+    cell = max(part.latency for part, _ in parts) + case.cycle("recurrent_cell")
+    elementwise = (3 if gates >= 3 else 0) * state * dsp_per_product(block.width_in, block.width_in)
+    if in_fabric(case, block.width_in, block.width_in):
+        elementwise = 0
+    tables = sum(_table_memory(size, width) for size, width in block.tables[:1]) * state * max(1, gates - 1)
+    tables += sum(_table_memory(size, width) for size, width in block.tables[1:2]) * state
+    tables = math.ceil(tables / 2)
+    dsp = sum(part.dsp for part, _ in parts) + elementwise
+    lut = sum(part.lut for part, _ in parts) + state * gates * block.width_accum * case.per("lut_table_bit")
+    ff = sum(part.ff for part, _ in parts) + state * gates * block.width_accum * 4
+    bram = sum(memory for _, memory in parts) + tables
+    steps = block.positions
+    if int(block.extra.get("use_static", 1)):
+        latency = steps * (cell + case.cycle("recurrent_loop")) + 1
+        return Cost(latency, latency, dsp=dsp, lut=lut, ff=ff, bram=bram)
+    latency = steps * (cell + 1)
+    interval = max(part.interval for part, _ in parts)
+    return Cost(
+        latency,
+        interval,
+        dsp=dsp * steps,
+        lut=lut * steps,
+        ff=ff * steps,
+        bram=bram * steps,
+        extrapolated=("recurrent layers without a static state: no measured design",),
+    )
+
+
+def _reuse(block: Block, index: int) -> int:
+    return int(block.extra.get(f"reuse_{index}", block.reuse))
+
+
+def attention(case: Case) -> Cost:
+    """`nnet::multiheadattention`: projections, scores, softmax, weighted sum and projection, handed on row by row.
+
+    Each stage takes the rows one after the other; the scores wait for all keys, the weighted sum for all values.
+    """
+    block = case.block
+    seq, heads = int(block.extra.get("seq_len", 1)), int(block.extra.get("num_heads", 1))
+    key = int(block.extra.get("head_dim_key", 1))
+    value = int(block.extra.get("head_dim_value", key))
+    projections = [constant_product(case, weights, block.reuse) for weights in block.weights]
+    wide = dsp_per_product(block.width_out, block.width_out)
+    scores = seq * seq * key * dsp_per_product(block.width_out, block.width_out)
+    sums = seq * seq * value * wide
+    exponent = 2 * seq * seq
+    softmax = _softmax_cycles(case, seq)
+    latency = (seq - 1) + (seq + 1) + (seq + softmax + 2) + 2 * seq / 2 + (seq + 1)
+    return Cost(
+        latency,
+        2 * seq + 1,
+        dsp=sum(p.dsp for p in projections) + heads * (scores + sums + exponent),
+        lut=sum(p.lut for p in projections) + heads * (scores + sums) * case.per("lut_data_product_bit") * 16,
+        ff=sum(p.ff for p in projections) + heads * (scores + sums) * 16,
+        bram=heads * seq * 33,
+        extrapolated=("attention: three measured designs of one shape",),
+    )
+
+
+# Layers without weights ---------------------------------------------------------------------------------------------
+
+
+def einsum(case: Case) -> Cost:
+    """A product of two tensors of data: every pair of factors has its multiplier, shared `reuse` times."""
+    block = case.block
+    sizes = [int(block.extra.get(name, 1)) for name in ("n_inplace", "n_free0", "n_free1", "n_contract")]
+    inplace, free0, free1, contract = sizes
+    pairs = inplace * free0 * free1 * contract
+    fabric = in_fabric(case, block.width_in, block.width_in)
+    each = 0 if fabric else dsp_per_product(block.width_in, block.width_in)
+    latency = max(0, round(tree_cycles(case, contract) + case.target.multiplier_cycles(fabric)))
+    if block.reuse > 1:
+        latency += block.reuse - 1
+    built = math.ceil(pairs / block.reuse)
+    bits = pairs * block.width_accum
+    lut = case.per("lut_adder_bit") * bits
+    if fabric:
+        lut += case.per("lut_product_bit") * built * block.width_in**2
+    return Cost(latency, block.reuse, dsp=built * each, lut=lut, ff=case.per("ff_stage_bit") * bits)
+
+
+def relu(case: Case) -> Cost:
+    """A comparison with zero and the cast: less than a cycle."""
+    block = case.block
+    lut = case.per("lut_activation_bit") * block.n_in * block.width_in
+    return _elementwise(case, Cost(0, light=True, lut=_side_by_side(case, lut)))
+
+
+def wires(case: Case) -> Cost:
+    """Transposes, reshapes, copies: wires in io_parallel, a pass over the stream in io_stream."""
+    return _elementwise(case, Cost(0, light=True))
+
+
+def merge(case: Case) -> Cost:
+    """One addition for each element."""
+    block = case.block
+    lut = block.n_in * (max(block.width_in, block.width_out) + 1)
+    return _elementwise(case, Cost(0, light=True, lut=_side_by_side(case, lut)))
+
+
+def product(case: Case) -> Cost:
+    """One product of data for each element."""
+    block = case.block
+    fabric = in_fabric(case, block.width_in, block.width_in)
+    number = block.n_in if not case.stream else _channels(block)
+    each = 0 if fabric else dsp_per_product(block.width_in, block.width_in)
+    latency = max(0, case.target.multiplier_cycles(fabric))
+    lut = number * block.width_in**2 * case.per("lut_product_bit") if fabric else number * block.width_in
+    return _elementwise(case, Cost(latency, light=latency == 0, dsp=number * each, lut=lut))
+
+
+def multiply(case: Case) -> Cost:
+    """A constant factor and a shift for each element, as in batch normalization."""
+    block = case.block
+    constants = block.weights[0] if block.weights else None
+    number = _channels(block) if case.stream else block.n_in
+    wanted = number if constants is None else min(number, products(constants)[0] * number / max(1, constants.n_in))
+    fabric = in_fabric(case, block.width_in, constants.width if constants else block.width_in)
+    each = 0 if fabric else dsp_per_product(block.width_in, constants.width if constants else block.width_in)
+    built = math.ceil(wanted / max(1, block.reuse)) if wanted else 0
+    latency = case.target.multiplier_cycles(fabric) if built else 0
+    lut = number * (block.width_in + block.width_out)
+    return _elementwise(case, Cost(latency, light=latency == 0, dsp=built * each, lut=lut))
+
+
+def table(case: Case) -> Cost:
+    """A look-up for each number: one cycle for the memory, and the scaling and clamping of the address."""
+    block = case.block
+    number = _channels(block) if case.stream else block.n_in
+    latency = max(1, round(case.target.cycles(case.target.delay("table"))))
+    size, width = block.tables[0] if block.tables else (1024, 18)
+    # A block RAM has two ports: two numbers share one.
+    memory = math.ceil(number / 2) * _table_memory(size, width)
+    lut = number * case.per("lut_table_bit") * block.width_in
+    return _elementwise(case, Cost(latency, lut=lut, ff=number * width / 8, bram=memory))
+
+
+def softmax(case: Case) -> Cost:
+    """The largest input, exponentials, their sum, one inverse, and a product for each output.
+
+    The largest and the sum are trees of log2(n) levels; subtraction, two tables and the product take a fixed time.
+    """
+    block = case.block
+    slices = int(block.extra.get("n_slice", block.n_in))
+    rows = max(1, block.positions)
+    implementation = str(block.extra.get("implementation", "stable"))
+    latency = _softmax_cycles(case, slices, implementation)
+    if implementation == "argmax":
+        return _elementwise(case, Cost(latency, lut=block.n_in * block.width_in * 2))
+    tables = block.tables or ((1024, 18), (1024, 18))
+    # A block RAM has two ports; Vitis HLS does not share them between copies of a table.
+    copies = slices if case.target.tool == "Vitis" else math.ceil(slices / 2)
+    exponents = copies * _table_memory(*tables[0])
+    inverse = _table_memory(*tables[-1])
+    multipliers = 0 if case.design.fabric else slices
+    side_by_side = 1 if case.stream else rows
+    lut = slices * case.per("lut_softmax") * (1 if implementation == "stable" else 0.3)
+    found = Cost(
+        latency,
+        dsp=multipliers * side_by_side,
+        lut=lut * side_by_side,
+        ff=slices * tables[0][1] * max(1.0, latency / 2) * side_by_side,
+        bram=(exponents + inverse) * side_by_side,
+    )
+    if case.stream:
+        total = latency + rows + case.cycle("process")
+        return replace(found, latency=total, interval=total)
+    return found
+
+
+def _softmax_cycles(case: Case, n: int, implementation: str = "stable") -> int:
+    levels = case.cycle("softmax_levels") * math.log2(max(n, 2)) / case.target.levels_per_cycle
+    fixed = case.target.cycles(case.target.delay("softmax"))
+    if implementation in ("latency", "legacy"):
+        levels, fixed = levels / 2, fixed / 2
+    elif implementation == "argmax":
+        fixed = 0
+    return max(1, round(levels + fixed))
+
+
+def layernorm(case: Case) -> Cost:
+    """Mean, squares, variance, inverse root and scale, row by row, all rows side by side.
+
+    A row of d numbers takes d products for the squares, d for the normalization, two for the divisions by d, and
+    those of the scales that are no powers of two.
+    """
+    block = case.block
+    rows = max(1, block.positions)
+    dim = max(1, block.n_in // rows)
+    size, width = block.tables[0] if block.tables else (1024, 18)
+    levels = 2 * math.log2(max(dim, 2)) / case.target.levels_per_cycle
+    latency = max(1, round(levels + case.target.cycles(case.target.delay("layernorm"))))
+    scales = products(block.weights[0])[0] if block.weights else dim
+    per_row = (2 * dim + scales + 2) * dsp_per_product(min(block.width_accum, 18), 18)
+    if case.design.fabric:
+        per_row = 0
+    return Cost(
+        latency,
+        max(1, block.reuse),
+        dsp=per_row * rows,
+        lut=rows * dim * case.per("lut_softmax"),
+        ff=rows * dim * block.width_out * latency,
+        bram=rows * _table_memory(size, width),
+    )
+
+
+def pooling(case: Case) -> Cost:
+    """Comparisons or a sum over the window; in io_stream a pass over the input's pixels."""
+    block = case.block
+    window = max(1, round(block.n_in / max(1, block.n_out)))
+    latency = max(0, round(tree_cycles(case, window)))
+    lut = block.n_in * block.width_in * 1.5
+    registers = block.n_out * block.width_out * latency
+    if not case.stream:
+        return Cost(latency, max(1, block.reuse), light=latency == 0, lut=lut, ff=registers)
+    channels = max(1, _channels(block))
+    pixels = max(1, block.n_in // channels)
+    two_dimensional = int(block.extra.get("in_height", 1)) > 1
+    steps = pixels * (2 if two_dimensional and case.target.tool == "Vivado" else 1)
+    whole = block.n_out <= channels
+    latency = steps + 3
+    small = Cost(latency, latency, lut=lut / pixels * window, ff=channels * block.width_in * 4)
+    return replace(small, head=latency if whole else window, tail=4)
+
+
+def _elementwise(case: Case, found: Cost) -> Cost:
+    """In io_stream a layer without memory passes the stream's items on, one a cycle."""
+    if not case.stream:
+        return found
+    items = max(1, max(case.block.n_in, case.block.n_out) // _channels(case.block))
+    total = items + found.latency + 2
+    return replace(found, latency=total, interval=total, head=found.latency + 2, tail=found.latency + 2, light=False)
+
+
+def _channels(block: Block) -> int:
+    """Numbers that travel together in a stream."""
+    for name in ("pack", "n_filt", "n_chan"):
+        if int(block.extra.get(name, 0)) > 0:
+            return int(block.extra[name])
+    return block.n_in
+
+
+def _side_by_side(case: Case, lut: float) -> float:
+    return lut if not case.stream else lut * _channels(case.block) / max(1, case.block.n_in)
+
+
+def _table_memory(size: int, width: int) -> int:
+    """Block RAMs of 18 Kb for a table; a small one is made of look-up tables."""
+    if size * width <= 1024:
+        return 0
+    return math.ceil(size * width / 18432)
+
+
+FORMULAS: dict[str, Callable[[Case], Cost]] = {
+    "dense": dense,
+    "conv": convolution,
+    "depthwise": depthwise,
+    "recurrent": recurrent,
+    "attention": attention,
+    "einsum": einsum,
+    "relu": relu,
+    "wires": wires,
+    "merge": merge,
+    "product": product,
+    "multiply": multiply,
+    "table": table,
+    "softmax": softmax,
+    "layernorm": layernorm,
+    "pooling": pooling,
+}
+"""The formula of each kind of block."""

@@ -1,0 +1,162 @@
+"""What an estimate needs to know of a design: one block for each call in the top function, numbers only."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from l1emu.errors import L1emuError
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The multiplications by constants of one weight matrix, as far as hardware sees them.
+
+    Attributes
+    ----------
+    n_in, n_out
+        Its shape; a convolution's `n_in` is kernel times channels.
+    width
+        Bits of a weight.
+    nonzeros
+        Weights that are not zero.
+    terms
+        The largest number of non-zero weights that one output adds up.
+    multipliers, shift_adds
+        Products of an input and a constant, equal constants of one input counted once: those whose constant has three
+        or more digits in signed binary, which take a multiplier, and those with two, which are one addition of shifted
+        copies. Constants of one digit are wires. None if the weights' values are not known.
+    """
+
+    n_in: int
+    n_out: int
+    width: int
+    nonzeros: int
+    terms: int
+    multipliers: int | None = None
+    shift_adds: int | None = None
+
+
+@dataclass(frozen=True)
+class Block:
+    """One layer of hardware.
+
+    Attributes
+    ----------
+    name, kind, function
+        The layer's name, its kind as the model knows it, and the C++ function that it comes from.
+    n_in, n_out
+        Numbers that come in and go out for one input of the whole design.
+    inputs, output
+        The tensors that it reads and the one that it writes, by name.
+    positions
+        How often the same thing is done: pixels or time steps of a convolution, rows of a layer normalization or a
+        softmax, steps of a recurrent layer. Side by side in io_parallel, one after the other in io_stream.
+    width_in, width_out, width_accum
+        Bits of one number in, out, and of the running sum.
+    reuse, strategy
+        The reuse factor and ``latency`` or ``resource``.
+    weights
+        Of the layer's matrices; two for recurrent layers, three or more for attention.
+    tables
+        Numbers in each look-up table and their bits.
+    extra
+        What only this kind has: sizes by name.
+    """
+
+    name: str
+    kind: str
+    function: str
+    n_in: int
+    n_out: int
+    inputs: tuple[str, ...] = ()
+    output: str = ""
+    positions: int = 1
+    width_in: int = 16
+    width_out: int = 16
+    width_accum: int = 16
+    reuse: int = 1
+    strategy: str = "latency"
+    weights: tuple[Weights, ...] = ()
+    tables: tuple[tuple[int, int], ...] = ()
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Design:
+    """A design before synthesis.
+
+    Attributes
+    ----------
+    name
+        The top function.
+    io
+        ``io_parallel`` or ``io_stream``.
+    pipeline
+        ``pipeline`` (the top function is one pipeline) or ``dataflow`` (the layers are processes in a chain).
+    blocks
+        In the order of the calls.
+    tool, part, clock_ns, uncertainty
+        What the project asks for: ``Vivado`` or ``Vitis`` (None if unknown), the part, the target period in ns and
+        the share of it that is kept free; None where the project does not say.
+    fabric
+        Whether multipliers are forbidden to use DSP blocks.
+    fifos
+        Depth and bits of each stream.
+    problems
+        What could not be read, in words.
+    """
+
+    name: str
+    io: str
+    pipeline: str
+    blocks: tuple[Block, ...]
+    origin: str
+    tool: str | None = None
+    part: str | None = None
+    clock_ns: float | None = None
+    uncertainty: float | None = None
+    fabric: bool = False
+    fifos: tuple[tuple[int, int], ...] = ()
+    problems: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The design as JSON can hold it; what has its default value is left out."""
+        return _plain(asdict(self), Design, {"blocks": [_block_dict(block) for block in self.blocks]})
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Any]) -> Design:
+        """The design that `as_dict` wrote.
+
+        Raises
+        ------
+        L1emuError
+            if the document is no such design.
+        """
+        try:
+            blocks = tuple(_block(entry) for entry in document["blocks"])
+            rest = {key: value for key, value in document.items() if key != "blocks"}
+            for key in ("fifos", "problems"):
+                if key in rest:
+                    rest[key] = tuple(tuple(item) if isinstance(item, list) else item for item in rest[key])
+            return cls(blocks=blocks, **rest)
+        except (KeyError, TypeError) as error:
+            raise L1emuError("not a design", value=str(error), expected="what Design.as_dict writes") from None
+
+
+def _plain(values: dict[str, Any], kind: Any, replaced: dict[str, Any]) -> dict[str, Any]:
+    defaults = {f.name: f.default_factory() if callable(f.default_factory) else f.default for f in fields(kind)}
+    kept = {name: value for name, value in values.items() if value != defaults[name]}
+    return {**kept, **{name: value for name, value in replaced.items() if name in kept}}
+
+
+def _block_dict(block: Block) -> dict[str, Any]:
+    return _plain(asdict(block), Block, {"weights": [_plain(asdict(w), Weights, {}) for w in block.weights]})
+
+
+def _block(entry: dict[str, Any]) -> Block:
+    values = dict(entry)
+    weights = tuple(Weights(**matrix) for matrix in values.pop("weights", ()))
+    tables = tuple((int(size), int(width)) for size, width in values.pop("tables", ()))
+    inputs = tuple(values.pop("inputs", ()))
+    return Block(weights=weights, tables=tables, inputs=inputs, **values)

@@ -1,0 +1,156 @@
+"""A design from a `Firmware`, which knows layers, weights and types but nothing that steers synthesis."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from l1emu.firmware.graph import Firmware
+from l1emu.latency.estimate.design import Block, Design
+from l1emu.latency.estimate.matrices import matrix
+from l1emu.latency.estimate.project import read_design
+from l1emu.layers import (
+    BatchNormalization,
+    Concatenate,
+    Dense,
+    Einsum,
+    GlobalPooling1D,
+    Layer,
+    LayerNormalization,
+    Linear,
+    Merge,
+    Relu,
+    Reshape,
+    Softmax,
+    TableActivation,
+    Transpose,
+)
+
+STEERING = (
+    "a firmware file does not keep what steers synthesis: io_parallel, one pipeline, and where no option says "
+    "otherwise the latency strategy with reuse factor 1 are assumed"
+)
+
+
+def load_design(path: str | os.PathLike[str]) -> Design:
+    """The design in an hls4ml project folder or a firmware file.
+
+    Raises
+    ------
+    L1emuError
+        if it is neither, or holds nothing that can be estimated.
+    """
+    location = Path(path)
+    return read_design(location) if location.is_dir() else from_firmware(Firmware.read(location))
+
+
+def from_firmware(firmware: Firmware) -> Design:
+    """A firmware's layers as blocks, in io_parallel."""
+    blocks, problems = [], [STEERING]
+    names = {tensor.name: tensor.name for tensor in firmware.inputs}
+    for layer in firmware.layers:
+        inputs = tuple(names[tensor.name] for tensor in layer.inputs)
+        if isinstance(layer, Reshape):
+            names[layer.output.name] = inputs[0]
+            continue
+        names[layer.output.name] = layer.output.name
+        build = next((b for kind, b in _BUILDERS.items() if isinstance(layer, kind)), None)
+        if build is None:
+            problems.append(f"not covered: {layer.name}, a layer of the kind {layer.kind}")
+            continue
+        blocks.append(_block(layer, inputs, **build(layer)))
+    tool = firmware.backend if firmware.backend in ("Vivado", "Vitis") else None
+    return Design(
+        name=firmware.name,
+        io="io_parallel",
+        pipeline="pipeline",
+        blocks=tuple(blocks),
+        origin=f"firmware {firmware.content_hash[:12]}",
+        tool=tool,
+        problems=tuple(problems),
+    )
+
+
+def _block(layer: Layer, inputs: tuple[str, ...], **rest: Any) -> Block:
+    return Block(
+        name=layer.name,
+        function=layer.kind,
+        n_in=layer.inputs[0].size,
+        n_out=layer.output.size,
+        inputs=inputs,
+        output=layer.output.name,
+        width_in=layer.inputs[0].type.width,
+        width_out=layer.output.type.width,
+        **{"width_accum": layer.output.type.width, **rest},
+    )
+
+
+def _dense(layer: Any) -> dict[str, Any]:
+    return {
+        "kind": "conv" if layer.positions > 1 else "dense",
+        "positions": layer.positions,
+        "width_accum": layer.accum_type.width,
+        "weights": (matrix(layer.weight, layer.weight_type.width),),
+    }
+
+
+def _einsum(layer: Any) -> dict[str, Any]:
+    sizes = {"n_inplace": layer.inplace, "n_free0": layer.free0, "n_free1": layer.free1, "n_contract": layer.contract}
+    return {"kind": "einsum", "width_accum": layer.accum_type.width, "extra": sizes}
+
+
+def _softmax(layer: Any) -> dict[str, Any]:
+    return {
+        "kind": "softmax",
+        "positions": layer.n_outer * layer.n_inner,
+        "width_accum": layer.accum_type.width,
+        "tables": (
+            (len(layer.exp_table), layer.exp_table_type.width),
+            (len(layer.inv_table), layer.inv_table_type.width),
+        ),
+        "extra": {"n_slice": layer.n_slice, "implementation": layer.variant},
+    }
+
+
+def _layernorm(layer: Any) -> dict[str, Any]:
+    return {
+        "kind": "layernorm",
+        "positions": layer.positions,
+        "width_accum": layer.accum_type.width,
+        "weights": (matrix(layer.scale.reshape(-1, 1), layer.scale_type.width),),
+        "tables": ((len(layer.table), layer.table_type.width),),
+    }
+
+
+def _batchnorm(layer: Any) -> dict[str, Any]:
+    return {"kind": "multiply", "weights": (matrix(layer.scale.reshape(-1, 1), layer.scale_type.width),)}
+
+
+def _merge(layer: Any) -> dict[str, Any]:
+    return {"kind": "product" if layer.op == "multiply" else "merge"}
+
+
+def _table(layer: Any) -> dict[str, Any]:
+    return {"kind": "table", "tables": ((len(layer.table), layer.table_type.width),)}
+
+
+def _pooling(layer: Any) -> dict[str, Any]:
+    return {"kind": "pooling", "width_accum": layer.accum_type.width}
+
+
+_BUILDERS: dict[type[Layer], Callable[[Any], dict[str, Any]]] = {
+    Dense: _dense,
+    Einsum: _einsum,
+    Softmax: _softmax,
+    LayerNormalization: _layernorm,
+    BatchNormalization: _batchnorm,
+    Merge: _merge,
+    TableActivation: _table,
+    GlobalPooling1D: _pooling,
+    Relu: lambda layer: {"kind": "relu"},
+    Linear: lambda layer: {"kind": "wires"},
+    Concatenate: lambda layer: {"kind": "wires"},
+    Transpose: lambda layer: {"kind": "wires"},
+}

@@ -1,0 +1,237 @@
+"""The estimate of a whole design: its blocks' costs, composed as the top function composes them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+from l1emu.errors import L1emuError
+from l1emu.latency.estimate.cost import Cost, cost
+from l1emu.latency.estimate.design import Block, Design
+from l1emu.latency.estimate.target import Constants, Target
+
+RESOURCES = ("DSP", "LUT", "FF", "BRAM_18K")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A design's estimate.
+
+    Attributes
+    ----------
+    latency_cycles, interval_cycles
+        Best and worst case.
+    resources
+        DSP, LUT, FF, BRAM_18K and URAM, as a C synthesis report counts them.
+    bands
+        For each number the factors between which the measured value lies for 80 % of the designs of families that the
+        fit did not see.
+    layers
+        Each block with its cost, and the cycle at which its last output is there.
+    problems
+        What is extrapolated, what is not covered.
+    """
+
+    design: Design
+    target: Target
+    latency_cycles: tuple[int, int]
+    interval_cycles: tuple[int, int]
+    resources: dict[str, int]
+    bands: dict[str, tuple[float, float]]
+    layers: tuple[tuple[Block, Cost, float], ...]
+    problems: tuple[str, ...]
+
+    def band(self, name: str) -> tuple[int, int]:
+        """The band of a number in its own unit."""
+        values = {"latency_cycles": self.latency_cycles[1], "interval_cycles": self.interval_cycles[1]}
+        value = values.get(name, self.resources.get(name, 0))
+        low, high = self.bands.get(name, (1.0, 1.0))
+        return math.floor(value * low), math.ceil(value * high)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The estimate as `l1emu estimate --json` prints it."""
+        target = self.target
+        return {
+            "part": target.part.name,
+            "top": self.design.name,
+            "kind": "estimated",
+            "tool": target.tool,
+            "clock_target_ns": target.period_ns,
+            "clock_estimated_ns": None,
+            "clock_uncertainty_ns": target.period_ns * target.uncertainty,
+            "latency_cycles": list(self.latency_cycles),
+            "interval_cycles": list(self.interval_cycles),
+            "pipeline": self.design.pipeline,
+            "io_type": self.design.io,
+            "resources": self.resources,
+            "available": target.part.resources,
+            "origin": "estimate",
+            "source": self.design.origin,
+            "bands": {name: list(self.band(name)) for name in ("latency_cycles", "interval_cycles", *RESOURCES)},
+            "layers": [
+                {
+                    "name": block.name,
+                    "kind": block.kind,
+                    "function": block.function,
+                    "strategy": block.strategy,
+                    "reuse_factor": block.reuse,
+                    "latency_cycles": round(found.latency),
+                    "interval_cycles": max(1, round(found.interval)),
+                    "finished_at": math.ceil(done),
+                    "resources": {
+                        "DSP": round(found.dsp),
+                        "LUT": round(found.lut),
+                        "FF": round(found.ff),
+                        "BRAM_18K": round(found.bram),
+                    },
+                }
+                for block, found, done in self.layers
+            ],
+            "problems": list(self.problems),
+        }
+
+
+def estimate(
+    design: Design,
+    *,
+    part: str | None = None,
+    clock_ns: float | None = None,
+    reuse: int | None = None,
+    strategy: str | None = None,
+    constants: Constants | None = None,
+) -> Estimate:
+    """Estimate a design's cycles and resources before synthesis.
+
+    Parameters
+    ----------
+    part, clock_ns
+        In place of the project's.
+    reuse, strategy
+        The reuse factor and ``latency`` or ``resource`` for all layers with weights, in place of the project's.
+    constants
+        In place of the fitted ones that come with l1emu.
+
+    Raises
+    ------
+    L1emuError
+        if the part or the clock is missing or unknown, or the reuse factor is below 1.
+    """
+    if reuse is not None and reuse < 1:
+        raise L1emuError("not a reuse factor", value=reuse, expected="1 or more")
+    changed = design
+    if reuse is not None or strategy is not None:
+        changed = replace(design, blocks=tuple(_steered(block, reuse, strategy) for block in design.blocks))
+    target = Target.of(changed, part=part, clock_ns=clock_ns, constants=constants)
+    costs = [cost(block, changed, target) for block in changed.blocks]
+    finished, latency = _schedule(changed, target, costs)
+    interval = _interval(changed, target, costs)
+    resources = {
+        "DSP": round(sum(c.dsp for c in costs)),
+        "LUT": round(sum(c.lut for c in costs)),
+        "FF": round(sum(c.ff for c in costs)),
+        "BRAM_18K": round(sum(c.bram for c in costs) + _fifo_memory(changed)),
+        "URAM": 0,
+    }
+    problems = [*changed.problems]
+    for block, found in zip(changed.blocks, costs, strict=True):
+        problems += [f"extrapolated: {block.name}: {text}" for text in found.extrapolated]
+    problems += _extrapolated(changed, target)
+    worst = max(1, round(latency)) if latency >= 0.5 else 0
+    return Estimate(
+        design=changed,
+        target=target,
+        latency_cycles=(worst, worst),
+        interval_cycles=(interval, interval),
+        resources=resources,
+        bands={name: (float(low), float(high)) for name, (low, high) in target.constants["bands"].items()},
+        layers=tuple(zip(changed.blocks, costs, finished, strict=True)),
+        problems=tuple(dict.fromkeys(problems)),
+    )
+
+
+def _steered(block: Block, reuse: int | None, strategy: str | None) -> Block:
+    extra = dict(block.extra)
+    if reuse is not None:
+        extra = {name: value for name, value in extra.items() if not name.startswith("reuse_")}
+    weighted = bool(block.weights)
+    return replace(
+        block,
+        reuse=block.reuse if reuse is None else reuse,
+        strategy=block.strategy if strategy is None or not weighted else strategy,
+        extra=extra,
+    )
+
+
+def _schedule(design: Design, target: Target, costs: list[Cost]) -> tuple[list[float], float]:
+    """When each block is done, along the longest path through the graph, and when the last one is.
+
+    In a pipelined top function each call's result is registered, one cycle a call, unless the call is so light that it
+    shares a cycle. In a dataflow each block is a process that starts when its first input is there and cannot end
+    before its predecessor has; of arrays the first input is the last.
+    """
+    cycles = target.constants["cycles"]
+    started: dict[str, float] = {}
+    ended: dict[str, float] = {}
+    finished = []
+    single = len(design.blocks) == 1
+    for block, found in zip(design.blocks, costs, strict=True):
+        ready = max((started.get(name, 0.0) for name in block.inputs), default=0.0)
+        before = max((ended.get(name, 0.0) for name in block.inputs), default=0.0)
+        if design.pipeline == "pipeline":
+            done = before + found.latency + (0 if single else _call(target, found, design, cycles))
+            first = done
+        elif design.io == "io_parallel":
+            done = before + found.latency + float(cycles["process"]) * 0.5
+            first = done
+        else:
+            first = ready + found.first
+            done = max(before + found.last, ready + found.latency)
+        started[block.output], ended[block.output] = first, done
+        finished.append(done)
+    return finished, max(finished)
+
+
+def _call(target: Target, found: Cost, design: Design, cycles: dict[str, float]) -> float:
+    if not found.light:
+        return float(cycles["call"])
+    if target.part.series != "7":
+        return float(cycles["light_call"])
+    slow = all(block.reuse == 1 for block in design.blocks)
+    return float(cycles["light_call_7_ii1" if slow else "light_call_7"])
+
+
+def _interval(design: Design, target: Target, costs: list[Cost]) -> int:
+    """A pipeline takes an input as often as its slowest block; a dataflow as its slowest process, plus its restart."""
+    slowest = max((found.interval for found in costs), default=1)
+    if design.pipeline == "pipeline":
+        return max(1, round(slowest))
+    restart = 1 if any(found.interval >= found.latency > 1 for found in costs) else 0
+    return max(1, round(slowest) + restart)
+
+
+def _fifo_memory(design: Design) -> int:
+    """Block RAMs of the streams between processes: 36 bits wide and 512 deep; shallow ones are shift registers."""
+    stored = [(depth, bits) for depth, bits in design.fifos if depth > 32 and depth * bits > 1024]
+    return sum(math.ceil(bits / 36) * math.ceil(depth / 512) for depth, bits in stored)
+
+
+def _extrapolated(design: Design, target: Target) -> list[str]:
+    """What of part, clock and layers lies beyond the measured designs."""
+    seen = target.constants.get("measured", {})
+    found = []
+    if seen and target.part.series not in seen["series"]:
+        found.append(f"extrapolated: no measured design for a part of the series {target.part.series}")
+    if seen and not seen["period_ns"][0] <= target.period_ns <= seen["period_ns"][1]:
+        low, high = seen["period_ns"]
+        found.append(f"extrapolated: {target.period_ns:g} ns, measured designs have {low:g} to {high:g} ns")
+    if target.part.resources is None:
+        found.append(f"what {target.part.name} offers is not known here")
+    kinds = {block.kind for block in design.blocks} - set(seen.get("kinds", ()))
+    if seen and kinds:
+        found.append(f"extrapolated: no measured layer of the kind {', '.join(sorted(kinds))}")
+    unknown = [b.name for b in design.blocks for w in b.weights if w.multipliers is None and b.strategy != "resource"]
+    if unknown:
+        names = ", ".join(dict.fromkeys(unknown))
+        found.append(f"the weights' values are not known, multipliers are the expected number: {names}")
+    return found

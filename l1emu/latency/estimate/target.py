@@ -1,0 +1,153 @@
+"""What the design is built for: the part, the clock, the tool, and how fast arithmetic is there."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from l1emu.config import read_text
+from l1emu.errors import L1emuError
+from l1emu.latency.estimate.design import Design
+from l1emu.resources import resource
+
+Constants = dict[str, Any]
+"""The fitted constants: `l1emu/data/estimate.json`."""
+
+SERIES = (
+    (r"xc7|xa7|xq7", "7"),
+    (r"xc[kv]u\d+p?-?", "us"),
+    (r"xczu|xcu\d|xck26|xazu", "us+"),
+    (r"xcv[cepmh]|xcv80|xave", "versal"),
+)
+UNCERTAINTY = {"Vivado": 0.125, "Vitis": 0.27}
+"""The share of the period that Vivado HLS and Vitis HLS keep free unless told otherwise."""
+
+
+@cache
+def shipped_constants() -> Constants:
+    """The constants that come with l1emu."""
+    document: Constants = json.loads(read_text(resource("data/estimate.json")))
+    return document
+
+
+def series(part: str) -> str:
+    """The part's series: ``7``, ``us`` (UltraScale), ``us+`` or ``versal``.
+
+    Raises
+    ------
+    L1emuError
+        if the name is not one of AMD's.
+    """
+    name = part.lower()
+    for pattern, found in SERIES:
+        if re.match(pattern, name):
+            plus = found == "us" and re.match(r"xc[kv]u\d+p", name)
+            return "us+" if plus else found
+    raise L1emuError(
+        "a part that is not known here", value=part, expected="a part of AMD's, such as xcvu13p-flga2577-2-e"
+    )
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a part offers; None where it is not in the table."""
+
+    name: str
+    series: str
+    resources: dict[str, int] | None
+    slr: int = 1
+
+    @classmethod
+    def find(cls, name: str) -> Part:
+        """The part by its full name or its beginning."""
+        offered: dict[str, dict[str, int]] = json.loads(read_text(resource("data/parts.json")))["parts"]
+        key = max((k for k in offered if name.lower().startswith(k)), key=len, default=None)
+        found = dict(offered[key]) if key else None
+        slr = found.pop("SLR", 1) if found else 1
+        return cls(name, series(name), found, slr)
+
+
+@dataclass(frozen=True)
+class Target:
+    """The part, the clock and the tool of an estimate.
+
+    Attributes
+    ----------
+    period_ns
+        The target period.
+    uncertainty
+        The share of the period that the tool keeps free.
+    tool
+        ``Vivado`` or ``Vitis``.
+    """
+
+    part: Part
+    period_ns: float
+    uncertainty: float
+    tool: str
+    constants: Constants
+
+    @classmethod
+    def of(
+        cls,
+        design: Design,
+        *,
+        part: str | None = None,
+        clock_ns: float | None = None,
+        constants: Constants | None = None,
+    ) -> Target:
+        """The target that a design's project states, with the caller's part and clock in its place.
+
+        Raises
+        ------
+        L1emuError
+            if neither states one, or the clock is no period.
+        """
+        name, period = part or design.part, clock_ns or design.clock_ns
+        if name is None:
+            raise L1emuError("the project names no part", path=design.origin, expected="--part")
+        if period is None:
+            raise L1emuError("the project names no clock", path=design.origin, expected="--clock, in ns")
+        if not (math.isfinite(period) and 0.5 <= period <= 1000):
+            raise L1emuError("not a clock's period", value=period, expected="ns, from 0.5 to 1000")
+        tool = design.tool or "Vitis"
+        share = UNCERTAINTY[tool] if design.uncertainty is None else design.uncertainty
+        return cls(Part.find(name), period, share, tool, constants or shipped_constants())
+
+    @property
+    def usable_ns(self) -> float:
+        """The time within a cycle that logic may take."""
+        return self.period_ns * (1 - self.uncertainty)
+
+    def delay(self, name: str) -> float:
+        """A delay in ns from the table of the part's series."""
+        table = self.constants["delays_ns"]
+        known: dict[str, float] = table.get(self.part.series) or table["us+"]
+        return known[name]
+
+    @property
+    def levels_per_cycle(self) -> float:
+        """Levels of an adder tree that fit into one cycle; below 1 where one level takes several cycles.
+
+        Additions are not cut: as many whole levels go into a cycle as their delays allow, and one that is longer than
+        a cycle takes as many as it needs.
+        """
+        ratio = self.usable_ns / self.delay("add")
+        return float(math.floor(ratio)) if ratio >= 1 else 1 / math.ceil(1 / ratio)
+
+    def cycles(self, delay_ns: float) -> float:
+        """Cycles, not rounded, that an operation of this delay takes."""
+        return delay_ns / self.usable_ns
+
+    def multiplier_cycles(self, fabric: bool) -> int:
+        """Extra cycles of a multiplier: none if it fits into one cycle, else its whole length in cycles."""
+        delay = self.delay("multiply_fabric" if fabric else "multiply")
+        return 0 if delay <= self.usable_ns else math.ceil(delay / self.usable_ns)
+
+    def with_clock(self, period_ns: float) -> Target:
+        """The same target at another period."""
+        return replace(self, period_ns=period_ns)

@@ -1,0 +1,236 @@
+"""The estimate before synthesis: its arithmetic, its readers, and what the command prints."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from l1emu.cli import app
+from l1emu.errors import L1emuError
+from l1emu.latency.estimate import Block, Design, Weights, estimate, load_design
+from l1emu.latency.estimate.cost import dsp_per_product
+from l1emu.latency.estimate.matrices import digits, matrix, products, unknown_matrix
+from l1emu.latency.estimate.target import Part, series
+from l1emu.resources import resource
+
+PART, CLOCK = "xcvu13p-flga2577-2-e", 5.0
+
+PARAMETERS = """
+#ifndef PARAMETERS_H_
+#define PARAMETERS_H_
+struct config2 : nnet::dense_config {
+    static const unsigned n_in = N_INPUT_1_1;
+    static const unsigned n_out = N_LAYER_2;
+    static const unsigned io_type = nnet::io_parallel;
+    static const unsigned strategy = nnet::STRATEGY;
+    static const unsigned reuse_factor = 4;
+    static const unsigned n_zeros = 3;
+    static const unsigned n_nonzeros = 9;
+    typedef ap_fixed<24,12> accum_t;
+    typedef model_default_t bias_t;
+    typedef model_default_t weight_t;
+};
+struct relu_config3 : nnet::activ_config {
+    static const unsigned n_in = 3;
+    static const unsigned reuse_factor = 4;
+};
+#endif
+"""
+DEFINES = """
+#define N_INPUT_1_1 4
+#define N_LAYER_2 3
+typedef ap_fixed<16,6> model_default_t;
+typedef model_default_t input_t;
+typedef ap_fixed<16,6> layer2_t;
+typedef ap_ufixed<8,2> result_t;
+"""
+TOP = """
+#include "myproject.h"
+#include "parameters.h"
+void myproject(input_t x[N_INPUT_1_1], result_t layer3_out[N_LAYER_2]) {
+    #pragma HLS PIPELINE
+    layer2_t layer2_out[N_LAYER_2];
+    #pragma HLS ARRAY_PARTITION variable=layer2_out complete dim=0
+    nnet::dense<input_t, layer2_t, config2>(x, layer2_out, w2, b2); // fc1
+    EXTRA
+    nnet::relu<layer2_t, result_t, relu_config3>(layer2_out, layer3_out); // relu1
+}
+"""
+
+
+def project(folder: Path, *, weights: str | None = None, strategy: str = "latency", extra: str = "") -> Path:
+    """A project with nothing but what an estimate reads."""
+    firmware = folder / "firmware"
+    (firmware / "weights").mkdir(parents=True)
+    (firmware / "parameters.h").write_text(PARAMETERS.replace("STRATEGY", strategy))
+    (firmware / "defines.h").write_text(DEFINES)
+    (firmware / "myproject.h").write_text("void myproject();\n")
+    (firmware / "myproject.cpp").write_text(TOP.replace("EXTRA", extra))
+    if weights is not None:
+        (firmware / "weights" / "w2.txt").write_text(weights)
+        (firmware / "weights" / "w2.h").write_text("model_default_t w2[12];\n")
+    (folder / "project.tcl").write_text(
+        'set project_name "myproject"\nset backend "vitis"\nset part "xcu250-figd2104-2L-e"\nset clock_period 5\n'
+        "set clock_uncertainty 27%\n"
+    )
+    return folder
+
+
+def layer(n_in: int = 16, n_out: int = 8, **change: object) -> Block:
+    rng = np.random.default_rng(1)
+    weights = matrix(rng.integers(-512, 512, size=(n_in, n_out)), 16)
+    values: dict[str, object] = {"weights": (weights,), "inputs": ("x",), "output": "y", **change}
+    return Block("fc", "dense", "dense", n_in, n_out, **values)  # type: ignore[arg-type]
+
+
+def design(*blocks: Block, **change: object) -> Design:
+    values: dict[str, object] = {"io": "io_parallel", "pipeline": "pipeline", **change}
+    return Design(name="top", blocks=blocks, origin="test", **values)  # type: ignore[arg-type]
+
+
+@given(st.integers(-(2**30), 2**30))
+def test_digits_are_those_of_the_shortest_signed_binary_form(value: int) -> None:
+    rest, count = abs(value), 0
+    while rest:
+        if rest & 1:
+            rest -= 2 - (rest & 3)
+            count += 1
+        rest >>= 1
+    assert digits(np.array([value]))[0] == count
+
+
+def test_equal_weights_of_an_input_share_a_product() -> None:
+    # 11 = 8 + 2 + 1 and -11 are two products, 6 one addition, 4 a wire; the second input has its own 11.
+    found = matrix(np.array([[11, 11, -11, 6, 4, 0], [11, 0, 0, 0, 0, 0]]), 8)
+    assert (found.multipliers, found.shift_adds, found.nonzeros, found.terms) == (3, 1, 6, 2)
+
+
+def test_unknown_weights_cost_what_is_expected_of_random_ones() -> None:
+    rng = np.random.default_rng(3)
+    real = matrix(rng.integers(-31, 32, size=(64, 32)), 8)
+    many, few = products(unknown_matrix(64, 32, 8, real.nonzeros)), products(real)
+    assert many[0] == pytest.approx(few[0], rel=0.15)
+    assert many[1] == pytest.approx(few[1], rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("widths", "blocks"), [((16, 16), 1), ((27, 18), 1), ((28, 18), 2), ((33, 33), 4), ((53, 9), 2), ((18, 27), 1)]
+)
+def test_wide_products_take_several_dsp_blocks(widths: tuple[int, int], blocks: int) -> None:
+    assert dsp_per_product(*widths) == blocks
+
+
+def test_reuse_limits_multipliers_and_makes_them_serial() -> None:
+    once, often = (estimate(design(layer()), part=PART, clock_ns=CLOCK, reuse=reuse) for reuse in (1, 32))
+    wanted = layer().weights[0].multipliers
+    assert wanted is not None
+    assert once.resources["DSP"] == wanted
+    assert often.resources["DSP"] == 4  # 16 x 8 / 32
+    assert once.interval_cycles == (1, 1)
+    assert often.latency_cycles[1] >= wanted / 4
+    assert often.interval_cycles[1] == min(32, often.layers[0][1].latency + 1)
+
+
+def test_the_resource_strategy_has_multipliers_for_all_weights_and_keeps_them_in_memory() -> None:
+    block = layer(128, 64, strategy="resource", reuse=32)
+    found = estimate(design(block, pipeline="dataflow"), part=PART, clock_ns=CLOCK)
+    assert found.resources["DSP"] == 128 * 64 // 32
+    assert found.resources["BRAM_18K"] == 114  # 256 weights of 16 bits, 36 bits a block RAM
+    assert 32 < found.latency_cycles[1] < 40
+
+
+def test_no_dsp_where_the_project_forbids_them() -> None:
+    assert estimate(design(layer(), fabric=True), part=PART, clock_ns=CLOCK).resources["DSP"] == 0
+
+
+def test_branches_of_a_pipeline_run_side_by_side() -> None:
+    trunk = layer(inputs=("x",), output="a")
+    left, right = (replace(layer(), name=n, inputs=("a",), output=n) for n in "lr")
+    join = Block("join", "merge", "add", 8, 8, inputs=("l", "r"), output="y")
+    both = estimate(design(trunk, left, right, join), part=PART, clock_ns=CLOCK)
+    one = estimate(design(trunk, left, replace(join, inputs=("l",))), part=PART, clock_ns=CLOCK)
+    assert both.latency_cycles == one.latency_cycles
+    assert both.resources["DSP"] > one.resources["DSP"]
+
+
+@given(st.integers(1, 300), st.integers(1, 64), st.integers(1, 64), st.floats(1.5, 25.0))
+def test_estimates_are_ordered_and_positive(n_in: int, n_out: int, reuse: int, clock: float) -> None:
+    block = replace(layer(2, 2), n_in=n_in, n_out=n_out, weights=(unknown_matrix(n_in, n_out, 16, None),))
+    found = estimate(design(block), part=PART, clock_ns=clock, reuse=reuse)
+    assert found.latency_cycles[0] <= found.latency_cycles[1]
+    assert 1 <= found.interval_cycles[1] <= max(reuse, found.latency_cycles[1] + 1)
+    assert all(value >= 0 for value in found.resources.values())
+
+
+def test_a_design_survives_its_json() -> None:
+    whole = design(layer(extra={"n_filt": 3}, tables=((1024, 18),)), fifos=((64, 16),), problems=("odd",), clock_ns=4.0)
+    assert Design.from_dict(json.loads(json.dumps(whole.as_dict()))) == whole
+
+
+def test_a_project_is_read_with_its_weights(tmp_path: Path) -> None:
+    weights = " ".join(["0.6875"] * 4 + ["0.5", "0.375", "0.25", "0.125", "0", "0", "0", "1"])  # 11/16, 3/8, powers
+    found = load_design(project(tmp_path, weights=weights))
+    dense, relu = found.blocks
+    assert (found.part, found.clock_ns, found.uncertainty, found.tool) == ("xcu250-figd2104-2L-e", 5.0, 0.27, "Vitis")
+    assert (dense.name, dense.n_in, dense.n_out, dense.reuse, dense.width_accum) == ("fc1", 4, 3, 4, 24)
+    assert dense.weights == (Weights(4, 3, 16, 9, 3, multipliers=2, shift_adds=1),)
+    assert (relu.kind, relu.width_out, relu.inputs) == ("relu", 8, ("layer2_out",))
+    assert not found.problems
+
+
+def test_layers_that_are_not_known_are_named_and_the_rest_estimated(tmp_path: Path) -> None:
+    extra = "nnet::garnet<layer2_t, layer2_t, config2>(layer2_out, layer2_out); // odd one"
+    found = estimate(load_design(project(tmp_path, extra=extra)))
+    assert any("garnet" in text and "not covered" in text for text in found.problems)
+    assert any("weights' values are not known" in text for text in found.problems)
+    assert found.latency_cycles[1] > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "text"), [({"part": "ep4ce"}, "part"), ({"clock_ns": -1.0}, "clock"), ({"reuse": 0}, "reuse factor")]
+)
+def test_wrong_targets_are_refused(change: dict[str, object], text: str) -> None:
+    values = {"part": PART, "clock_ns": CLOCK, **change}
+    with pytest.raises(L1emuError, match=text):
+        estimate(design(layer()), **values)  # type: ignore[arg-type]
+
+
+def test_parts() -> None:
+    assert [series(name) for name in ("xc7z020clg400-1", "XCKU115-2", "xcvu13p-x", "xcku15p", "xcu55c", "xczu7ev")] == [
+        "7",
+        "us",
+        "us+",
+        "us+",
+        "us+",
+        "us+",
+    ]
+    offered = Part.find("XCVU13P-FLGA2577-2-E").resources
+    assert offered is not None
+    assert offered["DSP"] == 12288
+
+
+def test_extrapolation_is_said() -> None:
+    found = estimate(design(layer()), part="xcvp1802-x", clock_ns=20.0)
+    assert sum("extrapolated" in text for text in found.problems) >= 2
+
+
+def test_the_command_prints_what_a_report_prints() -> None:
+    arguments = [str(resource("models/jet-tagger/tagger.l1fw")), "--part", PART, "--clock", "2.7778", "--reuse", "8"]
+    result = CliRunner().invoke(app, ["estimate", *arguments, "--json"])
+    assert result.exit_code == 0, result.output
+    printed = json.loads(result.stdout)
+    assert set(printed) >= {"part", "top", "clock_target_ns", "clock_estimated_ns", "origin", "problems"}
+    assert printed["origin"] == "estimate"
+    assert set(printed["resources"]) == {"DSP", "LUT", "FF", "BRAM_18K", "URAM"}
+    for name in ("latency_cycles", "interval_cycles"):
+        low, high = printed["bands"][name]
+        assert low <= printed[name][1] <= high
+    assert len(printed["layers"]) > 20
+    assert CliRunner().invoke(app, ["estimate", *arguments]).exit_code == 0
