@@ -52,7 +52,7 @@ def test_rooms_import_only_what_the_design_allows() -> None:
         "firmware": {"events", "trigger", "latency", "stream", "training", "study"},
         "layers": {"events", "trigger", "latency", "stream", "training", "study", "firmware", "emulator"},
         "emulator": {"events", "trigger", "latency", "stream", "training", "study"},
-        "latency": {"events", "trigger", "stream", "training", "study", "emulator", "firmware"},
+        "latency": {"events", "trigger", "stream", "training", "study", "emulator"},
         "stream": {"events", "trigger", "training", "study", "emulator", "firmware"},
         "events": {"firmware", "emulator", "layers", "latency", "stream", "training", "study", "trigger"},
         "trigger": {"firmware", "emulator", "layers", "latency", "training", "study"},
