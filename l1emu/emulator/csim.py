@@ -139,6 +139,9 @@ class CSim:
         The folder that hls4ml wrote.
     optimization
         The compiler's level: ``-O1`` compiles fastest for one-off comparisons, ``-O3`` is what hls4ml uses.
+    unset_is_zero
+        Let numbers that the C++ declares and never sets be 0; otherwise they are what the stack holds there, which
+        differs from run to run.
 
     Raises
     ------
@@ -147,7 +150,9 @@ class CSim:
         function cannot be understood.
     """
 
-    def __init__(self, project: str | os.PathLike[str], *, optimization: str = "-O1") -> None:
+    def __init__(
+        self, project: str | os.PathLike[str], *, optimization: str = "-O1", unset_is_zero: bool = False
+    ) -> None:
         self._project = Project(project)
         function, body = self._project.top()
         self._declared = [text_of(list(p)) for p in split(list(function.parameters))]
@@ -158,7 +163,7 @@ class CSim:
         if not self.inputs or not self.outputs:
             raise function.place.error("the top function's inputs and outputs were not found")
         self.jets_per_second = float("nan")
-        self._program = self._built(optimization)
+        self._program = self._built(optimization, unset_is_zero)
 
     def run(self, x: npt.ArrayLike | Sequence[npt.ArrayLike] | Mapping[str, npt.ArrayLike]) -> dict[str, np.ndarray]:
         """The outputs of the top function for floating-point inputs.
@@ -297,7 +302,7 @@ class CSim:
         found = [p for p in folder.rglob("*") if p.is_file() and p.suffix in (".h", ".cpp", ".txt", ".hpp")]
         return sorted(p.relative_to(folder) for p in found)
 
-    def _built(self, optimization: str) -> Path:
+    def _built(self, optimization: str, unset_is_zero: bool) -> Path:
         """The program, from the cache or compiled now."""
         compiler = shutil.which(_COMPILER)
         if compiler is None:
@@ -307,7 +312,7 @@ class CSim:
         patched, main = self._patched(), self._main()
         command = [compiler, optimization, *_FLAGS, "-Iap_types", "-I.", "l1emu_main.cpp", "-o", "csim"]
         version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
-        identity = [version, *command[1:], patched, main]
+        identity = [version, *command[1:], patched, main, str(unset_is_zero)]
         identity += [f"{path} {sha256_bytes((folder / path).read_bytes())}" for path in sources]
         target = cache_folder() / sha256_bytes("\n".join(identity).encode())[:32]
         program = target / "csim"
@@ -318,6 +323,8 @@ class CSim:
                 (aside / path).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(folder / path, aside / path)
             (aside / f"{name}.cpp").write_text(patched, encoding="utf-8")
+            if unset_is_zero:
+                self._set_to_zero(aside / "ap_types" / "etc" / "ap_private.h")
             (aside / "l1emu_main.cpp").write_text(main, encoding="utf-8")
             ccache = shutil.which("ccache")
             full = [ccache, *command] if ccache else command
@@ -327,6 +334,14 @@ class CSim:
                 message = lines[0].strip() if lines else f"exit code {done.returncode}"
                 raise L1emuError(f"the project's C++ does not compile: {message}", path=self._project.root)
         return program
+
+    def _set_to_zero(self, header: Path) -> None:
+        """Give the numbers of up to 64 bits in this copy of the headers a 0 where they are declared."""
+        declared = "INLINE ap_private() {"
+        text = read_text(header)
+        if declared not in text:
+            raise L1emuError("the default constructor of numbers was not found", path=header, expected=declared)
+        header.write_text(text.replace(declared, "INLINE ap_private() : VAL(0) {", 1), encoding="utf-8")
 
     def _execute(
         self,
@@ -414,5 +429,5 @@ def _first_uses(path: Path, body: list[Token]) -> dict[str, bool]:
         end = template_end(statement, 3, path)
         arguments = [text_of(part) for part in split(statement[end + 2 : -2])]
         for i, name in enumerate(arguments):
-            reads.setdefault(name, i == 0 or (i == 1 and len(arguments) == 3))
+            reads.setdefault(name, i == 0 or (i == 1 and (len(arguments) == 3 or texts[2] == "multiheadattention")))
     return reads

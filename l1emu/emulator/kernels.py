@@ -40,7 +40,8 @@ ADD, SUBTRACT, AVERAGE, MULTIPLY, MAXIMUM, MINIMUM = range(6)
     OP_AVERAGE_POOL,
     OP_MAX_POOL,
     OP_LAYER_NORM,
-) = range(13)
+    OP_DIRECT_SOFTMAX,
+) = range(14)
 
 _inner = numba.njit(nogil=True, error_model="numpy", boundscheck=False)
 
@@ -166,12 +167,16 @@ def dense(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
 
 @_inner
 def einsum(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
-    """acc = 0; acc = cast(acc + a_c b_c) for c ascending; y = cast(acc); rows found through index tables."""
+    """acc = 0; acc = cast(acc + a_c b_c) for c ascending; y = cast(acc); rows found through index tables.
+
+    Where `each` is set, every product is cast before it is added.
+    """
     a, b, y = code[p + 1], code[p + 2], code[p + 3]
     index_a, index_b, index_y = code[p + 4], code[p + 5], code[p + 6]
     inplace, free0, free1, contract = code[p + 7], code[p + 8], code[p + 9], code[p + 10]
     mode, temporary, shift_acc, shift_product = code[p + 11], code[p + 12], code[p + 13], code[p + 14]
-    total, result = p + 15, p + 15 + CAST
+    total, result, product = p + 15, p + 15 + CAST, p + 15 + 2 * CAST
+    each = code[product + CAST]
     t = temporary * lanes
     for i in range(inplace):
         for l0 in range(free0):
@@ -182,19 +187,24 @@ def einsum(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
                 for c in range(contract):
                     ra = (a + table[index_a + (i * free0 + l0) * contract + c]) * lanes
                     rb = (b + table[index_b + (i * free1 + l1) * contract + c]) * lanes
-                    if mode == SUM:
+                    if mode == SUM and not each:
                         for j in range(lanes):
                             work[acc + j] += work[ra + j] * work[rb + j]
-                    elif mode == ROUNDED:
+                        continue
+                    for j in range(lanes):
+                        work[t + j] = work[ra + j] * work[rb + j]
+                    if each:
+                        _cast(work, t, lanes, code, product)
+                    if mode == SUM:
                         for j in range(lanes):
-                            work[t + j] = work[ra + j] * work[rb + j]
+                            work[acc + j] += work[t + j]
+                    elif mode == ROUNDED:
                         _round(work, t, lanes, code[total], code[total + 1])
                         for j in range(lanes):
                             work[acc + j] += work[t + j]
                     else:
                         for j in range(lanes):
-                            product = (work[ra + j] * work[rb + j]) << shift_product
-                            work[acc + j] = (work[acc + j] << shift_acc) + product
+                            work[acc + j] = (work[acc + j] << shift_acc) + (work[t + j] << shift_product)
                         _cast(work, acc, lanes, code, total)
                 if mode == SUM and shift_product:
                     for j in range(lanes):
@@ -305,6 +315,44 @@ def legacy_softmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> N
                     index = _to_int(_toward_zero(work[row + j] * inv_size, 64), unit_inv)
                     work[row + j] = table[inv_table + min(max(index, 0), inv_size - 1)]
                 _cast(work, row, lanes, code, total + CAST)
+
+
+@_inner
+def direct_softmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+    """exp(x_j) / sum over j of exp(x_j), both through tables over a range, the sum in order."""
+    x, y, outer, size, inner = code[p + 1], code[p + 2], code[p + 3], code[p + 4], code[p + 5]
+    exp_table, exp_size, exp_steps, offset, unit_exp = (
+        code[p + 6],
+        code[p + 7],
+        code[p + 8],
+        code[p + 9],
+        code[p + 10],
+    )
+    inv_table, inv_size, inv_steps, unit_inv = code[p + 11], code[p + 12], code[p + 13], code[p + 14]
+    shift_acc, shift_exp = code[p + 15], code[p + 16]
+    total, result = p + 17, p + 17 + CAST
+    acc = code[p + 17 + 2 * CAST] * lanes
+    for o in range(outer):
+        for i in range(inner):
+            first = (o * size) * inner + i
+            for j in range(lanes):
+                work[acc + j] = 0
+            for k in range(size):
+                source, target = (x + first + k * inner) * lanes, (y + first + k * inner) * lanes
+                for j in range(lanes):
+                    index = _to_int(work[source + j] * exp_steps, unit_exp) + offset
+                    value = table[exp_table + min(max(index, 0), exp_size - 1)]
+                    work[target + j] = value
+                    work[acc + j] = (work[acc + j] << shift_acc) + (value << shift_exp)
+                _cast(work, acc, lanes, code, total)
+            for j in range(lanes):
+                index = _to_int(work[acc + j] * inv_steps, unit_inv)
+                work[acc + j] = table[inv_table + min(max(index, 0), inv_size - 1)]
+            for k in range(size):
+                row = (y + first + k * inner) * lanes
+                for j in range(lanes):
+                    work[row + j] *= work[acc + j]
+                _cast(work, row, lanes, code, result)
 
 
 @_inner
@@ -445,7 +493,8 @@ def layer_norm(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
         code[p + 9],
     )
     scale_index, unit_index, temporary = code[p + 10], code[p + 11], code[p + 12]
-    entry, total, product, result = p + 13, p + 13 + CAST, p + 13 + 2 * CAST, p + 13 + 3 * CAST
+    divisor, centred = code[p + 13], code[p + 14]
+    entry, total, product, result = p + 15, p + 15 + CAST, p + 15 + 2 * CAST, p + 15 + 3 * CAST
     diff, mean, variance = temporary * lanes, (temporary + length) * lanes, (temporary + length + 1) * lanes
     t = (temporary + length + 2) * lanes
     for g in range(groups):
@@ -465,9 +514,10 @@ def layer_norm(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
         _cast(work, mean, lanes, code, product)
         for k in range(length):
             at = diff + k * lanes
-            for j in range(lanes):
-                work[at + j] = work[at + j] - work[mean + j]
-            _overflow(work, at, lanes, code[total + 2], code[total + 3], code[total + 4])
+            if centred:
+                for j in range(lanes):
+                    work[at + j] = work[at + j] - work[mean + j]
+                _overflow(work, at, lanes, code[total + 2], code[total + 3], code[total + 4])
             for j in range(lanes):
                 work[t + j] = work[at + j] * work[at + j]
             _cast(work, t, lanes, code, product)
@@ -478,7 +528,7 @@ def layer_norm(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
             work[variance + j] = work[variance + j] * inverse_length
         _cast(work, variance, lanes, code, product)
         for j in range(lanes):
-            index = _to_int(work[variance + j] * scale_index, unit_index)
+            index = _to_int(_toward_zero(work[variance + j] * scale_index, divisor), unit_index)
             work[variance + j] = table[values + min(max(index, 0), size - 1)]
         for k in range(length):
             row, s, b = (y + g * length + k) * lanes, table[scale + k], table[bias + k]
@@ -501,6 +551,7 @@ FUNCTIONS = {
     OP_AVERAGE_POOL: "average_pool",
     OP_MAX_POOL: "max_pool",
     OP_LAYER_NORM: "layer_norm",
+    OP_DIRECT_SOFTMAX: "direct_softmax",
 }
 
 
@@ -534,6 +585,8 @@ def instruction(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None
         max_pool(work, table, lanes, code, p)
     elif op == OP_LAYER_NORM:
         layer_norm(work, table, lanes, code, p)
+    elif op == OP_DIRECT_SOFTMAX:
+        direct_softmax(work, table, lanes, code, p)
 
 
 def _execute(

@@ -205,6 +205,11 @@ def _(layer: Einsum, asm: Assembler, proof: LayerRange) -> None:
     assert proof.accumulator is not None
     a, b = layer.inputs
     product = a.type.fraction + b.type.fraction
+    each: tuple[int, ...] = (*_NO_CAST, 0)
+    if layer.product_type is not None:
+        assert proof.intermediates is not None
+        each = (*asm.cast(proof.intermediates["product"], product, layer.product_type), 1)
+        product = layer.product_type.fraction
     fraction = max(accum.fraction, product)
     if proof.sum == Sum.ROUNDED:
         total = cast_code(accum, fraction=product, overflows=proof.wraps)
@@ -233,6 +238,7 @@ def _(layer: Einsum, asm: Assembler, proof: LayerRange) -> None:
         fraction - product,
         total,
         asm.cast(proof.accumulator, accum.fraction, layer.output.type),
+        each,
     )
     asm.rows.give(temporary, 1)
 
@@ -265,6 +271,30 @@ def _(layer: Softmax, asm: Assembler, proof: LayerRange) -> None:
     known = proof.intermediates
     assert known is not None and proof.accumulator is not None
     accum, inv_inp = layer.accum_type, layer.inv_inp_type
+    if layer.variant == "direct":
+        fraction = max(accum.fraction, layer.exp_table_type.fraction)
+        temporary = asm.rows.take(1)
+        asm.emit(
+            layer,
+            kernels.OP_DIRECT_SOFTMAX,
+            *shape,
+            asm.table(layer.exp_table),
+            layer.exp_table.size,
+            layer.exp_steps,
+            layer.exp_range * layer.exp_steps,
+            _unit(x.type.fraction),
+            asm.table(layer.inv_table),
+            layer.inv_table.size,
+            layer.inv_steps,
+            _unit(accum.fraction),
+            fraction - accum.fraction,
+            fraction - layer.exp_table_type.fraction,
+            cast_code(accum, fraction=fraction, overflows=proof.wraps or proof.sum == Sum.STEP),
+            asm.cast(known["product"], layer.exp_table_type.fraction + layer.inv_table_type.fraction, y.type),
+            temporary,
+        )
+        asm.rows.give(temporary, 1)
+        return
     stable = layer.variant == "stable"
     index_type = layer.inp_norm_type if stable else x.type
     assert index_type is not None
@@ -448,6 +478,8 @@ def _(layer: LayerNormalization, asm: Assembler, proof: LayerRange) -> None:
         layer.table.size << layer.range_power2,
         _unit(accum.fraction),
         temporary,
+        layer.divisor,
+        layer.centred,
         cast_code(accum, fraction=x.type.fraction, overflows=True),
         cast_code(accum, fraction=accum.fraction, overflows=True),
         cast_code(accum, fraction=2 * accum.fraction, overflows=True),

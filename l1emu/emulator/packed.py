@@ -602,6 +602,8 @@ class Planner:
         return (self.layout(a, 1), self.layout(b, 1)), False
 
     def einsum(self, layer: Einsum) -> None:
+        if layer.product_type is not None:
+            raise NotClean
         a, b = layer.inputs
         (la, lb), swap = self.einsum_inputs(layer)
         value = self.sum_of(layer, a.type.fraction + b.type.fraction)

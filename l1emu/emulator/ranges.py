@@ -299,10 +299,15 @@ def _(layer: Einsum, a: Interval, b: Interval) -> LayerRange:
     ]
     start = Interval.of_type(layer.accum_type, (inplace, free0, free1)).map(np.zeros_like)
     fraction = layer.inputs[0].type.fraction + layer.inputs[1].type.fraction
+    known = None
+    if layer.product_type is not None:
+        known = {"product": Interval(np.min([t.low for t in terms]), np.max([t.high for t in terms]))}
+        terms = [watch.cast(term, fraction, layer.product_type)[0] for term in terms]
+        fraction = layer.product_type.fraction
     acc, mode, wraps = _fold(watch, start, terms, fraction, layer.accum_type, round_terms=False)
     out, _over = watch.cast(acc, layer.accum_type.fraction, layer.output.type)
     out = out.map(lambda v: v.reshape(layer.out_shape_interpreted).transpose(layer.out_transpose))
-    return LayerRange(_shaped(out, layer), acc, mode, wraps, watch.widest)
+    return LayerRange(_shaped(out, layer), acc, mode, wraps, watch.widest, known)
 
 
 @layer_range.register(Softmax)
@@ -316,6 +321,8 @@ def _(layer: Softmax, x: Interval) -> LayerRange:
         return LayerRange(_spread(out, layer), widest=watch.widest)
     if layer.variant == "legacy":
         return _legacy_softmax(layer, everything)
+    if layer.variant == "direct":
+        return _direct_softmax(layer, everything)
     spread = Interval(np.array(0), np.array(0))
     if layer.variant == "stable":
         spread = watch.see(Interval(np.array(0), _exact(everything.high) - _exact(everything.low)))
@@ -351,6 +358,33 @@ def _legacy_softmax(layer: Softmax, x: Interval) -> LayerRange:
     watch.see(total.map(lambda v: _exact(v) * layer.inv_table.size))
     out, _over = watch.cast(_extremes(layer.inv_table), layer.inv_table_type.fraction, layer.output.type)
     return LayerRange(_spread(out, layer), total, mode, wraps, watch.widest)
+
+
+def _direct_softmax(layer: Softmax, x: Interval) -> LayerRange:
+    watch = _Watch()
+    fraction = layer.inputs[0].type.fraction
+    offset = layer.exp_range * layer.exp_steps
+    argument = watch.see(x.map(lambda v: _exact(v) * layer.exp_steps))
+    terms = watch.see(_extremes(table_entries(layer.exp_table, argument, fraction, offset)))
+    start, exp_fraction = Interval(np.array(0), np.array(0)), layer.exp_table_type.fraction
+    total, mode, wraps = _fold(watch, start, [terms] * layer.n_slice, exp_fraction, layer.accum_type, round_terms=False)
+    argument = watch.see(total.map(lambda v: _exact(v) * layer.inv_steps))
+    inverse = _extremes(table_entries(layer.inv_table, argument, layer.accum_type.fraction, 0))
+    product = watch.product(terms, inverse)
+    out, _over = watch.cast(product, exp_fraction + layer.inv_table_type.fraction, layer.output.type)
+    known = {"exp": terms, "inverse": inverse, "product": product}
+    return LayerRange(_spread(out, layer), total, mode, wraps, watch.widest, known)
+
+
+def table_entries(table: NDArray[np.int64], argument: Interval, fraction: int, offset: int) -> NDArray[np.int64]:
+    """The entries that arguments reach which are converted to int, shifted by `offset` and kept inside the table."""
+    ends = []
+    for value in (argument.lowest, argument.highest):
+        whole = abs(value) >> fraction if fraction >= 0 else abs(value) << -fraction
+        if whole >= 2**31:  # the C++ keeps the low 32 bits: any entry
+            return table
+        ends.append(min(max((whole if value >= 0 else -whole) + offset, 0), len(table) - 1))
+    return table[ends[0] : ends[1] + 1]
 
 
 def table_slice(table: NDArray[np.int64], type_: FixedPoint, argument: Interval) -> NDArray[np.int64]:
@@ -494,11 +528,13 @@ def _(layer: LayerNormalization, x: Interval) -> LayerRange:
     columns = [entry.map(lambda v, i=i: v[:, i]) for i in range(layer.dim)]  # type: ignore[misc]
     total, _mode, _over = _fold(watch, zero, columns, accum.fraction, accum, round_terms=True)
     mean, _over = watch.cast(watch.product(total, inverse), 2 * accum.fraction, accum)
-    difference, _over = watch.cast(
-        watch.see(Interval(_exact(entry.low) - mean.high[:, None], _exact(entry.high) - mean.low[:, None])),
-        accum.fraction,
-        accum,
-    )
+    difference = entry
+    if layer.centred:
+        difference, _over = watch.cast(
+            watch.see(Interval(_exact(entry.low) - mean.high[:, None], _exact(entry.high) - mean.low[:, None])),
+            accum.fraction,
+            accum,
+        )
     corner = np.maximum(abs(_exact(difference.low)), abs(_exact(difference.high)))
     square, _over = watch.cast(watch.see(Interval(corner * 0, corner * corner)), 2 * accum.fraction, accum)
     columns = [square.map(lambda v, i=i: v[:, i]) for i in range(layer.dim)]  # type: ignore[misc]

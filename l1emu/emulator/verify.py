@@ -16,7 +16,7 @@ from l1emu.emulator.emulator import Emulator
 from l1emu.errors import L1emuError
 from l1emu.firmware import reference
 from l1emu.firmware.graph import Firmware
-from l1emu.layers import Tensor
+from l1emu.layers import LayerNormalization, Tensor
 
 CHUNK = 500  # jets compared at a time; a trace of every layer is large
 
@@ -86,6 +86,8 @@ class Verification:
         Of the firmware that was compared.
     csim_jets_per_second, seconds
         The speed of the C simulation with tracing, and the time that all took.
+    unset_is_zero
+        Whether the C++ reads numbers that it never sets, and was built with 0 for them.
     """
 
     identical: bool
@@ -97,11 +99,13 @@ class Verification:
     content_hash: str
     csim_jets_per_second: float
     seconds: float
+    unset_is_zero: bool = False
 
     def __str__(self) -> str:
         if self.first_difference is not None:
             return str(self.first_difference)
-        return f"identical: {self.values} values in {self.layers} layers"
+        note = " (with 0 for the numbers that the C++ reads and never sets)" if self.unset_is_zero else ""
+        return f"identical: {self.values} values in {self.layers} layers{note}"
 
 
 def verify(
@@ -141,7 +145,8 @@ def verify(
     """
     begin = time.perf_counter()
     fw = Firmware.read(project) if firmware is None else firmware
-    csim = CSim(project, optimization=optimization)
+    unset = any(isinstance(layer, LayerNormalization) and not layer.centred for layer in fw.layers)
+    csim = CSim(project, optimization=optimization, unset_is_zero=unset)
     _check_tensors(fw, csim)
     emulator = Emulator(fw)
     sets = made_up_inputs(fw.inputs, jets, seed)
@@ -176,6 +181,7 @@ def verify(
         fw.content_hash,
         sum(n for n, _ in speed) / sum(s for _, s in speed),
         time.perf_counter() - begin,
+        unset,
     )
 
 

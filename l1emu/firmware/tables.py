@@ -61,15 +61,15 @@ def _points(size: int, half: float) -> list[np.float32]:
     return [_f(2 * half * (i - size / 2.0) / size) for i in range(size)]
 
 
-def legacy_exponential(size: int, table: FixedPoint) -> Ints:
-    """`init_exp_table_legacy`: exp(x) from -8 up to 8."""
+def legacy_exponential(size: int, table: FixedPoint, half: int = 8) -> Ints:
+    """`init_exp_table_legacy`: exp(x) from -`half` up to `half`."""
     expf = _libm("expf")
-    return table.from_float([expf(float(x)) for x in _points(size, 8.0)])
+    return table.from_float([expf(float(x)) for x in _points(size, float(half))])
 
 
-def legacy_inverse(size: int, table: FixedPoint) -> Ints:
-    """`init_invert_table_legacy`: 1 / x from 0 (where it is 0) up to 64."""
-    x = [float(_f(64.0 * i / size)) for i in range(size)]
+def legacy_inverse(size: int, table: FixedPoint, high: int = 64) -> Ints:
+    """`init_invert_table_legacy`: 1 / x from 0 (where it is 0) up to `high`."""
+    x = [float(_f(float(high) * i / size)) for i in range(size)]
     return table.from_float([1.0 / v if v > 0 else 0.0 for v in x])
 
 
@@ -90,3 +90,9 @@ def inverse_root(size: int, epsilon_power_of_10: int, range_power2: int, table: 
     low, high = _f(math.pow(10.0, -epsilon_power_of_10)), _f(math.pow(2.0, -range_power2))
     step = _f(high / _f(size))
     return table.from_float([1.0 / float(np.sqrt(_f(low + _f(step * _f(i))))) for i in range(size)])
+
+
+def plain_inverse_root(size: int, high: float, table: FixedPoint) -> Ints:
+    """`init_invert_sqr_table` of the attention forks: 1 / sqrt(x) from 0 (where it is 0) up to `high`."""
+    x = [_f(_f(_f(high) * _f(i)) / _f(size)) for i in range(size)]
+    return table.from_float([1.0 / float(np.sqrt(v)) if v > 0 else 0.0 for v in x])

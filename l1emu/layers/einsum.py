@@ -27,6 +27,9 @@ class Einsum(Layer):
         Sizes of the shared, the two free and the contracted axes, each flattened.
     accum_type
         The type of the running sum.
+    product_type
+        The type that each product is assigned to before it is added; None where products stay exact. The fused
+        attention kernel of some forks rounds and wraps each product.
     """
 
     transpose0: tuple[int, ...]
@@ -38,6 +41,7 @@ class Einsum(Layer):
     out_shape_interpreted: tuple[int, ...]
     out_transpose: tuple[int, ...]
     accum_type: FixedPoint
+    product_type: FixedPoint | None = None
 
     kind: ClassVar[str] = "einsum"
 
@@ -67,6 +71,8 @@ class Einsum(Layer):
         total = Exact.of(np.zeros((jets, self.inplace, self.free0, self.free1), dtype=np.int64), self.accum_type)
         for c in range(self.contract):
             product = a[:, :, :, None, c] * b[:, :, None, :, c]
+            if self.product_type is not None:
+                product = product.cast(self.product_type)
             total = (total + product).cast(self.accum_type)
         y = total.cast(self.output.type).raw.reshape(jets, *self.out_shape_interpreted)
         return y.transpose(0, *(axis + 1 for axis in self.out_transpose))

@@ -1,4 +1,4 @@
-"""Softmax by look-up tables: the four implementations of `nnet::softmax`."""
+"""Softmax by look-up tables: the four implementations of `nnet::softmax`, and that of the attention forks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from l1emu.fixedpoint import Exact, FixedPoint, Raw
 from l1emu.layers.arithmetic import divide_toward_zero, integer_part
 from l1emu.layers.base import Ints, Layer
 
-Variant = Literal["stable", "latency", "argmax", "legacy"]
+Variant = Literal["stable", "latency", "argmax", "legacy", "direct"]
+_VARIANTS = ("stable", "latency", "argmax", "legacy", "direct")
 
 
 def index_bits(table_size: int) -> int:
@@ -36,7 +37,9 @@ class Softmax(Layer):
     ----------
     variant
         ``stable`` subtracts the maximum first; ``latency`` does not; ``argmax`` gives 1 at the first maximum;
-        ``legacy`` sums exponentials of pairwise differences. The last uses one type for all that is inside.
+        ``legacy`` sums exponentials of pairwise differences, with one type for all that is inside; ``direct``, the
+        legacy softmax of the attention forks, takes the exponential of each number between +-`exp_range`, adds them
+        in order, and looks the inverse of the sum up between 0 and `inv_range`.
     exp_table, inv_table
         Raw values in `exp_table_type` and `inv_table_type`; empty for ``argmax``.
     accum_type
@@ -45,6 +48,8 @@ class Softmax(Layer):
         The type that the sum is assigned to before it addresses the inverse's table.
     inp_norm_type
         The type of the difference to the maximum (``stable`` only, else None).
+    exp_range, inv_range
+        The ranges of the tables, whole numbers (``direct`` only, else 0).
     """
 
     variant: Variant
@@ -58,14 +63,18 @@ class Softmax(Layer):
     accum_type: FixedPoint
     inv_inp_type: FixedPoint
     inp_norm_type: FixedPoint | None
+    exp_range: int = 0
+    inv_range: int = 0
 
     kind: ClassVar[str] = "softmax"
 
     def check(self) -> None:
         size = self.n_outer * self.n_slice * self.n_inner
         self._require(self.inputs[0].size == size == self.output.size, "sizes do not fit", size)
-        known = self.variant in ("stable", "latency", "argmax", "legacy")
-        self._require(known, "unknown softmax implementation", self.variant)
+        self._require(self.variant in _VARIANTS, "unknown softmax implementation", self.variant)
+        ranges = (self.exp_range, self.inv_range)
+        ok = min(ranges) > 0 if self.variant == "direct" else ranges == (0, 0)
+        self._require(ok, "the tables' ranges are misplaced", ranges)
         self._require((self.inp_norm_type is not None) == (self.variant == "stable"), "inp_norm_t is misplaced")
         self._require_raw("exp_table", self.exp_table, self.exp_table_type, self.exp_table.shape)
         self._require_raw("inv_table", self.inv_table, self.inv_table_type, self.inv_table.shape)
@@ -84,6 +93,7 @@ class Softmax(Layer):
             "latency": self._latency,
             "argmax": self._argmax,
             "legacy": self._legacy,
+            "direct": self._direct,
         }
         return forms[self.variant](x).transpose(1, 2, 0, 3).reshape(jets, *self.output.shape)
 
@@ -139,3 +149,33 @@ class Softmax(Layer):
             index = np.clip(integer_part(step, kind.fraction), 0, inverse_size - 1).astype(np.int64)
             y[i] = Exact.of(self.inv_table[index], self.inv_table_type).cast(self.output.type).raw
         return y
+
+    @property
+    def exp_steps(self) -> int:
+        """Entries of the exponential's table between two whole numbers (``direct``)."""
+        return len(self.exp_table) // (2 * self.exp_range)
+
+    @property
+    def inv_steps(self) -> int:
+        """Entries of the inverse's table between two whole numbers (``direct``)."""
+        return len(self.inv_table) // self.inv_range
+
+    def _direct(self, x: Raw) -> Raw:
+        data = Exact.of(x, self.inputs[0].type)
+        index = self._step(data, self.exp_steps) + self.exp_range * self.exp_steps
+        exponentials = Exact.of(self.exp_table[_within(index, self.exp_table)], self.exp_table_type)
+        total = Exact.of(np.zeros(x.shape[1:], dtype=np.int64), self.accum_type)
+        for j in range(self.n_slice):
+            total = (total + exponentials[j]).cast(self.accum_type)
+        inverse = self.inv_table[_within(self._step(total, self.inv_steps), self.inv_table)]
+        return (exponentials * Exact.of(inverse, self.inv_table_type)).cast(self.output.type).raw
+
+    @staticmethod
+    def _step(x: Exact, steps: int) -> Raw:
+        """The C++ conversion of ``x * steps`` to int."""
+        return integer_part((x * Exact(np.asarray(steps), 0, steps.bit_length())).raw, x.fraction)
+
+
+def _within(index: Raw, table: Ints) -> Raw:
+    """An index into `table`, the nearest one where it is outside."""
+    return np.clip(index, 0, len(table) - 1).astype(np.int64)

@@ -2,6 +2,7 @@
 
 from l1emu.firmware.builders import (
     activation,
+    attention,
     conv,
     dense,
     einsum,
@@ -16,6 +17,7 @@ from l1emu.firmware.builders.reshape import PLUMBING
 
 BUILDERS: dict[str, Builder] = {
     **activation.BUILDERS,
+    **attention.BUILDERS,
     **conv.BUILDERS,
     **dense.BUILDERS,
     **einsum.BUILDERS,

@@ -63,6 +63,10 @@ class Call:
         prefix = "stream/" if self.stream else ""
         self.kernels.require(self.place, *(prefix + name for name in names))
 
+    def variant(self, name: str) -> str:
+        """The word of `l1emu.firmware.known` for a kernel, in io_stream for its overload for streams."""
+        return self.kernels.variant(self.place, f"stream/{name}" if self.stream else name)
+
     def output(self, shape: tuple[int, ...]) -> Tensor:
         """The last tensor argument of a layer without weights; its type must be the call's.
 

@@ -18,10 +18,17 @@ def dense(call: Call) -> Dense:
     call.check_io()
     config = call.config
     n_in, n_out = config.integer("n_in"), config.integer("n_out")
-    if not call.stream:
-        call.kernels.require(call.place, "dense")
-    order, transposed = dense_kernel(call, config, n_in)
-    layer = matrix_product(call, config, 1, n_in, n_out, order, transposed)
+    positions = 1
+    variant = "" if call.stream else call.kernels.variant(call.place, "dense")
+    if variant == "sequence":
+        call.kernels.require(call.place, "dense_seq")
+        positions = config.integer("seq_len")
+        order, transposed = dense_by_strategy(call, config, n_in)
+    elif variant == "strategy":
+        order, transposed = dense_by_strategy(call, config, n_in)
+    else:
+        order, transposed = dense_kernel(call, config, n_in)
+    layer = matrix_product(call, config, positions, n_in, n_out, order, transposed)
     config.finish(*SYNTHESIS)
     return layer
 
@@ -46,6 +53,23 @@ def dense_kernel(call: Call, config: Config, n_in: int) -> tuple[Ints, bool]:
         call.kernels.require(call.place, kernel, "dense_resource_rf_gt_nin_rem0")
         return np.arange(n_in, dtype=np.int64), True
     raise call.error(f"this kernel with reuse factor {reuse} is not supported", kernel)
+
+
+def dense_by_strategy(call: Call, config: Config, n_in: int) -> tuple[Ints, bool]:
+    """As `dense_kernel`, of kernels that go by the config's strategy and reuse factor."""
+    call.kernels.require(call.place, "cast")
+    if config.symbol("strategy") == "latency":
+        call.kernels.require(call.place, "dense_latency")
+        return np.arange(n_in, dtype=np.int64), False
+    call.kernels.require(call.place, "dense_resource")
+    reuse = config.integer("reuse_factor")
+    if reuse <= n_in and n_in % reuse == 0:
+        call.kernels.require(call.place, "dense_resource_rf_leq_nin")
+        return resource_order(n_in, reuse), True
+    if reuse > n_in and reuse % n_in == 0:
+        call.kernels.require(call.place, "dense_resource_rf_gt_nin_rem0")
+        return np.arange(n_in, dtype=np.int64), True
+    raise call.error("this reuse factor is not supported with the resource strategy", reuse, f"a divisor of {n_in}")
 
 
 def _kernel_of_strategy(call: Call, config: Config, n_in: int) -> str:

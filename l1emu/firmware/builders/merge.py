@@ -13,10 +13,10 @@ def merge(call: Call) -> Merge:
     output = call.output(call.flat(2, "n_elem"))
     if call.stream:
         call.check_packs(*3 * [output.shape[-1]])
-    sizes = [call.config.integer(name) for name in ("n_elem", "n_elem1", "n_elem2")]
+    one = call.variant(call.function) == "one size"
+    sizes = [call.config.integer(name) for name in (("n_elem",) if one else ("n_elem", "n_elem1", "n_elem2"))]
     if set(sizes) != {output.size}:
         raise call.error("tensors of different sizes (broadcasting) are not supported", sizes, str(output.size))
-    call.require(call.function)
     call.config.finish(*SYNTHESIS)
     inputs = (call.input(0, output.shape), call.input(1, output.shape))
     return Merge(call.name, inputs, output, call.function)  # type: ignore[arg-type]

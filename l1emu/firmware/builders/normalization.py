@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from l1emu.firmware import tables
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
+from l1emu.firmware.cpp import Number
 from l1emu.layers import BatchNormalization, LayerNormalization
 
 
@@ -37,18 +40,28 @@ def layernormalize(call: Call) -> LayerNormalization:
     call.check_io()
     config = call.config
     call.require("layernormalize")
-    call.kernels.require(call.place, "layernorm_1d", "init_invert_sqr_table")
+    by_range = call.kernels.variant(call.place, "layernorm_1d") == "range, no mean"
+    if (call.kernels.variant(call.place, "init_invert_sqr_table") == "range") != by_range:
+        raise call.error("nnet::layernorm_1d and its table are of different origin")
     call.plain_product(config)
     output = call.result(call.arguments[1], call.flat(1, "n_in"), 1)
     data = call.input(0, output.shape)
     n_in, positions = config.integer("n_in"), config.integer("seq_len")
     if n_in != output.size or n_in % positions:
         raise call.error("n_in and seq_len do not fit the tensor", (n_in, positions), str(output.shape))
-    size, range_power2 = config.integer("table_size"), config.integer("table_range_power2")
-    table_type, accum_type = config.type("table_t"), config.type("accum_t")
+    size, table_type = config.integer("table_size"), config.type("table_t")
+    if by_range:
+        accum_type = output.type
+        if data.type != accum_type:
+            raise call.error("data and result must have one type", str(data.type), str(accum_type))
+        range_power2, divisor = _range(call, config.number("table_range"))
+        table = tables.plain_inverse_root(size, float(config.number("table_range")), table_type)
+    else:
+        accum_type = config.type("accum_t")
+        range_power2, divisor = config.integer("table_range_power2"), 1
+        table = tables.inverse_root(size, config.integer("epsilon_power_of_10"), range_power2, table_type)
     if range_power2 < 0 or accum_type.is_integer:
         raise call.error("this table range or accumulator is not supported", (range_power2, str(accum_type)))
-    table = tables.inverse_root(size, config.integer("epsilon_power_of_10"), range_power2, table_type)
     scale_type, bias_type = config.type("scale_t"), config.type("bias_t")
     scale, bias = call.weights(call.arguments[2], scale_type), call.weights(call.arguments[3], bias_type)
     config.finish(*SYNTHESIS, "axis")
@@ -66,7 +79,20 @@ def layernormalize(call: Call) -> LayerNormalization:
         table,
         table_type,
         range_power2,
+        divisor,
+        not by_range,
     )
+
+
+def _range(call: Call, table_range: Number) -> tuple[int, int]:
+    """The table's range as ``2**-power * divisor``: above 1 the C++ divides by it, else it multiplies by 1 / range."""
+    if isinstance(table_range, int | float) and table_range >= 1 and table_range == int(table_range):
+        return 0, int(table_range)
+    if isinstance(table_range, float) and 0 < table_range < 1:
+        power = round(-math.log2(table_range))
+        if table_range == 2.0**-power:
+            return power, 1
+    raise call.error("this range of the table is not supported", table_range, "a whole number or 2**-n")
 
 
 BUILDERS: dict[str, Builder] = {

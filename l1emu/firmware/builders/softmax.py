@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from l1emu.firmware import tables
+from l1emu.firmware.builders.attention import direct_softmax
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.layers import Softmax
 
@@ -14,6 +15,9 @@ def softmax(call: Call) -> Softmax:
     call.count(2, 2)
     call.check_io()
     config = call.config
+    if not call.stream and call.kernels.variant(call.place, "softmax") == "direct":
+        output = call.output(call.flat(1, "n_in"))
+        return direct_softmax(call, call.name, config, call.input(0, output.shape), output, 1)
     output = call.output(call.flat(1, "n_in"))
     data = call.input(0, output.shape)
     n_slice = config.integer("n_slice")
