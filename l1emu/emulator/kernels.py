@@ -215,7 +215,10 @@ def einsum(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
 
 @_inner
 def softmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
-    """Softmax with two tables; `stable` subtracts the maximum. Sums run along a schedule, the tree of the C++."""
+    """Softmax with two tables, of differences to the maximum times `stable`, or of the numbers where that is 0.
+
+    Sums run along a schedule, the tree of the C++.
+    """
     x, y, outer, size, inner = code[p + 1], code[p + 2], code[p + 3], code[p + 4], code[p + 5]
     stable, exp_table, exp_mask, exp_shift = code[p + 6], code[p + 7], code[p + 8], code[p + 9]
     inv_table, inv_mask, inv_shift, schedule = code[p + 10], code[p + 11], code[p + 12], code[p + 13]
@@ -238,7 +241,7 @@ def softmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
                 at = e + k * lanes
                 if stable:
                     for j in range(lanes):
-                        work[at + j] = work[top + j] - work[row + j]
+                        work[at + j] = stable * (work[top + j] - work[row + j])
                     _cast(work, at, lanes, code, norm)
                 else:
                     for j in range(lanes):

@@ -295,9 +295,7 @@ def _(layer: Softmax, asm: Assembler, proof: LayerRange) -> None:
         )
         asm.rows.give(temporary, 1)
         return
-    stable = layer.variant == "stable"
-    index_type = layer.inp_norm_type if stable else x.type
-    assert index_type is not None
+    index_type = layer.inp_norm_type or x.type
     size = 2 * layer.n_slice + 1
     temporary = asm.rows.take(size)
     exp_bits, inv_bits = index_bits(layer.exp_table.size), index_bits(layer.inv_table.size)
@@ -305,7 +303,7 @@ def _(layer: Softmax, asm: Assembler, proof: LayerRange) -> None:
         layer,
         kernels.OP_SOFTMAX,
         *shape,
-        stable,
+        {"stable": 1, "relative": -1}.get(layer.variant, 0),
         asm.table(accum.cast(layer.exp_table, layer.exp_table_type.fraction)),
         (1 << index_type.width) - 1,
         index_type.width - exp_bits,
@@ -314,7 +312,7 @@ def _(layer: Softmax, asm: Assembler, proof: LayerRange) -> None:
         inv_inp.width - inv_bits,
         asm.table([row for pair in reduction(layer.n_slice) for row in pair]),
         temporary,
-        asm.cast(known["difference"], x.type.fraction, index_type) if stable else _NO_CAST,
+        asm.cast(known["difference"], x.type.fraction, index_type) if layer.subtracts else _NO_CAST,
         cast_code(accum, fraction=accum.fraction, overflows=proof.wraps),
         asm.cast(proof.accumulator, accum.fraction, inv_inp),
         asm.cast(known["product"], accum.fraction + layer.inv_table_type.fraction, y.type),

@@ -806,26 +806,27 @@ class Planner:
         """Softmax along the last axis; the exponential of every possible argument is tabulated."""
         proof = self.ranges.layers[layer.name]
         known = proof.intermediates
-        if layer.variant not in ("stable", "latency") or layer.n_inner != 1 or proof.wraps or known is None:
+        tabled = layer.subtracts or layer.variant == "latency"
+        if not tabled or layer.n_inner != 1 or proof.wraps or known is None:
             raise NotClean
         x, size = layer.inputs[0], layer.n_slice
         accum, inv_inp = layer.accum_type, layer.inv_inp_type
         assert proof.accumulator is not None
         if known["exp"].lowest < 0 or inv_inp.width > 31:
             raise NotClean
-        stable = layer.variant == "stable"
+        stable = layer.subtracts
         source = self.stored_flat(x)
         while size % source.pack:
             source = self.layout(x, source.pack // 2)
-        index_type = layer.inp_norm_type if stable else x.type
-        assert index_type is not None
+        index_type = layer.inp_norm_type or x.type
         interval = self.interval(x)
         span = interval.highest - interval.lowest
         if span >= 1 << 16:
             raise NotClean
         first_argument = 0 if stable else interval.lowest
         arguments = np.arange(first_argument, first_argument + span + 1)
-        cast = index_type.cast(arguments, x.type.fraction) if stable else arguments
+        sign = -1 if layer.variant == "relative" else 1
+        cast = index_type.cast(sign * arguments, x.type.fraction) if stable else arguments
         exps = accum.cast(
             layer.exp_table[top_bits(cast, index_type, layer.exp_table.size)], layer.exp_table_type.fraction
         )
@@ -903,7 +904,7 @@ class Planner:
             write(
                 2, f"d{f} = {write.pick(source, f'const({source.zero})', v, f % source.pack) if source.pack > 1 else v}"
             )
-        if layer.variant == "stable":
+        if layer.subtracts:
             write(2, "top = d0", *(f"top = smax(top, d{f})" for f in range(1, size)))
             write(2, *(f"e{f} = gather(C, exp_table, sub(top, d{f}))" for f in range(size)))
         else:

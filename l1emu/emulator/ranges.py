@@ -324,17 +324,16 @@ def _(layer: Softmax, x: Interval) -> LayerRange:
     if layer.variant == "direct":
         return _direct_softmax(layer, everything)
     spread = Interval(np.array(0), np.array(0))
-    if layer.variant == "stable":
-        spread = watch.see(Interval(np.array(0), _exact(everything.high) - _exact(everything.low)))
-        index_type = layer.inp_norm_type
-        assert index_type is not None
-        argument, _over = watch.cast(spread, source.fraction, index_type)
-    else:
-        index_type, argument = source, everything
+    index_type = layer.inp_norm_type or source
+    argument = everything
+    if layer.subtracts:
+        width = _exact(everything.high) - _exact(everything.low)
+        spread = Interval(np.array(0), width) if layer.variant == "stable" else Interval(-width, np.array(0))
+        argument, _over = watch.cast(watch.see(spread), source.fraction, index_type)
     reached = table_slice(layer.exp_table, index_type, argument)
     terms, _over = watch.cast(_extremes(reached), layer.exp_table_type.fraction, layer.accum_type)
     total, mode, wraps = _tree(watch, terms, layer.n_slice, layer.accum_type)
-    if layer.variant == "stable" and not wraps:
+    if layer.subtracts and not wraps:
         # The largest element has the argument 0.
         top = layer.accum_type.cast(layer.exp_table[:1], layer.exp_table_type.fraction)[0]
         total = Interval(np.maximum(total.low, top + (layer.n_slice - 1) * terms.lowest), total.high)
@@ -391,9 +390,9 @@ def table_slice(table: NDArray[np.int64], type_: FixedPoint, argument: Interval)
     """The entries that arguments of `type_` in `argument` can address by their top bits."""
     shift = type_.width - index_bits(table.size)
     low, high = argument.lowest, argument.highest
-    if low < 0 <= high:
-        return table
     mask = (1 << type_.width) - 1
+    if low < 0 <= high:  # the upper end of the table holds the negative numbers
+        return np.concatenate([table[: (high >> shift) + 1], table[(low & mask) >> shift :]])
     first, last = (low & mask) >> shift, (high & mask) >> shift
     return table[min(first, table.size - 1) : last + 1]
 

@@ -153,6 +153,8 @@ class Project:
     def _top_name(self) -> str:
         sources = sorted(self.firmware.glob("*.cpp"))
         tops = [p for p in sources if re.search(rf"\b{re.escape(p.stem)}\s*\(", read_text(p))]
+        # VivadoAccelerator wraps the top function in another of its own
+        tops = [p for p in tops if p.stem.removesuffix("_axi") not in {q.stem for q in tops if q != p}]
         if len(tops) != 1:
             found = ", ".join(p.name for p in sources) or "none"
             raise L1emuError(

@@ -50,10 +50,11 @@ def exponential(kind: FixedPoint, size: int, scale: float, table: FixedPoint, ne
     return table.from_float([expf(sign * float(x * _f(scale))) for x in _addresses(kind, size)])
 
 
-def inverse(kind: FixedPoint, size: int, table: FixedPoint) -> Ints:
-    """`init_invert_table`: 1 / x; index 0 gives what the type makes of infinity."""
+def inverse(kind: FixedPoint, size: int, table: FixedPoint, double: bool = False) -> Ints:
+    """`init_invert_table`: 1 / x, in single or double precision; index 0 gives what the type makes of infinity."""
+    one = np.float64(1) if double else _f(1)
     with np.errstate(divide="ignore"):
-        return table.from_float([float(_f(1) / x) for x in _addresses(kind, size)])
+        return table.from_float([float(one / x) for x in _addresses(kind, size)])
 
 
 def _points(size: int, half: float) -> list[np.float32]:

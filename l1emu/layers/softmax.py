@@ -12,8 +12,8 @@ from l1emu.fixedpoint import Exact, FixedPoint, Raw
 from l1emu.layers.arithmetic import divide_toward_zero, integer_part
 from l1emu.layers.base import Ints, Layer
 
-Variant = Literal["stable", "latency", "argmax", "legacy", "direct"]
-_VARIANTS = ("stable", "latency", "argmax", "legacy", "direct")
+Variant = Literal["stable", "relative", "latency", "argmax", "legacy", "direct"]
+_VARIANTS = ("stable", "relative", "latency", "argmax", "legacy", "direct")
 
 
 def index_bits(table_size: int) -> int:
@@ -36,7 +36,8 @@ class Softmax(Layer):
     Parameters
     ----------
     variant
-        ``stable`` subtracts the maximum first; ``latency`` does not; ``argmax`` gives 1 at the first maximum;
+        ``stable`` takes the distance to the maximum first, ``relative``, the stable softmax of older kernels, its
+        negative; ``latency`` does neither; ``argmax`` gives 1 at the first maximum;
         ``legacy`` sums exponentials of pairwise differences, with one type for all that is inside; ``direct``, the
         legacy softmax of the attention forks, takes the exponential of each number between +-`exp_range`, adds them
         in order, and looks the inverse of the sum up between 0 and `inv_range`.
@@ -47,7 +48,7 @@ class Softmax(Layer):
     inv_inp_type
         The type that the sum is assigned to before it addresses the inverse's table.
     inp_norm_type
-        The type of the difference to the maximum (``stable`` only, else None).
+        The type of the difference to the maximum (``stable`` and ``relative`` only, else None).
     exp_range, inv_range
         The ranges of the tables, whole numbers (``direct`` only, else 0).
     """
@@ -75,21 +76,27 @@ class Softmax(Layer):
         ranges = (self.exp_range, self.inv_range)
         ok = min(ranges) > 0 if self.variant == "direct" else ranges == (0, 0)
         self._require(ok, "the tables' ranges are misplaced", ranges)
-        self._require((self.inp_norm_type is not None) == (self.variant == "stable"), "inp_norm_t is misplaced")
+        self._require((self.inp_norm_type is not None) == self.subtracts, "inp_norm_t is misplaced")
         self._require_raw("exp_table", self.exp_table, self.exp_table_type, self.exp_table.shape)
         self._require_raw("inv_table", self.inv_table, self.inv_table_type, self.inv_table.shape)
-        if self.variant in ("stable", "latency"):
+        if self.subtracts or self.variant == "latency":
             address = self.inp_norm_type or self.inputs[0].type
             for table, kind in ((self.exp_table, address), (self.inv_table, self.inv_inp_type)):
                 bits = index_bits(len(table))
                 ok = len(table) == 1 << bits and bits <= kind.width
                 self._require(ok, "a table does not fit the type that addresses it", len(table), f"<= 2**{kind.width}")
 
+    @property
+    def subtracts(self) -> bool:
+        """Whether the maximum is taken off first."""
+        return self.variant in ("stable", "relative")
+
     def reference(self, *raw: Raw) -> Raw:
         jets = len(raw[0])
         x = raw[0].reshape(jets, self.n_outer, self.n_slice, self.n_inner).transpose(2, 0, 1, 3)
         forms: dict[str, Callable[[Raw], Raw]] = {
             "stable": self._stable,
+            "relative": self._stable,
             "latency": self._latency,
             "argmax": self._argmax,
             "legacy": self._legacy,
@@ -101,7 +108,8 @@ class Softmax(Layer):
         assert self.inp_norm_type is not None
         data = Exact.of(x, self.inputs[0].type)
         largest = Exact.of(x.max(axis=0), self.inputs[0].type)
-        distance = (largest - data).cast(self.inp_norm_type)
+        difference = largest - data if self.variant == "stable" else data - largest
+        distance = difference.cast(self.inp_norm_type)
         return self._normalize(top_bits(distance.raw, self.inp_norm_type, len(self.exp_table)))
 
     def _latency(self, x: Raw) -> Raw:

@@ -113,11 +113,27 @@ class Builder:
         free1 = b.size // contract
         out_transpose = (0, 1) if rng.random() < 0.5 else (1, 0)
         bits = a.type.width + b.type.width + contract.bit_length()
-        accum = accumulator(rng, a.type.fraction + b.type.fraction, bits)
+        fraction, each = a.type.fraction + b.type.fraction, None
+        if rng.random() < 0.4:  # each product is cast
+            each = random_type(rng, 6, 16, signed=True)
+            fraction, bits = each.fraction, each.width + contract.bit_length()
+        accum = accumulator(rng, fraction, bits)
         shape = (free0, free1) if out_transpose == (0, 1) else (free1, free0)
         self.add(
             lambda name, y: Einsum(
-                name, (a, b), y, (0, 1), transpose1, 1, free0, free1, contract, (free0, free1), out_transpose, accum
+                name,
+                (a, b),
+                y,
+                (0, 1),
+                transpose1,
+                1,
+                free0,
+                free1,
+                contract,
+                (free0, free1),
+                out_transpose,
+                accum,
+                each,
             ),
             shape,
         )
@@ -130,8 +146,9 @@ class Builder:
         outer, inner = x.size // n_slice, 1
         if len(x.shape) == 2 and rng.random() < 0.3:
             n_slice, outer, inner = x.shape[0], 1, x.shape[1]
-        variant = str(rng.choice(["stable", "stable", "latency", "argmax", "legacy"]))
-        norm = random_type(rng, 4, 10, signed=bool(rng.random() < 0.3)) if variant == "stable" else None
+        variant = str(rng.choice(["stable", "stable", "relative", "latency", "argmax", "legacy", "direct"]))
+        signed = bool(rng.random() < 0.3) or variant == "relative"
+        norm = random_type(rng, 4, 10, signed=signed) if variant in ("stable", "relative") else None
         inv_inp = random_type(rng, 4, 10)
         address = norm or x.type
         exp_type, inv_type = random_type(rng, 6, 14), random_type(rng, 6, 14)
@@ -139,6 +156,10 @@ class Builder:
         exp_size = 1 << int(rng.integers(1, min(address.width, 8) + 1))
         inv_size = 1 << int(rng.integers(1, min(inv_inp.width, 8) + 1))
         assert index_bits(exp_size) <= address.width
+        ranges = (0, 0)
+        if variant == "direct":
+            ranges, inv_inp = (int(rng.integers(1, 5)), int(rng.integers(1, 9))), accum
+            exp_size, inv_size = int(rng.integers(2 * ranges[0], 65)), int(rng.integers(ranges[1], 65))
         if variant == "legacy":
             exp_size, inv_size = int(rng.integers(3, 65)), int(rng.integers(3, 65))
         empty = variant == "argmax"
@@ -160,6 +181,7 @@ class Builder:
                 accum,
                 inv_inp,
                 norm,
+                *ranges,
             ),
             x.shape,
         )
@@ -227,7 +249,7 @@ class Builder:
         scale_type, bias_type = random_type(rng, 3, 8), random_type(rng, 3, 8)
         table = random_raw(rng, table_type, (int(rng.choice([16, 64])),))
         scale, bias = random_raw(rng, scale_type, (dim,)), random_raw(rng, bias_type, (dim,))
-        power = int(rng.integers(0, 3))
+        power, divisor = int(rng.integers(0, 3)), int(rng.choice([1, 1, 3, 8]))
         self.add(
             lambda name, y: LayerNormalization(
                 name,
@@ -243,6 +265,8 @@ class Builder:
                 table,
                 table_type,
                 power,
+                divisor,
+                bool(rng.random() < 0.7),
             ),
             x.shape,
         )

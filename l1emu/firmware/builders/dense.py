@@ -6,7 +6,7 @@ import numpy as np
 
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.firmware.project import Config
-from l1emu.fixedpoint import FixedPoint
+from l1emu.fixedpoint import FixedPoint, Overflow
 from l1emu.layers import Dense
 from l1emu.layers.base import Ints
 from l1emu.layers.dense import resource_order
@@ -68,6 +68,10 @@ def dense_by_strategy(call: Call, config: Config, n_in: int) -> tuple[Ints, bool
         return resource_order(n_in, reuse), True
     if reuse > n_in and reuse % n_in == 0:
         call.kernels.require(call.place, "dense_resource_rf_gt_nin_rem0")
+        return np.arange(n_in, dtype=np.int64), True
+    if reuse > n_in and config.type("accum_t").overflow == Overflow.WRAP:
+        # an order of its own for each output, which matters where the sum saturates alone
+        call.kernels.require(call.place, "dense_resource_rf_gt_nin")
         return np.arange(n_in, dtype=np.int64), True
     raise call.error("this reuse factor is not supported with the resource strategy", reuse, f"a divisor of {n_in}")
 

@@ -7,6 +7,8 @@ import numpy as np
 from l1emu.firmware import tables
 from l1emu.firmware.builders.attention import direct_softmax
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
+from l1emu.firmware.cpp import Number
+from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import Softmax
 
 
@@ -20,7 +22,9 @@ def softmax(call: Call) -> Softmax:
         return direct_softmax(call, call.name, config, call.input(0, output.shape), output, 1)
     output = call.output(call.flat(1, "n_in"))
     data = call.input(0, output.shape)
-    n_slice = config.integer("n_slice")
+    origin = call.variant("softmax") if not call.stream else ""
+    one_table = origin == "one table"
+    n_slice = config.integer("n_in" if one_table else "n_slice")
     if call.stream:  # over what travels together
         call.require("softmax")
         n_outer, n_inner, n_slice = data.size // output.shape[-1], 1, output.shape[-1]
@@ -37,22 +41,32 @@ def softmax(call: Call) -> Softmax:
     variant = config.symbol("implementation")
     if variant not in ("stable", "latency", "argmax", "legacy"):
         raise call.error("unknown softmax implementation", variant)
-    call.require("softmax", f"softmax_{variant}")
+    if call.variant(f"softmax_{variant}") != origin:
+        raise call.error(f"nnet::softmax and nnet::softmax_{variant} are of different origin")
     exp_type, inv_type = config.type("exp_table_t"), config.type("inv_table_t")
-    accum_type, inv_inp_type = config.type("accum_t"), config.type("inv_inp_t")
-    inp_norm_type = config.type("inp_norm_t") if variant == "stable" else None
-    exp_size, inv_size = config.integer("exp_table_size"), config.integer("inv_table_size")
-    scale = config.number("exp_scale")
+    inp_norm_type: FixedPoint | None = None
+    scale: Number = 1.0
+    if one_table:
+        accum_type = inv_inp_type = exp_type
+        exp_size = inv_size = config.integer("table_size")
+        if variant == "stable":
+            variant, kind = "relative", data.type
+            inp_norm_type = FixedPoint(kind.width, kind.integer, True, Rounding.RND, Overflow.SAT)
+    else:
+        accum_type, inv_inp_type = config.type("accum_t"), config.type("inv_inp_t")
+        exp_size, inv_size = config.integer("exp_table_size"), config.integer("inv_table_size")
+        scale = config.number("exp_scale")
+        if variant == "stable":
+            inp_norm_type = config.type("inp_norm_t")
     if isinstance(scale, str):
         raise call.error("exp_scale is not a number", scale)
     exp_table = inv_table = np.empty(0, dtype=np.int64)
-    if variant in ("stable", "latency"):
+    if variant in ("stable", "relative", "latency"):
+        for kernel in ("softmax_real_val_from_idx", "softmax_idx_from_real_val", "init_exp_table"):
+            if call.kernels.variant(call.place, kernel) != origin:
+                raise call.error(f"nnet::softmax and nnet::{kernel} are of different origin")
         call.kernels.require(
             call.place,
-            "softmax_real_val_from_idx",
-            "softmax_idx_from_real_val",
-            "init_exp_table",
-            "init_invert_table",
             "exp_fcn_float",
             "ceillog2",
             "floorlog2",
@@ -61,12 +75,14 @@ def softmax(call: Call) -> Softmax:
             "Op_add",
             "Op_max",
         )
-        address = inp_norm_type or data.type
+        # the older kernels convert the difference to the data's type: the same bits
+        address = data.type if one_table else inp_norm_type or data.type
         for size, kind in ((exp_size, address), (inv_size, inv_inp_type)):
             if size < 2 or size & (size - 1) or size > 1 << kind.width:
                 raise call.error(f"a table size does not fit the type {kind} that addresses it", size, "a power of two")
         exp_table = tables.exponential(address, exp_size, float(scale), exp_type, variant == "stable")
-        inv_table = tables.inverse(inv_inp_type, inv_size, inv_type)
+        double = call.kernels.variant(call.place, "init_invert_table") == "double"
+        inv_table = tables.inverse(inv_inp_type, inv_size, inv_type, double)
     elif variant == "legacy":
         call.kernels.require(call.place, "init_exp_table_legacy", "init_invert_table_legacy", "exp_fcn_float")
         exp_type = inv_type = accum_type = inv_inp_type = config.type("table_t")
