@@ -2,41 +2,127 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from l1emu.cli.options import Json, console, print_json
-from l1emu.latency.estimate import Estimate, load_design
+from l1emu.errors import L1emuError
+from l1emu.files import write_aside, write_json
+from l1emu.latency.budget import read_budget
+from l1emu.latency.clock import CROSSING_NS, period_ns
+from l1emu.latency.estimate import Design, Estimate, load_design
 from l1emu.latency.estimate import estimate as estimated
 from l1emu.latency.estimate.model import RESOURCES
+from l1emu.latency.estimate.scan import Point, input_bits, multiplications, scan, with_bits
+from l1emu.resources import resolve
 
-Strategy = Literal["latency", "resource"]
+Tool = Literal["Vivado", "Vitis"]
+Value = TypeVar("Value", int, float, str)
+
+STRATEGIES = ("latency", "resource")
+SCANNED_REUSE = (1, 2, 4, 8, 16, 32, 64)
+SCANNED_BITS = (None, 6, 8, 12, 16)
+SCANNED_CLOCKS_MHZ = (240.0, 320.0, 360.0, 480.0)
 
 
 def estimate(
     path: Annotated[Path, typer.Argument(metavar="PROJECT|FIRMWARE", help="An hls4ml project or a firmware file.")],
     part: Annotated[str | None, typer.Option("--part", help="The part, in place of the project's.")] = None,
     clock: Annotated[
-        float | None, typer.Option("--clock", metavar="NS", help="The target period in ns, in place of the project's.")
+        str | None, typer.Option("--clock", metavar="NS", help="The target period in ns, in place of the project's.")
     ] = None,
     reuse: Annotated[
-        int | None, typer.Option("--reuse", help="The reuse factor of all layers, in place of the project's.")
+        str | None, typer.Option("--reuse", metavar="N", help="Reuse factor of all layers, in place of the project's.")
     ] = None,
     strategy: Annotated[
-        Strategy | None, typer.Option("--strategy", help="The strategy of all layers, in place of the project's.")
+        str | None,
+        typer.Option("--strategy", help="Strategy of all layers, latency or resource, in place of the project's."),
+    ] = None,
+    bits: Annotated[
+        str | None, typer.Option("--bits", metavar="W", help="Bits of weights and data, in place of the project's.")
+    ] = None,
+    tool: Annotated[
+        Tool | None, typer.Option("--tool", help="Vivado (HLS up to 2020.1) or Vitis (HLS), in place of the backend's.")
+    ] = None,
+    scanning: Annotated[
+        bool,
+        typer.Option(
+            "--scan", help="Estimate all combinations; --clock, --reuse, --strategy and --bits may be lists: 1,2,4."
+        ),
+    ] = False,
+    budget: Annotated[
+        str, typer.Option("--budget", help="With --scan: the budget whose slice the tagger should fit.")
+    ] = "budgets/cms-phase2.yaml",
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FOLDER", help="With --scan: write JSON, CSV and a figure there.")
     ] = None,
     json: Json = False,
 ) -> None:
     """Estimate latency, interval and resources by an analytical model, with a band for each number."""
-    result = estimated(load_design(path), part=part, clock_ns=clock, reuse=reuse, strategy=strategy)
+    design = load_design(path)
+    clocks = _listed("--clock", clock, float, "numbers")
+    factors = _listed("--reuse", reuse, int, "whole numbers")
+    widths = _listed("--bits", bits, int, "whole numbers")
+    strategies = _listed("--strategy", strategy, str, "words")
+    for name in strategies:
+        if name not in STRATEGIES:
+            raise L1emuError("not a strategy", where="--strategy", value=name, expected=" or ".join(STRATEGIES))
+    if scanning:
+        plan = read_budget(resolve(budget, Path.cwd()))
+        points = scan(
+            design,
+            part=part,
+            clocks_ns=clocks or [period_ns(mhz) for mhz in SCANNED_CLOCKS_MHZ],
+            reuse=factors or SCANNED_REUSE,
+            bits=widths or SCANNED_BITS,
+            strategies=strategies or STRATEGIES,
+            slice_ns=plan.tagger_slice.crossings * CROSSING_NS,
+            tool=tool,
+        )
+        document = _document(design, points, plan.name, plan.tagger_slice.crossings * CROSSING_NS)
+        if output is not None:
+            _write(document, output)
+        if json:
+            print_json(document)
+        else:
+            _show_scan(document)
+        return
+    if output is not None:
+        raise L1emuError("--output without --scan", expected="--scan")
+    result = estimated(
+        with_bits(design, _one("--bits", widths)),
+        part=part,
+        clock_ns=_one("--clock", clocks),
+        reuse=_one("--reuse", factors),
+        strategy=_one("--strategy", strategies),
+        tool=tool,
+    )
     if json:
         print_json(result.as_dict())
-        return
-    _show(result)
+    else:
+        _show(result)
+
+
+def _listed(option: str, text: str | None, kind: Callable[[str], Value], expected: str) -> list[Value]:
+    if text is None:
+        return []
+    try:
+        return [kind(part.strip()) for part in text.split(",")]
+    except ValueError:
+        raise L1emuError("not understood", where=option, value=text, expected=f"{expected}, by commas") from None
+
+
+def _one(option: str, values: list[Value]) -> Value | None:
+    if len(values) > 1:
+        raise L1emuError("a list", where=option, value=",".join(map(str, values)), expected="one value, or --scan")
+    return values[0] if values else None
 
 
 def _show(result: Estimate) -> None:
@@ -91,3 +177,78 @@ def _summary(result: Estimate) -> Table:
         share = f"{available:,} ({100 * used / available:.1f} %)" if available else "not known"
         table.add_row(name, f"{used:,}", f"{low:,} to {high:,}", share)
     return table
+
+
+def _document(design: Design, points: list[Point], budget: str, slice_ns: float) -> dict[str, Any]:
+    """A scan for JSON."""
+    target = points[0].estimate.target
+    return {
+        "part": target.part.name,
+        "top": design.name,
+        "origin": "estimate",
+        "source": design.origin,
+        "available": target.part.resources,
+        "budget": budget,
+        "slice_ns": slice_ns,
+        "multiplications": multiplications(design),
+        "bands": {name: list(band) for name, band in points[0].estimate.bands.items()},
+        "points": [{**point.as_dict(), "input_bits": input_bits(point.estimate.design)} for point in points],
+        "problems": list(dict.fromkeys(text for point in points for text in point.estimate.problems)),
+    }
+
+
+def _write(document: dict[str, Any], folder: Path) -> None:
+    """scan.json, scan.csv, and the figure as PNG and PDF."""
+    from l1emu.report.figures import save  # matplotlib is slow to load
+    from l1emu.report.scan import draw_scan
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "scan.json", document)
+    rows = [{**point, **point["resources"]} for point in document["points"]]
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, [name for name in rows[0] if name != "resources"], extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    with write_aside(folder / "scan.csv") as aside:
+        aside.write_text(buffer.getvalue(), encoding="utf-8")
+    save(draw_scan, document, folder / "scan")
+
+
+def _show_scan(document: dict[str, Any]) -> None:
+    out = console()
+    points = document["points"]
+    front = sorted((p for p in points if p["pareto"]), key=lambda p: (p["bits"] or 99, p["latency_ns"]))
+    both = [p for p in points if p["fits_part"] and p["fits_slice"]]
+    out.print(
+        Text(
+            f"{len(points)} estimates for {document['part']}: {sum(bool(p['fits_part']) for p in points)} fit the "
+            f"part, {sum(bool(p['fits_slice']) for p in points)} the slice of {document['slice_ns']:.1f} ns "
+            f"({document['budget']}), {len(both)} both; {len(front)} on the Pareto fronts of latency, DSP and LUT"
+        )
+    )
+    table = Table(title="Pareto fronts, one for each number of bits", title_justify="left")
+    names = ("reuse", "bits", "clock ns", "strategy", "cycles", "ns", "interval", *RESOURCES, "part", "slice")
+    for name in names:
+        table.add_column(name, justify="left" if name == "strategy" else "right")
+    for point in front[:40]:
+        table.add_row(
+            str(point["reuse_factor"] or "own"),
+            str(point["bits"] or "own"),
+            f"{point['clock_ns']:.4g}",
+            point["strategy"] or "own",
+            str(point["latency_cycles"]),
+            f"{point['latency_ns']:.0f}",
+            str(point["interval_cycles"]),
+            *(f"{point['resources'][name]:,}" for name in RESOURCES),
+            _yes(point["fits_part"]),
+            _yes(point["fits_slice"]),
+        )
+    out.print(table)
+    if len(front) > 40:
+        out.print(Text(f"and {len(front) - 40} more; --json or --output gives all"))
+    for problem in document["problems"]:
+        out.print(Text("note  ", style="yellow").append(problem))
+
+
+def _yes(answer: bool | None) -> str:
+    return "?" if answer is None else "yes" if answer else "no"

@@ -22,9 +22,6 @@ class Cost:
     ----------
     latency, interval
         Cycles from its first input to its last output, and between two inputs of the whole design.
-    head, tail
-        Cycles from its first input to its first output, and from its last input to its last output. Both are the
-        latency unless the block works on a stream while it comes in.
     light
         Whether it is so short that it shares its cycle with its neighbours.
     dsp, lut, ff, bram
@@ -35,24 +32,12 @@ class Cost:
 
     latency: float
     interval: float = 1
-    head: float = math.nan
-    tail: float = math.nan
     light: bool = False
     dsp: float = 0
     lut: float = 0
     ff: float = 0
     bram: float = 0
     extrapolated: tuple[str, ...] = field(default=())
-
-    @property
-    def first(self) -> float:
-        """`head`, or the latency if it has none of its own."""
-        return self.latency if math.isnan(self.head) else self.head
-
-    @property
-    def last(self) -> float:
-        """`tail`, or the latency if it has none of its own."""
-        return self.latency if math.isnan(self.tail) else self.tail
 
 
 @dataclass(frozen=True)
@@ -123,7 +108,7 @@ def constant_product(case: Case, weights: Weights, reuse: int) -> Product:
     only from three digits on a multiplier is built, and equal weights of one input share it. With the multipliers
     limited, each does several products one after the other before the tree of adders; the interval is then the reuse
     factor, or the latency where that is shorter, since the next input need not wait for longer. The adders keep up with
-    the multipliers, so that only the last products' way through them is added to the serial part.
+    the multipliers, so that only the last products' way through a few levels is added to the serial part.
     """
     block = case.block
     wanted, shift_adds = products(weights)
@@ -131,8 +116,11 @@ def constant_product(case: Case, weights: Weights, reuse: int) -> Product:
     size = weights.n_in * weights.n_out
     limit = max(1, math.ceil(size / reuse) - (size - weights.nonzeros) // reuse)
     built = min(wanted, limit)
-    serial = math.ceil(wanted / limit) + case.target.cycles(case.target.delay("serial_tail")) if wanted > limit else 0
     multiplier = case.target.multiplier_cycles(fabric) if wanted else 0
+    serial = 0.0
+    if wanted > limit:
+        last = case.cycle("serial_levels") / case.target.levels_per_cycle
+        serial = math.ceil(wanted / limit) - 1 + multiplier + last
     if weights.n_in * weights.n_out > FULL_PARTITION:
         # The array of products stays in memory and its adders in a row: as many fit into a cycle as their delay allows.
         row = weights.terms * case.target.cycles(case.target.delay("add_row"))
@@ -150,7 +138,7 @@ def constant_product(case: Case, weights: Weights, reuse: int) -> Product:
         interval=min(reuse, latency + 1) if reuse > 1 else 1,
         dsp=built * each,
         lut=lut,
-        ff=case.per("ff_stage_bit") * adder_bits * min(1.5, (latency + 0.5) / max(1.0, math.log2(weights.terms + 1))),
+        ff=case.per("ff_stage_bit") * adder_bits * min(1.5, latency / max(1.0, math.log2(weights.terms + 1))),
     )
 
 
@@ -203,7 +191,7 @@ def dense(case: Case) -> Cost:
     found, memory = matrix_product(case, case.block.weights[0], case.block.reuse)
     latency, interval = found.latency, found.interval
     if case.stream:
-        latency += case.cycle("process") + 1
+        latency += 2
         interval = max(interval, latency)
     return Cost(latency, interval, dsp=found.dsp, lut=found.lut, ff=found.ff, bram=memory)
 
@@ -213,7 +201,8 @@ def convolution(case: Case) -> Cost:
 
     io_parallel: the pixels are dealt to `n_partitions` rounds, so many products stand side by side. io_stream: one
     pixel of the input after the other; a product in the resource strategy is not overlapped with the next one, nor is
-    any in Vitis, where each pixel takes the product's latency and the hand-over to and from the line buffer.
+    any in Vitis, where each pixel takes the product's latency and the hand-over to and from the line buffer. Rows need
+    two cycles of counting.
     """
     block, weights = case.block, case.block.weights[0]
     found, memory = matrix_product(case, weights, block.reuse)
@@ -238,20 +227,17 @@ def convolution(case: Case) -> Cost:
     height = int(block.extra.get("in_height", 1))
     width = int(block.extra.get("in_width", block.extra.get("n_in", pixels_out)))
     pixels_in = height * width
-    pixel = float(block.reuse)
+    pixel = float(found.interval)
     if block.strategy == "resource":
-        pixel += case.cycle("pixel_overhead_2d" if height > 1 else "pixel_overhead_1d")
+        pixel = round(pixel + case.cycle("pixel_overhead") + (2 if height > 1 else 0))
     elif case.target.tool == "Vitis":
         pixel = max(pixel, found.latency + case.cycle("vitis_pixel"))
-    lines = (int(block.extra.get("filt_height", 1)) - 1) * width + int(block.extra.get("filt_width", 1))
-    latency = pixels_in * pixel + found.latency + 1
+    latency = pixels_in * pixel + (0 if block.strategy == "resource" else found.latency + 1)
     buffer_bits = width * int(block.extra.get("n_chan", 1)) * block.width_in
     rows = int(block.extra.get("filt_height", 1)) - 1
     return Cost(
         latency,
-        latency,
-        head=lines * pixel,
-        tail=pixel + found.latency,
+        pixels_in * pixel if case.target.tool == "Vitis" else latency,
         dsp=found.dsp,
         lut=found.lut + rows * buffer_bits / 32,
         ff=found.ff,
@@ -276,9 +262,9 @@ def recurrent(case: Case) -> Cost:
     state = int(block.extra.get("n_state", block.n_out))
     gates = int(block.extra.get("gates", 3))
     cell = max(part.latency for part, _ in parts) + case.cycle("recurrent_cell")
-    elementwise = (3 if gates >= 3 else 0) * state * dsp_per_product(block.width_in, block.width_in)
-    if in_fabric(case, block.width_in, block.width_in):
-        elementwise = 0
+    narrow = in_fabric(case, block.width_in, block.width_in)
+    # Three products with the state in a GRU or an LSTM; of narrow numbers only the one with a table's value is wide.
+    elementwise = (0 if gates < 3 else 1 if narrow else 3) * state * dsp_per_product(block.width_in, block.width_in)
     tables = sum(_table_memory(size, width) for size, width in block.tables[:1]) * state * max(1, gates - 1)
     tables += sum(_table_memory(size, width) for size, width in block.tables[1:2]) * state
     tables = math.ceil(tables / 2)
@@ -288,7 +274,7 @@ def recurrent(case: Case) -> Cost:
     bram = sum(memory for _, memory in parts) + tables
     steps = block.positions
     if int(block.extra.get("use_static", 1)):
-        latency = steps * (cell + case.cycle("recurrent_loop")) + 1
+        latency = float(steps * round(cell) + 1)
         return Cost(latency, latency, dsp=dsp, lut=lut, ff=ff, bram=bram)
     latency = steps * (cell + 1)
     interval = max(part.interval for part, _ in parts)
@@ -325,7 +311,7 @@ def attention(case: Case) -> Cost:
     latency = (seq - 1) + (seq + 1) + (seq + softmax + 2) + 2 * seq / 2 + (seq + 1)
     return Cost(
         latency,
-        2 * seq + 1,
+        latency + 1,  # rows in turn within: the function around it cannot be a pipeline
         dsp=sum(p.dsp for p in projections) + heads * (scores + sums + exponent),
         lut=sum(p.lut for p in projections) + heads * (scores + sums) * case.per("lut_data_product_bit") * 16,
         ff=sum(p.ff for p in projections) + heads * (scores + sums) * 16,
@@ -426,21 +412,24 @@ def softmax(case: Case) -> Cost:
         return _elementwise(case, Cost(latency, lut=block.n_in * block.width_in * 2))
     tables = block.tables or ((1024, 18), (1024, 18))
     # A block RAM has two ports; Vitis HLS does not share them between copies of a table.
-    copies = slices if case.target.tool == "Vitis" else math.ceil(slices / 2)
+    copies = slices - 1 if case.target.tool == "Vitis" else math.ceil(slices / 2)
     exponents = copies * _table_memory(*tables[0])
     inverse = _table_memory(*tables[-1])
     multipliers = 0 if case.design.fabric else slices
-    side_by_side = 1 if case.stream else rows
+    # A pipeline that takes an input every few cycles sends several rows through one circuit.
+    turns = 1 if case.stream or rows == 1 else min(rows, max(1, block.reuse))
+    side_by_side = 1 if case.stream else math.ceil(rows / turns)
     lut = slices * case.per("lut_softmax") * (1 if implementation == "stable" else 0.3)
     found = Cost(
-        latency,
+        latency + turns - 1,
+        turns,
         dsp=multipliers * side_by_side,
         lut=lut * side_by_side,
         ff=slices * tables[0][1] * max(1.0, latency / 2) * side_by_side,
         bram=(exponents + inverse) * side_by_side,
     )
     if case.stream:
-        total = latency + rows + case.cycle("process")
+        total = latency + rows + 1
         return replace(found, latency=total, interval=total)
     return found
 
@@ -458,17 +447,24 @@ def _softmax_cycles(case: Case, n: int, implementation: str = "stable") -> int:
 def layernorm(case: Case) -> Cost:
     """Mean, squares, variance, inverse root and scale, row by row, all rows side by side.
 
-    A row of d numbers takes d products for the squares, d for the normalization, two for the divisions by d, and
-    those of the scales that are no powers of two.
+    A row of d numbers takes d products for the squares, d for the normalization, and those of the scales that are no
+    sums of two powers of two. Where d is no power of two its reciprocal takes d + 2 products more, and time. So does
+    rounding and saturating every step, where the layer has a type of its own for its sums.
     """
     block = case.block
     rows = max(1, block.positions)
     dim = max(1, block.n_in // rows)
     size, width = block.tables[0] if block.tables else (1024, 18)
+    delay = case.target.delay("layernorm")
+    if dim & (dim - 1):
+        delay += case.target.delay("layernorm_division")
+    if block.extra.get("rounded"):
+        delay += case.target.delay("layernorm_rounding")
     levels = 2 * math.log2(max(dim, 2)) / case.target.levels_per_cycle
-    latency = max(1, round(levels + case.target.cycles(case.target.delay("layernorm"))))
+    latency = max(1, round(levels + case.target.cycles(delay)))
     scales = products(block.weights[0])[0] if block.weights else dim
-    per_row = (2 * dim + scales + 2) * dsp_per_product(min(block.width_accum, 18), 18)
+    division = 0 if dim & (dim - 1) == 0 else dim + 2
+    per_row = (2 * dim + scales + division) * dsp_per_product(min(block.width_accum, 18), 18)
     if case.design.fabric:
         per_row = 0
     return Cost(
@@ -496,8 +492,8 @@ def pooling(case: Case) -> Cost:
     steps = pixels * (2 if two_dimensional and case.target.tool == "Vivado" else 1)
     whole = block.n_out <= channels
     latency = steps + 3
-    small = Cost(latency, latency, lut=lut / pixels * window, ff=channels * block.width_in * 4)
-    return replace(small, head=latency if whole else window, tail=4)
+    taps = 1 if whole else window
+    return Cost(latency, latency, lut=channels * block.width_in * 1.5 * taps, ff=channels * block.width_in * 4)
 
 
 def _elementwise(case: Case, found: Cost) -> Cost:
@@ -506,7 +502,7 @@ def _elementwise(case: Case, found: Cost) -> Cost:
         return found
     items = max(1, max(case.block.n_in, case.block.n_out) // _channels(case.block))
     total = items + found.latency + 2
-    return replace(found, latency=total, interval=total, head=found.latency + 2, tail=found.latency + 2, light=False)
+    return replace(found, latency=total, interval=total, light=False)
 
 
 def _channels(block: Block) -> int:

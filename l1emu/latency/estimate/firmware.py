@@ -121,6 +121,7 @@ def _layernorm(layer: Any) -> dict[str, Any]:
         "width_accum": layer.accum_type.width,
         "weights": (matrix(layer.scale.reshape(-1, 1), layer.scale_type.width),),
         "tables": ((len(layer.table), layer.table_type.width),),
+        "extra": {"rounded": 1},
     }
 
 

@@ -99,6 +99,7 @@ def estimate(
     clock_ns: float | None = None,
     reuse: int | None = None,
     strategy: str | None = None,
+    tool: str | None = None,
     constants: Constants | None = None,
 ) -> Estimate:
     """Estimate a design's cycles and resources before synthesis.
@@ -109,6 +110,8 @@ def estimate(
         In place of the project's.
     reuse, strategy
         The reuse factor and ``latency`` or ``resource`` for all layers with weights, in place of the project's.
+    tool
+        ``Vivado`` (HLS, up to 2020.1) or ``Vitis`` (HLS, from 2020.2), in place of the project's backend.
     constants
         In place of the fitted ones that come with l1emu.
 
@@ -119,7 +122,7 @@ def estimate(
     """
     if reuse is not None and reuse < 1:
         raise L1emuError("not a reuse factor", value=reuse, expected="1 or more")
-    changed = design
+    changed = design if tool is None else replace(design, tool=tool)
     if reuse is not None or strategy is not None:
         changed = replace(design, blocks=tuple(_steered(block, reuse, strategy) for block in design.blocks))
     target = Target.of(changed, part=part, clock_ns=clock_ns, constants=constants)
@@ -167,27 +170,26 @@ def _schedule(design: Design, target: Target, costs: list[Cost]) -> tuple[list[f
     """When each block is done, along the longest path through the graph, and when the last one is.
 
     In a pipelined top function each call's result is registered, one cycle a call, unless the call is so light that it
-    shares a cycle. In a dataflow each block is a process that starts when its first input is there and cannot end
-    before its predecessor has; of arrays the first input is the last.
+    shares a cycle. In a dataflow each block is a process: of arrays it waits for the whole, so that the latencies add.
+    Over streams the processes run at the same time, and the tools' reports give the longest of them and a few cycles
+    for each to get going; what a process waits for lines of pixels is not in these reports, only in a co-simulation.
     """
     cycles = target.constants["cycles"]
-    started: dict[str, float] = {}
     ended: dict[str, float] = {}
     finished = []
-    single = len(design.blocks) == 1
-    for block, found in zip(design.blocks, costs, strict=True):
-        ready = max((started.get(name, 0.0) for name in block.inputs), default=0.0)
+    single = sum(block.kind != "wires" for block in design.blocks) == 1
+    longest = 0.0
+    for number, (block, found) in enumerate(zip(design.blocks, costs, strict=True), start=1):
         before = max((ended.get(name, 0.0) for name in block.inputs), default=0.0)
         if design.pipeline == "pipeline":
-            done = before + found.latency + (0 if single else _call(target, found, design, cycles))
-            first = done
+            called = 0 if single or block.kind == "wires" else _call(target, found, design, cycles)
+            done = before + found.latency + called
         elif design.io == "io_parallel":
-            done = before + found.latency + float(cycles["process"]) * 0.5
-            first = done
+            done = before + found.latency + float(cycles["process"])
         else:
-            first = ready + found.first
-            done = max(before + found.last, ready + found.latency)
-        started[block.output], ended[block.output] = first, done
+            longest = max(longest, found.latency)
+            done = longest + number * float(cycles["stream_process"])
+        ended[block.output] = done
         finished.append(done)
     return finished, max(finished)
 
@@ -206,7 +208,7 @@ def _interval(design: Design, target: Target, costs: list[Cost]) -> int:
     slowest = max((found.interval for found in costs), default=1)
     if design.pipeline == "pipeline":
         return max(1, round(slowest))
-    restart = 1 if any(found.interval >= found.latency > 1 for found in costs) else 0
+    restart = 1 if any(found.interval == slowest == found.latency > 1 for found in costs) else 0
     return max(1, round(slowest) + restart)
 
 

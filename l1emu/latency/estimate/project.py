@@ -289,7 +289,7 @@ class _Reader:
             return []
         inputs, output = tuple(tensors[:reads]), tensors[-1] if tensors else name
         members = _Members(self.project, config)
-        width_in, width_out = self._width(data[0])[0], self._width(data[-1])[0]
+        (width_in, pack), width_out = self._width(data[0]), self._width(data[-1])[0]
         weights = self._matrices(members, kind, arguments)
         n_in, n_out = self._sizes(function, kind, members, arguments, width_in)
         if kind == "separable":
@@ -311,7 +311,7 @@ class _Reader:
                 strategy=self._strategy(members, kind),
                 weights=weights,
                 tables=self._tables(members, kind),
-                extra=self._extra(function, kind, members),
+                extra=({"pack": pack} if pack > 1 else {}) | self._extra(function, kind, members),
             )
         ]
 
@@ -539,6 +539,7 @@ class _Reader:
             extra["implementation"] = members.symbol("implementation") or "stable"
         elif kind == "layernorm":
             wanted = ("seq_len",)
+            extra["rounded"] = int(members.type_text("accum_t") is not None)
         elif kind == "recurrent":
             wanted = ("n_state", "n_sequence", "use_static")
             extra["gates"] = 4 if "lstm" in function else 3 if "gru" in function else 1

@@ -1,0 +1,198 @@
+"""Many estimates of one design: reuse factor, bit width, clock and strategy, and which of them are worth building."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from l1emu.errors import L1emuError
+from l1emu.latency.estimate.design import Block, Design, Weights
+from l1emu.latency.estimate.matrices import products, unknown_matrix
+from l1emu.latency.estimate.model import RESOURCES, Estimate, estimate
+from l1emu.latency.estimate.target import Part
+
+MAX_POINTS = 20_000
+
+
+@dataclass(frozen=True)
+class Point:
+    """One choice and its estimate.
+
+    Attributes
+    ----------
+    bits
+        Of weights and data; None for the project's own.
+    fits_part
+        Whether each resource is within what the part offers; None if that is not known.
+    fits_slice
+        Whether the latency is within the slice; None without one.
+    pareto
+        Whether no other point of the same bits is at least as good in latency (ns), DSP and LUT and better in one of
+        them. Other bits are another network, with another accuracy.
+    """
+
+    reuse: int | None
+    bits: int | None
+    clock_ns: float
+    strategy: str | None
+    estimate: Estimate
+    fits_part: bool | None
+    fits_slice: bool | None
+    pareto: bool = False
+
+    @property
+    def latency_ns(self) -> float:
+        """Cycles times the period."""
+        return self.estimate.latency_cycles[1] * self.clock_ns
+
+    @property
+    def interval_ns(self) -> float:
+        """Between two inputs."""
+        return self.estimate.interval_cycles[1] * self.clock_ns
+
+    @property
+    def costs(self) -> tuple[float, int, int]:
+        """What the Pareto front is drawn over: latency in ns, DSP, LUT."""
+        return self.latency_ns, self.estimate.resources["DSP"], self.estimate.resources["LUT"]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The point for JSON and tables."""
+        found = self.estimate
+        return {
+            "reuse_factor": self.reuse,
+            "bits": self.bits,
+            "clock_ns": self.clock_ns,
+            "strategy": self.strategy,
+            "latency_cycles": found.latency_cycles[1],
+            "latency_ns": self.latency_ns,
+            "interval_cycles": found.interval_cycles[1],
+            "interval_ns": self.interval_ns,
+            "resources": found.resources,
+            "fits_part": self.fits_part,
+            "fits_slice": self.fits_slice,
+            "pareto": self.pareto,
+            "extrapolated": any(text.startswith("extrapolated") for text in found.problems),
+        }
+
+
+def scan(
+    design: Design,
+    *,
+    part: str | None = None,
+    clocks_ns: Sequence[float | None] = (None,),
+    reuse: Sequence[int | None] = (None,),
+    bits: Sequence[int | None] = (None,),
+    strategies: Sequence[str | None] = (None,),
+    slice_ns: float | None = None,
+    tool: str | None = None,
+) -> list[Point]:
+    """Estimate a design for all combinations.
+
+    Parameters
+    ----------
+    clocks_ns, reuse, bits, strategies
+        The choices; None stands for the project's own.
+    slice_ns
+        The time that the design may take.
+
+    Raises
+    ------
+    L1emuError
+        as `estimate` does; if a width is not from 2 to 64 bits; or for more than 20,000 combinations.
+    """
+    choices = list(itertools.product(reuse, bits, clocks_ns, strategies))
+    if not 1 <= len(choices) <= MAX_POINTS:
+        raise L1emuError("number of combinations to scan", value=len(choices), expected=f"1 to {MAX_POINTS}")
+    points = []
+    narrowed = {width: with_bits(design, width) for width in set(bits)}
+    for factor, width, clock, strategy in choices:
+        found = estimate(narrowed[width], part=part, clock_ns=clock, reuse=factor, strategy=strategy, tool=tool)
+        period = found.target.period_ns
+        fits_slice = None if slice_ns is None else found.latency_cycles[1] * period <= slice_ns
+        points.append(
+            Point(factor, width, period, strategy, found, fits(found.target.part, found.resources), fits_slice)
+        )
+    best: set[int] = set()
+    for width in dict.fromkeys(bits):
+        same = [i for i, point in enumerate(points) if point.bits == width]
+        best.update(i for i, good in zip(same, pareto([points[i].costs for i in same]), strict=True) if good)
+    return [replace(point, pareto=i in best) for i, point in enumerate(points)]
+
+
+def fits(part: Part, resources: dict[str, int]) -> bool | None:
+    """Whether resources are within what the part offers."""
+    if part.resources is None:
+        return None
+    return all(resources[name] <= part.resources[name] for name in RESOURCES)
+
+
+def pareto(costs: Sequence[tuple[float, ...]]) -> list[bool]:
+    """Of each point whether none other is at least as low in all costs and lower in one."""
+    found = []
+    for mine in costs:
+        better = (all(a <= b for a, b in zip(other, mine, strict=True)) and other != mine for other in costs)
+        found.append(not any(better))
+    return found
+
+
+def with_bits(design: Design, bits: int | None) -> Design:
+    """The design with weights and data of another width; sums keep as many bits beyond the data's as they had.
+
+    The weights' values at another width are not known: the expected number of multipliers for it is scaled by how the
+    real weights compare with the expectation at their own width.
+    """
+    if bits is None:
+        return design
+    if not 2 <= bits <= 64:
+        raise L1emuError("not a width", value=bits, expected="2 to 64 bits")
+    return replace(design, blocks=tuple(_narrowed(block, bits) for block in design.blocks))
+
+
+def _narrowed(block: Block, bits: int) -> Block:
+    change = bits - block.width_in
+    return replace(
+        block,
+        width_in=bits,
+        width_out=max(1, block.width_out + change),
+        width_accum=max(1, block.width_accum + change),
+        weights=tuple(_requantized(matrix, bits) for matrix in block.weights),
+    )
+
+
+def _requantized(matrix: Weights, bits: int) -> Weights:
+    if matrix.multipliers is None or matrix.shift_adds is None:
+        return replace(matrix, width=bits)
+    scaled = []
+    for known, before, after in zip(
+        (matrix.multipliers, matrix.shift_adds),
+        products(unknown_matrix(matrix.n_in, matrix.n_out, matrix.width, matrix.nonzeros)),
+        products(unknown_matrix(matrix.n_in, matrix.n_out, bits, matrix.nonzeros)),
+        strict=True,
+    ):
+        scaled.append(min(matrix.nonzeros, math.ceil(after * known / before)) if before > 0 else math.ceil(after))
+    return replace(matrix, width=bits, multipliers=scaled[0], shift_adds=scaled[1])
+
+
+def multiplications(design: Design) -> int:
+    """Products of one input: by non-zero weights in all positions, and of data with data."""
+    total = 0
+    for block in design.blocks:
+        total += sum(matrix.nonzeros for matrix in block.weights) * block.positions
+        if block.kind == "einsum":
+            sizes = (int(block.extra.get(name, 1)) for name in ("n_inplace", "n_free0", "n_free1", "n_contract"))
+            total += math.prod(sizes)
+    return total
+
+
+def input_bits(design: Design) -> int:
+    """Bits of one input."""
+    written = {block.output for block in design.blocks}
+    first: dict[str, int] = {}
+    for block in design.blocks:
+        for name in block.inputs:
+            if name not in written:
+                first.setdefault(name, block.n_in * block.width_in)
+    return sum(first.values())
