@@ -83,7 +83,7 @@ def read_text(path: Path) -> str:
 def _explained(error: ValidationError, file: Path, text: str, schema: type[BaseModel]) -> L1emuError:
     errors = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")  # a typo explains a missing key
     first = errors[0]
-    location = tuple(first["loc"])
+    location = _in_the_file(text, tuple(first["loc"]))
     key = ".".join(str(part) for part in location)
     line = _line_of(text, location)
     where = f"line {line}, key {key}" if key else f"line {line}"
@@ -99,6 +99,20 @@ def _explained(error: ValidationError, file: Path, text: str, schema: type[BaseM
         return L1emuError(message, path=file, where=where)
     value = first["input"]
     return L1emuError("wrong value", path=file, where=where, value=value, expected=message)
+
+
+def _in_the_file(text: str, location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """`location` without the names that pydantic gives the parts of a union, which stand in no file."""
+    node: Any = yaml.safe_load(text)
+    kept = []
+    for place, part in enumerate(location):
+        last = place == len(location) - 1
+        if isinstance(node, dict) and part not in node and not last:
+            continue
+        kept.append(part)
+        inside = (isinstance(node, dict) and part in node) or (isinstance(node, list) and isinstance(part, int))
+        node = node[part] if inside else None
+    return tuple(kept)
 
 
 def _known_keys(schema: Any, location: tuple[int | str, ...]) -> list[str]:

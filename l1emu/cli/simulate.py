@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -13,21 +14,26 @@ from l1emu.errors import L1emuError
 from l1emu.progress import progress
 from l1emu.resources import resolve
 from l1emu.stream.beam import hl_lhc, read_filling_scheme
+from l1emu.stream.exact import ExactLoss, exact_loss
+from l1emu.stream.faults import read_faults
+from l1emu.stream.luminosity import Beam, read_beam
+from l1emu.stream.needs import CopiesNeeded, Needed, WorstCase, copies_needed, needed_for, worst_case
+from l1emu.stream.recovery import Recovery, recovery
 from l1emu.stream.result import StreamResult
-from l1emu.stream.simulate import CopiesNeeded, WorstCase, copies_needed, worst_case
+from l1emu.stream.simulate import BATCH
 from l1emu.stream.simulate import simulate as run_stream
 from l1emu.stream.source import CrossingSource
 from l1emu.stream.topology import read_topology
 
-SHIPPED = "budgets/cms-phase2.topology.yaml"
+SHIPPED = ("cms-phase2", "cms-run3", "atlas-phase2")
 
 
 def simulate(
     topology: Annotated[
-        str, typer.Argument(help="A topology in YAML: your own, or one that comes with l1emu.", show_default=True)
-    ] = SHIPPED,
-    engine: Annotated[str, typer.Option(help="simpy.")] = "simpy",
-    orbits: Annotated[int, typer.Option(help="Orbits of 3564 crossings.")] = 20,
+        str, typer.Argument(help=f"A topology in YAML, or one that comes with l1emu: {', '.join(SHIPPED)}.")
+    ] = SHIPPED[0],
+    engine: Annotated[str, typer.Option(help="kernel, compiled, or simpy, to be read: the same history.")] = "kernel",
+    orbits: Annotated[int, typer.Option(help="Orbits of 3564 crossings; 11245 are a second.")] = 200,
     seed: Annotated[int, typer.Option(help="Seed of the crossings that are drawn.")] = 1,
     copies: Annotated[int | None, typer.Option(help="Tagger copies on a board.")] = None,
     latency: Annotated[int | None, typer.Option(help="Tagger latency in cycles of its clock.")] = None,
@@ -38,50 +44,119 @@ def simulate(
     filling: Annotated[
         Path | None, typer.Option(help="Filling scheme in JSON, either dialect; the HL-LHC's by default.")
     ] = None,
+    beam: Annotated[
+        Path | None, typer.Option(help="Beam in YAML: filling scheme, pile-up, spread of the bunches, levelling.")
+    ] = None,
+    faults: Annotated[
+        Path | None,
+        typer.Option(help="Faults in YAML: links down, stalled boards, bursts. Compared with a run without."),
+    ] = None,
+    loss: Annotated[
+        float | None, typer.Option(help="Also the fewest copies and the smallest queue for an exact loss below this.")
+    ] = None,
+    exact: Annotated[bool, typer.Option("--exact", help="Also the exact probability of loss, however small.")] = False,
     find_copies: Annotated[
         bool, typer.Option("--find-copies", help="Also search the fewest tagger copies without loss.")
     ] = False,
     bound: Annotated[
         bool, typer.Option("--bound", help="Also bound the latency exactly: every crossing with the most jets.")
     ] = False,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Keep the state in this file, and go on from it if it exists.")
+    ] = None,
+    batch: Annotated[int, typer.Option(help="Orbits at a time. No result depends on it.")] = BATCH,
+    out: Annotated[Path | None, typer.Option(help="Write results.json, figures and tables into this folder.")] = None,
     json: Json = False,
 ) -> None:
     """Simulate the 40 MHz stream: latency, occupancies, losses and dead time.
 
     Jets per crossing and accepts are drawn from given distributions here; a study draws them from its events.
     """
-    chain = read_topology(resolve(topology, Path.cwd()))
+    name = f"budgets/{topology}.topology.yaml" if topology in SHIPPED else topology
+    chain = read_topology(resolve(name, Path.cwd()))
     if not (copies is latency is interval is clock is None):
         chain = chain.with_tagger(copies=copies, latency_cycles=latency, interval_cycles=interval, clock_mhz=clock)
-    scheme = hl_lhc() if filling is None else read_filling_scheme(filling)
+    machine = _beam(filling, beam)
+    scheme = machine.filling
     rate_khz = scheme.normalisation.colliding_rate_hz / 1e3
     if not 0 <= accept_rate <= rate_khz:
         raise L1emuError(
             "wrong accept rate", where="--accept-rate", value=accept_rate, expected=f"0 to {rate_khz:g} kHz"
         )
-    source = CrossingSource.poisson(mean_jets, accept_rate / rate_khz)
+    source = CrossingSource.poisson(mean_jets, accept_rate / rate_khz, machine.relative_pileup, machine.pileup)
+    failing = None if faults is None else read_faults(faults)
     with progress("simulating orbits", max(orbits, 1)) as advance:
-        result = run_stream(chain, source, orbits=orbits, seed=seed, filling=scheme, engine=engine, progress=advance)
-    needed = None
+        result = run_stream(
+            chain,
+            source,
+            orbits=orbits,
+            seed=seed,
+            filling=scheme,
+            faults=failing,
+            engine=engine,
+            batch=batch,
+            checkpoint=checkpoint,
+            progress=advance,
+        )
+    document = result.as_json() | {"mean_pileup": machine.mean_pileup}
+    extras = _Extras()
     if find_copies:
-        needed = copies_needed(chain, source, orbits=orbits, seed=seed, filling=scheme)
-    worst = worst_case(chain, filling=scheme) if bound else None
+        extras.copies = copies_needed(chain, source, orbits=orbits, seed=seed, filling=scheme)
+        document["copies_needed"] = extras.copies.as_json()
+    if bound:
+        extras.worst = worst_case(chain, filling=scheme)
+        document["worst_case"] = extras.worst.as_json()
+    if exact:
+        extras.exact = exact_loss(chain, source, filling=scheme)
+        document["exact"] = extras.exact.as_json()
+    if loss is not None:
+        extras.needed = needed_for(chain, source, loss, filling=scheme)
+        document["needed"] = extras.needed.as_json()
+    if failing is not None:
+        with progress("comparing with a run without faults", max(orbits, 1)) as advance:
+            extras.recovery = recovery(
+                chain, source, failing, orbits=orbits, seed=seed, filling=scheme, progress=advance
+            )
+        document["recovery"] = extras.recovery.as_json()
+    if out is not None:
+        from l1emu.report.stream import write_stream
+
+        write_stream(document, out)
     if json:
-        document = result.as_json()
-        if needed is not None:
-            document["copies_needed"] = needed.as_json()
-        if worst is not None:
-            document["worst_case"] = worst.as_json()
         print_json(document)
     else:
-        _show(result, str(scheme.normalisation), needed, worst)
+        _show(result, machine, extras)
+        if out is not None:
+            console().print(f"written to {out.resolve()}", soft_wrap=True)
 
 
-def _show(result: StreamResult, normalisation: str, needed: CopiesNeeded | None, worst: WorstCase | None) -> None:
+@dataclass
+class _Extras:
+    """What was asked for beside the simulation."""
+
+    copies: CopiesNeeded | None = None
+    worst: WorstCase | None = None
+    exact: ExactLoss | None = None
+    needed: Needed | None = None
+    recovery: Recovery | None = None
+
+
+def _beam(filling: Path | None, beam: Path | None) -> Beam:
+    if beam is not None:
+        if filling is not None:
+            raise L1emuError("give --filling or --beam, not both", where="--filling", value=str(filling))
+        return read_beam(beam)
+    return Beam(hl_lhc() if filling is None else read_filling_scheme(filling))
+
+
+def _show(result: StreamResult, machine: Beam, extras: _Extras) -> None:
     out = console()
+    normalisation = str(machine.filling.normalisation)
     t = result.tagger
     out.print(f"[bold]{result.topology}[/bold]")
     out.print(f"{result.orbits} orbits, {result.colliding} colliding crossings, seed {result.seed}; {normalisation}")
+    if machine.mean_pileup is not None:
+        out.print(f"mean pile-up {machine.mean_pileup:.1f}")
     out.print(
         f"tagger: {t['copies']} copies a board, latency {t['latency_cycles']} and interval {t['interval_cycles']} "
         f"cycles at {t['clock_mhz']:g} MHz, busy {100 * result.tagger_load:.1f} % of the time"
@@ -122,19 +197,41 @@ def _show(result: StreamResult, normalisation: str, needed: CopiesNeeded | None,
         f"{jets['buffer full']} lost in a full buffer"
     )
     out.print("most at once: " + ", ".join(f"{n} {name}" for name, n in result.occupancy_max.items()))
-    if needed is not None:
+    _show_extras(extras)
+    if result.unverified:
+        out.print(f"not verified in their source: {', '.join(result.unverified)}", style="dim")
+    out.print(f"digest {result.digest}", style="dim")
+    out.print(f"{result.crossings_per_second:.0f} colliding crossings a second", style="dim")
+
+
+def _show_extras(extras: _Extras) -> None:
+    out = console()
+    if (needed := extras.copies) is not None:
         found = "more than were tried" if needed.copies is None else str(needed.copies)
         out.print(
             f"copies needed: {found} (keeping up with the mean takes {needed.bound_mean}, "
             f"with the busiest crossings {needed.bound_worst})"
         )
-    if worst is not None:
+    if (worst := extras.worst) is not None:
         word = "never more than" if worst.bound else "not bounded; in one orbit"
         out.print(
             f"every crossing full of jets: {word} {worst.latency_ns:.1f} ns (slack {worst.slack_ns:.1f} ns), "
             f"{worst.queue_max} jets waiting, {worst.jets_lost} lost"
         )
-    if result.unverified:
-        out.print(f"not verified in their source: {', '.join(result.unverified)}", style="dim")
-    out.print(f"digest {result.digest}", style="dim")
-    out.print(f"{result.crossings_per_second:.0f} colliding crossings a second", style="dim")
+    if (e := extras.exact) is not None:
+        out.print(
+            f"exactly: an accept is lost to a full queue with probability {e.accept_loss:.3g}, late with "
+            f"{e.accept_late:.3g}; a jet is lost with {e.jet_loss:.3g}; all but 1e-12 of the crossings take "
+            f"{e.latency_ns['p1e12']:.1f} ns or less, none more than {e.latency_ns['max']:.1f} ns"
+        )
+    if (n := extras.needed) is not None:
+        copies = "no number of copies" if n.copies is None else f"{n.copies} copies a board"
+        depth = "no depth of the queue" if n.depth is None else f"a queue of {n.depth}"
+        out.print(f"for a loss below {n.loss:g}: {copies} with this queue; {depth} with these copies")
+    if (r := extras.recovery) is not None:
+        lost = ", ".join(f"{count:+d} {cause}" for cause, count in r.lost.items() if count) or "none by any cause"
+        out.print(
+            f"faults: {r.affected} crossings differ, {r.accepted:+d} accepts, {r.jets_lost:+d} jets lost ({lost})"
+        )
+        state = "" if r.recovered else "; not recovered at the end of the run"
+        out.print(f"recovered {r.recovery_bx} crossings ({r.recovery_ns:.0f} ns) after the last fault{state}")

@@ -93,7 +93,7 @@ def draw_rate(document: Document) -> Figure:
     axes[0].annotate(f"{target:g} kHz", (axes[0].get_xlim()[0], target), (6, 5), textcoords="offset points", color=GREY)
     axes[0].set_ylim(target * 0.03, 2 * document["manifest"]["normalisation"]["colliding_rate_khz"])
     axes[0].set_ylabel("Level-1 rate [kHz]")
-    _label(axes[0])
+    put_label(axes[0])
     _normalisation(axes[-1], document)
     return figure
 
@@ -132,7 +132,7 @@ def draw_efficiency(document: Document) -> Figure:
     ax.set_xlabel("Level-1 rate [kHz]")
     ax.set_ylabel("Signal efficiency")
     ax.legend(loc="upper left", title="bands: 68% Clopper–Pearson\npoints: rate error included", alignment="left")
-    _label(ax)
+    put_label(ax)
     _normalisation(ax, document)
     return figure
 
@@ -172,7 +172,7 @@ def draw_budget(document: Document) -> Figure:
         Patch(**_bar("#d9dbe0", "unverified"), label="contingency"),
     ]
     ax.legend(handles=handles, loc="lower left", fontsize=14)
-    _label(ax)
+    put_label(ax)
     verdict = "PASS" if budget["passed"] else "FAIL"
     ax.set_title(f"{verdict}: slack {budget['slack_ns'] / 1e3:.2f} µs", loc="right")
     return figure
@@ -209,7 +209,7 @@ def draw_stream(document: Document) -> Figure:
         f"late: {stream['late']:,} (below {limit:.1g} at 95% CL)",
         transform=ax.transAxes, ha="center", va="top", fontsize=15,
     )  # fmt: skip
-    _label(ax)
+    put_label(ax)
     return figure
 
 
@@ -235,7 +235,7 @@ def draw_scores(document: Document) -> Figure:
     ax.set_xlabel(f"{scores['score']} of the emulated firmware")
     ax.set_ylabel(f"Fraction of jets / {edges[1] - edges[0]:g}")
     ax.legend(loc="upper right", title=f"pt ≥ {scores['min_pt_gev']:g} GeV, |η| < {scores['abs_eta_max']:g}")
-    _label(ax)
+    put_label(ax)
     return figure
 
 
@@ -259,7 +259,7 @@ def draw_working_points(document: Document) -> Figure:
         0.97, 0.95, f"{document['working_points']['seed']}\n{document['working_points']['crossings']}",
         transform=ax.transAxes, ha="right", va="top", fontsize=15,
     )  # fmt: skip
-    _label(ax)
+    put_label(ax)
     return figure
 
 
@@ -339,7 +339,7 @@ def _bar(colour: str, status: str) -> dict[str, Any]:
     }
 
 
-def _label(ax: Axes) -> None:
+def put_label(ax: Axes) -> None:
     """The name where CMS has its own, bound to each other whatever the layout does later."""
     name = ax.text(0, 1.008, "l1emu", transform=ax.transAxes, ha="left", va="bottom", fontsize=24, weight="bold")
     ax.annotate("simulation", (1, 0), (7, 0), xycoords=name, textcoords="offset points", va="bottom", style="italic")

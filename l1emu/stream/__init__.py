@@ -12,8 +12,10 @@ from l1emu.stream.beam import (
     hl_lhc,
     read_filling_scheme,
 )
+from l1emu.stream.faults import Faults, read_faults
+from l1emu.stream.needs import CopiesNeeded, WorstCase, copies_needed, worst_case
 from l1emu.stream.result import LatencySummary, StreamResult
-from l1emu.stream.simulate import CopiesNeeded, WorstCase, copies_needed, simulate, worst_case
+from l1emu.stream.simulate import simulate
 from l1emu.stream.source import CrossingSource
 from l1emu.stream.topology import Topology, read_topology
 
@@ -22,6 +24,7 @@ __all__ = [
     "MENU_TOOLS_NORMALISATION",
     "CopiesNeeded",
     "CrossingSource",
+    "Faults",
     "FillingScheme",
     "LatencySummary",
     "Normalisation",
@@ -31,6 +34,7 @@ __all__ = [
     "colliding_rate_hz",
     "copies_needed",
     "hl_lhc",
+    "read_faults",
     "read_filling_scheme",
     "read_topology",
     "simulate",

@@ -1,9 +1,10 @@
 """The Level-1 chain as a SimPy model, at crossing level, in integer ticks. Written to be read.
 
 Every colliding crossing is a process: it passes the stations upstream, is gathered in the board whose turn it is,
-waits until its jets are tagged, and passes the stations downstream. In a board the jet finder's output hands jets out
-one at a time, the queue holds those that wait, and each tagger copy takes one every interval. The front end, last,
-looks at every crossing when it leaves the pipeline.
+waits until its jets are tagged, and passes the stations downstream, where a merge keeps the order of the crossings. In
+a board the jet finder's output hands jets out one at a time, the queue holds those that wait, and each tagger copy
+takes one every interval. The front end, last, looks at every crossing when it leaves the pipeline, and the
+derandomizer keeps those that are accepted until they are read out.
 
 What happens at one and the same tick has an order: taggers that become free take the jets that wait before the next
 jet is judged to find the queue full or not. Jets enter the queue on an edge of the tagger's clock.
@@ -17,19 +18,34 @@ from typing import Any
 
 import simpy
 
-from l1emu.stream.ledger import NEVER, Crossing, Jet, JetFate, Ledger, Verdict
+from l1emu.stream.books import NEVER, Highest, JetFate, Verdict
+from l1emu.stream.chain import CAUSES, Chain, ReadoutBuffer, Stage
+from l1emu.stream.faults import FaultWindows, compile_faults
+from l1emu.stream.ledger import Crossing, Jet, Ledger
 from l1emu.stream.rules import TriggerRules
-from l1emu.stream.topology import Chain, Stage
 
+_LAST = simpy.core.EventPriority(2)  # after urgent, 0, and normal, 1
 Process = Generator[simpy.Event, Any, None]
+
+
+class AfterAll(simpy.Event):
+    """A timeout that comes after everything else that happens at its tick."""
+
+    def __init__(self, env: simpy.Environment, delay: int) -> None:
+        super().__init__(env)
+        self._ok = True
+        self._value = None
+        env.schedule(self, _LAST, delay)
 
 
 class Board:
     """One time-multiplexed board: jet finder, queue, tagger copies."""
 
-    def __init__(self, env: simpy.Environment, chain: Chain) -> None:
+    def __init__(self, env: simpy.Environment, chain: Chain, number: int, faults: FaultWindows) -> None:
         self._env = env
         self._chain = chain
+        self._number = number
+        self._faults = faults
         self._events = simpy.Store(env)
         self._queue = simpy.Store(env, capacity=float("inf") if chain.depth is None else chain.depth)
         self._complete: dict[int, simpy.Event] = {}
@@ -61,11 +77,12 @@ class Board:
             crossing: Crossing = yield self._events.get()
             crossing.begun = int(env.now)
             for jet in crossing.jets[: chain.max_jets]:
-                jet.found = chain.finder.edge(max(crossing.ready, free))
+                found = chain.finder.edge(max(crossing.ready, free))
+                jet.found = self._faults.unstalled(self._number, found, chain.finder.cycle)
                 yield from self._until(chain.tagger.edge(jet.found))
                 free = jet.found + chain.finder_interval
-                if chain.policy == "drop" and len(self._queue.items) >= self._queue.capacity:
-                    jet.fate = JetFate.BUFFER_FULL
+                if chain.policy != "block" and len(self._queue.items) >= self._queue.capacity:
+                    jet.fate = JetFate.BUFFER_FULL if chain.policy == "drop" else JetFate.TRUNCATED
                     self._jet_done(crossing)
                     continue
                 arrived = int(env.now)
@@ -108,6 +125,53 @@ class Board:
             self._complete.pop(crossing.number).succeed()
 
 
+class Readout:
+    """The derandomizer, read at a fixed interval, and the throttle that watches it."""
+
+    def __init__(self, env: simpy.Environment, buffer: ReadoutBuffer) -> None:
+        self._env = env
+        self._buffer = buffer
+        self._store = simpy.Store(env)
+        self._held = 0
+        self._busy = False
+        self.throttled = False
+        self.highest = 0
+        env.process(self._read())
+
+    @property
+    def full(self) -> bool:
+        """Whether one more event would be lost."""
+        return self._held >= self._buffer.depth
+
+    def enter(self, crossing: Crossing) -> None:
+        """Take an accepted event."""
+        self._held += 1
+        self.highest = max(self.highest, self._held)
+        self._store.put(crossing)
+        self._watch()
+
+    def _read(self) -> Process:
+        while True:
+            yield self._store.get()
+            yield self._env.timeout(self._buffer.interval)
+            self._held -= 1
+            self._watch()
+
+    def _watch(self) -> None:
+        """Send word to the trigger when the filling passes a mark; it arrives after the delay."""
+        buffer = self._buffer
+        if buffer.busy_at is None:
+            return
+        if self._held >= buffer.busy_at if not self._busy else self._held <= buffer.ready_at:
+            self._busy = not self._busy
+            word = self._env.timeout(buffer.delay, self._busy)
+            assert word.callbacks is not None
+            word.callbacks.append(self._hear)
+
+    def _hear(self, word: simpy.Event) -> None:
+        self.throttled = bool(word.value)
+
+
 class Model:
     """The chain from collision to front end.
 
@@ -117,28 +181,35 @@ class Model:
         What is simulated.
     ledger
         Where finished crossings are booked, in the order of their collisions.
+    faults
+        What fails, and when.
     """
 
-    def __init__(self, chain: Chain, ledger: Ledger) -> None:
+    def __init__(self, chain: Chain, ledger: Ledger, faults: FaultWindows | None = None) -> None:
         self._env = simpy.Environment()
         self._chain = chain
         self._ledger = ledger
         self._rules = TriggerRules(chain.rules)
-        self._boards = [Board(self._env, chain) for _ in range(chain.boards)]
+        self._faults = compile_faults(None, chain) if faults is None else faults
+        self._boards = [Board(self._env, chain, i, self._faults) for i in range(chain.boards)]
+        self._readout = None if chain.readout is None else Readout(self._env, chain.readout)
+        self._to_merge = simpy.Store(self._env)
+        self._sorted: dict[int, simpy.Event] = {}
+        self._merged: dict[int, simpy.Event] = {}
         self._in_pipeline = simpy.Store(self._env)
         self._unfinished: deque[Crossing] = deque()
         self._env.process(self._front_end())
+        if chain.merge_interval is not None:
+            self._env.process(self._merge(chain.downstream[1], chain.merge_interval))
 
     def run(self, crossings: Iterable[Crossing]) -> None:
         """Simulate crossings, given in ascending order, until the last has its decision and left the pipeline."""
         self._env.process(self._beam(crossings))
         self._env.run()
         self._book()
-
-    @property
-    def queue_max(self) -> list[int]:
-        """The most jets that waited at once, for each board."""
-        return [board.queue_max for board in self._boards]
+        highest = self._ledger.books.highest
+        highest[Highest.QUEUE] = max(board.queue_max for board in self._boards)
+        highest[Highest.DERANDOMIZER] = 0 if self._readout is None else self._readout.highest
 
     def _beam(self, crossings: Iterable[Crossing]) -> Process:
         for crossing in crossings:
@@ -148,14 +219,49 @@ class Model:
             yield self._in_pipeline.put(crossing)
 
     def _crossing(self, crossing: Crossing) -> Process:
-        for stage in self._chain.upstream:
+        if self._chain.merge_interval is not None:
+            self._sorted[crossing.number] = self._env.event()
+            self._merged[crossing.number] = self._env.event()
+            yield self._to_merge.put(crossing)
+        for place, stage in enumerate(self._chain.upstream):
+            if self._faults.link_is_down(place, int(self._env.now)):
+                crossing.closed = True
+                for jet in crossing.jets:
+                    jet.fate = JetFate.LINK_DOWN
+                if self._chain.merge_interval is not None:
+                    self._sorted[crossing.number].succeed(False)
+                return
             yield self._pass(stage)
             crossing.upstream.append(int(self._env.now))
         yield from self._boards[crossing.number % self._chain.boards].process(crossing)
-        for stage in self._chain.downstream:
-            yield self._pass(stage)
+        for place, stage in enumerate(self._chain.downstream):
+            if place == 1 and self._chain.merge_interval is not None:
+                self._sorted[crossing.number].succeed(True)
+                yield self._merged[crossing.number]
+            else:
+                yield self._pass(stage)
             crossing.downstream.append(int(self._env.now))
         crossing.decision = int(self._env.now)
+        crossing.closed = True
+
+    def _merge(self, stage: Stage, interval: int) -> Process:
+        """Send the events of all boards on in the order of their crossings; one that was lost is not waited for."""
+        while True:
+            crossing: Crossing = yield self._to_merge.get()
+            arrives: bool = yield self._sorted[crossing.number]
+            del self._sorted[crossing.number]
+            if not arrives:
+                del self._merged[crossing.number]
+                continue
+            yield self._env.timeout(stage.edge(int(self._env.now)) - self._env.now)
+            left = self._env.timeout(stage.cycles * stage.cycle, crossing.number)
+            assert left.callbacks is not None
+            left.callbacks.append(self._leave_merge)
+            yield self._env.timeout(interval)
+
+    def _leave_merge(self, left: simpy.Event) -> None:
+        number: Any = left.value
+        self._merged.pop(number).succeed()
 
     def _pass(self, stage: Stage) -> simpy.Event:
         return self._env.timeout(stage.leave(int(self._env.now)) - self._env.now)
@@ -165,25 +271,37 @@ class Model:
         env, chain = self._env, self._chain
         while True:
             crossing: Crossing = yield self._in_pipeline.get()
-            yield env.timeout(crossing.collision + chain.deadline + 1 - env.now)
-            crossing.inhibited_by = self._rules.blocking(crossing.number)
+            yield AfterAll(env, crossing.collision + chain.deadline + 1 - int(env.now))
+            crossing.inhibited_by = self._inhibited_by(crossing)
             crossing.verdict = self._judge(crossing)
             if crossing.verdict == Verdict.ACCEPTED:
                 self._rules.accept(crossing.number)
+                if self._readout is not None:
+                    self._readout.enter(crossing)
             self._book()
 
+    def _inhibited_by(self, crossing: Crossing) -> int | None:
+        """The place in `Chain.causes` of what forbids, or loses, an accept at the front end now."""
+        if self._readout is not None and self._readout.throttled:
+            return CAUSES.index("throttle")
+        rule = self._rules.blocking(crossing.number)
+        if rule is not None:
+            return len(CAUSES) + rule
+        return len(self._chain.causes) - 1 if self._readout is not None and self._readout.full else None
+
     def _judge(self, crossing: Crossing) -> int:
+        cause = crossing.inhibited_by
+        if crossing.closed and crossing.decision == NEVER:
+            cause = CAUSES.index("link down")
+        elif crossing.decision == NEVER or crossing.decision > crossing.collision + self._chain.deadline:
+            cause = CAUSES.index("late")
+        elif any(jet.fate == JetFate.BUFFER_FULL for jet in crossing.jets):
+            cause = CAUSES.index("buffer full")
         if not crossing.accept:
             return Verdict.NOT_TRIGGERED
-        if crossing.decision == NEVER or crossing.decision > crossing.collision + self._chain.deadline:
-            return Verdict.LATE
-        if any(jet.fate == JetFate.BUFFER_FULL for jet in crossing.jets):
-            return Verdict.BUFFER_FULL
-        if crossing.inhibited_by is not None:
-            return Verdict.RULE + crossing.inhibited_by
-        return Verdict.ACCEPTED
+        return Verdict.ACCEPTED if cause is None else Verdict.LOST + cause
 
     def _book(self) -> None:
         waiting = self._unfinished
-        while waiting and waiting[0].decision != NEVER and waiting[0].verdict is not None:
+        while waiting and waiting[0].closed and waiting[0].verdict is not None:
             self._ledger.enter(waiting.popleft())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,12 @@ import numpy.typing as npt
 from scipy import stats
 
 from l1emu.latency.clock import CROSSING_NS
+from l1emu.stream.beam import ORBIT_SLOTS, FillingScheme
+from l1emu.stream.books import Books, Count, Highest
+from l1emu.stream.chain import LAST_CAUSE, Chain
+from l1emu.stream.moment import Worst
+from l1emu.stream.source import CrossingSource
+from l1emu.stream.topology import Topology
 
 QUANTILES = {"p50": (1, 2), "p99": (99, 100), "p999999": (999_999, 1_000_000)}
 """Printed quantiles as exact fractions of the entries."""
@@ -32,13 +37,13 @@ class LatencySummary:
     max: float
 
     @classmethod
-    def of(cls, histogram: Counter[int], ticks_per_bx: int) -> LatencySummary:
-        """Summary of a histogram {ticks: entries}; all zero where it is empty."""
-        entries = histogram.total()
+    def of(cls, histogram: npt.NDArray[np.int64], ticks_per_bx: int) -> LatencySummary:
+        """Summary of a histogram, entries by ticks; all zero where it is empty."""
+        entries = int(histogram.sum())
         if not entries:
             return cls(0, 0.0, 0.0, 0.0, 0.0)
-        ticks = np.asarray(sorted(histogram), np.int64)
-        cumulative = np.cumsum([histogram[int(t)] for t in ticks])
+        ticks = np.flatnonzero(histogram)
+        cumulative = np.cumsum(histogram[ticks])
         values = {}
         for name, (part, whole) in QUANTILES.items():
             rank = -(-entries * part // whole)
@@ -55,7 +60,8 @@ class StreamResult:
     """One simulation of the stream.
 
     Rates are fractions of the simulated colliding crossings times the colliding rate; losses are of accepts of the
-    menu, dead time is the fraction of colliding crossings in which a trigger rule would have forbidden an accept.
+    menu; dead time is the fraction of colliding crossings in which the throttle, a trigger rule or a full derandomizer
+    would have cost an accept, each crossing counted for the first of them.
     """
 
     topology: str
@@ -75,7 +81,9 @@ class StreamResult:
     latency: LatencySummary
     stations: dict[str, LatencySummary]
     budget_ns: float
+    budget_bx: int
     occupancy_max: dict[str, int]
+    worst: Worst | None
     colliding_rate_khz: float
     max_accept_khz: float
     histogram_ticks: npt.NDArray[np.int64]
@@ -142,8 +150,10 @@ class StreamResult:
             "latency_ns": self.latency.as_json(),
             "stations_ns": {name: summary.as_json() for name, summary in self.stations.items()},
             "budget_ns": self.budget_ns,
+            "budget_bx": self.budget_bx,
             "slack_ns": self.slack_ns,
             "occupancy_max": self.occupancy_max,
+            "worst": None if self.worst is None else self.worst.as_json(),
             "rate_khz": {
                 "colliding": self.colliding_rate_khz,
                 "in": self.rate_khz(self.triggered),
@@ -160,3 +170,74 @@ class StreamResult:
             "digest": self.digest,
             "crossings_per_second": self.crossings_per_second,
         }
+
+
+def result_of(
+    topology: Topology,
+    chain: Chain,
+    books: Books,
+    source: CrossingSource,
+    filling: FillingScheme,
+    *,
+    engine: str,
+    orbits: int,
+    seed: int,
+    seconds: float,
+    worst: Worst | None,
+) -> StreamResult:
+    """The result of a run from its books."""
+    counts = {count: int(books.counts[count]) for count in Count}
+    times, end_to_end = books.times[:-1], books.times[-1]
+    dead = zip(chain.causes, books.dead.tolist(), strict=True)
+    inhibiting = ("throttle", *chain.rule_names, LAST_CAUSE)
+    colliding = int(np.count_nonzero(filling.colliding)) / ORBIT_SLOTS
+    ticks = np.flatnonzero(end_to_end)
+    return StreamResult(
+        topology=topology.name,
+        filling_scheme=filling.name,
+        engine=engine,
+        orbits=orbits,
+        seed=seed,
+        tagger={
+            "copies": topology.tagger.copies,
+            "latency_cycles": topology.tagger.latency_cycles,
+            "interval_cycles": topology.tagger.interval_cycles,
+            "clock_mhz": topology.tagger.clock_mhz,
+        },
+        crossings=orbits * ORBIT_SLOTS,
+        colliding=counts[Count.COLLIDING],
+        triggered=counts[Count.TRIGGERED],
+        accepted=counts[Count.ACCEPTED],
+        lost=dict(zip(chain.causes, books.lost.tolist(), strict=True)),
+        late=counts[Count.LATE],
+        dead_fraction={cause: n / counts[Count.COLLIDING] for cause, n in dead if cause in inhibiting},
+        jets={
+            "found": counts[Count.JETS],
+            "tagged": counts[Count.TAGGED],
+            "truncated": counts[Count.TRUNCATED],
+            "buffer full": counts[Count.BUFFER_FULL],
+            "link down": counts[Count.LINK_DOWN],
+        },
+        latency=LatencySummary.of(end_to_end, chain.ticks_per_bx),
+        stations={
+            name: LatencySummary.of(spent, chain.ticks_per_bx)
+            for name, spent in zip(chain.stations, times, strict=True)
+        },
+        budget_ns=topology.pipeline.depth_bx * CROSSING_NS,
+        budget_bx=topology.pipeline.depth_bx,
+        occupancy_max={
+            "tagger queue": int(books.highest[Highest.QUEUE]),
+            "events before hand-out": int(books.highest[Highest.EVENTS]),
+            "derandomizer": int(books.highest[Highest.DERANDOMIZER]),
+        },
+        worst=worst,
+        colliding_rate_khz=filling.normalisation.colliding_rate_hz / 1e3,
+        max_accept_khz=topology.readout.max_accept_khz,
+        histogram_ticks=ticks,
+        histogram_crossings=end_to_end[ticks],
+        ticks_per_bx=chain.ticks_per_bx,
+        tagger_load=chain.mean_load(source.mean_jets(chain.max_jets), colliding) / chain.copies,
+        unverified=topology.unverified(),
+        digest=books.hex_digest,
+        crossings_per_second=counts[Count.COLLIDING] / seconds,
+    )

@@ -1,21 +1,17 @@
-"""A Level-1 chain as data: stations, clocks, boards, tagger copies, buffers, trigger rules, pipeline.
+"""A Level-1 chain as data: stations, links, boards, tagger copies, buffers, merge, trigger rules, pipeline, readout.
 
-All times inside the stream are integers. The tick is the longest time of which a bunch crossing and one cycle of
-every clock in the topology are whole multiples, found with exact fractions: with 240, 360 and 480 MHz it is 1/36
-crossing. Clocks are named by their nominal frequency and locked to the LHC's, so 360 MHz means nine cycles a
-crossing. Nanoseconds appear only in what is printed, at `l1emu.latency.clock.CROSSING_NS` (24.95) a crossing.
+Clocks are named by their nominal frequency and locked to the LHC's, so 360 MHz means nine cycles a crossing.
+Nanoseconds appear only in what is printed, at `l1emu.latency.clock.CROSSING_NS` (24.95) a crossing.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from l1emu.config import Config, load_config
 from l1emu.errors import L1emuError
@@ -66,12 +62,25 @@ class Station(Provenance):
 
 
 class Link(Provenance):
-    """The link into a time-multiplexed board: one word a cycle, the event is there when its last word is."""
+    """A link: one word a cycle after a fixed latency, the event is there when its last word is."""
 
     name: str = Field(min_length=1)
     latency_cycles: int = Field(ge=0)
     words: int = Field(ge=1)
     clock_mhz: float = Field(gt=0, le=10000)
+
+
+def _kind_of_part(part: object) -> str:
+    """Which of the two parts a mapping is: a link has words."""
+    if isinstance(part, dict):
+        return "link" if "words" in part else "station"
+    return "link" if isinstance(part, Link) else "station"
+
+
+Part = Annotated[
+    Annotated[Station, Tag("station")] | Annotated[Link, Tag("link")],
+    Discriminator(_kind_of_part),
+]
 
 
 class Boards(Provenance):
@@ -93,11 +102,12 @@ class JetFinder(Provenance):
 class Queue(Provenance):
     """The buffer between jet finder and tagger copies of one board; without a depth it is unbounded.
 
-    Where it is full, `drop` loses the jet and `block` holds back the jet finder.
+    Where it is full, `drop` loses the jet, and with it an accept of its event; `truncate` lets the event go on without
+    the jet; `block` holds back the jet finder.
     """
 
     depth: int | None = Field(default=None, ge=1)
-    policy: Literal["drop", "block"]
+    policy: Literal["drop", "block", "truncate"]
 
 
 class TaggerSettings(Provenance):
@@ -106,6 +116,15 @@ class TaggerSettings(Provenance):
     copies: int = Field(ge=1)
     latency_cycles: int = Field(ge=0)
     interval_cycles: int = Field(ge=1)
+    clock_mhz: float = Field(gt=0, le=10000)
+
+
+class Merge(Provenance):
+    """Where the boards' results come together again, in the order of the crossings: one event every interval."""
+
+    name: str = Field(min_length=1)
+    latency_cycles: int = Field(ge=0)
+    interval_cycles: int = Field(ge=0)
     clock_mhz: float = Field(gt=0, le=10000)
 
 
@@ -133,10 +152,41 @@ class Pipeline(Provenance):
     depth_bx: int = Field(ge=1)
 
 
+class Derandomizer(Provenance):
+    """The buffer of accepted events behind the pipeline, read out at the readout's highest rate; full, it loses one."""
+
+    depth: int = Field(ge=1)
+
+
+class Throttle(Provenance):
+    """No accepts from when `busy_at` events wait until only `ready_at` do; both are known `delay_bx` later."""
+
+    busy_at: int = Field(ge=1)
+    ready_at: int = Field(ge=0)
+    delay_bx: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _hysteresis(self) -> Throttle:
+        if self.ready_at >= self.busy_at:
+            raise ValueError(f"ready_at {self.ready_at} is not below busy_at {self.busy_at}")
+        return self
+
+
 class Readout(Provenance):
-    """The highest rate of Level-1 accepts that the readout is built for, in kHz."""
+    """The highest rate of Level-1 accepts that the readout is built for, in kHz, and what stands before it."""
 
     max_accept_khz: float = Field(gt=0)
+    derandomizer: Derandomizer | None = None
+    throttle: Throttle | None = None
+
+    @model_validator(mode="after")
+    def _throttle_of_a_buffer(self) -> Readout:
+        if self.throttle is not None and self.derandomizer is None:
+            raise ValueError("a throttle needs a derandomizer whose filling it watches")
+        if self.throttle is not None and self.derandomizer is not None:
+            if self.throttle.busy_at > self.derandomizer.depth:
+                raise ValueError(f"busy_at {self.throttle.busy_at} is above the depth {self.derandomizer.depth}")
+        return self
 
 
 class Topology(Config):
@@ -144,13 +194,14 @@ class Topology(Config):
 
     name: str = Field(min_length=1)
     sources: list[Station] = Field(min_length=1)
-    upstream: list[Station]
+    upstream: list[Part]
     boards: Boards
     jet_finder: JetFinder
     queue: Queue
     tagger: TaggerSettings
     sort: Station
-    downstream: list[Station]
+    merge: Merge | None = None
+    downstream: list[Part]
     pipeline: Pipeline
     readout: Readout
     trigger_rules: list[Rule]
@@ -159,7 +210,7 @@ class Topology(Config):
     @model_validator(mode="after")
     def _consistent(self) -> Topology:
         names = [*(s.name for s in self.upstream), self.boards.link.name, *_OWN_STATIONS, self.sort.name]
-        names += [s.name for s in self.downstream]
+        names += [s.name for s in self.downstream] + ([self.merge.name] if self.merge else [])
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
             raise ValueError(f"two stations have the name {twice[0]!r}")
@@ -170,6 +221,10 @@ class Topology(Config):
                 f"boards: {link.words} words at {link.clock_mhz:g} MHz take {float(occupied):g} crossings, more than "
                 f"the {self.boards.count} until the next event"
             )
+        if self.merge is not None:
+            taken = self.merge.interval_cycles * cycle_in_crossings(self.merge.clock_mhz)
+            if taken > 1:
+                raise ValueError(f"merge: an interval of {float(taken):g} crossings, more than 1")
         rules = [rule.name for rule in self.trigger_rules]
         if len(set(rules)) < len(rules):
             raise ValueError("trigger_rules: a rule stands twice")
@@ -181,8 +236,11 @@ class Topology(Config):
         parts += [(f"upstream.{s.name}", s) for s in self.upstream]
         parts += [("boards", self.boards), ("boards.link", self.boards.link), ("jet_finder", self.jet_finder)]
         parts += [("queue", self.queue), ("tagger", self.tagger), ("sort", self.sort)]
+        parts += [("merge", self.merge)] if self.merge is not None else []
         parts += [(f"downstream.{s.name}", s) for s in self.downstream]
         parts += [("pipeline", self.pipeline), ("readout", self.readout)]
+        readout = {"readout.derandomizer": self.readout.derandomizer, "readout.throttle": self.readout.throttle}
+        parts += [(key, part) for key, part in readout.items() if part is not None]
         parts += [(f"trigger_rules.{r.name}", r) for r in self.trigger_rules]
         return [key for key, part in parts if not part.verified]
 
@@ -222,8 +280,28 @@ class Topology(Config):
         if values:
             values |= {"source": source, "verified": verified}
         changed = self.model_copy(update={"tagger": self.tagger.model_copy(update=values)})
-        compile_topology(changed)
+        check_clocks(changed.clocks())
         return changed
+
+    def with_queue(self, depth: int | None) -> Topology:
+        """This chain with another depth of the tagger queue; None is unbounded."""
+        if depth is not None and depth < 1:
+            raise L1emuError("wrong value", where="queue.depth", value=depth, expected="at least 1")
+        return self.model_copy(update={"queue": self.queue.model_copy(update={"depth": depth})})
+
+    @property
+    def slowest_source(self) -> Station:
+        """The source whose primitives come last: the chain waits for it."""
+        return max(self.sources, key=lambda s: s.latency.cycle * s.latency.count)
+
+    def clocks(self) -> list[Fraction]:
+        """One cycle of every clock, in crossings."""
+        stations = [self.slowest_source, *self.upstream, self.sort, *self.downstream]
+        cycles = [s.latency.cycle for s in stations if isinstance(s, Station)]
+        clocked = [s for s in stations if isinstance(s, Link)] + [self.boards.link]
+        named = [*(s.clock_mhz for s in clocked), self.jet_finder.clock_mhz, self.tagger.clock_mhz]
+        named += [self.merge.clock_mhz] if self.merge is not None else []
+        return cycles + [cycle_in_crossings(f) for f in named]
 
 
 class Timing(Protocol):
@@ -247,7 +325,7 @@ def read_topology(path: str | Path) -> Topology:
     """
     topology = load_config(path, Topology)
     try:
-        compile_topology(topology)
+        check_clocks(topology.clocks())
     except L1emuError as error:
         raise L1emuError(
             error.message, path=path, where=error.where, value=error.value, expected=error.expected
@@ -264,63 +342,16 @@ def cycle_in_crossings(clock_mhz: float) -> Fraction:
     return LHC_MHZ / frequency
 
 
-@dataclass(frozen=True)
-class Stage:
-    """A fixed latency in ticks: start on the next edge of the clock, leave `cycles` cycles later."""
+def check_clocks(cycles: list[Fraction]) -> int:
+    """Ticks of a crossing: the tick is the longest time of which a crossing and all these cycles are whole multiples.
 
-    name: str
-    cycle: int
-    cycles: int
-
-    def edge(self, tick: int) -> int:
-        """The first edge of the clock that is not before `tick`."""
-        return -(-tick // self.cycle) * self.cycle
-
-    def leave(self, enter: int) -> int:
-        """When something that enters at tick `enter` leaves."""
-        return self.edge(enter) + self.cycles * self.cycle
-
-
-@dataclass(frozen=True)
-class Chain:
-    """A topology in ticks: what both the model and any faster engine run.
-
-    `upstream` begins with the slowest source and ends with the link into the board.
-    """
-
-    ticks_per_bx: int
-    upstream: tuple[Stage, ...]
-    boards: int
-    finder: Stage
-    finder_interval: int
-    max_jets: int
-    depth: int | None
-    policy: Literal["drop", "block"]
-    copies: int
-    tagger: Stage
-    tagger_interval: int
-    downstream: tuple[Stage, ...]
-    rules: tuple[tuple[int, int], ...]
-    deadline: int
-
-    def mean_load(self, jets: float, colliding_fraction: float) -> float:
-        """Jets offered to one board's taggers times a copy's interval, over time: the copies that are busy."""
-        return jets * colliding_fraction * self.tagger_interval / (self.boards * self.ticks_per_bx)
-
-
-def compile_topology(topology: Topology) -> Chain:
-    """The chain in integer ticks.
+    With 240, 360 and 480 MHz it is 1/36 crossing.
 
     Raises
     ------
     L1emuError
         if the clocks have no common tick of at least a millionth of a crossing.
     """
-    t = topology
-    slowest = max(t.sources, key=lambda s: s.latency.cycle * s.latency.count)
-    fixed = [slowest, *t.upstream, t.sort, *t.downstream]
-    clocks = [t.boards.link.clock_mhz, t.jet_finder.clock_mhz, t.tagger.clock_mhz]
-    cycles = [s.latency.cycle for s in fixed] + [cycle_in_crossings(f) for f in clocks]
     ticks = math.lcm(*(c.denominator for c in cycles))
     if ticks > _MOST_TICKS:
         raise L1emuError(
@@ -329,36 +360,4 @@ def compile_topology(topology: Topology) -> Chain:
             value=sorted({float(LHC_MHZ / c) for c in cycles}),
             expected="frequencies whose ratios to 40 MHz are simple fractions",
         )
-
-    def in_ticks(clock_mhz: float) -> int:
-        return int(cycle_in_crossings(clock_mhz) * ticks)
-
-    def stage(station: Station, name: str | None = None) -> Stage:
-        return Stage(name or station.name, int(station.latency.cycle * ticks), station.latency.count)
-
-    link, finder, tagger = t.boards.link, t.jet_finder, t.tagger
-    return Chain(
-        ticks_per_bx=ticks,
-        upstream=(
-            stage(slowest, "sources"),
-            *(stage(s) for s in t.upstream),
-            Stage(link.name, in_ticks(link.clock_mhz), link.latency_cycles + link.words),
-        ),
-        boards=t.boards.count,
-        finder=Stage("jet finder", in_ticks(finder.clock_mhz), finder.latency_cycles),
-        finder_interval=finder.interval_cycles * in_ticks(finder.clock_mhz),
-        max_jets=finder.max_jets,
-        depth=t.queue.depth,
-        policy=t.queue.policy,
-        copies=tagger.copies,
-        tagger=Stage("tagger", in_ticks(tagger.clock_mhz), tagger.latency_cycles),
-        tagger_interval=tagger.interval_cycles * in_ticks(tagger.clock_mhz),
-        downstream=(stage(t.sort), *(stage(s) for s in t.downstream)),
-        rules=rule_pairs(t.trigger_rules),
-        deadline=t.pipeline.depth_bx * ticks,
-    )
-
-
-def rule_pairs(rules: Sequence[Rule]) -> tuple[tuple[int, int], ...]:
-    """Rules as pairs (accepts, crossings)."""
-    return tuple((rule.accepts, rule.crossings) for rule in rules)
+    return ticks

@@ -145,9 +145,9 @@ class Stream(Config):
 
     topology: str
     accepts: str
-    orbits: int = Field(default=10, ge=1, le=100_000)
+    orbits: int = Field(default=1000, ge=1, le=1_000_000)
     random_seed: int = Field(default=1, ge=0)
-    engine: Literal["simpy"] = "simpy"
+    engine: Literal["kernel", "simpy"] = "kernel"
 
 
 class Study(Config):

@@ -36,7 +36,7 @@ from l1emu.study.tagging import TaggedSample, check_fits, tag_sample
 from l1emu.trigger import AtRate, Crossings, SeedScan, at_rate, gain, scan_seed, scan_working_points
 
 RESULTS = "results.json"
-COPIES_ORBITS = 2  # each number of tagger copies is tried on so many
+COPIES_ORBITS = 200
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from l1emu import cli
 from l1emu.errors import L1emuError
@@ -11,6 +13,8 @@ from l1emu.latency.clock import CROSSING_NS
 from l1emu.resources import resource
 from l1emu.stream import CrossingSource, copies_needed, hl_lhc, read_topology, simulate, worst_case
 from l1emu.stream.beam import Train, from_trains
+from l1emu.stream.draws import alias_table
+from l1emu.stream.source import Sampler
 
 TOPOLOGY = read_topology(resource("budgets/cms-phase2.topology.yaml"))
 SHORT = from_trains("one train", [Train(100, 48), Train(300, 6)])
@@ -128,15 +132,37 @@ def test_no_number_of_copies_helps_a_tagger_that_is_too_slow_itself():
 
 def test_a_source_is_sampled_with_its_probabilities():
     source = CrossingSource(np.array([0, 3, 9]), np.array([False, True, True]), np.array([0.7, 0.3, 0.0]))
-    rows = source.draw(np.random.default_rng(1), 20000)
-    assert np.bincount(rows, minlength=3) / 20000 == pytest.approx([0.7, 0.3, 0], abs=0.015)
+    sampler = Sampler(source, 1)
+    rows = sampler.rows(np.arange(200_000))
+    assert np.bincount(rows, minlength=3) / 200_000 == pytest.approx([0.7, 0.3, 0], abs=0.005)
     assert np.count_nonzero(rows == 2) == 0
+    assert np.array_equal(rows[1000:1010], sampler.rows(np.arange(1000, 1010)))
+    assert not np.array_equal(rows, Sampler(source, 2).rows(np.arange(200_000)))
     assert source.accept_probability == pytest.approx(0.3)
     assert source.mean_jets() == pytest.approx(0.9)
     assert source.mean_jets(2) == pytest.approx(0.6)
-    generator = np.random.default_rng(4)
-    pieces = np.concatenate([source.draw(generator, n) for n in (7, 90, 3)])
-    assert np.array_equal(pieces, source.draw(np.random.default_rng(4), 100))
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=60).filter(lambda p: sum(p) > 1e-3))
+def test_an_alias_table_holds_the_distribution(weights):
+    probability = np.asarray(weights) / np.sum(weights)
+    keep, other = alias_table(probability)
+    held = keep + np.bincount(other, weights=1 - keep, minlength=keep.size)
+    assert held / keep.size == pytest.approx(probability, abs=1e-12)
+    assert held[probability == 0].sum() == 0
+
+
+def test_pileup_widens_the_number_of_jets_and_bunches_differ():
+    relative = np.where(np.arange(3564) % 2 == 0, 1.0, 0.5)
+    source = CrossingSource.poisson(6.0, 0.02, relative, pileup=50.0)
+    assert source.probability.shape[0] == 2
+    jets = source.n_jets
+    for kind, mean in ((source.kind_of_slot[0], 6.0), (source.kind_of_slot[1], 3.0)):
+        spectrum = source.probability[kind]
+        assert spectrum @ jets == pytest.approx(mean, rel=1e-9)
+        # jets of n interactions are Poisson with mean 6 n / 50: the variance is mean + mean * 6 / 50
+        assert spectrum @ (jets - mean) ** 2 == pytest.approx(mean * (1 + 6 / 50), rel=1e-6)
+        assert spectrum[source.accept].sum() == pytest.approx(0.02 * mean / 6)
 
 
 def test_a_poisson_source_has_the_mean_and_accepts_it_was_given():
@@ -212,6 +238,54 @@ def test_the_command_takes_a_tagger_and_prints_tables(monkeypatch, capsys):
     assert "above the 750 kHz of the readout" in output.out
 
 
+def test_the_command_answers_what_is_needed_and_writes_a_folder(monkeypatch, capsys, tmp_path):
+    faults, beam, out = tmp_path / "faults.yaml", tmp_path / "beam.yaml", tmp_path / "out"
+    faults.write_text("faults:\n  - {kind: board stall, from_bx: 1000, crossings: 200}\n")
+    beam.write_text("filling:\n  name: short\n  beam1: [{first_slot: 100}]\npileup: 150\nbunch_spread: 0.05\n")
+    arguments = ["--orbits", "3", "--copies", "1", "--faults", str(faults), "--beam", str(beam)]
+    arguments += ["--exact", "--loss", "1e-4", "--accept-rate", "100", "--out", str(out)]
+    code, output = call(monkeypatch, capsys, "cms-phase2", *arguments)
+    text = " ".join(output.out.split())
+    assert code == 0
+    for words in (
+        "mean pile-up 1",
+        "exactly: an accept is lost",
+        "for a loss below 0.0001:",
+        "faults: ",
+        "recovered ",
+    ):
+        assert words in text
+    document = json.loads((out / "results.json").read_text())
+    assert {"exact", "needed", "recovery", "worst", "mean_pileup"} <= set(document)
+    assert sorted(p.name for p in (out / "figures").iterdir()) == [
+        "latency.pdf",
+        "latency.png",
+        "worst_moment.pdf",
+        "worst_moment.png",
+    ]
+    series = (out / "tables" / "worst_moment.csv").read_text().splitlines()
+    assert series[0] == "bx,queue,tagging,events,derandomizer"
+    assert len(series) == 722
+    assert "throttle,0,0.0" in (out / "tables" / "losses.csv").read_text()
+
+
+@pytest.mark.parametrize("engine", ["simpy", "kernel"])
+@pytest.mark.parametrize("name", ["cms-run3", "atlas-phase2"])
+def test_the_other_shipped_chains_run_on_both_engines(monkeypatch, capsys, name, engine):
+    code, output = call(monkeypatch, capsys, name, "--engine", engine, "--orbits", "1", "--accept-rate", "90", "--json")
+    document = json.loads(output.out)
+    assert code == 0
+    assert document["slack_ns"] > 0
+    assert document["engine"] == engine
+    other = simulate(
+        read_topology(resource(f"budgets/{name}.topology.yaml")),
+        CrossingSource.poisson(6.0, 90 / (hl_lhc().normalisation.colliding_rate_hz / 1e3)),
+        orbits=1,
+        engine="simpy" if engine == "kernel" else "kernel",
+    )
+    assert document["digest"] == other.digest
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -220,6 +294,10 @@ def test_the_command_takes_a_tagger_and_prints_tables(monkeypatch, capsys):
         (("--accept-rate", "40000"), "--accept-rate"),
         (("--mean-jets", "-1"), "mean number of jets"),
         (("--orbits", "0"), "number of orbits"),
+        (("--loss", "2"), "probability of loss"),
+        (("--beam", "none.yaml"), "no such file"),
+        (("--beam", "none.yaml", "--filling", "none.json"), "not both"),
+        (("--engine", "simpy", "--checkpoint", "x.npz"), "SimPy's state cannot be kept"),
     ],
 )
 def test_bad_arguments_end_with_one_line_and_code_2(monkeypatch, capsys, arguments, message):

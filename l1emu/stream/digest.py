@@ -1,0 +1,50 @@
+"""The digest of a run: one hash of every time stamp, fate and verdict, the same for both engines and any batch size.
+
+For each colliding crossing in order, the numbers of each of its jets, then its own, are weighted and summed modulo 2⁶⁴,
+and each sum is folded into the hash. The weights are odd numbers from SplitMix64. It tells runs apart; it is no
+cryptographic hash.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+JET_STAMPS = 5
+"""Of a jet: found, queued, started, tagged, fate."""
+_MOST_STAMPS = 256
+
+
+def _weights() -> npt.NDArray[np.uint64]:
+    mask = 0xFFFFFFFFFFFFFFFF
+    words = []
+    for i in range(1, _MOST_STAMPS + 1):
+        word = (i * 0x9E3779B97F4A7C15) & mask
+        word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & mask
+        word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & mask
+        words.append((word ^ (word >> 31)) | 1)
+    return np.asarray(words, np.uint64)
+
+
+WEIGHTS = _weights()
+with np.errstate(over="ignore"):
+    NO_STAMPS = -(WEIGHTS[0] + WEIGHTS[1] + WEIGHTS[2] + WEIGHTS[3])
+"""The sum of the weighted time stamps of a jet that has none."""
+
+
+@numba.njit(cache=True, inline="always")
+def folded(state: np.uint64, word: np.uint64) -> np.uint64:
+    """The hash after one more word."""
+    state = (state ^ word) * np.uint64(0x9FB21C651E98DF25)
+    return state ^ (state >> np.uint64(32))
+
+
+@numba.njit(cache=True)
+def fold_rows(digest: npt.NDArray[np.uint64], rows: npt.NDArray[np.int64]) -> None:
+    """Fold rows of numbers, shape (n, up to 256), into a hash, shape (1,): each row is one word."""
+    for i in range(rows.shape[0]):
+        word = np.uint64(0)
+        for j in range(rows.shape[1]):
+            word += np.uint64(rows[i, j]) * WEIGHTS[j]
+        digest[0] = folded(digest[0], word)
