@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import struct
-from dataclasses import fields
+from collections.abc import Iterator
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -125,10 +126,7 @@ def _encode(firmware: Firmware) -> tuple[dict[str, Any], bytes]:
             return x
         raise TypeError(f"no way to store {type(x).__name__}")
 
-    layers = [
-        {"kind": layer.kind} | {f.name: value(getattr(layer, f.name)) for f in fields(layer)}
-        for layer in firmware.layers
-    ]
+    layers = [{"kind": layer.kind} | {name: value(x) for name, x in _stated(layer)} for layer in firmware.layers]
     graph = {
         "inputs": value(firmware.inputs),
         "outputs": value(firmware.outputs),
@@ -136,6 +134,14 @@ def _encode(firmware: Firmware) -> tuple[dict[str, Any], bytes]:
         "tensors": {t.name: {"shape": list(t.shape), "type": str(t.type)} for t in tensors.values()},
     }
     return graph, b"".join(chunks)
+
+
+def _stated(layer: Layer) -> Iterator[tuple[str, Any]]:
+    """The fields of a layer that differ from their default: a field that is added later changes no older file."""
+    for field in fields(layer):
+        value = getattr(layer, field.name)
+        if field.default is MISSING or value != field.default:
+            yield field.name, value
 
 
 def _decode(document: dict[str, Any], arrays: bytes) -> Firmware:
