@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from l1emu.latency.estimate import Design, Estimate, estimate
+from l1emu.latency.estimate.target import series
 from l1emu.resources import resource
 
 HERE = Path(__file__).resolve().parent
@@ -262,6 +263,68 @@ def worst(rows: list[tuple[Case, dict[str, float]]]) -> None:
             print(f"      {block.name:24s} {block.kind:10s} reuse {block.reuse:<4d} {cost.latency:6.0f} cycles")
 
 
+BOARDS = {"7": "pynq-z2", "us+": "alveo-u250"}
+"""rule4ml's board of the same series as the part."""
+
+
+def as_network(case: Case) -> dict[str, Any] | str:
+    """A design as rule4ml can be asked for it, or why it cannot."""
+    known = {"dense", "relu", "softmax", "multiply"}
+    other = sorted({block.kind for block in case.design.blocks} - known)
+    if other:
+        return f"no layer {', '.join(other)}"
+    if case.design.io != "io_parallel":
+        return f"no {case.design.io}"
+    board = BOARDS.get(series(str(case.design.part)))
+    if board is None:
+        return f"no board of the series of {case.design.part}"
+    first = case.design.blocks[0]
+    width = first.weights[0].width
+    layers = [{"kind": b.kind, "n_in": b.n_in, "n_out": b.n_out} for b in case.design.blocks]
+    precision = f"ap_fixed<{width}, {6 if width == 16 else max(1, width // 4)}>"
+    version = ".".join(case.version.split(".")[:2])
+    return {"board": board, "precision": precision, "reuse": first.reuse, "layers": layers, "version": version}
+
+
+def compare(rows: list[tuple[Case, dict[str, float]]], python: str) -> None:
+    """rule4ml beside the estimate (each family left out of its fit) and the report."""
+    asked = [(case, values, as_network(case)) for case, values in rows]
+    networks = [network for _, _, network in asked if not isinstance(network, str)]
+    command = [python, str(HERE / "estimate_rule4ml.py")]
+    run = subprocess.run(command, input=json.dumps(networks), capture_output=True, text=True, check=True)
+    answers = iter(json.loads(run.stdout))
+    print("\nrule4ml 0.2.0 on the same designs; it knows no clock, so its figures are for the 10 ns of its training")
+    print(f"{'design':58s} {'ns':>5s} {'cycles':>18s} {'interval':>15s} {'DSP':>20s} {'LUT':>24s}")
+    print(f"{'(report / l1emu, family left out / rule4ml)':58s}")
+    errors: dict[str, dict[str, list[float]]] = {"l1emu": defaultdict(list), "rule4ml": defaultdict(list)}
+    silent: dict[str, int] = defaultdict(int)
+    for case, values, network in asked:
+        answer = {"error": network} if isinstance(network, str) else next(answers)
+        if "error" in answer:
+            silent[f"{case.family}: {answer['error']}"] += 1
+            continue
+        theirs = {
+            name: answer[key]
+            for name, key in zip(QUANTITIES, ("CYCLES", "INTERVAL", "DSP", "LUT", "FF", "BRAM"), strict=True)
+        }
+        cells = []
+        for name in QUANTITIES:
+            measured = case.measured[name]
+            if measured > 0:
+                errors["l1emu"][name].append(abs(values[name] / measured - 1))
+                errors["rule4ml"][name].append(abs(theirs[name] / measured - 1))
+            cells.append(f"{measured:.0f}/{values[name]:.0f}/{theirs[name]:.0f}")
+        label = f"{case.family} {case.name}"[:58]
+        wide = [f"{cell:>{width}s}" for cell, width in zip(cells, (18, 15, 20, 24), strict=False)]
+        print(f"{label:58s} {case.design.clock_ns:5.2f} {' '.join(wide)}")
+    for who, found in errors.items():
+        for average, of in ((np.mean, "mean"), (np.median, "median")):
+            figures = ", ".join(f"{name} {average(found[name]):.0%} (n={len(found[name])})" for name in QUANTITIES)
+            print(f"{of} error of {who}: {figures}")
+    for reason, count in silent.items():
+        print(f"no answer from rule4ml for {count} of {reason}")
+
+
 def provenance(cases: list[Case]) -> dict[str, Any]:
     """What the constants were fitted to."""
     return {
@@ -274,8 +337,6 @@ def provenance(cases: list[Case]) -> dict[str, Any]:
 
 
 def measured_range(cases: list[Case]) -> dict[str, Any]:
-    from l1emu.latency.estimate.target import series
-
     clocks = [float(c.design.clock_ns or 0) for c in cases]
     return {
         "series": sorted({series(str(c.design.part)) for c in cases}),
@@ -318,7 +379,7 @@ def main() -> None:
         rounded = json.loads(json.dumps(document), parse_float=lambda text: float(f"{float(text):.4g}"))
         resource("data/estimate.json").write_text(json.dumps(rounded, indent=2) + "\n")
     if chosen.rule4ml:
-        subprocess.run([chosen.rule4ml, str(HERE / "estimate_rule4ml.py")], check=True)
+        compare(rows, chosen.rule4ml)
 
 
 if __name__ == "__main__":

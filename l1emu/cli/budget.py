@@ -26,6 +26,12 @@ def budget(
     report: Annotated[
         Path | None, typer.Option("--report", help="The tagger's synthesis report: a file or a project folder.")
     ] = None,
+    estimate: Annotated[
+        Path | None,
+        typer.Option("--estimate", metavar="PROJECT|FIRMWARE", help="Estimate the tagger before synthesis."),
+    ] = None,
+    part: Annotated[str | None, typer.Option("--part", help="With --estimate: the part.")] = None,
+    reuse: Annotated[int | None, typer.Option("--reuse", help="With --estimate: the reuse factor.")] = None,
     latency: Annotated[int | None, typer.Option("--latency", help="The tagger's latency in cycles, as stated.")] = None,
     interval: Annotated[
         int | None, typer.Option("--interval", help="Its initiation interval in cycles, as stated.")
@@ -41,13 +47,22 @@ def budget(
 ) -> None:
     """Check a tagger against a latency budget: its slice, the whole chain, the rate of crossings.
 
-    Without --report or --latency the numbers stated for the default tagger are taken. Exit code 0 if the tagger keeps
-    to the budget, 1 if not, 2 for bad input.
+    Without --report, --estimate or --latency the numbers stated for the default tagger are taken. Exit code 0 if the
+    tagger keeps to the budget, 1 if not, 2 for bad input.
     """
     plan = read_budget(resolve(budget, Path.cwd()))
-    result = check(
-        plan, _timing(report, latency, interval, plan.clock.value if clock is None else clock), jets=jets, copies=copies
-    )
+    running = plan.clock.value if clock is None else clock
+    if estimate is None and not part is reuse is None:
+        raise L1emuError("--part or --reuse without --estimate", expected="--estimate PROJECT|FIRMWARE")
+    if estimate is not None:
+        if report is not None or latency is not None or interval is not None:
+            raise L1emuError("--estimate and another source of the timing at once", expected="one of them")
+        from l1emu.latency.estimate import estimated_timing  # it loads the reader of firmware
+
+        timing = estimated_timing(estimate, running, part=part, reuse=reuse)
+    else:
+        timing = _timing(report, latency, interval, running)
+    result = check(plan, timing, jets=jets, copies=copies)
     if json:
         print_json(result.as_dict())
     else:
@@ -89,6 +104,18 @@ def _show(plan: Budget, result: BudgetCheck) -> None:
             f"tagger: {timing.latency_cycles} cycles, interval {timing.interval_cycles}, {timing.kind}: {timing.origin}"
         )
     )
+    if timing.band_cycles is not None and result.slice_band_crossings is not None:
+        low, high = result.slice_band_crossings
+        allowed = result.slice.allowed_crossings
+        verdict = (
+            "fits over all of it" if high <= allowed else "is too long at its end" if low <= allowed else "never fits"
+        )
+        out.print(
+            Text(
+                f"band: {timing.band_cycles[0]} to {timing.band_cycles[1]} cycles, {low} to {high} BX of the slice's "
+                f"{allowed}: {verdict}"
+            )
+        )
     for caveat in timing.caveats:
         out.print(Text(f"note: {caveat}", style="yellow"))
     for reason in result.reasons:

@@ -101,6 +101,15 @@ class BudgetCheck:
         return self.slice.passed and self.chain.passed and self.keeps_up and not self.timing.void
 
     @property
+    def slice_band_crossings(self) -> tuple[int, int] | None:
+        """Of an estimate: the crossings of the slice that its band would need; None without a band."""
+        if self.timing.band_cycles is None:
+            return None
+        per_crossing = multiple(self.timing.clock_mhz)
+        low, high = (_ceil(self.wait_cycles + cycles, per_crossing) for cycles in self.timing.band_cycles)
+        return low, high
+
+    @property
     def status(self) -> Status:
         """`verified` only if the tagger's timing and every stage of the chain are."""
         return self.chain.status
@@ -133,6 +142,7 @@ class BudgetCheck:
             "used_ns": self.chain.used_ns,
             "slack_ns": self.chain.slack_ns,
             "slice": self.slice.as_dict(),
+            "slice_band_crossings": None if self.slice_band_crossings is None else list(self.slice_band_crossings),
             "chain": self.chain.as_dict(),
             "throughput": {
                 "jets": self.jets,

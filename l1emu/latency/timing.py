@@ -50,6 +50,8 @@ class TaggerTiming:
         Why the latency cannot be relied on at all; empty if it can.
     caveats
         What is doubtful.
+    band_cycles
+        Of an estimate: between which latencies the true one is expected; None for what is known or stated.
     """
 
     latency_cycles: int
@@ -60,6 +62,7 @@ class TaggerTiming:
     target_ns: float | None = None
     void: tuple[str, ...] = ()
     caveats: tuple[str, ...] = field(default=())
+    band_cycles: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         multiple(self.clock_mhz)
@@ -149,6 +152,7 @@ class TaggerTiming:
             "clock_mhz": self.clock_mhz,
             "period_ns": self.period_ns,
             "latency_ns": self.latency_ns,
+            "band_cycles": None if self.band_cycles is None else list(self.band_cycles),
             "kind": self.kind,
             "status": self.status,
             "origin": self.origin,

@@ -116,8 +116,17 @@ class Rate(Config):
     random_seed: int = Field(default=1, ge=0)
 
 
+class EstimatedTiming(Config):
+    """An estimate before synthesis: of the study's own firmware, or of the project that it was read from."""
+
+    part: str = Field(min_length=1)
+    project: str | None = None
+    reuse: int | None = Field(default=None, ge=1)
+    strategy: Literal["latency", "resource"] | None = None
+
+
 class Latency(Config):
-    """The budget, and one source of the tagger's timing: `report`, `file` or the numbers themselves, `stated`.
+    """The budget, and one source of the tagger's timing: `report`, `file`, `estimate` or the numbers, `stated`.
 
     `clock_mhz`, `jets` and `copies` take the place of the budget's.
     """
@@ -126,16 +135,18 @@ class Latency(Config):
     report: str | None = None
     file: str | None = None
     stated: StatedTiming | None = None
+    estimate: EstimatedTiming | None = None
     clock_mhz: float | None = Field(default=None, gt=0)
     jets: int | None = Field(default=None, ge=1)
     copies: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def _one_source(self) -> Latency:
-        given = [name for name in ("report", "file", "stated") if getattr(self, name) is not None]
+        given = [name for name in ("report", "file", "stated", "estimate") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(
-                f"{len(given)} sources of the tagger's timing; expected exactly one of `report`, `file`, `stated`"
+                f"{len(given)} sources of the tagger's timing; expected exactly one of `report`, `file`, `stated`, "
+                "`estimate`"
             )
         return self
 

@@ -17,6 +17,7 @@ from l1emu.events.sample import read_sample
 from l1emu.files import folder_aside, write_json
 from l1emu.firmware import Firmware
 from l1emu.latency import BudgetCheck, TaggerTiming, check, read_budget, read_report, read_timing
+from l1emu.latency.estimate import estimated_timing
 from l1emu.progress import progress
 from l1emu.stream import (
     CopiesNeeded,
@@ -263,6 +264,10 @@ def check_budget(file: StudyFile) -> BudgetCheck:
         timing = TaggerTiming.from_stated(read_timing(file.file(settings.file)), clock)
     elif settings.stated is not None:
         timing = TaggerTiming.from_stated(settings.stated, clock)
+    elif settings.estimate is not None:
+        wanted = settings.estimate
+        source = file.file(file.study.tagger.firmware if wanted.project is None else wanted.project)
+        timing = estimated_timing(source, clock, part=wanted.part, reuse=wanted.reuse, strategy=wanted.strategy)
     else:
         raise AssertionError("checked when read")
     return check(budget, timing, jets=settings.jets, copies=settings.copies)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ from typer.testing import CliRunner
 
 from l1emu.cli import app
 from l1emu.errors import L1emuError
-from l1emu.latency.estimate import Block, Design, Weights, estimate, load_design
+from l1emu.latency.estimate import Block, Design, Weights, estimate, estimated_timing, load_design
 from l1emu.latency.estimate.cost import dsp_per_product
 from l1emu.latency.estimate.matrices import digits, matrix, products, unknown_matrix
+from l1emu.latency.estimate.scan import with_bits
 from l1emu.latency.estimate.target import Part, series
 from l1emu.resources import resource
 
@@ -219,6 +221,75 @@ def test_parts() -> None:
 def test_extrapolation_is_said() -> None:
     found = estimate(design(layer()), part="xcvp1802-x", clock_ns=20.0)
     assert sum("extrapolated" in text for text in found.problems) >= 2
+
+
+def test_a_scan_marks_what_nothing_beats(tmp_path: Path) -> None:
+    path = project(tmp_path / "p", weights=" ".join(str(0.1 * i) for i in range(12)))
+    arguments = ["estimate", str(path), "--scan", "--reuse", "1,2,4", "--bits", "8,16", "--clock", "3,5"]
+    result = CliRunner().invoke(app, [*arguments, "--output", str(tmp_path / "out"), "--json"])
+    assert result.exit_code == 0, result.output
+    points = json.loads(result.stdout)["points"]
+    assert len(points) == 3 * 2 * 2 * 2
+
+    def costs(point: dict[str, Any]) -> tuple[float, int, int]:
+        return point["latency_ns"], point["resources"]["DSP"], point["resources"]["LUT"]
+
+    for point in points:
+        rivals = [costs(other) for other in points if other["bits"] == point["bits"]]
+        beaten = any(all(a <= b for a, b in zip(r, costs(point), strict=True)) and r != costs(point) for r in rivals)
+        assert point["pareto"] == (not beaten)
+    assert {f.name for f in (tmp_path / "out").iterdir()} == {"scan.json", "scan.csv", "scan.png", "scan.pdf"}
+    lists = CliRunner().invoke(app, ["estimate", str(path), "--reuse", "1,2"])
+    assert isinstance(lists.exception, L1emuError)
+
+
+def test_fewer_bits_never_take_more_multipliers() -> None:
+    resources = [
+        estimate(with_bits(design(layer(64, 32)), bits), part=PART, clock_ns=CLOCK).resources for bits in (18, 12, 8, 5)
+    ]
+    assert [r["DSP"] for r in resources] == sorted((r["DSP"] for r in resources), reverse=True)
+    assert resources[-1]["DSP"] == 0
+
+
+def test_a_budget_takes_an_estimate_with_its_band(tmp_path: Path) -> None:
+    path = project(tmp_path)
+    timing = estimated_timing(path, 360.0, reuse=2)
+    assert timing.kind == "estimated"
+    assert timing.status == "unverified"
+    assert timing.band_cycles is not None
+    assert timing.band_cycles[0] <= timing.latency_cycles <= timing.band_cycles[1]
+    result = CliRunner().invoke(app, ["budget", "--estimate", str(path), "--json"])
+    assert result.exit_code == 0, result.output
+    answer = json.loads(result.stdout)
+    assert answer["tagger"]["kind"] == "estimated"
+    low, high = answer["slice_band_crossings"]
+    assert low <= answer["slice"]["used_crossings"] <= high
+    both = CliRunner().invoke(app, ["budget", "--estimate", str(path), "--latency", "3", "--interval", "1"])
+    assert isinstance(both.exception, L1emuError)
+
+
+DESIGNS = Path(__file__).parents[2] / "benchmarks" / "estimate_designs.json"
+
+
+@pytest.mark.parametrize(
+    ("project", "cycles", "interval", "dsp"),
+    # github.com/ArgyKokk/hls4ml_MLP_estimator (Vitis HLS 2021.1), Hector-Plata/hls4ml-tutorial (Vivado HLS 2019.2),
+    # uw-acme/HLS4ML_VS_MANUAL (2019.2) and HLS4ML_-NeutDetector (2019.2): what their csynth reports say.
+    [
+        ("HLS_MLPs/ARRYTHMIA/hls4ml_prj/DSP_reuse1", 40, 1, 177),
+        ("HLS_MLPs/mnist/hls4ml_prj/DSP_reuse100", 126, 49, 116),
+        ("model_1/hls4ml_prj", 13, 1, 1450),
+        ("documents/Benchmarks/RNN/quickdraw/hls/quickdraw_gru_hls4ml_prj", 4411, 4302, 4041),
+        ("src/hdl/IGNORE/uplane-test", 11429, 11401, 451),
+    ],
+)
+def test_the_shipped_constants_reproduce_known_reports(project: str, cycles: int, interval: int, dsp: int) -> None:
+    entry = next(e for e in json.loads(DESIGNS.read_text()) if e["project"] == project and e["family"] != "6nrp-hls4ml")
+    tool = "Vitis" if entry["version"] >= "2020.2" else "Vivado"
+    found = estimate(Design.from_dict(entry["design"]), tool=tool)
+    assert found.latency_cycles[1] == pytest.approx(cycles, rel=0.1)
+    assert found.interval_cycles[1] == pytest.approx(interval, rel=0.25)
+    assert found.resources["DSP"] == pytest.approx(dsp, rel=0.02)
 
 
 def test_the_command_prints_what_a_report_prints() -> None:

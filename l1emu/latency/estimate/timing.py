@@ -1,0 +1,59 @@
+"""A tagger's timing from an estimate."""
+
+from __future__ import annotations
+
+import os
+
+from l1emu.latency.clock import period_ns
+from l1emu.latency.estimate.firmware import load_design
+from l1emu.latency.estimate.model import Estimate, estimate
+from l1emu.latency.timing import TaggerTiming
+
+
+def from_estimate(found: Estimate, clock_mhz: float) -> TaggerTiming:
+    """The timing that an estimate gives at the clock that will run, with its band; never verified.
+
+    Raises
+    ------
+    L1emuError
+        if `clock_mhz` is not locked to the LHC.
+    """
+    low, high = found.band("latency_cycles")
+    caveats = [f"an estimate before synthesis: 80 % of unseen families of designs lie within {low} to {high} cycles"]
+    caveats += found.problems
+    period = period_ns(clock_mhz)
+    if found.target.period_ns > period:
+        caveats.append(f"estimated for {found.target.period_ns:g} ns, a slower clock than the {period:.4f} ns that run")
+    settings = sorted({(block.strategy, block.reuse) for block in found.design.blocks if block.weights})
+    steering = ", ".join(f"{strategy} with reuse {reuse}" for strategy, reuse in settings)
+    return TaggerTiming(
+        latency_cycles=found.latency_cycles[1],
+        interval_cycles=found.interval_cycles[1],
+        clock_mhz=clock_mhz,
+        origin=f"estimate for {found.target.part.name} at {found.target.period_ns:.4g} ns, {steering}: "
+        f"{found.design.origin}",
+        kind="estimated",
+        target_ns=found.target.period_ns,
+        caveats=tuple(caveats),
+        band_cycles=(low, high),
+    )
+
+
+def estimated_timing(
+    path: str | os.PathLike[str],
+    clock_mhz: float,
+    *,
+    part: str | None = None,
+    reuse: int | None = None,
+    strategy: str | None = None,
+) -> TaggerTiming:
+    """Estimate a project or a firmware at the clock that will run.
+
+    Raises
+    ------
+    L1emuError
+        as `load_design` and `estimate` do.
+    """
+    design = load_design(path)
+    found = estimate(design, part=part, clock_ns=period_ns(clock_mhz), reuse=reuse, strategy=strategy)
+    return from_estimate(found, clock_mhz)
