@@ -9,22 +9,28 @@ import typer
 from rich.table import Table
 
 from l1emu.cli.options import Json, console, print_json
-from l1emu.latency.reports import SynthesisReport, read_report
+from l1emu.latency.reports import Implementation, SynthesisReport, read_any
+from l1emu.latency.reports.model import Resources
 
 
 def report(
     path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="A csynth.xml, csynth.rpt or cosim.rpt, or a project folder.")
+        Path,
+        typer.Argument(
+            metavar="PATH", help="A csynth.xml, csynth.rpt, cosim.rpt or utilization report, or a project folder."
+        ),
     ],
     json: Json = False,
 ) -> None:
     """Read a synthesis report of Vivado HLS or Vitis HLS, from a file or a project folder."""
-    result = read_report(path)
+    result = read_any(path)
     if json:
         print_json(result.as_dict())
         return
     out = console()
-    out.print(_summary(result))
+    out.print(_implementation(result) if isinstance(result, Implementation) else _summary(result))
+    if isinstance(result, SynthesisReport) and result.implementation is not None:
+        out.print(_implementation(result.implementation))
     for problem in result.problems:
         out.print(("[bold red]void[/]  " if problem.voids else "[yellow]note[/]  "), end="")
         out.print(problem.text, markup=False, highlight=False)
@@ -48,14 +54,32 @@ def _summary(result: SynthesisReport) -> Table:
         table.add_row("co-simulated", _range(*result.cosimulated_cycles))
     table.add_row("interval", _range(*result.interval_cycles))
     table.add_row("pipeline", result.pipeline or "not stated")
-    available = result.available.as_dict()
-    for name, used in result.resources.as_dict().items():
+    _add_resources(table, result.resources, result.available)
+    return table
+
+
+def _implementation(result: Implementation) -> Table:
+    """What logic synthesis or routing left; such reports have no cycles."""
+    table = Table(title=f"{result.design or 'design'} ({result.stage})", show_header=False, title_justify="left")
+    table.add_column(style="bold")
+    table.add_column()
+    table.add_row("origin", result.origin)
+    table.add_row("part", result.part or "not stated")
+    clocks = {"target": result.clock_target_ns, "reached": result.clock_achieved_ns}
+    stated = ", ".join(f"{name} {value:g} ns" for name, value in clocks.items() if value is not None)
+    table.add_row("clock", stated or "not stated")
+    _add_resources(table, result.resources, result.available)
+    return table
+
+
+def _add_resources(table: Table, resources: Resources, parts: Resources) -> None:
+    available = parts.as_dict()
+    for name, used in resources.as_dict().items():
         if used is None:
             continue
         offered = available[name]
         share = f" of {offered:,} ({100 * used / offered:.1f} %)" if offered else ""
         table.add_row(name, f"{used:,}{share}")
-    return table
 
 
 def _range(low: int | None, high: int | None) -> str:

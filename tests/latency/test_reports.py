@@ -294,7 +294,7 @@ def test_entities_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "match"),
     [
-        ("vivado_synth.rpt", "| Command : report_utilization -file x\n", "utilization report"),
+        ("vivado_synth.rpt", "| Command : report_utilization -file x\n", "report of utilization"),
         ("export.xml", "<profile><AreaReport/><TimingReport/></profile>", "implementation has no latency"),
         ("summary.ndjson", '{"name": 1}\n', "oneAPI"),
         ("a.rpt", "hello\n", "not a synthesis report"),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from l1emu.latency.reports.implementation import Implementation
 
 RESOURCES = ("DSP", "LUT", "FF", "BRAM_18K", "URAM")
 """FPGA resources in the order of every table; block memory is counted in halves of 18 Kb."""
@@ -75,6 +78,8 @@ class SynthesisReport:
         The modules inside, as far as the report lists them.
     cosimulated_cycles
         Best and worst latency of a co-simulation found in the same project.
+    implementation
+        Utilization and clock after logic synthesis or routing, found in the same project; of several the furthest.
     origin
         Where the numbers were read, in words.
     path, sha256
@@ -101,6 +106,7 @@ class SynthesisReport:
     sha256: str
     modules: tuple[Module, ...] = ()
     cosimulated_cycles: tuple[int, int] | None = None
+    implementation: Implementation | None = None
     problems: tuple[Problem, ...] = field(default=())
 
     @property
@@ -126,6 +132,7 @@ class SynthesisReport:
             "cosimulated_cycles": None if self.cosimulated_cycles is None else list(self.cosimulated_cycles),
             "resources": self.resources.as_dict(),
             "available": self.available.as_dict(),
+            "implementation": None if self.implementation is None else self.implementation.as_dict(),
             "modules": [
                 {
                     "name": module.name,

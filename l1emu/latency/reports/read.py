@@ -12,6 +12,7 @@ from l1emu.errors import L1emuError
 from l1emu.latency.reports.checks import looks_like_layer, ordered, wrapper_problems
 from l1emu.latency.reports.cosim import TRANSACTIONS, read_cosim_rpt, read_transactions
 from l1emu.latency.reports.hls4ml import read_hls4ml_json
+from l1emu.latency.reports.implementation import Implementation, is_implementation, read_implementation
 from l1emu.latency.reports.model import Problem, SynthesisReport
 from l1emu.latency.reports.rpt import read_csynth_rpt
 from l1emu.latency.reports.values import Source, read_source
@@ -59,9 +60,31 @@ def read_report(path: str | os.PathLike[str]) -> SynthesisReport:
     return replace(report, modules=modules, problems=ordered(problems))
 
 
+def read_any(path: str | os.PathLike[str]) -> SynthesisReport | Implementation:
+    """Read any report: one of cycles, as `read_report` does, or one of utilization alone.
+
+    Raises
+    ------
+    L1emuError
+        as `read_report` does, but not for a report without cycles.
+    """
+    place = Path(path)
+    if not place.is_dir():
+        source = read_source(place)
+        if is_implementation(source):
+            return read_implementation(source)
+    return read_report(place)
+
+
 def _reader(source: Source) -> Callable[[Source], SynthesisReport]:
     """By content rather than by name, since reports get renamed when they are collected."""
     head = source.data[:4096].lstrip()
+    if is_implementation(source):
+        raise L1emuError(
+            "a report of utilization has no latency",
+            path=source.path,
+            expected="the csynth.xml or csynth.rpt of the same design",
+        )
     if source.path.name.endswith(TRANSACTIONS):
         return read_transactions
     if head.startswith((b"<", b"\xef\xbb\xbf<")):
@@ -70,12 +93,6 @@ def _reader(source: Source) -> Callable[[Source], SynthesisReport]:
         return read_csynth_rpt
     if b"Simulation tool" in head or re.search(rb"^\+\s+RTL\s+\+\s+Status", source.data, re.MULTILINE):
         return read_cosim_rpt
-    if b"report_utilization" in head or b"Post-Implementation Resource usage" in head:
-        raise L1emuError(
-            "a utilization report of the logic synthesis has no latency",
-            path=source.path,
-            expected="the csynth.xml or csynth.rpt of the same design",
-        )
     if source.path.suffix == ".ndjson":
         raise L1emuError(
             "oneAPI reports are not read", path=source.path, expected="a report of Vivado HLS or Vitis HLS"
@@ -111,7 +128,8 @@ def _read_project(folder: Path) -> SynthesisReport:
     for pattern in (r"csynth\.xml(\.gz)?$", r"csynth\.rpt$"):
         found = [file for file in files if re.search(pattern, file.name)]
         if found:
-            return _with_cosimulation(read_report(_choose(folder, found, top)), files)
+            report = _with_cosimulation(read_report(_choose(folder, found, top)), files)
+            return _with_implementation(report, files)
     renamed = [file for file in files if file.name.endswith((".xml", ".xml.gz")) and _is_csynth(file)]
     if len(renamed) > 1:
         raise _ambiguous(folder, renamed)
@@ -322,6 +340,40 @@ def _with_cosimulation(report: SynthesisReport, files: list[Path]) -> SynthesisR
             )
         )
     return replace(report, cosimulated_cycles=(low, high), problems=ordered(problems))
+
+
+def _with_implementation(report: SynthesisReport, files: list[Path]) -> SynthesisReport:
+    """Put the furthest utilization and clock of the same project beside the claim of the C synthesis."""
+    if report.void and any("not of the whole design" in problem.text for problem in report.problems):
+        return report
+    problems = list(report.problems)
+    found: list[Implementation] = []
+    for file in files:
+        if not re.search(r"vivado_synth\.rpt$|_utilization_\w+\.rpt$|_export\.(rpt|xml)$", file.name):
+            continue
+        try:
+            source = read_source(file)
+            if is_implementation(source):
+                found.append(read_implementation(source))
+        except L1emuError as error:
+            problems.append(Problem(f"{file.name} cannot be read: {error.message}"))
+    if not found:
+        return replace(report, problems=ordered(problems))
+    order = ("synthesized", "placed", "routed")
+    best = max(found, key=lambda i: (order.index(i.stage), bool(i.clock_achieved_ns), i.available.lut is not None))
+    if best.part is not None and report.part is not None and not _same_part(best.part, report.part):
+        problems.append(
+            Problem(f"{Path(best.path).name} is for {best.part}, C synthesis for {report.part}: not the same design")
+        )
+    else:
+        problems += [problem for problem in best.problems if problem.voids or "does not fit" in problem.text]
+    return replace(report, implementation=best, problems=ordered(problems))
+
+
+def _same_part(one: str, other: str) -> bool:
+    """Whether two spellings mean one part: logic synthesis leaves out `xc`, the first dash, the temperature grade."""
+    a, b = (re.sub(r"[^a-z0-9]", "", part.lower()).removeprefix("xc") for part in (one, other))
+    return a.startswith(b) or b.startswith(a)
 
 
 def _span(cycles: tuple[int, int]) -> str:
