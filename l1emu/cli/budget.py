@@ -43,6 +43,9 @@ def budget(
     copies: Annotated[
         int | None, typer.Option("--copies", help="Copies of the tagger, in place of the budget's.")
     ] = None,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", metavar="FILE", help="Draw the stages: FILE.png and FILE.pdf.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Check a tagger against a latency budget: its slice, the whole chain, the rate of crossings.
@@ -63,6 +66,10 @@ def budget(
     else:
         timing = _timing(report, latency, interval, running)
     result = check(plan, timing, jets=jets, copies=copies)
+    if figure is not None:
+        from l1emu.report.figures import draw_budget, save  # matplotlib is slow to load
+
+        save(draw_budget, {"budget": result.as_dict()}, figure.with_suffix(""))
     if json:
         print_json(result.as_dict())
     else:
@@ -188,6 +195,16 @@ def _answers(result: BudgetCheck) -> Table:
         "yes" if result.keeps_up else f"NO, {result.copies_needed} copies needed",
         _status(result.throughput_status),
     )
+    if result.part_use:
+        use = max(result.part_use, key=lambda use: use.share)
+        table.add_row(
+            f"fits the part: {result.copies} {share} on {timing.part}, most of its {use.resource}",
+            f"{use.used:,}",
+            f"{use.available:,}",
+            f"{use.available - use.used:,}",
+            "fits" if result.fits_part else "TOO MUCH",
+            _status("verified" if timing.kind == "synthesized" else "unverified"),
+        )
     return table
 
 

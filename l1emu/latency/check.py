@@ -61,6 +61,24 @@ class Limit:
 
 
 @dataclass(frozen=True)
+class PartUse:
+    """One resource of the part: what all copies of the tagger take, and what the part offers."""
+
+    resource: str
+    used: int
+    available: int
+
+    @property
+    def share(self) -> float:
+        """The fraction that is taken."""
+        return self.used / self.available
+
+    def as_dict(self) -> dict[str, Any]:
+        """The use for JSON."""
+        return {"resource": self.resource, "used": self.used, "available": self.available, "share": self.share}
+
+
+@dataclass(frozen=True)
 class BudgetCheck:
     """The answer to whether a tagger keeps to a budget.
 
@@ -98,7 +116,26 @@ class BudgetCheck:
     @property
     def passed(self) -> bool:
         """Whether everything holds and no problem voids the tagger's latency."""
-        return self.slice.passed and self.chain.passed and self.keeps_up and not self.timing.void
+        held = self.slice.passed and self.chain.passed and self.keeps_up and self.fits_part is not False
+        return held and not self.timing.void
+
+    @property
+    def part_use(self) -> tuple[PartUse, ...]:
+        """What all copies take of the part, resource by resource; empty where that is not known.
+
+        The rest of a board's firmware is not counted, nor that place and route rarely fill a part.
+        """
+        taken, offered = self.timing.resources, self.timing.available
+        return tuple(
+            PartUse(name, taken[name] * self.copies, offered[name]) for name in taken if offered.get(name, 0) > 0
+        )
+
+    @property
+    def fits_part(self) -> bool | None:
+        """Whether the copies fit the part; None where that is not known."""
+        if not self.part_use:
+            return None
+        return all(use.used <= use.available for use in self.part_use)
 
     @property
     def slice_band_crossings(self) -> tuple[int, int] | None:
@@ -129,6 +166,11 @@ class BudgetCheck:
                 f"{self.jets} jets keep {_copies(self.copies)} busy for {self.busy_cycles} cycles, a new event comes "
                 f"after {self.window_cycles}: {_copies(self.copies_needed)} needed"
             )
+        found += [
+            f"{_copies(self.copies)} take {use.used:,} {use.resource}, {self.timing.part} offers {use.available:,}"
+            for use in self.part_use
+            if use.used > use.available
+        ]
         return tuple(found)
 
     def as_dict(self) -> dict[str, Any]:
@@ -153,6 +195,12 @@ class BudgetCheck:
                 "busy_cycles": self.busy_cycles,
                 "keeps_up": self.keeps_up,
                 "status": self.throughput_status,
+            },
+            "part": {
+                "name": self.timing.part,
+                "copies": self.copies,
+                "fits": self.fits_part,
+                "use": [use.as_dict() for use in self.part_use],
             },
             "tagger": {**self.timing.as_dict(), "wait_cycles": self.wait_cycles},
             "inputs": {

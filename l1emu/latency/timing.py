@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from pydantic import Field
 from l1emu.config import Config, load_config
 from l1emu.errors import L1emuError
 from l1emu.latency.clock import LockedClock, multiple, period_ns
-from l1emu.latency.reports import SynthesisReport
+from l1emu.latency.reports import Resources, SynthesisReport
 
 Kind = Literal["synthesized", "cosimulated", "estimated", "stated"]
 Status = Literal["verified", "unverified"]
@@ -52,6 +53,8 @@ class TaggerTiming:
         What is doubtful.
     band_cycles
         Of an estimate: between which latencies the true one is expected; None for what is known or stated.
+    part, resources, available
+        Where it was made for, what one copy takes and what the part offers, by resource; empty if unknown.
     """
 
     latency_cycles: int
@@ -63,6 +66,9 @@ class TaggerTiming:
     void: tuple[str, ...] = ()
     caveats: tuple[str, ...] = field(default=())
     band_cycles: tuple[int, int] | None = None
+    part: str | None = None
+    resources: Mapping[str, int] = field(default_factory=dict)
+    available: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         multiple(self.clock_mhz)
@@ -125,6 +131,9 @@ class TaggerTiming:
             target_ns=report.clock_target_ns,
             void=void,
             caveats=tuple(caveats),
+            part=report.part,
+            resources=_known(_used(report)),
+            available=_known(report.available),
         )
 
     @classmethod
@@ -159,6 +168,16 @@ class TaggerTiming:
             "void": list(self.void),
             "caveats": list(self.caveats),
         }
+
+
+def _used(report: SynthesisReport) -> Resources:
+    """What one copy takes: of a routed design what is left of it, else as C synthesis counts."""
+    made = report.implementation
+    return made.resources if made is not None and made.stage == "routed" else report.resources
+
+
+def _known(resources: Resources) -> dict[str, int]:
+    return {name: number for name, number in resources.as_dict().items() if number is not None}
 
 
 def read_timing(path: str | os.PathLike[str]) -> StatedTiming:

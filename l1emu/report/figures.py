@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from l1emu.files import write_aside
@@ -153,6 +154,14 @@ def draw_budget(document: Document) -> Figure:
             used = budget["slice"]["used_ns"] / 1e3
             first = end - held["ns"] / 1e3
             ax.barh(row, used, left=first, height=0.62, **_bar(COLOURS[2], budget["tagger"]["status"]))
+            band = budget["slice_band_crossings"]
+            if band is not None:
+                crossing = budget["slice"]["used_ns"] / budget["slice"]["used_crossings"] / 1e3
+                low, high = (first + crossings * crossing for crossings in band)
+                ax.errorbar(
+                    first + used, row, xerr=[[first + used - low], [high - first - used]], color="black", capsize=6
+                )
+            ax.plot([first + held["ns"] / 1e3] * 2, [row - 0.4, row + 0.4], color=COLOURS[2], linewidth=2)
         name = stage["name"].split(" (")[0]
         inside = end > 0.62 * total
         text = f"{name}, {stage['crossings']} BX"
@@ -169,12 +178,15 @@ def draw_budget(document: Document) -> Figure:
         Patch(**_bar(COLOURS[0], "verified"), label="verified in its source"),
         Patch(**_bar(COLOURS[0], "unverified"), label="not verified"),
         Patch(**_bar(COLOURS[2], budget["tagger"]["status"]), label=f"tagger, {budget['tagger']['kind']}"),
+        Line2D([], [], color=COLOURS[2], linewidth=2, label="end of the tagger's slice"),
         Patch(**_bar("#d9dbe0", "unverified"), label="contingency"),
     ]
     ax.legend(handles=handles, loc="lower left", fontsize=14)
     put_label(ax)
     verdict = "PASS" if budget["passed"] else "FAIL"
     ax.set_title(f"{verdict}: slack {budget['slack_ns'] / 1e3:.2f} µs", loc="right")
+    for line, reason in enumerate(budget["reasons"][:2]):
+        ax.text(0.12, -1.0 + 0.33 * line, reason, va="center", fontsize=12, color=COLOURS[2])
     return figure
 
 

@@ -102,3 +102,38 @@ def test_budget_over_its_total_is_exit_code_2(l1emu, tmp_path):
     code, _, err = l1emu("budget", path)
     assert code == 2
     assert "over.yaml" in err and "600 crossings" in err and "total of 500" in err
+
+
+def test_budget_says_whether_the_copies_fit_the_part_and_draws_the_stages(l1emu, tmp_path):
+    path = tmp_path / "tagger_csynth.xml"
+    path.write_text(csynth_xml(Design(lut=700_000)))
+    code, out, _ = l1emu("budget", "--report", path, "--copies", 2, "--figure", tmp_path / "stages.png")
+    assert code == 0
+    assert "fits the part: 2 copies on xcvu13p-flga2577-2-e, most of its LUT" in out
+    assert {p.name for p in tmp_path.glob("stages.*")} == {"stages.png", "stages.pdf"}
+    code, out, _ = l1emu("budget", "--report", path, "--copies", 3, "--json")
+    document = json.loads(out)
+    assert code == 1
+    assert document["part"]["fits"] is False
+    (lut,) = (use for use in document["part"]["use"] if use["resource"] == "LUT")
+    assert (lut["used"], lut["available"]) == (2_100_000, 1_728_000)
+    assert "3 copies take 2,100,000 LUT, xcvu13p-flga2577-2-e offers 1,728,000" in document["reasons"]
+
+
+def test_budget_counts_the_routed_design_where_the_project_has_one(l1emu, tmp_path):
+    reports = tmp_path / "p" / "solution1" / "syn" / "report"
+    reports.mkdir(parents=True)
+    (reports / "tagger_csynth.xml").write_text(csynth_xml(Design(lut=700_000)))
+    (tmp_path / "p" / "tagger_export.rpt").write_text(
+        "Implementation tool: Xilinx Vivado v.2023.2\nDevice target: xcvu13p-flga2577-2-e\n"
+        "#=== Post-Implementation Resource usage ===\nLUT: 300000\nFF: 1\nDSP: 2\nBRAM: 3\n"
+        "CP required: 2.500\nCP achieved post-implementation: 2.4\n"
+    )
+    _, out, _ = l1emu("budget", "--report", tmp_path / "p", "--copies", 3, "--json")
+    use = {use["resource"]: use["used"] for use in json.loads(out)["part"]["use"]}
+    assert use["LUT"] == 900_000
+
+
+def test_budget_without_resources_does_not_say_whether_it_fits(l1emu):
+    _, out, _ = l1emu("budget", "--json")
+    assert json.loads(out)["part"] == {"name": None, "copies": 2, "fits": None, "use": []}

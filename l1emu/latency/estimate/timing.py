@@ -36,6 +36,9 @@ def from_estimate(found: Estimate, clock_mhz: float) -> TaggerTiming:
         target_ns=found.target.period_ns,
         caveats=tuple(caveats),
         band_cycles=(low, high),
+        part=found.target.part.name,
+        resources=found.resources,
+        available=found.target.part.resources or {},
     )
 
 
