@@ -15,7 +15,7 @@ from l1emu import Firmware
 from l1emu.errors import L1emuError
 from l1emu.firmware import reference, store
 from l1emu.fixedpoint import FixedPoint
-from l1emu.layers import Dense, Relu, Tensor
+from l1emu.layers import Dense, Einsum, Relu, Tensor
 
 
 def tiny(weight: int = 3) -> Firmware:
@@ -31,6 +31,19 @@ def equal(a: object, b: object) -> bool:
     if isinstance(a, np.ndarray):
         return isinstance(b, np.ndarray) and a.dtype == b.dtype and np.array_equal(a, b)
     return bool(a == b)
+
+
+def test_what_has_its_default_is_not_stored(tmp_path: Path) -> None:
+    """A file keeps its bytes and its hash when a kind of layer gets another field, with a default."""
+    kind = FixedPoint.parse("ap_fixed<8,4>")
+    x, y = Tensor("x", (2, 2), kind), Tensor("y", (2, 2), kind)
+    einsum = Einsum("e", (x, x), y, (0, 1), (0, 1), 1, 2, 2, 2, (2, 2), (0, 1), kind)
+    for layer, stored in ((einsum, False), (dataclasses.replace(einsum, product_type=kind), True)):
+        path = tmp_path / f"{stored}.l1fw"
+        fw = Firmware("top", "Vitis", (x,), (y,), (layer,))
+        fw.save(path)
+        assert (b"product_type" in path.read_bytes()) is stored
+        assert Firmware.read(path).content_hash == fw.content_hash
 
 
 def test_everything_returns(tmp_path: Path) -> None:
