@@ -9,15 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from handmade_projects import every_kind
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from l1emu.cli import app
 from l1emu.errors import L1emuError
+from l1emu.firmware import Firmware
 from l1emu.latency.estimate import Block, Design, Weights, estimate, estimated_timing, load_design
 from l1emu.latency.estimate.cost import dsp_per_product
+from l1emu.latency.estimate.firmware import from_firmware
 from l1emu.latency.estimate.matrices import digits, matrix, products, unknown_matrix
+from l1emu.latency.estimate.model import closest_reuse
 from l1emu.latency.estimate.scan import with_bits
 from l1emu.latency.estimate.target import Part, series
 from l1emu.resources import resource
@@ -148,6 +152,17 @@ def test_the_resource_strategy_has_multipliers_for_all_weights_and_keeps_them_in
     assert 32 < found.latency_cycles[1] < 40
 
 
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 300))
+def test_resource_takes_the_closest_factor_that_hls4ml_accepts(n_in: int, n_out: int, wanted: int) -> None:
+    def valid(factor: int) -> bool:  # hls4ml's FPGABackend._validate_reuse_factor
+        limit = -(-(n_in * n_out) // min(n_in, factor))
+        whole = limit % n_out == 0 or factor >= n_in
+        return whole and (factor % n_in == 0 or factor < n_in) and n_in * n_out % factor == 0
+
+    accepted = [factor for factor in range(1, n_in * n_out + 1) if valid(factor)]
+    assert closest_reuse(n_in, n_out, wanted) == min(accepted, key=lambda f: (abs(f - wanted), f))
+
+
 def test_no_dsp_where_the_project_forbids_them() -> None:
     assert estimate(design(layer(), fabric=True), part=PART, clock_ns=CLOCK).resources["DSP"] == 0
 
@@ -185,6 +200,29 @@ def test_a_project_is_read_with_its_weights(tmp_path: Path) -> None:
     assert dense.weights == (Weights(4, 3, 16, 9, 3, multipliers=2, shift_adds=1),)
     assert (relu.kind, relu.width_out, relu.inputs) == ("relu", 8, ("layer2_out",))
     assert not found.problems
+
+
+def test_two_readers_agree(tmp_path: Path) -> None:
+    """The reader of an estimate, which asks little, and the one of the emulator, which understands every number."""
+    folder = every_kind(tmp_path / "p", 5)
+    loose, strict = load_design(folder), from_firmware(Firmware.read(folder))
+    assert not loose.problems
+    by_name = {block.output: block for block in loose.blocks}
+    compared = 0
+    for block in strict.blocks:
+        other = by_name.get(block.output)
+        if other is None:  # an einsum, say, that the firmware has in several layers
+            continue
+        compared += 1
+        assert (other.kind, other.n_in, other.n_out) == (block.kind, block.n_in, block.n_out), block.name
+        assert (other.width_in, other.width_out) == (block.width_in, block.width_out), block.name
+        if block.extra.get("implementation") != "argmax":  # its config names tables that it does not have
+            assert other.tables == block.tables, block.name
+        if block.kind in ("dense", "conv"):
+            assert [(w.nonzeros, w.multipliers, w.shift_adds) for w in other.weights] == [
+                (w.nonzeros, w.multipliers, w.shift_adds) for w in block.weights
+            ], block.name
+    assert compared > 20
 
 
 def test_layers_that_are_not_known_are_named_and_the_rest_estimated(tmp_path: Path) -> None:

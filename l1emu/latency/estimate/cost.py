@@ -14,6 +14,10 @@ FULL_PARTITION = 4096
 """hls4ml's ``config_array_partition -maximum_size``: a larger array of products keeps its adders in a row."""
 
 
+DSP_REGISTERS = 2
+"""Cycles that a product of data spends in a DSP block's registers, and not in one of look-up tables."""
+
+
 @dataclass(frozen=True)
 class Cost:
     """What a block costs.
@@ -24,6 +28,9 @@ class Cost:
         Cycles from its first input to its last output, and between two inputs of the whole design.
     light
         Whether it is so short that it shares its cycle with its neighbours.
+    restarts
+        Whether as a process of a dataflow it works through one input before it takes the next, and needs a cycle in
+        between.
     dsp, lut, ff, bram
         Multiplier blocks, look-up tables, registers and block RAMs of 18 Kb.
     extrapolated
@@ -33,6 +40,7 @@ class Cost:
     latency: float
     interval: float = 1
     light: bool = False
+    restarts: bool = False
     dsp: float = 0
     lut: float = 0
     ff: float = 0
@@ -227,17 +235,19 @@ def convolution(case: Case) -> Cost:
     height = int(block.extra.get("in_height", 1))
     width = int(block.extra.get("in_width", block.extra.get("n_in", pixels_out)))
     pixels_in = height * width
-    pixel = float(found.interval)
+    # The loop over pixels starts one every `reuse` cycles; a depthwise product has no more turns than taps.
+    pixel = float(min(block.reuse, weights.n_in) if block.kind == "depthwise" else block.reuse)
     if block.strategy == "resource":
         pixel = round(pixel + case.cycle("pixel_overhead") + (2 if height > 1 else 0))
     elif case.target.tool == "Vitis":
-        pixel = max(pixel, found.latency + case.cycle("vitis_pixel"))
+        pixel = max(pixel, 1.0 + round(case.cycle("vitis_pixel")), round(found.latency + case.cycle("vitis_pixel")))
     latency = pixels_in * pixel + (0 if block.strategy == "resource" else found.latency + 1)
     buffer_bits = width * int(block.extra.get("n_chan", 1)) * block.width_in
     rows = int(block.extra.get("filt_height", 1)) - 1
     return Cost(
         latency,
         pixels_in * pixel if case.target.tool == "Vitis" else latency,
+        restarts=case.target.tool != "Vitis",
         dsp=found.dsp,
         lut=found.lut + rows * buffer_bits / 32,
         ff=found.ff,
@@ -263,6 +273,8 @@ def recurrent(case: Case) -> Cost:
     gates = int(block.extra.get("gates", 3))
     cell = max(part.latency for part, _ in parts) + case.cycle("recurrent_cell")
     narrow = in_fabric(case, block.width_in, block.width_in)
+    if narrow:
+        cell -= 1.5 * DSP_REGISTERS  # two products with the state, one after the other, and small tables
     # Three products with the state in a GRU or an LSTM; of narrow numbers only the one with a table's value is wide.
     elementwise = (0 if gates < 3 else 1 if narrow else 3) * state * dsp_per_product(block.width_in, block.width_in)
     tables = sum(_table_memory(size, width) for size, width in block.tables[:1]) * state * max(1, gates - 1)
@@ -275,7 +287,7 @@ def recurrent(case: Case) -> Cost:
     steps = block.positions
     if int(block.extra.get("use_static", 1)):
         latency = float(steps * round(cell) + 1)
-        return Cost(latency, latency, dsp=dsp, lut=lut, ff=ff, bram=bram)
+        return Cost(latency, latency, restarts=True, dsp=dsp, lut=lut, ff=ff, bram=bram)
     latency = steps * (cell + 1)
     interval = max(part.interval for part, _ in parts)
     return Cost(
@@ -308,10 +320,14 @@ def attention(case: Case) -> Cost:
     sums = seq * seq * value * wide
     exponent = 2 * seq * seq
     softmax = _softmax_cycles(case, seq)
-    latency = (seq - 1) + (seq + 1) + (seq + softmax + 2) + 2 * seq / 2 + (seq + 1)
+    # Rows enter and leave one a cycle; the four stages between take `reuse` cycles a row, the last two overlap by half.
+    latency = seq * (1.5 + 3.5 * block.reuse) + softmax + 3
+    interval = latency + 1  # the function around it cannot be a pipeline, since rows come in turn within
+    if case.design.pipeline == "dataflow":
+        interval = 2 * seq * (1 + math.log2(block.reuse)) + 12
     return Cost(
         latency,
-        latency + 1,  # rows in turn within: the function around it cannot be a pipeline
+        interval,
         dsp=sum(p.dsp for p in projections) + heads * (scores + sums + exponent),
         lut=sum(p.lut for p in projections) + heads * (scores + sums) * case.per("lut_data_product_bit") * 16,
         ff=sum(p.ff for p in projections) + heads * (scores + sums) * 16,
@@ -441,6 +457,8 @@ def _softmax_cycles(case: Case, n: int, implementation: str = "stable") -> int:
         levels, fixed = levels / 2, fixed / 2
     elif implementation == "argmax":
         fixed = 0
+    elif case.design.fabric:
+        fixed -= DSP_REGISTERS
     return max(1, round(levels + fixed))
 
 
@@ -482,10 +500,14 @@ def pooling(case: Case) -> Cost:
     block = case.block
     window = max(1, round(block.n_in / max(1, block.n_out)))
     latency = max(0, round(tree_cycles(case, window)))
+    divided = bool(block.extra.get("average")) and window & (window - 1) != 0
+    if divided:  # by a window that is no power of two: a wide product with its reciprocal
+        latency += 1 + case.target.multiplier_cycles(False) + (0 if case.stream else max(1, block.reuse) - 1)
+    dsp = 0.0 if not divided or case.design.fabric else 2.0 * math.ceil(block.n_out / max(1, block.reuse))
     lut = block.n_in * block.width_in * 1.5
     registers = block.n_out * block.width_out * latency
     if not case.stream:
-        return Cost(latency, max(1, block.reuse), light=latency == 0, lut=lut, ff=registers)
+        return Cost(latency, max(1, block.reuse), light=latency == 0, dsp=dsp, lut=lut, ff=registers)
     channels = max(1, _channels(block))
     pixels = max(1, block.n_in // channels)
     two_dimensional = int(block.extra.get("in_height", 1)) > 1

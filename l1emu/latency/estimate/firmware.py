@@ -138,7 +138,11 @@ def _table(layer: Any) -> dict[str, Any]:
 
 
 def _pooling(layer: Any) -> dict[str, Any]:
-    return {"kind": "pooling", "width_accum": layer.accum_type.width}
+    return {
+        "kind": "pooling",
+        "width_accum": layer.accum_type.width,
+        "extra": {"average": int(layer.op == "average")},
+    }
 
 
 _BUILDERS: dict[type[Layer], Callable[[Any], dict[str, Any]]] = {

@@ -154,16 +154,36 @@ def estimate(
 
 
 def _steered(block: Block, reuse: int | None, strategy: str | None) -> Block:
-    extra = dict(block.extra)
-    if reuse is not None:
+    """A block with another reuse factor and strategy; with resource, the closest factor that hls4ml accepts."""
+    chosen = strategy if strategy is not None and block.weights else block.strategy
+    extra, factor = dict(block.extra), block.reuse if reuse is None else reuse
+    if chosen == "resource" and (reuse is not None or chosen != block.strategy):
+        closest = [closest_reuse(matrix.n_in, matrix.n_out, factor) for matrix in block.weights]
+        if block.kind == "recurrent":
+            extra.update({f"reuse_{i}": value for i, value in enumerate(closest)})
+        factor = closest[0]
+    elif reuse is not None:
         extra = {name: value for name, value in extra.items() if not name.startswith("reuse_")}
-    weighted = bool(block.weights)
-    return replace(
-        block,
-        reuse=block.reuse if reuse is None else reuse,
-        strategy=block.strategy if strategy is None or not weighted else strategy,
-        extra=extra,
-    )
+    return replace(block, reuse=factor, strategy=chosen, extra=extra)
+
+
+def closest_reuse(n_in: int, n_out: int, wanted: int) -> int:
+    """The reuse factor closest to `wanted` that hls4ml accepts for a matrix in the resource strategy; ties go down.
+
+    It must divide the number of weights; up to n_in the multipliers must be whole rows of outputs, and beyond that it
+    must be a multiple of n_in.
+    """
+    size = n_in * n_out
+
+    def valid(factor: int) -> bool:
+        if size % factor:
+            return False
+        if factor >= n_in:
+            return factor % n_in == 0
+        return math.ceil(size / factor) % n_out == 0
+
+    divisors = {d for i in range(1, math.isqrt(size) + 1) if size % i == 0 for d in (i, size // i)}
+    return min((d for d in divisors if valid(d)), key=lambda d: (abs(d - wanted), d))
 
 
 def _schedule(design: Design, target: Target, costs: list[Cost]) -> tuple[list[float], float]:
@@ -208,7 +228,7 @@ def _interval(design: Design, target: Target, costs: list[Cost]) -> int:
     slowest = max((found.interval for found in costs), default=1)
     if design.pipeline == "pipeline":
         return max(1, round(slowest))
-    restart = 1 if any(found.interval == slowest == found.latency > 1 for found in costs) else 0
+    restart = 1 if any(found.restarts and found.interval == slowest > 1 for found in costs) else 0
     return max(1, round(slowest) + restart)
 
 

@@ -99,6 +99,17 @@ KINDS: dict[str, str] = {
 """C++ functions and the kinds of block that they are."""
 
 
+NOT_SYNTHESIZED = {
+    "load_weights_from_txt",
+    "load_compressed_weights_from_txt",
+    "load_exponent_weights_from_txt",
+    "save_layer_output",
+    "copy_data",
+    "print_result",
+}
+"""Functions of the C simulation alone."""
+
+
 def read_design(path: str | os.PathLike[str]) -> Design:
     """Read an hls4ml project folder (Vivado and Vitis backends).
 
@@ -130,6 +141,13 @@ class _Project(Project):
             if found:
                 return found[1].strip().strip("\"'")
         return None
+
+    def tool(self) -> str | None:
+        """Vivado or Vitis (HLS): the tool that has been at work in the folder, else the backend's own."""
+        for left_behind, tool in (("vivado_hls.app", "Vivado"), ("hls.app", "Vitis")):
+            if any(self.root.glob(f"*_prj/{left_behind}")):
+                return tool
+        return next((tool for tool in ("Vivado", "Vitis") if self.backend.startswith(tool)), None)
 
     def part(self) -> str | None:
         return self._setting(r'set(?:\s+part|_part)\s+[{"]?([\w-]+)[}"]?', r"(?m)^(?:Part|XilinxPart):\s*(\S+)")
@@ -180,14 +198,14 @@ class _Reader:
         fifos = tuple((depth, self._stream_bits(name)) for name, depth in depths.items())
         pragma = re.search(r"#pragma\s+HLS\s+(DATAFLOW|PIPELINE)", source, re.IGNORECASE)
         flow = "dataflow" if stream or (pragma and pragma[1].upper() == "DATAFLOW") else "pipeline"
-        tool = self.project.backend
+        tool = self.project.tool()
         return Design(
             name=self.project.name,
             io="io_stream" if stream else "io_parallel",
             pipeline=flow,
             blocks=tuple(blocks),
             origin=self.project.root.resolve().name,
-            tool="Vitis" if tool.startswith("itis", 1) else "Vivado" if tool.startswith("ivado", 1) else None,
+            tool=tool,
             part=self.project.part(),
             clock_ns=self.project.clock_ns(),
             uncertainty=self.project.uncertainty(),
@@ -260,7 +278,7 @@ class _Reader:
     def _call(self, tokens: list[Token]) -> list[Block]:
         place = Place(self.project.source, tokens[0].line)
         function = tokens[2].text
-        if function in ("load_weights_from_txt", "load_compressed_weights_from_txt", "copy_data", "print_result"):
+        if function in NOT_SYNTHESIZED:
             return []
         start = next(i for i, t in enumerate(tokens) if t.text == "<")
         end = template_end(tokens, start, self.project.source)
@@ -291,7 +309,7 @@ class _Reader:
         members = _Members(self.project, config)
         (width_in, pack), width_out = self._width(data[0]), self._width(data[-1])[0]
         weights = self._matrices(members, kind, arguments)
-        n_in, n_out = self._sizes(function, kind, members, arguments, width_in)
+        n_in, n_out = self._sizes(function, kind, members, inputs[:1], output)
         if kind == "separable":
             return self._separable(name, function, members, arguments, (width_in, width_out), (inputs, output))
         return [
@@ -360,10 +378,12 @@ class _Reader:
         outputs = [a for a in arguments if a.endswith("_out")]
         return (outputs[-1] if outputs else arguments[1] if len(arguments) > 1 else arguments[0]).removesuffix("_out")
 
-    def _sizes(self, function: str, kind: str, members: _Members, arguments: list[str], width: int) -> tuple[int, int]:
+    def _sizes(
+        self, function: str, kind: str, members: _Members, inputs: tuple[str, ...], output: str
+    ) -> tuple[int, int]:
         """Numbers in and out: from the arrays, else from the config."""
-        stated_in = self.sizes.get(arguments[0], (0, width))[0]
-        stated_out = self.sizes.get(arguments[1], (0, width))[0] if len(arguments) > 1 else 0
+        stated_in = sum(self.sizes.get(name, (0, 0))[0] for name in inputs)
+        stated_out = self.sizes.get(output, (0, 0))[0]
         if members.has("n_free_data"):
             n_in = n_out = 0
         elif kind in ("conv", "depthwise") or (kind == "pooling" and members.has("n_filt")):
@@ -506,10 +526,10 @@ class _Reader:
     def _tables(self, members: _Members, kind: str) -> tuple[tuple[int, int], ...]:
         if kind == "softmax":
             sizes = [members.integer(f"{n}_table_size", members.integer("table_size", 1024)) for n in ("exp", "inv")]
-            widths = [
-                self._member_width(members, f"{n}_table_t") or self._member_width(members, "table_t") or 18
-                for n in ("exp", "inv")
-            ]
+            shared = self._member_width(members, "table_t") or 18
+            legacy = members.symbol("implementation") == "legacy"  # it has one type for both
+            names = ("table_t", "table_t") if legacy else ("exp_table_t", "inv_table_t")
+            widths = [self._member_width(members, name) or shared for name in names]
             return ((sizes[0], widths[0]), (sizes[1], widths[1]))
         if kind in ("table", "layernorm"):
             return ((members.integer("table_size", 1024), self._member_width(members, "table_t") or 18),)
@@ -534,6 +554,8 @@ class _Reader:
             wanted = ("in_height", "in_width", "out_height", "out_width", "n_chan", "n_filt", "filt_height")
             wanted += ("filt_width", "stride_height", "stride_width", "n_partitions", "pool_height", "pool_width")
             extra["implementation"] = members.symbol("implementation") or "linebuffer"
+            if kind == "pooling":
+                extra["average"] = int((members.symbol("pool_op") or "").lower() == "average")
         elif kind == "softmax":
             extra["n_slice"] = members.integer("n_slice", members.integer("n_in", 1))
             extra["implementation"] = members.symbol("implementation") or "stable"
