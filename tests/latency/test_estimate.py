@@ -140,7 +140,7 @@ def test_reuse_limits_multipliers_and_makes_them_serial() -> None:
     assert once.resources["DSP"] == wanted
     assert often.resources["DSP"] == 4  # 16 x 8 / 32
     assert once.interval_cycles == (1, 1)
-    assert often.latency_cycles[1] >= wanted / 4
+    assert often.latency_cycles[1] >= wanted / 4 - 1  # the first turn is within the first cycle
     assert often.interval_cycles[1] == min(32, often.layers[0][1].latency + 1)
 
 
