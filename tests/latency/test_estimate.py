@@ -233,8 +233,28 @@ def test_layers_that_are_not_known_are_named_and_the_rest_estimated(tmp_path: Pa
     assert found.latency_cycles[1] > 0
 
 
+def test_what_cannot_be_made_out_is_said(tmp_path: Path) -> None:
+    path = project(tmp_path)
+    header = path / "firmware" / "parameters.h"
+    text = header.read_text()
+    header.write_text(text.replace("n_out = N_LAYER_2", "n_out = SOMETHING"))
+    assert any("config2::n_out" in problem for problem in load_design(path).problems)
+    header.write_text(text.replace("reuse_factor = 4", "reuse_factor = 0", 1))
+    assert any("not covered: dense" in problem and "reuse" in problem for problem in load_design(path).problems)
+    for damaged in (text[:400], text.replace("};", "", 1), "(" + text):
+        header.write_text(damaged)
+        with pytest.raises(L1emuError, match=r"parameters\.h"):
+            load_design(path)
+
+
 @pytest.mark.parametrize(
-    ("change", "text"), [({"part": "ep4ce"}, "part"), ({"clock_ns": -1.0}, "clock"), ({"reuse": 0}, "reuse factor")]
+    ("change", "text"),
+    [
+        ({"part": "ep4ce"}, "part"),
+        ({"clock_ns": -1.0}, "clock"),
+        ({"clock_ns": 0.0}, "clock"),
+        ({"reuse": 0}, "reuse factor"),
+    ],
 )
 def test_wrong_targets_are_refused(change: dict[str, object], text: str) -> None:
     values = {"part": PART, "clock_ns": CLOCK, **change}

@@ -81,6 +81,16 @@ class Block:
     tables: tuple[tuple[int, int], ...] = ()
     extra: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        sizes = {"n_in": self.n_in, "n_out": self.n_out, "positions": self.positions, "reuse factor": self.reuse}
+        sizes |= {"width": min(self.width_in, self.width_out, self.width_accum)}
+        for matrix in self.weights:
+            sizes |= {"n_in of the weights": matrix.n_in, "n_out of the weights": matrix.n_out}
+        sizes |= {name: int(value) for name, value in self.extra.items() if name.startswith("reuse_")}
+        for name, value in sizes.items():
+            if value < 1:
+                raise L1emuError(f"{name} below 1", where=f"layer {self.name}", value=value, expected="1 or more")
+
 
 @dataclass(frozen=True)
 class Design:

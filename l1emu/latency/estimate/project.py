@@ -122,7 +122,14 @@ def read_design(path: str | os.PathLike[str]) -> Design:
 
 
 class _Project(Project):
-    """A project of which only `firmware/` must be there; the top is the file that calls the network's layers."""
+    """A project of which only `firmware/` must be there; the top is the file that calls the network's layers.
+
+    `unread` lists members of config structs that are there and could not be made out.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.unread: list[str] = []
+        super().__init__(folder)
 
     def _top_name(self) -> str:
         found = [p for p in sorted(self.firmware.glob("*.cpp")) if re.search(r"nnet\s*::\s*\w+\s*<", read_text(p))]
@@ -193,7 +200,8 @@ class _Reader:
             else:
                 self._variable(statement)
         if not blocks:
-            raise L1emuError("no layer that can be estimated", path=self.project.source)
+            why = self.problems[0] if self.problems else "no call of a layer"
+            raise L1emuError("no layer that can be estimated", path=self.project.source, value=why)
         depths = {m[1]: int(m[2]) for m in re.finditer(r"HLS STREAM variable=(\w+) depth=(\d+)", source)}
         fifos = tuple((depth, self._stream_bits(name)) for name, depth in depths.items())
         pragma = re.search(r"#pragma\s+HLS\s+(DATAFLOW|PIPELINE)", source, re.IGNORECASE)
@@ -211,7 +219,7 @@ class _Reader:
             uncertainty=self.project.uncertainty(),
             fabric=self.project.fabric(),
             fifos=fifos,
-            problems=tuple(self.problems),
+            problems=(*self.problems, *self.project.unread),
         )
 
     def _stream_bits(self, name: str) -> int:
@@ -615,7 +623,14 @@ class _Members:
 
     def integer(self, name: str, default: int) -> int:
         value = self.number(name)
-        return default if value is None or isinstance(value, str) else int(value)
+        if isinstance(value, int | float):
+            return int(value)
+        if self.has(name) and self.config is not None:
+            place = self.config.place
+            text = f"not understood: {self.config.struct.name}::{name} in {place.path.name}, {default} assumed"
+            if text not in self.project.unread:
+                self.project.unread.append(text)
+        return default
 
     def symbol(self, name: str) -> str | None:
         value = self.number(name)

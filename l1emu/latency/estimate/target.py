@@ -107,7 +107,8 @@ class Target:
         L1emuError
             if neither states one, or the clock is no period.
         """
-        name, period = part or design.part, clock_ns or design.clock_ns
+        name = design.part if part is None else part
+        period = design.clock_ns if clock_ns is None else clock_ns
         if name is None:
             raise L1emuError("the project names no part", path=design.origin, expected="--part")
         if period is None:
