@@ -142,15 +142,14 @@ def _show(result: Estimate) -> None:
 
 def layers_table(result: Estimate) -> Table:
     """The layers with their cycles and resources."""
-    table = Table(title="layers", title_justify="left")
-    for name in ("layer", "kind", "strategy", "reuse", "cycles", "interval", "done at", *RESOURCES):
-        table.add_column(name, justify="left" if name in ("layer", "kind", "strategy") else "right")
+    table = Table(title="layers", title_justify="left", box=None, padding=(0, 1, 0, 0))
+    for name in ("layer", "kind", "reuse", "cycles", "interval", "until", "DSP", "LUT", "FF", "BRAM"):
+        table.add_column(name, justify="left" if name in ("layer", "kind") else "right", no_wrap=name != "layer")
     for block, found, done in result.layers:
         table.add_row(
             Text(block.name),
             block.kind,
-            block.strategy if block.weights else "",
-            str(block.reuse),
+            f"{block.reuse}{'' if block.strategy == 'latency' or not block.weights else ' ' + block.strategy[:3]}",
             f"{found.latency:.0f}",
             f"{max(1, found.interval):.0f}",
             f"{done:.0f}",

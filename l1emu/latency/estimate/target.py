@@ -59,7 +59,6 @@ class Part:
     name: str
     series: str
     resources: dict[str, int] | None
-    slr: int = 1
 
     @classmethod
     def find(cls, name: str) -> Part:
@@ -67,8 +66,7 @@ class Part:
         offered: dict[str, dict[str, int]] = json.loads(read_text(resource("data/parts.json")))["parts"]
         key = max((k for k in offered if name.lower().startswith(k)), key=len, default=None)
         found = dict(offered[key]) if key else None
-        slr = found.pop("SLR", 1) if found else 1
-        return cls(name, series(name), found, slr)
+        return cls(name, series(name), found)
 
 
 @dataclass(frozen=True)
