@@ -132,3 +132,12 @@ def to_out(
     for j in range(n):
         for f in range(size):
             out[first + j, column + f] = _get(V, source, f, j, pack, stride, signed, zero)
+
+
+@_inner
+def bit_length(number: int) -> int:
+    """Bits of an unsigned number."""
+    bits = 0
+    while number >> bits:
+        bits += 1
+    return bits

@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from l1emu.emulator import kernels
-from l1emu.emulator.codes import low_of, rounding_of
+from l1emu.emulator import kernels, rounded
 from l1emu.emulator.lowering import Program
-from l1emu.emulator.ranges import Interval, Ranges, Sum, rounded, scaled_to_common_fraction
+from l1emu.emulator.packing import LIMIT, Ending, Layout, Left, NotClean, Value, Writer
+from l1emu.emulator.ranges import Interval, Ranges, Sum, scaled_to_common_fraction
+from l1emu.emulator.rounded import rounds_products
 from l1emu.emulator.simd import LANES, Features
 from l1emu.firmware.graph import Firmware
-from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
+from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import (
     BatchNormalization,
     Dense,
@@ -36,255 +37,6 @@ from l1emu.layers import (
     Tensor,
 )
 from l1emu.layers.softmax import index_bits, top_bits
-
-_LIMIT = 2**31
-
-
-class NotClean(Exception):
-    """The layer, in this place, needs the exact kernels."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where element `f` (flat index) of a tensor is.
-
-    Attributes
-    ----------
-    pack
-        Features in a lane: 1 (int32), 2 (int16), 4 (bytes).
-    stride
-        Flat distance of the features that share a lane.
-    signed
-        Bytes only: raw values as signed bytes, else raw values less `zero` as unsigned bytes.
-    zero
-        What an unsigned byte of 0 stands for.
-    """
-
-    pack: int
-    stride: int = 1
-    signed: bool = False
-    zero: int = 0
-
-    def vector(self, flat: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The number of the vector that holds each element."""
-        return flat // self.stride // self.pack * self.stride + flat % self.stride
-
-    def place(self, flat: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The place of each element in its lane."""
-        return flat // self.stride % self.pack
-
-    @property
-    def code(self) -> str:
-        """Arguments for the runtime's conversions."""
-        return f"{self.pack}, {self.stride}, {int(self.signed)}, {self.zero}"
-
-
-# What happens to a sum after the last product: steps on int32 lanes.
-@dataclass(frozen=True)
-class Left:
-    bits: int
-
-
-@dataclass(frozen=True)
-class Wrap:
-    width: int
-    signed: bool
-
-
-@dataclass(frozen=True)
-class Round:
-    bits: int
-    mode: Rounding
-
-
-@dataclass(frozen=True)
-class Clip:
-    low: int
-    high: int
-
-
-@dataclass(frozen=True)
-class Halve:
-    """Division by 2**bits toward zero."""
-
-    bits: int
-
-
-Step = Left | Wrap | Round | Clip | Halve
-_HALF = (Rounding.RND, Rounding.RND_CONV)
-
-
-@dataclass
-class Value:
-    """A sum in the making: its interval, its fraction, and the steps that still have to be done on it."""
-
-    low: int
-    high: int
-    fraction: int
-    steps: list[Step] = field(default_factory=list)
-
-    def wrap(self, type_: FixedPoint) -> None:
-        """Store in a type whose fraction is this one and that wraps."""
-        if type_.width > 32:
-            raise NotClean
-        if type_.width < 32 or not type_.signed:
-            self.steps.append(Wrap(type_.width, type_.signed))
-        self.low, self.high = type_.low, type_.high
-        self._check()
-
-    def relu(self) -> None:
-        if self.low < 0:
-            self._clip(0, _LIMIT - 1)
-
-    def cast(self, type_: FixedPoint) -> None:
-        """Assign to a type."""
-        bits = self.fraction - type_.fraction
-        if bits > 0:
-            mode = rounding_of(type_)
-            if bits > 22:
-                raise NotClean
-            self._check(130 << bits)  # room for the rounding constant and a byte's zero
-            self.steps.append(Round(bits, mode))
-            self.low, self.high = (int(rounded(np.array([v]), self.fraction, type_)[0]) for v in (self.low, self.high))
-        elif bits < 0:
-            self.low, self.high = self.low << -bits, self.high << -bits
-            self._check()
-            self.steps.append(Left(-bits))
-        self.fraction = type_.fraction
-        if self.low < low_of(type_) or self.high > type_.high:
-            if type_.overflow == Overflow.SAT_ZERO:
-                raise NotClean
-            if type_.overflow == Overflow.WRAP:
-                self.wrap(type_)
-            else:
-                self._clip(low_of(type_), type_.high)
-        self._check()
-
-    def _clip(self, low: int, high: int) -> None:
-        if self.steps and isinstance(self.steps[-1], Clip):
-            last = self.steps.pop()
-            assert isinstance(last, Clip)
-            self.steps.append(Clip(min(max(last.low, low), high), min(max(last.high, low), high)))
-        else:
-            self.steps.append(Clip(low, high))
-        self.low, self.high = min(max(self.low, low), high), min(max(self.high, low), high)
-
-    def halve(self, bits: int) -> None:
-        if bits:
-            self._check(1 << bits)
-            self.steps.append(Halve(bits))
-            self.low, self.high = (v >> bits if v >= 0 else -(-v >> bits) for v in (self.low, self.high))
-
-    def _check(self, margin: int = 0) -> None:
-        if self.low - margin < -_LIMIT or self.high + margin >= _LIMIT:
-            raise NotClean
-
-
-@dataclass(frozen=True)
-class Ending:
-    """The steps of a `Value`, ready to be written: `fold` is to be added to every sum beforehand."""
-
-    steps: tuple[Step, ...]
-    fold: int
-    folded: bool  # the rounding constant and the layout's zero are in `fold`
-    layout: Layout
-
-    @staticmethod
-    def of(value: Value, layout: Layout) -> Ending:
-        zero = -128 if layout.signed else layout.zero
-        steps = tuple(value.steps)
-        rest = steps[1:] if steps and isinstance(steps[0], Round) else steps
-        plain = len(rest) <= 1 and all(isinstance(step, Clip) for step in rest)
-        first = steps[0] if steps and isinstance(steps[0], Round) else None
-        if plain and (first is None or first.mode in _HALF):
-            bits = first.bits if first else 0
-            fold = (1 << bits >> 1) - (zero << bits)
-            return Ending(steps, fold, True, layout)
-        return Ending(steps, 0, False, layout)
-
-
-class _Writer:
-    """Source lines with indentation, and the names in the vector vocabulary of the target."""
-
-    def __init__(self, features: Features) -> None:
-        self.features = features
-        self.lines: list[str] = []
-
-    def __call__(self, indent: int, *lines: str) -> None:
-        self.lines += ["    " * indent + line for line in lines]
-
-    def dot(self, pack: int, acc: str, a: str, b: str) -> str:
-        """acc + a . b; of bytes, `a` is unsigned and `b` signed."""
-        return {4: f"dot8({acc}, {a}, {b})", 2: f"dot16({acc}, {a}, {b})", 1: f"add({acc}, mul({a}, {b}))"}[pack]
-
-    def pick(self, layout: Layout, acc: str, v: str, place: int, left: int = 0, *, negative: bool = False) -> str:
-        """acc plus or minus 2**left times the element of vector `v` at `place`, less the layout's zero."""
-        factor = -(1 << left) if negative else 1 << left
-        if layout.pack == 1:
-            shifted = f"shl({v}, {left})" if left else v
-            return f"sub({acc}, {shifted})" if negative else f"add({acc}, {shifted})"
-        bits = 32 // layout.pack
-        if not -(1 << bits - 1) <= factor < 1 << bits - 1 or layout.signed:
-            raise NotClean
-        word = (factor & ((1 << bits) - 1)) << (bits * place)
-        return self.dot(layout.pack, acc, v, f"const({word - (1 << 32) if word >> 31 else word})")
-
-    def finish(self, indent: int, names: Sequence[str], ending: Ending) -> str:
-        """Do the steps on the sums `names` and pack them; gives the packed vector's name."""
-        layout = ending.layout
-        zero = -128 if layout.signed else layout.zero
-        byte = layout.pack == 4
-        for name in names:
-            shifted = zero if ending.folded else 0
-            for step in ending.steps:
-                last = step is ending.steps[-1]
-                if byte and last and isinstance(step, Clip) and (step.low, step.high) == (zero, zero + 255):
-                    continue  # the pack clips
-                self._step(indent, name, step, shifted, folded=ending.folded)
-            if not ending.folded and zero:
-                self(indent, f"{name} = sub({name}, const({zero}))")
-        if byte:
-            self(indent, f"packed = pack8_saturating({', '.join(names)})")
-            if layout.signed:
-                self(indent, f"packed = xor(packed, const({0x80808080 - (1 << 32)}))")
-            return "packed"
-        if layout.pack == 2:
-            self(indent, f"packed = pack16({', '.join(names)})")
-            return "packed"
-        return names[0]
-
-    def _step(self, indent: int, v: str, step: Step, zero: int, *, folded: bool) -> None:
-        match step:
-            case Left(bits):
-                self(indent, f"{v} = shl({v}, {bits})")
-            case Wrap(width, True):
-                self(indent, f"{v} = sra(shl({v}, {32 - width}), {32 - width})")
-            case Wrap(width, False):
-                self(indent, f"{v} = and_({v}, const({(1 << width) - 1}))")
-            case Clip(low, high):
-                if low - zero > -_LIMIT:
-                    self(indent, f"{v} = smax({v}, const({low - zero}))")
-                if high - zero < _LIMIT - 1:
-                    self(indent, f"{v} = smin({v}, const({high - zero}))")
-            case Halve(bits):
-                self(indent, f"{v} = sra(add({v}, and_(sra({v}, 31), const({(1 << bits) - 1}))), {bits})")
-            case Round(bits, mode):
-                half = 1 << bits - 1
-                biased = v if folded else f"add({v}, const({half}))"
-                if mode == Rounding.TRN:
-                    self(indent, f"{v} = sra({v}, {bits})")
-                elif mode == Rounding.RND:
-                    self(indent, f"{v} = sra({biased}, {bits})")
-                elif mode == Rounding.RND_CONV:
-                    self(indent, f"biased = {biased}", f"{v} = clear_tie(sra(biased, {bits}), biased, {bits})")
-                elif mode == Rounding.RND_MIN_INF:
-                    self(indent, f"{v} = sra(add({v}, const({half - 1})), {bits})")
-                elif mode == Rounding.RND_ZERO:
-                    self(indent, f"{v} = sra(add({v}, sub(const({half - 1}), sra({v}, 31))), {bits})")
-                elif mode == Rounding.RND_INF:
-                    self(indent, f"{v} = sra(add({v}, add(const({half}), sra({v}, 31))), {bits})")
-                else:  # TRN_ZERO
-                    self(indent, f"{v} = sra(add({v}, and_(sra({v}, 31), const({2 * half - 1}))), {bits})")
 
 
 @dataclass(frozen=True)
@@ -369,7 +121,7 @@ class Planner:
             return 4
         if low >= -(2**15) and high < 2**15:
             return 2
-        if low >= -_LIMIT and high < _LIMIT:
+        if low >= -LIMIT and high < LIMIT:
             return 1
         raise NotClean
 
@@ -388,6 +140,8 @@ class Planner:
     def home(self, tensor: Tensor) -> Layout:
         """The layout in which a tensor is best written: that of its first reader with products."""
         for layer, number in self.readers.get(self.find(tensor.name), []):
+            if rounds_products(layer, self.ranges.layers[layer.name]):
+                return rounded.INT32
             try:
                 if isinstance(layer, Dense):
                     return self.dense_input(layer)
@@ -455,7 +209,7 @@ class Planner:
 
     # -- kernels -------------------------------------------------------------------------------------------------
 
-    def kernel(self, title: str, arguments: str, write: _Writer, *values: int) -> None:
+    def kernel(self, title: str, arguments: str, write: Writer, *values: int) -> None:
         """Add a kernel, unless an equal one is there, and its call."""
         body = f"({arguments}):\n" + "\n".join(write.lines)
         if body not in self.functions:
@@ -507,7 +261,7 @@ class Planner:
             raise NotClean
         accum = layer.accum_type
         value = Value(proof.accumulator.lowest, proof.accumulator.highest, accum.fraction)
-        if value.low < -_LIMIT or value.high >= _LIMIT or accum.fraction < fraction:
+        if value.low < -LIMIT or value.high >= LIMIT or accum.fraction < fraction:
             raise NotClean
         if accum.fraction > fraction:
             value.steps.append(Left(accum.fraction - fraction))
@@ -516,6 +270,8 @@ class Planner:
         return value
 
     def dense(self, layer: Dense) -> None:
+        if rounds_products(layer, self.ranges.layers[layer.name]):
+            return rounded.dense(self, layer)
         x, fraction = layer.inputs[0], layer.inputs[0].type.fraction + layer.weight_type.fraction
         source = self.dense_input(layer)
         value = self.sum_of(layer, fraction)
@@ -541,7 +297,7 @@ class Planner:
         start = bias + source.zero * weight.sum(axis=0) + ending.fold
         words = self.constant(_packed(weight.T, source.pack))
         starts = self.constant(start)
-        k_in, write = layer.n_in // source.pack, _Writer(self.features)
+        k_in, write = layer.n_in // source.pack, Writer(self.features)
         accs = [f"a{s}" for s in range(pack)]
         steps = positions // pack if by_row else positions
         write(1, f"for t in range({steps}):")
@@ -579,13 +335,31 @@ class Planner:
         self.kernel("dense", "V, C, x, y, w, b", write, first, where, words, starts)
         self._note(layer, source)
 
+    @staticmethod
+    def einsum_indices(layer: Einsum) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Flat indices of both inputs, (inplace, free, contract), and of the output, (inplace, free0, free1)."""
+        a, b = layer.inputs
+        index_y = np.empty(layer.output.size, np.int64)
+        outer = np.arange(layer.output.size).reshape(layer.out_shape_interpreted).transpose(layer.out_transpose)
+        index_y[outer.ravel()] = np.arange(layer.output.size)
+        return (
+            np.arange(a.size).reshape(a.shape).transpose(layer.transpose0).reshape(layer.inplace, layer.free0, -1),
+            np.arange(b.size).reshape(b.shape).transpose(layer.transpose1).reshape(layer.inplace, layer.free1, -1),
+            index_y.reshape(layer.inplace, layer.free0, layer.free1),
+        )
+
+    @staticmethod
+    def formula(vectors: NDArray[np.int64]) -> Callable[..., str]:
+        """The formula of vector numbers (i, j, k) -> number, which must be linear."""
+        return _affine(vectors)
+
     def einsum_inputs(self, layer: Einsum) -> tuple[tuple[Layout, Layout], bool]:
         """The layouts of both inputs, packed along the contracted axis, and whether their roles are exchanged.
 
         Of two byte operands one is unsigned and one signed; the second is the signed one unless roles are exchanged.
         """
         a, b = layer.inputs
-        index_a, index_b = _einsum_indices(layer)
+        index_a, index_b, _ = self.einsum_indices(layer)
         strides = [int(i[0, 0, 1] - i[0, 0, 0]) if layer.contract > 1 else 1 for i in (index_a, index_b)]
         for pack in (4, 2):
             if layer.contract % pack:
@@ -602,17 +376,13 @@ class Planner:
         return (self.layout(a, 1), self.layout(b, 1)), False
 
     def einsum(self, layer: Einsum) -> None:
-        if layer.product_type is not None:
-            raise NotClean
+        if rounds_products(layer, self.ranges.layers[layer.name]):
+            return rounded.einsum(self, layer)
         a, b = layer.inputs
         (la, lb), swap = self.einsum_inputs(layer)
         value = self.sum_of(layer, a.type.fraction + b.type.fraction)
         y = self.chain(layer, value)
-        index_a, index_b = _einsum_indices(layer)
-        index_y = np.empty(layer.output.size, np.int64)
-        outer = np.arange(layer.output.size).reshape(layer.out_shape_interpreted).transpose(layer.out_transpose)
-        index_y[outer.ravel()] = np.arange(layer.output.size)
-        index_y = index_y.reshape(layer.inplace, layer.free0, layer.free1)
+        index_a, index_b, index_y = self.einsum_indices(layer)
         target = self.home(y)
         if not _aligned(index_y, target, target.pack):
             target = self.layout(y, 4)
@@ -624,7 +394,7 @@ class Planner:
             for layout, index in ((la, index_a), (lb, index_b), (target, index_y))
         )
         ending = Ending.of(value, target)
-        write = _Writer(self.features)
+        write = Writer(self.features)
         accs = [f"s{k}" for k in range(target.pack)]
         # (unsigned + zero) * signed: the zero's share is summed once for each row of the signed operand
         zero = (lb if swap else la).zero if pack == 4 else 0
@@ -677,7 +447,7 @@ class Planner:
         else:
             whole = self.interval(layer.inputs[0])
             value = Value(whole.lowest, whole.highest, fraction)
-        value._check()
+        value.check()
         if isinstance(layer, Relu):
             value.relu()
         y = self.chain(layer, value)
@@ -691,7 +461,7 @@ class Planner:
         fold = ending.fold + sum(
             sign * (layout.zero << left) for sign, layout, left in zip(signs, sources, lefts, strict=False)
         )
-        write = _Writer(self.features)
+        write = Writer(self.features)
         write(1, f"for g in range({y.size // group}):")
         names = [f"x{i}" for i in range(len(sources))]
         for name, layout in zip(names, sources, strict=True):
@@ -705,7 +475,7 @@ class Planner:
 
     def _picked(
         self,
-        write: _Writer,
+        write: Writer,
         names: list[str],
         sources: list[Layout],
         lefts: list[int],
@@ -745,7 +515,7 @@ class Planner:
         accumulator = self.ranges.layers[layer.name].accumulator
         assert accumulator is not None
         value = Value(accumulator.lowest, accumulator.highest, fraction)
-        value._check()
+        value.check()
         y = self.chain(layer, value)
         target = self.flat_home(y)
         group = max(source.pack, target.pack)
@@ -754,7 +524,7 @@ class Planner:
         ending = Ending.of(value, target)
         scales = self.constant(scale)
         starts = self.constant(bias.astype(object) + source.zero * scale.astype(object) + ending.fold)
-        write = _Writer(self.features)
+        write = Writer(self.features)
         write(1, f"for t in range({y.size // layer.n_filt}):", f"    for g in range({layer.n_filt // group}):")
         row = f"(t * {layer.n_filt // group} + g)"
         n, pack = group // source.pack, target.pack
@@ -786,7 +556,7 @@ class Planner:
         if channels % group:
             raise NotClean
         ending = Ending.of(value, target)
-        write = _Writer(self.features)
+        write = Writer(self.features)
         n, pack = group // source.pack, target.pack
         accs = [f"s{f}" for f in range(group)]
         write(1, f"for g in range({channels // group}):")
@@ -806,6 +576,8 @@ class Planner:
         """Softmax along the last axis; the exponential of every possible argument is tabulated."""
         proof = self.ranges.layers[layer.name]
         known = proof.intermediates
+        if layer.variant == "direct":
+            return rounded.softmax(self, layer)
         tabled = layer.subtracts or layer.variant == "latency"
         if not tabled or layer.n_inner != 1 or proof.wraps or known is None:
             raise NotClean
@@ -831,19 +603,19 @@ class Planner:
             layer.exp_table[top_bits(cast, index_type, layer.exp_table.size)], layer.exp_table_type.fraction
         )
         total = Value(proof.accumulator.lowest, proof.accumulator.highest, accum.fraction)
-        total._check()
+        total.check()
         total.cast(inv_inp)
         inverse = known["inverse"]
         product = known["product"]
         value = Value(product.lowest, product.highest, accum.fraction + layer.inv_table_type.fraction)
-        value._check()
+        value.check()
         y = self.chain(layer, value)
         target = self.flat_home(y)
         if size % target.pack:
             target = self.layout(y, 1)
         ending = Ending.of(value, target)
         small = int(exps.max()) < 2**15 and inverse.lowest >= 0 and inverse.highest < 2**15
-        write = _Writer(self.features)
+        write = Writer(self.features)
         write(1, f"for r in range({layer.n_outer}):")
         n = size // source.pack
         write(2, *(f"x{k} = load(V, x + r * {n} + {k})" for k in range(n)))
@@ -878,7 +650,7 @@ class Planner:
         self.kernel("softmax", "V, C, x, y, exp_table, inv_table", write, first, where, exp_at, inv_at)
         self._note(layer, source)
 
-    def _byte_exponentials(self, write: _Writer, n: int, exps: NDArray[np.int64]) -> bool:
+    def _byte_exponentials(self, write: Writer, n: int, exps: NDArray[np.int64]) -> bool:
         """e<k>_0 and e<k>_1: pairs of exponentials of features (4k, 4k+2) and (4k+1, 4k+3)."""
         write(2, "top = x0", *(f"top = umax8(top, x{k})" for k in range(1, n)))
         write(
@@ -896,7 +668,7 @@ class Planner:
             )
         return True
 
-    def _wide_exponentials(self, write: _Writer, layer: Softmax, source: Layout, n: int, first: int) -> None:
+    def _wide_exponentials(self, write: Writer, layer: Softmax, source: Layout, n: int, first: int) -> None:
         """e<f>: the exponential of feature f, one int32 a lane."""
         size = layer.n_slice
         for f in range(size):
@@ -911,7 +683,7 @@ class Planner:
             write(2, *(f"e{f} = gather(C, exp_table, sub(d{f}, const({first})))" for f in range(size)))
 
     def _inverse(
-        self, write: _Writer, size: int, pairs: bool, total: Value, inv_inp: FixedPoint, layer: Softmax
+        self, write: Writer, size: int, pairs: bool, total: Value, inv_inp: FixedPoint, layer: Softmax
     ) -> None:
         """`inverse`: the table's entry for the sum; `upper`: the same in the upper half of a lane."""
         flat = Ending(tuple(total.steps), 0, False, Layout(1))
@@ -930,9 +702,13 @@ class Planner:
 
     def _note(self, layer: Layer, source: Layout) -> None:
         kind = {4: "bytes", 2: "int16 pairs", 1: "int32"}[source.pack]
-        self.arithmetic[layer.name] = f"{kind}, sums in int32" if not isinstance(layer, Softmax) else f"{kind}, tables"
+        self.finished(f"{kind}, tables" if isinstance(layer, Softmax) else f"{kind}, sums in int32")
+
+    def finished(self, arithmetic: str) -> None:
+        """The layer of the last `chain` is done, and what follows it in registers."""
+        self.arithmetic[self._finished[0]] = arithmetic
         for name in self._finished[1:]:
-            self.arithmetic[name] = f"in {layer.name}"
+            self.arithmetic[name] = f"in {self._finished[0]}"
         self.done.update(self._finished)
 
     # -- the whole -----------------------------------------------------------------------------------------------
@@ -996,10 +772,10 @@ class Planner:
             "",
             "from l1emu.emulator import kernels as exact",
             "from l1emu.emulator.cache import compiled",
-            "from l1emu.emulator.layouts import convert, from_raw, from_rows, to_out, to_rows",
+            "from l1emu.emulator.layouts import bit_length, convert, from_raw, from_rows, to_out, to_rows",
             "from l1emu.emulator.simd import (",
-            "    add, and_, broadcast, clear_tie, const, dot8, gather, load, lookup8, mul, or_,",
-            f"    pack16, {pack8}, shl, smax, smin, sra, srl, store, sub, sub8, umax8, xor,",
+            "    add, add16, and_, broadcast, clear_tie, const, dot8, gather, highest, load, lookup8, mul, mulhi16,",
+            f"    mullo16, or_, pack16, {pack8}, shift_left, shl, smax, smin, sra, srl, store, sub, sub8, umax8, xor,",
             ")",
             f"from l1emu.emulator.simd import {dot16[self.features.dot16]} as dot16",
             "",
@@ -1056,15 +832,6 @@ def _byte_planes(values: NDArray[np.int64]) -> NDArray:
     padded[: values.size] = values[:256]
     planes = np.concatenate([padded & 255, padded >> 8]).astype(np.uint8)
     return planes.view(np.int32).astype(np.int64)
-
-
-def _einsum_indices(layer: Einsum) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Flat indices of both inputs, (inplace, free, contract)."""
-    a, b = layer.inputs
-    return (
-        np.arange(a.size).reshape(a.shape).transpose(layer.transpose0).reshape(layer.inplace, layer.free0, -1),
-        np.arange(b.size).reshape(b.shape).transpose(layer.transpose1).reshape(layer.inplace, layer.free1, -1),
-    )
 
 
 def _aligned(index: NDArray[np.int64], layout: Layout, pack: int) -> bool:

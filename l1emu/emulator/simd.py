@@ -21,6 +21,8 @@ from numba.extending import intrinsic, models, register_model
 
 LANES = 16  # jets in a vector
 
+llvmlite.binding.initialize_native_asmparser()  # for the one instruction that is written as such
+
 _I8, _I16, _I32 = ir.IntType(8), ir.IntType(16), ir.IntType(32)
 _V8, _V16, _V32 = ir.VectorType(_I8, 64), ir.VectorType(_I16, 32), ir.VectorType(_I32, LANES)
 
@@ -211,9 +213,49 @@ def _shift(operation: str) -> Any:
 add, sub, mul = _binary("add"), _binary("sub"), _binary("mul")
 and_, or_, xor = _binary("and_"), _binary("or_"), _binary("xor")
 sub8 = _binary("sub", _V8)
+add16, mullo16 = _binary("add", _V16), _binary("mul", _V16)
 shl, sra, srl = _shift("shl"), _shift("ashr"), _shift("lshr")
 smin, smax = (_call(f"llvm.{name}.v16i32", [_V32, _V32], _V32) for name in ("smin", "smax"))
 umax8 = _call("llvm.umax.v64i8", [_V8, _V8], _V8)
+
+
+@intrinsic
+def shift_left(typing: Any, value: Any, bits: Any) -> Any:
+    """Every lane shifted left by the same number of bits, below 32."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        number = builder.trunc(args[1], _I32) if args[1].type.width > 32 else args[1]
+        first = builder.insert_element(ir.Constant(_V32, ir.Undefined), number, ir.Constant(_I32, 0))
+        shift = builder.shuffle_vector(first, ir.Constant(_V32, ir.Undefined), _constant(_V32, 0))
+        return builder.shl(args[0], shift)
+
+    return vector(vector, types.intp), code
+
+
+@intrinsic
+def highest(typing: Any, value: Any) -> Any:
+    """The largest lane."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(_I32, [_V32]), "llvm.vector.reduce.smax.v16i32"
+        )
+        return builder.sext(builder.call(function, [args[0]]), ir.IntType(64))
+
+    return types.int64(vector), code
+
+
+@intrinsic
+def mulhi16(typing: Any, a: Any, b: Any) -> Any:
+    """The upper halves of the products of int16 pairs: floor(a b / 2**16), two a lane."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        wide = ir.VectorType(_I32, 32)
+        x, y = (builder.sext(builder.bitcast(arg, _V16), wide) for arg in args)
+        high = builder.lshr(builder.mul(x, y), _constant(wide, 16))
+        return builder.bitcast(builder.trunc(high, _V16), _V32)
+
+    return vector(vector, vector), code
 
 
 @intrinsic(prefer_literal=True)
@@ -233,7 +275,17 @@ def clear_tie(typing: Any, rounded: Any, biased: Any, bits: Any) -> Any:
 # LLVM 22 gave these intrinsics the types of what they multiply; before, all was int32.
 _TYPED = llvmlite.binding.llvm_version_info[0] >= 22
 dot8 = _call("llvm.x86.avx512.vpdpbusd.512", [_V32, _V8, _V8] if _TYPED else [_V32] * 3, _V32)
-dot16_vnni = _call("llvm.x86.avx512.vpdpwssd.512", [_V32, _V16, _V16] if _TYPED else [_V32] * 3, _V32)
+
+
+@intrinsic
+def dot16_vnni(typing: Any, acc: Any, a: Any, b: Any) -> Any:
+    """acc + a_0 b_0 + a_1 b_1 of int16 pairs in one instruction: LLVM would split the intrinsic's chains in two."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(_V32, [_V32, _V32, _V32])
+        return builder.call(ir.InlineAsm(kind, "vpdpwssd $3, $2, $0", "=v,0,v,v"), list(args))
+
+    return vector(vector, vector, vector), code
 
 
 def _dot16(pieces: int, name: str | None) -> Any:
