@@ -1,0 +1,104 @@
+"""The table of hls4ml projects: read or refused and why, identical with their own C++ or not.
+
+    python benchmarks/projects.py FOLDER... [--jets N] [--no-build] [--json]
+
+Every hls4ml project below the FOLDERs is read; what reads is compared with its C++ (g++), layer by layer, on made-up
+inputs. With --no-build nothing is compiled and the table tells what reads. Exit code 1 if a project differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+import l1emu
+from l1emu.errors import L1emuError
+from l1emu.progress import progress
+
+
+@dataclass(frozen=True)
+class Row:
+    """One project: `outcome` is read, refused, identical, differing or not compiled; `detail` says why, or how much."""
+
+    project: str
+    outcome: str
+    detail: str
+    layers: int = 0
+    values: int = 0
+
+
+def projects(folders: list[Path]) -> list[Path]:
+    """The project folders below `folders`, each with firmware/parameters.h and firmware/defines.h."""
+    found = {header.parents[1] for folder in folders for header in folder.rglob("firmware/parameters.h")}
+    return sorted(path for path in found if (path / "firmware" / "defines.h").is_file())
+
+
+def check(project: Path, jets: int, *, build: bool) -> Row:
+    """Read one project and compare it with its C++."""
+    try:
+        firmware = l1emu.Firmware.read(project)
+    except L1emuError as error:
+        return Row(str(project), "refused", _reason(error, project))
+    layers = len(firmware.layers)
+    if not build:
+        return Row(str(project), "read", "", layers)
+    try:
+        found = l1emu.verify(project, jets=jets, firmware=firmware, optimization="-O0")
+    except L1emuError as error:
+        outcome = "not compiled" if "compile" in error.message else "refused"
+        return Row(str(project), outcome, _reason(error, project), layers)
+    return Row(str(project), "identical" if found.identical else "differing", str(found), layers, found.values)
+
+
+def _reason(error: L1emuError, project: Path) -> str:
+    """The error without the project's own folder, so that equal reasons read the same."""
+    return str(error).replace(f"{project}/", "")
+
+
+def table(rows: list[Row]) -> Table:
+    """The projects for people; those of one folder with one outcome and detail on one line."""
+    drawn = Table(title=", ".join(f"{n} {outcome}" for outcome, n in Counter(r.outcome for r in rows).most_common()))
+    for column in ("projects", "outcome", "detail"):
+        drawn.add_column(column, overflow="fold")
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for row in rows:
+        path = Path(row.project)
+        groups.setdefault((str(path.parent), row.outcome, row.detail), []).append(path.name)
+    for (parent, outcome, detail), names in groups.items():
+        shown = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+        drawn.add_row(f"{parent}/{shown}", outcome, detail)
+    return drawn
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="where to look for projects")
+    parser.add_argument("--jets", type=int, default=100, help="made-up jets to compare")
+    parser.add_argument("--no-build", action="store_true", help="only read")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    options = parser.parse_args()
+    paths = projects(options.folders)
+    if not paths:
+        sys.exit(f"benchmark: no hls4ml project below {', '.join(map(str, options.folders))}")
+    rows = []
+    with progress("projects", len(paths)) as advance:
+        for path in paths:
+            rows.append(check(path, options.jets, build=not options.no_build))
+            advance(1)
+    if options.json:
+        print(json.dumps([asdict(row) for row in rows], indent=2))
+    else:
+        Console().print(table(rows))
+    if any(row.outcome == "differing" for row in rows):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""The table of projects that `benchmarks/projects.py` prints."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from handmade_projects import every_kind
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "projects.py"
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, SCRIPT, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_reads_and_refuses_with_reasons(tmp_path: Path) -> None:
+    every_kind(tmp_path / "good", 1)
+    bad = every_kind(tmp_path / "bad", 1)
+    top = bad / "firmware" / "parameters.h"
+    top.write_text(top.read_text().replace("n_in", "n_inn", 1))
+    done = run(tmp_path, "--no-build", "--json")
+    rows = {Path(row["project"]).name: row for row in json.loads(done.stdout)}
+    assert done.returncode == 0 and set(rows) == {"good", "bad"}
+    assert rows["good"]["outcome"] == "read" and rows["good"]["layers"] > 5
+    assert rows["bad"]["outcome"] == "refused" and rows["bad"]["detail"].startswith("firmware/")
+    text = run(tmp_path, "--no-build").stdout
+    assert "1 read" in text and "1 refused" in text
+
+
+def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
+    done = run(tmp_path)
+    assert done.returncode == 1 and "no hls4ml project below" in done.stderr
