@@ -29,6 +29,7 @@ from l1emu.layers import (
     Einsum,
     GlobalPooling1D,
     Layer,
+    LayerNormalization,
     Linear,
     Merge,
     Relu,
@@ -572,6 +573,10 @@ class Planner:
         self.kernel("pool", "V, C, x, y", write, first, where)
         self._note(layer, source)
 
+    def layer_norm(self, layer: LayerNormalization) -> None:
+        """That of the attention forks alone."""
+        rounded.layer_norm(self, layer)
+
     def softmax(self, layer: Softmax) -> None:
         """Softmax along the last axis; the exponential of every possible argument is tabulated."""
         proof = self.ranges.layers[layer.name]
@@ -724,6 +729,7 @@ class Planner:
             BatchNormalization: self.batchnorm,
             GlobalPooling1D: self.pool,
             Softmax: self.softmax,
+            LayerNormalization: self.layer_norm,
         }
         for layer in self.firmware.layers:
             if layer.name in self.done:

@@ -13,17 +13,18 @@ Such sums cannot be left to a dot product, which rounds nothing. Products rounde
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.emulator.codes import rounding_of
-from l1emu.emulator.packing import Ending, Layout, Left, NotClean, Round, Value, Writer
+from l1emu.emulator.packing import Ending, Layout, Left, NotClean, Round, Step, Value, Writer
 from l1emu.emulator.ranges import Interval, LayerRange, Sum
 from l1emu.emulator.simd import LANES
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
-from l1emu.layers import Dense, Einsum, Layer, Softmax
+from l1emu.layers import Dense, Einsum, Layer, LayerNormalization, Softmax
 
 if TYPE_CHECKING:
     from l1emu.emulator.packed import Planner
@@ -89,12 +90,10 @@ def dense(planner: Planner, layer: Dense) -> None:
         whole = Value(value.low << lost, value.high << lost, accum.fraction + lost)
         try:
             whole.check()
+            whole = replace(value, steps=[Round(lost, Rounding.TRN)])
         except NotClean:
-            pass
-        else:
-            whole.steps.append(Round(lost, Rounding.TRN))
-            whole.low, whole.high, whole.fraction = value.low, value.high, value.fraction
-            return _dense_of_words(planner, layer, whole, spread, lost, layer.weight.T.astype(object) << scale)
+            whole = _low_bits(accum.fraction + lost, layer.output.type)
+        return _dense_of_words(planner, layer, whole, spread, lost, layer.weight.T.astype(object) << scale)
     if spread + widest > 31:
         raise NotClean
     return _dense_of_products(planner, layer, value, shift)
@@ -304,6 +303,17 @@ def _pair(write: Writer, indent: int, tensor: str, at: Formula, row: str, n: int
     write(indent, f"word = pack16(shift_left(u, {left}), shift_left(v, {left}))")
 
 
+def _low_bits(fraction: int, type_: FixedPoint) -> Value:
+    """A value at `fraction` of which 32 bits hold only the lower part, all that a wrapping type keeps."""
+    drop = fraction - type_.fraction
+    room = 32 - drop - type_.width
+    plain = type_.signed and rounding_of(type_) == Rounding.TRN and type_.overflow == Overflow.WRAP
+    if drop < 1 or room < 0 or not plain:
+        raise NotClean
+    steps: list[Step] = [Left(room)] if room else []
+    return Value(type_.low, type_.high, type_.fraction, [*steps, Round(32 - type_.width, Rounding.TRN)])
+
+
 def softmax(planner: Planner, layer: Softmax) -> None:
     """The direct softmax: indices into the tables by shifts, the tables gathered."""
     proof, x, out = planner.ranges.layers[layer.name], layer.inputs[0], layer.output.type
@@ -311,36 +321,27 @@ def softmax(planner: Planner, layer: Softmax) -> None:
     assert known is not None and proof.accumulator is not None
     accum, size = layer.accum_type, layer.n_slice
     steps, inv_steps = layer.exp_steps, layer.inv_steps
-    if (
-        layer.n_inner != 1
-        or proof.wraps
-        or proof.sum != Sum.ANY_ORDER
-        or steps & (steps - 1)
-        or inv_steps & (inv_steps - 1)
-    ):
+    if layer.n_inner != 1 or proof.sum == Sum.STEP or steps & (steps - 1) or inv_steps & (inv_steps - 1):
         raise NotClean
     down = x.type.fraction - (steps.bit_length() - 1)
     inv_down = accum.fraction - (inv_steps.bit_length() - 1)
-    left = accum.fraction - layer.exp_table_type.fraction
+    left = accum.fraction - layer.exp_table_type.fraction  # each exponential is shifted to the accumulator's step
     positive = known["exp"].lowest >= 0 and known["inverse"].lowest >= 0
-    if not 0 <= down < 31 or not 0 <= inv_down < 31 or left < 0 or not positive:
+    if not 0 <= down < 31 or not 0 <= inv_down < 31 or not positive or magnitude(planner.interval(x)) > 30:
         raise NotClean
-    if max(proof.accumulator.highest, known["exp"].highest << left, known["inverse"].highest) >= 2**31:
+    if left < 0 and rounding_of(accum) != Rounding.TRN:
         raise NotClean
-    if magnitude(planner.interval(x)) > 30:
+    if proof.wraps and (accum.overflow != Overflow.WRAP or not accum.signed or accum.width > 32):
+        raise NotClean
+    most = max(known["exp"].highest << max(left, 0), known["inverse"].highest)
+    if most >= 2**31 or (not proof.wraps and proof.accumulator.highest >= 2**31):
         raise NotClean
     fraction = layer.exp_table_type.fraction + layer.inv_table_type.fraction
     if known["product"].highest < 2**30:
         value = Value(known["product"].lowest, known["product"].highest, fraction)
-        y = planner.chain(layer, value)
-    else:  # of the product only the bits that the result keeps are needed
-        drop = fraction - out.fraction
-        room = 32 - drop - out.width
-        if drop < 1 or room < 0 or not out.signed or rounding_of(out) != Rounding.TRN or out.overflow != Overflow.WRAP:
-            raise NotClean
-        value = Value(out.low, out.high, out.fraction, [Left(room)] if room else [])
-        value.steps.append(Round(32 - out.width, Rounding.TRN))
-        y = planner.chain(layer, value)
+    else:
+        value = _low_bits(fraction, out)
+    y = planner.chain(layer, value)
     ending = Ending.of(value, INT32)
     write = Writer(planner.features)
     offset = layer.exp_range * steps
@@ -349,9 +350,13 @@ def softmax(planner: Planner, layer: Softmax) -> None:
     if down:
         write(3, f"v = sra(add(v, and_(sra(v, 31), const({(1 << down) - 1}))), {down})")
     write(3, f"v = smin(smax(add(v, const({offset})), const(0)), const({layer.exp_table.size - 1}))")
-    write(3, "e = gather(C, exp_table, v)", "total = add(total, e)", "store(V, scratch + f, e)")
-    index = f"sra(total, {inv_down - left})" if inv_down >= left else f"shl(total, {left - inv_down})"
-    write(2, f"inverse = gather(C, inv_table, smin({index}, const({layer.inv_table.size - 1})))")
+    term = "e" if left == 0 else f"shl(e, {left})" if left > 0 else f"sra(e, {-left})"
+    write(3, "e = gather(C, exp_table, v)", f"total = add(total, {term})", "store(V, scratch + f, e)")
+    if proof.wraps and accum.width < 32:
+        write(2, f"total = sra(shl(total, {32 - accum.width}), {32 - accum.width})")
+    # a wrapped sum may be negative: its index is 0, rounded down or toward zero
+    write(2, f"v = smin(smax(sra(total, {inv_down}), const(0)), const({layer.inv_table.size - 1}))")
+    write(2, "inverse = gather(C, inv_table, v)")
     write(2, f"for f in range({size}):", "    p = mul(load(V, scratch + f), inverse)")
     if ending.fold:
         write(3, f"p = add(p, const({ending.fold}))")
@@ -362,4 +367,51 @@ def softmax(planner: Planner, layer: Softmax) -> None:
     planner.vectors += size
     arguments = "V, C, x, y, exp_table, inv_table, scratch"
     planner.kernel("direct_softmax", arguments, write, first, where, exp_at, inv_at, scratch)
+    planner.finished("int32, tables")
+
+
+def layer_norm(planner: Planner, layer: LayerNormalization) -> None:
+    """The layer normalization of the forks, without a mean: every step truncates and wraps to the data's type."""
+    x, kind, out = layer.inputs[0], layer.accum_type, layer.output.type
+    size, width, fraction = len(layer.table), kind.width, kind.fraction
+    room = 32 - width - fraction  # a product shifted left by this is rounded and wrapped by one shift to the right
+    plain = kind.signed and rounding_of(kind) == Rounding.TRN and kind.overflow == Overflow.WRAP
+    powers = not (size & (size - 1) or layer.divisor & (layer.divisor - 1))
+    if layer.centred or x.type != kind or not plain or not powers or room < 0 or fraction < 1:
+        raise NotClean
+    down = fraction + layer.divisor.bit_length() - size.bit_length() - layer.range_power2
+    drop = fraction + layer.table_type.fraction + layer.scale_type.fraction - out.fraction
+    up = out.fraction - layer.bias_type.fraction
+    root, scale = (int(np.abs(values).max()).bit_length() for values in (layer.table, layer.scale))
+    # number * root * scale has more than 32 bits: the lower `cut` bits of number * root are multiplied by themselves
+    cut = max(width - 1 + root + scale - 30, 0)
+    if not 0 <= down < 32 or up < 0 or width + root > 32 or cut + scale > 30 or not cut <= drop < cut + 32:
+        raise NotClean
+    bias = layer.bias.astype(object) << up
+    most = (1 << max(width - 1 + root + scale - drop, 0)) + int(np.abs(bias).max())
+    value = Value(-most, most, out.fraction)
+    value.check()
+    y = planner.chain(layer, value)
+    ending = Ending.of(value, INT32)
+    scales, biases = planner.constant(layer.scale), planner.constant(bias + ending.fold)
+    table = planner.constant(layer.table)
+    write = Writer(planner.features)
+    to_type = f"sra({{}}, {32 - width})"
+    write(1, f"for t in range({layer.positions}):", "    total = const(0)", f"    for k in range({layer.dim}):")
+    write(3, f"v = load(V, x + t * {layer.dim} + k)")
+    write(3, f"total = add(total, {to_type.format(f'mul(shl(v, {room}), v)')})")
+    write(2, f"total = {to_type.format(f'shl(total, {32 - width})')}")
+    write(2, f"total = {to_type.format(f'shl(mul(total, const({layer.inverse_dim})), {room})')}")
+    # a wrapped variance may be negative: its index is 0, rounded down or toward zero
+    write(2, f"root = gather(C, table, smin(smax(sra(total, {down}), const(0)), const({size - 1})))")
+    write(2, f"for k in range({layer.dim}):", f"    u = mul(load(V, x + t * {layer.dim} + k), root)")
+    write(3, "s = broadcast(C, w + k)")
+    if cut:
+        write(3, f"p = add(mul(sra(u, {cut}), s), sra(mul(and_(u, const({(1 << cut) - 1})), s), {cut}))")
+    else:
+        write(3, "p = mul(u, s)")
+    write(3, f"p = add(sra(p, {drop - cut}), broadcast(C, b + k))")
+    write(3, f"store(V, y + t * {layer.dim} + k, {write.finish(3, ['p'], ending)})")
+    first, where = planner.read(x, INT32), planner.place(y, INT32)
+    planner.kernel("root_norm", "V, C, x, y, w, b, table", write, first, where, scales, biases, table)
     planner.finished("int32, tables")
