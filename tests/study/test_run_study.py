@@ -28,7 +28,7 @@ from l1emu.files import sha256_file
 from l1emu.firmware import Firmware
 from l1emu.firmware.reference import run as reference
 from l1emu.study import Results, read_study, run_study
-from l1emu.study.run import crossing_source, load_emulator, measure
+from l1emu.study.run import check_budget, crossing_source, load_emulator, measure
 from l1emu.study.tagging import SCORES
 
 POINT = {"seed", "threshold", "rate_khz", "rate_khz_error", "efficiency", "efficiency_low", "efficiency_high"}
@@ -285,6 +285,17 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert len(done.stderr.splitlines()) == 1
     assert message in done.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["study"]
+
+
+def test_a_study_can_estimate_its_own_tagger(toy: Path, tmp_path: Path) -> None:
+    wanted = {"part": "xcvu13p-flga2577-2-e", "reuse": 2}
+    latency = {"budget": "budgets/cms-phase2.yaml", "estimate": wanted}
+    timing = check_budget(read_study(changed(toy, tmp_path / "study", {"latency": latency}))).timing
+    assert timing.kind == "estimated"
+    assert timing.status == "unverified"
+    assert timing.band_cycles is not None
+    assert timing.band_cycles[0] <= timing.latency_cycles <= timing.band_cycles[1]
+    assert "reuse 2" in timing.origin
 
 
 def test_a_report_without_latency_and_a_budget_that_is_too_long(toy: Path, tmp_path: Path, l1emu: Call) -> None:
