@@ -68,7 +68,7 @@ class Estimate:
             "available": target.part.resources,
             "origin": "estimate",
             "source": self.design.origin,
-            "bands": {name: list(self.band(name)) for name in ("latency_cycles", "interval_cycles", *RESOURCES)},
+            "bands": {name: list(self.band(name)) for name in ("latency_cycles", "interval_cycles", *self.resources)},
             "layers": [
                 {
                     "name": block.name,
