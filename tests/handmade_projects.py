@@ -333,6 +333,20 @@ class ProjectMaker:
         self.config(f"config_{name}", "pooling1d_config", lines)
         return self.call("global_pooling1d_cl", [source], output, f"config_{name}")
 
+    def padding(self, name: str, source: str, left: int, right: int) -> str:
+        """Zeros before and after a sequence."""
+        n, channels = self.shapes[source]
+        output = self._variable(f"{name}_out", (n + left + right, channels), self.type())
+        lines = [
+            f"static const unsigned in_width = {n}",
+            f"static const unsigned n_chan = {channels}",
+            f"static const unsigned out_width = {n + left + right}",
+            f"static const unsigned pad_left = {left}",
+            f"static const unsigned pad_right = {right}",
+        ]
+        self.config(f"config_{name}", "padding1d_config", lines)
+        return self.call("zeropad1d_cl", [source], output, f"config_{name}")
+
     def write(self) -> Path:
         """Write the project and return its folder."""
         templates = hls4ml_templates()
@@ -343,8 +357,8 @@ class ProjectMaker:
         if self.backend == "vitis":
             shutil.copytree(templates / "vitis" / "nnet_utils", firmware / "nnet_utils", dirs_exist_ok=True)
         (self.folder / "project.tcl").write_text(f'set backend "{self.backend}"\n')
-        headers = ("activation", "batchnorm", "conv1d", "dense", "einsum", "layernorm", "merge", "pooling", "transpose")
-        includes = "".join(f'#include "nnet_utils/nnet_{h}.h"\n' for h in headers)
+        headers = ("activation", "batchnorm", "conv1d", "dense", "einsum", "layernorm", "merge", "padding", "pooling")
+        includes = "".join(f'#include "nnet_utils/nnet_{h}.h"\n' for h in (*headers, "transpose"))
         for name, text in self._weights.items():
             count = text.count(",") + 1
             (firmware / "weights" / f"{name}.txt").write_text(text)
@@ -397,6 +411,7 @@ def every_kind(folder: Path, seed: int, backend: str = "vivado") -> Path:
     make.elementwise("as_int", "linear", wide, kind=FixedPoint.parse("ap_int<7>"))
     mean = make.pool("mean", ln, "Average")
     make.pool("largest", ln, "Max")
+    make.padding("padded", ln, 2, 1)
     make.dense("slow", mean, 5, reuse=3)
     out = make.dense("head", mean, 3)
     make.output("sm_stable_out")

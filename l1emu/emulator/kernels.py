@@ -408,13 +408,17 @@ def merge(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
 
 @_inner
 def gather(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
-    """y[target_r] = cast(x[source_r]): concatenation and transposition."""
-    x, y, rows, source, target = code[p + 1], code[p + 2], code[p + 3], code[p + 4], code[p + 5]
+    """y[target_r] = cast(x[source_r]), or of a fixed number where the source is negative."""
+    x, y, rows, source, target, fill = code[p + 1], code[p + 2], code[p + 3], code[p + 4], code[p + 5], code[p + 6]
     for row in range(rows):
         ra, rb = (x + table[source + row]) * lanes, (y + table[target + row]) * lanes
-        for j in range(lanes):
-            work[rb + j] = work[ra + j]
-        _cast(work, rb, lanes, code, p + 6)
+        if table[source + row] < 0:
+            for j in range(lanes):
+                work[rb + j] = fill
+        else:
+            for j in range(lanes):
+                work[rb + j] = work[ra + j]
+        _cast(work, rb, lanes, code, p + 7)
 
 
 @_inner

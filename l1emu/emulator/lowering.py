@@ -33,6 +33,7 @@ from l1emu.layers import (
     Concatenate,
     Dense,
     Einsum,
+    Gather,
     GlobalPooling1D,
     Layer,
     LayerNormalization,
@@ -401,10 +402,17 @@ def _(layer: Transpose, asm: Assembler, proof: LayerRange) -> None:
     _gather(layer, asm, x, source, np.arange(x.size))
 
 
-def _gather(layer: Layer, asm: Assembler, x: Tensor, source: NDArray, target: NDArray) -> None:
-    cast = asm.cast(asm.ranges.tensors[x.name], x.type.fraction, layer.output.type)
-    tables = asm.table(source), asm.table(target)
-    asm.emit(layer, kernels.OP_GATHER, asm.row[x.name], asm.row[layer.output.name], x.size, *tables, cast)
+@lower_layer.register(Gather)
+def _(layer: Gather, asm: Assembler, proof: LayerRange) -> None:
+    _gather(layer, asm, layer.inputs[0], layer.source, np.arange(layer.output.size), layer.fill)
+
+
+def _gather(layer: Layer, asm: Assembler, x: Tensor, source: NDArray, target: NDArray, fill: int = 0) -> None:
+    found = asm.ranges.tensors[x.name].join()
+    found = Interval(np.minimum(found.low, fill), np.maximum(found.high, fill)) if source.min() < 0 else found
+    cast = asm.cast(found, x.type.fraction, layer.output.type)
+    rows = asm.row[x.name], asm.row[layer.output.name], source.size
+    asm.emit(layer, kernels.OP_GATHER, *rows, asm.table(source), asm.table(target), fill, cast)
 
 
 @lower_layer.register(BatchNormalization)

@@ -33,6 +33,7 @@ from l1emu.layers import (
     Concatenate,
     Dense,
     Einsum,
+    Gather,
     GlobalPooling1D,
     Layer,
     LayerNormalization,
@@ -559,6 +560,14 @@ def layer_norm_affine(layer: LayerNormalization) -> tuple[NDArray, NDArray, int]
 @layer_range.register(Reshape)
 def _(layer: Reshape, x: Interval) -> LayerRange:
     return LayerRange(_shaped(x, layer))
+
+
+@layer_range.register(Gather)
+def _(layer: Gather, x: Interval) -> LayerRange:
+    watch = _Watch()
+    filled = x.map(lambda v: np.append(v.ravel(), layer.fill)[layer.source])
+    out, _over = watch.cast(filled, layer.inputs[0].type.fraction, layer.output.type)
+    return LayerRange(_shaped(out, layer), widest=watch.widest)
 
 
 @layer_range.register(Transpose)

@@ -61,6 +61,10 @@ class Kernels:
             if self.variant(place, name):
                 raise self._unknown(name)
 
+    def present(self, name: str) -> bool:
+        """Whether the project's headers define it."""
+        return name in self._found
+
     def variant(self, place: Place, name: str) -> str:
         """Which of the known arithmetics a definition has: a word of `l1emu.firmware.known`.
 

@@ -8,7 +8,7 @@ from l1emu.layers.einsum import Einsum
 from l1emu.layers.layernorm import LayerNormalization
 from l1emu.layers.merge import Concatenate, Merge
 from l1emu.layers.pooling import GlobalPooling1D
-from l1emu.layers.reshape import Reshape, Transpose
+from l1emu.layers.reshape import Gather, Reshape, Transpose
 from l1emu.layers.softmax import Softmax
 
 KINDS: dict[str, type[Layer]] = {
@@ -18,6 +18,7 @@ KINDS: dict[str, type[Layer]] = {
         Concatenate,
         Dense,
         Einsum,
+        Gather,
         GlobalPooling1D,
         LayerNormalization,
         Linear,
@@ -36,6 +37,7 @@ __all__ = [
     "Concatenate",
     "Dense",
     "Einsum",
+    "Gather",
     "GlobalPooling1D",
     "Layer",
     "LayerNormalization",

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from l1emu.fixedpoint import Raw
-from l1emu.layers.base import Layer
+from l1emu.layers.base import Ints, Layer
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,4 +42,37 @@ class Transpose(Layer):
         jets = len(raw[0])
         x = raw[0].reshape(jets, *self.inputs[0].shape).transpose(0, *(axis + 1 for axis in self.permutation))
         y = self.output.type.cast(x, self.inputs[0].type.fraction)
+        return y.reshape(jets, *self.output.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Gather(Layer):
+    """Numbers picked by their place, some of them several times, each assigned to the output's type.
+
+    The windows of a convolution or of a pooling, padding, and images made larger.
+
+    Attributes
+    ----------
+    source
+        For each number of the output its place in the input, both counted flat; -1 for `fill`. int64, shape
+        (output size,).
+    fill
+        What stands where the input has nothing, a raw integer of the input's type.
+    """
+
+    source: Ints
+    fill: int
+
+    kind: ClassVar[str] = "gather"
+
+    def check(self) -> None:
+        x = self.inputs[0]
+        ok = self.source.shape == (self.output.size,) and self.source.min() >= -1 and self.source.max() < x.size
+        self._require(ok, "places outside the input", (self.source.shape, int(self.source.max())))
+        self._require(x.type.low <= self.fill <= x.type.high, "the fill is outside the input's type", self.fill)
+
+    def reference(self, *raw: Raw) -> Raw:
+        jets = len(raw[0])
+        filled = np.concatenate([raw[0].reshape(jets, -1), np.full((jets, 1), self.fill, dtype=np.int64)], axis=1)
+        y = self.output.type.cast(filled[:, self.source], self.inputs[0].type.fraction)
         return y.reshape(jets, *self.output.shape)

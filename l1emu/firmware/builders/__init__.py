@@ -11,6 +11,7 @@ from l1emu.firmware.builders import (
     pooling,
     reshape,
     softmax,
+    windows,
 )
 from l1emu.firmware.builders.call import Builder, Call
 from l1emu.firmware.builders.reshape import PLUMBING
@@ -26,6 +27,7 @@ BUILDERS: dict[str, Builder] = {
     **pooling.BUILDERS,
     **reshape.BUILDERS,
     **softmax.BUILDERS,
+    **windows.BUILDERS,
 }
 
 __all__ = ["BUILDERS", "PLUMBING", "Call"]

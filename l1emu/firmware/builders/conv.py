@@ -1,15 +1,18 @@
-"""Convolutions."""
+"""Convolutions: the windows of the data, gathered, times one matrix."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import numpy as np
 
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.firmware.builders.dense import dense_kernel, matrix_product
+from l1emu.firmware.builders.windows import gathered, windows
 from l1emu.firmware.project import Config
-from l1emu.layers import Dense
+from l1emu.layers import Dense, Layer
+from l1emu.layers.base import Ints
 from l1emu.layers.dense import resource_order
 
 # Members of a convolution's config that say how its numbers are brought together, and which.
@@ -17,79 +20,165 @@ GEOMETRY = (
     "kernel_size",
     "implementation",
     "min_width",
+    "min_height",
     "pixels",
     "n_partitions",
     "n_pixels",
     "fill_buffer",
     "scale_index",
+    "scale_index_height",
+    "scale_index_width",
 )
 
 
-def pointwise_conv1d(call: Call) -> Dense:
-    """`nnet::pointwise_conv_1d_cl`, and `nnet::conv_1d_cl` with a filter of width 1."""
+@dataclass(frozen=True)
+class _Shape:
+    """Height and width of data, filter, stride and result, channels and filters; the height of a sequence is 1."""
+
+    data: tuple[int, int]
+    filter: tuple[int, int]
+    stride: tuple[int, int]
+    result: tuple[int, int]
+    channels: int
+    filters: int
+
+    @property
+    def positions(self) -> int:
+        return self.result[0] * self.result[1]
+
+    @property
+    def n_in(self) -> int:
+        return self.filter[0] * self.filter[1] * self.channels
+
+
+def convolution(call: Call) -> tuple[Layer, ...]:
+    """`nnet::conv_1d_cl`, `conv_2d_cl` and their pointwise kin."""
     call.count(2, 4)
     call.check_io()
     config = call.config
-    expected = {"pad_left": 0, "pad_right": 0, "filt_width": 1, "stride_width": 1, "dilation": 1}
-    for name, value in expected.items():
-        if config.integer(name) != value:
-            raise call.error(f"{name} is not supported here", config.integer(name), str(value))
-    positions, n_in, n_out = config.integer("in_width"), config.integer("n_chan"), config.integer("n_filt")
-    if config.integer("out_width") != positions:
-        raise call.error("input and output widths differ", (positions, config.integer("out_width")))
+    two = "_2d_" in call.function
+    shape = _shape(call, config, two)
     inner = config.nested("mult_config")
     for name in ("accum_t", "bias_t", "weight_t"):
         if inner.type(name) != config.type(name):
             raise call.error(f"mult_config has another {name}")
-    if call.stream:
-        return _streamed_pointwise(call, config, inner, positions)
-    kernel = config.template("conv_kernel").removeprefix("nnet::")
-    call.kernels.require(call.place, call.function, "cast")
     sizes = (inner.integer("n_in"), inner.integer("n_out"))
-    if sizes != (n_in, n_out) and kernel != "BatchedDenseForConv1D":  # which does not use them
-        raise call.error("mult_config has other sizes", sizes, str((n_in, n_out)))
-    order, transposed = np.arange(n_in, dtype=np.int64), False
-    if kernel == "Conv1DLatency":
-        call.kernels.require(call.place, kernel, "conv_1d_latency_cl")
-        _check_fill_buffer(call, positions, n_in)
-    elif kernel == "BatchedDenseForConv1D":
-        call.kernels.require(call.place, kernel, "pointwise_conv_1d_latency_cl")
-        if positions % config.integer("n_partitions"):
-            raise call.error("the positions are not a multiple of n_partitions", config.integer("n_partitions"))
-    elif kernel == "Conv1DResource" and n_in % config.integer("reuse_factor") == 0:
-        call.kernels.require(call.place, kernel, "conv_1d_resource_cl")
-        _check_fill_buffer(call, positions, n_in)
-        order, transposed = resource_order(n_in, config.integer("reuse_factor")), True
-    else:
-        raise call.error("this kernel is not supported", kernel)
-    config.asked.add("product")
-    layer = matrix_product(call, inner, positions, n_in, n_out, order, transposed)
+    layers = _streamed(call, config, inner, shape) if call.stream else _parallel(call, config, inner, shape, two, sizes)
     inner.finish(*SYNTHESIS, "kernel")
     config.finish(*SYNTHESIS, *GEOMETRY)
-    return layer
+    return layers
 
 
-def _streamed_pointwise(call: Call, config: Config, inner: Config, positions: int) -> Dense:
-    """`nnet::pointwise_conv_1d_cl` of a stream: a dense layer for each position, by `pointwise_mult_buffer`."""
-    if call.function != "pointwise_conv_1d_cl":
-        raise call.error("convolutions of streams are not supported yet, apart from pointwise ones")
-    call.require("pointwise_conv_1d_cl", "pointwise_mult_buffer")
-    n_in, n_out = inner.integer("n_in"), inner.integer("n_out")
-    if (n_in, n_out) != (config.integer("n_chan"), config.integer("n_filt")):
-        raise call.error("mult_config has other sizes", (n_in, n_out))
+def _shape(call: Call, config: Config, two: bool) -> _Shape:
+    """The sizes in a config, with the paddings and dilations that the windows are checked against later."""
+
+    def pair(name: str) -> tuple[int, int]:
+        return (config.integer(f"{name}_height") if two else 1, config.integer(f"{name}_width"))
+
+    for side in ("left", "right", *(("top", "bottom") if two else ())):
+        config.asked.add(f"pad_{side}")
+    for name in ("dilation_height", "dilation_width") if two else ("dilation",):
+        config.asked.add(name)
+    found = _Shape(
+        pair("in"), pair("filt"), pair("stride"), pair("out"), config.integer("n_chan"), config.integer("n_filt")
+    )
+    if call.function.startswith("pointwise") and found.filter != (1, 1):
+        raise call.error("a pointwise convolution has a filter of one position", found.filter)
+    return found
+
+
+def _parallel(
+    call: Call, config: Config, inner: Config, shape: _Shape, two: bool, sizes: tuple[int, int]
+) -> tuple[Layer, ...]:
+    """A convolution of arrays: generated code copies each window into a buffer."""
+    call.kernels.require(call.place, call.function, "cast")
+    n_in, reuse = shape.n_in, config.integer("reuse_factor")
+    kernel = _kernel_by_strategy(config) if two else config.template("conv_kernel").removeprefix("nnet::")
+    if sizes != (n_in, shape.filters) and kernel != "BatchedDenseForConv1D":  # which does not use them
+        raise call.error("mult_config has other sizes", sizes, str((n_in, shape.filters)))
+    order, transposed = np.arange(n_in, dtype=np.int64), False
+    layers: tuple[Layer, ...] = ()
+    data = None
+    if kernel == "BatchedDenseForConv1D":
+        call.kernels.require(call.place, kernel, "pointwise_conv_1d_latency_cl")
+        if shape.positions % config.integer("n_partitions"):
+            raise call.error("the positions are not a multiple of n_partitions", config.integer("n_partitions"))
+        for name, value in {"pad_left": 0, "pad_right": 0, "dilation": 1}.items():
+            if config.integer(name) != value:
+                raise call.error(f"{name} is not supported here", config.integer(name), str(value))
+        if (shape.data, shape.stride, shape.filter) != (shape.result, (1, 1), (1, 1)):
+            raise call.error("input and output widths differ", (shape.data[1], shape.result[1]))
+    else:
+        if kernel in ("Conv1DResource", "Conv2DResource") and n_in % reuse == 0:
+            order, transposed = resource_order(n_in, reuse), True
+        elif kernel not in ("Conv1DLatency", "Conv2DLatency"):
+            raise call.error(f"this kernel with reuse factor {reuse} is not supported", kernel)
+        names = [kernel] if not two else []
+        function = f"conv_{2 if two else 1}d_{'resource' if transposed else 'latency'}_cl"
+        call.kernels.require(call.place, *names, function)
+        places = _fill_buffer(call, shape)
+        layers, data = gathered(call, _data(call, shape), places, (shape.positions, n_in))
     config.asked |= {"product", "conv_kernel"}
+    dense = matrix_product(call, inner, shape.positions, n_in, shape.filters, order, transposed, data)
+    return (*layers, dense)
+
+
+def _kernel_by_strategy(config: Config) -> str:
+    latency = config.symbol("strategy") in ("latency", "distributed_arithmetic")
+    return "Conv2DLatency" if latency else "Conv2DResource"
+
+
+def _data(call: Call, shape: _Shape) -> tuple[int, ...]:
+    """The shape of a convolution's data: a sequence has no height."""
+    return (*(shape.data if "_2d_" in call.function else shape.data[1:]), shape.channels)
+
+
+def _streamed(call: Call, config: Config, inner: Config, shape: _Shape) -> tuple[Layer, ...]:
+    """A convolution of a stream, without padding: a dense layer for each window."""
+    config.asked |= {"product", "conv_kernel"}
+    n_in = shape.n_in
+    if (inner.integer("n_in"), inner.integer("n_out")) != (n_in, shape.filters):
+        raise call.error("mult_config has other sizes", (inner.integer("n_in"), inner.integer("n_out")))
+    sides = ("left", "right", "top", "bottom") if "_2d_" in call.function else ("left", "right")
+    dilations = ("dilation_height", "dilation_width") if "_2d_" in call.function else ("dilation",)
+    expected = {f"pad_{side}": 0 for side in sides} | dict.fromkeys(dilations, 1)
+    for name, value in expected.items():
+        if config.integer(name) != value:
+            raise call.error(f"{name} is not supported in streams", config.integer(name), str(value))
+    call.check_packs(shape.channels, shape.filters)
+    call.require(call.function)
+    layers: tuple[Layer, ...] = ()
+    data = None
+    if call.function.startswith("pointwise"):
+        call.require("pointwise_mult_buffer")
+        if (shape.data, shape.stride) != (shape.result, (1, 1)):
+            raise call.error("a stride of a pointwise convolution of a stream is not supported", shape.stride)
+    else:
+        if config.symbol("implementation") != "linebuffer":
+            raise call.error("this implementation is not supported", config.symbol("implementation"), "linebuffer")
+        if "_2d_" in call.function:
+            call.require("compute_output_buffer_2d", "shift_line_buffer", "kernel_shift_2d")
+            _require_where_present(call, "conv_2d_buffer_latency_cl", "conv_2d_buffer_resource_cl", "conv_2d_buffer_cl")
+        else:
+            call.require("compute_output_buffer_1d", "kernel_shift_1d")
+            _require_where_present(call, "conv_1d_buffer_cl")
+        places = windows(call, shape.data, shape.channels, shape.filter, shape.stride, shape.result)
+        layers, data = gathered(call, _data(call, shape), places, (shape.positions, n_in))
     order, transposed = dense_kernel(call, inner, n_in)
-    layer = matrix_product(call, inner, positions, n_in, n_out, order, transposed)
-    inner.finish(*SYNTHESIS)
-    config.finish(*SYNTHESIS, *GEOMETRY)
-    return layer
+    dense: Dense = matrix_product(call, inner, shape.positions, n_in, shape.filters, order, transposed, data)
+    return (*layers, dense)
 
 
-def _check_fill_buffer(call: Call, positions: int, n_in: int) -> None:
-    """The generated `fill_buffer` must copy each position's numbers in their order."""
+def _require_where_present(call: Call, *names: str) -> None:
+    """Kernels that only one of the backends has."""
+    call.require(*(name for name in names if call.kernels.present(f"stream/{name}")))
+
+
+def _fill_buffer(call: Call, shape: _Shape) -> Ints:
+    """The place of each number of each window in the data, -1 for a zero, as the generated code copies them."""
     config = call.config
     partitions, pixels = config.integer("n_partitions"), config.integer("n_pixels")
-    if partitions * pixels != positions:
+    if partitions * pixels != shape.positions:
         raise call.error("n_partitions and n_pixels do not make up the positions", (partitions, pixels))
     name = config.template("fill_buffer").split("::")[-1]
     lexed = call.project.headers.get("nnet_code_gen.h")
@@ -98,23 +187,24 @@ def _check_fill_buffer(call: Call, positions: int, n_in: int) -> None:
     if lexed is None or len(starts) != 1:
         raise call.error("its generated code is not in nnet_code_gen.h", name)
     code = "".join(texts[starts[0] : _next_class(texts, starts[0])])
-    at: dict[tuple[int, int, int], int] = {}
+    places = np.full((partitions, pixels, shape.n_in), -2, dtype=np.int64)
     partition = -1
+    size = shape.data[0] * shape.data[1] * shape.channels
     for found in re.finditer(r"if\(partition==(\d+)\)\{|buffer\[(\d+)\]\[(\d+)\]=(?:data\[(\d+)\]|([^;]+));", code):
         if found[1] is not None:
             partition = int(found[1])
-        elif found[4] is None:
+            continue
+        pixel, number = int(found[2]), int(found[3])
+        inside = 0 <= partition < partitions and pixel < pixels and number < shape.n_in
+        if found[4] is None and found[5] != "0":
             raise call.error(f"{name} fills its buffer with something else than data", found[5])
-        else:
-            at[partition, int(found[2]), int(found[3])] = int(found[4])
-    wanted = {
-        (part, pixel, i): (part * pixels + pixel) * n_in + i
-        for part in range(partitions)
-        for pixel in range(pixels)
-        for i in range(n_in)
-    }
-    if at != wanted:
-        raise call.error(f"{name} does not copy the positions in their order")
+        place = -1 if found[4] is None else int(found[4])
+        if not inside or place >= size:
+            raise call.error(f"{name} copies from or to a place outside", found[0])
+        places[partition, pixel, number] = place
+    if (places == -2).any():
+        raise call.error(f"{name} leaves parts of its buffer as they were")
+    return places
 
 
 def _next_class(texts: list[str], start: int) -> int:
@@ -122,6 +212,8 @@ def _next_class(texts: list[str], start: int) -> int:
 
 
 BUILDERS: dict[str, Builder] = {
-    "pointwise_conv_1d_cl": pointwise_conv1d,
-    "conv_1d_cl": pointwise_conv1d,
+    "pointwise_conv_1d_cl": convolution,
+    "conv_1d_cl": convolution,
+    "pointwise_conv_2d_cl": convolution,
+    "conv_2d_cl": convolution,
 }

@@ -7,7 +7,7 @@ import numpy as np
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.firmware.project import Config
 from l1emu.fixedpoint import FixedPoint, Overflow
-from l1emu.layers import Dense
+from l1emu.layers import Dense, Tensor
 from l1emu.layers.base import Ints
 from l1emu.layers.dense import resource_order
 
@@ -91,8 +91,16 @@ def _kernel_of_strategy(call: Call, config: Config, n_in: int) -> str:
 
 
 def matrix_product(
-    call: Call, config: Config, positions: int, n_in: int, n_out: int, order: Ints, transposed: bool
+    call: Call,
+    config: Config,
+    positions: int,
+    n_in: int,
+    n_out: int,
+    order: Ints,
+    transposed: bool,
+    windows: Tensor | None = None,
 ) -> Dense:
+    """The same matrix at each position; `windows` are the numbers that it is multiplied with, if not the argument."""
     call.plain_product(config)
     weight_type, bias_type = config.type("weight_t"), config.type("bias_t")
     weight = call.weights(call.arguments[2], weight_type)
@@ -101,11 +109,13 @@ def matrix_product(
         raise call.error("weights of another size", (weight.size, bias.size), f"{n_in * n_out} and {n_out}")
     weight = weight.reshape(n_out, n_in).T if transposed else weight.reshape(n_in, n_out)
     many = positions > 1 or (call.stream and call.function != "dense")
-    data = call.input(0, (positions, n_in) if many else (n_in,) if call.stream else None)
+    data = windows
+    if data is None:
+        data = call.input(0, (positions, n_in) if many else (n_in,) if call.stream else None)
     if data.type == FixedPoint.int_type(1, signed=False):
         raise call.error("one-bit data is not supported", str(data.type))
     output = call.result(call.arguments[1], (positions, n_out) if many else (n_out,), 1)
-    if call.stream:
+    if call.stream and windows is None:
         packs = call.packs()
         if n_in % packs[0] or n_out % packs[1] or (many and packs != [n_in, n_out]):
             raise call.error("what travels together does not fit the sizes", packs, f"{n_in} and {n_out}")

@@ -1,44 +1,131 @@
-"""Pooling."""
+"""Pooling: the average or the maximum of windows, or of all positions."""
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
+from l1emu.firmware.builders.windows import gathered, windows
+from l1emu.firmware.project import Config
+from l1emu.fixedpoint import FixedPoint, Overflow
 from l1emu.layers import GlobalPooling1D, Layer, Linear, Tensor
 
+_OPERATIONS = {"Average": "average", "Max": "max"}
 
-def global_pooling1d(call: Call) -> tuple[Layer, ...]:
-    """`nnet::global_pooling1d_cl`. That of a stream casts each number to the accumulator's type first."""
+
+def global_pooling(call: Call) -> tuple[Layer, ...]:
+    """`nnet::global_pooling1d_cl` and `2d`. Those of a stream cast each number to the accumulator's type first."""
     call.count(2, 2)
     call.check_io()
     config = call.config
-    n, channels = config.integer("n_in"), config.integer("n_filt")
-    call.require("global_pooling1d_cl")
+    two = "2d" in call.function
+    n = config.integer("in_height") * config.integer("in_width") if two else config.integer("n_in")
+    channels = config.integer("n_filt")
+    call.require(call.function)
     if call.stream:
         call.require("compute_global_pool", "reduce_global_pool")
         call.kernels.require(call.place, "reduce", "Op_add", "Op_max")
     else:
         call.kernels.require(call.place, "pool_op", "max", "avg")
-    operations = {"Average": "average", "Max": "max"}
-    operation = operations.get(config.symbol("pool_op"))
-    if operation is None:
-        raise call.error("unknown pooling", config.symbol("pool_op"))
+    operation = _operation(call)
     accum_type = config.type("accum_t")
     data, output = call.input(0, (n, channels)), call.output((channels,))
     layers: tuple[Layer, ...] = ()
+    for name in ("left", "right", "top", "bottom"):
+        if config.has(f"pad_{name}") and config.integer(f"pad_{name}"):
+            raise call.error("global pooling with padding is not supported", config.integer(f"pad_{name}"))
+    for name in ("width", "height"):
+        if config.has(f"pool_{name}") and config.integer(f"pool_{name}") != config.integer(f"stride_{name}"):
+            raise call.error("global pooling with a stride of its own is not supported")
     if call.stream:
-        steps = [(config.integer(name), 0) for name in ("pad_left", "pad_right") if config.has(name)]
-        steps += [(config.integer("pool_width"), config.integer("stride_width"))] if config.has("pool_width") else []
-        if any(a != b for a, b in steps):
-            raise call.error("global pooling of a stream with padding or a stride of its own is not supported")
         call.check_packs(channels, channels)
         cast = Tensor(f"{call.name}_accum", data.shape, accum_type)
         layers = (Linear(cast.name, (data,), cast),)
         data = cast
-    config.finish(*SYNTHESIS)
+    config.finish(*SYNTHESIS, "out_height", "out_width", "n_out", "count_pad", "implementation")
     pooled = GlobalPooling1D(call.name, (data,), output, operation, accum_type)  # type: ignore[arg-type]
     return (*layers, pooled)
 
 
+def pooling(call: Call) -> tuple[Layer, ...]:
+    """`nnet::pooling1d_cl` and `2d`: the windows side by side, pooled along them as in global pooling."""
+    call.count(2, 2)
+    call.check_io()
+    config = call.config
+    two = "2d" in call.function
+    call.require(call.function)
+    names = ("height", "width") if two else ("width",)
+    data = (config.integer("in_height"), config.integer("in_width")) if two else (1, config.integer("n_in"))
+    result = (config.integer("out_height"), config.integer("out_width")) if two else (1, config.integer("n_out"))
+    size = _pair([config.integer(f"pool_{name}") for name in names])
+    stride = _pair([config.integer(f"stride_{name}") for name in names])
+    before = (config.integer("pad_top") if two else 0, config.integer("pad_left"))
+    after = (config.integer("pad_bottom") if two else 0, config.integer("pad_right"))
+    channels, accum_type = config.integer("n_filt"), config.type("accum_t")
+    operation = _operation(call)
+    stated = tuple((d + a + b - s) // t + 1 for d, a, b, s, t in zip(data, before, after, size, stride, strict=True))
+    if stated != result:
+        raise call.error("the windows do not make up the result", result, str(stated))
+    places = windows(call, data, channels, size, stride, result, before)
+    counted = config.has("count_pad") and bool(config.integer("count_pad"))
+    if operation == "average" and (places < 0).any() and not counted:
+        raise call.error("average pooling with padding that is not counted is not supported")
+    shapes = [(*(s if two else s[1:]), channels) for s in (data, result)]
+    kind = None
+    if call.stream:
+        _check_stream(call, config, operation, math.prod(size), (before, after) != ((0, 0), (0, 0)), accum_type)
+        call.check_packs(channels, channels)
+        kind = accum_type  # numbers are cast to it before they are compared or added
+    else:
+        call.kernels.require(call.place, "pool_op", "max", "avg", "pad_val")
+    for name, value in zip([f"filt_{n}" for n in names] + ["n_chan"], [*size[2 - len(names) :], channels], strict=True):
+        if config.has(name) and config.integer(name) != value:
+            raise call.error(f"{name} is not the pool's", config.integer(name), str(value))
+    config.finish(*SYNTHESIS, "count_pad", "implementation", "n_out", "out_height", "out_width")
+    source = call.input(0, shapes[0])
+    fill = _lowest(source.type) if operation == "max" else 0
+    # (window, positions x channels): pooled along the first axis
+    along = np.moveaxis(places, 1, 0)
+    layers, data_windows = gathered(call, shapes[0], along, (along.shape[0], along.shape[1] * channels), kind, fill)
+    output = call.output(shapes[1])
+    pooled = GlobalPooling1D(call.name, (data_windows,), output, operation, accum_type)  # type: ignore[arg-type]
+    return (*layers, pooled)
+
+
+def _check_stream(call: Call, config: Config, operation: str, size: int, padded: bool, accum_type: FixedPoint) -> None:
+    """What a stream's pooling does differently from that of arrays: no padding, sums as a tree."""
+    call.kernels.require(call.place, "reduce", "Op_add", "Op_max")
+    call.require("reduce_pool", "compute_pool_buffer_2d" if "2d" in call.function else "compute_pool_buffer_1d")
+    call.require("shift_line_buffer" if "2d" in call.function else "kernel_shift_1d")
+    if config.has("implementation") and config.symbol("implementation") != "linebuffer":
+        raise call.error("this implementation is not supported", config.symbol("implementation"), "linebuffer")
+    if padded:
+        raise call.error("pooling of a stream with padding is not supported")
+    if operation == "average" and size > 2 and accum_type.overflow != Overflow.WRAP:
+        raise call.error("sums as a tree in a type that saturates are not supported", str(accum_type))
+
+
+def _pair(values: list[int]) -> tuple[int, int]:
+    return (1, values[0]) if len(values) == 1 else (values[0], values[1])
+
+
+def _operation(call: Call) -> str:
+    operation = _OPERATIONS.get(call.config.symbol("pool_op"))
+    if operation is None:
+        raise call.error("unknown pooling", call.config.symbol("pool_op"))
+    return operation
+
+
+def _lowest(kind: FixedPoint) -> int:
+    """What `nnet::pad_val` puts outside the data for a maximum: the top bit alone, also in an unsigned type."""
+    return kind.low if kind.signed else 1 << (kind.width - 1)
+
+
 BUILDERS: dict[str, Builder] = {
-    "global_pooling1d_cl": global_pooling1d,
+    "global_pooling1d_cl": global_pooling,
+    "global_pooling2d_cl": global_pooling,
+    "pooling1d_cl": pooling,
+    "pooling2d_cl": pooling,
 }

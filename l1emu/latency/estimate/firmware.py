@@ -16,6 +16,7 @@ from l1emu.layers import (
     Concatenate,
     Dense,
     Einsum,
+    Gather,
     GlobalPooling1D,
     Layer,
     LayerNormalization,
@@ -157,5 +158,6 @@ _BUILDERS: dict[type[Layer], Callable[[Any], dict[str, Any]]] = {
     Relu: lambda layer: {"kind": "relu"},
     Linear: lambda layer: {"kind": "wires"},
     Concatenate: lambda layer: {"kind": "wires"},
+    Gather: lambda layer: {"kind": "wires"},
     Transpose: lambda layer: {"kind": "wires"},
 }

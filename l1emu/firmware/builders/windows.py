@@ -1,0 +1,115 @@
+"""Windows of images and sequences, padding and enlarging: numbers picked by their place."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from l1emu.firmware.builders.call import Builder, Call
+from l1emu.firmware.project import Config
+from l1emu.fixedpoint import FixedPoint
+from l1emu.layers import Gather, Layer, Tensor
+from l1emu.layers.base import Ints
+
+
+def windows(
+    call: Call,
+    data: tuple[int, int],
+    channels: int,
+    size: tuple[int, int],
+    stride: tuple[int, int],
+    result: tuple[int, int],
+    pad: tuple[int, int] = (0, 0),
+) -> Ints:
+    """The places of the numbers in the windows of an image, -1 outside it.
+
+    Parameters
+    ----------
+    data, size, stride, result, pad
+        Height and width of the image, a window, the steps, the result, and the rows and columns before the image.
+
+    Returns
+    -------
+    int64 array
+        Shape (positions, window, channels), into the image as (height, width, channels), flat.
+    """
+    axes = []
+    for have, window, step, positions, before in zip(data, size, stride, result, pad, strict=True):
+        at = np.arange(positions)[:, None] * step + np.arange(window)[None, :] - before
+        axes.append(np.where((at >= 0) & (at < have), at, -1))
+    rows, columns = axes[0][:, None, :, None], axes[1][None, :, None, :]
+    inside = (rows >= 0) & (columns >= 0)
+    pixels = np.where(inside, rows * data[1] + columns, -1).reshape(result[0] * result[1], size[0] * size[1], 1)
+    if result[0] < 1 or result[1] < 1:
+        raise call.error("no window fits", size, f"in {data}")
+    return np.where(pixels >= 0, pixels * channels + np.arange(channels), -1).astype(np.int64)
+
+
+def gathered(
+    call: Call,
+    shape: tuple[int, ...],
+    places: Ints,
+    result: tuple[int, ...],
+    kind: FixedPoint | None = None,
+    fill: int = 0,
+) -> tuple[tuple[Layer, ...], Tensor]:
+    """The windows of an argument as a layer and its output; no layer where they are the argument as it is."""
+    data = call.input(0, shape)
+    source = places.ravel()
+    if kind in (None, data.type) and np.array_equal(source, np.arange(data.size)):
+        return (), call.input(0, result)
+    output = Tensor(f"{call.name}_windows", result, kind or data.type)
+    return (Gather(output.name, (data,), output, source, fill),), output
+
+
+def zero_padding(call: Call) -> Gather:
+    """`nnet::zeropad1d_cl` and `zeropad2d_cl`."""
+    call.count(2, 2)
+    call.require(call.function)
+    if call.stream:
+        call.require("fill_zero", "fill_data")
+    config, two = call.config, "2d" in call.function
+    data = (config.integer("in_height") if two else 1, config.integer("in_width"))
+    result = (config.integer("out_height") if two else 1, config.integer("out_width"))
+    top, bottom = (config.integer("pad_top"), config.integer("pad_bottom")) if two else (0, 0)
+    left, right = config.integer("pad_left"), config.integer("pad_right")
+    if (data[0] + top + bottom, data[1] + left + right) != result:
+        raise call.error("the paddings do not make up the result", result)
+    channels = config.integer("n_chan")
+    config.finish("reuse_factor")
+    if call.stream:
+        call.check_packs(channels, channels)
+    places = windows(call, data, channels, (1, 1), (1, 1), result, (top, left))
+    shapes = [(*(size if two else size[1:]), channels) for size in (data, result)]
+    return Gather(call.name, (call.input(0, shapes[0]),), call.output(shapes[1]), places.ravel(), 0)
+
+
+def enlarge(call: Call) -> Gather:
+    """`nnet::resize_nearest`: the nearest pixel, by the kernel's own arithmetic in 1/65536 of a pixel."""
+    call.count(1, 2)
+    call.require("resize_nearest")
+    config = call.config
+    data = _size(config, "height"), _size(config, "width")
+    result = config.integer("new_height"), config.integer("new_width")
+    channels = config.integer("n_chan")
+    config.finish("reuse_factor")
+    if call.stream:
+        call.check_packs(channels)
+    rows, columns = (
+        (np.arange(after) * (((before << 16) // after) + 1)) >> 16 for before, after in zip(data, result, strict=True)
+    )
+    pixels = (rows[:, None] * data[1] + columns[None, :])[..., None]
+    places = (pixels * channels + np.arange(channels)).astype(np.int64)
+    output = call.result(call.arguments[1], (*result, channels), 0)
+    return Gather(call.name, (call.input(0, (*data, channels)),), output, places.ravel(), 0)
+
+
+def _size(config: Config, name: str) -> int:
+    """A size of the image, by its name in the newer or the older kernels."""
+    return config.integer(name if config.has(name) else f"in_{name}")
+
+
+BUILDERS: dict[str, Builder] = {
+    "zeropad1d_cl": zero_padding,
+    "zeropad2d_cl": zero_padding,
+    "resize_nearest": enlarge,
+}
