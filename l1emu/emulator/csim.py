@@ -10,6 +10,7 @@ programs are kept by the hash of their sources and can be deleted at any time.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -130,6 +131,13 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "l1emu" / "csim"
 
 
+def _installed_types() -> Path | None:
+    """The open fixed-point headers of the installed hls4ml, which is not imported; None without it."""
+    found = importlib.util.find_spec("hls4ml")
+    folder = Path(found.origin).parent / "templates" / "vivado" / "ap_types" if found and found.origin else None
+    return folder if folder is not None and folder.is_dir() else None
+
+
 class CSim:
     """The C simulation of an hls4ml project.
 
@@ -155,7 +163,8 @@ class CSim:
     ) -> None:
         self._project = Project(project)
         function, body = self._project.top()
-        self._declared = [text_of(list(p)) for p in split(list(function.parameters))]
+        self._parameters, self._sizes = self._project.parameters(function)
+        self._declared = [text_of(parameter) for parameter in self._parameters]
         if any(declared.startswith(_STREAM) for declared in self._declared):
             self._find_streams(body)
         else:
@@ -195,7 +204,7 @@ class CSim:
     def _find_arrays(self, function: Function, body: list[Token]) -> None:
         """The arrays of the top function; all are dumped before its closing brace."""
         place = function.place
-        arguments = [self._variable([*p, Token("op", ";", place.line)]) for p in split(list(function.parameters))]
+        arguments = [self._variable([*p, Token("op", ";", place.line)]) for p in self._parameters]
         reads = _first_uses(self._project.source, body)
         self._arguments = tuple(arguments)
         self.inputs = tuple(v for v in arguments if reads.get(v.name, False))
@@ -276,7 +285,9 @@ class CSim:
                 )
             if variable in self.inputs:
                 fill.append(f"        {line}")
-        arguments = ", ".join(f"l1emu_arguments::{v.name}" for v in self._arguments)
+        declarations += [f"static unsigned short {name};" for name in self._sizes]
+        names = [*(v.name for v in self._arguments), *self._sizes]
+        arguments = ", ".join(f"l1emu_arguments::{name}" for name in names)
         outputs = [f"            {_dump_call(v, f'l1emu_arguments::{v.name}')}" for v in self.outputs]
         names = [f"l1emu_arguments::{v.name}" for v in self.outputs if v.stream]
         filled = {
@@ -294,34 +305,38 @@ class CSim:
         dump = _DUMP + (_DUMP_STREAM if any(v.stream for v in self.variables) else "")
         return f'{dump}#include "{self._project.name}.cpp"\n{spaces}{text}'
 
-    def _sources(self) -> list[Path]:
-        """The files that the compiler and the program read, relative to the project's firmware folder."""
+    def _sources(self) -> dict[Path, Path]:
+        """The files that the compiler and the program read, by their place relative to the firmware folder."""
         folder = self._project.firmware
+        kinds = (".h", ".cpp", ".txt", ".hpp")
+        found = {p.relative_to(folder): p for p in folder.rglob("*") if p.is_file() and p.suffix in kinds}
         if not (folder / "ap_types").is_dir():
-            raise L1emuError("no folder ap_types/ with the fixed-point headers", path=folder)
-        found = [p for p in folder.rglob("*") if p.is_file() and p.suffix in (".h", ".cpp", ".txt", ".hpp")]
-        return sorted(p.relative_to(folder) for p in found)
+            types = _installed_types()
+            if types is None:
+                expected = "this folder, or hls4ml installed, which has it"
+                raise L1emuError("no folder ap_types/ with the fixed-point headers", path=folder, expected=expected)
+            found |= {Path("ap_types") / p.relative_to(types): p for p in types.rglob("*") if p.suffix in kinds}
+        return dict(sorted(found.items()))
 
     def _built(self, optimization: str, unset_is_zero: bool) -> Path:
         """The program, from the cache or compiled now."""
         compiler = shutil.which(_COMPILER)
         if compiler is None:
             raise L1emuError("g++ is needed to compile the project's C++, and was not found")
-        folder, name = self._project.firmware, self._project.name
-        sources = self._sources()
+        name, sources = self._project.name, self._sources()
         patched, main = self._patched(), self._main()
         command = [compiler, optimization, *_FLAGS, "-Iap_types", "-I.", "l1emu_main.cpp", "-o", "csim"]
         version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
         identity = [version, *command[1:], patched, main, str(unset_is_zero)]
-        identity += [f"{path} {sha256_bytes((folder / path).read_bytes())}" for path in sources]
+        identity += [f"{path} {sha256_bytes(source.read_bytes())}" for path, source in sources.items()]
         target = cache_folder() / sha256_bytes("\n".join(identity).encode())[:32]
         program = target / "csim"
         if program.is_file():
             return program
         with folder_aside(target) as aside:
-            for path in sources:
+            for path, source in sources.items():
                 (aside / path).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(folder / path, aside / path)
+                shutil.copyfile(source, aside / path)
             (aside / f"{name}.cpp").write_text(patched, encoding="utf-8")
             if unset_is_zero:
                 self._set_to_zero(aside / "ap_types" / "etc" / "ap_private.h")

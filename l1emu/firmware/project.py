@@ -155,6 +155,8 @@ class Project:
         tops = [p for p in sources if re.search(rf"\b{re.escape(p.stem)}\s*\(", read_text(p))]
         # VivadoAccelerator wraps the top function in another of its own
         tops = [p for p in tops if p.stem.removesuffix("_axi") not in {q.stem for q in tops if q != p}]
+        if len(tops) > 1:  # a file that others wrote around it does not include the configs
+            tops = [p for p in tops if '"parameters.h"' in read_text(p)] or tops
         if len(tops) != 1:
             found = ", ".join(p.name for p in sources) or "none"
             raise L1emuError(
@@ -203,6 +205,23 @@ class Project:
             raise L1emuError(f"the function {self.name} is not defined", path=self.source)
         start = function.body[0].start if function.body else function.end
         return function, [t for t in lexed.tokens if start <= t.start < function.end]
+
+    @staticmethod
+    def parameters(function: Function) -> tuple[list[list[Token]], list[str]]:
+        """The parameters that carry data, and the names of those after them that only report sizes.
+
+        hls4ml up to 0.4 ends the list with ``unsigned short &`` parameters, which the function sets to constants.
+        """
+        data: list[list[Token]] = []
+        sizes: list[str] = []
+        for parameter in split(list(function.parameters)):
+            if [token.text for token in parameter[:-1]] == ["unsigned", "short", "&"]:
+                sizes.append(parameter[-1].text)
+            elif sizes:
+                raise function.place.error("data after the parameters that report sizes", text_of(parameter))
+            else:
+                data.append(parameter)
+        return data, sizes
 
     def constant(self, name: str, place: Place) -> Number:
         """A constant by name: of the namespace, of a struct, or an enumerator of nnet."""

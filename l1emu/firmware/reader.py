@@ -52,6 +52,7 @@ class _Reader:
         self.tensors: dict[str, Tensor] = {}
         self.aliases: dict[str, str] = {}
         self.arguments: list[str] = []
+        self.sizes: list[str] = []  # arguments that only report sizes
         self.written: set[str] = set()
         self.drained: set[str] = set()  # streams that a layer has read
         self.layers: list[Layer] = []
@@ -62,7 +63,8 @@ class _Reader:
 
     def read(self) -> Firmware:
         function, body = self.project.top()
-        for parameter in split(list(function.parameters)):
+        data, self.sizes = self.project.parameters(function)
+        for parameter in data:
             self._variable([*parameter, Token("op", ";", function.place.line)], argument=True)
         listed = list(statements(body, self.path))
         for statement, following in zip(listed, [*listed[1:], []], strict=True):
@@ -97,6 +99,8 @@ class _Reader:
         place = Place(self.path, tokens[0].line)
         texts = [token.text for token in tokens]
         if texts[:2] == ["static", "bool"] and texts[2:4] == ["loaded_weights", "="]:
+            return
+        if texts[0] in self.sizes and texts[1] == "=":
             return
         if texts[0] == "if" and "loaded_weights" in texts[: texts.index(")")]:
             self._load_weights(tokens[texts.index("{") + 1 : -1])
