@@ -94,7 +94,7 @@ class FixedPoint:
         Raises
         ------
         L1emuError
-            for any other text, for saturation bits other than 0, and for modes that do not exist.
+            for any other text, for saturation bits of a wrapping type, and for modes that do not exist.
         """
         compact = "".join(text.split())
         found = re.fullmatch(r"(?:ap_)?(u?)(fixed|int)<([^<>]*)>", compact)
@@ -116,7 +116,9 @@ class FixedPoint:
             overflow = Overflow(arguments[3].removeprefix("AP_")) if len(arguments) > 3 else Overflow.WRAP
         except ValueError as error:
             raise L1emuError(f"unknown mode in a fixed-point type: {error}", value=text) from None
-        if len(arguments) == 5 and arguments[4] != "0":
+        # Saturation bits are for wrapping types; AP_SAT is an enumerator of value 0.
+        bits = arguments[4] if len(arguments) == 5 else "0"
+        if bits not in ("0", "AP_SAT") and (overflow is Overflow.WRAP or not bits.isdigit()):
             raise L1emuError("a type with saturation bits is not supported", value=text, expected="0")
         return cls(numbers[0], numbers[1], signed, rounding, overflow)
 

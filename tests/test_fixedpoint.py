@@ -213,3 +213,11 @@ def test_exact_arithmetic(a: FixedPoint, b: FixedPoint, data: st.DataObject) -> 
     for result, expected in ((left + right, u + v), (left - right, u - v), (left * right, u * v)):
         assert int(result.raw[0]) * Fraction(2) ** -result.fraction == expected
         assert abs(int(result.raw[0])) <= 2**result.bits
+
+
+def test_saturation_bits_matter_to_wrapping_types_alone() -> None:
+    plain = FixedPoint.parse("ap_fixed<15,12,AP_RND,AP_SAT>")
+    assert FixedPoint.parse("ap_fixed<15, 12, AP_RND, AP_SAT, AP_SAT>") == plain
+    assert FixedPoint.parse("ap_fixed<15,12,AP_RND,AP_SAT,2>") == plain
+    with pytest.raises(L1emuError, match="saturation bits"):
+        FixedPoint.parse("ap_fixed<15,12,AP_RND,AP_WRAP,2>")
