@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
-from l1emu.firmware.builders.dense import dense_kernel, matrix_product
+from l1emu.firmware.builders.dense import dense_by_strategy, dense_kernel, matrix_product
 from l1emu.firmware.builders.windows import gathered, windows
 from l1emu.firmware.project import Config
 from l1emu.layers import Dense, Layer
@@ -150,21 +150,26 @@ def _streamed(call: Call, config: Config, inner: Config, shape: _Shape) -> tuple
     layers: tuple[Layer, ...] = ()
     data = None
     if call.function.startswith("pointwise"):
-        call.require("pointwise_mult_buffer")
+        product = "pointwise_mult_buffer"
         if (shape.data, shape.stride) != (shape.result, (1, 1)):
             raise call.error("a stride of a pointwise convolution of a stream is not supported", shape.stride)
     else:
         if config.symbol("implementation") != "linebuffer":
             raise call.error("this implementation is not supported", config.symbol("implementation"), "linebuffer")
         if "_2d_" in call.function:
-            call.require("compute_output_buffer_2d", "shift_line_buffer", "kernel_shift_2d")
+            product = "compute_output_buffer_2d"
+            call.require("shift_line_buffer", "kernel_shift_2d")
             _require_where_present(call, "conv_2d_buffer_latency_cl", "conv_2d_buffer_resource_cl", "conv_2d_buffer_cl")
         else:
-            call.require("compute_output_buffer_1d", "kernel_shift_1d")
+            product = "compute_output_buffer_1d"
+            call.require("kernel_shift_1d")
             _require_where_present(call, "conv_1d_buffer_cl")
         places = windows(call, shape.data, shape.channels, shape.filter, shape.stride, shape.result)
         layers, data = gathered(call, _data(call, shape), places, (shape.positions, n_in))
-    order, transposed = dense_kernel(call, inner, n_in)
+    if call.variant(product) == "strategy":
+        order, transposed = dense_by_strategy(call, inner, n_in, config.symbol("strategy"))
+    else:
+        order, transposed = dense_kernel(call, inner, n_in)
     dense: Dense = matrix_product(call, inner, shape.positions, n_in, shape.filters, order, transposed, data)
     return (*layers, dense)
 

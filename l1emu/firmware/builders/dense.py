@@ -55,10 +55,10 @@ def dense_kernel(call: Call, config: Config, n_in: int) -> tuple[Ints, bool]:
     raise call.error(f"this kernel with reuse factor {reuse} is not supported", kernel)
 
 
-def dense_by_strategy(call: Call, config: Config, n_in: int) -> tuple[Ints, bool]:
-    """As `dense_kernel`, of kernels that go by the config's strategy and reuse factor."""
+def dense_by_strategy(call: Call, config: Config, n_in: int, strategy: str | None = None) -> tuple[Ints, bool]:
+    """As `dense_kernel`, of kernels that go by a strategy, the config's if none is given, and the reuse factor."""
     call.kernels.require(call.place, "cast")
-    if config.symbol("strategy") == "latency":
+    if (strategy or config.symbol("strategy")) == "latency":
         call.kernels.require(call.place, "dense_latency")
         return np.arange(n_in, dtype=np.int64), False
     call.kernels.require(call.place, "dense_resource")
