@@ -516,7 +516,10 @@ class Planner:
         accumulator = self.ranges.layers[layer.name].accumulator
         assert accumulator is not None
         value = Value(accumulator.lowest, accumulator.highest, fraction)
-        value.check()
+        try:
+            value.check()
+        except NotClean:
+            return rounded.scale(self, layer)
         y = self.chain(layer, value)
         target = self.flat_home(y)
         group = max(source.pack, target.pack)

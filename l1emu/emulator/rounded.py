@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from l1emu.emulator.codes import rounding_of
 from l1emu.emulator.packing import Ending, Layout, Left, NotClean, Round, Step, Value, Writer
-from l1emu.emulator.ranges import Interval, LayerRange, Sum
+from l1emu.emulator.ranges import Interval, LayerRange, Sum, scaled_to_common_fraction
 from l1emu.emulator.simd import LANES
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
-from l1emu.layers import Dense, Einsum, Layer, LayerNormalization, Softmax
+from l1emu.layers import BatchNormalization, Dense, Einsum, Layer, LayerNormalization, Softmax
 
 if TYPE_CHECKING:
     from l1emu.emulator.packed import Planner
@@ -94,8 +94,10 @@ def dense(planner: Planner, layer: Dense) -> None:
         except NotClean:
             whole = _low_bits(accum.fraction + lost, layer.output.type)
         return _dense_of_words(planner, layer, whole, spread, lost, layer.weight.T.astype(object) << scale)
-    if spread + widest > 31:
-        raise NotClean
+    if spread + widest > 31:  # 32 bits hold the lower part of a product alone
+        value = _low_bits(accum.fraction, layer.output.type)
+        if shift + accum.fraction - layer.output.type.fraction + layer.output.type.width > 32:
+            raise NotClean
     return _dense_of_products(planner, layer, value, shift)
 
 
@@ -314,6 +316,47 @@ def _low_bits(fraction: int, type_: FixedPoint) -> Value:
     return Value(type_.low, type_.high, type_.fraction, [*steps, Round(32 - type_.width, Rounding.TRN)])
 
 
+def _cut(bits_a: int, bits_b: int, drop: int, type_: FixedPoint) -> int:
+    """How many lower bits of a to multiply on their own, where a b has more than 32 bits and `drop` are rounded off."""
+    cut = max(bits_a + bits_b - 30, 0)
+    if rounding_of(type_) != Rounding.TRN or cut + bits_b > 30 or not cut <= drop < cut + 32 or drop < 1:
+        raise NotClean
+    return cut
+
+
+def _split_product(a: str, b: str, cut: int, drop: int) -> str:
+    """floor(a b / 2**drop) in 32 bits: the lower `cut` bits of a are multiplied on their own."""
+    if not cut:
+        return f"sra(mul({a}, {b}), {drop})"
+    lower = f"sra(mul(and_({a}, const({(1 << cut) - 1})), {b}), {cut})"
+    return f"sra(add(mul(sra({a}, {cut}), {b}), {lower}), {drop - cut})"
+
+
+def scale(planner: Planner, layer: BatchNormalization) -> None:
+    """A scale whose products have more than 32 bits before they are rounded down."""
+    proof, x, out = planner.ranges.layers[layer.name], layer.inputs[0], layer.output.type
+    scales, bias, fraction = scaled_to_common_fraction(layer)
+    drop, n_filt = fraction - out.fraction, layer.n_filt
+    assert proof.accumulator is not None
+    spread = magnitude(planner.interval(x))
+    if spread > 31 or drop < 1 or np.any(bias % (1 << drop)):
+        raise NotClean
+    cut = _cut(spread, int(np.abs(scales).max()).bit_length(), drop, out)
+    value = Value(proof.accumulator.lowest >> drop, proof.accumulator.highest >> drop, out.fraction)
+    value.check()
+    y = planner.chain(layer, value)
+    ending = Ending.of(value, INT32)
+    factors, starts = planner.constant(scales), planner.constant((bias >> drop) + ending.fold)
+    write = Writer(planner.features)
+    write(1, f"for t in range({layer.output.size // n_filt}):", f"    for k in range({n_filt}):")
+    write(3, f"v = load(V, x + t * {n_filt} + k)", "s = broadcast(C, w + k)")
+    write(3, f"p = add({_split_product('v', 's', cut, drop)}, broadcast(C, b + k))")
+    write(3, f"store(V, y + t * {n_filt} + k, {write.finish(3, ['p'], ending)})")
+    first, where = planner.read(x, INT32), planner.place(y, INT32)
+    planner.kernel("split_scale", "V, C, x, y, w, b", write, first, where, factors, starts)
+    planner.finished("int32, products in two parts")
+
+
 def softmax(planner: Planner, layer: Softmax) -> None:
     """The direct softmax: indices into the tables by shifts, the tables gathered."""
     proof, x, out = planner.ranges.layers[layer.name], layer.inputs[0], layer.output.type
@@ -337,10 +380,16 @@ def softmax(planner: Planner, layer: Softmax) -> None:
     if most >= 2**31 or (not proof.wraps and proof.accumulator.highest >= 2**31):
         raise NotClean
     fraction = layer.exp_table_type.fraction + layer.inv_table_type.fraction
-    if known["product"].highest < 2**30:
-        value = Value(known["product"].lowest, known["product"].highest, fraction)
+    product, cut, drop = known["product"], 0, fraction - out.fraction
+    if product.highest < 2**30:
+        value = Value(product.lowest, product.highest, fraction)
     else:
-        value = _low_bits(fraction, out)
+        try:
+            value = _low_bits(fraction, out)
+        except NotClean:
+            cut = _cut(known["exp"].highest.bit_length(), known["inverse"].highest.bit_length(), drop, out)
+            value = Value(0, product.highest >> drop, out.fraction)
+            value.check()
     y = planner.chain(layer, value)
     ending = Ending.of(value, INT32)
     write = Writer(planner.features)
@@ -357,7 +406,8 @@ def softmax(planner: Planner, layer: Softmax) -> None:
     # a wrapped sum may be negative: its index is 0, rounded down or toward zero
     write(2, f"v = smin(smax(sra(total, {inv_down}), const(0)), const({layer.inv_table.size - 1}))")
     write(2, "inverse = gather(C, inv_table, v)")
-    write(2, f"for f in range({size}):", "    p = mul(load(V, scratch + f), inverse)")
+    write(2, f"for f in range({size}):", "    e = load(V, scratch + f)")
+    write(3, f"p = {_split_product('e', 'inverse', cut, drop)}" if cut else "p = mul(e, inverse)")
     if ending.fold:
         write(3, f"p = add(p, const({ending.fold}))")
     write(3, f"store(V, y + r * {size} + f, {write.finish(3, ['p'], ending)})")
@@ -383,10 +433,9 @@ def layer_norm(planner: Planner, layer: LayerNormalization) -> None:
     drop = fraction + layer.table_type.fraction + layer.scale_type.fraction - out.fraction
     up = out.fraction - layer.bias_type.fraction
     root, scale = (int(np.abs(values).max()).bit_length() for values in (layer.table, layer.scale))
-    # number * root * scale has more than 32 bits: the lower `cut` bits of number * root are multiplied by themselves
-    cut = max(width - 1 + root + scale - 30, 0)
-    if not 0 <= down < 32 or up < 0 or width + root > 32 or cut + scale > 30 or not cut <= drop < cut + 32:
+    if not 0 <= down < 32 or up < 0 or width + root > 32:
         raise NotClean
+    cut = _cut(width - 1 + root, scale, drop, out)
     bias = layer.bias.astype(object) << up
     most = (1 << max(width - 1 + root + scale - drop, 0)) + int(np.abs(bias).max())
     value = Value(-most, most, out.fraction)
@@ -406,11 +455,7 @@ def layer_norm(planner: Planner, layer: LayerNormalization) -> None:
     write(2, f"root = gather(C, table, smin(smax(sra(total, {down}), const(0)), const({size - 1})))")
     write(2, f"for k in range({layer.dim}):", f"    u = mul(load(V, x + t * {layer.dim} + k), root)")
     write(3, "s = broadcast(C, w + k)")
-    if cut:
-        write(3, f"p = add(mul(sra(u, {cut}), s), sra(mul(and_(u, const({(1 << cut) - 1})), s), {cut}))")
-    else:
-        write(3, "p = mul(u, s)")
-    write(3, f"p = add(sra(p, {drop - cut}), broadcast(C, b + k))")
+    write(3, f"p = add({_split_product('u', 's', cut, drop)}, broadcast(C, b + k))")
     write(3, f"store(V, y + t * {layer.dim} + k, {write.finish(3, ['p'], ending)})")
     first, where = planner.read(x, INT32), planner.place(y, INT32)
     planner.kernel("root_norm", "V, C, x, y, w, b, table", write, first, where, scales, biases, table)
