@@ -16,6 +16,8 @@ from l1emu.errors import L1emuError
 from l1emu.events.features import CLASSES
 from l1emu.latency import StatedTiming
 from l1emu.resources import resolve, resource
+from l1emu.stream import FillingScheme, Normalisation, hl_lhc, read_filling_scheme
+from l1emu.stream.beam import ORBIT_SLOTS, REVOLUTION_HZ
 from l1emu.trigger import Seed
 
 SCORES = tuple(f"tag_{name}" for name in CLASSES)
@@ -51,10 +53,21 @@ class JetSettings(Config):
 
 
 class Beam(Config):
-    """The normalisation of every rate: colliding pairs times revolution frequency."""
+    """The filling scheme of the stream, and the normalisation of every rate: colliding pairs times revolutions.
 
-    colliding_bunches: int = Field(default=2748, ge=1, le=3564)
-    revolution_hz: float = Field(default=11245.5, gt=0)
+    `filling` is a scheme in JSON, the standard HL-LHC one if absent. Its colliding pairs normalise the rates, unless
+    `colliding_bunches` states another number for the standard scheme, as tools that count all bunches do.
+    """
+
+    filling: str | None = None
+    colliding_bunches: int | None = Field(default=None, ge=1, le=ORBIT_SLOTS)
+    revolution_hz: float = Field(default=REVOLUTION_HZ, gt=0)
+
+    @model_validator(mode="after")
+    def _one_count(self) -> Beam:
+        if self.filling is not None and self.colliding_bunches is not None:
+            raise ValueError("`filling` tells the colliding bunches; expected no `colliding_bunches` beside it")
+        return self
 
 
 class Scan(Config):
@@ -219,6 +232,30 @@ class StudyFile:
             return resolve(name, self.path.parent)
         except L1emuError as error:
             raise L1emuError(error.message, path=self.path, value=error.value, expected=error.expected) from None
+
+    def filling(self) -> FillingScheme:
+        """The filling scheme that the stream runs with.
+
+        Raises
+        ------
+        L1emuError
+            if the file is no filling scheme, or no bunches of it collide in IP1 and IP5.
+        """
+        name = self.study.beam.filling
+        if name is None:
+            return hl_lhc()
+        file = self.file(name)
+        scheme = read_filling_scheme(file)
+        if not scheme.colliding_slots.size:
+            raise L1emuError("no bunches collide in IP1 and IP5", path=file, where=scheme.name)
+        return scheme
+
+    def normalisation(self) -> Normalisation:
+        """What makes rates of the accepted fractions of the seeds."""
+        beam = self.study.beam
+        if beam.colliding_bunches is not None:
+            return Normalisation(beam.colliding_bunches, beam.revolution_hz)
+        return Normalisation(self.filling().normalisation.colliding, beam.revolution_hz)
 
 
 def read_study(path: str | os.PathLike[str] | None = None) -> StudyFile:

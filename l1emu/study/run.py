@@ -228,7 +228,7 @@ def measure(file: StudyFile, emulator: Emulator) -> Measurement:
         if a sample is damaged or of the wrong kind, or no scanned threshold gives the target rate.
     """
     study = file.study
-    normalisation = Normalisation(study.beam.colliding_bunches, study.beam.revolution_hz)
+    normalisation = file.normalisation()
     f_khz = normalisation.colliding_rate_hz / 1e3
     minbias = _tagged(file, emulator, "minbias")
     signal = _tagged(file, emulator, "signal")
@@ -364,16 +364,19 @@ def _stream(
         verified=timing.status == "verified",
     )
     source = crossing_source(measured, settings.accepts)
+    filling = file.filling()
     with progress("simulating orbits", settings.orbits) as advance:
         result = simulate(
             topology,
             source,
             orbits=settings.orbits,
             seed=settings.random_seed,
+            filling=filling,
             engine=settings.engine,
             progress=advance,
         )
-    return result, copies_needed(topology, source, orbits=COPIES_ORBITS, seed=settings.random_seed)
+    needed = copies_needed(topology, source, orbits=COPIES_ORBITS, seed=settings.random_seed, filling=filling)
+    return result, needed
 
 
 def crossing_source(measured: Measurement, seed: str) -> CrossingSource:
@@ -430,6 +433,7 @@ def _files(file: StudyFile) -> dict[str, Path]:
         "budget": study.latency.budget,
         "timing": study.latency.file,
         "topology": study.stream.topology,
+        "filling": study.beam.filling,
     }
     files = {"study": file.path} | {role: file.file(name) for role, name in names.items() if name is not None}
     if study.latency.report is not None:

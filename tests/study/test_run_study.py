@@ -368,3 +368,27 @@ def test_an_interrupted_run_leaves_the_old_result_whole_and_nothing_else(toy: Pa
             assert errors.splitlines()[-1] == "l1emu: interrupted; nothing half-written is left behind"
             assert found == before
     assert seen - {0}
+
+
+def test_one_filling_scheme_normalises_the_rates_and_shapes_the_stream(toy: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    shutil.copytree(toy.parent, folder)
+    mask = [int(100 <= slot < 1100) for slot in range(3564)]
+    (folder / "filling.json").write_text(json.dumps({"beam1": mask, "beam2": mask}))
+    plain = toy_study() | {"beam": {"filling": "filling.json"}}
+    (folder / "study.yaml").write_text(yaml.safe_dump(plain))
+    document = run_study(folder / "study.yaml", tmp_path / "results").document
+    assert "1000 colliding bunches × 11245.5 Hz" in document["comparison"]["normalisation"]
+    assert document["manifest"]["normalisation"]["colliding_rate_khz"] == pytest.approx(11245.5)
+    assert document["stream"]["colliding"] == 1000
+    assert document["manifest"]["files"]["filling"]["sha256"] == sha256_file(folder / "filling.json")
+
+    both = plain | {"beam": {"filling": "filling.json", "colliding_bunches": 2748}}
+    (folder / "study.yaml").write_text(yaml.safe_dump(both))
+    with pytest.raises(L1emuError, match=r"filling.*no `colliding_bunches`"):
+        read_study(folder / "study.yaml")
+
+    (folder / "filling.json").write_text(json.dumps({"beam1": mask, "beam2": [0] * 3564}))
+    (folder / "study.yaml").write_text(yaml.safe_dump(plain))
+    with pytest.raises(L1emuError, match=r"filling.json.*no bunches collide"):
+        read_study(folder / "study.yaml").normalisation()
