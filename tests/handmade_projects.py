@@ -256,6 +256,15 @@ class ProjectMaker:
         self.config(f"config_{name}", "activ_config", lines)
         return self.call(function, [source], output, f"config_{name}")
 
+    def sloped(self, name: str, function: str, source: str, parameter: float) -> str:
+        """`leaky_relu` or `thresholded_relu`, whose parameter stands in the call."""
+        self.elementwise(name, function, source)
+        kind = self._typedef(f"{name}_param_t", self.type(7, 10))
+        wrong = self._calls.pop()
+        types, arguments = wrong.replace(f", {name}_out_t", f", {kind}, {name}_out_t", 1).split(">(", 1)
+        self._calls.append(f"{types}>({arguments.replace(', ', f', {parameter}, ', 1)}")
+        return f"{name}_out"
+
     def merge(self, name: str, function: str, a: str, b: str) -> str:
         """`add` and its kin."""
         output = self._variable(f"{name}_out", self.shapes[a], self.type())
@@ -412,6 +421,8 @@ def every_kind(folder: Path, seed: int, backend: str = "vivado") -> Path:
     mean = make.pool("mean", ln, "Average")
     make.pool("largest", ln, "Max")
     make.padding("padded", ln, 2, 1)
+    make.sloped("leak", "leaky_relu", total, -0.7)
+    make.sloped("thresh", "thresholded_relu", total, 0.9)
     make.dense("slow", mean, 5, reuse=3)
     out = make.dense("head", mean, 3)
     make.output("sm_stable_out")

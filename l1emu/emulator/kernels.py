@@ -41,7 +41,8 @@ ADD, SUBTRACT, AVERAGE, MULTIPLY, MAXIMUM, MINIMUM = range(6)
     OP_MAX_POOL,
     OP_LAYER_NORM,
     OP_DIRECT_SOFTMAX,
-) = range(14)
+    OP_SLOPED,
+) = range(15)
 
 _inner = numba.njit(nogil=True, error_model="numpy", boundscheck=False)
 
@@ -374,6 +375,20 @@ def unary(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
 
 
 @_inner
+def sloped(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+    """y = cast(x * one) above a threshold, else cast(x * slope); one and slope lie at a common fraction."""
+    x, y, rows, threshold, one = code[p + 1], code[p + 2], code[p + 3], code[p + 4], code[p + 5]
+    slopes, count = code[p + 6], code[p + 7]
+    for row in range(rows):
+        source, target = (x + row) * lanes, (y + row) * lanes
+        slope = table[slopes + row % count]
+        for j in range(lanes):
+            value = work[source + j]
+            work[target + j] = value * (one if value > threshold else slope)
+        _cast(work, target, lanes, code, p + 8)
+
+
+@_inner
 def lookup(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """y = table[int(trunc(x * size / divide)) + size / 2], the table already cast to the output type."""
     x, y, rows = code[p + 1], code[p + 2], code[p + 3]
@@ -559,6 +574,7 @@ FUNCTIONS = {
     OP_MAX_POOL: "max_pool",
     OP_LAYER_NORM: "layer_norm",
     OP_DIRECT_SOFTMAX: "direct_softmax",
+    OP_SLOPED: "sloped",
 }
 
 
@@ -594,6 +610,8 @@ def instruction(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None
         layer_norm(work, table, lanes, code, p)
     elif op == OP_DIRECT_SOFTMAX:
         direct_softmax(work, table, lanes, code, p)
+    elif op == OP_SLOPED:
+        sloped(work, table, lanes, code, p)
 
 
 def _execute(

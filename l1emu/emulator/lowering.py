@@ -24,6 +24,7 @@ from l1emu.emulator.ranges import (
     reduction,
     rounded,
     scaled_to_common_fraction,
+    slopes,
 )
 from l1emu.errors import L1emuError
 from l1emu.firmware.graph import Firmware
@@ -41,6 +42,7 @@ from l1emu.layers import (
     Merge,
     Relu,
     Reshape,
+    SlopedRelu,
     Softmax,
     TableActivation,
     Tensor,
@@ -339,6 +341,17 @@ def _(layer: Relu | Linear, asm: Assembler, proof: LayerRange) -> None:
         value = value.map(lambda v: np.maximum(v, 0))
     cast = asm.cast(value, x.type.fraction, y.type)
     asm.emit(layer, kernels.OP_UNARY, asm.row[x.name], asm.row[y.name], y.size, relu, cast)
+
+
+@lower_layer.register(SlopedRelu)
+def _(layer: SlopedRelu, asm: Assembler, proof: LayerRange) -> None:
+    x, y = layer.inputs[0], layer.output
+    slope, one, fraction = slopes(layer)
+    assert proof.accumulator is not None
+    threshold = max(min(layer.threshold, x.type.high), x.type.low - 1)
+    cast = asm.cast(proof.accumulator, fraction, y.type)
+    place = asm.row[x.name], asm.row[y.name], y.size
+    asm.emit(layer, kernels.OP_SLOPED, *place, threshold, one, asm.table(slope), slope.size, cast)
 
 
 @lower_layer.register(TableActivation)

@@ -41,6 +41,7 @@ from l1emu.layers import (
     Merge,
     Relu,
     Reshape,
+    SlopedRelu,
     Softmax,
     TableActivation,
     Transpose,
@@ -430,6 +431,23 @@ def _(layer: Relu | Linear, x: Interval) -> LayerRange:
     value = x.map(lambda v: np.maximum(v, 0)) if isinstance(layer, Relu) else x
     out, _over = watch.cast(value, layer.inputs[0].type.fraction, layer.output.type)
     return LayerRange(_shaped(out, layer), widest=watch.widest)
+
+
+@layer_range.register(SlopedRelu)
+def _(layer: SlopedRelu, x: Interval) -> LayerRange:
+    watch = _Watch()
+    slope, one, fraction = slopes(layer)
+    factors = np.append(slope, one)
+    value = watch.product(x.map(np.ravel), Interval(np.array(factors.min()), np.array(factors.max())))
+    out, _over = watch.cast(value, fraction, layer.output.type)
+    return LayerRange(_shaped(out, layer), value, widest=watch.widest)
+
+
+def slopes(layer: SlopedRelu) -> tuple[NDArray, int, int]:
+    """The slopes and the number one at a common fraction, and that of their products with the input."""
+    fraction = max(layer.slope_type.fraction, 0)
+    slope = _narrow(np.asarray(_shift(layer.slope, fraction - layer.slope_type.fraction)))
+    return slope, 1 << fraction, layer.inputs[0].type.fraction + fraction
 
 
 @layer_range.register(TableActivation)

@@ -1,6 +1,6 @@
 """The kinds of layer, one file a kind: configuration, and the exact integer reference in plain numpy."""
 
-from l1emu.layers.activation import Linear, Relu, TableActivation
+from l1emu.layers.activation import Linear, Relu, SlopedRelu, TableActivation
 from l1emu.layers.base import Layer, Tensor
 from l1emu.layers.batchnorm import BatchNormalization
 from l1emu.layers.dense import Dense
@@ -25,6 +25,7 @@ KINDS: dict[str, type[Layer]] = {
         Merge,
         Relu,
         Reshape,
+        SlopedRelu,
         Softmax,
         TableActivation,
         Transpose,
@@ -45,6 +46,7 @@ __all__ = [
     "Merge",
     "Relu",
     "Reshape",
+    "SlopedRelu",
     "Softmax",
     "TableActivation",
     "Tensor",

@@ -43,6 +43,38 @@ class Relu(_Elementwise):
 
 
 @dataclass(frozen=True, eq=False)
+class SlopedRelu(_Elementwise):
+    """`nnet::leaky_relu`, `prelu` and `thresholded_relu`: above a threshold the number, else a multiple of it.
+
+    Attributes
+    ----------
+    slope, slope_type
+        Raw multiples below the threshold: int64, shape (1,), or (size,) with one for each number.
+    threshold
+        The largest number, raw in the input's type or beyond it, that is multiplied.
+    """
+
+    slope: Ints
+    slope_type: FixedPoint
+    threshold: int
+
+    kind: ClassVar[str] = "slopedrelu"
+
+    def check(self) -> None:
+        super().check()
+        ok = self.slope.shape in ((1,), (self.output.size,))
+        self._require(ok, "one slope, or one for each number", self.slope.shape)
+
+    def reference(self, *raw: Raw) -> Raw:
+        jets = len(raw[0])
+        flat = raw[0].reshape(jets, -1)
+        x = Exact.of(flat, self.inputs[0].type)
+        slope = Exact.of(np.broadcast_to(self.slope, flat.shape).copy(), self.slope_type)
+        y = np.where(flat > self.threshold, x.cast(self.output.type).raw, (slope * x).cast(self.output.type).raw)
+        return y.reshape(jets, *self.output.shape)
+
+
+@dataclass(frozen=True, eq=False)
 class TableActivation(_Elementwise):
     """A function looked up in a table over a symmetric range: sigmoid, tanh and their kin.
 
