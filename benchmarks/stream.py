@@ -14,7 +14,6 @@ import time
 from rich.console import Console
 from rich.table import Table
 
-from l1emu.errors import L1emuError
 from l1emu.resources import resource
 from l1emu.stream import CrossingSource, hl_lhc, read_topology, simulate
 from l1emu.stream.exact import OverloadError, exact_loss
@@ -68,11 +67,9 @@ def main() -> None:
         lost = found.jets["buffer full"] / (found.jets["tagged"] + found.jets["buffer full"])
         try:
             e = exact_loss(topology, source, copies=copies)
-            exact = (f"{e.jet_loss:.3g}", f"{e.accept_loss:.3g}", f"{e.late:.3g}")
+            exact = (f"{e.jet_loss:.3g}", f"{e.accept_loss:.3g}", "-" if e.late is None else f"{e.late:.3g}")
         except OverloadError:
             exact = ("does not keep up",) * 3
-        except L1emuError:  # boards that a merge ties together
-            exact = ("-",) * 3
         waiting, longest = found.occupancy_max["tagger queue"], found.latency.max
         losses.add_row(str(copies), exact[0], f"{lost:.3g}", exact[1], exact[2], str(waiting), f"{longest:.1f}")
     out.print(losses)

@@ -19,8 +19,11 @@ Advance = Callable[[int], None]
 
 
 @contextmanager
-def progress(description: str, total: int) -> Iterator[Advance]:
-    """A bar of `total` steps on standard error; yields `advance(steps)`. Shows nothing if that is not a terminal."""
+def progress(description: str, total: int | None) -> Iterator[Advance]:
+    """A bar of `total` steps on standard error; yields `advance(steps)`. Shows nothing if that is not a terminal.
+
+    Without a total the bar only shows that something moves, and how far it came.
+    """
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),

@@ -107,10 +107,12 @@ def simulate(
         extras.worst = worst_case(chain, filling=scheme)
         document["worst_case"] = extras.worst.as_json()
     if exact:
-        extras.exact = exact_loss(chain, source, filling=scheme)
+        with progress("exact loss", None) as advance:
+            extras.exact = exact_loss(chain, source, filling=scheme, progress=advance)
         document["exact"] = extras.exact.as_json()
     if loss is not None:
-        extras.needed = needed_for(chain, source, loss, filling=scheme)
+        with progress("exact losses, one number after the other", None) as advance:
+            extras.needed = needed_for(chain, source, loss, filling=scheme, progress=advance)
         document["needed"] = extras.needed.as_json()
     if failing is not None:
         with progress("comparing with a run without faults", max(orbits, 1)) as advance:
@@ -219,11 +221,16 @@ def _show_extras(extras: _Extras) -> None:
             f"{worst.queue_max} jets waiting, {worst.jets_lost} lost"
         )
     if (e := extras.exact) is not None:
+        late = "" if e.accept_late is None else f", late with {e.accept_late:.3g}"
         out.print(
-            f"exactly: an accept is lost to a full queue with probability {e.accept_loss:.3g}, late with "
-            f"{e.accept_late:.3g}; a jet is lost with {e.jet_loss:.3g}; all but 1e-12 of the crossings take "
-            f"{e.latency_ns['p1e12']:.1f} ns or less, none more than {e.latency_ns['max']:.1f} ns"
+            f"exactly: an accept is lost to a full queue with probability {e.accept_loss:.3g}{late}; "
+            f"a jet is lost with {e.jet_loss:.3g}"
         )
+        if e.latency_ns is not None:
+            out.print(
+                f"all but 1e-12 of the crossings take {e.latency_ns['p1e12']:.1f} ns or less, none more than "
+                f"{e.latency_ns['max']:.1f} ns"
+            )
     if (n := extras.needed) is not None:
         copies = "no number of copies" if n.copies is None else f"{n.copies} copies a board"
         depth = "no depth of the queue" if n.depth is None else f"a queue of {n.depth}"

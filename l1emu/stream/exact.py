@@ -8,6 +8,7 @@ their probability is counted as loss: the result is an upper bound that is exact
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -54,7 +55,8 @@ class ExactLoss:
         Fraction of the jets that the jet finder hands out which find the queue full.
     latency_ns
         Times from collision to decision that p50, p99, p999999 and p1e12 of the crossings do not exceed (the last:
-        all but 1e-12), and the longest possible.
+        all but 1e-12), and the longest possible. None, as `late` and `accept_late` are, where a merge ties the boards
+        together.
     pruned
         Probability that was dropped and is counted as lost and late above: these are upper bounds, exact but for this.
     states
@@ -63,17 +65,12 @@ class ExactLoss:
 
     event_loss: float
     accept_loss: float
-    late: float
-    accept_late: float
+    late: float | None
+    accept_late: float | None
     jet_loss: float
-    latency_ns: dict[str, float]
+    latency_ns: dict[str, float] | None
     pruned: float
     states: int
-
-    @property
-    def accept_loss_or_late(self) -> float:
-        """Probability that an accept is lost in the boards or late."""
-        return self.accept_loss + self.accept_late
 
     def as_json(self) -> dict[str, object]:
         """As a JSON document."""
@@ -87,20 +84,23 @@ def exact_loss(
     tagger: Timing | None = None,
     copies: int | None = None,
     filling: FillingScheme | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> ExactLoss:
     """The loss of the boards with its exact probability, however small.
+
+    A board with a queue of 12 takes a second or two, one with a queue of 48 half a minute. `progress` is called with
+    the colliding crossings that were passed since the last call.
 
     Raises
     ------
     L1emuError
-        as `simulate` does; for a chain with a merge, whose boards depend on each other; if a board has more than
-        200,000 states, as one has that does not keep up; or if the orbits do not settle.
+        as `simulate` does.
+    OverloadError
+        if a board has more than 200,000 states, as one has that does not keep up, or if the orbits do not settle.
     """
     topology = with_timing(topology, tagger, copies)
     filling = hl_lhc() if filling is None else filling
     chain = compile_topology(topology)
-    if topology.merge is not None:
-        raise L1emuError("boards that a merge ties together have no exact loss here", value=topology.merge.name)
     jets, brings = _spectra(source, chain.max_jets)
     slots = filling.colliding_slots
     if not slots.size:
@@ -119,6 +119,8 @@ def exact_loss(
             board = boards[number % chain.boards]
             board.event(number, brings[kind], sums, latencies)
             most = max(most, board.probability.size)
+            if progress is not None:
+                progress(1)
             if most > MOST_STATES:
                 raise OverloadError("a board does not keep up: too many states", value=most, expected=f"{MOST_STATES}")
         if all(board.idle_at((orbit + 1) * ORBIT_SLOTS + int(slots[0])) for board in boards):
@@ -134,13 +136,14 @@ def exact_loss(
     handed_out = sum(float(brings[int(source.kind_of_slot[s])].sum(axis=1) @ jets) for s in slots.tolist())
     accepts = sum(float(brings[int(source.kind_of_slot[s])][:, 1].sum()) for s in slots.tolist())
     pruned = dropped + float(sums[_PRUNED])
+    merged = chain.merge_interval is not None  # then an event may wait for one of another board
     return ExactLoss(
         event_loss=float(sums[_LOSSES]) / n + pruned,
         accept_loss=float(sums[_ACCEPTS_LOST]) / accepts + pruned if accepts else 0.0,
-        late=float(sums[_LATE]) / n + pruned,
-        accept_late=float(sums[_ACCEPTS_LATE]) / accepts + pruned if accepts else 0.0,
+        late=None if merged else float(sums[_LATE]) / n + pruned,
+        accept_late=None if merged else (float(sums[_ACCEPTS_LATE]) / accepts + pruned if accepts else 0.0),
         jet_loss=float(sums[_JETS_LOST]) / handed_out + pruned if handed_out else 0.0,
-        latency_ns=_quantiles(latencies, chain.ticks_per_bx),
+        latency_ns=None if merged else _quantiles(latencies, chain.ticks_per_bx),
         pruned=pruned,
         states=most,
     )
@@ -201,8 +204,8 @@ class _BoardStates:
             ],
             np.int64,
         )
-        state = np.full((1, 2 + history), -chain.tagger_interval, np.int64)
-        state[0, :2] = 0
+        state = np.zeros((1, 2 + history), np.int64)
+        state[0, -chain.copies :] = -chain.tagger_interval
         return cls(chain, numbers, state, np.ones(1), 0)
 
     def _ready(self, number: int) -> int:
@@ -215,14 +218,15 @@ class _BoardStates:
     def idle_at(self, number: int) -> bool:
         """Whether the board has certainly nothing to do any more when an event of this crossing could come."""
         states = self.states.copy()
-        _shift(states, self._ready(number) - self.ready, self.chain.tagger_interval)
-        return not states[:, :2].any() and bool((states[:, 2:] == -self.chain.tagger_interval).all())
+        copies = self.chain.copies
+        _shift(states, self._ready(number) - self.ready, self.chain.tagger_interval, copies)
+        return not states[:, :-copies].any() and bool((states[:, -copies:] == -self.chain.tagger_interval).all())
 
     def event(self, number: int, brings: Floats, sums: Floats, latencies: Floats) -> None:
         """Carry the states over one event, and add its losses and latencies."""
         chain = self.chain
         collision, ready = number * chain.ticks_per_bx, self._ready(number)
-        _shift(self.states, ready - self.ready, chain.tagger_interval)
+        _shift(self.states, ready - self.ready, chain.tagger_interval, chain.copies)
         self.ready = ready
         down = np.asarray([(s.cycle, s.cycle * s.cycles) for s in chain.downstream], np.int64)
         states, probability = _carry(
@@ -234,13 +238,17 @@ class _BoardStates:
 
 
 @numba.njit(cache=True)
-def _shift(states: Ints, by: int, interval: int) -> None:
-    """Count a board's times from its next event on: an output that is free by then is free, old starts are cut off."""
+def _shift(states: Ints, by: int, interval: int, copies: int) -> None:
+    """Count a board's times from its next event on: an output that is free by then is free, old starts are cut off.
+
+    The last start of each copy matters until it can start again; those before only while their jets wait.
+    """
+    width = states.shape[1]
     for i in range(states.shape[0]):
         states[i, 0] = max(states[i, 0] - by, 0)
         states[i, 1] = max(states[i, 1] - by, 0)
-        for j in range(2, states.shape[1]):
-            states[i, j] = max(states[i, j] - by, -interval)
+        for j in range(2, width):
+            states[i, j] = max(states[i, j] - by, 0 if j < width - copies else -interval)
 
 
 @numba.njit(cache=True, inline="always")
@@ -324,7 +332,8 @@ def _carry(
                 sums[_JETS_LOST] += p * n_lost
             row[0], row[1] = max(free - ready, 0), max(tail - ready, 0)
             for j in range(history):
-                row[2 + j] = max(starts[started - history + j] - ready, -tagger_interval)
+                since = starts[started - history + j] - ready
+                row[2 + j] = max(since, 0 if j < history - copies else -tagger_interval)
             word = np.uint64(0x9E3779B97F4A7C15)
             for j in range(width):
                 word = (word ^ np.uint64(row[j])) * np.uint64(0xBF58476D1CE4E5B9)

@@ -214,11 +214,13 @@ def needed_for(
     filling: FillingScheme | None = None,
     most_copies: int = 32,
     most_depth: int = 256,
+    progress: Callable[[int], None] | None = None,
 ) -> Needed:
     """The fewest tagger copies with the queue as it is, and the smallest queue with the copies as they are.
 
     Both for an exact loss, see `l1emu.stream.exact`, not above `loss`. A deeper queue loses less and takes longer, so
-    with many late crossings no depth may do.
+    with many late crossings no depth may do. For a chain with a merge, lateness is not in it. `progress` is called as
+    by `exact_loss`, for one number after the other.
 
     Raises
     ------
@@ -232,7 +234,7 @@ def needed_for(
     def enough(copies: int, depth: int | None) -> bool:
         key = (copies, depth)
         if key not in tried:
-            tried[key] = _tried(topology.with_tagger(copies=copies).with_queue(depth), source, filling)
+            tried[key] = _tried(topology.with_tagger(copies=copies).with_queue(depth), source, filling, progress)
         found = tried[key].loss
         return found is not None and found <= loss
 
@@ -246,7 +248,7 @@ def needed_for(
         low, depth = 0, 1
         while not enough(own_copies, depth) and depth < most_depth:
             late = tried[own_copies, depth].late
-            if late is None or late > loss:
+            if tried[own_copies, depth].loss is None or (late is not None and late > loss):
                 break
             low, depth = depth, min(2 * depth, most_depth)
         while depth - low > 1:
@@ -256,10 +258,15 @@ def needed_for(
     return Needed(loss, copies, depth, tuple(tried.values()))
 
 
-def _tried(topology: Topology, source: CrossingSource, filling: FillingScheme | None) -> LossTried:
+def _tried(
+    topology: Topology,
+    source: CrossingSource,
+    filling: FillingScheme | None,
+    progress: Callable[[int], None] | None,
+) -> LossTried:
     copies, depth = topology.tagger.copies, topology.queue.depth
     try:
-        found: ExactLoss = exact_loss(topology, source, filling=filling)
+        found: ExactLoss = exact_loss(topology, source, filling=filling, progress=progress)
     except OverloadError:
         return LossTried(copies, depth, None, None)
-    return LossTried(copies, depth, found.event_loss + found.late, found.late)
+    return LossTried(copies, depth, found.event_loss + (found.late or 0.0), found.late)

@@ -79,9 +79,20 @@ def test_what_is_needed_for_a_loss_is_enough_and_one_less_is_not():
         needed_for(topology, SOURCE, 0)
 
 
-def test_boards_that_do_not_keep_up_or_are_tied_together_are_refused():
+def test_boards_that_do_not_keep_up_are_refused():
     unbounded = TOPOLOGY.with_queue(None).with_tagger(copies=1, interval_cycles=2000)
     with pytest.raises(OverloadError, match=r"keep up|settle"):
         exact_loss(unbounded, CrossingSource(np.array([12]), np.array([True]), np.ones(1)), filling=TRAIN)
-    with pytest.raises(L1emuError, match=r"merge.*demultiplexer"):
-        exact_loss(read_topology(resource("budgets/atlas-phase2.topology.yaml")), SOURCE)
+
+
+def test_boards_that_a_merge_ties_together_have_an_exact_loss_but_no_latency():
+    atlas = read_topology(resource("budgets/atlas-phase2.topology.yaml"))
+    queue = atlas.queue.model_copy(update={"depth": 2})
+    slow = atlas.model_copy(update={"queue": queue}).with_tagger(interval_cycles=20)
+    source = CrossingSource.poisson(12.0, 0.01)
+    exact = exact_loss(slow, source)
+    found = simulate(slow, source, orbits=60)
+    kept = np.minimum(source.n_jets, slow.jet_finder.max_jets) @ source.probability[0] * found.colliding
+    assert kept - found.jets["tagged"] == pytest.approx(exact.jet_loss * kept, rel=0.02)
+    assert exact.jet_loss > 0.01
+    assert (exact.late, exact.accept_late, exact.latency_ns) == (None, None, None)
