@@ -12,6 +12,7 @@ from l1emu.stream.beam import (
     hl_lhc,
     read_filling_scheme,
 )
+from l1emu.stream.exact import ExactLoss, OverloadError, exact_loss
 from l1emu.stream.faults import Faults, read_faults
 from l1emu.stream.needs import CopiesNeeded, WorstCase, copies_needed, worst_case
 from l1emu.stream.result import LatencySummary, StreamResult
@@ -24,15 +25,18 @@ __all__ = [
     "MENU_TOOLS_NORMALISATION",
     "CopiesNeeded",
     "CrossingSource",
+    "ExactLoss",
     "Faults",
     "FillingScheme",
     "LatencySummary",
     "Normalisation",
+    "OverloadError",
     "StreamResult",
     "Topology",
     "WorstCase",
     "colliding_rate_hz",
     "copies_needed",
+    "exact_loss",
     "hl_lhc",
     "read_faults",
     "read_filling_scheme",

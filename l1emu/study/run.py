@@ -22,10 +22,13 @@ from l1emu.progress import progress
 from l1emu.stream import (
     CopiesNeeded,
     CrossingSource,
+    ExactLoss,
     Normalisation,
+    OverloadError,
     StreamResult,
     Topology,
     copies_needed,
+    exact_loss,
     read_topology,
     simulate,
 )
@@ -155,16 +158,16 @@ def run_study(study: str | os.PathLike[str] | None, output: str | os.PathLike[st
     emulator = load_emulator(file)
     golden = check_golden(emulator, file.file(file.study.tagger.golden))
     measured = measure(file, emulator)
-    stream, copies = _stream(file, topology, check_, measured)
+    stream = _stream(file, topology, check_, measured)
     document = {
         "study": file.study.name,
         "rate": measured.rate_points(),
         "comparison": measured.comparison(),
         "working_points": _working_points(file, measured),
-        "latency": _latency(check_, stream),
+        "latency": _latency(check_, stream.result),
         "budget": check_.as_dict(),
         "emulation": _emulation(emulator, golden, measured),
-        "stream": stream.as_json() | {"copies_needed": copies.as_json() | {"orbits": COPIES_ORBITS}},
+        "stream": stream.as_json(),
         "scores": score_histograms(measured.signal, measured.minbias),
         "manifest": manifest(
             files=inputs,
@@ -350,9 +353,21 @@ def _working_points(file: StudyFile, measured: Measurement) -> dict[str, Any] | 
     }
 
 
-def _stream(
-    file: StudyFile, topology: Topology, check_: BudgetCheck, measured: Measurement
-) -> tuple[StreamResult, CopiesNeeded]:
+@dataclass(frozen=True)
+class _Stream:
+    """The simulated stream, the copies that it needs, and its exact loss; None where the boards do not keep up."""
+
+    result: StreamResult
+    copies: CopiesNeeded
+    exact: ExactLoss | None
+
+    def as_json(self) -> dict[str, Any]:
+        exact = None if self.exact is None else self.exact.as_json()
+        needed = self.copies.as_json() | {"orbits": COPIES_ORBITS}
+        return self.result.as_json() | {"copies_needed": needed, "exact": exact}
+
+
+def _stream(file: StudyFile, topology: Topology, check_: BudgetCheck, measured: Measurement) -> _Stream:
     settings = file.study.stream
     timing = check_.timing
     topology = topology.with_tagger(
@@ -376,7 +391,11 @@ def _stream(
             progress=advance,
         )
     needed = copies_needed(topology, source, orbits=COPIES_ORBITS, seed=settings.random_seed, filling=filling)
-    return result, needed
+    try:
+        exact = exact_loss(topology, source, filling=filling)
+    except OverloadError:
+        exact = None
+    return _Stream(result, needed, exact)
 
 
 def crossing_source(measured: Measurement, seed: str) -> CrossingSource:

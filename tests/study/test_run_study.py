@@ -126,6 +126,9 @@ def test_the_stream_sees_the_jets_and_accepts_of_the_crossings(results: Results,
     stream = results.document["stream"]
     assert stream["colliding"] == 2748
     assert stream["tagger"]["copies"] == results.document["budget"]["throughput"]["copies"]
+    exact = stream["exact"]
+    assert exact["accept_loss"] == pytest.approx(stream["lost"]["buffer full"] / max(stream["triggered"], 1), abs=0.05)
+    assert exact["latency_ns"]["max"] >= stream["latency_ns"]["max"]
     needed = stream["copies_needed"]
     assert needed["bound_mean"] <= needed["copies"] <= needed["bound_worst"]
     assert needed["tried"][-1]["copies"] == needed["copies"]
