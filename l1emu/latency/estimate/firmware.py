@@ -157,7 +157,7 @@ _BUILDERS: dict[type[Layer], Callable[[Any], dict[str, Any]]] = {
     TableActivation: _table,
     GlobalPooling1D: _pooling,
     Relu: lambda layer: {"kind": "relu"},
-    SlopedRelu: lambda layer: {"kind": "relu"},
+    SlopedRelu: lambda layer: {"kind": "multiply" if layer.slope.any() else "relu"},
     Linear: lambda layer: {"kind": "wires"},
     Concatenate: lambda layer: {"kind": "wires"},
     Gather: lambda layer: {"kind": "wires"},
