@@ -265,6 +265,52 @@ class ProjectMaker:
         self._calls.append(f"{types}>({arguments.replace(', ', f', {parameter}, ', 1)}")
         return f"{name}_out"
 
+    def hard(self, name: str, function: str, source: str, slope: float) -> str:
+        """`hard_sigmoid` or `hard_tanh`, a line of a slope between two levels."""
+        output = self._variable(f"{name}_out", self.shapes[source], self.type())
+        slope_type, shift_type = self.type(6, 10, signed=True, plain=True), FixedPoint.parse("ap_ufixed<4,1>")
+        self.config(
+            f"config_{name}",
+            None,
+            [
+                f"static const unsigned n_in = {math.prod(self.shapes[source])}",
+                f"static const {self._typedef(f'{name}_slope_t', slope_type)} slope",
+                f"static const {self._typedef(f'{name}_shift_t', shift_type)} shift",
+                "static const unsigned io_type = nnet::io_parallel",
+            ],
+        )
+        self._configs.append(f"const {name}_slope_t config_{name}::slope = {slope};")
+        self._configs.append(f"const {name}_shift_t config_{name}::shift = 0.5;")
+        return self.call(function, [source], output, f"config_{name}")
+
+    def lookup(self, name: str, source: str) -> str:
+        """A function by a table with an entry for each number of the source's type."""
+        output = self._variable(f"{name}_out", self.shapes[source], self.type())
+        size = 1 << self.types[source].width
+        table = self.weights(f"{name}_table", size, self.type(6, 10, plain=True))
+        lines = [
+            f"static const unsigned n_in = {math.prod(self.shapes[source])}",
+            f"static const unsigned table_size = {size}",
+            f"typedef {table}_t table_t",
+        ]
+        self.config(f"config_{name}", "activ_config", lines)
+        return self.call("unary_lut", [source], output, f"config_{name}", (table,))
+
+    def thresholds(self, name: str, source: str) -> str:
+        """-1, 0 or 1 by two thresholds for each channel."""
+        shape = self.shapes[source]
+        output = self._variable(f"{name}_out", shape, FixedPoint.int_type(2))
+        limits = tuple(self.weights(f"{name}_{side}", shape[-1], self.types[source]) for side in ("high", "low"))
+        lines = [
+            f"static const unsigned n_in = {math.prod(shape)}",
+            f"static const unsigned n_filt = {shape[-1]}",
+            "static const unsigned n_scale_bias = (n_filt == -1) ? n_in : n_filt",
+        ]
+        self.config(f"config_{name}", "batchnorm_quantized_tanh_config", lines)
+        self.call("normalize_ternary_tanh", [source], output, f"config_{name}", limits)
+        self._calls[-1] = self._calls[-1].replace(f"{output}_t, ", "", 1)
+        return output
+
     def merge(self, name: str, function: str, a: str, b: str) -> str:
         """`add` and its kin."""
         output = self._variable(f"{name}_out", self.shapes[a], self.type())
@@ -423,6 +469,13 @@ def every_kind(folder: Path, seed: int, backend: str = "vivado") -> Path:
     make.padding("padded", ln, 2, 1)
     make.sloped("leak", "leaky_relu", total, -0.7)
     make.sloped("thresh", "thresholded_relu", total, 0.9)
+    make.sloped("elu", "elu", total, 0.6)
+    for function in ("selu", "softplus", "softsign", "relu6", "binary_tanh", "ternary_tanh"):
+        make.elementwise(function[:5], function, total)
+    make.hard("hards", "hard_sigmoid", total, 0.2)
+    make.hard("hardt", "hard_tanh", wide, -0.7)
+    make.lookup("lut", wide)
+    make.thresholds("signs", total)
     make.dense("slow", mean, 5, reuse=3)
     out = make.dense("head", mean, 3)
     make.output("sm_stable_out")

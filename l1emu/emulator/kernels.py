@@ -42,7 +42,11 @@ ADD, SUBTRACT, AVERAGE, MULTIPLY, MAXIMUM, MINIMUM = range(6)
     OP_LAYER_NORM,
     OP_DIRECT_SOFTMAX,
     OP_SLOPED,
-) = range(15)
+    OP_CLIPPED,
+    OP_HALF_TABLE,
+    OP_STEPS,
+    OP_LOOKUP,
+) = range(19)
 
 _inner = numba.njit(nogil=True, error_model="numpy", boundscheck=False)
 
@@ -400,6 +404,61 @@ def lookup(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
 
 
 @_inner
+def clipped(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+    """y = cast(min(max(x * slope + shift, low), high))."""
+    x, y, rows, slope, shift = code[p + 1], code[p + 2], code[p + 3], code[p + 4], code[p + 5]
+    low, high = code[p + 6], code[p + 7]
+    for row in range(rows):
+        source, target = (x + row) * lanes, (y + row) * lanes
+        for j in range(lanes):
+            work[target + j] = min(max(work[source + j] * slope + shift, low), high)
+        _cast(work, target, lanes, code, p + 8)
+
+
+@_inner
+def half_table(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+    """y = cast(x * above) from 0 on, below it table[int(trunc(x * size / -8))], the table already cast."""
+    x, y, rows, above = code[p + 1], code[p + 2], code[p + 3], code[p + 4]
+    values, size, unit = code[p + 5], code[p + 6], code[p + 7]
+    for row in range(rows):
+        source, target = (x + row) * lanes, (y + row) * lanes
+        for j in range(lanes):
+            work[target + j] = work[source + j] * above
+        _cast(work, target, lanes, code, p + 8)
+        for j in range(lanes):
+            value = work[source + j]
+            if value < 0:
+                index = _to_int(_toward_zero(-value * size, 8), unit)
+                work[target + j] = table[values + min(index, size - 1)]
+
+
+@_inner
+def steps(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+    """y = values[how many thresholds cast(x * factor) has reached]."""
+    x, y, rows = code[p + 1], code[p + 2], code[p + 3]
+    thresholds, count, channels, values, factor = code[p + 4], code[p + 5], code[p + 6], code[p + 7], code[p + 8]
+    for row in range(rows):
+        source, target = (x + row) * lanes, (y + row) * lanes
+        for j in range(lanes):
+            work[target + j] = work[source + j] * factor
+        _cast(work, target, lanes, code, p + 9)
+        for j in range(lanes):
+            reached = 0
+            for k in range(count):
+                reached += work[target + j] >= table[thresholds + k * channels + row % channels]
+            work[target + j] = table[values + reached]
+
+
+@_inner
+def lookup_bits(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+    """y = table[the bits of x], the table already cast to the output type."""
+    x, y, rows, values, mask = code[p + 1], code[p + 2], code[p + 3], code[p + 4], code[p + 5]
+    for row in range(rows):
+        for j in range(lanes):
+            work[(y + row) * lanes + j] = table[values + (work[(x + row) * lanes + j] & mask)]
+
+
+@_inner
 def merge(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """y = cast(a op b), the operands first brought to a common fraction."""
     a, b, y, rows, operation = code[p + 1], code[p + 2], code[p + 3], code[p + 4], code[p + 5]
@@ -575,6 +634,10 @@ FUNCTIONS = {
     OP_LAYER_NORM: "layer_norm",
     OP_DIRECT_SOFTMAX: "direct_softmax",
     OP_SLOPED: "sloped",
+    OP_CLIPPED: "clipped",
+    OP_HALF_TABLE: "half_table",
+    OP_STEPS: "steps",
+    OP_LOOKUP: "lookup_bits",
 }
 
 
@@ -612,6 +675,14 @@ def instruction(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None
         direct_softmax(work, table, lanes, code, p)
     elif op == OP_SLOPED:
         sloped(work, table, lanes, code, p)
+    elif op == OP_CLIPPED:
+        clipped(work, table, lanes, code, p)
+    elif op == OP_HALF_TABLE:
+        half_table(work, table, lanes, code, p)
+    elif op == OP_STEPS:
+        steps(work, table, lanes, code, p)
+    elif op == OP_LOOKUP:
+        lookup_bits(work, table, lanes, code, p)
 
 
 def _execute(

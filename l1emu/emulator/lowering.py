@@ -21,6 +21,8 @@ from l1emu.emulator.ranges import (
     Ranges,
     Sum,
     layer_norm_affine,
+    levels,
+    line,
     reduction,
     rounded,
     scaled_to_common_fraction,
@@ -31,19 +33,23 @@ from l1emu.firmware.graph import Firmware
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import (
     BatchNormalization,
+    ClippedLine,
     Concatenate,
     Dense,
     Einsum,
     Gather,
     GlobalPooling1D,
+    HalfTable,
     Layer,
     LayerNormalization,
     Linear,
+    Lookup,
     Merge,
     Relu,
     Reshape,
     SlopedRelu,
     Softmax,
+    Steps,
     TableActivation,
     Tensor,
     Transpose,
@@ -368,6 +374,44 @@ def _(layer: TableActivation, asm: Assembler, proof: LayerRange) -> None:
         2 * layer.range_half,
         _unit(x.type.fraction),
     )
+
+
+@lower_layer.register(ClippedLine)
+def _(layer: ClippedLine, asm: Assembler, proof: LayerRange) -> None:
+    x, y = layer.inputs[0], layer.output
+    slope, shift, fraction = line(layer)
+    assert proof.accumulator is not None
+    cast = asm.cast(proof.accumulator, fraction, y.type)
+    place = asm.row[x.name], asm.row[y.name], y.size
+    asm.emit(layer, kernels.OP_CLIPPED, *place, slope, shift, *levels(layer, fraction), cast)
+
+
+@lower_layer.register(HalfTable)
+def _(layer: HalfTable, asm: Assembler, proof: LayerRange) -> None:
+    x, y = layer.inputs[0], layer.output
+    fraction = x.type.fraction + layer.above_type.fraction
+    place = asm.row[x.name], asm.row[y.name], y.size
+    entries = asm.table(layer.entries()), layer.table.size, _unit(x.type.fraction)
+    # numbers below 0 are cast too, before the table's entry replaces them
+    cast = cast_code(y.type, fraction=fraction, overflows=True)
+    asm.emit(layer, kernels.OP_HALF_TABLE, *place, layer.above, *entries, cast)
+
+
+@lower_layer.register(Steps)
+def _(layer: Steps, asm: Assembler, proof: LayerRange) -> None:
+    x, y = layer.inputs[0], layer.output
+    cast = cast_code(x.type, fraction=x.type.fraction, overflows=True) if layer.doubled else _NO_CAST
+    place = asm.row[x.name], asm.row[y.name], y.size
+    steps = asm.table(layer.thresholds), *layer.thresholds.shape, asm.table(layer.values)
+    asm.emit(layer, kernels.OP_STEPS, *place, *steps, 1 + layer.doubled, cast)
+
+
+@lower_layer.register(Lookup)
+def _(layer: Lookup, asm: Assembler, proof: LayerRange) -> None:
+    x, y = layer.inputs[0], layer.output
+    entries = y.type.cast(layer.table, layer.table_type.fraction)
+    place = asm.row[x.name], asm.row[y.name], y.size
+    asm.emit(layer, kernels.OP_LOOKUP, *place, asm.table(entries), layer.table.size - 1)
 
 
 @lower_layer.register(Merge)

@@ -30,19 +30,23 @@ from l1emu.firmware.graph import Firmware
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import (
     BatchNormalization,
+    ClippedLine,
     Concatenate,
     Dense,
     Einsum,
     Gather,
     GlobalPooling1D,
+    HalfTable,
     Layer,
     LayerNormalization,
     Linear,
+    Lookup,
     Merge,
     Relu,
     Reshape,
     SlopedRelu,
     Softmax,
+    Steps,
     TableActivation,
     Transpose,
 )
@@ -456,6 +460,58 @@ def _(layer: TableActivation, x: Interval) -> LayerRange:
     watch.see(x.map(lambda v: _exact(v) * layer.table.size))
     out, _over = watch.cast(_extremes(layer.table), layer.table_type.fraction, layer.output.type)
     return LayerRange(_spread(out, layer), widest=watch.widest)
+
+
+@layer_range.register(ClippedLine)
+def _(layer: ClippedLine, x: Interval) -> LayerRange:
+    watch = _Watch()
+    slope, shift, fraction = line(layer)
+    value = watch.product(x, Interval(np.array(slope), np.array(slope)))
+    value = watch.add(value, Interval(np.array(shift), np.array(shift)))
+    low, high = levels(layer, fraction)
+    value = watch.see(value.map(lambda v: np.clip(v, low, high)))
+    out, _over = watch.cast(value, fraction, layer.output.type)
+    return LayerRange(_shaped(out, layer), value, widest=watch.widest)
+
+
+def line(layer: ClippedLine) -> tuple[int, int, int]:
+    """Slope and shift of a clipped line such that x * slope + shift is an integer at one fraction, and that."""
+    product = layer.inputs[0].type.fraction + layer.slope_type.fraction
+    fraction = max(product, layer.shift_type.fraction)
+    slope, shift = layer.slope << (fraction - product), layer.shift << (fraction - layer.shift_type.fraction)
+    return (2 * slope, 2 * shift - (1 << fraction), fraction) if layer.symmetric else (slope, shift, fraction)
+
+
+def levels(layer: ClippedLine, fraction: int) -> tuple[int, int]:
+    """The lowest and highest value of a clipped line at `fraction`."""
+    one = 1 << fraction
+    return (-one, (2 * layer.top - 1) * one) if layer.symmetric else (0, layer.top * one)
+
+
+@layer_range.register(HalfTable)
+def _(layer: HalfTable, x: Interval) -> LayerRange:
+    watch = _Watch()
+    above = Interval(np.array(layer.above), np.array(layer.above))
+    watch.product(x, above)
+    value = watch.product(x.map(lambda v: np.maximum(v, 0)), above)
+    watch.see(x.map(lambda v: _exact(v) * layer.table.size))
+    out, _over = watch.cast(value, layer.inputs[0].type.fraction + layer.above_type.fraction, layer.output.type)
+    entries = layer.entries()
+    low, high = np.minimum(out.low, entries.min()), np.maximum(out.high, entries.max())
+    return LayerRange(_shaped(Interval(low, high), layer), value, widest=watch.widest)
+
+
+@layer_range.register(Steps)
+def _(layer: Steps, x: Interval) -> LayerRange:
+    watch = _Watch()
+    watch.see(x.map(lambda v: 2 * _exact(v)))
+    return LayerRange(_spread(_extremes(layer.values), layer), widest=watch.widest)
+
+
+@layer_range.register(Lookup)
+def _(layer: Lookup, x: Interval) -> LayerRange:
+    out, _over = _Watch().cast(_extremes(layer.table), layer.table_type.fraction, layer.output.type)
+    return LayerRange(_spread(out, layer), widest=x.bits)
 
 
 @layer_range.register(Merge)

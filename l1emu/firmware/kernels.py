@@ -7,6 +7,8 @@ may differ.
 
 from __future__ import annotations
 
+import itertools
+
 from l1emu.errors import L1emuError
 from l1emu.files import sha256_bytes
 from l1emu.firmware.cpp import Place, Token, statements, template_end
@@ -28,7 +30,11 @@ def defined_name(statement: list[Token], place: Place) -> str | None:
     if "(" not in head or texts[0] == "enum":
         return None
     name = head[head.index("(") - 1]
-    return name if name.isidentifier() else None
+    if name.isidentifier():
+        return name
+    # a result type such as std::enable_if<(...)>::type has brackets too: those overloads stand apart
+    name = next((a for a, b in itertools.pairwise(head) if b == "(" and a.isidentifier()), "")
+    return f"enable_if/{name}" if name else None
 
 
 def fingerprints(project: Project) -> dict[str, str]:

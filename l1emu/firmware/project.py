@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from l1emu.config import read_text
 from l1emu.errors import L1emuError
 from l1emu.files import sha256_bytes
@@ -84,6 +86,19 @@ class Config:
         if declared.kind != "type":
             raise declared.place.error(f"{self.struct.name}::{name} is not a type")
         return self.project.type(declared.type, declared.place)
+
+    def fixed_point(self, name: str) -> tuple[int, FixedPoint]:
+        """A constant of a fixed-point type, set outside the struct or inside: its raw value and its type."""
+        declared = self.member(name)
+        kind = self.project.type(declared.type, declared.place)
+        outside = self.project.scope.declarations.get(f"{self.struct.name}::{name}")
+        stated = declared if outside is None else outside
+        if stated.value is None:
+            raise self.place.error(f"{self.struct.name}::{name} is never defined")
+        value = Expression(stated.value, stated.place, self._lookup).value()
+        if isinstance(value, str):
+            raise stated.place.error(f"{self.struct.name}::{name} is not a number", value)
+        return int(kind.from_float(np.array([value], dtype=np.float64))[0]), kind
 
     def template(self, name: str) -> str:
         """The name that a member template stands for, without its arguments."""

@@ -86,6 +86,35 @@ def tanh(size: int, table: FixedPoint) -> Ints:
     return table.from_float([tanhf(float(x)) for x in _points(size, 4.0)])
 
 
+def softplus(size: int, table: FixedPoint) -> Ints:
+    """`init_softplus_table`: log(exp(x) + 1) from -8 up to 8, exp in single and log in double precision."""
+    expf = _libm("expf")
+    return table.from_float([float(_f(math.log(expf(float(x)) + 1.0))) for x in _points(size, 8.0)])
+
+
+def softsign(size: int, table: FixedPoint) -> Ints:
+    """`init_softsign_table`: x / (|x| + 1) from -8 up to 8, in double precision."""
+    return table.from_float([float(_f(float(x) / (abs(float(x)) + 1.0))) for x in _points(size, 8.0)])
+
+
+def elu(size: int, table: FixedPoint) -> Ints:
+    """`init_elu_table`: exp(x) - 1 from 0 down to -8."""
+    expf = _libm("expf")
+    return table.from_float([float(_f(expf(x) - 1.0)) for x in _points_below_zero(size)])
+
+
+def selu(size: int, table: FixedPoint) -> Ints:
+    """`init_selu_table`: lambda * alpha * (exp(x) - 1) from 0 down to -8."""
+    expf = _libm("expf")
+    scale, alpha = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
+    return table.from_float([float(_f(scale * (alpha * (expf(x) - 1.0)))) for x in _points_below_zero(size)])
+
+
+def _points_below_zero(size: int) -> list[float]:
+    """Evenly spaced points from 0 down to -8, computed in double and stored in single precision."""
+    return [float(_f(-8.0 * i / size)) for i in range(size)]
+
+
 def inverse_root(size: int, epsilon_power_of_10: int, range_power2: int, table: FixedPoint) -> Ints:
     """`init_invert_sqr_table`: 1 / sqrt(x) from epsilon up to epsilon + 2**-range_power2."""
     low, high = _f(math.pow(10.0, -epsilon_power_of_10)), _f(math.pow(2.0, -range_power2))

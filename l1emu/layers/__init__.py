@@ -1,6 +1,15 @@
 """The kinds of layer, one file a kind: configuration, and the exact integer reference in plain numpy."""
 
-from l1emu.layers.activation import Linear, Relu, SlopedRelu, TableActivation
+from l1emu.layers.activation import (
+    ClippedLine,
+    HalfTable,
+    Linear,
+    Lookup,
+    Relu,
+    SlopedRelu,
+    Steps,
+    TableActivation,
+)
 from l1emu.layers.base import Layer, Tensor
 from l1emu.layers.batchnorm import BatchNormalization
 from l1emu.layers.dense import Dense
@@ -15,18 +24,22 @@ KINDS: dict[str, type[Layer]] = {
     cls.kind: cls
     for cls in (
         BatchNormalization,
+        ClippedLine,
         Concatenate,
         Dense,
         Einsum,
         Gather,
         GlobalPooling1D,
+        HalfTable,
         LayerNormalization,
         Linear,
+        Lookup,
         Merge,
         Relu,
         Reshape,
         SlopedRelu,
         Softmax,
+        Steps,
         TableActivation,
         Transpose,
     )
@@ -35,19 +48,23 @@ KINDS: dict[str, type[Layer]] = {
 __all__ = [
     "KINDS",
     "BatchNormalization",
+    "ClippedLine",
     "Concatenate",
     "Dense",
     "Einsum",
     "Gather",
     "GlobalPooling1D",
+    "HalfTable",
     "Layer",
     "LayerNormalization",
     "Linear",
+    "Lookup",
     "Merge",
     "Relu",
     "Reshape",
     "SlopedRelu",
     "Softmax",
+    "Steps",
     "TableActivation",
     "Tensor",
     "Transpose",

@@ -108,3 +108,150 @@ class TableActivation(_Elementwise):
         index = integer_part(step, x.fraction) + self.range_half * size // (2 * self.range_half)
         y = self.table[np.clip(index, 0, size - 1).astype(np.int64)]
         return self.output.type.cast(y, self.table_type.fraction).reshape(len(raw[0]), *self.output.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class ClippedLine(_Elementwise):
+    """A straight line between two levels: `nnet::hard_sigmoid`, `hard_tanh` and the clipped ReLUs.
+
+    Parameters
+    ----------
+    slope, slope_type, shift, shift_type
+        The line, as raw integers and their types.
+    top
+        The line is kept within 0 and this whole number.
+    symmetric
+        Whether twice the result less 1 is taken (`hard_tanh`), still exact.
+    """
+
+    slope: int
+    slope_type: FixedPoint
+    shift: int
+    shift_type: FixedPoint
+    top: int
+    symmetric: bool
+
+    kind: ClassVar[str] = "clippedline"
+
+    def check(self) -> None:
+        super().check()
+        fraction = max(self.inputs[0].type.fraction + self.slope_type.fraction, self.shift_type.fraction)
+        self._require(fraction >= 0 and self.top > 0, "the levels lie between the steps of the line", fraction)
+
+    def reference(self, *raw: Raw) -> Raw:
+        x = Exact.of(raw[0], self.inputs[0].type)
+        slope = Exact.of(np.full(raw[0].shape, self.slope), self.slope_type)
+        shift = Exact.of(np.full(raw[0].shape, self.shift), self.shift_type)
+        line = slope * x + shift
+        y = np.clip(line.raw, 0, self.top << line.fraction)
+        if self.symmetric:
+            y = 2 * y - (1 << line.fraction)
+        return self.output.type.cast(y, line.fraction).reshape(len(raw[0]), *self.output.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class HalfTable(_Elementwise):
+    """`nnet::elu` and `selu`: a multiple of numbers from 0 on, a multiple of a table's entry below 0.
+
+    Parameters
+    ----------
+    function
+        The C++ function, for people.
+    table
+        Raw values in `table_type` at evenly spaced points from 0 down to -8, that excluded.
+    above, above_type, below, below_type
+        The multiples, as raw integers and their types.
+    """
+
+    function: str
+    table: Ints
+    table_type: FixedPoint
+    above: int
+    above_type: FixedPoint
+    below: int
+    below_type: FixedPoint
+
+    kind: ClassVar[str] = "halftable"
+
+    def check(self) -> None:
+        super().check()
+        self._require_raw("table", self.table, self.table_type, self.table.shape)
+        low, size = self.inputs[0].type.low, len(self.table)
+        self._require(size > 0, "the table is empty")
+        # the C++ converts the index to a 32-bit int, and looks outside the table where that turns negative
+        reach = FixedPoint(1024, 1024).cast(np.array([-low * size // 8], dtype=object), self.inputs[0].type.fraction)
+        self._require(int(reach[0]) < 1 << 31, "numbers below 0 leave the table", str(self.inputs[0].type))
+
+    def entries(self) -> Raw:
+        """The table as the output has it."""
+        below = Exact.of(np.full(self.table.shape, self.below), self.below_type)
+        return (below * Exact.of(self.table, self.table_type)).cast(self.output.type).raw
+
+    def reference(self, *raw: Raw) -> Raw:
+        x = Exact.of(raw[0], self.inputs[0].type)
+        size = len(self.table)
+        positive = (x * Exact.of(np.full(raw[0].shape, self.above), self.above_type)).cast(self.output.type).raw
+        scaled = (x * Exact(np.asarray(-size), 0, size.bit_length())).raw
+        index = integer_part(divide_toward_zero(scaled, 8), x.fraction)
+        negative = self.entries()[np.clip(index, 0, size - 1).astype(np.int64)]
+        return np.where(raw[0] >= 0, positive, negative).reshape(len(raw[0]), *self.output.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Steps(_Elementwise):
+    """`nnet::binary_tanh`, `ternary_tanh` and their merges with a normalization: one of a few values, by thresholds.
+
+    Parameters
+    ----------
+    thresholds
+        Raw numbers of the input: shape (steps, channels), ascending in each channel. The channel is the flat index
+        modulo their number.
+    values
+        Raw values of the output, shape (steps + 1,): below the first threshold, from it on, and so forth.
+    doubled
+        Whether the number is doubled first, and assigned to its type again.
+    """
+
+    thresholds: Ints
+    values: Ints
+    doubled: bool
+
+    kind: ClassVar[str] = "steps"
+
+    def check(self) -> None:
+        super().check()
+        shape = self.thresholds.shape
+        ok = len(shape) == 2 and shape[0] + 1 == len(self.values) and self.output.size % shape[1] == 0
+        self._require(ok, "values and thresholds do not fit", (shape, self.values.shape))
+        self._require_raw("values", self.values, self.output.type, self.values.shape)
+
+    def reference(self, *raw: Raw) -> Raw:
+        jets, kind = len(raw[0]), self.inputs[0].type
+        x = kind.cast(2 * raw[0], kind.fraction) if self.doubled else raw[0]
+        channels = x.reshape(jets, -1, 1, self.thresholds.shape[1])
+        reached = (channels >= self.thresholds).sum(axis=2)
+        return self.values[reached].reshape(jets, *self.output.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Lookup(_Elementwise):
+    """`nnet::unary_lut`: a function given by an entry for each number that the input's type has.
+
+    Parameters
+    ----------
+    table
+        Raw values in `table_type`, one for each pattern of the input's bits read as an unsigned number.
+    """
+
+    table: Ints
+    table_type: FixedPoint
+
+    kind: ClassVar[str] = "lookup"
+
+    def check(self) -> None:
+        super().check()
+        self._require_raw("table", self.table, self.table_type, (1 << self.inputs[0].type.width,))
+
+    def reference(self, *raw: Raw) -> Raw:
+        y = self.table[raw[0] & (len(self.table) - 1)]
+        return self.output.type.cast(y, self.table_type.fraction).reshape(len(raw[0]), *self.output.shape)

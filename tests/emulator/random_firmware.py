@@ -10,17 +10,21 @@ from l1emu.firmware.graph import Firmware
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import (
     BatchNormalization,
+    ClippedLine,
     Concatenate,
     Dense,
     Einsum,
     GlobalPooling1D,
+    HalfTable,
     Layer,
     LayerNormalization,
     Linear,
+    Lookup,
     Merge,
     Relu,
     Reshape,
     Softmax,
+    Steps,
     TableActivation,
     Tensor,
     Transpose,
@@ -200,6 +204,39 @@ class Builder:
         half = int(rng.choice([4, 8]))
         self.add(lambda name, y: TableActivation(name, (x,), y, "tanh", table, table_type, half), x.shape)
 
+    def piecewise(self) -> None:
+        rng, x = self.rng, self.pick()
+        assert x is not None
+        kinds = [random_type(rng, 2, 10) for _ in range(2)]
+        raw = [int(random_raw(rng, kind, ())) for kind in kinds]
+        which = int(rng.integers(4))
+        if which == 0 and max(x.type.fraction + kinds[0].fraction, kinds[1].fraction) >= 0:
+            top, symmetric = int(rng.integers(1, 7)), bool(rng.random() < 0.5)
+            self.add(
+                lambda name, y: ClippedLine(name, (x,), y, raw[0], kinds[0], raw[1], kinds[1], top, symmetric), x.shape
+            )
+        elif which == 1:
+            table_type, size = random_type(rng, 4, 14), int(rng.integers(2, 100))
+            table = random_raw(rng, table_type, (size,))
+            self.add(
+                lambda name, y: HalfTable(name, (x,), y, "elu", table, table_type, raw[0], kinds[0], raw[1], kinds[1]),
+                x.shape,
+            )
+        elif which == 2:
+            channels = x.shape[-1] if rng.random() < 0.5 else 1
+            thresholds = np.sort(random_raw(rng, x.type, (int(rng.integers(1, 4)), channels)), axis=0)
+            doubled = bool(rng.random() < 0.5)
+            self.add(
+                lambda name, y: Steps(
+                    name, (x,), y, thresholds, random_raw(rng, y.type, (len(thresholds) + 1,)), doubled
+                ),
+                x.shape,
+            )
+        else:
+            table_type = random_type(rng, 4, 14)
+            table = random_raw(rng, table_type, (1 << x.type.width,))
+            self.add(lambda name, y: Lookup(name, (x,), y, table, table_type), x.shape)
+
     def merge(self) -> None:
         rng, a = self.rng, self.pick()
         assert a is not None
@@ -289,6 +326,7 @@ class Builder:
             self.softmax,
             self.unary,
             self.table,
+            self.piecewise,
             self.merge,
             self.concatenate,
             self.batchnorm,

@@ -9,7 +9,18 @@ import numpy as np
 from l1emu.firmware import tables
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.fixedpoint import FixedPoint
-from l1emu.layers import Linear, Relu, SlopedRelu, TableActivation, Tensor
+from l1emu.layers import (
+    ClippedLine,
+    HalfTable,
+    Linear,
+    Lookup,
+    Relu,
+    SlopedRelu,
+    Steps,
+    TableActivation,
+    Tensor,
+)
+from l1emu.layers.base import Ints
 
 
 def linear(call: Call) -> Linear:
@@ -73,25 +84,154 @@ def _without_parameter(call: Call) -> tuple[Tensor, Tensor]:
 
 
 def table_activation(call: Call) -> TableActivation:
-    """`nnet::sigmoid` and `nnet::tanh`."""
+    """`nnet::sigmoid`, `tanh`, `softplus` and `softsign`."""
     data, output = call.elementwise()
     size, kind = call.config.integer("table_size"), call.config.type("table_t")
     call.kernels.require(call.place, f"init_{call.function}_table")
-    if call.function == "sigmoid":
-        call.kernels.require(call.place, "sigmoid_fcn_float")
-        table, half = tables.sigmoid(size, kind), 8
-    else:
-        table, half = tables.tanh(size, kind), 4
+    if call.function != "tanh":
+        call.kernels.require(call.place, f"{call.function}_fcn_float")
+    make, half = _TABLES[call.function]
     call.config.finish(*SYNTHESIS)
-    return TableActivation(call.name, (data,), output, call.function, table, kind, half)
+    return TableActivation(call.name, (data,), output, call.function, make(size, kind), kind, half)
+
+
+def clipped_relu(call: Call) -> ClippedLine:
+    """`nnet::relu1` and `relu6`: from 0 up to that number."""
+    data, output = call.elementwise()
+    call.require("relu_max")
+    call.config.finish(*SYNTHESIS, "table_size", "table_t")
+    one = FixedPoint.int_type(2)
+    return ClippedLine(call.name, (data,), output, 1, one, 0, one, int(call.function.removeprefix("relu")), False)
+
+
+def hard(call: Call) -> ClippedLine:
+    """`nnet::hard_sigmoid` and `nnet::hard_tanh`."""
+    data, output = call.elementwise()
+    slope, slope_type = call.config.fixed_point("slope")
+    shift, shift_type = call.config.fixed_point("shift")
+    call.config.finish(*SYNTHESIS)
+    line = slope, slope_type, shift, shift_type
+    return ClippedLine(call.name, (data,), output, *line, 1, call.function == "hard_tanh")
+
+
+def elu(call: Call) -> HalfTable:
+    """`nnet::elu`, with its parameter written in the call or without."""
+    if len(call.types) == 2:
+        kind, value = FixedPoint.int_type(1, signed=False), 1.0
+        data, output = call.elementwise()
+    else:
+        kind, value = _parameter(call)
+        data, output = _without_parameter(call)
+    table, table_type = _half_table(call)
+    one = FixedPoint.int_type(2)
+    below = int(kind.from_float(np.array([value]))[0])
+    return HalfTable(call.name, (data,), output, "elu", table, table_type, 1, one, below, kind)
+
+
+def selu(call: Call) -> HalfTable:
+    """`nnet::selu`: in streams its factor for numbers from 0 on is of the data's type."""
+    data, output = call.elementwise()
+    table, table_type = _half_table(call)
+    kind = data.type if call.stream else FixedPoint(16, 1, signed=False)
+    above, one = int(kind.from_float(np.array([_SELU]))[0]), FixedPoint.int_type(2)
+    return HalfTable(call.name, (data,), output, "selu", table, table_type, above, kind, 1, one)
+
+
+def _half_table(call: Call) -> tuple[Ints, FixedPoint]:
+    """The table for numbers below 0, and its type."""
+    call.kernels.require(call.place, f"init_{call.function}_table", f"{call.function}_fcn_float")
+    size, kind = call.config.integer("table_size"), call.config.type("table_t")
+    call.config.finish(*SYNTHESIS, "param_t")
+    return (tables.elu if call.function == "elu" else tables.selu)(size, kind), kind
+
+
+def steps(call: Call) -> Steps:
+    """`nnet::binary_tanh` and `nnet::ternary_tanh`: the sign, or 0 for small numbers."""
+    data, output = call.elementwise()
+    call.config.finish(*SYNTHESIS, "table_size", "table_t")
+    binary = call.function == "binary_tanh"
+    if binary:
+        call.kernels.require(call.place, "enable_if/binary_cast")
+        thresholds = [0]
+        values = [0, 1] if output.type == FixedPoint.int_type(1, signed=False) else [-1, 1]
+    else:  # above -1, above 1
+        fraction = data.type.fraction
+        thresholds = [((sign << fraction) if fraction >= 0 else sign >> -fraction) + 1 for sign in (-1, 1)]
+        values = [-1, 0, 1]
+    doubled = not binary and not call.stream  # the kernel of streams does not double
+    raw = output.type.cast(np.array(values), 0)
+    return Steps(call.name, (data,), output, np.array(thresholds).reshape(-1, 1), raw, doubled)
+
+
+def normalized_steps(call: Call) -> Steps:
+    """`nnet::normalize_binary_tanh` and `normalize_ternary_tanh`: a threshold, or two, for each channel."""
+    binary = call.function == "normalize_binary_tanh"
+    call.count(1, 3 if binary else 4)
+    call.check_io()
+    call.require(call.function)
+    shape = call.flat(0, "n_in")
+    data, output = call.input(0, shape), call.tensor(call.arguments[1], shape)
+    expected = FixedPoint.int_type(1, signed=False) if binary else FixedPoint.int_type(2)
+    if output.type != expected:
+        raise call.error("the result has another type", str(output.type), str(expected))
+    filters = call.config.integer("n_filt")
+    channels = data.size if filters in (-1, 2**32 - 1) else filters
+    limits = [call.weights(name, data.type) for name in call.arguments[2:]]
+    if any(limit.size != channels for limit in limits):
+        raise call.error("thresholds of another count", [limit.size for limit in limits], str(channels))
+    if call.stream and channels != shape[-1]:  # the kernel then writes packs of another size
+        raise call.error("not a threshold for each number that travels together", channels, str(shape[-1]))
+    call.config.finish(*SYNTHESIS, "n_scale_bias")
+    if binary:
+        thresholds, values = limits[0][None, :], np.array([0, 1])
+    else:  # above the second -1, above the first 1, which is looked at first
+        high, low = limits
+        thresholds, values = np.stack([np.minimum(low, high), high]) + 1, np.array([-1, 0, 1])
+    return Steps(call.name, (data,), output, thresholds, values, False)
+
+
+def lookup(call: Call) -> Lookup:
+    """`nnet::unary_lut`: the table is an array of weights."""
+    call.count(2, 3)
+    table_name = call.arguments[2]
+    data, output = replace(call, arguments=call.arguments[:2]).elementwise()
+    call.kernels.require(call.place, "get_index_unary_lut")
+    kind, size = call.config.type("table_t"), call.config.integer("table_size")
+    call.config.finish(*SYNTHESIS)
+    table = call.weights(table_name, kind)
+    if table.size != size or size != 1 << data.type.width:
+        raise call.error("the table has not an entry for each number", (table.size, size), f"2**{data.type.width}")
+    return Lookup(call.name, (data,), output, table, kind)
+
+
+_SELU = 1.0507009873554804934193349852946  # the two spellings of it in the kernels are one double
+_TABLES = {
+    "sigmoid": (tables.sigmoid, 8),
+    "softplus": (tables.softplus, 8),
+    "softsign": (tables.softsign, 8),
+    "tanh": (tables.tanh, 4),
+}
 
 
 BUILDERS: dict[str, Builder] = {
+    "binary_tanh": steps,
+    "elu": elu,
+    "hard_sigmoid": hard,
+    "hard_tanh": hard,
     "leaky_relu": leaky_relu,
     "linear": linear,
+    "normalize_binary_tanh": normalized_steps,
+    "normalize_ternary_tanh": normalized_steps,
     "prelu": prelu,
     "relu": relu,
+    "relu1": clipped_relu,
+    "relu6": clipped_relu,
+    "selu": selu,
     "sigmoid": table_activation,
+    "softplus": table_activation,
+    "softsign": table_activation,
     "tanh": table_activation,
+    "ternary_tanh": steps,
     "thresholded_relu": thresholded_relu,
+    "unary_lut": lookup,
 }
