@@ -316,6 +316,7 @@ class _Reader:
         inputs, output = tuple(tensors[:reads]), tensors[-1] if tensors else name
         members = _Members(self.project, config)
         (width_in, pack), width_out = self._width(data[0]), self._width(data[-1])[0]
+        width_out = {"normalize_binary_tanh": 1, "normalize_ternary_tanh": 2}.get(function, width_out)  # no argument
         weights = self._matrices(members, kind, arguments)
         n_in, n_out = self._sizes(function, kind, members, inputs[:1], output)
         if kind == "separable":
