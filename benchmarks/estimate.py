@@ -44,22 +44,22 @@ Constants = dict[str, Any]
 START: Constants = {
     "delays_ns": {
         "7": {
-            "add": 2.2, "add_row": 2.0, "multiply": 3.4, "multiply_fabric": 2.7, "softmax": 20.0, "resource_tail": 12.0,
+            "add": 2.2, "add_row": 3.2, "multiply": 3.4, "multiply_fabric": 2.7, "softmax": 20.0, "multiply_add": 4.6,
             "table": 4.4, "layernorm": 20.0, "layernorm_division": 3.4, "layernorm_rounding": 10.0,
         },
         "us": {
-            "add": 1.5, "add_row": 1.5, "multiply": 3.0, "multiply_fabric": 2.4, "softmax": 15.0, "resource_tail": 9.0,
+            "add": 1.2, "add_row": 1.8, "multiply": 3.0, "multiply_fabric": 2.4, "softmax": 15.0, "multiply_add": 3.9,
             "table": 4.4, "layernorm": 15.0, "layernorm_division": 3.0, "layernorm_rounding": 8.0,
         },
         "us+": {
-            "add": 1.0, "add_row": 1.0, "multiply": 2.2, "multiply_fabric": 1.9, "softmax": 12.0, "resource_tail": 8.0,
+            "add": 0.8, "add_row": 1.2, "multiply": 2.2, "multiply_fabric": 1.9, "softmax": 12.0, "multiply_add": 3.2,
             "table": 4.4, "layernorm": 10.0, "layernorm_division": 2.2, "layernorm_rounding": 5.0,
         },
     },
     "cycles": {
         "tree_offset": 0.0, "softmax_levels": 2.0, "call": 1.0, "light_call_7": 0.5, "light_call_7_ii1": 1.0,
-        "light_call": 0.2, "pixel_overhead": 5.0, "serial_levels": 2.0, "vitis_pixel": 2.0, "process": 0.5,
-        "stream_process": 2.0, "recurrent_cell": 6.0,
+        "light_call": 0.2, "vitis_pixel": 2.0, "process": 0.5,
+        "stream_process": 2.0, "recurrent_step": 2.0,
     },
     "resources": {
         "lut_adder_bit": 1.0, "lut_product_bit": 0.4, "lut_activation_bit": 2.0, "lut_table_bit": 8.0,

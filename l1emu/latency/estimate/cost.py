@@ -7,15 +7,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from l1emu.latency.estimate.design import Block, Design, Weights
-from l1emu.latency.estimate.matrices import products
+from l1emu.latency.estimate.matrices import FULL_PARTITION, products, steps_in_a_row
 from l1emu.latency.estimate.target import Target
-
-FULL_PARTITION = 4096
-"""hls4ml's ``config_array_partition -maximum_size``: a larger array of products keeps its adders in a row."""
-
 
 DSP_REGISTERS = 2
 """Cycles that a product of data spends in a DSP block's registers, and not in one of look-up tables."""
+
+SHARED_REGISTERS = 4
+"""Cycles of a DSP block with all its registers (two for the input, one each for product and sum).
+
+The tools' name for it ends in ``_5_1``: five stages. They take it where one block does all products of a layer.
+"""
+
+PORTS = 2
+"""Ports of a memory: numbers that it takes in a cycle."""
 
 
 @dataclass(frozen=True)
@@ -109,14 +114,26 @@ def tree_cycles(case: Case, terms: int) -> float:
     return math.log2(terms + 1) / case.target.levels_per_cycle + case.cycle("tree_offset")
 
 
+def last_product_cycles(case: Case, terms: int) -> float:
+    """Cycles from the last product of a limited multiplier to the sum.
+
+    The adders keep up with the multipliers, and the last product enters where its way is shortest. The tree's adders
+    take three numbers (a look-up table of six inputs adds three bits as easily as two), so that of n numbers the
+    shortest way has floor(log3 n) levels.
+    """
+    levels, reached = 0, 3
+    while reached <= terms + 1:
+        levels, reached = levels + 1, 3 * reached
+    return math.ceil(levels / case.target.levels_per_cycle)
+
+
 def constant_product(case: Case, weights: Weights, reuse: int) -> Product:
     """`nnet::dense_latency`: all products side by side, with at most `multiplier_limit` multipliers.
 
     A weight is a constant in the circuit. Zero costs nothing, one signed digit is a wire, two digits are one addition;
     only from three digits on a multiplier is built, and equal weights of one input share it. With the multipliers
-    limited, each does several products one after the other before the tree of adders; the interval is then the reuse
-    factor, or the latency where that is shorter, since the next input need not wait for longer. The adders keep up with
-    the multipliers, so that only the last products' way through a few levels is added to the serial part.
+    limited, each does several products one after the other; the interval is then the reuse factor, or the latency and
+    one more where that is shorter, since the next input need not wait for longer.
     """
     block = case.block
     wanted, shift_adds = products(weights)
@@ -127,12 +144,12 @@ def constant_product(case: Case, weights: Weights, reuse: int) -> Product:
     multiplier = case.target.multiplier_cycles(fabric) if wanted else 0
     serial = 0.0
     if wanted > limit:
-        last = case.cycle("serial_levels") / case.target.levels_per_cycle
-        serial = math.ceil(wanted / limit) - 1 + multiplier + last
+        stages = SHARED_REGISTERS if limit == 1 and not fabric else multiplier
+        serial = math.ceil(wanted / limit) - 1 + stages + last_product_cycles(case, weights.terms)
     if weights.n_in * weights.n_out > FULL_PARTITION:
-        # The array of products stays in memory and its adders in a row: as many fit into a cycle as their delay allows.
-        row = weights.terms * case.target.cycles(case.target.delay("add_row"))
-        cycles = max(row, serial)
+        # An adder of three numbers does two steps of the row; the products are there after the first cycle.
+        adders = max(1, math.floor(case.target.usable_ns / case.target.delay("add_row")))
+        cycles = max(1 + math.ceil(steps_in_a_row(weights) / 2 / adders) + multiplier, serial)
     else:
         cycles = max(tree_cycles(case, weights.terms) + multiplier, serial)
     latency = max(0, round(cycles))
@@ -150,6 +167,35 @@ def constant_product(case: Case, weights: Weights, reuse: int) -> Product:
     )
 
 
+def turn_cycles(case: Case, weights: Weights, reuse: int, fabric: bool) -> int:
+    """Cycles of one turn of the loop in the resource strategy: read the weights, multiply, add to the sums.
+
+    Each sum takes n_in / reuse products in a turn, in a tree with what it was before. A multiplier and the adder behind
+    it, which is the DSP block's own, share a cycle with the tree if they fit; else they have their registers. Above
+    n_in turns the inputs are chosen by a remainder, which is one cycle more.
+    """
+    levels = math.ceil(math.log2(max(1.0, weights.n_in / reuse) + 1))
+    target = case.target
+    registers = wide_multiplier_cycles(case, weights.width, fabric)
+    if registers == 0 and target.delay("multiply_add") <= target.usable_ns:
+        chain = math.ceil(target.cycles(target.delay("multiply_add") + (levels - 1) * target.delay("add")))
+    else:
+        chain = 1 + registers + math.ceil(levels / target.levels_per_cycle)
+    return 1 + chain + (1 if reuse > weights.n_in else 0)
+
+
+def wide_multiplier_cycles(case: Case, width: int, fabric: bool) -> int:
+    """Extra cycles of a product by a number of `width` bits, which may take several DSP blocks.
+
+    Each doubling of the blocks is a sum more behind them. Four blocks that do not fit into a cycle have all registers.
+    """
+    blocks = 1 if fabric else dsp_per_product(case.block.width_in, width)
+    delay = case.target.delay("multiply_fabric" if fabric else "multiply") * (1 + math.log2(blocks) / 4)
+    if delay <= case.target.usable_ns:
+        return 0
+    return SHARED_REGISTERS if blocks >= 4 else math.ceil(delay / case.target.usable_ns)
+
+
 def resource_product(case: Case, weights: Weights, reuse: int) -> Product:
     """`nnet::dense_resource`: weights in memory, ceil(n_in n_out / reuse) multipliers that work for `reuse` cycles.
 
@@ -158,14 +204,13 @@ def resource_product(case: Case, weights: Weights, reuse: int) -> Product:
     block = case.block
     multipliers = math.ceil(weights.n_in * weights.n_out / reuse)
     fabric = in_fabric(case, block.width_in, weights.width)
-    tail = max(1, round(case.target.cycles(case.target.delay("resource_tail"))))
     each = 0 if fabric else dsp_per_product(block.width_in, weights.width)
     adder_bits = multipliers * block.width_accum
     lut = case.per("lut_resource_bit") * adder_bits
     if fabric:
         lut += case.per("lut_product_bit") * multipliers * block.width_in * weights.width
     return Product(
-        latency=reuse + tail,
+        latency=reuse - 1 + turn_cycles(case, weights, reuse, fabric),
         interval=reuse,
         dsp=multipliers * each,
         lut=lut,
@@ -238,7 +283,8 @@ def convolution(case: Case) -> Cost:
     # The loop over pixels starts one every `reuse` cycles; a depthwise product has no more turns than taps.
     pixel = float(min(block.reuse, weights.n_in) if block.kind == "depthwise" else block.reuse)
     if block.strategy == "resource":
-        pixel = round(pixel + case.cycle("pixel_overhead") + (2 if height > 1 else 0))
+        # Read, shift, count (also the rows, in two dimensions) and call: no pipeline, so the cycles add.
+        pixel = pixel - block.reuse + found.latency + (5 if height > 1 else 4)
     elif case.target.tool == "Vitis":
         pixel = max(pixel, 1.0 + round(case.cycle("vitis_pixel")), round(found.latency + case.cycle("vitis_pixel")))
     latency = pixels_in * pixel + (0 if block.strategy == "resource" else found.latency + 1)
@@ -271,10 +317,8 @@ def recurrent(case: Case) -> Cost:
     parts = [matrix_product(case, weights, _reuse(block, i)) for i, weights in enumerate(block.weights)]
     state = int(block.extra.get("n_state", block.n_out))
     gates = int(block.extra.get("gates", 3))
-    cell = max(part.latency for part, _ in parts) + case.cycle("recurrent_cell")
     narrow = in_fabric(case, block.width_in, block.width_in)
-    if narrow:
-        cell -= 1.5 * DSP_REGISTERS  # two products with the state, one after the other, and small tables
+    cell = max(part.latency for part, _ in parts) + _gate_cycles(case, gates, narrow) + case.cycle("recurrent_step")
     # Three products with the state in a GRU or an LSTM; of narrow numbers only the one with a table's value is wide.
     elementwise = (0 if gates < 3 else 1 if narrow else 3) * state * dsp_per_product(block.width_in, block.width_in)
     tables = sum(_table_memory(size, width) for size, width in block.tables[:1]) * state * max(1, gates - 1)
@@ -301,6 +345,22 @@ def recurrent(case: Case) -> Cost:
     )
 
 
+def _gate_cycles(case: Case, gates: int, narrow: bool) -> int:
+    """Cycles of a recurrent cell behind its matrix products.
+
+    A simple RNN adds the two products' results and looks up one table. A GRU adds and looks up a table, multiplies,
+    adds and looks up the next, then mixes with the old state by a product and an addition; an LSTM has as many tables
+    and products one behind the other. The cell is no pipeline: a call of a table's function is its latency and one
+    cycle. Additions and products of narrow numbers fit into the cycle of the call that follows.
+    """
+    looked_up = table_cycles(case) + 1
+    steps = 0 if narrow else 1
+    if gates == 1:
+        return steps + looked_up
+    product_cycles = 0 if narrow else 1 + case.target.multiplier_cycles(False)
+    return steps + 2 * looked_up + 2 * product_cycles
+
+
 def _reuse(block: Block, index: int) -> int:
     return int(block.extra.get(f"reuse_{index}", block.reuse))
 
@@ -308,7 +368,10 @@ def _reuse(block: Block, index: int) -> int:
 def attention(case: Case) -> Cost:
     """`nnet::multiheadattention`: projections, scores, softmax, weighted sum and projection, handed on row by row.
 
-    Each stage takes the rows one after the other; the scores wait for all keys, the weighted sum for all values.
+    The stages stand one after the other, since each waits for all rows of the one before: the scores for all keys, the
+    sums for all values. A stage begins a row every `reuse` cycles. In a pipelined top its loops are unrolled, so that
+    the scores need only the rows' way in and the sums their way in and out; in a dataflow the loops are loops, the
+    scores' too. The function is no pipeline, since rows come in turn within: the next input waits for the last output.
     """
     block = case.block
     seq, heads = int(block.extra.get("seq_len", 1)), int(block.extra.get("num_heads", 1))
@@ -316,24 +379,52 @@ def attention(case: Case) -> Cost:
     value = int(block.extra.get("head_dim_value", key))
     projections = [constant_product(case, weights, block.reuse) for weights in block.weights]
     wide = dsp_per_product(block.width_out, block.width_out)
-    scores = seq * seq * key * dsp_per_product(block.width_out, block.width_out)
-    sums = seq * seq * value * wide
+    scores, sums = seq * seq * key * wide, seq * seq * value * wide
     exponent = 2 * seq * seq
-    softmax = _softmax_cycles(case, seq)
-    # Rows enter and leave one a cycle; the four stages between take `reuse` cycles a row, the last two overlap by half.
-    latency = seq * (1.5 + 3.5 * block.reuse) + softmax + 3
-    interval = latency + 1  # the function around it cannot be a pipeline, since rows come in turn within
-    if case.design.pipeline == "dataflow":
-        interval = 2 * seq * (1 + math.log2(block.reuse)) + 12
+    softmax = _softmax_cycles(case, seq, "legacy")
+    rolled = case.design.pipeline == "dataflow"
+    rows = (seq - 1) * block.reuse
+    stages = [
+        seq - 1 + _projection_cycles(case, projections, heads) + 1,
+        rows + _score_cycles(case, key) + softmax + 1 + (seq if rolled else 0),
+        rows + seq - 1 + 1 + case.target.multiplier_cycles(False) + math.ceil(_levels(case, seq)),
+        seq - 1 + max(1, projections[-1].latency) + 1,
+    ]
+    # One cycle to hand out the rows; Vivado HLS has a process of its own for the arguments. One more for the call.
+    latency = sum(stages) + (2 if case.target.tool == "Vivado" else 1) + (0 if rolled else 1)
     return Cost(
         latency,
-        interval,
+        max(stages) + 1 if rolled else latency + 1,
         dsp=sum(p.dsp for p in projections) + heads * (scores + sums + exponent),
         lut=sum(p.lut for p in projections) + heads * (scores + sums) * case.per("lut_data_product_bit") * 16,
         ff=sum(p.ff for p in projections) + heads * (scores + sums) * 16,
         bram=heads * seq * 33,
         extrapolated=("attention: three measured designs of one shape",),
     )
+
+
+def _projection_cycles(case: Case, projections: list[Product], heads: int) -> float:
+    """Cycles of a row's projection to keys, queries and values.
+
+    The heads' weights are parts of one array. Vivado HLS leaves it a memory of two ports, and the products wait.
+    """
+    cycles = max(1.0, *(part.latency for part in projections[:-1]))
+    if case.target.tool == "Vivado":
+        first = case.block.weights[0]
+        cycles = max(cycles, 1 + math.ceil(first.n_in * first.n_out / heads / PORTS))
+    return cycles
+
+
+def _score_cycles(case: Case, key: int) -> int:
+    """Cycles of a score: the products, their sum, and the constant factor."""
+    target = case.target
+    scale = target.delay("multiply") + math.ceil(math.log2(max(2, key))) * target.delay("add")
+    return 1 + target.multiplier_cycles(False) + math.ceil(target.cycles(scale))
+
+
+def _levels(case: Case, terms: int) -> float:
+    """Cycles of a tree of adders over so many terms."""
+    return math.ceil(math.log2(max(2, terms))) / case.target.levels_per_cycle
 
 
 # Layers without weights ---------------------------------------------------------------------------------------------
@@ -402,11 +493,16 @@ def multiply(case: Case) -> Cost:
     return _elementwise(case, Cost(latency, light=latency == 0, dsp=built * each, lut=lut))
 
 
+def table_cycles(case: Case) -> int:
+    """Cycles of a look-up: the address by scaling and clamping, and the memory."""
+    return max(1, round(case.target.cycles(case.target.delay("table"))))
+
+
 def table(case: Case) -> Cost:
     """A look-up for each number: one cycle for the memory, and the scaling and clamping of the address."""
     block = case.block
     number = _channels(block) if case.stream else block.n_in
-    latency = max(1, round(case.target.cycles(case.target.delay("table"))))
+    latency = table_cycles(case)
     size, width = block.tables[0] if block.tables else (1024, 18)
     # A block RAM has two ports: two numbers share one.
     memory = math.ceil(number / 2) * _table_memory(size, width)
@@ -453,8 +549,12 @@ def softmax(case: Case) -> Cost:
 def _softmax_cycles(case: Case, n: int, implementation: str = "stable") -> int:
     levels = case.cycle("softmax_levels") * math.log2(max(n, 2)) / case.target.levels_per_cycle
     fixed = case.target.cycles(case.target.delay("softmax"))
-    if implementation in ("latency", "legacy"):
+    if implementation == "latency":
         levels, fixed = levels / 2, fixed / 2
+    elif implementation == "legacy":
+        # No largest input; but both addresses are whole numbers of C, rounded towards zero and clamped at either end.
+        address = math.ceil(case.target.cycles(3 * case.target.delay("add")))
+        levels, fixed = levels / 2, fixed + 2 * address
     elif implementation == "argmax":
         fixed = 0
     elif case.design.fabric:

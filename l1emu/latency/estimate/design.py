@@ -26,6 +26,9 @@ class Weights:
         Products of an input and a constant, equal constants of one input counted once: those whose constant has three
         or more digits in signed binary, which take a multiplier, and those with two, which are one addition of shifted
         copies. Constants of one digit are wires. None if the weights' values are not known.
+    row_steps
+        Of a matrix whose sums stay rows: the additions one behind the other for the longest of them. None if the sums
+        are trees or the values are not known.
     """
 
     n_in: int
@@ -35,6 +38,7 @@ class Weights:
     terms: int
     multipliers: int | None = None
     shift_adds: int | None = None
+    row_steps: int | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,8 @@ class Design:
         Whether multipliers are forbidden to use DSP blocks.
     fifos
         Depth and bits of each stream.
+    buffered
+        Numbers of the output that go into a memory of the kernel around the network; 0 where they are wires.
     problems
         What could not be read, in words.
     """
@@ -128,6 +134,7 @@ class Design:
     uncertainty: float | None = None
     fabric: bool = False
     fifos: tuple[tuple[int, int], ...] = ()
+    buffered: int = 0
     problems: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:

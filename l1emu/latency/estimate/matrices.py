@@ -9,6 +9,9 @@ import numpy as np
 from l1emu.latency.estimate.design import Weights
 from l1emu.layers.base import Ints
 
+FULL_PARTITION = 4096
+"""hls4ml's ``config_array_partition -maximum_size``: sums over a larger array of products stay rows."""
+
 
 def digits(raw: Ints) -> Ints:
     """Digits that are not zero in the shortest signed binary form (1, 0, -1) of each number.
@@ -44,13 +47,36 @@ def matrix(raw: Ints, width: int) -> Weights:
         terms=int(per_output.max(initial=0)),
         multipliers=multipliers,
         shift_adds=shift_adds,
+        row_steps=row_steps(raw) if raw.size > FULL_PARTITION else None,
     )
+
+
+def row_steps(raw: Ints) -> int:
+    """Additions one behind the other in the longest sum over a column, taken row after row.
+
+    A product with a negative weight is subtracted where it stands; products added one after another are first summed
+    among themselves, beside the row, and count once.
+    """
+    steps = np.zeros(raw.shape[1], dtype=np.int64)
+    running = np.zeros(raw.shape[1], dtype=bool)
+    for row in np.asarray(raw, dtype=np.int64):
+        steps += (row < 0) | ((row > 0) & ~running)
+        running = (row > 0) | ((row == 0) & running)
+    return int(steps.max(initial=0))
 
 
 def unknown_matrix(n_in: int, n_out: int, width: int, nonzeros: int | None) -> Weights:
     """A matrix of which at most the number of non-zero weights is known."""
     filled = n_in * n_out if nonzeros is None else nonzeros
     return Weights(n_in, n_out, width, filled, min(n_in, math.ceil(filled / max(n_out, 1))))
+
+
+def steps_in_a_row(weights: Weights) -> float:
+    """Additions one behind the other in a row; of weights that are not known, of which half are negative, the expected.
+
+    Half of the terms are subtracted, and every second of the others begins a run.
+    """
+    return 0.75 * weights.terms if weights.row_steps is None else weights.row_steps
 
 
 def products(weights: Weights) -> tuple[float, float]:

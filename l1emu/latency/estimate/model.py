@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from l1emu.errors import L1emuError
-from l1emu.latency.estimate.cost import Cost, cost
+from l1emu.latency.estimate.cost import PORTS, Cost, cost
 from l1emu.latency.estimate.design import Block, Design
 from l1emu.latency.estimate.target import Constants, Target
 
@@ -124,7 +124,7 @@ def estimate(
         raise L1emuError("not a reuse factor", value=reuse, expected="1 or more")
     changed = design if tool is None else replace(design, tool=tool)
     if reuse is not None or strategy is not None:
-        changed = replace(design, blocks=tuple(_steered(block, reuse, strategy) for block in design.blocks))
+        changed = replace(changed, blocks=tuple(_steered(block, reuse, strategy) for block in design.blocks))
     target = Target.of(changed, part=part, clock_ns=clock_ns, constants=constants)
     costs = [cost(block, changed, target) for block in changed.blocks]
     finished, latency = _schedule(changed, target, costs)
@@ -211,7 +211,14 @@ def _schedule(design: Design, target: Target, costs: list[Cost]) -> tuple[list[f
             done = longest + number * float(cycles["stream_process"])
         ended[block.output] = done
         finished.append(done)
-    return finished, max(finished)
+    # A kernel's input buffer is one word wide as the whole input, and read in a cycle.
+    buffers = 1 + _writes(design) if design.buffered else 0
+    return finished, max(finished) + buffers
+
+
+def _writes(design: Design) -> int:
+    """Cycles that the outputs take into a kernel's buffer: it has two ports, and each output is written on its own."""
+    return math.ceil(design.buffered / PORTS)
 
 
 def _call(target: Target, found: Cost, design: Design, cycles: dict[str, float]) -> float:
@@ -225,7 +232,7 @@ def _call(target: Target, found: Cost, design: Design, cycles: dict[str, float])
 
 def _interval(design: Design, target: Target, costs: list[Cost]) -> int:
     """A pipeline takes an input as often as its slowest block; a dataflow as its slowest process, plus its restart."""
-    slowest = max((found.interval for found in costs), default=1)
+    slowest = max([found.interval for found in costs] + [_writes(design)])
     if design.pipeline == "pipeline":
         return max(1, round(slowest))
     restart = 1 if any(found.restarts and found.interval == slowest > 1 for found in costs) else 0

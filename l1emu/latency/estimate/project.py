@@ -167,6 +167,10 @@ class _Project(Project):
         text = self._setting(r"set\s+clock_uncertainty\s+([\d.]+)%", r"(?m)^ClockUncertainty:\s*'?([\d.]+)%")
         return None if text is None else float(text) / 100
 
+    def kernel(self) -> bool:
+        """Whether the network is a function of an accelerator's kernel, which reads and writes its buffers."""
+        return self.backend.lower() == "vitisaccelerator"
+
     def fabric(self) -> bool:
         path = self.root / "build_prj.tcl"
         return path.is_file() and bool(
@@ -219,6 +223,7 @@ class _Reader:
             uncertainty=self.project.uncertainty(),
             fabric=self.project.fabric(),
             fifos=fifos,
+            buffered=blocks[-1].n_out if self.project.kernel() and not stream else 0,
             problems=(*self.problems, *self.project.unread),
         )
 
