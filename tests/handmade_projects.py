@@ -388,6 +388,68 @@ class ProjectMaker:
         self.config(f"config_{name}", "pooling1d_config", lines)
         return self.call("global_pooling1d_cl", [source], output, f"config_{name}")
 
+    def recurrent(self, name: str, cell: str, source: str, *, sequences: bool, static: bool, kind: str = "") -> str:
+        """A GRU or an LSTM with random types; the C++ of an LSTM wants `kind` for data, states and sums."""
+        steps, n_in, n = (*self.shapes[source], 3)
+        gates = {"gru": 3, "lstm": 4}[cell]
+        common = FixedPoint.parse(kind) if kind else None
+        accum = self._typedef(f"{name}_accum_t", common or self.type(12, 18, signed=True))
+        output = self._variable(f"{name}_out", (steps, n) if sequences else (n,), common or self.type(8, 12))
+        weights = [
+            self.weights(f"{part}_{name}", count * gates * n, self.type(4, 9, plain=True))
+            for part, count in (("w", n_in), ("wr", n), ("b", 1), ("br", 1))
+        ]
+        for i, (count, weight, bias) in enumerate(((n_in, "w", "b"), (n, "wr", "br")), 1):
+            lines = [
+                f"static const unsigned n_in = {count}",
+                f"static const unsigned n_out = {gates * n}",
+                "static const unsigned reuse_factor = 1",
+                "static const unsigned strategy = nnet::latency",
+                "static const unsigned n_zeros = 0",
+                "static const unsigned multiplier_limit = n_in * n_out",
+                f"typedef {accum} accum_t",
+                f"typedef {bias}_{name}_t bias_t",
+                f"typedef {weight}_{name}_t weight_t",
+                "template<class D, class R, class C> using kernel = nnet::DenseLatency<D, R, C>",
+                "template<class X, class Y> using product = nnet::product::mult<X, Y>",
+            ]
+            self.config(f"config_{name}_{i}", "dense_config", lines)
+        table = self._typedef(f"{name}_table_t", self.type(8, 16))
+        for which, count in (("gates", (gates - 1) * n), ("states", n)):
+            lines = [
+                f"static const unsigned n_in = {count}",
+                f"static const unsigned table_size = {1 << int(self.rng.integers(5, 11))}",
+                f"typedef {table} table_t",
+            ]
+            self.config(f"config_{name}_{which}", "activ_config", lines)
+        lines = [
+            f"typedef {accum} accum_t",
+            *(
+                f"typedef {part}_{name}_t {member}_t"
+                for part, member in (
+                    ("w", "weight"),
+                    ("wr", "recurrent_weight"),
+                    ("b", "bias"),
+                    ("br", "recurrent_bias"),
+                )
+            ),
+            f"typedef config_{name}_1 mult_config1",
+            f"typedef config_{name}_2 mult_config2",
+            f"typedef config_{name}_gates ACT_CONFIG_{cell.upper()}",
+            f"typedef config_{name}_states ACT_CONFIG_T",
+            "template<class X, class Y, class C> using activation_recr = nnet::activation::sigmoid<X, Y, C>",
+            "template<class X, class Y, class C> using activation = nnet::activation::tanh<X, Y, C>",
+            f"static const unsigned n_in = {n_in}",
+            f"static const unsigned n_out = {n}",
+            f"static const unsigned n_state = {n}",
+            f"static const unsigned n_sequence = {steps}",
+            f"static const unsigned n_sequence_out = {steps if sequences else 1}",
+            f"static const bool use_static = {str(static).lower()}",
+            f"static const bool pytorch_order = {str(not sequences).lower()}",
+        ]
+        self.config(f"config_{name}", f"{cell}_config", lines)
+        return self.call(f"{cell}_stack", [source], output, f"config_{name}", tuple(weights))
+
     def padding(self, name: str, source: str, left: int, right: int) -> str:
         """Zeros before and after a sequence."""
         n, channels = self.shapes[source]
@@ -412,7 +474,18 @@ class ProjectMaker:
         if self.backend == "vitis":
             shutil.copytree(templates / "vitis" / "nnet_utils", firmware / "nnet_utils", dirs_exist_ok=True)
         (self.folder / "project.tcl").write_text(f'set backend "{self.backend}"\n')
-        headers = ("activation", "batchnorm", "conv1d", "dense", "einsum", "layernorm", "merge", "padding", "pooling")
+        headers = (
+            "activation",
+            "batchnorm",
+            "conv1d",
+            "dense",
+            "einsum",
+            "layernorm",
+            "merge",
+            "padding",
+            "pooling",
+            "recurrent",
+        )
         includes = "".join(f'#include "nnet_utils/nnet_{h}.h"\n' for h in (*headers, "transpose"))
         for name, text in self._weights.items():
             count = text.count(",") + 1
@@ -476,6 +549,14 @@ def every_kind(folder: Path, seed: int, backend: str = "vivado") -> Path:
     make.hard("hardt", "hard_tanh", wide, -0.7)
     make.lookup("lut", wide)
     make.thresholds("signs", total)
+    make.recurrent(
+        "gruseq", "gru", make.recurrent("grus", "gru", total, sequences=True, static=True), sequences=True, static=False
+    )
+    make.recurrent("grulast", "gru", total, sequences=False, static=False)
+    kind = "ap_fixed<15,5,AP_RND,AP_SAT,0>"
+    same = make.elementwise("same", "linear", total, kind=FixedPoint.parse(kind))
+    make.recurrent("lstms", "lstm", same, sequences=True, static=False, kind=kind)
+    make.recurrent("lstmlast", "lstm", same, sequences=False, static=True, kind=kind)
     make.dense("slow", mean, 5, reuse=3)
     out = make.dense("head", mean, 3)
     make.output("sm_stable_out")

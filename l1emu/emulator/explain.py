@@ -11,7 +11,7 @@ from rich.table import Table
 
 from l1emu.emulator.ranges import LayerRange, Ranges
 from l1emu.firmware.graph import Firmware
-from l1emu.layers import Dense, Einsum, Layer, Softmax
+from l1emu.layers import Dense, Einsum, Layer, Recurrent, Softmax
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Explanation:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulate operations a jet, of dense layers and einsums."""
+        """Multiply-accumulate operations a jet, of dense and recurrent layers and einsums."""
         return sum(row.macs for row in self.rows)
 
     def to_dict(self) -> dict[str, Any]:
@@ -92,11 +92,13 @@ class Explanation:
 
 
 def macs(layer: Layer) -> int:
-    """Multiply-accumulate operations a jet: products of dense layers and einsums; others count none."""
+    """Multiply-accumulate operations a jet: products of matrices, and of tensors in einsums; others count none."""
     if isinstance(layer, Dense):
         return layer.positions * layer.n_in * layer.n_out
     if isinstance(layer, Einsum):
         return layer.inplace * layer.free0 * layer.free1 * layer.contract
+    if isinstance(layer, Recurrent):
+        return layer.steps * (layer.weight.size + layer.recurrent_weight.size)
     return 0
 
 

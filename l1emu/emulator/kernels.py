@@ -22,6 +22,8 @@ from l1emu.emulator.cache import compiled
 Ints = NDArray[np.int64]
 
 CAST = 5
+MATRIX = 6 + 2 * CAST
+FUNCTION = 4 + CAST
 LEFT, TRN, RND, RND_CONV, RND_ZERO, RND_INF, RND_MIN_INF, TRN_ZERO = range(8)
 FITS, WRAP_SIGNED, WRAP_UNSIGNED, CLAMP, ZERO = range(5)
 STEP, SUM, ROUNDED = range(3)  # as the C++ does it; exact products in any order; products rounded, in any order
@@ -46,7 +48,9 @@ ADD, SUBTRACT, AVERAGE, MULTIPLY, MAXIMUM, MINIMUM = range(6)
     OP_HALF_TABLE,
     OP_STEPS,
     OP_LOOKUP,
-) = range(19)
+    OP_GRU,
+    OP_LSTM,
+) = range(21)
 
 _inner = numba.njit(nogil=True, error_model="numpy", boundscheck=False)
 
@@ -135,39 +139,53 @@ def _to_int(value: int, unit: int) -> int:
 
 
 @_inner
-def dense(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
-    """acc = bias; acc = cast(acc + cast(x_i w_io)) for i in order; y = cast(acc)."""
-    x, y, positions, n_in, n_out = code[p + 1], code[p + 2], code[p + 3], code[p + 4], code[p + 5]
-    weight, bias, order, mode, temporary = code[p + 6], code[p + 7], code[p + 8], code[p + 9], code[p + 10]
-    product, total, result = p + 11, p + 11 + CAST, p + 11 + 2 * CAST
+def matrix(work: Ints, table: Ints, lanes: int, code: Ints, m: int, x: int, y: int, temporary: int) -> None:
+    """acc = bias; acc = cast(acc + cast(x_i w_io)) for i in order; the matrix is described at `code[m]`.
+
+    The rows from `x` on hold the vector, those from `y` on get the product.
+    """
+    n_in, n_out, weight, bias = code[m], code[m + 1], code[m + 2], code[m + 3]
+    order, mode = code[m + 4], code[m + 5]
+    product, total = m + 6, m + 6 + CAST
     t = temporary * lanes
-    for position in range(positions):
-        for o in range(n_out):
-            acc = (y + position * n_out + o) * lanes
-            for j in range(lanes):
-                work[acc + j] = table[bias + o]
-            for k in range(n_in):
-                i = table[order + k] if mode == STEP else k
-                w = table[weight + i * n_out + o]
-                if w == 0:
-                    continue  # a product of zero is zero after any cast, and the sum is in range already
-                row = (x + position * n_in + i) * lanes
-                if mode == SUM:
-                    for j in range(lanes):
-                        work[acc + j] += work[row + j] * w
+    for o in range(n_out):
+        acc = (y + o) * lanes
+        for j in range(lanes):
+            work[acc + j] = table[bias + o]
+        for k in range(n_in):
+            i = table[order + k] if mode == STEP else k
+            w = table[weight + i * n_out + o]
+            if w == 0:
+                continue  # a product of zero is zero after any cast, and the sum is in range already
+            row = (x + i) * lanes
+            if mode == SUM:
+                for j in range(lanes):
+                    work[acc + j] += work[row + j] * w
+            else:
+                for j in range(lanes):
+                    work[t + j] = work[row + j] * w
+                if mode == ROUNDED:
+                    _round(work, t, lanes, code[product], code[product + 1])
                 else:
-                    for j in range(lanes):
-                        work[t + j] = work[row + j] * w
-                    if mode == ROUNDED:
-                        _round(work, t, lanes, code[product], code[product + 1])
-                    else:
-                        _cast(work, t, lanes, code, product)
-                    for j in range(lanes):
-                        work[acc + j] += work[t + j]
-                    if mode == STEP:
-                        _overflow(work, acc, lanes, code[total + 2], code[total + 3], code[total + 4])
-            _overflow(work, acc, lanes, code[total + 2], code[total + 3], code[total + 4])
-            _cast(work, acc, lanes, code, result)
+                    _cast(work, t, lanes, code, product)
+                for j in range(lanes):
+                    work[acc + j] += work[t + j]
+                if mode == STEP:
+                    _overflow(work, acc, lanes, code[total + 2], code[total + 3], code[total + 4])
+        _overflow(work, acc, lanes, code[total + 2], code[total + 3], code[total + 4])
+
+
+@_inner
+def dense(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+    """A matrix at every position, each sum cast to the output's type."""
+    x, y, positions, temporary = code[p + 1], code[p + 2], code[p + 3], code[p + 4]
+    m = p + 5
+    n_in, n_out = code[m], code[m + 1]
+    for position in range(positions):
+        first = y + position * n_out
+        matrix(work, table, lanes, code, m, x + position * n_in, first, temporary)
+        for o in range(n_out):
+            _cast(work, (first + o) * lanes, lanes, code, m + MATRIX)
 
 
 @_inner
@@ -618,6 +636,121 @@ def layer_norm(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
             _cast(work, row, lanes, code, result)
 
 
+@_inner
+def _function(work: Ints, table: Ints, lanes: int, code: Ints, f: int, x: int, y: int, rows: int) -> None:
+    """Rows from `y` on: a function, described at `code[f]`, of those from `x` on."""
+    values, size, divide, unit = code[f], code[f + 1], code[f + 2], code[f + 3]
+    for row in range(rows):
+        source, target = (x + row) * lanes, (y + row) * lanes
+        if size:
+            for j in range(lanes):
+                index = _to_int(_toward_zero(work[source + j] * size, divide), unit) + size // 2
+                work[target + j] = table[values + min(max(index, 0), size - 1)]
+        else:
+            for j in range(lanes):
+                work[target + j] = max(work[source + j], 0)
+            _cast(work, target, lanes, code, f + 4)
+
+
+@_inner
+def _add_rows(work: Ints, lanes: int, code: Ints, total: int, x: int, y: int, rows: int) -> None:
+    """Rows from `y` on: themselves and those from `x` on, brought into the accumulator's range."""
+    for row in range(rows):
+        source, target = (x + row) * lanes, (y + row) * lanes
+        for j in range(lanes):
+            work[target + j] += work[source + j]
+        _overflow(work, target, lanes, code[total + 2], code[total + 3], code[total + 4])
+
+
+@_inner
+def _copy(work: Ints, lanes: int, x: int, y: int, rows: int) -> None:
+    for j in range(rows * lanes):
+        work[y * lanes + j] = work[x * lanes + j]
+
+
+@_inner
+def gru(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+    """A GRU step by step: z and r from the sum of both products, the candidate, h = cast(new (1 - z) + h z)."""
+    x, y, steps, n_in, n = code[p + 1], code[p + 2], code[p + 3], code[p + 4], code[p + 5]
+    sequences, backward, swapped, temporary = code[p + 6], code[p + 7], code[p + 8], code[p + 9]
+    one, left_new, left_old = code[p + 10], code[p + 11], code[p + 12]
+    first = p + 13
+    second, gates = first + MATRIX, first + 2 * MATRIX
+    function = gates + FUNCTION
+    total = gates + 3 * FUNCTION
+    mixed, remembered = total + CAST, total + 2 * CAST
+    a, b, h, t = temporary, temporary + 3 * n, temporary + 6 * n, temporary + 8 * n
+    update, reset = (a + n, a) if swapped else (a, a + n)
+    for j in range(n * lanes):
+        work[h * lanes + j] = 0
+    for k in range(steps):
+        at = steps - 1 - k if backward else k
+        matrix(work, table, lanes, code, first, x + at * n_in, a, t)
+        matrix(work, table, lanes, code, second, h, b, t)
+        _add_rows(work, lanes, code, total, b, a, 2 * n)
+        _function(work, table, lanes, code, gates, a, a, 2 * n)
+        for i in range(n):
+            row, other = (b + 2 * n + i) * lanes, (reset + i) * lanes
+            for j in range(lanes):
+                work[row + j] *= work[other + j]
+            _cast(work, row, lanes, code, remembered)
+        _add_rows(work, lanes, code, total, b + 2 * n, a + 2 * n, n)
+        _function(work, table, lanes, code, function, a + 2 * n, a + 2 * n, n)
+        for i in range(n):
+            row, new, z = (h + i) * lanes, (a + 2 * n + i) * lanes, (update + i) * lanes
+            for j in range(lanes):
+                work[row + j] = ((work[new + j] * (one - work[z + j])) << left_new) + (
+                    (work[row + j] * work[z + j]) << left_old
+                )
+            _cast(work, row, lanes, code, mixed)
+        if sequences:
+            _copy(work, lanes, h, y + at * n, n)
+    if not sequences:
+        _copy(work, lanes, h, y, n)
+
+
+@_inner
+def lstm(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+    """An LSTM step by step: gates i, f, o and the candidate c; s = cast(c i + s f); h = cast(o function(s))."""
+    x, y, steps, n_in, n = code[p + 1], code[p + 2], code[p + 3], code[p + 4], code[p + 5]
+    sequences, backward, temporary = code[p + 6], code[p + 7], code[p + 9]
+    left_new, left_old = code[p + 11], code[p + 12]
+    first = p + 13
+    second, gates = first + MATRIX, first + 2 * MATRIX
+    function, of_cell = gates + FUNCTION, gates + 2 * FUNCTION
+    total = gates + 3 * FUNCTION
+    mixed, product = total + CAST, total + 2 * CAST
+    a, b, h, s, t = temporary, temporary + 4 * n, temporary + 8 * n, temporary + 9 * n, temporary + 10 * n
+    for j in range(2 * n * lanes):
+        work[h * lanes + j] = 0
+    for k in range(steps):
+        at = steps - 1 - k if backward else k
+        matrix(work, table, lanes, code, first, x + at * n_in, a, t)
+        matrix(work, table, lanes, code, second, h, b, t)
+        _add_rows(work, lanes, code, total, b, a, 4 * n)
+        _function(work, table, lanes, code, gates, a, a, 2 * n)
+        _function(work, table, lanes, code, function, a + 2 * n, a + 2 * n, n)
+        _function(work, table, lanes, code, gates, a + 3 * n, a + 3 * n, n)
+        for i in range(n):
+            row, enter, forget = (s + i) * lanes, (a + i) * lanes, (a + n + i) * lanes
+            new = (a + 2 * n + i) * lanes
+            for j in range(lanes):
+                work[row + j] = ((work[new + j] * work[enter + j]) << left_new) + (
+                    (work[row + j] * work[forget + j]) << left_old
+                )
+            _cast(work, row, lanes, code, mixed)
+        _function(work, table, lanes, code, of_cell, s, b, n)
+        for i in range(n):
+            row, leave, active = (h + i) * lanes, (a + 3 * n + i) * lanes, (b + i) * lanes
+            for j in range(lanes):
+                work[row + j] = work[leave + j] * work[active + j]
+            _cast(work, row, lanes, code, product)
+        if sequences:
+            _copy(work, lanes, h, y + at * n, n)
+    if not sequences:
+        _copy(work, lanes, h, y, n)
+
+
 FUNCTIONS = {
     OP_DENSE: "dense",
     OP_EINSUM: "einsum",
@@ -638,6 +771,8 @@ FUNCTIONS = {
     OP_HALF_TABLE: "half_table",
     OP_STEPS: "steps",
     OP_LOOKUP: "lookup_bits",
+    OP_GRU: "gru",
+    OP_LSTM: "lstm",
 }
 
 
@@ -683,6 +818,10 @@ def instruction(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None
         steps(work, table, lanes, code, p)
     elif op == OP_LOOKUP:
         lookup_bits(work, table, lanes, code, p)
+    elif op == OP_GRU:
+        gru(work, table, lanes, code, p)
+    elif op == OP_LSTM:
+        lstm(work, table, lanes, code, p)
 
 
 def _execute(

@@ -180,12 +180,38 @@ def lower_layer(layer: Layer, asm: Assembler, proof: LayerRange) -> None:
     raise L1emuError("the emulator has no kernel for this kind of layer", where=layer.name, value=layer.kind)
 
 
+def matrix_block(
+    asm: Assembler,
+    weight: NDArray[np.int64],
+    bias: NDArray[np.int64],
+    order: NDArray[np.int64],
+    accum: FixedPoint,
+    fraction: int,
+    proof: tuple[Sum, bool],
+) -> tuple[int, ...]:
+    """A matrix for `kernels.matrix`.
+
+    `bias` is of the accumulator's type, the products have `fraction`, and `proof` says how their sums may be computed
+    and whether these can wrap.
+    """
+    mode, wraps = proof
+    left = max(accum.fraction - fraction, 0) if mode == Sum.ANY_ORDER else 0
+    return (
+        *weight.shape,
+        asm.table(weight.astype(object) << left),
+        asm.table(bias),
+        asm.table(order),
+        mode,
+        *cast_code(accum, fraction=fraction, overflows=True),
+        *cast_code(accum, fraction=accum.fraction, overflows=wraps or mode == Sum.STEP),
+    )
+
+
 @lower_layer.register(Dense)
 def _(layer: Dense, asm: Assembler, proof: LayerRange) -> None:
     accum = layer.accum_type
     assert proof.accumulator is not None
     fraction = layer.inputs[0].type.fraction + layer.weight_type.fraction
-    left = max(accum.fraction - fraction, 0) if proof.sum == Sum.ANY_ORDER else 0
     bias = accum.cast(layer.bias, layer.bias_type.fraction)
     temporary = asm.rows.take(1)
     asm.emit(
@@ -194,15 +220,8 @@ def _(layer: Dense, asm: Assembler, proof: LayerRange) -> None:
         asm.row[layer.inputs[0].name],
         asm.row[layer.output.name],
         layer.positions,
-        layer.n_in,
-        layer.n_out,
-        asm.table(layer.weight.astype(object) << left),
-        asm.table(bias),
-        asm.table(layer.order),
-        proof.sum,
         temporary,
-        cast_code(accum, fraction=fraction, overflows=True),
-        cast_code(accum, fraction=accum.fraction, overflows=proof.wraps or proof.sum == Sum.STEP),
+        matrix_block(asm, layer.weight, bias, layer.order, accum, fraction, (proof.sum, proof.wraps)),
         asm.cast(proof.accumulator, accum.fraction, layer.output.type),
     )
     asm.rows.give(temporary, 1)
@@ -271,8 +290,8 @@ def _(layer: Softmax, asm: Assembler, proof: LayerRange) -> None:
             asm.table(layer.inv_table),
             layer.inv_table.size,
             int(kind.cast(np.array([1]), 0)[0]),
-            _unit(x.type.fraction),
-            _unit(kind.fraction),
+            unit(x.type.fraction),
+            unit(kind.fraction),
             cast_code(kind, fraction=kind.fraction, overflows=True),
             cast_code(y.type, fraction=layer.inv_table_type.fraction, overflows=True),
         )
@@ -291,11 +310,11 @@ def _(layer: Softmax, asm: Assembler, proof: LayerRange) -> None:
             layer.exp_table.size,
             layer.exp_steps,
             layer.exp_range * layer.exp_steps,
-            _unit(x.type.fraction),
+            unit(x.type.fraction),
             asm.table(layer.inv_table),
             layer.inv_table.size,
             layer.inv_steps,
-            _unit(accum.fraction),
+            unit(accum.fraction),
             fraction - accum.fraction,
             fraction - layer.exp_table_type.fraction,
             cast_code(accum, fraction=fraction, overflows=proof.wraps or proof.sum == Sum.STEP),
@@ -329,7 +348,7 @@ def _(layer: Softmax, asm: Assembler, proof: LayerRange) -> None:
     asm.rows.give(temporary, size)
 
 
-def _unit(fraction: int) -> int:
+def unit(fraction: int) -> int:
     """What `kernels._to_int` divides by (or, negative, multiplies with) to drop `fraction` bits."""
     return 1 << fraction if fraction >= 0 else -(1 << -fraction)
 
@@ -372,7 +391,7 @@ def _(layer: TableActivation, asm: Assembler, proof: LayerRange) -> None:
         asm.table(y.type.cast(layer.table, layer.table_type.fraction)),
         layer.table.size,
         2 * layer.range_half,
-        _unit(x.type.fraction),
+        unit(x.type.fraction),
     )
 
 
@@ -391,7 +410,7 @@ def _(layer: HalfTable, asm: Assembler, proof: LayerRange) -> None:
     x, y = layer.inputs[0], layer.output
     fraction = x.type.fraction + layer.above_type.fraction
     place = asm.row[x.name], asm.row[y.name], y.size
-    entries = asm.table(layer.entries()), layer.table.size, _unit(x.type.fraction)
+    entries = asm.table(layer.entries()), layer.table.size, unit(x.type.fraction)
     # numbers below 0 are cast too, before the table's entry replaces them
     cast = cast_code(y.type, fraction=fraction, overflows=True)
     asm.emit(layer, kernels.OP_HALF_TABLE, *place, layer.above, *entries, cast)
@@ -539,7 +558,7 @@ def _(layer: LayerNormalization, asm: Assembler, proof: LayerRange) -> None:
         layer.table.size,
         layer.inverse_dim,
         layer.table.size << layer.range_power2,
-        _unit(accum.fraction),
+        unit(accum.fraction),
         temporary,
         layer.divisor,
         layer.centred,

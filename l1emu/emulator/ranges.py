@@ -144,21 +144,21 @@ def _filled(shape: tuple[int, ...], value: int) -> NDArray:
     return np.full(shape, value, dtype=np.int64 if -(2**63) <= value < 2**63 else object)
 
 
-def _exact(array: NDArray) -> NDArray:
+def exact(array: NDArray) -> NDArray:
     return array.astype(object)
 
 
-def _shift(value: NDArray, left: int) -> NDArray:
-    return _exact(value) * (1 << left) if left else value
+def shifted(value: NDArray, left: int) -> NDArray:
+    return exact(value) * (1 << left) if left else value
 
 
 def rounded(value: NDArray, fraction: int, type_: FixedPoint) -> NDArray:
     """Values at `fraction` rounded as an assignment to `type_` rounds them, before any overflow."""
     if fraction <= type_.fraction:
-        return _shift(value, type_.fraction - fraction)
+        return shifted(value, type_.fraction - fraction)
     # The same cast to a type so wide that nothing overflows.
     wide = FixedPoint(_UNBOUNDED, _UNBOUNDED - type_.fraction, True, rounding_of(type_))
-    return _narrow(wide.cast(_exact(value).reshape(-1), fraction).reshape(np.shape(value)))
+    return _narrow(wide.cast(exact(value).reshape(-1), fraction).reshape(np.shape(value)))
 
 
 def _overflown(low: NDArray, high: NDArray, type_: FixedPoint) -> tuple[Interval, bool]:
@@ -172,7 +172,7 @@ def _overflown(low: NDArray, high: NDArray, type_: FixedPoint) -> tuple[Interval
         clipped = np.where(outside, least, low), np.where(outside, most, high)
         return Interval(_narrow(clipped[0]), _narrow(clipped[1])), True
     else:
-        clipped = np.clip(_exact(low), least, most), np.clip(_exact(high), least, most)
+        clipped = np.clip(exact(low), least, most), np.clip(exact(high), least, most)
     return Interval(_narrow(np.asarray(clipped[0])), _narrow(np.asarray(clipped[1]))), True
 
 
@@ -184,7 +184,7 @@ def _narrow(array: NDArray) -> NDArray:
     return array.astype(np.int64)
 
 
-class _Watch:
+class Watch:
     """The widest value seen while a layer is executed on intervals."""
 
     def __init__(self) -> None:
@@ -202,7 +202,7 @@ class _Watch:
         return _overflown(inner.low, inner.high, type_)
 
     def product(self, a: Interval, b: Interval) -> Interval:
-        al, ah, bl, bh = (_exact(v) for v in (a.low, a.high, b.low, b.high))
+        al, ah, bl, bh = (exact(v) for v in (a.low, a.high, b.low, b.high))
         if min(a.bits + b.bits, 64) < 63:
             al, ah, bl, bh = a.low, a.high, b.low, b.high
         corners = [al * bl, al * bh, ah * bl, ah * bh]
@@ -213,16 +213,16 @@ class _Watch:
     def add(self, a: Interval, b: Interval) -> Interval:
         if max(a.bits, b.bits) < 63:
             return self.see(Interval(a.low + b.low, a.high + b.high))
-        return self.see(Interval(_exact(a.low) + b.low, _exact(a.high) + b.high))
+        return self.see(Interval(exact(a.low) + b.low, exact(a.high) + b.high))
 
 
 def cast_interval(interval: Interval, fraction: int, type_: FixedPoint) -> Interval:
     """Interval of `type_.cast(raw, fraction)` for raw values in `interval`."""
-    return _Watch().cast(interval, fraction, type_)[0]
+    return Watch().cast(interval, fraction, type_)[0]
 
 
-def _fold(
-    watch: _Watch,
+def fold(
+    watch: Watch,
     start: Interval,
     terms: list[Interval],
     fraction: int,
@@ -245,18 +245,18 @@ def _fold(
         for term in terms:
             watch.see(term) if lossy else None
             step = term.map(lambda v: rounded(v, fraction, type_))
-            total = Interval(_exact(total.low) + step.low, _exact(total.high) + step.high)
+            total = Interval(exact(total.low) + step.low, exact(total.high) + step.high)
         total = Interval(_narrow(total.low), _narrow(total.high))
         result, wraps = _overflown(total.low, total.high, type_)
         return result, Sum.ROUNDED if lossy else Sum.ANY_ORDER, wraps
     proven = separable
-    watched, acc = _Watch(), start
+    watched, acc = Watch(), start
     for term in terms:
         if round_terms or not lossy:
             step, out = watched.cast(term, fraction, type_)
             acc, over = watched.cast(watched.add(acc, step), type_.fraction, type_)
         else:
-            aligned = Interval(_shift(acc.low, shift), _shift(acc.high, shift))
+            aligned = Interval(shifted(acc.low, shift), shifted(acc.high, shift))
             acc, over = watched.cast(watched.add(aligned, term), fraction, type_)
             out = False
         proven = proven and not over and not out
@@ -273,7 +273,7 @@ def layer_range(layer: Layer, *inputs: Interval) -> LayerRange:
 
 @layer_range.register(Dense)
 def _(layer: Dense, x: Interval) -> LayerRange:
-    watch = _Watch()
+    watch = Watch()
     shape = (layer.positions, layer.n_out)
     bias = Interval(layer.bias, layer.bias)
     start, _over = watch.cast(bias, layer.bias_type.fraction, layer.accum_type)
@@ -285,14 +285,14 @@ def _(layer: Dense, x: Interval) -> LayerRange:
         weight = layer.weight[i][None, :]
         terms.append(watch.product(Interval(low[:, i, None], high[:, i, None]), Interval(weight, weight)))
     fraction = layer.inputs[0].type.fraction + layer.weight_type.fraction
-    acc, mode, wraps = _fold(watch, start, terms, fraction, layer.accum_type, round_terms=True)
+    acc, mode, wraps = fold(watch, start, terms, fraction, layer.accum_type, round_terms=True)
     out, _over = watch.cast(acc, layer.accum_type.fraction, layer.output.type)
-    return LayerRange(_shaped(out, layer), acc, mode, wraps, watch.widest)
+    return LayerRange(shaped(out, layer), acc, mode, wraps, watch.widest)
 
 
 @layer_range.register(Einsum)
 def _(layer: Einsum, a: Interval, b: Interval) -> LayerRange:
-    watch = _Watch()
+    watch = Watch()
     inplace, free0, free1, contract = layer.inplace, layer.free0, layer.free1, layer.contract
     a3 = a.map(lambda v: v.transpose(layer.transpose0).reshape(inplace, free0, contract))
     b3 = b.map(lambda v: v.transpose(layer.transpose1).reshape(inplace, free1, contract))
@@ -310,15 +310,15 @@ def _(layer: Einsum, a: Interval, b: Interval) -> LayerRange:
         known = {"product": Interval(np.min([t.low for t in terms]), np.max([t.high for t in terms]))}
         terms = [watch.cast(term, fraction, layer.product_type)[0] for term in terms]
         fraction = layer.product_type.fraction
-    acc, mode, wraps = _fold(watch, start, terms, fraction, layer.accum_type, round_terms=False)
+    acc, mode, wraps = fold(watch, start, terms, fraction, layer.accum_type, round_terms=False)
     out, _over = watch.cast(acc, layer.accum_type.fraction, layer.output.type)
     out = out.map(lambda v: v.reshape(layer.out_shape_interpreted).transpose(layer.out_transpose))
-    return LayerRange(_shaped(out, layer), acc, mode, wraps, watch.widest, known)
+    return LayerRange(shaped(out, layer), acc, mode, wraps, watch.widest, known)
 
 
 @layer_range.register(Softmax)
 def _(layer: Softmax, x: Interval) -> LayerRange:
-    watch = _Watch()
+    watch = Watch()
     source, result = layer.inputs[0].type, layer.output.type
     everything = x.join()
     if layer.variant == "argmax":
@@ -333,18 +333,18 @@ def _(layer: Softmax, x: Interval) -> LayerRange:
     index_type = layer.inp_norm_type or source
     argument = everything
     if layer.subtracts:
-        width = _exact(everything.high) - _exact(everything.low)
+        width = exact(everything.high) - exact(everything.low)
         spread = Interval(np.array(0), width) if layer.variant == "stable" else Interval(-width, np.array(0))
         argument, _over = watch.cast(watch.see(spread), source.fraction, index_type)
     reached = table_slice(layer.exp_table, index_type, argument)
-    terms, _over = watch.cast(_extremes(reached), layer.exp_table_type.fraction, layer.accum_type)
+    terms, _over = watch.cast(extremes(reached), layer.exp_table_type.fraction, layer.accum_type)
     total, mode, wraps = _tree(watch, terms, layer.n_slice, layer.accum_type)
     if layer.subtracts and not wraps:
         # The largest element has the argument 0.
         top = layer.accum_type.cast(layer.exp_table[:1], layer.exp_table_type.fraction)[0]
         total = Interval(np.maximum(total.low, top + (layer.n_slice - 1) * terms.lowest), total.high)
     argument, _over = watch.cast(total, layer.accum_type.fraction, layer.inv_inp_type)
-    inverse = _extremes(table_slice(layer.inv_table, layer.inv_inp_type, argument))
+    inverse = extremes(table_slice(layer.inv_table, layer.inv_inp_type, argument))
     product = watch.product(terms, inverse)
     out, _over = watch.cast(product, layer.accum_type.fraction + layer.inv_table_type.fraction, result)
     known = {"difference": spread, "exp": terms, "inverse": inverse, "product": product, "argument": argument}
@@ -352,29 +352,29 @@ def _(layer: Softmax, x: Interval) -> LayerRange:
 
 
 def _legacy_softmax(layer: Softmax, x: Interval) -> LayerRange:
-    watch = _Watch()
+    watch = Watch()
     kind = layer.exp_table_type
-    spread = _exact(x.high) - _exact(x.low)
+    spread = exact(x.high) - exact(x.low)
     watch.see(Interval(-spread * layer.exp_table.size, spread * layer.exp_table.size))
     one = kind.cast(np.array([1]), 0)
-    terms = [_extremes(np.concatenate([layer.exp_table, one]))] * layer.n_slice
+    terms = [extremes(np.concatenate([layer.exp_table, one]))] * layer.n_slice
     start = Interval(np.array(0), np.array(0))
-    total, mode, wraps = _fold(watch, start, terms, kind.fraction, kind, round_terms=True)
-    watch.see(total.map(lambda v: _exact(v) * layer.inv_table.size))
-    out, _over = watch.cast(_extremes(layer.inv_table), layer.inv_table_type.fraction, layer.output.type)
+    total, mode, wraps = fold(watch, start, terms, kind.fraction, kind, round_terms=True)
+    watch.see(total.map(lambda v: exact(v) * layer.inv_table.size))
+    out, _over = watch.cast(extremes(layer.inv_table), layer.inv_table_type.fraction, layer.output.type)
     return LayerRange(_spread(out, layer), total, mode, wraps, watch.widest)
 
 
 def _direct_softmax(layer: Softmax, x: Interval) -> LayerRange:
-    watch = _Watch()
+    watch = Watch()
     fraction = layer.inputs[0].type.fraction
     offset = layer.exp_range * layer.exp_steps
-    argument = watch.see(x.map(lambda v: _exact(v) * layer.exp_steps))
-    terms = watch.see(_extremes(table_entries(layer.exp_table, argument, fraction, offset)))
+    argument = watch.see(x.map(lambda v: exact(v) * layer.exp_steps))
+    terms = watch.see(extremes(table_entries(layer.exp_table, argument, fraction, offset)))
     start, exp_fraction = Interval(np.array(0), np.array(0)), layer.exp_table_type.fraction
-    total, mode, wraps = _fold(watch, start, [terms] * layer.n_slice, exp_fraction, layer.accum_type, round_terms=False)
-    argument = watch.see(total.map(lambda v: _exact(v) * layer.inv_steps))
-    inverse = _extremes(table_entries(layer.inv_table, argument, layer.accum_type.fraction, 0))
+    total, mode, wraps = fold(watch, start, [terms] * layer.n_slice, exp_fraction, layer.accum_type, round_terms=False)
+    argument = watch.see(total.map(lambda v: exact(v) * layer.inv_steps))
+    inverse = extremes(table_entries(layer.inv_table, argument, layer.accum_type.fraction, 0))
     product = watch.product(terms, inverse)
     out, _over = watch.cast(product, exp_fraction + layer.inv_table_type.fraction, layer.output.type)
     known = {"exp": terms, "inverse": inverse, "product": product}
@@ -415,7 +415,7 @@ def reduction(size: int) -> list[tuple[int, int]]:
     return tree(0, size)
 
 
-def _tree(watch: _Watch, term: Interval, size: int, type_: FixedPoint) -> tuple[Interval, Sum, bool]:
+def _tree(watch: Watch, term: Interval, size: int, type_: FixedPoint) -> tuple[Interval, Sum, bool]:
     values, overflown = [term] * size, False
     for into, other in reduction(size):
         values[into], over = watch.cast(watch.add(values[into], values[other]), type_.fraction, type_)
@@ -424,54 +424,54 @@ def _tree(watch: _Watch, term: Interval, size: int, type_: FixedPoint) -> tuple[
     return values[0], Sum.ANY_ORDER if any_order else Sum.STEP, overflown
 
 
-def _extremes(values: NDArray[np.int64]) -> Interval:
+def extremes(values: NDArray[np.int64]) -> Interval:
     return Interval(np.array(values.min()), np.array(values.max()))
 
 
 @layer_range.register(Relu)
 @layer_range.register(Linear)
 def _(layer: Relu | Linear, x: Interval) -> LayerRange:
-    watch = _Watch()
+    watch = Watch()
     value = x.map(lambda v: np.maximum(v, 0)) if isinstance(layer, Relu) else x
     out, _over = watch.cast(value, layer.inputs[0].type.fraction, layer.output.type)
-    return LayerRange(_shaped(out, layer), widest=watch.widest)
+    return LayerRange(shaped(out, layer), widest=watch.widest)
 
 
 @layer_range.register(SlopedRelu)
 def _(layer: SlopedRelu, x: Interval) -> LayerRange:
-    watch = _Watch()
+    watch = Watch()
     slope, one, fraction = slopes(layer)
     factors = np.append(slope, one)
     value = watch.product(x.map(np.ravel), Interval(np.array(factors.min()), np.array(factors.max())))
     out, _over = watch.cast(value, fraction, layer.output.type)
-    return LayerRange(_shaped(out, layer), value, widest=watch.widest)
+    return LayerRange(shaped(out, layer), value, widest=watch.widest)
 
 
 def slopes(layer: SlopedRelu) -> tuple[NDArray, int, int]:
     """The slopes and the number one at a common fraction, and that of their products with the input."""
     fraction = max(layer.slope_type.fraction, 0)
-    slope = _narrow(np.asarray(_shift(layer.slope, fraction - layer.slope_type.fraction)))
+    slope = _narrow(np.asarray(shifted(layer.slope, fraction - layer.slope_type.fraction)))
     return slope, 1 << fraction, layer.inputs[0].type.fraction + fraction
 
 
 @layer_range.register(TableActivation)
 def _(layer: TableActivation, x: Interval) -> LayerRange:
-    watch = _Watch()
-    watch.see(x.map(lambda v: _exact(v) * layer.table.size))
-    out, _over = watch.cast(_extremes(layer.table), layer.table_type.fraction, layer.output.type)
+    watch = Watch()
+    watch.see(x.map(lambda v: exact(v) * layer.table.size))
+    out, _over = watch.cast(extremes(layer.table), layer.table_type.fraction, layer.output.type)
     return LayerRange(_spread(out, layer), widest=watch.widest)
 
 
 @layer_range.register(ClippedLine)
 def _(layer: ClippedLine, x: Interval) -> LayerRange:
-    watch = _Watch()
+    watch = Watch()
     slope, shift, fraction = line(layer)
     value = watch.product(x, Interval(np.array(slope), np.array(slope)))
     value = watch.add(value, Interval(np.array(shift), np.array(shift)))
     low, high = levels(layer, fraction)
     value = watch.see(value.map(lambda v: np.clip(v, low, high)))
     out, _over = watch.cast(value, fraction, layer.output.type)
-    return LayerRange(_shaped(out, layer), value, widest=watch.widest)
+    return LayerRange(shaped(out, layer), value, widest=watch.widest)
 
 
 def line(layer: ClippedLine) -> tuple[int, int, int]:
@@ -490,44 +490,44 @@ def levels(layer: ClippedLine, fraction: int) -> tuple[int, int]:
 
 @layer_range.register(HalfTable)
 def _(layer: HalfTable, x: Interval) -> LayerRange:
-    watch = _Watch()
+    watch = Watch()
     above = Interval(np.array(layer.above), np.array(layer.above))
     watch.product(x, above)
     value = watch.product(x.map(lambda v: np.maximum(v, 0)), above)
-    watch.see(x.map(lambda v: _exact(v) * layer.table.size))
+    watch.see(x.map(lambda v: exact(v) * layer.table.size))
     out, _over = watch.cast(value, layer.inputs[0].type.fraction + layer.above_type.fraction, layer.output.type)
     entries = layer.entries()
     low, high = np.minimum(out.low, entries.min()), np.maximum(out.high, entries.max())
-    return LayerRange(_shaped(Interval(low, high), layer), value, widest=watch.widest)
+    return LayerRange(shaped(Interval(low, high), layer), value, widest=watch.widest)
 
 
 @layer_range.register(Steps)
 def _(layer: Steps, x: Interval) -> LayerRange:
-    watch = _Watch()
-    watch.see(x.map(lambda v: 2 * _exact(v)))
-    return LayerRange(_spread(_extremes(layer.values), layer), widest=watch.widest)
+    watch = Watch()
+    watch.see(x.map(lambda v: 2 * exact(v)))
+    return LayerRange(_spread(extremes(layer.values), layer), widest=watch.widest)
 
 
 @layer_range.register(Lookup)
 def _(layer: Lookup, x: Interval) -> LayerRange:
-    out, _over = _Watch().cast(_extremes(layer.table), layer.table_type.fraction, layer.output.type)
+    out, _over = Watch().cast(extremes(layer.table), layer.table_type.fraction, layer.output.type)
     return LayerRange(_spread(out, layer), widest=x.bits)
 
 
 @layer_range.register(Merge)
 def _(layer: Merge, a: Interval, b: Interval) -> LayerRange:
-    watch = _Watch()
+    watch = Watch()
     fa, fb = (tensor.type.fraction for tensor in layer.inputs)
     if layer.op == "multiply":
         value, fraction = watch.product(a, b), fa + fb
     else:
         fraction = max(fa, fb)
         a, b = (
-            watch.see(a.map(lambda v: _shift(v, fraction - fa))),
-            watch.see(b.map(lambda v: _shift(v, fraction - fb))),
+            watch.see(a.map(lambda v: shifted(v, fraction - fa))),
+            watch.see(b.map(lambda v: shifted(v, fraction - fb))),
         )
         if layer.op == "subtract":
-            value = watch.see(Interval(_exact(a.low) - _exact(b.high), _exact(a.high) - _exact(b.low)))
+            value = watch.see(Interval(exact(a.low) - exact(b.high), exact(a.high) - exact(b.low)))
         elif layer.op == "maximum":
             value = Interval(np.maximum(a.low, b.low), np.maximum(a.high, b.high))
         elif layer.op == "minimum":
@@ -537,122 +537,122 @@ def _(layer: Merge, a: Interval, b: Interval) -> LayerRange:
         if layer.op == "average":
             fraction += 1
     out, _over = watch.cast(value, fraction, layer.output.type)
-    return LayerRange(_shaped(out, layer), widest=watch.widest, intermediates={"value": value})
+    return LayerRange(shaped(out, layer), widest=watch.widest, intermediates={"value": value})
 
 
 @layer_range.register(Concatenate)
 def _(layer: Concatenate, *parts: Interval) -> LayerRange:
-    watch = _Watch()
+    watch = Watch()
     cast = [
         watch.cast(part, tensor.type.fraction, layer.output.type)[0]
         for part, tensor in zip(parts, layer.inputs, strict=True)
     ]
     low = np.concatenate([c.low for c in cast], axis=layer.axis)
     high = np.concatenate([c.high for c in cast], axis=layer.axis)
-    return LayerRange(_shaped(Interval(low, high), layer), widest=watch.widest)
+    return LayerRange(shaped(Interval(low, high), layer), widest=watch.widest)
 
 
 @layer_range.register(BatchNormalization)
 def _(layer: BatchNormalization, x: Interval) -> LayerRange:
-    watch = _Watch()
+    watch = Watch()
     scale, bias, fraction = scaled_to_common_fraction(layer)
     channel = np.arange(layer.output.size) % layer.n_filt
     flat = x.map(np.ravel)
     s, b = scale[channel], bias[channel]
     value = watch.add(watch.product(flat, Interval(s, s)), Interval(b, b))
     out, _over = watch.cast(value, fraction, layer.output.type)
-    return LayerRange(_shaped(out, layer), value, widest=watch.widest)
+    return LayerRange(shaped(out, layer), value, widest=watch.widest)
 
 
 def scaled_to_common_fraction(layer: BatchNormalization) -> tuple[NDArray, NDArray, int]:
     """Scale and bias of a batch normalization shifted so that x * scale + bias is an integer at one fraction."""
     product = layer.inputs[0].type.fraction + layer.scale_type.fraction
     fraction = max(product, layer.bias_type.fraction)
-    scale = _narrow(np.asarray(_shift(layer.scale, fraction - product)))
-    bias = _narrow(np.asarray(_shift(layer.bias, fraction - layer.bias_type.fraction)))
+    scale = _narrow(np.asarray(shifted(layer.scale, fraction - product)))
+    bias = _narrow(np.asarray(shifted(layer.bias, fraction - layer.bias_type.fraction)))
     return scale, bias, fraction
 
 
 @layer_range.register(GlobalPooling1D)
 def _(layer: GlobalPooling1D, x: Interval) -> LayerRange:
-    watch = _Watch()
+    watch = Watch()
     source = layer.inputs[0].type
     if layer.op == "max":
         value = Interval(x.low.max(axis=0), x.high.max(axis=0))
         pooled, _over = watch.cast(value, source.fraction, layer.accum_type)
         out, _over = watch.cast(pooled, layer.accum_type.fraction, layer.output.type)
-        return LayerRange(_shaped(out, layer), pooled, widest=watch.widest)
+        return LayerRange(shaped(out, layer), pooled, widest=watch.widest)
     length, channels = layer.inputs[0].shape
     start = Interval(np.zeros(channels, np.int64), np.zeros(channels, np.int64))
     terms = [x.map(lambda v, t=t: v[t]) for t in range(length)]  # type: ignore[misc]
-    acc, mode, wraps = _fold(watch, start, terms, source.fraction, layer.accum_type, round_terms=False)
+    acc, mode, wraps = fold(watch, start, terms, source.fraction, layer.accum_type, round_terms=False)
     mean = acc.map(lambda v: np.where(v >= 0, v // length, -(-v // length)))
     out, _over = watch.cast(mean, layer.accum_type.fraction, layer.output.type)
-    return LayerRange(_shaped(out, layer), acc, mode, wraps, watch.widest)
+    return LayerRange(shaped(out, layer), acc, mode, wraps, watch.widest)
 
 
 @layer_range.register(LayerNormalization)
 def _(layer: LayerNormalization, x: Interval) -> LayerRange:
-    watch = _Watch()
+    watch = Watch()
     accum = layer.accum_type
     rows = x.map(lambda v: v.reshape(layer.positions, layer.dim))
     entry, _over = watch.cast(rows, layer.inputs[0].type.fraction, accum)
     zero = Interval(np.zeros(layer.positions, np.int64), np.zeros(layer.positions, np.int64))
     inverse = Interval(np.array(layer.inverse_dim), np.array(layer.inverse_dim))
     columns = [entry.map(lambda v, i=i: v[:, i]) for i in range(layer.dim)]  # type: ignore[misc]
-    total, _mode, _over = _fold(watch, zero, columns, accum.fraction, accum, round_terms=True)
+    total, _mode, _over = fold(watch, zero, columns, accum.fraction, accum, round_terms=True)
     mean, _over = watch.cast(watch.product(total, inverse), 2 * accum.fraction, accum)
     difference = entry
     if layer.centred:
         difference, _over = watch.cast(
-            watch.see(Interval(_exact(entry.low) - mean.high[:, None], _exact(entry.high) - mean.low[:, None])),
+            watch.see(Interval(exact(entry.low) - mean.high[:, None], exact(entry.high) - mean.low[:, None])),
             accum.fraction,
             accum,
         )
-    corner = np.maximum(abs(_exact(difference.low)), abs(_exact(difference.high)))
+    corner = np.maximum(abs(exact(difference.low)), abs(exact(difference.high)))
     square, _over = watch.cast(watch.see(Interval(corner * 0, corner * corner)), 2 * accum.fraction, accum)
     columns = [square.map(lambda v, i=i: v[:, i]) for i in range(layer.dim)]  # type: ignore[misc]
-    squares, _mode, _over = _fold(watch, zero, columns, accum.fraction, accum, round_terms=True)
+    squares, _mode, _over = fold(watch, zero, columns, accum.fraction, accum, round_terms=True)
     variance, _over = watch.cast(watch.product(squares, inverse), 2 * accum.fraction, accum)
-    watch.see(variance.map(lambda v: _exact(v) * (layer.table.size << layer.range_power2)))
+    watch.see(variance.map(lambda v: exact(v) * (layer.table.size << layer.range_power2)))
     scale, bias, fraction = layer_norm_affine(layer)
-    scaled = watch.product(watch.product(difference, _extremes(layer.table)), Interval(scale, scale))
+    scaled = watch.product(watch.product(difference, extremes(layer.table)), Interval(scale, scale))
     value = watch.add(scaled, Interval(bias, bias))
     out, _over = watch.cast(value, fraction, layer.output.type)
-    return LayerRange(_shaped(out, layer), squares, Sum.STEP, True, watch.widest, {"value": value})
+    return LayerRange(shaped(out, layer), squares, Sum.STEP, True, watch.widest, {"value": value})
 
 
 def layer_norm_affine(layer: LayerNormalization) -> tuple[NDArray, NDArray, int]:
     """Scale and bias shifted so that difference * inverse_root * scale + bias is an integer at one fraction."""
     product = layer.accum_type.fraction + layer.table_type.fraction + layer.scale_type.fraction
     fraction = max(product, layer.bias_type.fraction)
-    scale = _narrow(np.asarray(_shift(layer.scale, fraction - product)))
-    bias = _narrow(np.asarray(_shift(layer.bias, fraction - layer.bias_type.fraction)))
+    scale = _narrow(np.asarray(shifted(layer.scale, fraction - product)))
+    bias = _narrow(np.asarray(shifted(layer.bias, fraction - layer.bias_type.fraction)))
     return scale, bias, fraction
 
 
 @layer_range.register(Reshape)
 def _(layer: Reshape, x: Interval) -> LayerRange:
-    return LayerRange(_shaped(x, layer))
+    return LayerRange(shaped(x, layer))
 
 
 @layer_range.register(Gather)
 def _(layer: Gather, x: Interval) -> LayerRange:
-    watch = _Watch()
+    watch = Watch()
     filled = x.map(lambda v: np.append(v.ravel(), layer.fill)[layer.source])
     out, _over = watch.cast(filled, layer.inputs[0].type.fraction, layer.output.type)
-    return LayerRange(_shaped(out, layer), widest=watch.widest)
+    return LayerRange(shaped(out, layer), widest=watch.widest)
 
 
 @layer_range.register(Transpose)
 def _(layer: Transpose, x: Interval) -> LayerRange:
-    watch = _Watch()
+    watch = Watch()
     moved = x.map(lambda v: v.transpose(layer.permutation))
     out, _over = watch.cast(moved, layer.inputs[0].type.fraction, layer.output.type)
-    return LayerRange(_shaped(out, layer), widest=watch.widest)
+    return LayerRange(shaped(out, layer), widest=watch.widest)
 
 
-def _shaped(interval: Interval, layer: Layer) -> Interval:
+def shaped(interval: Interval, layer: Layer) -> Interval:
     return interval.map(lambda v: np.ascontiguousarray(v).reshape(layer.output.shape))
 
 

@@ -196,6 +196,9 @@ def statements(tokens: list[Token], path: Path) -> Iterator[list[Token]]:
                 continue
             if text == "=":
                 assigned = True
+            if text == "<" and i == start + 1 and tokens[start].text == "template":
+                i = template_end(tokens, i, path) + 1  # its defaults assign nothing
+                continue
             if text in ("(", "["):
                 i = matching(tokens, i, path) + 1
                 continue

@@ -17,6 +17,7 @@ from l1emu.layers.einsum import Einsum
 from l1emu.layers.layernorm import LayerNormalization
 from l1emu.layers.merge import Concatenate, Merge
 from l1emu.layers.pooling import GlobalPooling1D
+from l1emu.layers.recurrent import Recurrent
 from l1emu.layers.reshape import Gather, Reshape, Transpose
 from l1emu.layers.softmax import Softmax
 
@@ -35,6 +36,7 @@ KINDS: dict[str, type[Layer]] = {
         Linear,
         Lookup,
         Merge,
+        Recurrent,
         Relu,
         Reshape,
         SlopedRelu,
@@ -60,6 +62,7 @@ __all__ = [
     "Linear",
     "Lookup",
     "Merge",
+    "Recurrent",
     "Relu",
     "Reshape",
     "SlopedRelu",

@@ -74,6 +74,14 @@ class SlopedRelu(_Elementwise):
         return y.reshape(jets, *self.output.shape)
 
 
+def table_index(x: Exact, size: int, range_half: int) -> Ints:
+    """The entry of a table over [-range_half, range_half) for each number."""
+    scaled = (x * Exact(np.asarray(size), 0, size.bit_length())).raw
+    step = divide_toward_zero(scaled, 2 * range_half)
+    index = integer_part(step, x.fraction) + range_half * size // (2 * range_half)
+    return np.clip(index, 0, size - 1).astype(np.int64)
+
+
 @dataclass(frozen=True, eq=False)
 class TableActivation(_Elementwise):
     """A function looked up in a table over a symmetric range: sigmoid, tanh and their kin.
@@ -101,12 +109,8 @@ class TableActivation(_Elementwise):
         self._require(len(self.table) > 0, "the table is empty")
 
     def reference(self, *raw: Raw) -> Raw:
-        x = Exact.of(raw[0], self.inputs[0].type)
-        size = len(self.table)
-        scaled = (x * Exact(np.asarray(size), 0, size.bit_length())).raw
-        step = divide_toward_zero(scaled, 2 * self.range_half)
-        index = integer_part(step, x.fraction) + self.range_half * size // (2 * self.range_half)
-        y = self.table[np.clip(index, 0, size - 1).astype(np.int64)]
+        index = table_index(Exact.of(raw[0], self.inputs[0].type), len(self.table), self.range_half)
+        y = self.table[index]
         return self.output.type.cast(y, self.table_type.fraction).reshape(len(raw[0]), *self.output.shape)
 
 

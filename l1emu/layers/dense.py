@@ -53,13 +53,29 @@ class Dense(Layer):
     def reference(self, *raw: Raw) -> Raw:
         jets = len(raw[0])
         x = Exact.of(raw[0].reshape(jets, self.positions, self.n_in, 1), self.inputs[0].type)
-        weight = Exact.of(self.weight, self.weight_type)
-        bias = Exact.of(np.broadcast_to(self.bias, (jets, self.positions, self.n_out)), self.bias_type)
-        total = bias.cast(self.accum_type)
-        for i in self.order:
-            product = (x[:, :, i] * weight[i]).cast(self.accum_type)
-            total = (total + product).cast(self.accum_type)
+        weight, bias = Exact.of(self.weight, self.weight_type), Exact.of(self.bias, self.bias_type)
+        total = accumulated(x, weight, bias, self.accum_type, self.order)
         return total.cast(self.output.type).raw.reshape(jets, *self.output.shape)
+
+
+def accumulated(x: Exact, weight: Exact, bias: Exact, accum_type: FixedPoint, order: Ints) -> Exact:
+    """A matrix product as the dense kernels add it: every product, and every sum, is cast.
+
+    Parameters
+    ----------
+    x
+        Shape (..., n_in, 1).
+    weight, bias
+        (n_in, n_out) and (n_out,).
+    order
+        The order in which the products are added.
+    """
+    shape = (*x.raw.shape[:-2], len(bias.raw))
+    total = Exact(np.broadcast_to(bias.raw, shape), bias.fraction, bias.bits).cast(accum_type)
+    for i in order:
+        product = (x[..., i, :] * weight[i]).cast(accum_type)
+        total = (total + product).cast(accum_type)
+    return total
 
 
 def resource_order(n_in: int, reuse_factor: int) -> Ints:

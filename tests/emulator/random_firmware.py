@@ -21,6 +21,7 @@ from l1emu.layers import (
     Linear,
     Lookup,
     Merge,
+    Recurrent,
     Relu,
     Reshape,
     Softmax,
@@ -237,6 +238,50 @@ class Builder:
             table = random_raw(rng, table_type, (1 << x.type.width,))
             self.add(lambda name, y: Lookup(name, (x,), y, table, table_type), x.shape)
 
+    def recurrent(self) -> None:
+        rng, x = self.rng, self.pick()
+        assert x is not None
+        n_in, n = x.shape[-1], int(rng.integers(1, 4))
+        steps = x.size // n_in
+        cell = str(rng.choice(["gru", "lstm"]))
+        width = n * (3 if cell == "gru" else 4)
+        kinds = [random_type(rng, 2, 7, signed=True) for _ in range(4)]
+        shapes = [(n_in, width), (width,), (n, width), (width,)]
+        weights = [random_raw(rng, kind, shape) for kind, shape in zip(kinds, shapes, strict=True)]
+        bits = max(x.type.width + kinds[0].width, 10 + kinds[2].width) + 3
+        while (accum := accumulator(rng, x.type.fraction + kinds[0].fraction, min(bits, 16))).fraction < 0:
+            pass
+        result = random_type(rng, 4, 10)
+        functions = []
+        for _ in range(2):
+            kind, size = random_type(rng, 4, 12), int(rng.integers(2, 60))
+            functions += [str(rng.choice(["sigmoid", "tanh", "relu"])), random_raw(rng, kind, (size,)), kind]
+        sequences, backward, swapped = (bool(rng.random() < 0.5) for _ in range(3))
+        parts = [v for pair in zip(weights, kinds, strict=True) for v in pair]
+        orders = [rng.permutation(n_in), rng.permutation(n)]
+        self.add(
+            lambda name, y: Recurrent(
+                name,
+                (x,),
+                y,
+                cell,  # type: ignore[arg-type]
+                steps,
+                n_in,
+                n,
+                sequences,
+                backward,
+                swapped,
+                *parts[:4],
+                orders[0],
+                *parts[4:],
+                orders[1],
+                accum,
+                *functions,  # type: ignore[arg-type]
+            ),
+            (steps, n) if sequences else (n,),
+            result,
+        )
+
     def merge(self) -> None:
         rng, a = self.rng, self.pick()
         assert a is not None
@@ -327,6 +372,7 @@ class Builder:
             self.unary,
             self.table,
             self.piecewise,
+            self.recurrent,
             self.merge,
             self.concatenate,
             self.batchnorm,

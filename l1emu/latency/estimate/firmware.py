@@ -25,6 +25,7 @@ from l1emu.layers import (
     Linear,
     Lookup,
     Merge,
+    Recurrent,
     Relu,
     Reshape,
     SlopedRelu,
@@ -33,6 +34,7 @@ from l1emu.layers import (
     TableActivation,
     Transpose,
 )
+from l1emu.layers.recurrent import GATES
 
 STEERING = (
     "a firmware file does not keep what steers synthesis: io_parallel, one pipeline, and where no option says "
@@ -151,6 +153,19 @@ def _pooling(layer: Any) -> dict[str, Any]:
     }
 
 
+def _recurrent(layer: Any) -> dict[str, Any]:
+    matrices = ((layer.weight, layer.weight_type), (layer.recurrent_weight, layer.recurrent_weight_type))
+    tables = ((layer.gate_table, layer.gate_table_type), (layer.table, layer.table_type))
+    return {
+        "kind": "recurrent",
+        "positions": layer.steps,
+        "width_accum": layer.accum_type.width,
+        "weights": tuple(matrix(weight, kind.width) for weight, kind in matrices),
+        "tables": tuple((len(table), kind.width) for table, kind in tables),
+        "extra": {"n_state": layer.n_state, "n_sequence": layer.steps, "use_static": 1, "gates": GATES[layer.cell]},
+    }
+
+
 _BUILDERS: dict[type[Layer], Callable[[Any], dict[str, Any]]] = {
     Dense: _dense,
     Einsum: _einsum,
@@ -163,6 +178,7 @@ _BUILDERS: dict[type[Layer], Callable[[Any], dict[str, Any]]] = {
     HalfTable: _table,
     Lookup: _table,
     ClippedLine: lambda layer: {"kind": "multiply" if layer.shift else "relu"},
+    Recurrent: _recurrent,
     Relu: lambda layer: {"kind": "relu"},
     Steps: lambda layer: {"kind": "relu"},
     SlopedRelu: lambda layer: {"kind": "multiply" if layer.slope.any() else "relu"},

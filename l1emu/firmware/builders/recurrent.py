@@ -1,0 +1,211 @@
+"""Recurrent layers: GRU, LSTM, and both directions side by side."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from l1emu.firmware import tables
+from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
+from l1emu.firmware.builders.dense import dense_by_strategy, dense_kernel
+from l1emu.firmware.project import Config
+from l1emu.fixedpoint import FixedPoint
+from l1emu.layers import Concatenate, Layer, Recurrent, Tensor
+from l1emu.layers.base import Ints
+from l1emu.layers.recurrent import GATES, Function
+
+_PLAN = ("n_in", "n_out", "n_mult", "n_sequence", "n_sequence_out", "use_static")
+
+
+def recurrent(call: Call) -> Recurrent:
+    """`nnet::gru_stack` and `nnet::lstm_stack`, their first state 0."""
+    if len(call.types) > 2:
+        raise call.error("a first state that is given is not supported")
+    call.count(2, 6)
+    cell = call.function.removesuffix("_stack")
+    config = call.config
+    steps, sequences = _steps(call, config)
+    static = bool(config.integer("use_static"))
+    n_in, n_state = config.integer("n_in"), config.integer("n_state")
+    call.kernels.variant(call.place, call.function)  # all its overloads count as one
+    if call.stream:
+        call.check_packs(n_in, n_state)
+    data = call.input(0, (steps, n_in))
+    output = call.result(call.arguments[1], (steps, n_state) if sequences else (n_state,), 1)
+    layer = _cell(call, config, cell, data, output, call.arguments[2:6], (steps, sequences, False), static)
+    config.finish(*SYNTHESIS, *_PLAN)
+    return layer
+
+
+def bidirectional(call: Call) -> tuple[Layer, ...]:
+    """`nnet::bidirectional_stack`: two cells, their states side by side."""
+    call.count(2, 10)
+    config = call.config
+    call.kernels.require(call.place, call.function)
+    steps, sequences = _steps(call, config)
+    data = call.input(0, (steps, config.integer("n_in")))
+    layers: list[Layer] = []
+    for direction, first in (("forward", 2), ("backward", 6)):
+        inner = config.nested(f"{direction.upper()}_CONFIG")
+        name = config.template(f"RNNfunc_{direction}").removeprefix("nnet::")
+        cell, _, static = name.partition("_class")
+        if cell not in GATES or inner.integer("n_mult") != GATES[cell]:
+            raise call.error("unknown kind of cell", name)
+        call.kernels.require(call.place, name)
+        n_state = inner.integer("n_state")
+        shape = (steps, n_state) if sequences else (n_state,)
+        output = Tensor(f"{call.name}_{direction}", shape, _result_type(call))
+        plan = (steps, sequences, direction == "backward")
+        weights = call.arguments[first : first + 4]
+        part = _cell(call, inner, cell, data, output, weights, plan, bool(static), part=f"_{direction}")
+        inner.finish(*SYNTHESIS, *_PLAN)
+        layers.append(part)
+    config.finish(*SYNTHESIS, *_PLAN, "pytorch_order")
+    total = sum(layer.output.shape[-1] for layer in layers)
+    output = call.result(call.arguments[1], (steps, total) if sequences else (total,), 1)
+    shape = (steps, total) if sequences else (total,)
+    if output.shape != shape:
+        raise call.error("the result has another shape", output.shape, str(shape))
+    outputs = tuple(layer.output for layer in layers)
+    return (*layers, Concatenate(call.name, outputs, output, len(shape) - 1))
+
+
+def _result_type(call: Call) -> FixedPoint:
+    return call.project.type(call.types[1], call.place)
+
+
+def _steps(call: Call, config: Config) -> tuple[int, bool]:
+    """The length of the sequence, and whether every state comes out."""
+    steps, out = config.integer("n_sequence"), config.integer("n_sequence_out")
+    if out not in (1, steps):
+        raise call.error("n_sequence_out is neither 1 nor n_sequence", out, str(steps))
+    return steps, out > 1
+
+
+def _cell(
+    call: Call,
+    config: Config,
+    cell: str,
+    data: Tensor,
+    output: Tensor,
+    arguments: list[str],
+    plan: tuple[int, bool, bool],
+    static: bool,
+    part: str = "",
+) -> Recurrent:
+    """One direction; `plan` is the number of steps, whether all come out, and whether from the end."""
+    steps, sequences, backward = plan
+    n_in, n_state = config.integer("n_in"), config.integer("n_state")
+    older = call.kernels.variant(call.place, f"{cell}_static" if static else cell) == "older"
+    accum = config.type("accum_t")
+    if (older or (cell == "lstm" and not static)) and not _one_type(call, config, data, output, cell, older, static):
+        raise call.error("the C++ of this kernel takes one type alone", str(output.type), str(accum))
+    weight_type, bias_type = config.type("weight_t"), config.type("bias_t")
+    recurrent_weight_type = weight_type if older else config.type("recurrent_weight_t")
+    recurrent_bias_type = bias_type if older else config.type("recurrent_bias_t")
+    swapped = not older and bool(config.integer("pytorch_order"))
+    width = GATES[cell] * n_state
+    w, wr, b, br = arguments
+    first = _matrix(call, config.nested("mult_config1"), (n_in, width), w, weight_type, bias_type, accum)
+    second = _matrix(
+        call, config.nested("mult_config2"), (n_state, width), wr, recurrent_weight_type, recurrent_bias_type, accum
+    )
+    gate, gate_table, gate_type = _function(
+        call, config, "activation_recr", f"ACT_CONFIG_{cell.upper()}", (GATES[cell] - 1) * n_state
+    )
+    function, table, table_type = _function(call, config, "activation", "ACT_CONFIG_T", n_state)
+    return Recurrent(
+        f"{call.name}{part}",
+        (data,),
+        output,
+        cell,  # type: ignore[arg-type]
+        steps,
+        n_in,
+        n_state,
+        sequences,
+        backward,
+        swapped and cell == "gru",  # an LSTM's order is the same in PyTorch
+        first[0],
+        weight_type,
+        call.weights(b, bias_type),
+        bias_type,
+        first[1],
+        second[0],
+        recurrent_weight_type,
+        call.weights(br, recurrent_bias_type),
+        recurrent_bias_type,
+        second[1],
+        accum,
+        gate,
+        gate_table,
+        gate_type,
+        function,
+        table,
+        table_type,
+    )
+
+
+def _one_type(call: Call, config: Config, data: Tensor, output: Tensor, cell: str, older: bool, static: bool) -> bool:
+    """Whether the types are one where kernels pass an array of one type as one of another."""
+    types = {config.type("accum_t")}
+    if older:
+        types.add(config.type("weight_t"))
+    if cell == "lstm":
+        types.add(output.type)
+        if older or not static:
+            types.add(data.type)
+    return len(types) == 1
+
+
+def _matrix(
+    call: Call,
+    config: Config,
+    sizes: tuple[int, int],
+    name: str,
+    weight_type: FixedPoint,
+    bias_type: FixedPoint,
+    accum: FixedPoint,
+) -> tuple[Ints, Ints]:
+    """Weights (n_in, n_out), and the order of the products, of a matrix product inside the cell."""
+    n_in, n_out = sizes
+    if (config.integer("n_in"), config.integer("n_out")) != sizes:
+        raise config.place.error(f"layer {call.name}: sizes that do not fit", config.integer("n_in"), str(sizes))
+    stated = config.type("weight_t"), config.type("bias_t"), config.type("accum_t")
+    if stated != (weight_type, bias_type, accum):
+        raise config.place.error(f"layer {call.name}: types that differ from the cell's")
+    call.plain_product(config)
+    if call.kernels.variant(call.place, "dense") == "strategy":
+        order, transposed = dense_by_strategy(call, config, n_in)
+    else:
+        order, transposed = dense_kernel(call, config, n_in)
+    weight = call.weights(name, weight_type)
+    if weight.size != n_in * n_out:
+        raise call.error("weights of another size", weight.size, str(n_in * n_out))
+    config.finish(*SYNTHESIS, "kernel")
+    return (weight.reshape(n_out, n_in).T if transposed else weight.reshape(n_in, n_out)), order
+
+
+def _function(call: Call, config: Config, member: str, inner: str, count: int) -> tuple[Function, Ints, FixedPoint]:
+    """An activation of the cell: its name, its table, and the table's type."""
+    name = config.template(member).split("::")[-1]
+    part = config.nested(inner)
+    if part.integer("n_in") != count:
+        raise part.place.error(f"layer {call.name}: n_in is not the number of values", part.integer("n_in"), str(count))
+    size, kind = part.integer("table_size"), part.type("table_t")
+    call.kernels.require(call.place, name)
+    part.finish(*SYNTHESIS)
+    if name == "relu":
+        return "relu", np.empty(0, dtype=np.int64), kind
+    if name == "sigmoid":
+        call.kernels.require(call.place, "init_sigmoid_table", "sigmoid_fcn_float")
+        return "sigmoid", tables.sigmoid(size, kind), kind
+    if name == "tanh":
+        call.kernels.require(call.place, "init_tanh_table")
+        return "tanh", tables.tanh(size, kind), kind
+    raise call.error("this activation of a recurrent layer is not supported", name)
+
+
+BUILDERS: dict[str, Builder] = {
+    "bidirectional_stack": bidirectional,
+    "gru_stack": recurrent,
+    "lstm_stack": recurrent,
+}
