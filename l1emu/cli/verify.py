@@ -1,13 +1,14 @@
-"""`l1emu verify`: a project's own C++ against the reference and the emulator, layer by layer."""
+"""`l1emu verify`: the emulation against the project's own C++, or against the Keras model, layer by layer."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
 from l1emu.cli.arrays import read_arrays
 from l1emu.cli.options import Json, console, print_json
@@ -15,21 +16,45 @@ from l1emu.emulator.verify import verify as run_verify
 from l1emu.errors import L1emuError
 from l1emu.firmware.graph import Firmware
 from l1emu.progress import progress
+from l1emu.training import require
+
+if TYPE_CHECKING:
+    from l1emu.training.against import AgainstKeras
 
 
 def verify(
-    project: Annotated[Path, typer.Argument(help="An hls4ml project folder.")],
-    jets: Annotated[int, typer.Option(help="How many jets to make up.")] = 2000,
-    inputs: Annotated[Path | None, typer.Option(help="Inputs of your own in addition: .npy or .npz.")] = None,
+    project: Annotated[Path, typer.Argument(help="An hls4ml project folder; against keras a .l1fw will do, too.")],
+    jets: Annotated[
+        int | None, typer.Option(help="How many jets to make up [default: 2000, against keras 500 if no --inputs].")
+    ] = None,
+    inputs: Annotated[
+        Path | None, typer.Option(help="Inputs of your own: .npy or .npz; against keras these alone.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the made-up inputs.")] = 1,
     firmware: Annotated[
         Path | None, typer.Option(help="Compare this saved firmware file; by default the project is read.")
     ] = None,
+    against: Annotated[str, typer.Option(help="cpp (the project's own C++), or keras (extra: train).")] = "cpp",
+    model: Annotated[
+        Path | None, typer.Option(help="Against keras: the .h5 or .keras, or a folder that `l1emu train` wrote.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare the emulation of an hls4ml project with its own C++ (g++), layer by layer; exit code 1 if they differ."""
+    """Compare the emulation of an hls4ml project with its own C++ (g++), layer by layer; exit code 1 if they differ.
+
+    With --against keras: where the firmware and the Keras model part, by which layer, and how much of it is rounding,
+    overflow or a look-up table.
+    """
+    if against not in ("cpp", "keras"):
+        raise L1emuError("nothing to compare with", where="--against", value=against, expected="cpp or keras")
+    if (model is not None) != (against == "keras"):
+        raise L1emuError("--against keras and --model belong together", where="--model", value=model)
+    if against == "keras" and model is not None:
+        _verify_keras(project if firmware is None else firmware, model, inputs, jets, seed, as_json)
+        return
     if not project.is_dir():
         raise L1emuError("no such folder", path=project, expected="an hls4ml project")
+    jets = 2000 if jets is None else jets
     fw = Firmware.read(project if firmware is None else firmware)
     own = None if inputs is None else read_arrays(inputs, [tensor.name for tensor in fw.inputs])
     with progress("comparing", jets) as advance:
@@ -42,3 +67,52 @@ def verify(
         console().print(str(found), soft_wrap=True, highlight=False, markup=False)
     if not found.identical:
         raise typer.Exit(1)
+
+
+def _verify_keras(project: Path, model: Path, inputs: Path | None, jets: int | None, seed: int, as_json: bool) -> None:
+    require()
+    from l1emu.training.against import against_keras
+    from l1emu.training.steps import load_model
+
+    if jets is not None and inputs is not None:
+        raise L1emuError("against keras either --jets or --inputs", where="--jets", value=jets)
+    jets = 500 if jets is None else jets
+    fw = Firmware.read(project)
+    own = None if inputs is None else read_arrays(inputs, [tensor.name for tensor in fw.inputs])
+    loaded = load_model(model)
+    with progress("comparing", jets if own is None else len(next(iter(own.values())))) as advance:
+        found = against_keras(fw, loaded, inputs=own, jets=jets, seed=seed, advance=advance)
+    if as_json:
+        layers = [dataclasses.asdict(layer) | {"cause": layer.cause} for layer in found.layers]
+        document = dataclasses.asdict(found) | {"layers": layers, "conclusion": found.conclusion}
+        print_json({"project": str(project), "model": str(model), **document})
+        return
+    out = console()
+    out.print(_table(found))
+    for layer in found.layers:
+        if layer.note:
+            out.print(f"{layer.layer}: {layer.note}", soft_wrap=True, highlight=False, markup=False)
+    out.print(found.conclusion, soft_wrap=True, highlight=False, markup=False)
+
+
+def _table(found: AgainstKeras) -> Table:
+    """A line a layer: from the model's inputs, by itself, why, and what that does to the outputs."""
+    drawn = Table(title=f"firmware against Keras, {found.jets} jets")
+    for column in ("layer", "type", "Keras"):
+        drawn.add_column(column, overflow="fold")
+    for column in ("all: max", "mean", "differ", "own: max", "mean", "differ", "outputs"):
+        drawn.add_column(column, justify="right", no_wrap=True)
+    drawn.add_column("cause", overflow="fold")
+    for layer in found.layers:
+        numbers = []
+        for spread in (layer.total, layer.own):
+            numbers += [_short(spread.max), _short(spread.mean), f"{100 * spread.share:.1f}%" if spread.share else "-"]
+        causes = sorted(layer.shares().items(), key=lambda item: -item[1])
+        why = ", ".join(f"{name} {100 * share:.0f}%" for name, share in causes if share >= 0.005)
+        keras = ", ".join(layer.keras) + (f" [{'; '.join(layer.quantizers)}]" if layer.quantizers else "")
+        drawn.add_row(layer.layer, layer.type, keras, *numbers, _short(layer.effect), why)
+    return drawn
+
+
+def _short(number: float) -> str:
+    return f"{number:.2g}" if number else "-"
