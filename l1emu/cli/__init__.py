@@ -15,6 +15,7 @@ from l1emu.errors import L1emuError
 VERBS = {
     "run": "a whole study: events, emulation, budget, stream, rate against efficiency",
     "generate": "make an event sample from a recipe (extra: generate)",
+    "events": "what is in a file of events or jets: fields with units, counts, first entries",
     "train": "train a tagger from its recipe (extra: train)",
     "convert": "a trained model to an hls4ml project, a firmware file and golden vectors (extra: train)",
     "emulate": "emulate a firmware on jets, bit for bit",

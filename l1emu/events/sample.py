@@ -24,6 +24,7 @@ import uproot
 from numpy.typing import NDArray
 
 from l1emu.errors import L1emuError
+from l1emu.events.rootfile import open_root
 from l1emu.files import sha256_bytes, write_aside
 
 TREE = "crossings"
@@ -104,14 +105,9 @@ class Sample:
             if the file's content cannot be decompressed.
         """
         branches = [*REQUIRED, *(f"truth_{f}" for f in TRUTH_TYPES if self.has_truth)]
-        try:
-            with uproot.open(self.path) as file:
-                for array in file[TREE].iterate(branches, step_size=step):
-                    yield _batch(array, self.has_truth)
-        except L1emuError:
-            raise
-        except Exception as error:  # uproot and its decompressors raise a dozen unrelated types
-            raise _damaged(self.path, error) from None
+        with open_root(self.path) as file:
+            for array in file[TREE].iterate(branches, step_size=step):
+                yield _batch(array, self.has_truth)
 
     def read(self) -> Batch:
         """All crossings at once."""
@@ -128,11 +124,6 @@ def _batch(array: ak.Array, has_truth: bool) -> Batch:
     )
 
 
-def _damaged(path: Path, error: Exception) -> L1emuError:
-    reason = str(error).strip().splitlines()[0][:100] if str(error).strip() else type(error).__name__
-    return L1emuError(f"the file is damaged ({reason})", path=path, expected="a whole ROOT file")
-
-
 def read_sample(path: str | os.PathLike[str]) -> Sample:
     """Open a sample and check that it is whole and has what a sample has.
 
@@ -142,58 +133,28 @@ def read_sample(path: str | os.PathLike[str]) -> Sample:
         if the file is absent, no ROOT file, truncated, or lacks the tree, a branch or the description.
     """
     file_path = Path(path)
-    if not file_path.is_file():
-        raise L1emuError("no such file", path=file_path)
-    with open(file_path, "rb") as stream:
-        if stream.read(4) != b"root":
-            raise L1emuError("not a ROOT file", path=file_path, expected="a sample written by `l1emu generate`")
-    try:
-        with uproot.open(file_path) as file:
-            size, end = file_path.stat().st_size, file.file.fEND
-            if size < end:
-                raise L1emuError("the file is truncated", path=file_path, value=size, expected=f"{end} bytes")
-            found = {key.split(";")[0]: name for key, name in file.classnames().items()}
-            if found.get(TREE) != "TTree":
-                raise L1emuError(
-                    f"there is no TTree {TREE!r}", path=file_path, where="/", value=sorted(found), expected=TREE
-                )
-            tree = file[TREE]
-            keys = tree.keys()
-            for name in REQUIRED:
-                if name not in keys:
-                    raise L1emuError(
-                        f"the branch {name!r} is missing", path=file_path, where=f"tree {TREE}", value=sorted(keys)
-                    )
-            if METADATA not in found:
-                raise L1emuError(
-                    f"the string {METADATA!r} with the sample's description is missing",
-                    path=file_path,
-                    where="/",
-                    value=sorted(found),
-                )
-            text, entries = str(file[METADATA]), int(tree.num_entries)
-    except L1emuError:
-        raise
-    except Exception as error:  # uproot raises a dozen unrelated types on damaged files
-        if file_path.stat().st_size < _declared_size(file_path):
+    with open_root(file_path, "a sample written by `l1emu generate`") as file:
+        found = {key.split(";")[0]: name for key, name in file.classnames().items()}
+        if found.get(TREE) != "TTree":
             raise L1emuError(
-                "the file is truncated",
+                f"there is no TTree {TREE!r}", path=file_path, where="/", value=sorted(found), expected=TREE
+            )
+        tree = file[TREE]
+        keys = tree.keys()
+        for name in REQUIRED:
+            if name not in keys:
+                raise L1emuError(
+                    f"the branch {name!r} is missing", path=file_path, where=f"tree {TREE}", value=sorted(keys)
+                )
+        if METADATA not in found:
+            raise L1emuError(
+                f"the string {METADATA!r} with the sample's description is missing",
                 path=file_path,
-                value=file_path.stat().st_size,
-                expected=f"{_declared_size(file_path)} bytes",
-            ) from None
-        raise _damaged(file_path, error) from None
+                where="/",
+                value=sorted(found),
+            )
+        text, entries = str(file[METADATA]), int(tree.num_entries)
     return _described(file_path, text, entries, all(f"truth_{f}" in keys for f in TRUTH_TYPES))
-
-
-def _declared_size(path: Path) -> int:
-    """The size that a ROOT file's header declares (fEND, four bytes or, in large files, eight)."""
-    with open(path, "rb") as stream:
-        head = stream.read(20)
-    if len(head) < 20:
-        return 20
-    large = int.from_bytes(head[4:8], "big") >= 1_000_000
-    return int.from_bytes(head[12:20] if large else head[12:16], "big")
 
 
 def _described(path: Path, text: str, entries: int, has_truth: bool) -> Sample:

@@ -1,0 +1,47 @@
+"""The containers that the formats lie in, each opened by the library that is made for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from l1emu.errors import L1emuError
+from l1emu.events import rootfile
+from l1emu.events.sources.containers import hdf5, npz, parquet, text
+from l1emu.events.sources.containers.base import Columns, Container, shown
+from l1emu.events.sources.containers.root import RootContainer
+
+__all__ = ["Columns", "Container", "open_container", "shown"]
+
+_OPENERS: dict[str, tuple[bytes, Callable[[Path], Container]]] = {
+    "ROOT": (rootfile.MAGIC, RootContainer),
+    "HDF5": (hdf5.MAGIC, hdf5.Hdf5Container),
+    "npz": (npz.MAGIC, npz.NpzContainer),
+    "parquet": (parquet.MAGIC, parquet.ParquetContainer),
+}
+
+
+def open_container(path: Path) -> tuple[str, Container]:
+    """The kind of a file, by its first bytes, and the file opened: ROOT, HDF5, npz, parquet, ARFF or CSV.
+
+    Raises
+    ------
+    L1emuError
+        if the file is absent, empty, truncated or damaged, or none of these.
+    """
+    if not path.is_file():
+        raise L1emuError("this is a folder" if path.is_dir() else "no such file", path=path, expected="a file")
+    with open(path, "rb") as stream:
+        head = stream.read(1 << 16)
+    if not head:
+        raise L1emuError("the file is empty", path=path)
+    for kind, (magic, opener) in _OPENERS.items():
+        if head.startswith(magic):
+            return kind, opener(path)
+    if b"\0" in head:
+        raise L1emuError(
+            "this kind of file is unknown", path=path, value=head[:8], expected="ROOT, HDF5, npz, parquet, ARFF or CSV"
+        )
+    if b"@relation" in head.lower():
+        return "ARFF", text.ArffContainer(path)
+    return "CSV", text.CsvContainer(path)

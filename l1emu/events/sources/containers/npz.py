@@ -1,0 +1,91 @@
+"""Numpy's .npz: its arrays by their names, read in pieces so that only a batch is in memory."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from l1emu.errors import L1emuError
+from l1emu.events.sources.containers.base import Columns, guarded, plain, reading
+
+MAGIC = b"PK\x03\x04"
+_SKIP_BYTES = 1 << 24
+
+
+class NpzContainer:
+    """An .npz file; see `l1emu.events.sources.containers.base.Container`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._headers: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
+        with reading(path, "a whole .npz file"), zipfile.ZipFile(path) as archive:
+            for member in archive.namelist():
+                if member.endswith(".npy"):
+                    with archive.open(member) as stream:
+                        self._headers[member[: -len(".npy")]] = self._header(stream, member)
+        self.names = tuple(self._headers)
+
+    def rows(self, columns: Sequence[str]) -> int:
+        """The length of the arrays; see `Container.rows`."""
+        lengths = {name: (self._headers[name][0] or (1,))[0] for name in columns}
+        if len(set(lengths.values())) > 1:
+            raise L1emuError("the arrays differ in length", path=self.path, value=lengths, expected="one length")
+        return next(iter(lengths.values()))
+
+    def batches(self, columns: Sequence[str], start: int, stop: int, step: int) -> Iterator[Columns]:
+        """Slices of the arrays; see `Container.batches`."""
+        return guarded(self.path, self._batches(columns, start, stop, step))
+
+    def whole(self, column: str) -> NDArray[Any]:
+        """All of an array; see `Container.whole`."""
+        rows = self.rows([column])
+        return np.asarray(next(iter(self.batches([column], 0, rows, max(rows, 1))))[column])
+
+    def _batches(self, columns: Sequence[str], start: int, stop: int, step: int) -> Iterator[Columns]:
+        with ExitStack() as stack:
+            archive = stack.enter_context(zipfile.ZipFile(self.path))
+            streams: dict[str, IO[bytes]] = {}
+            for name in columns:
+                stream = streams[name] = stack.enter_context(archive.open(f"{name}.npy"))
+                self._header(stream, name)
+                self._skip(stream, start * self._row_bytes(name))
+            for low in range(start, stop, step):
+                number = min(step, stop - low)
+                yield {name: self._take(streams[name], name, number) for name in columns}
+
+    def _header(self, stream: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        major = npy.read_magic(stream)[0]
+        read = npy.read_array_header_1_0 if major == 1 else npy.read_array_header_2_0
+        shape, fortran, dtype = read(stream)
+        if dtype.hasobject:
+            raise L1emuError("an array of Python objects, which is never unpickled", path=self.path, where=name)
+        if fortran and len(shape) > 1:
+            raise L1emuError("an array in Fortran's order cannot be read in pieces", path=self.path, where=name)
+        return shape, dtype
+
+    def _row_bytes(self, name: str) -> int:
+        shape, dtype = self._headers[name]
+        return int(np.prod(shape[1:], dtype=np.int64)) * dtype.itemsize
+
+    def _skip(self, stream: IO[bytes], number: int) -> None:
+        while number > 0:
+            number -= len(self._exactly(stream, min(number, _SKIP_BYTES)))
+
+    def _take(self, stream: IO[bytes], name: str, rows: int) -> NDArray[Any]:
+        shape, dtype = self._headers[name]
+        data = self._exactly(stream, rows * self._row_bytes(name))
+        return plain(np.frombuffer(data, dtype).reshape(rows, *shape[1:]))
+
+    @staticmethod
+    def _exactly(stream: IO[bytes], number: int) -> bytes:
+        data = stream.read(number)
+        if len(data) < number:
+            raise EOFError(f"an array ends {number - len(data)} bytes early")
+        return data
