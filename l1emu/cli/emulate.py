@@ -14,17 +14,27 @@ from l1emu.cli.arrays import read_arrays
 from l1emu.cli.options import Json, console, print_json
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
+from l1emu.events import build_jets, features
+from l1emu.events.hardware import ETA_PHI_STEP, PT_STEP_GEV
+from l1emu.events.sources import open_crossings
+from l1emu.events.sources.candidates import REPLACEABLE
 from l1emu.files import write_aside
 from l1emu.firmware.graph import Firmware
+from l1emu.progress import progress
 
 
 def emulate(
     firmware: Annotated[Path, typer.Argument(help="An hls4ml project folder or a saved firmware file.")],
     inputs: Annotated[
-        Path | None, typer.Argument(help="Inputs: .npy, or .npz with one array an input, by its name.")
+        Path | None,
+        typer.Argument(help="Inputs: .npy, or .npz with one array an input, by its name; or crossings in ROOT."),
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Write the outputs to this .npz, one array an output.")] = None,
     explain: Annotated[bool, typer.Option(help="Print widths, proof and arithmetic of every layer.")] = False,
+    missing: Annotated[
+        list[str] | None,
+        typer.Option(help="For ntuples without z0 or dxy: z0=0, the value in cm of all charged candidates."),
+    ] = None,
     raw: Annotated[bool, typer.Option(help="Inputs and outputs are raw integers.")] = False,
     threads: Annotated[int | None, typer.Option(help="Threads; by default one a core.")] = None,
     target: Annotated[str | None, typer.Option(help="Instructions to use; by default the best here.")] = None,
@@ -46,7 +56,13 @@ def emulate(
         if not as_json:
             console().print(explanation.table())
     if inputs is not None:
-        arrays = read_arrays(inputs, [tensor.name for tensor in emulator.firmware.inputs])
+        made: dict[str, NDArray[Any]] = {}
+        if inputs.suffix == ".root":
+            if raw:
+                raise L1emuError("crossings are no raw integers", path=inputs, where="--raw", expected=".npy or .npz")
+            arrays, made = _jets(inputs, emulator.firmware, _values(missing or []))
+        else:
+            arrays = read_arrays(inputs, [tensor.name for tensor in emulator.firmware.inputs])
         begin = time.perf_counter()
         found = emulator.raw(arrays) if raw else emulator(arrays)
         seconds = time.perf_counter() - begin
@@ -54,7 +70,7 @@ def emulate(
         outputs = found if isinstance(found, dict) else {names[0]: found}
         if output is not None:
             with write_aside(output) as aside:
-                np.savez(aside, **outputs)
+                np.savez(aside, **outputs, **made)
         jets = len(next(iter(outputs.values())))
         document |= {
             "jets": jets,
@@ -66,6 +82,49 @@ def emulate(
             _print(document)
     if as_json:
         print_json(document)
+
+
+def _values(texts: list[str]) -> dict[str, float]:
+    values = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            values[name] = float(value)
+        except ValueError:
+            raise L1emuError("not a value", where="--missing", value=text, expected="z0=0 or dxy=0") from None
+        if name not in REPLACEABLE:
+            raise L1emuError("this cannot be missing", where="--missing", value=name, expected="z0 or dxy")
+    return values
+
+
+def _jets(
+    path: Path, firmware: Firmware, missing: dict[str, float]
+) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
+    """The input of the firmware for every jet of a file of crossings, and what the jets are."""
+    shape = (features.CONSTITUENTS, len(features.FEATURES))
+    if len(firmware.inputs) != 1 or firmware.inputs[0].size != shape[0] * shape[1]:
+        raise L1emuError(
+            "the firmware does not take the jets that are built of crossings",
+            value=", ".join(f"{t.name} {t.shape}" for t in firmware.inputs),
+            expected=f"one input {shape}: constituents by features",
+        )
+    sample = open_crossings(path, missing=missing)
+    parts = []
+    with progress("building jets", sample.crossings) as advance:
+        for batch in sample.iterate(1000):
+            parts.append(build_jets(batch.candidates))
+            advance(len(batch.stratum))
+    if not parts:
+        raise L1emuError("there are no crossings", path=path)
+    counts = np.concatenate([jets.counts for jets in parts])
+    made = {
+        "jet_crossing": np.repeat(np.arange(len(counts)), counts),
+        "jet_pt": np.concatenate([jets.pt for jets in parts]) * PT_STEP_GEV,
+        "jet_eta": np.concatenate([jets.eta for jets in parts]) * ETA_PHI_STEP,
+        "jet_phi": np.concatenate([jets.phi for jets in parts]) * ETA_PHI_STEP,
+    }
+    values = features.as_float(np.concatenate([jets.features for jets in parts]))
+    return {firmware.inputs[0].name: values}, made
 
 
 def _summary(values: NDArray[Any]) -> dict[str, Any]:

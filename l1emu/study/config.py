@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -29,11 +30,41 @@ SHIPPED = "data/study.yaml"
 _MOST_THRESHOLDS = 2000
 
 
+class SampleFiles(Config):
+    """The files of a sample: one made by l1emu, or candidate ntuples of another group, also as a glob.
+
+    A name alone stands for `files` with that name. The other keys are for ntuples: `format` states their format,
+    `vertex` where the primary vertex is, `missing` gives z0 and dxy in cm where the files do not have them, `entries`
+    is a range of crossings, [first, one after the last]. See `l1emu.events.sources.open_ntuple`.
+    """
+
+    files: list[str] = Field(min_length=1)
+    format: str | None = None
+    vertex: Literal["file", "candidates", "beam"] | None = None
+    missing: dict[Literal["z0", "dxy"], float] = Field(default_factory=dict)
+    entries: list[int] | None = Field(default=None, min_length=2, max_length=2)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            return {"files": [data]}
+        if isinstance(data, dict) and isinstance(data.get("files"), str):
+            return data | {"files": [data["files"]]}
+        return data
+
+    @model_validator(mode="after")
+    def _range(self) -> SampleFiles:
+        if self.entries is not None and not 0 <= self.entries[0] < self.entries[1]:
+            raise ValueError(f"no crossings in {self.entries}; expected [first, one after the last]")
+        return self
+
+
 class Samples(Config):
     """Event samples; `step` crossings are in memory at a time."""
 
-    minbias: str
-    signal: str
+    minbias: SampleFiles
+    signal: SampleFiles
     step: int = Field(default=500, ge=1)
 
 
@@ -232,6 +263,20 @@ class StudyFile:
             return resolve(name, self.path.parent)
         except L1emuError as error:
             raise L1emuError(error.message, path=self.path, value=error.value, expected=error.expected) from None
+
+    def files(self, names: list[str]) -> list[Path]:
+        """The files that the study means by names or globs, those of a glob in the order of their names.
+
+        Raises
+        ------
+        L1emuError
+            if a file does not exist, or a glob matches nothing.
+        """
+        found: list[Path] = []
+        for name in names:
+            matches = sorted(glob.glob(str((self.path.parent / name).expanduser()), recursive=True))
+            found += [Path(match) for match in matches] or [self.file(name)]
+        return found
 
     def filling(self) -> FillingScheme:
         """The filling scheme that the stream runs with.

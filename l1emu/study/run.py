@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
-from l1emu.events.sample import read_sample
+from l1emu.events.sources import NtupleSample
 from l1emu.files import folder_aside, write_json
 from l1emu.firmware import Firmware
 from l1emu.latency import BudgetCheck, TaggerTiming, check, read_budget, read_report, read_timing
@@ -35,6 +35,7 @@ from l1emu.stream import (
 from l1emu.study.config import StudyFile, StudySeed, read_study
 from l1emu.study.golden import GoldenCheck, check_golden
 from l1emu.study.manifest import manifest
+from l1emu.study.samples import ROLES, open_sample, sample_files
 from l1emu.study.scores import score_histograms
 from l1emu.study.tagging import TaggedSample, check_fits, tag_sample
 from l1emu.trigger import AtRate, Crossings, SeedScan, at_rate, gain, scan_seed, scan_working_points
@@ -108,6 +109,15 @@ class Measurement:
                 )
         return points
 
+    def samples(self) -> dict[str, Any]:
+        """The samples and, for those that came as ntuples, how they were read, for JSON."""
+        found = {}
+        for role, tagged in (("minbias", self.minbias), ("signal", self.signal)):
+            sample = tagged.sample
+            found[role] = {"name": sample.name, "kind": sample.kind, "crossings": len(tagged.crossings)}
+            found[role]["read_as"] = sample.recipe if isinstance(sample, NtupleSample) else None
+        return found
+
     def comparison(self) -> dict[str, Any]:
         """The seeds at equal rate, and how much more the tagged ones keep, for JSON."""
         tagged = [a for a in self.at_target if a.seed.tagged]
@@ -168,6 +178,7 @@ def run_study(study: str | os.PathLike[str] | None, output: str | os.PathLike[st
         "budget": check_.as_dict(),
         "emulation": _emulation(emulator, golden, measured),
         "stream": stream.as_json(),
+        "samples": measured.samples(),
         "scores": score_histograms(measured.signal, measured.minbias),
         "manifest": manifest(
             files=inputs,
@@ -295,19 +306,9 @@ def refuse_to_replace(folder: Path) -> None:
 
 
 def _tagged(file: StudyFile, emulator: Emulator, role: str) -> TaggedSample:
-    settings = file.study.samples
-    path = file.file(getattr(settings, role))
-    sample = read_sample(path)
-    if (sample.strata is None) == (role == "minbias"):
-        raise L1emuError(
-            f"not a {role} sample",
-            path=path,
-            where=f"samples.{role}",
-            value=sample.kind,
-            expected="strata with probabilities" if role == "minbias" else "crossings of equal weight, without strata",
-        )
+    sample = open_sample(file, role)
     with progress(f"emulating {sample.name}", sample.crossings) as advance:
-        return tag_sample(sample, emulator, file.study.jets, step=settings.step, advance=advance)
+        return tag_sample(sample, emulator, file.study.jets, step=file.study.samples.step, advance=advance)
 
 
 def _scan_working_points(
@@ -445,8 +446,6 @@ def _emulation(emulator: Emulator, golden: GoldenCheck, measured: Measurement) -
 def _files(file: StudyFile) -> dict[str, Path]:
     study = file.study
     names = {
-        "minbias": study.samples.minbias,
-        "signal": study.samples.signal,
         "firmware": study.tagger.firmware,
         "golden": study.tagger.golden,
         "budget": study.latency.budget,
@@ -454,7 +453,11 @@ def _files(file: StudyFile) -> dict[str, Path]:
         "topology": study.stream.topology,
         "filling": study.beam.filling,
     }
-    files = {"study": file.path} | {role: file.file(name) for role, name in names.items() if name is not None}
+    files = {"study": file.path}
+    for role in ROLES:
+        found = sample_files(file, role)
+        files |= {role if len(found) == 1 else f"{role} {i}": path for i, path in enumerate(found)}
+    files |= {role: file.file(name) for role, name in names.items() if name is not None}
     if study.latency.report is not None:
         files["report"] = Path(read_report(file.file(study.latency.report)).path)
     return files

@@ -15,6 +15,7 @@ from l1emu.events import features
 from l1emu.events.hardware import ETA_PHI_STEP
 from l1emu.events.jets import build_jets
 from l1emu.events.sample import Sample
+from l1emu.events.sources import NtupleSample
 from l1emu.firmware import Firmware
 from l1emu.progress import Advance
 from l1emu.study.config import SCORES, JetSettings
@@ -44,7 +45,7 @@ class TaggedSample:
         Wall time of the emulation alone.
     """
 
-    sample: Sample
+    sample: Sample | NtupleSample
     jets: ak.Array
     crossings: Crossings
     emulated: int
@@ -74,14 +75,19 @@ def check_fits(firmware: Firmware, path: str) -> None:
 
 
 def tag_sample(
-    sample: Sample, emulator: Emulator, settings: JetSettings, *, step: int, advance: Advance | None = None
+    sample: Sample | NtupleSample,
+    emulator: Emulator,
+    settings: JetSettings,
+    *,
+    step: int,
+    advance: Advance | None = None,
 ) -> TaggedSample:
     """Read a sample, build its jets and emulate the tagger on every one.
 
     Parameters
     ----------
     sample
-        From `l1emu.events.sample.read_sample`.
+        From `l1emu.events.sample.read_sample`, or an ntuple's from `l1emu.events.sources.open_ntuple`.
     emulator
         Of a firmware that fits, see `check_fits`.
     settings

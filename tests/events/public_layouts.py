@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import awkward as ak
 import h5py
 import numpy as np
 import pandas as pd
-import uproot
+from ntuple_files import write_tree
 
 Expected = dict[str, Any]
 
@@ -37,21 +36,6 @@ def jagged(rng: np.random.Generator, counts: Any, low: float = 0, high: float = 
     """Numbers in lists of the given lengths."""
     values = rng.uniform(low, high, int(np.sum(counts))).astype(kind)
     return ak.unflatten(values, counts)
-
-
-def write_tree(path: Path, tree: str, columns: dict[str, Any], batches: int = 3) -> None:
-    """A TTree in several baskets, each branch with its own counter, as NanoAOD has it but for the counters' names."""
-    types = {}
-    for name, values in columns.items():
-        kind = ak.type(values).content if isinstance(values, ak.Array) else values.dtype
-        types[name] = kind
-    rows = len(next(iter(columns.values())))
-    edges = np.linspace(0, rows, batches + 1).astype(int)
-    with uproot.recreate(path) as file:
-        writer = file.mktree(tree, types, counter_name=lambda name: f"n{name}")
-        for low, high in itertools.pairwise(edges):
-            if high > low:
-                writer.extend({name: values[low:high] for name, values in columns.items()})
 
 
 def fastpuppi_columns(rng: np.random.Generator, rows: int, *, z0: bool = True, dxy: bool = True) -> Expected:

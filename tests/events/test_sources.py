@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from public_layouts import LAYOUTS, Expected, fastpuppi_columns, jagged, write_tree
+from ntuple_files import write_tree
+from public_layouts import LAYOUTS, Expected, fastpuppi_columns, jagged
 
 from l1emu.errors import L1emuError
 from l1emu.events.sample import read_sample

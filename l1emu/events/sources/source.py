@@ -114,6 +114,23 @@ class Source:
         L1emuError
             if a column is unknown or missing in a file, the range is not one of the source, or a file is damaged.
         """
+        for _, batch in self.iterate_files(columns, entries=entries, step=step):
+            yield batch
+
+    def iterate_files(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        entries: tuple[int, int | None] | None = None,
+        step: int = STEP,
+    ) -> Iterator[tuple[Path, ak.Array]]:
+        """Yield what `iterate` yields, with the file of each batch.
+
+        Raises
+        ------
+        L1emuError
+            as `iterate` does.
+        """
         if step < 1:
             raise L1emuError("the step must be positive", value=step)
         low, high = self._range(entries)
@@ -131,7 +148,7 @@ class Source:
             container.rows(sliced)  # that they agree
             for batch in container.batches(sliced, start, stop, step):
                 built: Built = self.format.build(container, batch, wanted) if wanted else {}
-                yield _records(path, built | {name: batch[column] for name, column in raw.items()})
+                yield path, _records(path, built | {name: batch[column] for name, column in raw.items()})
 
     def read(self, columns: Sequence[str] | None = None, *, entries: tuple[int, int | None] | None = None) -> ak.Array:
         """All entries at once; see `iterate`.

@@ -1,0 +1,172 @@
+"""Candidates in physical units to the hardware integers that jets and taggers are made of.
+
+Values that come from the correlator's words are multiples of its steps, and rounding gives the words back exactly. Of
+each crossing the hardest 128 candidates are kept, as many as the jet finder receives; the deregionizer, which decides
+by region, is not modelled. z0 becomes relative to the primary vertex, as the features want it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import awkward as ak
+import numpy as np
+from numpy.typing import NDArray
+
+from l1emu.errors import L1emuError
+from l1emu.events.hardware import (
+    CHARGED_HADRON,
+    DXY_MAX,
+    DXY_STEP_CM,
+    ELECTRON,
+    ETA_PHI_STEP,
+    HALF_TURN,
+    MAX_CANDIDATES,
+    MUON,
+    NEUTRAL_HADRON,
+    PHOTON,
+    PT_MAX,
+    PT_STEP_GEV,
+    WEIGHT_ONE,
+    Z0_MAX,
+    Z0_STEP_CM,
+)
+
+Vertex = Literal["file", "candidates", "beam"]
+
+PARTICLE_OF_PDG = {211: CHARGED_HADRON, 11: ELECTRON, 13: MUON, 22: PHOTON, 130: NEUTRAL_HADRON}
+REPLACEABLE = ("z0", "dxy")
+_CHARGED = (CHARGED_HADRON, ELECTRON, MUON)
+_NEEDED = ("pt", "eta", "phi", "pdg_id", "puppi_weight", *REPLACEABLE)
+_WEIGHT_TOLERANCE = 1e-3
+
+
+def hardware_candidates(
+    candidates: ak.Array, *, vertex_z0: ak.Array | None = None, missing: Mapping[str, float] | None = None
+) -> ak.Array:
+    """Candidates as the hardware has them.
+
+    Parameters
+    ----------
+    candidates
+        (crossings, var) records: pt [GeV], eta, phi [rad], pdg_id, puppi_weight (0 to 1), z0 [cm], dxy [cm], as the
+        format `fastpuppi` gives them.
+    vertex_z0
+        (crossings,) z of the primary vertex in cm, None where a crossing has none; by default it is taken from the
+        charged candidates, see `vertex_of_candidates`.
+    missing
+        Values in cm for all charged candidates of `z0` (relative to the vertex) or `dxy`, where the candidates do not
+        have them.
+
+    Returns
+    -------
+    (crossings, var) records of integers in the steps of `l1emu.events.hardware`, by descending pt, at most 128 a
+    crossing: pt, eta, phi, id, z0, dxy, weight; z0 and dxy of neutrals are 0. Candidates whose pt rounds to 0 are left
+    out.
+
+    Raises
+    ------
+    L1emuError
+        if a field is missing, a candidate is of an unknown kind, a weight is not 0 to 1, or a value is not finite.
+    """
+    given = dict(missing or {})
+    for name in _NEEDED:
+        if name not in candidates.fields and name not in given:
+            hint = f", or a value to use for all in `missing: {{{name}: …}}`" if name in REPLACEABLE else ""
+            raise L1emuError(
+                f"the candidates have no {name}", value=candidates.fields, expected=f"{', '.join(_NEEDED)}{hint}"
+            )
+    counts = ak.to_numpy(ak.num(candidates["pt"])).astype(np.int64)
+    row = np.repeat(np.arange(len(counts)), counts)
+    flat = {name: _flat(candidates, name) for name in _NEEDED if name not in given}
+    particle = _particles(flat["pdg_id"])
+    charged = np.isin(particle, _CHARGED)
+    weight = flat["puppi_weight"]
+    wrong = (weight < -_WEIGHT_TOLERANCE) | (weight > 1 + _WEIGHT_TOLERANCE)
+    if wrong.any():
+        raise L1emuError("a PUPPI weight out of range", value=float(weight[wrong][0]), expected="0 to 1")
+    if "z0" in given:
+        z0 = np.full(len(row), given["z0"])
+    else:
+        if vertex_z0 is None:
+            vertex = vertex_of_candidates(row, len(counts), flat["pt"], flat["z0"], charged)
+        else:
+            vertex = ak.to_numpy(ak.fill_none(vertex_z0, 0.0)).astype(np.float64)
+        z0 = flat["z0"] - vertex[row]
+    dxy = np.full(len(row), given["dxy"]) if "dxy" in given else flat["dxy"]
+    phi = (_steps(flat["phi"], ETA_PHI_STEP) + HALF_TURN) % (2 * HALF_TURN) - HALF_TURN
+    words = {
+        "pt": np.clip(_steps(flat["pt"], PT_STEP_GEV), 0, PT_MAX),
+        "eta": np.clip(_steps(flat["eta"], ETA_PHI_STEP), -2 * HALF_TURN, 2 * HALF_TURN),
+        "phi": phi,
+        "id": particle,
+        "z0": np.where(charged, np.clip(_steps(z0, Z0_STEP_CM), -Z0_MAX, Z0_MAX), 0),
+        "dxy": np.where(charged, np.clip(_steps(dxy, DXY_STEP_CM), -DXY_MAX, DXY_MAX), 0),
+        "weight": np.clip(_steps(weight, 1 / WEIGHT_ONE), 0, WEIGHT_ONE),
+    }
+    order = np.lexsort((-words["pt"], row))  # stable: equals in the file's order
+    place = np.arange(len(row)) - (np.cumsum(counts) - counts)[row]
+    order = order[(words["pt"][order] > 0) & (place < MAX_CANDIDATES)]
+    kept = np.bincount(row[order], minlength=len(counts))
+    return ak.unflatten(ak.zip({name: values[order] for name, values in words.items()}), kept)
+
+
+def vertex_of_candidates(
+    row: NDArray[np.int64],
+    rows: int,
+    pt: NDArray[np.float64],
+    z0: NDArray[np.float64],
+    charged: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """z of the primary vertex, where a file does not have it: the median z0 of the charged candidates, weighted by pt.
+
+    PUPPI keeps charged hadrons near the vertex alone, so that they tell where it was.
+
+    Parameters
+    ----------
+    row, pt, z0, charged
+        (candidates,) the crossing, ascending, pt, z0 [cm] and whether it has a track, of each.
+    rows
+        The number of crossings.
+
+    Returns
+    -------
+    (rows,) in cm; 0 where a crossing has no charged candidate.
+    """
+    row, pt, z0 = row[charged], pt[charged], z0[charged]
+    order = np.lexsort((z0, row))
+    row, pt, z0 = row[order], pt[order], z0[order]
+    through = np.cumsum(pt)
+    totals = np.bincount(row, pt, rows)
+    counts = np.bincount(row, minlength=rows)
+    first = np.cumsum(counts) - counts
+    before = np.concatenate([[0.0], through])[first]
+    middle = np.searchsorted(through, before + totals / 2)
+    found = np.zeros(rows)
+    some = counts > 0
+    # rounding of the running sum must not lead out of the crossing
+    found[some] = z0[np.clip(middle[some], first[some], first[some] + counts[some] - 1)]
+    return found
+
+
+def _flat(candidates: ak.Array, name: str) -> NDArray[Any]:
+    values = ak.to_numpy(ak.flatten(candidates[name])).astype(np.float64)
+    if not np.isfinite(values).all():
+        raise L1emuError(f"a candidate's {name} is not a number", value=float(values[~np.isfinite(values)][0]))
+    return values
+
+
+def _steps(values: NDArray[np.float64], step: float) -> NDArray[np.int64]:
+    return np.floor(values / step + 0.5).astype(np.int64)
+
+
+def _particles(pdg: NDArray[np.float64]) -> NDArray[np.int64]:
+    known = np.array(sorted(PARTICLE_OF_PDG))
+    kind = np.abs(pdg).astype(np.int64)
+    unknown = ~np.isin(kind, known)
+    if unknown.any():
+        raise L1emuError(
+            "a candidate of an unknown kind", value=int(pdg[unknown][0]), expected=f"PDG numbers {known.tolist()}"
+        )
+    return np.array([PARTICLE_OF_PDG[k] for k in known])[np.searchsorted(known, kind)]

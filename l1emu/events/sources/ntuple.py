@@ -1,0 +1,169 @@
+"""A candidate ntuple as a sample: what a study asks of one, from files that l1emu did not make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from l1emu.errors import L1emuError
+from l1emu.events.sample import Batch, Sample, Stratum, read_sample
+from l1emu.events.sources.candidates import Vertex, hardware_candidates
+from l1emu.events.sources.format import Field
+from l1emu.events.sources.source import Paths, Source, open_source
+
+FORMAT = "fastpuppi"
+OWN = "l1emu"
+
+
+@dataclass(frozen=True, eq=False)
+class NtupleSample:
+    """Crossings of FastPUPPI files, each by itself and of equal weight; made by `open_ntuple`.
+
+    It has what `l1emu.events.sample.Sample` has: `strata` is None and no crossing shares its collision with another.
+    """
+
+    source: Source
+    name: str
+    kind: str
+    vertex: Vertex
+    missing: Mapping[str, float]
+    entries: tuple[int, int | None]
+    strata: tuple[Stratum, ...] | None = None
+    pool_sizes: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        """The first of the files."""
+        return self.source.paths[0]
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """How the crossings were read."""
+        return {"format": self.source.format.name, "vertex": self.vertex, "missing": dict(self.missing)}
+
+    @property
+    def crossings(self) -> int:
+        """The number of crossings that `iterate` gives."""
+        low, high = self.entries
+        return min(len(self.source) if high is None else high, len(self.source)) - low
+
+    def iterate(self, step: int = 1000) -> Iterator[Batch]:
+        """Yield the crossings in order, at most `step` at a time, in hardware steps.
+
+        Raises
+        ------
+        L1emuError
+            if a file is damaged, or has candidates that the hardware does not know.
+        """
+        wanted = [f for f in _NEEDED if f not in self.missing]
+        columns = [f"candidates.{name}" for name in wanted]
+        if self.vertex == "file":
+            columns.append("vertex_z0")
+        for path, batch in self.source.iterate_files(columns, entries=self.entries, step=step):
+            vertex = None if self.vertex == "candidates" else np.zeros(len(batch))
+            try:
+                candidates = hardware_candidates(
+                    batch.candidates,
+                    vertex_z0=batch.vertex_z0 if self.vertex == "file" else vertex,
+                    missing=self.missing,
+                )
+            except L1emuError as error:
+                raise L1emuError(
+                    error.message, path=path, where="candidates", value=error.value, expected=error.expected
+                ) from None
+            rows = len(batch)
+            yield Batch(candidates, np.zeros(rows, np.int64), np.full(rows, -1, np.int64))
+
+
+_NEEDED = ("pt", "eta", "phi", "pdg_id", "puppi_weight", "z0", "dxy")
+
+
+def open_crossings(
+    files: Paths, *, format: str | None = None, missing: Mapping[str, float] | None = None
+) -> Sample | NtupleSample:
+    """A sample made by l1emu, or an ntuple with the defaults of `open_ntuple`, as the content says.
+
+    Raises
+    ------
+    L1emuError
+        as `l1emu.events.sample.read_sample` and `open_ntuple` do.
+    """
+    source = open_source(files, format=format)
+    if source.format.name == OWN and len(source.paths) == 1 and not missing:
+        return read_sample(source.paths[0])
+    return open_ntuple(files, format=format, missing=missing)
+
+
+def open_ntuple(
+    files: Paths,
+    *,
+    name: str | None = None,
+    kind: str = "signal",
+    format: str | None = None,
+    vertex: Vertex | None = None,
+    missing: Mapping[str, float] | None = None,
+    entries: tuple[int, int | None] | None = None,
+) -> NtupleSample:
+    """Open FastPUPPI files as a sample.
+
+    Parameters
+    ----------
+    files
+        As in `open_source`.
+    name
+        By default the first file's.
+    kind
+        `signal` or `minbias`.
+    format
+        The files' format, if it is not to be recognised.
+    vertex
+        Where the primary vertex is: `file`, in the file (`L1PV_z0`); `candidates`, from the charged candidates, see
+        `l1emu.events.sources.candidates.vertex_of_candidates`; `beam`, at 0, for z0 that are relative already. By
+        default `file` if it is there, else `candidates`.
+    missing
+        z0 (relative to the vertex) and dxy in cm of all charged candidates, for files without these columns.
+    entries
+        A range of crossings.
+
+    Raises
+    ------
+    L1emuError
+        if the files are of another format or lack a column that is not in `missing`, or have one that is.
+    """
+    source = open_source(files, format=format)
+    path = source.paths[0]
+    if source.format.name != FORMAT:
+        raise L1emuError(
+            f"the format {source.format.name} has no Level-1 candidates to build jets of",
+            path=path,
+            expected=f"a sample written by `l1emu generate`, or a file of the format {FORMAT}",
+        )
+    replaced = dict(missing or {})
+    present: dict[str, Field] = {f.name.rpartition(".")[2]: f for f in source.fields}
+    for column in ("z0", "dxy"):
+        if column in replaced and column in present:
+            raise L1emuError(
+                f"the file has {column}; a value for all is for files without it",
+                path=path,
+                where=f"missing.{column}",
+                value=replaced[column],
+            )
+        if column not in replaced and column not in present:
+            raise L1emuError(
+                f"the column 'Events/L1PuppiCands_{column}' is missing",
+                path=path,
+                value=[f.columns[0].partition("/")[2] for f in source.fields],
+                expected=f"it, or a value in cm for all: missing: {{{column}: 0}}",
+            )
+    if vertex is None:
+        vertex = "file" if "vertex_z0" in present else "candidates"
+    if "z0" in replaced:
+        vertex = "beam"
+    span = entries or (0, None)
+    sample = NtupleSample(source, name or path.stem, kind, vertex, replaced, span)
+    next(iter(sample.iterate(1)), None)  # columns and range are checked before the long work begins
+    return sample

@@ -1,0 +1,109 @@
+"""A study whose events are candidate ntuples of another group."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import pytest
+import yaml
+from ntuple_files import as_ntuple, write_tree
+
+from l1emu.errors import L1emuError
+from l1emu.events import read_sample
+from l1emu.study import Results, measure_rates, run_study
+from l1emu.study.config import read_study
+
+
+@pytest.fixture(scope="module")
+def folder(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toy study's files, its samples also as FastPUPPI files: the signal in two, with vertices of its own."""
+    folder = tmp_path_factory.mktemp("ntuples")
+    for path in toy.parent.iterdir():
+        shutil.copy(path, folder)
+    rng = np.random.default_rng(1)
+    for role, parts in (("signal", 2), ("minbias", 1)):
+        candidates = read_sample(folder / f"{role}.root").read().candidates
+        edges = np.linspace(0, len(candidates), parts + 1).astype(int)
+        for i, (low, high) in enumerate(itertools.pairwise(edges)):
+            vertex = rng.normal(0, 4, high - low)
+            columns: dict[str, Any] = as_ntuple(candidates[low:high], vertex)
+            columns["L1PV_z0"] = ak.unflatten(vertex.astype("f4"), np.ones(high - low, int))
+            write_tree(folder / f"perfNano_{role}_{i}.root", "Events", columns)
+    return folder
+
+
+def write(folder: Path, name: str, **samples: Any) -> Path:
+    """The toy study with other samples."""
+    study = yaml.safe_load((folder / "study.yaml").read_text())
+    study["samples"] |= samples
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(study, sort_keys=False))
+    return path
+
+
+def test_the_same_crossings_as_ntuples_give_the_same_efficiencies(folder: Path, toy: Path) -> None:
+    ours = measure_rates(toy)
+    theirs = measure_rates(write(folder, "signal-ntuples", signal="perfNano_signal_*.root"))
+    assert theirs["rate"] == ours["rate"]
+    assert theirs["emulation"]["jets"] == ours["emulation"]["jets"]
+
+
+@pytest.fixture(scope="module")
+def results(folder: Path) -> Results:
+    """A study of ntuples alone."""
+    minbias = {"files": ["perfNano_minbias_0.root"], "entries": [0, 500], "vertex": "file"}
+    study = write(folder, "both", minbias=minbias, signal={"files": "perfNano_signal_*.root"})
+    return run_study(study, folder / "results")
+
+
+def test_min_bias_ntuples_are_one_stratum_of_equal_weights(results: Results) -> None:
+    document = json.loads((results.folder / "results.json").read_text())
+    assert document["comparison"]["strata"] == [{"name": "all", "probability": 1.0, "crossings": 500}]
+    points = [p for p in document["rate"] if p["seed"] == "HT"]
+    f_khz = document["manifest"]["normalisation"]["colliding_rate_khz"]
+    for point in points:
+        assert point["rate_khz"] == pytest.approx(f_khz * point["accepted_crossings"] / 500)
+
+
+def test_the_result_says_what_was_read_and_how(results: Results) -> None:
+    document = json.loads((results.folder / "results.json").read_text())
+    assert set(document["manifest"]["files"]) >= {"minbias", "signal 0", "signal 1"}
+    assert document["samples"]["minbias"] == {
+        "name": "perfNano_minbias_0",
+        "kind": "minbias",
+        "crossings": 500,
+        "read_as": {"format": "fastpuppi", "vertex": "file", "missing": {}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("samples", "match"),
+    [
+        ({"signal": "absent_*.root"}, "no such file"),
+        (
+            {"signal": {"files": "signal.root", "vertex": "beam"}},
+            "a sample made by l1emu is one file",
+        ),
+        ({"signal": {"files": "perfNano_signal_0.root", "vertx": "beam"}}, "key samples.signal.vertx: unknown key"),
+        ({"signal": {"files": "perfNano_signal_0.root", "entries": [9, 9]}}, "no crossings in"),
+        ({"signal": {"files": "perfNano_signal_0.root", "missing": {"pt": 1}}}, "missing"),
+        ({"signal": {"files": "perfNano_signal_0.root", "missing": {"z0": 0}}}, "the file has z0"),
+        ({"signal": {"files": "perfNano_signal_0.root", "format": "l1nano"}}, "L1puppiJetSC4_pt' is missing"),
+        ({"signal": {}}, r"samples\.signal.*missing"),
+        ({"signal": 3}, r"samples\.signal"),
+    ],
+)
+def test_wrong_samples_are_refused(folder: Path, samples: dict[str, Any], match: str) -> None:
+    with pytest.raises(L1emuError, match=match):
+        measure_rates(write(folder, "wrong", **samples))
+
+
+def test_a_name_alone_is_one_file(toy: Path) -> None:
+    samples = read_study(toy).study.samples
+    assert samples.minbias.files == ["minbias.root"] and samples.signal.files == ["signal.root"]
