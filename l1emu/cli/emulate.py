@@ -11,16 +11,12 @@ import typer
 from numpy.typing import NDArray
 
 from l1emu.cli.arrays import read_arrays
-from l1emu.cli.options import Json, console, print_json
+from l1emu.cli.options import Json, console, entry_range, print_json
+from l1emu.cli.source_inputs import fields_of_jets, jets_of_crossings, values_for_missing
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
-from l1emu.events import build_jets, features
-from l1emu.events.hardware import ETA_PHI_STEP, PT_STEP_GEV
-from l1emu.events.sources import open_crossings
-from l1emu.events.sources.candidates import REPLACEABLE
 from l1emu.files import write_aside
 from l1emu.firmware.graph import Firmware
-from l1emu.progress import progress
 
 
 def emulate(
@@ -31,6 +27,11 @@ def emulate(
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Write the outputs to this .npz, one array an output.")] = None,
     explain: Annotated[bool, typer.Option(help="Print widths, proof and arithmetic of every layer.")] = False,
+    columns: Annotated[
+        str | None,
+        typer.Option(help="Inputs are these fields of a file of jets (see `l1emu events`), with commas between."),
+    ] = None,
+    entries: Annotated[str | None, typer.Option(help="With --columns: a range a:b of jets.")] = None,
     missing: Annotated[
         list[str] | None,
         typer.Option(help="For ntuples without z0 or dxy: z0=0, the value in cm of all charged candidates."),
@@ -57,10 +58,13 @@ def emulate(
             console().print(explanation.table())
     if inputs is not None:
         made: dict[str, NDArray[Any]] = {}
-        if inputs.suffix == ".root":
-            if raw:
-                raise L1emuError("crossings are no raw integers", path=inputs, where="--raw", expected=".npy or .npz")
-            arrays, made = _jets(inputs, emulator.firmware, _values(missing or []))
+        if raw and (columns is not None or inputs.suffix == ".root"):
+            raise L1emuError("events are no raw integers", path=inputs, where="--raw", expected=".npy or .npz")
+        if columns is not None:
+            names = [name.strip() for name in columns.split(",")]
+            arrays, made = fields_of_jets(inputs, emulator.firmware, names, entry_range(entries))
+        elif inputs.suffix == ".root":
+            arrays, made = jets_of_crossings(inputs, emulator.firmware, values_for_missing(missing or []))
         else:
             arrays = read_arrays(inputs, [tensor.name for tensor in emulator.firmware.inputs])
         begin = time.perf_counter()
@@ -82,49 +86,6 @@ def emulate(
             _print(document)
     if as_json:
         print_json(document)
-
-
-def _values(texts: list[str]) -> dict[str, float]:
-    values = {}
-    for text in texts:
-        name, _, value = text.partition("=")
-        try:
-            values[name] = float(value)
-        except ValueError:
-            raise L1emuError("not a value", where="--missing", value=text, expected="z0=0 or dxy=0") from None
-        if name not in REPLACEABLE:
-            raise L1emuError("this cannot be missing", where="--missing", value=name, expected="z0 or dxy")
-    return values
-
-
-def _jets(
-    path: Path, firmware: Firmware, missing: dict[str, float]
-) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
-    """The input of the firmware for every jet of a file of crossings, and what the jets are."""
-    shape = (features.CONSTITUENTS, len(features.FEATURES))
-    if len(firmware.inputs) != 1 or firmware.inputs[0].size != shape[0] * shape[1]:
-        raise L1emuError(
-            "the firmware does not take the jets that are built of crossings",
-            value=", ".join(f"{t.name} {t.shape}" for t in firmware.inputs),
-            expected=f"one input {shape}: constituents by features",
-        )
-    sample = open_crossings(path, missing=missing)
-    parts = []
-    with progress("building jets", sample.crossings) as advance:
-        for batch in sample.iterate(1000):
-            parts.append(build_jets(batch.candidates))
-            advance(len(batch.stratum))
-    if not parts:
-        raise L1emuError("there are no crossings", path=path)
-    counts = np.concatenate([jets.counts for jets in parts])
-    made = {
-        "jet_crossing": np.repeat(np.arange(len(counts)), counts),
-        "jet_pt": np.concatenate([jets.pt for jets in parts]) * PT_STEP_GEV,
-        "jet_eta": np.concatenate([jets.eta for jets in parts]) * ETA_PHI_STEP,
-        "jet_phi": np.concatenate([jets.phi for jets in parts]) * ETA_PHI_STEP,
-    }
-    values = features.as_float(np.concatenate([jets.features for jets in parts]))
-    return {firmware.inputs[0].name: values}, made
 
 
 def _summary(values: NDArray[Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from l1emu.cli.options import Json, console, print_json
+from l1emu.cli.options import Json, console, entry_range, print_json
 from l1emu.errors import L1emuError
 from l1emu.events.sources import FORMATS, Field, Format, Source, find_format, open_source
 from l1emu.progress import progress
@@ -45,22 +45,12 @@ def events(
         raise L1emuError("nothing to read", expected="files, or --list for the formats")
     source = open_source(files, format=format)
     wanted = None if columns is None else [name.strip() for name in columns.split(",")]
-    span = None if entries is None else _span(entries)
+    span = entry_range(entries)
     document = _describe(source, wanted, span, first)
     if json:
         print_json(document)
     else:
         _print(document)
-
-
-def _span(text: str) -> tuple[int, int | None]:
-    low, colon, high = text.partition(":")
-    try:
-        if not colon:
-            raise ValueError
-        return int(low or 0), int(high) if high else None
-    except ValueError:
-        raise L1emuError("not a range", where="--entries", value=text, expected="a:b, a: or :b") from None
 
 
 def _describe(

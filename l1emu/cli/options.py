@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from l1emu.errors import L1emuError
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
 
 
@@ -20,3 +22,22 @@ def print_json(document: Any) -> None:
 def console() -> Console:
     """The console for tables and text on standard output."""
     return Console()
+
+
+def entry_range(text: str | None) -> tuple[int, int | None] | None:
+    """The range that `--entries` means: `a:b`, `a:` or `:b`; None without one.
+
+    Raises
+    ------
+    L1emuError
+        if it is something else.
+    """
+    if text is None:
+        return None
+    low, colon, high = text.partition(":")
+    try:
+        if not colon:
+            raise ValueError
+        return int(low or 0), int(high) if high else None
+    except ValueError:
+        raise L1emuError("not a range", where="--entries", value=text, expected="a:b, a: or :b") from None

@@ -60,9 +60,9 @@ def fastpuppi_columns(rng: np.random.Generator, rows: int, *, z0: bool = True, d
     return {f"L1PuppiCands_{name}": ak.unflatten(flat[name].astype("f4"), counts) for name in kept}
 
 
-def fastpuppi(path: Path, rows: int = 23, seed: int = 1) -> Expected:
+def fastpuppi(path: Path, rows: int = 23, seed: int = 1, *, dxy: bool = True) -> Expected:
     rng = np.random.default_rng(seed)
-    columns = fastpuppi_columns(rng, rows)
+    columns = fastpuppi_columns(rng, rows, dxy=dxy)
     vertex = jagged(rng, rng.integers(0, 2, rows), -10, 10)
     write_tree(path, "Events", columns | {"L1PV_z0": vertex, "run": np.arange(rows, dtype="u4")})
     names = {"pdgId": "pdg_id", "puppiWeight": "puppi_weight"}

@@ -5,6 +5,7 @@ Every format's fields and units are in `FORMATS`, and as tables in `docs/sources
 
 from l1emu.events.sources.candidates import hardware_candidates
 from l1emu.events.sources.format import Field, Format
+from l1emu.events.sources.inputs import stacked
 from l1emu.events.sources.ntuple import NtupleSample, open_crossings, open_ntuple
 from l1emu.events.sources.source import FORMATS, Source, find_files, find_format, open_source
 
@@ -20,4 +21,5 @@ __all__ = [
     "open_crossings",
     "open_ntuple",
     "open_source",
+    "stacked",
 ]
