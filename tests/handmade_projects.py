@@ -210,6 +210,60 @@ class ProjectMaker:
         self.config(f"config_{name}", None, lines)
         return self.call("einsum", [q, k], output, f"config_{name}")
 
+    def einsum_dense(self, name: str, source: str, heads: int, n_out: int, *, bias_each: bool) -> str:
+        """The einsum nhd, hde -> hen of (n, h * d) with weights, and a bias for each e, or for each number."""
+        n, d = self.shapes[source][0], self.shapes[source][1] // heads
+        output = self._variable(f"{name}_out", (heads, n_out, n), self.type())
+        accum = self._typedef(f"{name}_accum_t", self.type(10, 18))
+        w = self.weights(f"w_{name}", heads * d * n_out, self.type(4, 9, plain=True))
+        b = self.weights(f"b_{name}", heads * n * n_out, self.type(4, 9, plain=True))
+        if not bias_each:
+            rows = np.array(self._weights[b].split(", ")).reshape(heads, n, n_out)
+            self._weights[b] = ", ".join(np.broadcast_to(rows[:, :1], rows.shape).ravel())
+        lines = [
+            f"static const unsigned n_in = {d}",
+            f"static const unsigned n_out = {n_out}",
+            "static const unsigned reuse_factor = 1",
+            "static const unsigned strategy = nnet::latency",
+            "static const unsigned n_zeros = 0",
+            "static const unsigned multiplier_limit = n_in * n_out",
+            f"typedef {accum} accum_t",
+            f"typedef {b}_t bias_t",
+            f"typedef {w}_t weight_t",
+            "template<class D, class R, class C> using kernel = nnet::DenseLatency<D, R, C>",
+            "template<class X, class Y> using product = nnet::product::mult<X, Y>",
+        ]
+        self.config(f"config_{name}_dense", "dense_config", lines)
+        lines = [
+            f"typedef {self._transposition(f'{name}_ti', (n, heads, d), (1, 0, 2))} tpose_inp_conf",
+            f"typedef {self._transposition(f'{name}_to', (heads, n, n_out), (0, 2, 1))} tpose_out_conf",
+            f"typedef config_{name}_dense dense_conf",
+            f"static const unsigned n_free_data = {n}",
+            f"static const unsigned n_free_kernel = {n_out}",
+            f"static const unsigned n_contract = {d}",
+            f"static const unsigned n_inplace = {heads}",
+            "static const unsigned io_type = nnet::io_parallel",
+            "static const unsigned strategy = nnet::latency",
+            "static const unsigned reuse_factor = 1",
+            "static const unsigned parallelization_factor = 7",
+        ]
+        self.config(f"config_{name}", "einsum_dense_config", lines)
+        return self.call("einsum_dense", [source], output, f"config_{name}", (w, b))
+
+    def embedding(self, name: str, source: str, rows: int, columns: int) -> str:
+        """Rows of a table picked by whole numbers."""
+        (n,) = self.shapes[source]
+        output = self._variable(f"{name}_out", (n, columns), self.type())
+        table = self.weights(f"{name}_table", rows * columns, self.type(6, 10, plain=True))
+        lines = [
+            f"static const unsigned n_in = {n}",
+            f"static const unsigned n_out = {columns}",
+            f"static const unsigned vocab_size = {rows}",
+            f"typedef {table}_t embeddings_t",
+        ]
+        self.config(f"config_{name}", "embed_config", lines)
+        return self.call("embedding", [source], output, f"config_{name}", (table,))
+
     def softmax(self, name: str, source: str, variant: str) -> str:
         """Softmax along the last axis."""
         shape, data = self.shapes[source], self.types[source]
@@ -480,6 +534,8 @@ class ProjectMaker:
             "conv1d",
             "dense",
             "einsum",
+            "einsum_dense",
+            "embed",
             "layernorm",
             "merge",
             "padding",
@@ -557,6 +613,10 @@ def every_kind(folder: Path, seed: int, backend: str = "vivado") -> Path:
     same = make.elementwise("same", "linear", total, kind=FixedPoint.parse(kind))
     make.recurrent("lstms", "lstm", same, sequences=True, static=False, kind=kind)
     make.recurrent("lstmlast", "lstm", same, sequences=False, static=True, kind=kind)
+    make.einsum_dense("ed", total, 2, 5, bias_each=False)
+    make.einsum_dense("edeach", total, 1, 3, bias_each=True)
+    words = make.elementwise("words", "linear", total, kind=FixedPoint.parse("ap_uint<4>"))
+    make.embedding("rows", make.alias("words_view", words, (24,)), 16, 2)
     make.dense("slow", mean, 5, reuse=3)
     out = make.dense("head", mean, 3)
     make.output("sm_stable_out")

@@ -435,6 +435,7 @@ def _first_uses(path: Path, body: list[Token]) -> dict[str, bool]:
     Kernels of hls4ml take their data first (two tensors if there are three arguments) and their result after it.
     """
     reads: dict[str, bool] = {}
+    tables = ("embedding", "unary_lut")  # whose third argument is weights
     for statement in statements([t for t in body if t.kind != "comment"], path):
         texts = [token.text for token in statement]
         if texts[:2] == ["auto", "&"]:
@@ -444,5 +445,6 @@ def _first_uses(path: Path, body: list[Token]) -> dict[str, bool]:
         end = template_end(statement, 3, path)
         arguments = [text_of(part) for part in split(statement[end + 2 : -2])]
         for i, name in enumerate(arguments):
-            reads.setdefault(name, i == 0 or (i == 1 and (len(arguments) == 3 or texts[2] == "multiheadattention")))
+            two = texts[2] == "multiheadattention" or (len(arguments) == 3 and texts[2] not in tables)
+            reads.setdefault(name, i == 0 or (i == 1 and two))
     return reads

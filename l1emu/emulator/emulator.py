@@ -174,6 +174,7 @@ class Emulator:
             for tensor in self.firmware.inputs:
                 if quantize_into(prepared[tensor.name][first:last], raw, column, tensor.type):
                     _refuse_nan(prepared[tensor.name], first, tensor)
+                self._check_limit(tensor, raw[:, column : column + tensor.size])
                 column += tensor.size
 
         outputs = self._run(self._program, _jets(arrays), quantize)
@@ -213,6 +214,17 @@ class Emulator:
         """Per layer: types, the proven range of its sums, how they may be computed, and with what."""
         return explain(self.firmware, self.ranges, self._program.arithmetic(self.ranges))
 
+    def _check_limit(self, tensor: Tensor, raw: NDArray[Any]) -> None:
+        """Refuse numbers beyond the table whose rows an input picks."""
+        limit = self.firmware.limits.get(tensor.name)
+        if limit is not None and raw.size and int(raw.max()) > limit:
+            raise L1emuError(
+                "a number beyond the table of an embedding, where the C++ reads something else",
+                where=f"input {tensor.name}",
+                value=int(raw.max()),
+                expected=f"at most {limit}",
+            )
+
     def _quantized(self, tensor: Tensor, x: NDArray[Any]) -> NDArray[np.int64]:
         raw = np.empty(x.shape, np.int64)
         if quantize_into(x, raw, 0, tensor.type):
@@ -236,6 +248,8 @@ class Emulator:
                     value=(int(array.min()), int(array.max())),
                     expected=f"{tensor.type.low} to {tensor.type.high}, the range of {tensor.type}",
                 )
+
+            self._check_limit(tensor, array)
 
         def copy(first: int, last: int, raw: NDArray[Any]) -> None:
             column = 0

@@ -50,7 +50,8 @@ ADD, SUBTRACT, AVERAGE, MULTIPLY, MAXIMUM, MINIMUM = range(6)
     OP_LOOKUP,
     OP_GRU,
     OP_LSTM,
-) = range(21)
+    OP_EMBEDDING,
+) = range(22)
 
 _inner = numba.njit(nogil=True, error_model="numpy", boundscheck=False)
 
@@ -477,6 +478,18 @@ def lookup_bits(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None
 
 
 @_inner
+def embedding(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+    """y = the row x of a table, already cast; x stays inside it."""
+    x, y, rows, values, size, columns = code[p + 1], code[p + 2], code[p + 3], code[p + 4], code[p + 5], code[p + 6]
+    for row in range(rows):
+        for column in range(columns):
+            target = (y + row * columns + column) * lanes
+            for j in range(lanes):
+                place = min(work[(x + row) * lanes + j], size - 1)
+                work[target + j] = table[values + place * columns + column]
+
+
+@_inner
 def merge(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """y = cast(a op b), the operands first brought to a common fraction."""
     a, b, y, rows, operation = code[p + 1], code[p + 2], code[p + 3], code[p + 4], code[p + 5]
@@ -536,8 +549,8 @@ def scale(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
 def average_pool(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """acc = cast(acc + x_t) for t ascending; y = cast(trunc(acc / n)) toward zero."""
     x, y, length, channels, mode = code[p + 1], code[p + 2], code[p + 3], code[p + 4], code[p + 5]
-    shift_acc, shift_x, temporary = code[p + 6], code[p + 7], code[p + 8]
-    total, result = p + 9, p + 9 + CAST
+    shift_acc, shift_x, temporary, divisors = code[p + 6], code[p + 7], code[p + 8], code[p + 9]
+    total, result = p + 10, p + 10 + CAST
     t = temporary * lanes
     for c in range(channels):
         acc = (y + c) * lanes
@@ -559,8 +572,9 @@ def average_pool(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> Non
                 for j in range(lanes):
                     work[acc + j] += work[row + j] << shift_x
         _overflow(work, acc, lanes, code[total + 2], code[total + 3], code[total + 4])
+        divisor = table[divisors + c]
         for j in range(lanes):
-            work[acc + j] = _toward_zero(work[acc + j], length)
+            work[acc + j] = _toward_zero(work[acc + j], divisor)
         _cast(work, acc, lanes, code, result)
 
 
@@ -773,6 +787,7 @@ FUNCTIONS = {
     OP_LOOKUP: "lookup_bits",
     OP_GRU: "gru",
     OP_LSTM: "lstm",
+    OP_EMBEDDING: "embedding",
 }
 
 
@@ -822,6 +837,8 @@ def instruction(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None
         gru(work, table, lanes, code, p)
     elif op == OP_LSTM:
         lstm(work, table, lanes, code, p)
+    elif op == OP_EMBEDDING:
+        embedding(work, table, lanes, code, p)
 
 
 def _execute(

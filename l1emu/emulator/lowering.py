@@ -37,6 +37,7 @@ from l1emu.layers import (
     Concatenate,
     Dense,
     Einsum,
+    Embedding,
     Gather,
     GlobalPooling1D,
     HalfTable,
@@ -433,6 +434,13 @@ def _(layer: Lookup, asm: Assembler, proof: LayerRange) -> None:
     asm.emit(layer, kernels.OP_LOOKUP, *place, asm.table(entries), layer.table.size - 1)
 
 
+@lower_layer.register(Embedding)
+def _(layer: Embedding, asm: Assembler, proof: LayerRange) -> None:
+    x, y = layer.inputs[0], layer.output
+    entries = asm.table(y.type.cast(layer.table, layer.table_type.fraction))
+    asm.emit(layer, kernels.OP_EMBEDDING, asm.row[x.name], asm.row[y.name], x.size, entries, *layer.table.shape)
+
+
 @lower_layer.register(Merge)
 def _(layer: Merge, asm: Assembler, proof: LayerRange) -> None:
     a, b = layer.inputs
@@ -532,6 +540,7 @@ def _(layer: GlobalPooling1D, asm: Assembler, proof: LayerRange) -> None:
         fraction - accum.fraction,
         fraction - x.type.fraction,
         temporary,
+        asm.table(layer.divisors),
         cast_code(accum, fraction=fraction, overflows=overflows),
         asm.cast(proof.accumulator, accum.fraction, y.type),
     )

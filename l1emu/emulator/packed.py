@@ -549,7 +549,7 @@ class Planner:
     def pool(self, layer: GlobalPooling1D) -> None:
         x = layer.inputs[0]
         length, channels = x.shape
-        if layer.op != "average" or length & (length - 1):
+        if layer.op != "average" or length & (length - 1) or layer.counts:
             raise NotClean
         source = self.stored_flat(x)
         value = self.sum_of(layer, x.type.fraction)

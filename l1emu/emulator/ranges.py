@@ -34,6 +34,7 @@ from l1emu.layers import (
     Concatenate,
     Dense,
     Einsum,
+    Embedding,
     Gather,
     GlobalPooling1D,
     HalfTable,
@@ -514,6 +515,13 @@ def _(layer: Lookup, x: Interval) -> LayerRange:
     return LayerRange(_spread(out, layer), widest=x.bits)
 
 
+@layer_range.register(Embedding)
+def _(layer: Embedding, x: Interval) -> LayerRange:
+    watch = Watch()
+    out, _over = watch.cast(extremes(layer.table), layer.table_type.fraction, layer.output.type)
+    return LayerRange(_spread(out, layer), widest=watch.widest)
+
+
 @layer_range.register(Merge)
 def _(layer: Merge, a: Interval, b: Interval) -> LayerRange:
     watch = Watch()
@@ -586,7 +594,7 @@ def _(layer: GlobalPooling1D, x: Interval) -> LayerRange:
     start = Interval(np.zeros(channels, np.int64), np.zeros(channels, np.int64))
     terms = [x.map(lambda v, t=t: v[t]) for t in range(length)]  # type: ignore[misc]
     acc, mode, wraps = fold(watch, start, terms, source.fraction, layer.accum_type, round_terms=False)
-    mean = acc.map(lambda v: np.where(v >= 0, v // length, -(-v // length)))
+    mean = acc.map(lambda v: np.where(v >= 0, v // layer.divisors, -(-v // layer.divisors)))
     out, _over = watch.cast(mean, layer.accum_type.fraction, layer.output.type)
     return LayerRange(shaped(out, layer), acc, mode, wraps, watch.widest)
 

@@ -152,6 +152,9 @@ def verify(
     sets = made_up_inputs(fw.inputs, jets, seed)
     if inputs is not None:
         sets["user"] = _user_inputs(fw, inputs)
+    for name, limit in fw.limits.items():  # beyond it the C++ reads what happens to lie there
+        for arrays in sets.values():
+            arrays[name] = np.clip(np.nan_to_num(arrays[name]), 0, limit)
     comparison = _Comparison(fw)
     speed: list[tuple[int, float]] = []
     for name, arrays in sets.items():

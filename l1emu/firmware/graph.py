@@ -10,6 +10,8 @@ from typing import Any
 
 from l1emu.errors import L1emuError
 from l1emu.layers.base import Layer, Tensor
+from l1emu.layers.embedding import Embedding
+from l1emu.layers.reshape import Reshape
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +76,23 @@ class Firmware:
         from l1emu.firmware.store import save
 
         save(self, Path(path))
+
+    @cached_property
+    def limits(self) -> dict[str, int]:
+        """By name the highest raw value of inputs that pick rows of a table with fewer rows than their type has values.
+
+        An input that is reshaped before counts too.
+        """
+        found: dict[str, int] = {}
+        inputs = {tensor.name: tensor for tensor in self.inputs}
+        source: dict[str, str] = {name: name for name in inputs}
+        for layer in self.layers:
+            name = source.get(layer.inputs[0].name)
+            if isinstance(layer, Reshape) and name is not None:
+                source[layer.output.name] = name
+            if isinstance(layer, Embedding) and name is not None and len(layer.table) <= inputs[name].type.high:
+                found[name] = min(found.get(name, inputs[name].type.high), len(layer.table) - 1)
+        return found
 
     @cached_property
     def content_hash(self) -> str:

@@ -14,6 +14,7 @@ from l1emu.layers.base import Layer, Tensor
 from l1emu.layers.batchnorm import BatchNormalization
 from l1emu.layers.dense import Dense
 from l1emu.layers.einsum import Einsum
+from l1emu.layers.embedding import Embedding
 from l1emu.layers.layernorm import LayerNormalization
 from l1emu.layers.merge import Concatenate, Merge
 from l1emu.layers.pooling import GlobalPooling1D
@@ -29,6 +30,7 @@ KINDS: dict[str, type[Layer]] = {
         Concatenate,
         Dense,
         Einsum,
+        Embedding,
         Gather,
         GlobalPooling1D,
         HalfTable,
@@ -54,6 +56,7 @@ __all__ = [
     "Concatenate",
     "Dense",
     "Einsum",
+    "Embedding",
     "Gather",
     "GlobalPooling1D",
     "HalfTable",

@@ -7,8 +7,8 @@ import numpy as np
 from l1emu.fixedpoint import Raw
 
 
-def divide_toward_zero(raw: Raw, divisor: int) -> Raw:
-    """`raw / divisor` as C++ integers (and `ap_fixed` divided by an integer) give it, for a positive divisor."""
+def divide_toward_zero(raw: Raw, divisor: int | Raw) -> Raw:
+    """`raw / divisor` as C++ integers (and `ap_fixed` divided by an integer) give it, for positive divisors."""
     return np.where(raw >= 0, raw // divisor, -((-raw) // divisor))
 
 

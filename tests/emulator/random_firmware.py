@@ -319,7 +319,11 @@ class Builder:
             return self.unary()
         op = str(rng.choice(["average", "average", "max"]))
         accum = accumulator(rng, x.type.fraction, x.type.width + x.shape[0].bit_length())
-        self.add(lambda name, y: GlobalPooling1D(name, (x,), y, op, accum), (x.shape[1],))  # type: ignore[arg-type]
+        counts = tuple(int(n) for n in rng.integers(1, 9, x.shape[1])) if rng.random() < 0.3 else ()
+        self.add(
+            lambda name, y: GlobalPooling1D(name, (x,), y, op, accum, counts),  # type: ignore[arg-type]
+            (x.shape[1],),
+        )
         return None
 
     def layernorm(self) -> None:

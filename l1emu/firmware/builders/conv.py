@@ -52,7 +52,7 @@ class _Shape:
 
 
 def convolution(call: Call) -> tuple[Layer, ...]:
-    """`nnet::conv_1d_cl`, `conv_2d_cl` and their pointwise kin."""
+    """`nnet::conv_1d_cl`, `conv_2d_cl` and their pointwise and depthwise kin."""
     call.count(2, 4)
     call.check_io()
     config = call.config
@@ -84,6 +84,8 @@ def _shape(call: Call, config: Config, two: bool) -> _Shape:
     )
     if call.function.startswith("pointwise") and found.filter != (1, 1):
         raise call.error("a pointwise convolution has a filter of one position", found.filter)
+    if call.function.startswith("depthwise") and found.filters != found.channels:
+        raise call.error("several filters for a channel are not supported", found.filters, str(found.channels))
     return found
 
 
@@ -92,8 +94,11 @@ def _parallel(
 ) -> tuple[Layer, ...]:
     """A convolution of arrays: generated code copies each window into a buffer."""
     call.kernels.require(call.place, call.function, "cast")
+    depthwise = call.function.startswith("depthwise")
     n_in, reuse = shape.n_in, config.integer("reuse_factor")
     kernel = _kernel_by_strategy(config) if two else config.template("conv_kernel").removeprefix("nnet::")
+    if depthwise:
+        return _parallel_depthwise(call, config, inner, shape, two)
     if sizes != (n_in, shape.filters) and kernel != "BatchedDenseForConv1D":  # which does not use them
         raise call.error("mult_config has other sizes", sizes, str((n_in, shape.filters)))
     order, transposed = np.arange(n_in, dtype=np.int64), False
@@ -123,6 +128,37 @@ def _parallel(
     return (*layers, dense)
 
 
+def _parallel_depthwise(call: Call, config: Config, inner: Config, shape: _Shape, two: bool) -> tuple[Layer, ...]:
+    """A depthwise convolution of arrays: a product for each number of a window, added up channel by channel."""
+    if config.symbol("strategy") not in ("latency", "distributed_arithmetic"):
+        raise call.error("this strategy is not supported by the kernel", config.symbol("strategy"), "latency")
+    call.kernels.require(call.place, f"depthwise_conv_{2 if two else 1}d_latency_cl")
+    config.asked |= {"product", "conv_kernel"}
+    places = _fill_buffer(call, shape)
+    layers, data = gathered(call, _data(call, shape), places, (shape.positions, shape.n_in))
+    order = np.arange(shape.n_in, dtype=np.int64)
+    sizes = shape.positions, shape.n_in, shape.filters
+    return *layers, matrix_product(call, inner, *sizes, order, False, data, depthwise=True)
+
+
+def _depthwise_order(call: Call, inner: Config, n_in: int) -> Ints:
+    """The order of the products in a depthwise kernel of streams; that of each channel decides."""
+    kernel = inner.template("kernel").removeprefix("nnet::")
+    if kernel == "DepthwiseDenseLatency":
+        call.kernels.require(call.place, kernel, "depthwise_product_latency")
+        return np.arange(n_in, dtype=np.int64)
+    products = {
+        "DepthwiseDenseResource_rf_leq_nout": "depthwise_product_resource_rf_leq_nout",
+        "DepthwiseDenseResource_rf_gt_nout_rem0": "depthwise_product_resource_rf_gt_nout_rem0",
+        "DepthwiseDenseResource_rf_gt_nout": "depthwise_product_resource_gt_nout",
+    }
+    reuse = min(inner.integer("reuse_factor"), n_in)
+    if kernel not in products or n_in % reuse:
+        raise call.error(f"this kernel with reuse factor {reuse} is not supported", kernel)
+    call.kernels.require(call.place, kernel, products[kernel])
+    return np.arange(n_in, dtype=np.int64).reshape(-1, reuse).T.ravel()
+
+
 def _kernel_by_strategy(config: Config) -> str:
     latency = config.symbol("strategy") in ("latency", "distributed_arithmetic")
     return "Conv2DLatency" if latency else "Conv2DResource"
@@ -147,6 +183,7 @@ def _streamed(call: Call, config: Config, inner: Config, shape: _Shape) -> tuple
             raise call.error(f"{name} is not supported in streams", config.integer(name), str(value))
     call.check_packs(shape.channels, shape.filters)
     call.require(call.function)
+    depthwise = call.function.startswith("depthwise")
     layers: tuple[Layer, ...] = ()
     data = None
     if call.function.startswith("pointwise"):
@@ -157,20 +194,27 @@ def _streamed(call: Call, config: Config, inner: Config, shape: _Shape) -> tuple
         if config.symbol("implementation") != "linebuffer":
             raise call.error("this implementation is not supported", config.symbol("implementation"), "linebuffer")
         if "_2d_" in call.function:
-            product = "compute_output_buffer_2d"
+            product = "compute_depthwise_output_buffer_2d" if depthwise else "compute_output_buffer_2d"
             call.require("shift_line_buffer", "kernel_shift_2d")
-            _require_where_present(call, "conv_2d_buffer_latency_cl", "conv_2d_buffer_resource_cl", "conv_2d_buffer_cl")
+            names = ("conv_2d_buffer_latency_cl", "conv_2d_buffer_resource_cl", "conv_2d_buffer_cl")
+            _require_where_present(call, *(("depthwise_conv_2d_buffer_cl",) if depthwise else names))
         else:
-            product = "compute_output_buffer_1d"
+            product = "compute_depthwise_output_buffer_1d" if depthwise else "compute_output_buffer_1d"
             call.require("kernel_shift_1d")
-            _require_where_present(call, "conv_1d_buffer_cl")
+            _require_where_present(call, "depthwise_conv_1d_buffer_cl" if depthwise else "conv_1d_buffer_cl")
         places = windows(call, shape.data, shape.channels, shape.filter, shape.stride, shape.result)
         layers, data = gathered(call, _data(call, shape), places, (shape.positions, n_in))
-    if call.variant(product) == "strategy":
+    if depthwise:
+        call.kernels.require(call.place, "cast")
+        call.require(product)
+        order, transposed = _depthwise_order(call, inner, n_in), False
+    elif call.variant(product) == "strategy":
         order, transposed = dense_by_strategy(call, inner, n_in, config.symbol("strategy"))
     else:
         order, transposed = dense_kernel(call, inner, n_in)
-    dense: Dense = matrix_product(call, inner, shape.positions, n_in, shape.filters, order, transposed, data)
+    dense: Dense = matrix_product(
+        call, inner, shape.positions, n_in, shape.filters, order, transposed, data, depthwise=depthwise
+    )
     return (*layers, dense)
 
 
@@ -221,4 +265,6 @@ BUILDERS: dict[str, Builder] = {
     "conv_1d_cl": convolution,
     "pointwise_conv_2d_cl": convolution,
     "conv_2d_cl": convolution,
+    "depthwise_conv_1d_cl": convolution,
+    "depthwise_conv_2d_cl": convolution,
 }

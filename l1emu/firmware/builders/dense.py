@@ -99,15 +99,24 @@ def matrix_product(
     order: Ints,
     transposed: bool,
     windows: Tensor | None = None,
+    *,
+    depthwise: bool = False,
 ) -> Dense:
-    """The same matrix at each position; `windows` are the numbers that it is multiplied with, if not the argument."""
+    """The same matrix at each position; `windows` are the numbers that it is multiplied with, if not the argument.
+
+    With `depthwise` there is a weight for each input alone, for the output of its channel.
+    """
     call.plain_product(config)
     weight_type, bias_type = config.type("weight_t"), config.type("bias_t")
     weight = call.weights(call.arguments[2], weight_type)
     bias = call.weights(call.arguments[3], bias_type)
-    if weight.size != n_in * n_out or bias.size != n_out:
-        raise call.error("weights of another size", (weight.size, bias.size), f"{n_in * n_out} and {n_out}")
-    weight = weight.reshape(n_out, n_in).T if transposed else weight.reshape(n_in, n_out)
+    count = n_in if depthwise else n_in * n_out
+    if weight.size != count or bias.size != n_out:
+        raise call.error("weights of another size", (weight.size, bias.size), f"{count} and {n_out}")
+    if depthwise:
+        weight = weight[:, None] * (np.arange(n_in)[:, None] % n_out == np.arange(n_out))
+    else:
+        weight = weight.reshape(n_out, n_in).T if transposed else weight.reshape(n_in, n_out)
     many = positions > 1 or (call.stream and call.function != "dense")
     data = windows
     if data is None:

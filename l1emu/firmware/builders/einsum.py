@@ -1,10 +1,13 @@
-"""Einsum: products of data with data."""
+"""Einsum: products of data with data, and of data with weights."""
 
 from __future__ import annotations
 
+import numpy as np
+
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
+from l1emu.firmware.builders.dense import dense_kernel
 from l1emu.firmware.builders.reshape import transposition
-from l1emu.layers import Einsum
+from l1emu.layers import Concatenate, Dense, Einsum, Gather, Layer, Reshape, Tensor, Transpose
 
 
 def einsum(call: Call) -> Einsum:
@@ -35,6 +38,71 @@ def einsum(call: Call) -> Einsum:
     return layer
 
 
+def einsum_dense(call: Call) -> tuple[Layer, ...]:
+    """`nnet::einsum_dense`: dense layers over rows of the transposed data, then another transposition."""
+    call.count(2, 4)
+    call.check_io()
+    config = call.config
+    call.kernels.require(call.place, "einsum_dense")
+    if call.kernels.variant(call.place, "dense") != "":
+        raise call.error("nnet::dense is of another origin than nnet::einsum_dense")
+    inplace, free = config.integer("n_inplace"), config.integer("n_free_data")
+    n_in, n_out = config.integer("n_contract"), config.integer("n_free_kernel")
+    shape, _, transpose_in = transposition(config.nested("tpose_inp_conf"), call)
+    interpreted, result_shape, transpose_out = transposition(config.nested("tpose_out_conf"), call)
+    inner = config.nested("dense_conf")
+    if (inner.integer("n_in"), inner.integer("n_out")) != (n_in, n_out):
+        raise call.error("dense_conf has other sizes", (inner.integer("n_in"), inner.integer("n_out")))
+    call.plain_product(inner)
+    order, transposed = dense_kernel(call, inner, n_in)
+    data = call.input(0, shape)
+    output = call.result(call.arguments[1], result_shape, 1)
+    weight_type, bias_type, accum_type = inner.type("weight_t"), inner.type("bias_t"), inner.type("accum_t")
+    weight, bias = call.weights(call.arguments[2], weight_type), call.weights(call.arguments[3], bias_type)
+    inner.finish(*SYNTHESIS, "kernel")
+    config.asked |= {"kernel", "product"}
+    config.finish(*SYNTHESIS)
+    if weight.size != inplace * n_in * n_out or bias.size != inplace * free * n_out or output.shape != result_shape:
+        raise call.error("sizes that do not fit", (weight.size, bias.size, output.shape))
+    if data.size != inplace * free * n_in or output.size != inplace * free * n_out:
+        raise call.error("sizes that do not fit", (data.shape, output.shape))
+    matrices = (
+        weight.reshape(inplace, n_out, n_in).transpose(0, 2, 1) if transposed else weight.reshape(inplace, n_in, n_out)
+    )
+    biases = bias.reshape(inplace, free, n_out)
+    straight = transpose_out == tuple(range(len(transpose_out)))
+    rows = np.arange(data.size).reshape(shape).transpose(transpose_in).reshape(inplace, free, n_in)
+    layers: list[Layer] = []
+    parts = []
+    for i in range(inplace):
+        suffix = f"_{i}" if inplace > 1 else ""
+        x = data
+        if not np.array_equal(rows[i].ravel(), np.arange(data.size)):
+            x = Tensor(f"{call.name}_rows{suffix}", (free, n_in), data.type)
+            layers.append(Gather(x.name, (data,), x, rows[i].ravel(), 0))
+        last = inplace == 1 and straight
+        y = output if last else Tensor(f"{call.name}_sums{suffix}", (free, n_out), output.type)
+        if (biases[i] == biases[i, 0]).all():
+            sizes, matrix, offset, places = (free, n_in, n_out), matrices[i], biases[i, 0], order
+        else:  # a bias for each row: one matrix with the weights of each row beside the others' zeros
+            sizes = (1, free * n_in, free * n_out)
+            matrix, offset = np.kron(np.eye(free, dtype=np.int64), matrices[i]), biases[i].ravel()
+            places = np.concatenate([order + row * n_in for row in range(free)])
+        name = call.name if last else y.name
+        layers.append(Dense(name, (x,), y, *sizes, matrix, weight_type, offset, bias_type, accum_type, places))
+        parts.append(y)
+    if parts[0] is not output:
+        whole = parts[0]
+        if inplace > 1:
+            whole = Tensor(f"{call.name}_sums", (inplace * free, n_out), output.type)
+            layers.append(Concatenate(whole.name, tuple(parts), whole, 0))
+        seen = Tensor(f"{call.name}_seen", interpreted, output.type)
+        layers.append(Reshape(seen.name, (whole,), seen))
+        layers.append(Transpose(call.name, (seen,), output, transpose_out))
+    return tuple(layers)
+
+
 BUILDERS: dict[str, Builder] = {
     "einsum": einsum,
+    "einsum_dense": einsum_dense,
 }

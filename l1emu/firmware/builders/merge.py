@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
-from l1emu.layers import Concatenate, Merge
+from l1emu.layers import Concatenate, Einsum, Gather, Layer, Merge, Tensor
 
 
-def merge(call: Call) -> Merge:
-    """`nnet::add` and its kin, of two tensors of one size."""
+def merge(call: Call) -> tuple[Layer, ...]:
+    """`nnet::add` and its kin; of arrays, the numbers of a smaller tensor are taken again and again."""
     call.count(3, 3)
     call.check_io()
     output = call.output(call.flat(2, "n_elem"))
@@ -15,11 +17,39 @@ def merge(call: Call) -> Merge:
         call.check_packs(*3 * [output.shape[-1]])
     one = call.variant(call.function) == "one size"
     sizes = [call.config.integer(name) for name in (("n_elem",) if one else ("n_elem", "n_elem1", "n_elem2"))]
-    if set(sizes) != {output.size}:
-        raise call.error("tensors of different sizes (broadcasting) are not supported", sizes, str(output.size))
+    if sizes[0] != output.size or (call.stream and set(sizes) != {output.size}):
+        raise call.error("streams of different sizes (broadcasting) are not supported", sizes, str(output.size))
     call.config.finish(*SYNTHESIS)
-    inputs = (call.input(0, output.shape), call.input(1, output.shape))
-    return Merge(call.name, inputs, output, call.function)  # type: ignore[arg-type]
+    repeated: list[Layer] = []
+    inputs = []
+    for index, size in enumerate(sizes[1:] or 2 * sizes):
+        if size == output.size:
+            inputs.append(call.input(index, output.shape))
+            continue
+        data = call.input(index)
+        if data.size != size:
+            raise call.error(f"{data.name} has another size", data.size, str(size))
+        whole = Tensor(f"{call.name}_{'second' if index else 'first'}", output.shape, data.type)
+        repeated.append(Gather(whole.name, (data,), whole, np.arange(output.size) % size, 0))
+        inputs.append(whole)
+    return *repeated, Merge(call.name, tuple(inputs), output, call.function)  # type: ignore[arg-type]
+
+
+def dot(call: Call) -> Einsum:
+    """`nnet::dot1d`: every product is assigned to the accumulator's type."""
+    call.count(3, 3)
+    call.check_io()
+    call.require("dot1d")
+    call.kernels.require(call.place, "cast")
+    config = call.config
+    n, accum_type = config.integer("n_in"), config.type("accum_t")
+    if config.integer("n_out") != 1:
+        raise call.error("more than one number comes out", config.integer("n_out"))
+    call.plain_product(config)
+    config.finish(*SYNTHESIS)
+    inputs = (call.input(0, (n,)), call.input(1, (n,)))
+    sizes = (1, 1, 1, n)
+    return Einsum(call.name, inputs, call.output((1,)), (0,), (0,), *sizes, (1,), (0,), accum_type, accum_type)
 
 
 def concatenate(call: Call) -> Concatenate:
@@ -60,4 +90,5 @@ BUILDERS: dict[str, Builder] = {
     "concatenate1d": concatenate,
     "concatenate2d": concatenate,
     "concatenate3d": concatenate,
+    "dot1d": dot,
 }

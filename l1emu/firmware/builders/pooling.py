@@ -70,8 +70,12 @@ def pooling(call: Call) -> tuple[Layer, ...]:
         raise call.error("the windows do not make up the result", result, str(stated))
     places = windows(call, data, channels, size, stride, result, before)
     counted = config.has("count_pad") and bool(config.integer("count_pad"))
-    if operation == "average" and (places < 0).any() and not counted:
-        raise call.error("average pooling with padding that is not counted is not supported")
+    counts: tuple[int, ...] = ()
+    if operation == "average" and (places < 0).any() and not counted:  # the mean of what lies inside
+        inside = np.moveaxis(places >= 0, 1, 0).sum(axis=0).ravel()
+        if inside.min() < 1:
+            raise call.error("a window lies outside the data", size)
+        counts = tuple(map(int, inside))
     shapes = [(*(s if two else s[1:]), channels) for s in (data, result)]
     kind = None
     if call.stream:
@@ -90,7 +94,8 @@ def pooling(call: Call) -> tuple[Layer, ...]:
     along = np.moveaxis(places, 1, 0)
     layers, data_windows = gathered(call, shapes[0], along, (along.shape[0], along.shape[1] * channels), kind, fill)
     output = call.output(shapes[1])
-    pooled = GlobalPooling1D(call.name, (data_windows,), output, operation, accum_type)  # type: ignore[arg-type]
+    operands = operation, accum_type, counts
+    pooled = GlobalPooling1D(call.name, (data_windows,), output, *operands)  # type: ignore[arg-type]
     return (*layers, pooled)
 
 

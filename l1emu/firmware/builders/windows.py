@@ -83,6 +83,28 @@ def zero_padding(call: Call) -> Gather:
     return Gather(call.name, (call.input(0, shapes[0]),), call.output(shapes[1]), places.ravel(), 0)
 
 
+def cropping(call: Call) -> Gather:
+    """`nnet::cropping1d_cl` and `cropping2d_cl`."""
+    call.count(2, 2)
+    call.require(call.function)
+    if call.stream:
+        call.require("fill_data")
+    config, two = call.config, "2d" in call.function
+    data = (config.integer("in_height") if two else 1, config.integer("in_width"))
+    result = (config.integer("out_height") if two else 1, config.integer("out_width"))
+    top, bottom = (config.integer("crop_top"), config.integer("crop_bottom")) if two else (0, 0)
+    left, right = config.integer("crop_left"), config.integer("crop_right")
+    if (result[0] + top + bottom, result[1] + left + right) != data:
+        raise call.error("what is cut off does not make up the data", (top, bottom, left, right))
+    channels = config.integer("n_chan")
+    config.finish("reuse_factor")
+    if call.stream:
+        call.check_packs(channels, channels)
+    places = windows(call, data, channels, (1, 1), (1, 1), result, (-top, -left))
+    shapes = [(*(size if two else size[1:]), channels) for size in (data, result)]
+    return Gather(call.name, (call.input(0, shapes[0]),), call.output(shapes[1]), places.ravel(), 0)
+
+
 def enlarge(call: Call) -> Gather:
     """`nnet::resize_nearest`: the nearest pixel, by the kernel's own arithmetic in 1/65536 of a pixel."""
     call.count(1, 2)
@@ -109,6 +131,8 @@ def _size(config: Config, name: str) -> int:
 
 
 BUILDERS: dict[str, Builder] = {
+    "cropping1d_cl": cropping,
+    "cropping2d_cl": cropping,
     "zeropad1d_cl": zero_padding,
     "zeropad2d_cl": zero_padding,
     "resize_nearest": enlarge,

@@ -1,0 +1,39 @@
+"""Embeddings: rows of a table picked by whole numbers, `nnet::embedding`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from l1emu.fixedpoint import FixedPoint, Raw
+from l1emu.layers.base import Ints, Layer
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding(Layer):
+    """For each number of the input a row of the table, each entry assigned to the output's type.
+
+    Numbers beyond the table make the C++ read memory that is not the table's; they are refused.
+
+    Parameters
+    ----------
+    table
+        Raw values in `table_type`, shape (rows, columns).
+    """
+
+    table: Ints
+    table_type: FixedPoint
+
+    kind: ClassVar[str] = "embedding"
+
+    def check(self) -> None:
+        self._require_raw("table", self.table, self.table_type, self.table.shape)
+        kind, size = self.inputs[0].type, self.inputs[0].size
+        self._require(kind.is_integer and not kind.signed, "the input is no whole number", str(kind), "ap_uint")
+        ok = self.table.ndim == 2 and self.output.size == size * self.table.shape[1]
+        self._require(ok, "shapes do not fit", (self.table.shape, self.output.shape))
+
+    def reference(self, *raw: Raw) -> Raw:
+        self._require(raw[0].size == 0 or int(raw[0].max()) < len(self.table), "a number beyond the table")
+        y = self.output.type.cast(self.table[raw[0]], self.table_type.fraction)
+        return y.reshape(len(raw[0]), *self.output.shape)
