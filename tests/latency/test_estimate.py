@@ -261,7 +261,8 @@ def test_two_readers_agree(tmp_path: Path) -> None:
     compared = 0
     for block in strict.blocks:
         other = by_name.get(block.output)
-        if other is None:  # an einsum, say, that the firmware has in several layers
+        # an einsum, say, that the firmware has in several layers, the last of which may only move numbers
+        if other is None or (other.function == "einsum_dense" and block.kind == "wires"):
             continue
         compared += 1
         assert (other.kind, other.n_in, other.n_out) == (block.kind, block.n_in, block.n_out), block.name

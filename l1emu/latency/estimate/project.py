@@ -53,6 +53,7 @@ KINDS: dict[str, str] = {
     "softplus": "table",
     "softsign": "table",
     "unary_lut": "table",
+    "embedding": "table",
     "softmax": "softmax",
     "softmax_multidim": "softmax",
     "layernormalize": "layernorm",
@@ -90,6 +91,8 @@ KINDS: dict[str, str] = {
     "transpose_3d": "wires",
     "repack_stream": "wires",
     "clone_stream": "wires",
+    "cropping1d_cl": "wires",
+    "cropping2d_cl": "wires",
     "zeropad1d_cl": "wires",
     "zeropad2d_cl": "wires",
     "resize_nearest": "wires",
@@ -405,7 +408,7 @@ class _Reader:
             n_out = self._pixels(members, "out") * members.integer("n_filt", 1)
         elif kind == "merge" or kind == "product":
             n_in = n_out = members.integer("n_elem", members.integer("n_inp", stated_in))
-        elif function.startswith(("zeropad", "resize")):
+        elif function.startswith(("zeropad", "resize", "cropping")):
             n_in = self._pixels(members, "in") * members.integer("n_chan", 1)
             height = members.integer("out_height", members.integer("new_height", 1))
             n_out = (
@@ -414,6 +417,9 @@ class _Reader:
         elif kind == "recurrent":
             n_in = members.integer("n_in", 1) * members.integer("n_sequence", 1)
             n_out = members.integer("n_out", 1) * members.integer("n_sequence_out", 1)
+        elif function == "embedding":
+            n_in = members.integer("n_in", stated_in)
+            n_out = n_in * members.integer("n_out", 1)
         elif kind == "attention":
             n_in = members.integer("seq_len", 1) * members.integer("feature_dim", 1)
             n_out = n_in
@@ -545,6 +551,9 @@ class _Reader:
             names = ("table_t", "table_t") if legacy else ("exp_table_t", "inv_table_t")
             widths = [self._member_width(members, name) or shared for name in names]
             return ((sizes[0], widths[0]), (sizes[1], widths[1]))
+        if kind == "table" and members.has("vocab_size"):  # an embedding
+            size = members.integer("vocab_size", 1) * members.integer("n_out", 1)
+            return ((size, self._member_width(members, "embeddings_t") or 18),)
         if kind in ("table", "layernorm"):
             return ((members.integer("table_size", 1024), self._member_width(members, "table_t") or 18),)
         if kind == "attention":
