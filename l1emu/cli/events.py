@@ -56,7 +56,7 @@ def events(
 def _describe(
     source: Source, wanted: list[str] | None, span: tuple[int, int | None] | None, first: int
 ) -> dict[str, Any]:
-    """All entries of the range, read once, batch by batch."""
+    """All entries of the range, read once, batch by batch. Fields that were not read have no type and no values."""
     units = {field.name: field for field in source.format.fields}
     summaries: dict[str, dict[str, Any]] = {}
     rows: list[Any] = []
@@ -68,6 +68,8 @@ def _describe(
             for name, values in _leaves(batch):
                 _add(summaries.setdefault(name, _empty(units.get(name))), values)
             advance(len(batch))
+    for field in source.fields:
+        summaries.setdefault(field.name, _empty(field))
     return {
         "format": source.format.name,
         "title": source.format.title,
@@ -76,7 +78,6 @@ def _describe(
         "entries": entries,
         "labels": list(source.labels),
         "fields": [_finished(name, summary, entries) for name, summary in summaries.items()],
-        "not_read": [f.name for f in source.fields if f.name not in summaries],
         "first": rows,
     }
 
@@ -119,7 +120,7 @@ def _add(summary: dict[str, Any], values: ak.Array) -> None:
 def _finished(name: str, summary: dict[str, Any], entries: int) -> dict[str, Any]:
     total = summary.pop("sum")
     mean = total / summary["values"] if summary["values"] and summary["min"] is not None else None
-    per_entry = summary["values"] / entries if entries else None
+    per_entry = summary["values"] / entries if entries and summary["type"] is not None else None
     return {"name": name} | summary | {"mean": mean, "values_per_entry": per_entry}
 
 
@@ -142,8 +143,6 @@ def _print(document: dict[str, Any]) -> None:
         cells = ["" if n is None else f"{n:.4g}" for n in numbers]
         table.add_row(Text(f["name"]), Text(f["unit"] or ""), *cells)
     out.print(table)
-    if document["not_read"]:
-        out.print(Text(f"not read: {', '.join(document['not_read'])}"))
     for i, row in enumerate(document["first"]):
         out.print(Text(f"[{i}] {row}"))
 

@@ -46,8 +46,10 @@ def test_counts_ranges_and_first_entries(tmp_path: Path) -> None:
 def test_columns_and_what_was_not_read(tmp_path: Path) -> None:
     hls4ml_jets(tmp_path / "h.h5")
     document = run(tmp_path / "h.h5", "--columns", "label, jet.mass")
-    assert [field["name"] for field in document["fields"]] == ["label", "jet.mass"]
-    assert {"image", "particles.px", "jet.pt"} <= set(document["not_read"])
+    assert [field["name"] for field in document["fields"] if field["values"]] == ["label", "jet.mass"]
+    unread = {field["name"]: field for field in document["fields"]}["particles.px"]
+    assert (unread["unit"], unread["type"], unread["mean"], unread["values_per_entry"]) == ("GeV", None, None, None)
+    assert {f["name"] for f in run(tmp_path / "h.h5", "--entries", ":0")["fields"]} >= {"image", "jet.pt"}
     assert document["labels"] == ["g", "q", "w", "z", "t"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,9 +153,11 @@ def test_a_later_file_that_lacks_a_column_is_named(folder: Path) -> None:
     whole, other = folder / "s1.root", folder / "s2.root"
     write_tree(whole, "Events", fastpuppi_columns(np.random.default_rng(1), 4))
     write_tree(other, "Events", fastpuppi_columns(np.random.default_rng(1), 4, dxy=False))
-    with pytest.raises(L1emuError, match="dxy' is missing") as error:
-        open_source([whole, other]).read()
-    assert error.value.path == str(other)
+    for columns in (None, ["candidates"], ["candidates.dxy"]):
+        with pytest.raises(L1emuError, match="dxy' is missing") as error:
+            open_source([whole, other]).read(columns)
+        assert error.value.path == str(other)
+    assert len(open_source([whole, other]).read(["candidates"], entries=(0, 3))) == 3
 
 
 @pytest.mark.parametrize(
@@ -164,7 +167,7 @@ def test_a_later_file_that_lacks_a_column_is_named(folder: Path) -> None:
         ("h.h5", {"jetConstituentList": np.ones((4, 30, 18))}, "fewer names than columns"),
         ("h.h5", {"jetConstituentList": np.ones((5, 30, 16))}, "differ in length"),
         ("h.h5", {"jets": np.ones((4, 58))}, "names and columns differ"),
-        ("h.h5", {"jets": np.ones((4, 59))}, "of no class or of several"),
+        ("h.h5", {"jets": np.ones((4, 59))}, "of several classes"),
         ("h.h5", {"jetFeatureNames": np.array([f"j_x{i}" for i in range(59)], "S")}, "the name .* is missing.*x1"),
         ("t.h5", {"table/table": np.zeros(3, [(BLOCK, "f4", (800,)), ("values_block_1", "i8", (2,))])}, "804"),
         ("t.h5", {"table/table": np.zeros(3, [(BLOCK, "f4", (804,))])}, "values_block_1' is missing"),
@@ -208,9 +211,6 @@ def test_wrong_shapes_and_values_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "o.npz", X=np.array([[1], None], object), y=np.ones(2))
     with pytest.raises(L1emuError, match="never unpickled"):
         open_source(tmp_path / "o.npz")
-    np.savez(tmp_path / "f.npz", X=np.asfortranarray(np.ones((3, 5, 4))), y=np.ones(3))
-    with pytest.raises(L1emuError, match="Fortran"):
-        open_source(tmp_path / "f.npz")
 
     LAYOUTS["openml-csv"][2](tmp_path / "o.csv")
     frame = pd.read_csv(tmp_path / "o.csv")
@@ -281,6 +281,49 @@ def test_unknown_files_are_refused(tmp_path: Path) -> None:
             open_source(path)
     with pytest.raises(L1emuError, match="no files"):
         open_source([])
+
+
+def test_arrays_in_fortrans_order_and_undefined_jets_are_read(tmp_path: Path) -> None:
+    values = np.random.default_rng(1).uniform(1, 2, (7, 5, 4))
+    np.savez(tmp_path / "f.npz", X=np.asfortranarray(values), y=np.ones(7))
+    batches = list(open_source(tmp_path / "f.npz").iterate(entries=(2, 7), step=2))
+    assert np.array_equal(ak.to_numpy(ak.concatenate(batches).particles.phi), values[2:, :, 2])
+
+    LAYOUTS["hls4ml-jets"][2](tmp_path / "h.h5")
+    with h5py.File(tmp_path / "h.h5", "a") as file:
+        file["jets"][0, -6:] = [0, 0, 0, 0, 0, 1]
+    assert open_source(tmp_path / "h.h5").read(["label"]).label[0] == -1
+
+
+def test_an_unknown_compression_is_named(tmp_path: Path) -> None:
+    """Blosc, which PyTables writes and h5py does not read by itself."""
+    if importlib.util.find_spec("hdf5plugin"):
+        pytest.skip("hdf5plugin brings blosc")
+    LAYOUTS["hls4ml-jets"][2](tmp_path / "h.h5")
+    with h5py.File(tmp_path / "h.h5", "a") as file:
+        del file["jets"]
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plist.set_chunk((23, 59))
+        plist.set_filter(32001, h5py.h5z.FLAG_OPTIONAL)
+        space = h5py.h5s.create_simple((23, 59))
+        dataset = h5py.h5d.create(file.id, b"jets", h5py.h5t.NATIVE_DOUBLE, space, plist)
+        dataset.write_direct_chunk((0, 0), b"compressed", 0)
+    with pytest.raises(L1emuError, match=r"jets: the dataset cannot be decompressed.*filter 32001.*hdf5plugin"):
+        open_source(tmp_path / "h.h5").read(["jet.pt"])
+
+
+def test_openml_classes_as_bytes_and_quoted(tmp_path: Path) -> None:
+    expected = LAYOUTS["openml-arff"][2](tmp_path / "o.arff")
+    text = (tmp_path / "o.arff").read_text().replace("{g, q, t, w, z}", "{'g','q','t','w','z'}")
+    (tmp_path / "o.arff").write_text(text.replace("ATTRIBUTE zlogz", "attribute 'zlogz'").replace("@DATA", "@data"))
+    assert same(open_source(tmp_path / "o.arff").read().label, expected["label"])
+    pyarrow = pytest.importorskip("pyarrow", reason="parquet needs the extra `sources`")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    LAYOUTS["openml-parquet"][2](tmp_path / "o.parquet")
+    table = parquet.read_table(tmp_path / "o.parquet")
+    label = [name.encode() for name in table.column("class").to_pylist()]
+    parquet.write_table(table.set_column(16, "class", pyarrow.array(label)), tmp_path / "b.parquet")
+    assert same(open_source(tmp_path / "b.parquet").read().label, open_source(tmp_path / "o.parquet").read().label)
 
 
 def test_empty_files_have_no_entries(tmp_path: Path) -> None:

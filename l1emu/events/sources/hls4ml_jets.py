@@ -83,9 +83,10 @@ def _build(container: Container, columns: Columns, wanted: Sequence[Field]) -> B
                 built[field.name] = jets[:, _index(container, names, field.name[4:], "jetFeatureNames")]
             elif field.name == "label":
                 flags = jets[:, [_index(container, names, label, "jetFeatureNames") for label in LABELS]]
-                if ((flags != 0).sum(axis=1) != 1).any():
-                    raise L1emuError("a jet of no class or of several", path=container.path, where="jets")
-                built["label"] = flags.argmax(axis=1)
+                of = (flags != 0).sum(axis=1)
+                if (of > 1).any():
+                    raise L1emuError("a jet of several classes", path=container.path, where="jets")
+                built["label"] = np.where(of == 1, flags.argmax(axis=1), -1)
     members = [field.name for field in wanted if field.group == "particles"]
     if members:
         names = _names(container, "particleFeatureNames", "j1_")
@@ -133,7 +134,7 @@ FORMAT = Format(
             Field(f"particles.{name}", unit, meaning, ("jetConstituentList", "particleFeatureNames"))
             for name, (unit, meaning) in _PARTICLE.items()
         ),
-        Field("label", "", f"class of the jet: {', '.join(LABELS)}", ("jets", "jetFeatureNames")),
+        Field("label", "", f"class of the jet: {', '.join(LABELS)}; -1 undefined", ("jets", "jetFeatureNames")),
         *(
             Field(name, "", f"image (100, 100), {meaning}", (dataset,), optional=True, on_request=True)
             for name, (dataset, meaning) in _IMAGES.items()

@@ -26,7 +26,7 @@ def _build(container: Container, columns: Columns, wanted: Sequence[Field]) -> B
         values = checked(container, columns, field.columns[0], 1)
         if field.name == "label":
             known = np.array(LABELS)
-            given = values.astype(str)
+            given = np.array([v.decode() if isinstance(v, bytes) else str(v) for v in values])
             wrong = ~np.isin(given, known)
             if wrong.any():
                 raise L1emuError(

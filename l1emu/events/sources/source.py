@@ -6,7 +6,6 @@ import difflib
 import glob
 import os
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +66,8 @@ class Source:
     def __init__(self, layout: Format, paths: Sequence[Path], first: Container) -> None:
         self.format = layout
         self.paths = tuple(paths)
-        self._opened: dict[Path, Container] = {self.paths[0]: first}
+        self._open = first  # one at a time: the names in ten thousand NanoAOD files fill a memory
+        self._lengths: dict[Path, int] = {}
         self.fields = tuple(f for f in layout.fields if set(f.columns) <= set(first.names))
         self._anchor = next(f for f in layout.fields if not f.optional).columns
 
@@ -76,10 +76,16 @@ class Source:
         """The classes that the field `label` counts; empty without one."""
         return self.format.labels
 
-    @cached_property
+    @property
     def lengths(self) -> tuple[int, ...]:
-        """The entries of each file."""
-        return tuple(self._container(path).rows(self._anchor[:1]) for path in self.paths)
+        """The entries of each file; files that were not read yet are opened for it.
+
+        Raises
+        ------
+        L1emuError
+            if a file is absent or damaged, or of another layout.
+        """
+        return tuple(self._length(path) for path in self.paths)
 
     def __len__(self) -> int:
         return sum(self.lengths)
@@ -133,22 +139,28 @@ class Source:
         """
         if step < 1:
             raise L1emuError("the step must be positive", value=step)
-        low, high = self._range(entries)
+        low, high = entries or (0, None)
+        if low < 0 or (high is not None and high < low):
+            raise self._no_range(entries)
         offset = 0
-        for path, length in zip(self.paths, self.lengths, strict=True):
-            start, stop = max(low - offset, 0), min(high - offset, length)
+        for path in self.paths:
+            if high is not None and offset >= high:
+                break
+            length = self._length(path)
+            start, stop = max(low - offset, 0), length if high is None else min(high - offset, length)
             offset += length
             if start >= stop:
                 continue
             container = self._container(path)
             wanted, raw = self._wanted(container, columns)
             names = list(dict.fromkeys([*(c for f in wanted for c in f.columns), *raw.values()]))
-            whole = [n for n in names if n in self.format.whole]
-            sliced = [n for n in names if n not in whole]
+            sliced = [name for name in names if name not in self.format.whole]
             container.rows(sliced)  # that they agree
             for batch in container.batches(sliced, start, stop, step):
                 built: Built = self.format.build(container, batch, wanted) if wanted else {}
                 yield path, _records(path, built | {name: batch[column] for name, column in raw.items()})
+        if low and low >= offset:
+            raise self._no_range(entries)
 
     def read(self, columns: Sequence[str] | None = None, *, entries: tuple[int, int | None] | None = None) -> ak.Array:
         """All entries at once; see `iterate`.
@@ -163,42 +175,38 @@ class Source:
             raise L1emuError("there are no entries", path=self.paths[0])
         return parts[0] if len(parts) == 1 else ak.concatenate(parts)
 
-    def _range(self, entries: tuple[int, int | None] | None) -> tuple[int, int]:
-        low, high = entries or (0, None)
-        last = len(self) if high is None else high
-        if not 0 <= low <= last or (low >= len(self) and len(self)):
-            raise L1emuError(
-                "not a range of the entries",
-                path=self.paths[0],
-                value=entries,
-                expected=f"0 <= first <= end, first below {len(self)}",
-            )
-        return low, min(last, len(self))
+    def _no_range(self, entries: tuple[int, int | None] | None) -> L1emuError:
+        return L1emuError(
+            "not a range of the entries",
+            path=self.paths[0],
+            value=entries,
+            expected=f"0 <= first <= end, first below {len(self)}",
+        )
+
+    def _length(self, path: Path) -> int:
+        if path not in self._lengths:
+            self._lengths[path] = self._container(path).rows(self._anchor[:1])
+        return self._lengths[path]
 
     def _container(self, path: Path) -> Container:
-        if path not in self._opened:
+        if path != self._open.path:
             kind, container = open_container(path)
             check_format(self.format, kind, container)
-            self._opened[path] = container
-        return self._opened[path]
+            self._open = container
+        return self._open
 
     def _wanted(self, container: Container, columns: Sequence[str] | None) -> tuple[list[Field], dict[str, str]]:
         """Fields to build, and the file's own columns: name given -> column."""
-        if columns is None:
-            fields = [f for f in self.fields if not f.on_request]
-            for field in fields:
-                _check_has(field, container)
-            return fields, {}
         wanted: list[Field] = []
         raw: dict[str, str] = {}
-        for name in columns:
+        if columns is None:
+            wanted = [f for f in self.fields if not f.on_request]
+        for name in columns or []:
             found = [f for f in self.format.fields if name in (f.name, f.group)]
-            present = [f for f in found if set(f.columns) <= set(container.names)]
-            if found and (not present or name == found[0].name):
-                _check_has(found[0], container)
             tree = self._anchor[0].rpartition("/")[0]
             own = next((n for n in (name, f"{tree}/{name}") if n in container.names), None)
             if found:
+                present = [f for f in found if f in self.fields] or found[:1]
                 wanted += [f for f in present if f not in wanted]
             elif own is not None and own not in self.format.whole:
                 raw[name] = own
@@ -210,6 +218,8 @@ class Source:
                     path=container.path,
                     expected=f"among {', '.join(f.name for f in self.fields)}, or a column of the file",
                 )
+        for field in wanted:
+            _check_has(field, container)
         return wanted, raw
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ class Hdf5Container:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._h5py = optional("h5py")
+        with contextlib.suppress(ImportError):
+            importlib.import_module("hdf5plugin")  # where it is installed, importing it registers its compressions
         self._rows: dict[str, int] = {}
 
         def visit(name: str, item: Any) -> None:
@@ -58,10 +62,16 @@ class Hdf5Container:
         dataset, _, member = name.partition(":")
         try:
             return plain(file[dataset].fields(member)[rows] if member else file[dataset][rows])
-        except OSError as error:
-            if "filter" in str(error).lower() and "hdf5plugin" not in str(error):
-                hint = "a compression that h5py knows; others come with the package hdf5plugin, imported beforehand"
-                raise L1emuError(
-                    f"the dataset cannot be decompressed ({error})", path=self.path, where=name, expected=hint
-                ) from None
-            raise
+        except OSError:
+            plist = file[dataset].id.get_create_plist()
+            filters = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
+            unknown = [number for number in filters if not self._h5py.h5z.filter_avail(number)]
+            if not unknown:
+                raise
+            raise L1emuError(
+                "the dataset cannot be decompressed: its compression is unknown",
+                path=self.path,
+                where=name,
+                value=f"HDF5 filter {unknown[0]}",
+                expected="a compression that h5py knows, or the package hdf5plugin, which brings others",
+            ) from None

@@ -1,4 +1,7 @@
-"""Numpy's .npz: its arrays by their names, read in pieces so that only a batch is in memory."""
+"""Numpy's .npz: its arrays by their names, read in pieces so that only a batch is in memory.
+
+Arrays in Fortran's order are the exception: their rows do not lie together, and they are read at once.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +27,13 @@ class NpzContainer:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._whole: set[str] = set()  # arrays in Fortran's order, whose rows do not lie together
         self._headers: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
         with reading(path, "a whole .npz file"), zipfile.ZipFile(path) as archive:
             for member in archive.namelist():
                 if member.endswith(".npy"):
                     with archive.open(member) as stream:
-                        self._headers[member[: -len(".npy")]] = self._header(stream, member)
+                        self._headers[member[: -len(".npy")]] = self._header(stream, member[: -len(".npy")])
         self.names = tuple(self._headers)
 
     def rows(self, columns: Sequence[str]) -> int:
@@ -52,13 +56,19 @@ class NpzContainer:
         with ExitStack() as stack:
             archive = stack.enter_context(zipfile.ZipFile(self.path))
             streams: dict[str, IO[bytes]] = {}
+            at_once: dict[str, NDArray[Any]] = {}
             for name in columns:
-                stream = streams[name] = stack.enter_context(archive.open(f"{name}.npy"))
+                stream = stack.enter_context(archive.open(f"{name}.npy"))
+                if name in self._whole:
+                    at_once[name] = plain(npy.read_array(stream))
+                    continue
                 self._header(stream, name)
                 self._skip(stream, start * self._row_bytes(name))
+                streams[name] = stream
             for low in range(start, stop, step):
-                number = min(step, stop - low)
-                yield {name: self._take(streams[name], name, number) for name in columns}
+                high = min(low + step, stop)
+                taken = {name: self._take(stream, name, high - low) for name, stream in streams.items()}
+                yield taken | {name: values[low:high] for name, values in at_once.items()}
 
     def _header(self, stream: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
         major = npy.read_magic(stream)[0]
@@ -67,7 +77,7 @@ class NpzContainer:
         if dtype.hasobject:
             raise L1emuError("an array of Python objects, which is never unpickled", path=self.path, where=name)
         if fortran and len(shape) > 1:
-            raise L1emuError("an array in Fortran's order cannot be read in pieces", path=self.path, where=name)
+            self._whole.add(name)
         return shape, dtype
 
     def _row_bytes(self, name: str) -> int:
