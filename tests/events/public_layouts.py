@@ -64,9 +64,12 @@ def fastpuppi(path: Path, rows: int = 23, seed: int = 1, *, dxy: bool = True) ->
     rng = np.random.default_rng(seed)
     columns = fastpuppi_columns(rng, rows, dxy=dxy)
     vertex = jagged(rng, rng.integers(0, 2, rows), -10, 10)
-    write_tree(path, "Events", columns | {"L1PV_z0": vertex, "run": np.arange(rows, dtype="u4")})
+    jets = rng.integers(0, 6, rows)
+    gen_jets = {name: jagged(rng, jets, 0, 3) for name in ("pt", "eta", "phi", "mass")}
+    others = {f"GenJets_{name}": values for name, values in gen_jets.items()} | {"L1PV_z0": vertex}
+    write_tree(path, "Events", columns | others | {"run": np.arange(rows, dtype="u4")})
     names = {"pdgId": "pdg_id", "puppiWeight": "puppi_weight"}
-    expected = {}
+    expected = {f"gen_jets.{name}": values for name, values in gen_jets.items()}
     for name, values in columns.items():
         member = name.partition("_")[2]
         expected[f"candidates.{names.get(member, member)}"] = values
@@ -139,12 +142,13 @@ def jetclass(path: Path, rows: int = 23, seed: int = 5) -> Expected:
     for name in JETCLASS_PARTICLE:
         columns[f"part_{name}"] = expected[f"particles.{name}"] = jagged(rng, counts, -5, 5)
     for name in JETCLASS_FLAGS:
-        columns[f"part_{name}"] = expected[f"particles.{name}"] = jagged(rng, counts) > 0.5
+        columns[f"part_{name}"] = expected[f"particles.{name}"] = jagged(rng, counts, 0, 2, "i4")
     for name in JETCLASS_JET:
         columns[f"jet_{name}"] = expected[f"jet.{name}"] = rng.normal(size=rows).astype("f4")
     label = rng.integers(0, 10, rows)
-    for i, name in enumerate(JETCLASS_LABELS):  # mixed types, as in the data set
-        columns[f"label_{name}"] = (label == i).astype("f4" if i == 0 else "i4" if i == 9 else "?")
+    kinds = ["f4", *["?"] * 5, *["i4"] * 4]  # as in the data set
+    for i, (name, kind) in enumerate(zip(JETCLASS_LABELS, kinds, strict=True)):
+        columns[f"label_{name}"] = (label == i).astype(kind)
     write_tree(path, "tree", columns)
     return expected | {"label": label}
 

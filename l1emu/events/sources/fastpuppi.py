@@ -16,6 +16,13 @@ from l1emu.events.sources.format import Built, Field, Format, checked
 
 TABLE = "Events/L1PuppiCands"
 
+_GEN_JET = (
+    ("pt", "GeV", "transverse momentum"),
+    ("eta", "", "pseudorapidity"),
+    ("phi", "rad", "azimuth"),
+    ("mass", "GeV", "mass"),
+)
+
 
 def _field(name: str, branch: str, unit: str, meaning: str, optional: bool = False) -> Field:
     return Field(f"candidates.{name}", unit, meaning, (f"{TABLE}_{branch}",), optional)
@@ -48,6 +55,10 @@ FORMAT = Format(
         _field("z0", "z0", "cm", "z of the track at the beam line; 0 of neutrals", True),
         _field("dxy", "dxy", "cm", "transverse impact parameter; 0 of neutrals", True),
         Field("vertex_z0", "cm", "z of the leading primary vertex; None without one", ("Events/L1PV_z0",), True),
+        *(
+            Field(f"gen_jets.{name}", unit, f"{meaning}, of generator jets", (f"Events/GenJets_{name}",), True)
+            for name, unit, meaning in _GEN_JET
+        ),
     ),
     build=_build,
 )
