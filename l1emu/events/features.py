@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from l1emu.compiled import kernel
 from l1emu.events.hardware import HALF_TURN, PT_MAX
 
 CONSTITUENTS = 16
@@ -48,18 +48,18 @@ _FIRST_FLAG = FEATURES.index("is_charged_hadron")
 PT_LOG = np.array([0, 0] + [round(32 * math.log2(k)) for k in range(2, PT_MAX + 1)], dtype=np.int16)
 
 
-@numba.njit(cache=True)
+@kernel
 def wrap_phi(phi: int) -> int:
     """A difference of two angles in steps of pi/720, brought into [-720, 720)."""
     return (phi + HALF_TURN) % (2 * HALF_TURN) - HALF_TURN
 
 
-@numba.njit(cache=True)
+@kernel
 def _clip(value: int) -> int:
     return min(max(value, -_CLIP), _CLIP)
 
 
-@numba.njit(cache=True)
+@kernel
 def fill_features(
     members: NDArray[np.int64],
     jet_pt: int,

@@ -3,7 +3,8 @@
 The algorithm is that of CMS's `L1SCJetEmu` (cms-sw/cmssw,
 L1Trigger/Phase2L1ParticleFlow/src/jetmet/L1SeedConePFJetEmulator.cc): the hardest candidate left is the seed, of
 equals the first; all candidates left with d_eta^2 + d_phi^2 < R^2, strictly, are its jet; pt is their saturating sum;
-the axis is the seed's plus the pt-weighted mean offset, by a table of reciprocals; at most sixteen jets.
+the axis is the seed's plus the pt-weighted mean offset, by a table of reciprocals; at most sixteen jets. Candidates
+come in the order in which they reach the jet finder.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import math
 from dataclasses import dataclass
 
 import awkward as ak
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from l1emu.compiled import kernel
 from l1emu.errors import L1emuError
+from l1emu.events.calibration import Calibration
 from l1emu.events.features import CONSTITUENTS, FEATURES, fill_features, wrap_phi
 from l1emu.events.hardware import ETA_PHI_STEP, HALF_TURN, MAX_JETS, PT_MAX, PT_STEP_GEV
 
@@ -40,7 +42,7 @@ def _reciprocals() -> NDArray[np.int64]:
 RECIPROCAL = _reciprocals()
 
 
-@numba.njit(cache=True)
+@kernel
 def mean_offset(weighted_sum: int, pt: int) -> int:
     """The sum of pt times offset divided by `pt`, both in steps, by the table of reciprocals; rounded down.
 
@@ -53,7 +55,7 @@ def mean_offset(weighted_sum: int, pt: int) -> int:
     return (weighted_sum * (RECIPROCAL[index] << shift)) >> (_FRACTION + _PT_FRACTION)
 
 
-@numba.njit(cache=True)
+@kernel
 def _cluster(
     ends: NDArray[np.int64],
     pt: NDArray[np.int32],
@@ -68,8 +70,9 @@ def _cluster(
     counts: NDArray[np.int64],
     jets: NDArray[np.int32],
     features: NDArray[np.int16],
+    constituents: NDArray[np.int64],
 ) -> int:
-    """Fill `counts`, `jets` (n, 3) and `features` (n, 16, 12); returns the number of jets kept."""
+    """Fill `counts`, `jets` (n, 3), `features` (n, 16, 12), `constituents` (n, 16); returns how many jets are kept."""
     total = 0
     for crossing in range(len(ends) - 1):
         low, high = ends[crossing], ends[crossing + 1]
@@ -110,6 +113,8 @@ def _cluster(
                 members, found[j, 0], found[j, 1], found[j, 2],
                 pt, eta, phi, particle, z0, dxy, weight, features[total],
             )  # fmt: skip
+            for k in range(min(len(members), CONSTITUENTS)):
+                constituents[total, k] = members[k]
             total += 1
             counts[crossing] += 1
     return total
@@ -127,6 +132,9 @@ class Jets:
         (jets,) int32 in hardware steps: 0.25 GeV, pi/720.
     features
         (jets, 16, 12) int16, see `l1emu.events.features`.
+    constituents
+        (jets, 16) int64: the jet's candidates by descending pt, as places in the flat array of all candidates; -1 where
+        it has fewer.
     """
 
     counts: NDArray[np.int64]
@@ -134,11 +142,13 @@ class Jets:
     eta: NDArray[np.int32]
     phi: NDArray[np.int32]
     features: NDArray[np.int16]
+    constituents: NDArray[np.int64]
 
-    def table(self) -> ak.Array:
-        """(crossings, var) records of float64: pt [GeV], eta, phi [rad]."""
-        flat = ak.zip({"pt": self.pt * PT_STEP_GEV, "eta": self.eta * ETA_PHI_STEP, "phi": self.phi * ETA_PHI_STEP})
-        return ak.unflatten(flat, self.counts)
+    def table(self, calibration: Calibration | None = None) -> ak.Array:
+        """(crossings, var) records of float64: pt [GeV], calibrated if a calibration is given, eta, phi [rad]."""
+        eta = self.eta * ETA_PHI_STEP
+        pt = self.pt * PT_STEP_GEV if calibration is None else calibration.apply(self.pt * PT_STEP_GEV, eta)
+        return ak.unflatten(ak.zip({"pt": pt, "eta": eta, "phi": self.phi * ETA_PHI_STEP}), self.counts)
 
 
 def build_jets(candidates: ak.Array, *, max_jets: int = MAX_JETS, min_pt_gev: float = 15.0) -> Jets:
@@ -186,9 +196,12 @@ def build_jets(candidates: ak.Array, *, max_jets: int = MAX_JETS, min_pt_gev: fl
     jet_counts = np.zeros(len(counts), np.int64)
     jets = np.zeros((capacity, 3), np.int32)
     features = np.zeros((capacity, CONSTITUENTS, len(FEATURES)), np.int16)
+    constituents = np.full((capacity, CONSTITUENTS), -1, np.int64)
     min_pt = math.ceil(min_pt_gev / PT_STEP_GEV)
     pt, eta, phi, particle, z0, dxy, weight = columns.values()
     n = _cluster(
-        ends, pt, eta, phi, particle, z0, dxy, weight, max_jets, min_pt, jet_counts, jets, features
+        ends, pt, eta, phi, particle, z0, dxy, weight, max_jets, min_pt, jet_counts, jets, features,
+        constituents,
     )  # fmt: skip
-    return Jets(jet_counts, jets[:n, 0].copy(), jets[:n, 1].copy(), jets[:n, 2].copy(), features[:n].copy())
+    pt, eta, phi = (jets[:n, k].copy() for k in range(3))
+    return Jets(jet_counts, pt, eta, phi, features[:n].copy(), constituents[:n].copy())

@@ -2,11 +2,13 @@
 
 Layout of the file:
 
-* TTree `crossings`, an entry per crossing: `stratum` (index into the strata; 0 in a signal sample), `hard_event`
+* TTree `crossings`, an entry per crossing: `stratum` (index into the strata; in a signal sample, into
+  its processes), `hard_event`
   (the number, in its pool, of the collision that set the stratum or is the signal; -1 if none), the candidates
-  `candidate_{pt,eta,phi,id,z0,dxy,weight}` and, where stored, the generator jets of that collision
-  `truth_{pt,eta,phi,flavour}`, all as integers in hardware steps, candidates by descending pt;
-* the string `sample`: JSON with name, kind, pile-up, strata, pool sizes, versions, recipe and its SHA-256.
+  `candidate_{pt,eta,phi,id,charge,z0,dxy,weight}` and, where stored, the generator jets of that collision
+  `truth_{pt,eta,phi,flavour}`, all as integers in hardware steps, candidates in the order in which
+  they reach the jet finder;
+* the string `sample`: JSON with name, kind, pile-up, strata, processes, pool sizes, versions, recipe and its SHA-256.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ CANDIDATE_TYPES = {
     "eta": "int16",
     "phi": "int16",
     "id": "int8",
+    "charge": "int8",
     "z0": "int16",
     "dxy": "int16",
     "weight": "int16",
@@ -52,6 +55,15 @@ class Stratum:
 
 
 @dataclass(frozen=True)
+class SignalProcess:
+    """A process of a signal sample: Pythia's cross section and how many of the crossings are its own."""
+
+    name: str
+    sigma_mb: float
+    crossings: int
+
+
+@dataclass(frozen=True)
 class Batch:
     """Some crossings of a sample.
 
@@ -59,10 +71,10 @@ class Batch:
     ----------
     candidates
         (crossings, var) records of integers: pt (0.25 GeV), eta, phi (pi/720), id (0 charged hadron, 1 electron,
-        2 muon, 3 photon, 4 neutral hadron), z0 (0.05 cm, relative to the primary vertex), dxy (1/256 cm),
-        weight (1/256).
+        2 muon, 3 photon, 4 neutral hadron), charge (-1, 0, 1), z0 (0.05 cm, relative to the primary vertex),
+        dxy (1/256 cm), weight (1/256).
     stratum
-        (crossings,) int64, index into the sample's strata.
+        (crossings,) int64, index into the sample's strata; in a signal sample, into its processes.
     hard_event
         (crossings,) int64, the collision of its stratum's pool that set the stratum; -1 if none.
     truth
@@ -80,7 +92,8 @@ class Batch:
 class Sample:
     """A sample on disk; only its description is in memory.
 
-    `strata` is None for a signal sample, whose crossings all weigh the same. `pool_sizes` is the number of Pythia
+    `strata` is None for a signal sample; its `processes`, where there are several, are mixed as the recipe says, not by
+    cross section. `pool_sizes` is the number of Pythia
     collisions in each pool: an error on a rate has to consider that crossings share them.
     """
 
@@ -95,6 +108,7 @@ class Sample:
     pool_sizes: dict[str, int] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     has_truth: bool = False
+    processes: tuple[SignalProcess, ...] = ()
 
     def iterate(self, step: int = 1000) -> Iterator[Batch]:
         """Yield the crossings in order, `step` at a time.
@@ -173,6 +187,7 @@ def _described(path: Path, text: str, entries: int, has_truth: bool) -> Sample:
             pool_sizes=data["pool_sizes"],
             versions=data["versions"],
             has_truth=has_truth,
+            processes=tuple(SignalProcess(**p) for p in data.get("processes", ())),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise L1emuError(f"the sample's description is unreadable ({error!r})", path=path, where=METADATA) from None
@@ -215,13 +230,14 @@ def write_sample(
     recipe: dict[str, Any],
     pool_sizes: dict[str, int],
     versions: dict[str, str],
+    processes: Sequence[SignalProcess] = (),
 ) -> None:
     """Write a sample, whole or not at all. `batches` become the file's baskets; all or none of them have truth.
 
     Raises
     ------
     L1emuError
-        if a value does not fit its branch's type.
+        if a field is missing, or a value does not fit its branch's type.
     """
     description = {
         "name": name,
@@ -232,6 +248,7 @@ def write_sample(
         "recipe_hash": recipe_hash(recipe),
         "pool_sizes": pool_sizes,
         "versions": versions,
+        "processes": [vars(p) for p in processes],
     }
     with_truth = bool(batches) and batches[0].truth is not None
     types: dict[str, Any] = {
@@ -268,6 +285,9 @@ def _narrow(values: NDArray[Any], kind: str, name: str) -> NDArray[Any]:
 
 
 def _narrow_record(records: ak.Array, types: dict[str, str]) -> ak.Array:
+    missing = [name for name in types if name not in records.fields]
+    if missing:
+        raise L1emuError(f"the field {missing[0]!r} is missing", value=records.fields, expected=", ".join(types))
     counts = ak.num(records[next(iter(types))])
     flat = {f: _narrow(ak.to_numpy(ak.flatten(records[f])), kind, f) for f, kind in types.items()}
     return ak.unflatten(ak.zip(flat), counts)

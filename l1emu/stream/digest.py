@@ -7,9 +7,10 @@ cryptographic hash.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from l1emu.compiled import inlined, kernel
 
 JET_STAMPS = 5
 """Of a jet: found, queued, started, tagged, fate."""
@@ -33,14 +34,14 @@ with np.errstate(over="ignore"):
 """The sum of the weighted time stamps of a jet that has none."""
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def folded(state: np.uint64, word: np.uint64) -> np.uint64:
     """The hash after one more word."""
     state = (state ^ word) * np.uint64(0x9FB21C651E98DF25)
     return state ^ (state >> np.uint64(32))
 
 
-@numba.njit(cache=True)
+@kernel
 def fold_rows(digest: npt.NDArray[np.uint64], rows: npt.NDArray[np.int64]) -> None:
     """Fold rows of numbers, shape (n, up to 256), into a hash, shape (1,): each row is one word."""
     for i in range(rows.shape[0]):

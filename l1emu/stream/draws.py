@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from l1emu.compiled import inlined, kernel
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -46,7 +47,7 @@ def alias_table(probability: Floats) -> tuple[Floats, Ints]:
     return keep, other
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def mixed(word: np.uint64) -> np.uint64:
     """SplitMix64's output function."""
     word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -54,7 +55,7 @@ def mixed(word: np.uint64) -> np.uint64:
     return word ^ (word >> np.uint64(31))
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def drawn_row(key: np.uint64, number: Any, keep: Floats, other: Ints) -> Any:
     """The row that crossing `number` draws from an alias table."""
     place = np.uint64(number) * np.uint64(2)
@@ -66,7 +67,7 @@ def drawn_row(key: np.uint64, number: Any, keep: Floats, other: Ints) -> Any:
     return column if part < keep[column] else other[column]
 
 
-@numba.njit(cache=True)
+@kernel
 def drawn_rows(key: np.uint64, numbers: Ints, tables: Ints, keep: Floats, other: Ints) -> Ints:
     """The rows that crossings draw, each from the table that its slot has."""
     rows = np.empty(numbers.size, np.int64)

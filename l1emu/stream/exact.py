@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from l1emu.compiled import inlined, kernel
 from l1emu.errors import L1emuError
 from l1emu.latency.clock import CROSSING_NS
 from l1emu.stream.beam import ORBIT_SLOTS, FillingScheme, hl_lhc
@@ -237,7 +237,7 @@ class _BoardStates:
         self.states, self.probability = states[keep], probability[keep]
 
 
-@numba.njit(cache=True)
+@kernel
 def _shift(states: Ints, by: int, interval: int, copies: int) -> None:
     """Count a board's times from its next event on: an output that is free by then is free, old starts are cut off.
 
@@ -251,12 +251,12 @@ def _shift(states: Ints, by: int, interval: int, copies: int) -> None:
             states[i, j] = max(states[i, j] - by, 0 if j < width - copies else -interval)
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def _edge(tick: Any, cycle: Any) -> Any:
     return (tick + cycle - 1) // cycle * cycle
 
 
-@numba.njit(cache=True)
+@kernel
 def _carry(
     numbers: Ints,
     down: Ints,

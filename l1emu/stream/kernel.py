@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from l1emu.compiled import inlined, kernel
 from l1emu.stream.beam import ORBIT_SLOTS
 from l1emu.stream.books import NEVER, Books, Count, Highest, JetFate, Verdict
 from l1emu.stream.chain import CAUSES, Chain
@@ -140,12 +140,12 @@ class Trace:
     held: Ints
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def _edge(tick: Any, cycle: Any) -> Any:
     return (tick + cycle - 1) // cycle * cycle
 
 
-@numba.njit(cache=True)
+@kernel
 def _run(
     chain: Ints,
     up: Ints,
@@ -400,7 +400,7 @@ def _run(
     return _DONE
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def _say(words: Ints, scalars: Ints, tick: int, busy: int) -> None:
     """Send a word of the throttle."""
     at = (scalars[_WORD_HEAD] + scalars[_WORDS]) % words.shape[0]

@@ -77,8 +77,12 @@ class Tagger(Config):
 
 
 class JetSettings(Config):
-    """Jets of a crossing: at most so many, of this pt or more."""
+    """Jets of a crossing: at most so many, of this pt or more before the calibration.
 
+    `calibration` is a file of `l1emu calibrate`; without one the pt stays as the jet finder gives it.
+    """
+
+    calibration: str | None = None
     max_jets: int = Field(default=16, ge=1, le=64)
     min_pt_gev: float = Field(default=15.0, ge=0)
 

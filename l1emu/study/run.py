@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
+from l1emu.events.calibration import read_calibration
 from l1emu.events.sources import NtupleSample
 from l1emu.files import folder_aside, write_json
 from l1emu.firmware import Firmware
@@ -307,8 +308,11 @@ def refuse_to_replace(folder: Path) -> None:
 
 def _tagged(file: StudyFile, emulator: Emulator, role: str) -> TaggedSample:
     sample = open_sample(file, role)
+    name = file.study.jets.calibration
+    calibration = None if name is None else read_calibration(file.file(name))
+    step = file.study.samples.step
     with progress(f"emulating {sample.name}", sample.crossings) as advance:
-        return tag_sample(sample, emulator, file.study.jets, step=file.study.samples.step, advance=advance)
+        return tag_sample(sample, emulator, file.study.jets, step=step, calibration=calibration, advance=advance)
 
 
 def _scan_working_points(
@@ -452,6 +456,7 @@ def _files(file: StudyFile) -> dict[str, Path]:
         "timing": study.latency.file,
         "topology": study.stream.topology,
         "filling": study.beam.filling,
+        "calibration": study.jets.calibration,
     }
     files = {"study": file.path}
     for role in ROLES:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
 from l1emu.events import features
+from l1emu.events.calibration import Calibration
 from l1emu.events.hardware import ETA_PHI_STEP
 from l1emu.events.jets import build_jets
 from l1emu.events.sample import Sample
@@ -23,6 +24,7 @@ from l1emu.trigger import Crossings
 
 MATCH_RADIUS = 0.4
 UNMATCHED = -1
+PROCESS_STRIDE = 1 << 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +36,9 @@ class TaggedSample:
     sample
         Where they are from.
     jets
-        (crossings, var) records: pt in GeV, eta, phi, a score in 0..1 each of `SCORES`, and, where the sample has
-        truth, `flavour` (0 b, 1 c, 2 uds, 3 g, of the nearest generator jet of the hard collision within 0.4; -1 if
-        there is none).
+        (crossings, var) records: pt in GeV, calibrated if the study says so, eta, phi, a score in 0..1 each of
+        `SCORES`, and, where the sample has truth, `flavour` (0 b, 1 c, 2 uds, 3 g, of the nearest generator jet of the
+        hard collision within 0.4; -1 if there is none).
     crossings
         Strata and hard collisions; a signal sample is one stratum.
     emulated
@@ -80,6 +82,7 @@ def tag_sample(
     settings: JetSettings,
     *,
     step: int,
+    calibration: Calibration | None = None,
     advance: Advance | None = None,
 ) -> TaggedSample:
     """Read a sample, build its jets and emulate the tagger on every one.
@@ -94,6 +97,8 @@ def tag_sample(
         Of the jets.
     step
         Crossings in memory at a time.
+    calibration
+        Of the jets' pt; the tagger sees the jets as they were built.
     advance
         Called with the crossings done since the last call.
 
@@ -113,14 +118,18 @@ def tag_sample(
         scores = np.asarray(emulator(inputs)).reshape(len(inputs), len(SCORES))
         seconds += time.perf_counter() - begin
         emulated += len(inputs)
-        table = jets.table()
+        table = jets.table(calibration)
         for i, name in enumerate(SCORES):
             table[name] = ak.unflatten(scores[:, i], jets.counts)
         if batch.truth is not None:
             table["flavour"] = _flavour(table, batch.truth)
         parts.append(table)
-        stratum.append(batch.stratum)
-        hard.append(batch.hard_event)
+        if sample.strata is None:  # one stratum, in which the collisions of two processes are not the same
+            stratum.append(np.zeros_like(batch.stratum))
+            hard.append(np.where(batch.hard_event < 0, -1, batch.stratum * PROCESS_STRIDE + batch.hard_event))
+        else:
+            stratum.append(batch.stratum)
+            hard.append(batch.hard_event)
         if advance is not None:
             advance(len(batch.stratum))
     if not parts:

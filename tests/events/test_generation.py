@@ -13,10 +13,12 @@ from l1emu.errors import L1emuError
 from l1emu.events.features import CLASSES
 from l1emu.events.generate import Recipe, generate, load_recipe
 from l1emu.events.generate import pools as pools_module
+from l1emu.events.generate.recipe import shipped_recipes
 from l1emu.events.sample import read_sample, recipe_hash
 from l1emu.resources import resource
 
-SHIPPED = ("minbias-pu200", "signal-hh4b-pu200", "train-pu200")
+SHIPPED = tuple(path.stem for path in shipped_recipes())
+EVALUATED = ("minbias-pu200", "signal-hh4b-pu200", "minbias-pu140", "signal-hh4b-pu140")
 
 TINY = {
     "name": "tiny",
@@ -65,15 +67,13 @@ def test_shipped_recipes_are_valid(name):
 def test_training_shares_no_collision_with_the_samples_it_is_tested_on():
     recipes = {name: load_recipe(resource(f"datasets/recipes/{name}.yaml")) for name in SHIPPED}
     seeds = {
-        name: {
-            pools_module._seed(p, r, number)
-            for p in (*r.pileup.collisions, *r.hard)
-            for number in range(pools_module._chunks(p))
-        }
+        name: {pools_module._seed(p, r, number) for p in r.processes for number in range(pools_module._chunks(p))}
         for name, r in recipes.items()
     }
     assert len(seeds["train-pu200"]) > 50
-    assert not seeds["train-pu200"] & (seeds["minbias-pu200"] | seeds["signal-hh4b-pu200"])
+    for name in EVALUATED:
+        assert not seeds["train-pu200"] & seeds[name]
+        assert not seeds["calibration-pu200"] & seeds[name]
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_sample_depends_on_the_recipe_alone(tmp_path, warm):
     assert [s.crossings for s in one.strata] == [20, 15]
     assert sum(s.probability for s in one.strata) == pytest.approx(1)
     assert one.recipe_hash == recipe.hash
-    assert Recipe.model_validate(one.recipe) == recipe
+    assert Recipe.model_validate(one.recipe).document() == recipe.document()
     batch = one.read()
     assert (batch.hard_event[batch.stratum == 0] == -1).all()
     assert (batch.hard_event[batch.stratum == 1] >= 0).all()
@@ -210,7 +210,8 @@ def test_signal_and_training_jets(tmp_path, warm):
     summary = generate(recipe, tmp_path / "j.npz", cache=cache)
     with np.load(tmp_path / "j.npz") as file:
         jets = dict(file)
-    assert set(jets) == {"features", "label", "pt", "eta", "event"}
+    assert set(jets) == {"features", "label", "pt", "eta", "event", "classes"}
+    assert jets["classes"].tolist() == list(CLASSES)
     n = len(jets["label"])
     assert jets["features"].shape == (n, 16, 12)
     assert jets["features"].dtype == np.int16
@@ -256,3 +257,95 @@ def test_strata_and_plain_mixing_agree_on_real_collisions(tmp_path):
         variance = (p**2 * each * (1 - each) / n).sum() + eps * (1 - eps) / (2 * n)
         assert eps > 0.002
         assert abs((p * each).sum() - eps) < 4 * variance**0.5
+
+
+def test_a_recipe_takes_the_collisions_of_another(tmp_path):
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(TINY))
+    pileup = {"mean": 7, "sigma_z_cm": 5.0, "like": "base.yaml"}
+    recipe = tiny(tmp_path, kind="signal", hard=HARD, pileup=pileup)
+    assert [c.name for c in recipe.pileup.collisions] == ["soft", "qcd-20"]
+    assert [c.crossings for c in recipe.pileup.collisions] == [0, 0]
+    assert "like" not in recipe.document()["pileup"]
+    assert recipe.crossings == 45
+    with pytest.raises(L1emuError, match=r"tiny.yaml: pileup.like: no such file: got 'bas.yaml'"):
+        tiny(tmp_path, kind="signal", hard=HARD, pileup=pileup | {"like": "bas.yaml"})
+    with pytest.raises(L1emuError, match="not both"):
+        tiny(tmp_path, kind="signal", hard=HARD, pileup=TINY["pileup"] | {"like": "base.yaml"})
+    with pytest.raises(L1emuError, match="a mean of 7 needs"):
+        tiny(tmp_path, kind="signal", hard=HARD, pileup={"mean": 7, "sigma_z_cm": 5.0})
+    twin = [HARD[0] | {"name": "qcd-20", "settings": ["HardQCD:gg2gg = on"]}]
+    with pytest.raises(L1emuError, match=r"same name .* with the collisions of base.yaml"):
+        tiny(tmp_path, kind="signal", hard=twin, pileup=pileup)
+
+
+def test_a_label_belongs_to_jets_labelled_by_process(tmp_path):
+    jets = {"min_pt_gev": 15, "max_abs_eta": 2.4}
+    with pytest.raises(L1emuError, match="the process bb: a `label` belongs to"):
+        tiny(tmp_path, kind="jets", hard=[HARD[0] | {"label": "b"}], jets=jets)
+    with pytest.raises(L1emuError, match="the process bb: a `label` belongs to"):
+        tiny(tmp_path, kind="jets", hard=HARD, jets=jets | {"label_by": "process"})
+
+
+def test_jets_of_two_processes_without_pile_up(tmp_path):
+    needs_pythia()
+    hard = [
+        {"name": "gg", "label": "g", "settings": ["HardQCD:gg2gg = on"], "pt_hat_gev": [300, 320], "events": 20},
+        {"name": "bb", "label": "b", "settings": ["HardQCD:hardbbbar = on"], "pt_hat_gev": [300, 320], "events": 20},
+    ]
+    recipe = tiny(
+        tmp_path,
+        kind="jets",
+        hard=[h | {"crossings": 20} for h in hard],
+        pileup={"mean": 0, "sigma_z_cm": 5.0},
+        jets={"label_by": "process", "min_pt_gev": 100, "max_abs_eta": 2.4},
+    )
+    summary = generate(recipe, tmp_path / "j.npz", cache=tmp_path / "cache")
+    with np.load(tmp_path / "j.npz") as file:
+        jets = dict(file)
+    assert jets["classes"].tolist() == ["g", "b"]
+    assert summary["jets_per_class"] == dict(zip("gb", np.bincount(jets["label"]).tolist(), strict=True))
+    assert 20 < len(jets["label"]) <= 80
+    assert np.median(jets["pt"]) * 0.25 == pytest.approx(300, rel=0.15)
+    # gluons have more constituents than b quarks
+    filled = (jets["features"][:, :, 7:] > 0).sum(axis=(1, 2))
+    assert filled[jets["label"] == 0].mean() > filled[jets["label"] == 1].mean()
+
+
+def test_a_signal_sample_of_two_processes_tells_them_apart(tmp_path, warm):
+    hard = [*HARD, {"name": "cc", "settings": ["HardQCD:hardccbar = on"], "pt_hat_gev": [40, 80], "events": 20}]
+    hard[1]["crossings"] = 25
+    generate(tiny(tmp_path, kind="signal", hard=hard), tmp_path / "s.root", cache=warm / "cache")
+    sample = read_sample(tmp_path / "s.root")
+    assert [(p.name, p.crossings) for p in sample.processes] == [("bb", 45), ("cc", 25)]
+    assert all(0 < p.sigma_mb < 1 for p in sample.processes)
+    batch = sample.read()
+    assert np.bincount(batch.stratum).tolist() == [45, 25]
+    assert batch.hard_event[batch.stratum == 1].tolist() == [k % 20 for k in range(25)]
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", SHIPPED)
+def test_pythia_runs_every_process_of_every_shipped_recipe(name, tmp_path):
+    needs_pythia()
+    recipe = load_recipe(resource(f"datasets/recipes/{name}.yaml"))
+    pools_module.make_pools(
+        [p.model_copy(update={"events": 10}) for p in recipe.processes], recipe, tmp_path, 2, lambda n: None
+    )
+    for process in recipe.processes:
+        pool = pools_module.load_pool(process.model_copy(update={"events": 10}), recipe, tmp_path)
+        assert 0 < pool.sigma_mb < 100
+        if process in recipe.hard:
+            assert pool.events == 10
+
+
+def test_the_list_of_recipes(monkeypatch, capsys):
+    assert command_line(monkeypatch, "--list", "--json") == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [r["name"] for r in listed] == list(SHIPPED)
+    assert all(r["about"] and r["crossings"] > 0 and len(r["hash"]) == 64 for r in listed)
+    assert command_line(monkeypatch, "--list") == 0
+    assert "jets-1tev" in capsys.readouterr().out
+    assert command_line(monkeypatch) == 2
+    assert "no recipe" in capsys.readouterr().err
+    assert command_line(monkeypatch, "ttbar-pu200") == 2
+    assert "no output" in capsys.readouterr().err

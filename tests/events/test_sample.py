@@ -1,6 +1,7 @@
 """Samples: what is written is read, and whatever is wrong with a file is named."""
 
 import json
+from dataclasses import replace
 
 import awkward as ak
 import numpy as np
@@ -103,6 +104,14 @@ def test_a_value_that_does_not_fit_is_refused_and_no_file_is_left(tmp_path):
     wrong.hard_event[3] = 2**40
     with pytest.raises(L1emuError, match="hard_event does not fit int32"):
         write(tmp_path / "x.root", [wrong])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_field_is_named_and_no_file_is_left(tmp_path):
+    whole = batch(1, 20, 0)
+    fields = [f for f in whole.candidates.fields if f != "charge"]
+    with pytest.raises(L1emuError, match="the field 'charge' is missing"):
+        write(tmp_path / "x.root", [replace(whole, candidates=whole.candidates[fields])])
     assert not list(tmp_path.iterdir())
 
 

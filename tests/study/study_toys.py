@@ -48,11 +48,11 @@ def toy_candidates(rng: np.random.Generator, crossings: int, mean_pt: float, b_f
             eta, phi = int(rng.integers(-460, 460)), int(-720 + 180 * jet)
             dxy = 40 if is_b and rng.random() < 0.8 else int(rng.integers(0, 4))
             for share in (0.5, 0.3, 0.2):
-                these.append((int(pt * share * 4) + 1, eta, phi, 0, 0, dxy, 256))
+                these.append((int(pt * share * 4) + 1, eta, phi, 0, 0, dxy, 256, 1))
             jets.append((int(pt * 4), eta, phi, 0 if is_b else int(rng.integers(2, 4))))
         candidates.append(sorted(these, reverse=True))
         truth.append(jets)
-    names = ("pt", "eta", "phi", "id", "z0", "dxy", "weight")
+    names = ("pt", "eta", "phi", "id", "z0", "dxy", "weight", "charge")
     return _records(candidates, names), _records(truth, ("pt", "eta", "phi", "flavour"))
 
 

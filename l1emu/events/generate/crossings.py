@@ -8,14 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from l1emu.events.generate.detector import MAX_TRACKS, N_ETA, N_PHI, add_collision, read_out
+from l1emu.compiled import kernel
+from l1emu.events.generate.detector import MAX_TRACKS, N_ETA, N_PHI, TRACK_COLUMNS, add_collision, read_out
 from l1emu.events.generate.pools import ARRAYS, Pool
-from l1emu.events.generate.puppi import CAND_PT, FIELDS, MAX_CLUSTERS, reconstruct
+from l1emu.events.generate.puppi import CAND_PT, CAND_REGION, FIELDS, MAX_CLUSTERS, reconstruct
+from l1emu.events.generate.regions import deregionize
 from l1emu.events.hardware import MAX_CANDIDATES
 
 BLOCK = 250  # crossings with one seed, made in one go
@@ -47,13 +48,15 @@ class Mixture:
             has = np.diff(pool.jet_offset) > 0
             pt[has] = pool.jets["jet_pt"][pool.jet_offset[:-1][has]]
             leading.append(pt)
-        arrays = tuple(np.concatenate([p.arrays[key] for p in pools]) for key in ARRAYS if key != "charge")
+        arrays = tuple(np.concatenate([p.arrays[key] for p in pools]) for key in ARRAYS)
         return Mixture(offset, arrays, np.cumsum(sizes) - sizes, sizes, np.concatenate(leading))
 
 
 @dataclass(frozen=True)
 class Block:
-    """Some crossings: candidates (n, 7) flat in the order of `FIELDS`, `counts` (crossings,) of each.
+    """Some crossings: candidates (n, 8) flat with the columns `FIELDS`, `counts` (crossings,) of each.
+
+    The candidates of a crossing are in the order in which the deregionizer gives them to the jet finder.
 
     `event` is the collision that defines the crossing, as its number in its pool: the one that sets the stratum
     (that with the hardest generator jet where there are several), the signal's, or -1; `rotation` [rad] and
@@ -71,8 +74,10 @@ def mean_collisions(pools: Sequence[Pool], mean: float) -> NDArray[np.float64]:
     """Mean number of collisions a crossing of each bin: `mean` shared out by cross section.
 
     The first pool is that of all inelastic collisions with a veto, its `sigma_mb` the whole inelastic cross
-    section; its share is what the other bins leave.
+    section; its share is what the other bins leave. Without pools there is no pile-up.
     """
+    if not pools:
+        return np.zeros(0)
     sigma = np.array([p.sigma_mb for p in pools])
     shares = sigma / sigma[0]
     shares[0] = 1.0 - shares[1:].sum()
@@ -109,7 +114,7 @@ def draw_counts(
     return counts
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _make(
     rng: np.random.Generator,
     counts: NDArray[np.int64],
@@ -127,14 +132,17 @@ def _make(
     d0: NDArray[np.float32],
     z0: NDArray[np.float32],
     particle: NDArray[np.int8],
+    charge: NDArray[np.int8],
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     n, bins = counts.shape
     em, had = np.zeros((N_ETA, N_PHI)), np.zeros((N_ETA, N_PHI))
-    tracks = np.empty((MAX_TRACKS, 7))
+    tracks = np.empty((MAX_TRACKS, TRACK_COLUMNS))
     clusters = np.empty((MAX_CLUSTERS, 4))
     seeds = np.empty((N_ETA, N_PHI), np.int32)
-    found = np.empty((MAX_TRACKS, 7), np.int32)
-    out = np.empty((n * MAX_CANDIDATES, 7), np.int32)
+    fields = len(FIELDS)
+    found = np.empty((MAX_TRACKS, fields + 1), np.int32)
+    chosen = np.empty(MAX_CANDIDATES, np.int64)
+    out = np.empty((n * MAX_CANDIDATES, fields), np.int32)
     kept = np.zeros(n, np.int64)
     event = np.full(n, -1, np.int64)
     rotation, mirror = np.zeros(n), np.ones(n)
@@ -158,17 +166,16 @@ def _make(
                 z = sigma_z * rng.standard_normal()
                 n_tracks = add_collision(
                     rng, offset[k], offset[k + 1], angle, side, z,
-                    pt, eta, phi, bend, d0, z0, particle, em, had, tracks, n_tracks,
+                    pt, eta, phi, bend, d0, z0, particle, charge, em, had, tracks, n_tracks,
                 )  # fmt: skip
                 if b == bins or (b == stratum and b > 0 and leading_pt[k] > hardest):
                     hardest = leading_pt[k]
                     event[c], rotation[c], mirror[c] = drawn, angle, side
         read_out(rng, em, had)
         m = reconstruct(em, had, tracks, n_tracks, clusters, seeds, found)
-        order = np.argsort(-found[:m, CAND_PT], kind="mergesort")  # stable: ties keep their order
-        kept[c] = min(m, MAX_CANDIDATES)
+        kept[c] = deregionize(found[:m, CAND_PT], found[:m, CAND_REGION].astype(np.int64), chosen)
         for i in range(kept[c]):
-            out[total] = found[order[i]]
+            out[total] = found[chosen[i], :fields]
             total += 1
     return out[:total], kept, event, rotation, mirror
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from l1emu.compiled import kernel
 from l1emu.events.hardware import CHARGED_HADRON, ELECTRON, MUON, PHOTON
 
 TOWER = 2 * math.pi / 72  # the side of a tower in eta and phi
@@ -20,7 +20,17 @@ N_ETA, N_PHI = 68, 72
 ETA_EDGE = N_ETA * TOWER / 2  # 2.967
 
 MAX_TRACKS = 4000
-TRACK_PT, TRACK_ETA, TRACK_PHI, TRACK_CALO_PHI, TRACK_Z0, TRACK_D0, TRACK_PARTICLE = range(7)
+(
+    TRACK_PT,
+    TRACK_ETA,
+    TRACK_PHI,
+    TRACK_CALO_PHI,
+    TRACK_Z0,
+    TRACK_D0,
+    TRACK_PARTICLE,
+    TRACK_CHARGE,
+) = range(8)
+TRACK_COLUMNS = 8
 MIN_TRACK_PT_GEV = 2.0
 MAX_TRACK_ETA = 2.4
 MAX_TRACK_D0_CM = 5.0  # the track finder looks for tracks from near the beam
@@ -30,13 +40,13 @@ TOWER_THRESHOLD_GEV = 0.5  # zero suppression of trigger primitives, both calori
 DENSITY_CAP_GEV = 2.0
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def turn(phi: float) -> float:
     """An angle in radians brought into [-pi, pi)."""
     return phi - 2 * math.pi * math.floor(phi / (2 * math.pi) + 0.5)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def track_efficiency(particle: int) -> float:
     """Efficiency of the track finder for a particle type, within its acceptance."""
     if particle == MUON:
@@ -44,7 +54,7 @@ def track_efficiency(particle: int) -> float:
     return 0.90 if particle == ELECTRON else 0.95
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def add_collision(
     rng: np.random.Generator,
     first: int,
@@ -59,6 +69,7 @@ def add_collision(
     d0: NDArray[np.float32],
     z0: NDArray[np.float32],
     particle: NDArray[np.int8],
+    charge: NDArray[np.int8],
     em: NDArray[np.float64],
     had: NDArray[np.float64],
     tracks: NDArray[np.float64],
@@ -90,6 +101,7 @@ def add_collision(
                     t[TRACK_Z0] = vertex_z + mirror * z0[i] + (0.08 + 0.045 * e2) * rng.standard_normal()
                     t[TRACK_D0] = d0[i] + sigma_d0 * rng.standard_normal()
                     t[TRACK_PARTICLE] = kind
+                    t[TRACK_CHARGE] = charge[i]
                     n_tracks += 1
         if kind == MUON or math.isnan(bend[i]):
             continue
@@ -109,7 +121,7 @@ def add_collision(
     return n_tracks
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def read_out(rng: np.random.Generator, em: NDArray[np.float64], had: NDArray[np.float64]) -> None:
     """Smear the towers in place, take the crossing's own pile-up density off, suppress those below threshold.
 
@@ -126,7 +138,7 @@ def read_out(rng: np.random.Generator, em: NDArray[np.float64], had: NDArray[np.
         _read_ring(rng, had[row], (1.0 if barrel else 0.9) / root, 0.0)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _read_ring(rng: np.random.Generator, ring: NDArray[np.float64], stochastic: float, noise: float) -> None:
     density = 0.0
     for column in range(N_PHI):

@@ -98,7 +98,8 @@ def settings(process: Process, energy_tev: float) -> list[str]:
 
 
 def _identity(process: Process, recipe: Recipe) -> str:
-    return json.dumps([FORMAT, settings(process, recipe.energy_tev), process.veto_pt_hat_gev, recipe.pool_seed, CHUNK])
+    seed = recipe.pool_seed if process.pool_seed is None else process.pool_seed
+    return json.dumps([FORMAT, settings(process, recipe.energy_tev), process.veto_pt_hat_gev, seed, CHUNK])
 
 
 def pool_folder(process: Process, recipe: Recipe, cache: Path) -> Path:

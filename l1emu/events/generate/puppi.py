@@ -2,24 +2,25 @@
 
 A vertex from a histogram of track z0, clusters around tower maxima, a track-cluster link as in the correlator's
 particle flow, and the linearized PUPPI weight with the constants that CMS publishes for each region
-(cms-sw/cmssw, L1Trigger/Phase2L1ParticleFlow/python/l1ctLayer1_cff.py). The correlator's limit on candidates per
-region is not modelled, only that of 128 per crossing.
+(cms-sw/cmssw, L1Trigger/Phase2L1ParticleFlow/python/l1ctLayer1_cff.py), with its limits on the tracks and clusters of
+a region. Weights are computed in floating point, not with the firmware's tables.
 """
 
 from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from l1emu.compiled import kernel
 from l1emu.events.generate.detector import (
     ETA_EDGE,
     N_ETA,
     N_PHI,
     TOWER,
     TRACK_CALO_PHI,
+    TRACK_CHARGE,
     TRACK_D0,
     TRACK_ETA,
     TRACK_PARTICLE,
@@ -28,6 +29,7 @@ from l1emu.events.generate.detector import (
     TRACK_Z0,
     turn,
 )
+from l1emu.events.generate.regions import MAX_REGION_CLUSTERS, MAX_REGION_TRACKS, keep_hardest, region_of
 from l1emu.events.hardware import (
     DXY_MAX,
     DXY_STEP_CM,
@@ -44,8 +46,8 @@ from l1emu.events.hardware import (
 )
 
 MAX_CLUSTERS = 1500
-CAND_PT, CAND_ETA, CAND_PHI, CAND_ID, CAND_Z0, CAND_DXY, CAND_WEIGHT = range(7)
-FIELDS = ("pt", "eta", "phi", "id", "z0", "dxy", "weight")
+CAND_PT, CAND_ETA, CAND_PHI, CAND_ID, CAND_Z0, CAND_DXY, CAND_WEIGHT, CAND_CHARGE, CAND_REGION = range(9)
+FIELDS = ("pt", "eta", "phi", "id", "z0", "dxy", "weight", "charge")
 
 # Linearized PUPPI. Rows: barrel, |eta| < 2.0, |eta| < 2.5, beyond the tracker. Columns below.
 REGION_EDGES = np.array([1.5, 2.0, 2.5])
@@ -66,7 +68,7 @@ VERTEX_BINS = 200
 VERTEX_RANGE_CM = 15.0
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def find_vertex(tracks: NDArray[np.float64], n_tracks: int) -> float:
     """z of the primary vertex in cm: the three neighbouring bins of 0.15 cm with the most track pt, weighted."""
     histogram = np.zeros(VERTEX_BINS)
@@ -87,7 +89,7 @@ def find_vertex(tracks: NDArray[np.float64], n_tracks: int) -> float:
     return -VERTEX_RANGE_CM + 2 * VERTEX_RANGE_CM * mean / most / VERTEX_BINS
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def cluster(
     em: NDArray[np.float64], had: NDArray[np.float64], clusters: NDArray[np.float64], seeds: NDArray[np.int32]
 ) -> int:
@@ -146,7 +148,7 @@ def cluster(
     return n
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def puppi_weight(pt: float, alpha_sum: float, photon: bool, constants: NDArray[np.float64]) -> float:
     """The linearized PUPPI weight, 0 to 1, of a neutral of `pt` [GeV] with the sum of pt^2 / dR^2 around it."""
     crop = constants[ALPHA_CROP]
@@ -161,25 +163,27 @@ def puppi_weight(pt: float, alpha_sum: float, photon: bool, constants: NDArray[n
     return 1.0 / (1.0 + math.exp(-x))
 
 
-@numba.njit(cache=True, nogil=True)
+# How far a cluster may be from the sum of its tracks, in GeV: offset + scale * track pt, below each |eta|.
+RESOLUTION_ETA = np.array([0.7, 1.2, 1.5, 1.7, 1.9, 2.2, 2.5])
+RESOLUTION_OFFSET_GEV = np.array([2.909, 2.864, 0.294, 1.793, 1.827, 2.363, 2.538])
+RESOLUTION_SCALE = np.array([0.119, 0.127, 0.442, 0.138, 0.137, 0.124, 0.115])
+
+
+@kernel
 def calorimeter_resolution(eta: float, track_pt: float) -> float:
     """How far a cluster may be from the sum of its tracks, in GeV, as in the correlator's particle flow."""
-    ae = abs(eta)
-    if ae < 0.7:
-        return 2.909 + 0.119 * track_pt
-    if ae < 1.2:
-        return 2.864 + 0.127 * track_pt
-    if ae < 1.6:
-        return 1.6 + 0.2 * track_pt
-    return 2.3 + 0.12 * track_pt
+    k = 0
+    while k < len(RESOLUTION_ETA) - 1 and abs(eta) >= RESOLUTION_ETA[k]:
+        k += 1
+    return float(RESOLUTION_OFFSET_GEV[k] + RESOLUTION_SCALE[k] * track_pt)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _steps(value: float, step: float, limit: int) -> int:
     return min(max(math.floor(value / step + 0.5), -limit), limit)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _write(row: NDArray[np.int32], pt: float, eta: float, phi: float, particle: int, weight: int) -> None:
     row[CAND_PT] = min(math.floor(pt / PT_STEP_GEV), PT_MAX)
     row[CAND_ETA] = _steps(eta, ETA_PHI_STEP, 2 * HALF_TURN)
@@ -189,9 +193,11 @@ def _write(row: NDArray[np.int32], pt: float, eta: float, phi: float, particle: 
     row[CAND_Z0] = 0
     row[CAND_DXY] = 0
     row[CAND_WEIGHT] = weight
+    row[CAND_CHARGE] = 0
+    row[CAND_REGION] = region_of(row[CAND_ETA] * ETA_PHI_STEP, row[CAND_PHI] * ETA_PHI_STEP)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def reconstruct(
     em: NDArray[np.float64],
     had: NDArray[np.float64],
@@ -201,16 +207,26 @@ def reconstruct(
     seeds: NDArray[np.int32],
     out: NDArray[np.int32],
 ) -> int:
-    """The PUPPI candidates of a crossing, unsorted, as rows of hardware integers in the order of `FIELDS`.
+    """The PUPPI candidates of a crossing, unsorted, as rows of hardware integers: `FIELDS`, and their region.
 
     Returns their number.
     """
     z_vertex = find_vertex(tracks, n_tracks)
     n_clusters = cluster(em, had, clusters, seeds)
+    taken_tracks, taken = np.empty(n_tracks, np.bool_), np.empty(n_clusters, np.bool_)
+    place = np.empty(max(n_tracks, n_clusters), np.int64)
+    for t in range(n_tracks):
+        place[t] = region_of(tracks[t, TRACK_ETA], tracks[t, TRACK_CALO_PHI])
+    keep_hardest(tracks[:n_tracks, TRACK_PT], place[:n_tracks], MAX_REGION_TRACKS, taken_tracks)
+    for c in range(n_clusters):
+        place[c] = region_of(clusters[c, 2], clusters[c, 3])
+    keep_hardest(clusters[:n_clusters, 0], place[:n_clusters], MAX_REGION_CLUSTERS, taken)
     track_sum = np.zeros(n_clusters)
     from_vertex = np.zeros(n_tracks, np.bool_)
     n = 0
     for t in range(n_tracks):
+        if not taken_tracks[t]:
+            continue
         eta, phi = tracks[t, TRACK_ETA], tracks[t, TRACK_CALO_PHI]
         barrel = abs(eta) < 1.5
         dz = tracks[t, TRACK_Z0] - z_vertex
@@ -225,7 +241,7 @@ def reconstruct(
             for a in range(max(row - 2, 0), min(row + 3, N_ETA)):
                 for b in range(-2, 3):
                     c = seeds[a, (column + b) % N_PHI]
-                    if c >= 0:
+                    if c >= 0 and taken[c]:
                         r2 = (clusters[c, 2] - eta) ** 2 + turn(clusters[c, 3] - phi) ** 2
                         if r2 < nearest:
                             nearest, linked = r2, c
@@ -238,8 +254,11 @@ def reconstruct(
             _write(out[n], pt, eta, tracks[t, TRACK_PHI], int(tracks[t, TRACK_PARTICLE]), WEIGHT_ONE)
             out[n, CAND_Z0] = _steps(dz, Z0_STEP_CM, Z0_MAX)
             out[n, CAND_DXY] = _steps(tracks[t, TRACK_D0], DXY_STEP_CM, DXY_MAX)
+            out[n, CAND_CHARGE] = int(tracks[t, TRACK_CHARGE])
             n += 1
     for c in range(n_clusters):
+        if not taken[c]:
+            continue
         pt, eta, phi = clusters[c, 0], clusters[c, 2], clusters[c, 3]
         photon = clusters[c, 1] > 0.85 * pt
         if track_sum[c] > 0.0:
@@ -267,8 +286,10 @@ def reconstruct(
                         around += min(tracks[t, TRACK_PT], PUPPI_PT_MAX_GEV) ** 2 / max(r2, dr2_min)
         else:
             for other in range(n_clusters):
+                if other == c or not taken[other] or abs(clusters[other, 2]) < REGION_EDGES[2]:
+                    continue
                 de = eta - clusters[other, 2]
-                if other != c and abs(de) < PUPPI_RADIUS and abs(clusters[other, 2]) >= REGION_EDGES[2]:
+                if abs(de) < PUPPI_RADIUS:
                     r2 = de * de + turn(phi - clusters[other, 3]) ** 2
                     if r2 < PUPPI_RADIUS**2:
                         around += min(clusters[other, 0], PUPPI_PT_MAX_GEV) ** 2 / max(r2, dr2_min)

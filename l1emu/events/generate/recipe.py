@@ -7,10 +7,12 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from l1emu.config import Config, load_config
+from l1emu.errors import L1emuError
 from l1emu.files import sha256_bytes
+from l1emu.resources import resolve, resource
 
 
 class Process(Config):
@@ -18,7 +20,7 @@ class Process(Config):
 
     `settings` are Pythia's own strings. `pt_hat_gev` gives the two ends of the transverse momentum of the hard
     interaction (one end: no upper end). `veto_pt_hat_gev` throws away collisions at or above it, where other
-    pools take over.
+    pools take over. `pool_seed` takes the place of the recipe's for this pool.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9+_.-]*$")
@@ -26,6 +28,7 @@ class Process(Config):
     events: int = Field(gt=0)
     pt_hat_gev: list[float] | None = Field(default=None, min_length=1, max_length=2)
     veto_pt_hat_gev: float | None = Field(default=None, gt=0)
+    pool_seed: int | None = Field(default=None, ge=0)
 
     @model_validator(mode="after")
     def _ordered(self) -> Process:
@@ -44,10 +47,12 @@ class Collisions(Process):
 class HardProcess(Process):
     """A process of which every crossing has exactly one collision; `crossings` of them are made.
 
-    With more crossings than events the collisions are used again, rotated, mirrored, in other pile-up.
+    With more crossings than events the collisions are used again, rotated, mirrored, in other pile-up. `label` is the
+    class of its jets where a recipe labels jets by process.
     """
 
     crossings: int = Field(gt=0)
+    label: str | None = Field(default=None, min_length=1)
 
 
 class PileUp(Config):
@@ -55,15 +60,22 @@ class PileUp(Config):
 
     `collisions` are bins of the hard scale, lowest first: the first one is everything below the second (Pythia's
     inelastic collisions with a veto), the others are hard QCD between the edges. Together they make up the
-    inelastic cross section.
+    inelastic cross section. `like` names a recipe whose bins are taken in their place; without pile-up there are none.
     """
 
     mean: float = Field(ge=0, le=1000)
     sigma_z_cm: float = Field(gt=0)
-    collisions: list[Collisions] = Field(min_length=1)
+    collisions: list[Collisions] = Field(default_factory=list)
+    like: str | None = None
 
     @model_validator(mode="after")
     def _seamless(self) -> PileUp:
+        if self.like is not None or not self.collisions:
+            if self.collisions:
+                raise ValueError("either `collisions` or `like`, the recipe that has them, not both")
+            if self.like is None and self.mean > 0:
+                raise ValueError(f"a mean of {self.mean:g} needs `collisions`, or `like` and a recipe that has them")
+            return self
         first, *rest = self.collisions
         edge = first.veto_pt_hat_gev
         if first.pt_hat_gev is not None:
@@ -80,16 +92,25 @@ class PileUp(Config):
 
 
 class JetSelection(Config):
-    """Which Level-1 jets a sample of training jets keeps."""
+    """Which Level-1 jets a sample of training jets keeps, and what labels them.
 
+    By `flavour`: that of the nearest generator jet, or pile-up. By `process`: the process's own `label`, for jets
+    within 0.4 of one of the two hardest generator jets of the collision; other jets are left out.
+    """
+
+    label_by: Literal["flavour", "process"] = "flavour"
     min_pt_gev: float = Field(gt=0)
     max_abs_eta: float = Field(gt=0)
     max_per_class: int | None = Field(default=None, gt=0)
 
 
 class Recipe(Config):
-    """A sample: `minbias` (stratified crossings), `signal` (crossings with one hard collision), `jets` (training)."""
+    """A sample: `minbias` (stratified crossings), `signal` (crossings with one hard collision), `jets` (training).
 
+    `about` says in a line what it is for; it decides nothing.
+    """
+
+    about: str = ""
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")
     kind: Literal["minbias", "signal", "jets"]
     seed: int = Field(ge=0)
@@ -105,20 +126,41 @@ class Recipe(Config):
             raise ValueError("`hard` belongs to recipes of the kinds signal and jets, and these need it")
         if (self.kind == "jets") != (self.jets is not None):
             raise ValueError("`jets` belongs to recipes of the kind jets, and these need it")
-        if self.kind == "minbias" and any(c.crossings == 0 for c in self.pileup.collisions):
+        if self.kind == "minbias" and (
+            not self.pileup.collisions or any(c.crossings == 0 for c in self.pileup.collisions)
+        ):
             raise ValueError("every bin of a minbias recipe needs crossings: its stratum would be missing")
-        names = [p.name for p in (*self.pileup.collisions, *self.hard)]
+        labelled = self.jets is not None and self.jets.label_by == "process"
+        wrong = [h.name for h in self.hard if (h.label is not None) != labelled]
+        if wrong:
+            raise ValueError(f"the process {wrong[0]}: a `label` belongs to every process if jets are labelled by it")
+        names = [p.name for p in self.processes]
         if len(set(names)) != len(names):
             raise ValueError(f"two pools have the same name in {names}")
-        physics = [(p.settings, p.pt_hat_gev, p.veto_pt_hat_gev) for p in (*self.pileup.collisions, *self.hard)]
+        physics = [(p.settings, p.pt_hat_gev, p.veto_pt_hat_gev, p.pool_seed) for p in self.processes]
         twins = [n for n, p in zip(names, physics, strict=True) if physics.count(p) > 1]
         if twins:
             raise ValueError(f"the pools {' and '.join(twins)} would hold the same collisions")
         return self
 
+    @property
+    def processes(self) -> list[Process]:
+        """The pools of collisions that it needs: those of the pile-up, then the hard processes."""
+        return [*self.pileup.collisions, *self.hard]
+
+    @property
+    def classes(self) -> list[str]:
+        """The labels of a recipe that labels jets by process, in the order of their first process."""
+        return list(dict.fromkeys(h.label for h in self.hard if h.label is not None))
+
+    @property
+    def crossings(self) -> int:
+        """Crossings that it makes."""
+        return sum(p.crossings for p in (self.hard or self.pileup.collisions))
+
     def document(self) -> dict[str, Any]:
         """The recipe as plain JSON data, without what has its default: a new option leaves old hashes as they are."""
-        return self.model_dump(mode="json", exclude_defaults=True)
+        return self.model_dump(mode="json", exclude_defaults=True, exclude={"about"})
 
     @property
     def hash(self) -> str:
@@ -128,11 +170,35 @@ class Recipe(Config):
 
 
 def load_recipe(path: str | os.PathLike[str]) -> Recipe:
-    """Read a recipe from YAML.
+    """Read a recipe from YAML. Where `pileup.like` names another one, the bins are those of that file.
 
     Raises
     ------
     L1emuError
-        if the file is absent, no YAML, or does not fit the schema.
+        if a file is absent, no YAML, or does not fit the schema.
     """
-    return load_config(Path(path), Recipe)
+    file = Path(path)
+    recipe = load_config(file, Recipe)
+    if recipe.pileup.like is None:
+        return recipe
+    try:
+        other = resolve(recipe.pileup.like, file.parent)
+    except L1emuError as error:
+        raise L1emuError(
+            error.message, path=file, where="pileup.like", value=error.value, expected=error.expected
+        ) from None
+    bins = load_config(other, Recipe).pileup.collisions
+    if not bins:
+        raise L1emuError("that recipe has no `collisions`", path=file, where="pileup.like", value=str(other))
+    bins = [b.model_copy(update={"crossings": 0}) for b in bins]
+    pileup = recipe.pileup.model_copy(update={"collisions": bins, "like": None})
+    try:
+        return Recipe.model_validate({**dict(recipe), "pileup": pileup})
+    except ValidationError as error:
+        message = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise L1emuError(f"{message}, with the collisions of {other.name}", path=file) from None
+
+
+def shipped_recipes() -> list[Path]:
+    """The recipes that come with l1emu, by name."""
+    return sorted(resource("datasets/recipes").glob("*.yaml"))

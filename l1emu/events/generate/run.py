@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -28,20 +29,21 @@ from l1emu.events.generate.crossings import (
 )
 from l1emu.events.generate.pools import Pool, default_cache, load_pool, make_pools
 from l1emu.events.generate.puppi import FIELDS
-from l1emu.events.generate.recipe import Recipe
+from l1emu.events.generate.recipe import Process, Recipe
 from l1emu.events.generate.truth import RADIUS
 from l1emu.events.hardware import ETA_PHI_STEP, HALF_TURN, PT_MAX, PT_STEP_GEV
 from l1emu.events.jets import Jets, build_jets
-from l1emu.events.sample import Batch, Stratum, write_sample
+from l1emu.events.sample import Batch, SignalProcess, Stratum, write_sample
 from l1emu.files import write_aside
 from l1emu.progress import progress
 
 BASKET = 3000  # crossings a basket of the ROOT file
 PILEUP = CLASSES.index("pileup")
+LEADING = 2  # generator jets of a collision that give their jets the label of the process
 EVENT_STRIDE = 10_000_000  # training jets: hard event id = pool number * stride + number in the pool
 
 # Independent random streams of one recipe seed.
-_STREAM_STRATUM, _STREAM_HARD, _STREAM_THINNING = range(3)
+_STREAM_STRATUM, _STREAM_HARD, _STREAM_THINNING, _STREAM_PLAIN = range(4)
 
 
 def generate(
@@ -76,11 +78,9 @@ def generate(
     if jobs < 1:
         raise L1emuError("jobs must be positive", value=jobs)
     folder = Path(cache) if cache is not None else default_cache()
-    processes = [*recipe.pileup.collisions, *recipe.hard]
+    processes = recipe.processes
     start = time.perf_counter()
-    with progress("collisions", sum(p.events for p in processes)) as advance:
-        make_pools(processes, recipe, folder, jobs, advance)
-    pools = [load_pool(p, recipe, folder) for p in processes]
+    pools = _pools(processes, recipe, folder, jobs)
     ready = time.perf_counter()
     if recipe.kind == "minbias":
         summary = _min_bias(recipe, pools, target, jobs)
@@ -130,9 +130,11 @@ def _signal(recipe: Recipe, pools: list[Pool], target: Path, jobs: int) -> dict[
     batches = []
     for process in range(len(recipe.hard)):
         for block, pool in _hard_blocks(recipe, pools, process, jobs):
-            batches.append(_batch(block, 0, pool))
-    _write(recipe, pools, batches, None, target)
-    return {"crossings": sum(h.crossings for h in recipe.hard)}
+            batches.append(_batch(block, process, pool))
+    hard = pools[len(recipe.pileup.collisions) :]
+    processes = [SignalProcess(h.name, p.sigma_mb, h.crossings) for h, p in zip(recipe.hard, hard, strict=True)]
+    _write(recipe, pools, batches, None, target, processes)
+    return {"crossings": recipe.crossings, "processes": [vars(p) for p in processes]}
 
 
 def _hard_blocks(recipe: Recipe, pools: list[Pool], process: int, jobs: int) -> list[tuple[Block, Pool]]:
@@ -148,6 +150,29 @@ def _hard_blocks(recipe: Recipe, pools: list[Pool], process: int, jobs: int) -> 
         tasks.append(partial(make_block, mixture, means, size, recipe.pileup.sigma_z_cm, seed, special=special))
         begin += size
     return [(block, pool) for block in _run(tasks, jobs, f"crossings of {pool.name}")]
+
+
+def plain_crossings(recipe: Recipe, crossings: int, *, seed: int, cache: Path | None = None, jobs: int = 1) -> ak.Array:
+    """Candidates of crossings mixed from the pile-up of a recipe as they come, without strata.
+
+    Raises
+    ------
+    L1emuError
+        if the cache lacks a pool and Pythia is missing.
+    """
+    pools = _pools(recipe.pileup.collisions, recipe, default_cache() if cache is None else cache, jobs)
+    means, mixture = mean_collisions(pools, recipe.pileup.mean), Mixture.of(pools)
+    tasks = [
+        partial(make_block, mixture, means, size, recipe.pileup.sigma_z_cm, (seed, recipe.seed, _STREAM_PLAIN, number))
+        for number, size in enumerate(_sizes(crossings))
+    ]
+    return ak.concatenate([_candidates(block) for block in _run(tasks, jobs, "plain crossings")])
+
+
+def _pools(processes: Sequence[Process], recipe: Recipe, cache: Path, jobs: int) -> list[Pool]:
+    with progress("collisions", sum(p.events for p in processes)) as advance:
+        make_pools(processes, recipe, cache, jobs, advance)
+    return [load_pool(p, recipe, cache) for p in processes]
 
 
 def _sizes(crossings: int) -> list[int]:
@@ -195,7 +220,14 @@ def _batch(block: Block, stratum: int, pool: Pool | None = None) -> Batch:
     )
 
 
-def _write(recipe: Recipe, pools: list[Pool], batches: list[Batch], strata: list[Stratum] | None, target: Path) -> None:
+def _write(
+    recipe: Recipe,
+    pools: list[Pool],
+    batches: list[Batch],
+    strata: list[Stratum] | None,
+    target: Path,
+    processes: Sequence[SignalProcess] = (),
+) -> None:
     per_basket = max(BASKET // BLOCK, 1)
     groups = [batches[i : i + per_basket] for i in range(0, len(batches), per_basket)]
     write_sample(
@@ -208,6 +240,7 @@ def _write(recipe: Recipe, pools: list[Pool], batches: list[Batch], strata: list
         recipe=recipe.document(),
         pool_sizes={p.name: p.events for p in pools},
         versions=versions(),
+        processes=processes,
     )
 
 
@@ -224,30 +257,40 @@ def _joined(batches: list[Batch]) -> Batch:
 def _jets(recipe: Recipe, pools: list[Pool], target: Path, jobs: int) -> dict[str, Any]:
     assert recipe.jets is not None  # the schema's promise for this kind
     bins = len(recipe.pileup.collisions)
+    classes = recipe.classes or list(CLASSES)
     rows: dict[str, list[NDArray[Any]]] = {key: [] for key in ("features", "label", "pt", "eta", "event")}
     for process in range(len(recipe.hard)):
         for block, pool in _hard_blocks(recipe, pools, process, jobs):
             jets = build_jets(_candidates(block), min_pt_gev=recipe.jets.min_pt_gev)
-            label, crossing = label_by_truth(jets, _truth(block, pool))
             kept = np.abs(jets.eta) * ETA_PHI_STEP < recipe.jets.max_abs_eta
+            truth = _truth(block, pool)
+            if recipe.jets.label_by == "process":
+                name = recipe.hard[process].label
+                assert name is not None  # the schema's promise for this way to label
+                nearest, crossing = label_by_truth(jets, truth[:, :LEADING])
+                kept &= nearest != PILEUP
+                label = np.full(len(nearest), classes.index(name), np.int8)
+            else:
+                label, crossing = label_by_truth(jets, truth)
             rows["features"].append(jets.features[kept])
             rows["label"].append(label[kept])
             rows["pt"].append(jets.pt[kept])
             rows["eta"].append(jets.eta[kept])
             rows["event"].append((bins + process) * EVENT_STRIDE + block.event[crossing[kept]])
     arrays = {key: np.concatenate(parts) for key, parts in rows.items()}
-    available = np.bincount(arrays["label"], minlength=len(CLASSES))
+    available = np.bincount(arrays["label"], minlength=len(classes))
     if recipe.jets.max_per_class is not None:
-        chosen = _thinned(arrays["label"], recipe.jets.max_per_class, (recipe.seed, _STREAM_THINNING))
+        most = recipe.jets.max_per_class
+        chosen = _thinned(arrays["label"], len(classes), most, (recipe.seed, _STREAM_THINNING))
         arrays = {key: a[chosen] for key, a in arrays.items()}
     with write_aside(target) as aside:
-        np.savez(aside, **arrays)
-    counts = np.bincount(arrays["label"], minlength=len(CLASSES))
+        np.savez(aside, **arrays, classes=np.array(classes))
+    counts = np.bincount(arrays["label"], minlength=len(classes))
     return {
-        "crossings": sum(h.crossings for h in recipe.hard),
+        "crossings": recipe.crossings,
         "jets": int(counts.sum()),
-        "jets_per_class": dict(zip(CLASSES, counts.tolist(), strict=True)),
-        "jets_available": dict(zip(CLASSES, available.tolist(), strict=True)),
+        "jets_per_class": dict(zip(classes, counts.tolist(), strict=True)),
+        "jets_available": dict(zip(classes, available.tolist(), strict=True)),
     }
 
 
@@ -275,11 +318,11 @@ def label_by_truth(jets: Jets, truth: ak.Array) -> tuple[NDArray[np.int8], NDArr
     return label, crossing
 
 
-def _thinned(label: NDArray[np.int8], most: int, seed: tuple[int, ...]) -> NDArray[np.int64]:
+def _thinned(label: NDArray[np.int8], classes: int, most: int, seed: tuple[int, ...]) -> NDArray[np.int64]:
     """Indices, in order, of at most `most` jets of each class, chosen at random."""
     rng = np.random.default_rng(list(seed))
     chosen = []
-    for k in range(len(CLASSES)):
+    for k in range(classes):
         of_class = np.flatnonzero(label == k)
         chosen.append(of_class if len(of_class) <= most else rng.choice(of_class, most, replace=False))
     return np.sort(np.concatenate(chosen))

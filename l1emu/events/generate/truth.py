@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from l1emu.compiled import kernel
 
 RADIUS = 0.4
 MIN_JET_PT_GEV = 15.0
@@ -16,14 +17,14 @@ FLAVOURS = ("b", "c", "uds", "g")
 B_HADRON, C_HADRON, HARD_PARTON, FINAL_PARTON = range(4)
 
 
-@numba.njit(cache=True)
+@kernel
 def delta_phi(a: float, b: float) -> float:
     """The difference of two angles in radians, within [-pi, pi]."""
     d = a - b
     return d - 2 * math.pi * math.floor(d / (2 * math.pi) + 0.5)
 
 
-@numba.njit(cache=True)
+@kernel
 def anti_kt(
     px: NDArray[np.float64], py: NDArray[np.float64], pz: NDArray[np.float64], e: NDArray[np.float64], radius: float
 ) -> NDArray[np.float64]:
@@ -77,7 +78,7 @@ def anti_kt(
     return jets[:found]
 
 
-@numba.njit(cache=True)
+@kernel
 def _coordinates(p: NDArray[np.float64]) -> tuple[float, float, float]:
     pt2 = max(p[0] * p[0] + p[1] * p[1], 1e-30)
     mass2 = max(p[3] * p[3] - p[2] * p[2] - pt2, 0.0)
@@ -85,7 +86,7 @@ def _coordinates(p: NDArray[np.float64]) -> tuple[float, float, float]:
     return rapidity, math.atan2(p[1], p[0]), 1.0 / pt2
 
 
-@numba.njit(cache=True)
+@kernel
 def _nearest(
     i: int, alive: NDArray[np.bool_], rapidity: NDArray[np.float64], phi: NDArray[np.float64], radius: float
 ) -> tuple[int, float]:
@@ -103,7 +104,7 @@ def _nearest(
     return best, r2
 
 
-@numba.njit(cache=True)
+@kernel
 def label_jets(
     jet_eta: NDArray[np.float64],
     jet_phi: NDArray[np.float64],

@@ -1,8 +1,9 @@
 """Candidates in physical units to the hardware integers that jets and taggers are made of.
 
 Values that come from the correlator's words are multiples of its steps, and rounding gives the words back exactly. Of
-each crossing the hardest 128 candidates are kept, as many as the jet finder receives; the deregionizer, which decides
-by region, is not modelled. z0 becomes relative to the primary vertex, as the features want it.
+each crossing the hardest 128 candidates are kept, as many as the jet finder receives, in the file's order: that of the
+correlator's deregionizer, where the file holds its output. z0 becomes relative to the primary vertex, as the features
+want it.
 """
 
 from __future__ import annotations
@@ -61,9 +62,9 @@ def hardware_candidates(
 
     Returns
     -------
-    (crossings, var) records of integers in the steps of `l1emu.events.hardware`, by descending pt, at most 128 a
-    crossing: pt, eta, phi, id, z0, dxy, weight; z0 and dxy of neutrals are 0. Candidates whose pt rounds to 0 are left
-    out.
+    (crossings, var) records of integers in the steps of `l1emu.events.hardware`, in the file's order, at most 128 a
+    crossing: pt, eta, phi, id, charge, z0, dxy, weight; z0 and dxy of neutrals are 0. Candidates whose pt rounds to 0
+    are left out.
 
     Raises
     ------
@@ -101,13 +102,16 @@ def hardware_candidates(
         "eta": np.clip(_steps(flat["eta"], ETA_PHI_STEP), -2 * HALF_TURN, 2 * HALF_TURN),
         "phi": phi,
         "id": particle,
+        "charge": np.where(charged, np.sign(flat["pdg_id"]) * np.where(particle == CHARGED_HADRON, 1, -1), 0).astype(
+            np.int64
+        ),
         "z0": np.where(charged, np.clip(_steps(z0, Z0_STEP_CM), -Z0_MAX, Z0_MAX), 0),
         "dxy": np.where(charged, np.clip(_steps(dxy, DXY_STEP_CM), -DXY_MAX, DXY_MAX), 0),
         "weight": np.clip(_steps(weight, 1 / WEIGHT_ONE), 0, WEIGHT_ONE),
     }
     order = np.lexsort((-words["pt"], row))  # stable: equals in the file's order
     place = np.arange(len(row)) - (np.cumsum(counts) - counts)[row]
-    order = order[(words["pt"][order] > 0) & (place < MAX_CANDIDATES)]
+    order = np.sort(order[(words["pt"][order] > 0) & (place < MAX_CANDIDATES)])
     kept = np.bincount(row[order], minlength=len(counts))
     return ak.unflatten(ak.zip({name: values[order] for name, values in words.items()}), kept)
 

@@ -13,6 +13,7 @@ _STEPS = {
     "eta": ("pi/720", "pseudorapidity"),
     "phi": ("pi/720 rad", "azimuth"),
     "id": ("", "0 charged hadron, 1 electron, 2 muon, 3 photon, 4 neutral hadron"),
+    "charge": ("e", "-1, 0 or 1"),
     "z0": ("0.05 cm", "z of the track minus that of the primary vertex"),
     "dxy": ("1/256 cm", "transverse impact parameter"),
     "weight": ("1/256", "PUPPI weight"),

@@ -1,0 +1,106 @@
+"""The verb `validate`: the event chain held against what is known."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from l1emu.cli.options import Json, console, print_json
+from l1emu.events.calibration import read_calibration
+from l1emu.resources import resolve
+from l1emu.study.validation import TOLERANCE, HtValidation, StratumCheck, ht_rates, strata_against_plain
+
+LARGEST_PULL = 4.0
+
+
+class What(StrEnum):
+    """What is validated."""
+
+    ht_rates = "ht-rates"
+    strata = "strata"
+
+
+def validate(
+    what: Annotated[
+        What,
+        typer.Argument(help="ht-rates: against CMS's public curve; strata: against plain mixing (extra generate)."),
+    ],
+    sample: Annotated[str, typer.Argument(help="A minimum-bias sample.")] = "datasets/minbias-pu200.root",
+    calibration: Annotated[
+        str, typer.Option(help="Of the jets, for ht-rates: a file of `l1emu calibrate`, or `none`.")
+    ] = "datasets/calibration-pu200.yaml",
+    figure: Annotated[
+        Path | None, typer.Option("--figure", metavar="FILE", help="Draw the rates: FILE.png and FILE.pdf.")
+    ] = None,
+    crossings: Annotated[int, typer.Option(min=1000, help="Plain crossings to mix, for strata.")] = 20_000,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes to use, for strata.")] = 1,
+    cache: Annotated[Path | None, typer.Option(help="Folder of Pythia's collisions, for strata.")] = None,
+    json: Json = False,
+) -> None:
+    """Hold the events against what is known; exit code 1 where they disagree.
+
+    `ht-rates` is held to 30 % between 120 and 400 GeV, `strata` to four standard deviations.
+    """
+    path = resolve(sample, Path())
+    if what is What.strata:
+        checks = strata_against_plain(path, crossings=crossings, cache=cache, jobs=jobs)
+        if json:
+            print_json([c.as_dict() for c in checks])
+        else:
+            console().print(_strata_table(checks))
+        passed = all(abs(c.pull) <= LARGEST_PULL for c in checks)
+    else:
+        chosen = None if calibration == "none" else read_calibration(resolve(calibration, Path()))
+        found = ht_rates(path, chosen)
+        if figure is not None:
+            from l1emu.report.figures import save  # matplotlib is slow to load
+            from l1emu.report.validation import draw_ht_rates
+
+            save(draw_ht_rates, found.document(), figure.with_suffix(""))
+        if json:
+            print_json([p.as_dict() for p in found.points])
+        else:
+            console().print(_rates_table(found))
+        passed = found.passed
+    if not passed:
+        raise typer.Exit(1)
+
+
+def _rates_table(found: HtValidation) -> Table:
+    reference = found.reference
+    table = Table(title=f"HT rate of {found.sample.name} beside CMS's", title_justify="left", caption_justify="left")
+    for name in ("HT, GeV", "kHz", "CMS, kHz", "ratio", ""):
+        table.add_column(name, justify="right", no_wrap=True)
+    for p in found.points:
+        verdict = "not held to it" if not p.held else "agrees" if p.agrees else f"off by more than {TOLERANCE:.0%}"
+        table.add_row(
+            f"{p.threshold_gev:g}",
+            f"{p.rate_khz:.4g} ± {p.rate_khz_error:.2g}",
+            f"{p.cms_khz:g}",
+            f"{p.ratio:.2f} ± {p.rate_khz_error / p.cms_khz:.2f}",
+            verdict,
+        )
+    table.caption = (
+        f"{reference.source}; {reference.colliding_bunches} × {reference.revolution_hz:g} Hz; statistical errors with "
+        f"re-use of collisions; weights sum to {found.weights_sum:.12g}"
+    )
+    return table
+
+
+def _strata_table(checks: list[StratumCheck]) -> Table:
+    table = Table(title="fraction of crossings above a threshold", title_justify="left")
+    for name in ("", "GeV", "strata", "plain mixing", "pull"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for c in checks:
+        table.add_row(
+            c.quantity,
+            f"{c.threshold_gev:.1f}",
+            f"{c.strata:.3g} ± {c.strata_error:.1g}",
+            f"{c.plain:.3g} ± {c.plain_error:.1g}",
+            f"{c.pull:+.1f}",
+        )
+    return table

@@ -1,0 +1,257 @@
+"""The event chain held against what is known: CMS's public HT rate, and plain mixing without strata."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from l1emu.config import Config, load_config
+from l1emu.errors import L1emuError
+from l1emu.events.calibration import Calibration
+from l1emu.events.jets import build_jets
+from l1emu.events.sample import Sample, read_sample
+from l1emu.progress import progress
+from l1emu.resources import resource
+from l1emu.stream import Normalisation
+from l1emu.trigger import Crossings, HtCondition, RateScan, Seed, reach, scan_rates
+
+Floats = npt.NDArray[np.float64]
+
+REFERENCE = "data/cms-ht-rates.yaml"
+TOLERANCE = 0.3
+DEFENSIBLE_GEV = (120.0, 400.0)
+"""Where the rate is held to the tolerance: softer HT is that of pile-up jets, which this detector makes badly."""
+
+SOFTEST_GEV = 2.0
+
+
+class Point(Config):
+    """One published rate."""
+
+    threshold_gev: float = Field(gt=0)
+    rate_khz: float = Field(gt=0)
+
+
+class PublishedRates(Config):
+    """A published curve of HT rates, with its normalisation and definition."""
+
+    source: str
+    pileup: float
+    colliding_bunches: int = Field(gt=0)
+    revolution_hz: float = Field(gt=0)
+    jet_pt_min_gev: float
+    abs_eta_max: float
+    points: list[Point] = Field(min_length=1)
+
+
+def published_rates() -> PublishedRates:
+    """CMS's public curve, as shipped."""
+    return load_config(resource(REFERENCE), PublishedRates)
+
+
+@dataclass(frozen=True)
+class HtRate:
+    """The rate above one HT threshold beside CMS's; the error is statistical, re-use of collisions included."""
+
+    threshold_gev: float
+    rate_khz: float
+    rate_khz_error: float
+    cms_khz: float
+    ratio: float
+
+    @property
+    def held(self) -> bool:
+        """Whether this point is one of those that must agree."""
+        return DEFENSIBLE_GEV[0] <= self.threshold_gev <= DEFENSIBLE_GEV[1]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the rate is within the tolerance of CMS's."""
+        return abs(self.ratio - 1) <= TOLERANCE
+
+    def as_dict(self) -> dict[str, float]:
+        """For JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class HtValidation:
+    """The rates at CMS's thresholds, and the whole curve."""
+
+    points: tuple[HtRate, ...]
+    scan: RateScan
+    reference: PublishedRates
+    sample: Sample
+    weights_sum: float
+
+    def document(self) -> dict[str, Any]:
+        """For a figure."""
+        scan = self.scan
+        return {
+            "pileup": self.sample.pileup,
+            "tolerance": TOLERANCE,
+            "points": [p.as_dict() for p in self.points],
+            "curve": {
+                "threshold_gev": scan.thresholds.tolist(),
+                "rate_khz": scan.rate_khz.tolist(),
+                "rate_khz_error": scan.error_khz.tolist(),
+            },
+        }
+
+    @property
+    def passed(self) -> bool:
+        """Whether every point that must agree does."""
+        return all(p.agrees for p in self.points if p.held)
+
+
+def ht_rates(sample: str | os.PathLike[str], calibration: Calibration | None, *, step: int = 1000) -> HtValidation:
+    """The HT rate of a minimum-bias sample at the thresholds of CMS's curve, in CMS's normalisation.
+
+    Parameters
+    ----------
+    sample
+        Of the kind minbias.
+    calibration
+        Of the jets; None leaves them as the jet finder gives them.
+    step
+        Crossings in memory at a time.
+
+    Raises
+    ------
+    L1emuError
+        if the sample is damaged, has no strata, or another pile-up.
+    """
+    source, reference = read_sample(sample), published_rates()
+    if source.strata is None:
+        raise L1emuError("a sample without strata", path=source.path, value=source.kind, expected="the kind minbias")
+    if source.pileup != reference.pileup:
+        raise L1emuError(
+            "CMS's curve is that of another pile-up",
+            path=source.path,
+            value=f"{source.pileup:g}",
+            expected=f"a sample at pile-up {reference.pileup:g}",
+        )
+    condition = HtCondition(
+        min_gev="threshold", jet_pt_min_gev=reference.jet_pt_min_gev, abs_eta_max=reference.abs_eta_max
+    )
+    seed = Seed(name="HT", ht=condition)
+    found, stratum, hard = [], [], []
+    with progress(f"jets of {source.name}", source.crossings) as advance:
+        for batch in source.iterate(step):
+            jets = build_jets(batch.candidates, min_pt_gev=SOFTEST_GEV).table(calibration)
+            found.append(reach(seed, jets))
+            stratum.append(batch.stratum)
+            hard.append(batch.hard_event)
+            advance(len(batch.stratum))
+    crossings = Crossings(
+        np.concatenate(stratum),
+        np.concatenate(hard),
+        tuple(s.name for s in source.strata),
+        np.array([s.probability for s in source.strata]),
+    )
+    normalisation = Normalisation(reference.colliding_bunches, reference.revolution_hz)
+    wanted = {p.threshold_gev for p in reference.points}
+    thresholds = np.array(sorted(wanted | set(np.arange(20.0, 601.0, 5.0).tolist())))
+    scan = scan_rates(np.concatenate(found), crossings, thresholds, normalisation.colliding_rate_hz / 1e3)
+    points = []
+    for point in reference.points:
+        i = int(np.searchsorted(thresholds, point.threshold_gev))
+        rate, error = float(scan.rate_khz[i]), float(scan.error_khz[i])
+        points.append(HtRate(point.threshold_gev, rate, error, point.rate_khz, rate / point.rate_khz))
+    return HtValidation(tuple(points), scan, reference, source, float(crossings.weight.sum()))
+
+
+@dataclass(frozen=True)
+class StratumCheck:
+    """The fraction of crossings that pass a threshold, from strata and from plain mixing, with their errors."""
+
+    quantity: str
+    threshold_gev: float
+    strata: float
+    strata_error: float
+    plain: float
+    plain_error: float
+
+    @property
+    def pull(self) -> float:
+        """Difference over its error."""
+        return (self.strata - self.plain) / float(np.hypot(self.strata_error, self.plain_error))
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self) | {"pull": self.pull}
+
+
+def strata_against_plain(
+    sample: str | os.PathLike[str],
+    *,
+    crossings: int = 20_000,
+    cache: str | os.PathLike[str] | None = None,
+    jobs: int = 1,
+    seed: int = 1,
+) -> list[StratumCheck]:
+    """Compare a stratified sample with plain crossings, mixed from the pools of its recipe without strata.
+
+    Thresholds are those that 30 to 3,000 of the plain crossings pass. Both draw from the same pools, and errors of both
+    are from the number of crossings, those of the strata by bootstrap too.
+
+    Parameters
+    ----------
+    crossings
+        Plain crossings to make.
+    cache, jobs
+        Of the pools, as for `l1emu.events.generate.generate`.
+    seed
+        Of the plain crossings.
+
+    Raises
+    ------
+    L1emuError
+        if the sample has no strata, or Pythia is needed and missing.
+    """
+    from l1emu.events.generate import Recipe
+    from l1emu.events.generate.run import plain_crossings
+
+    source = read_sample(sample)
+    if source.strata is None:
+        raise L1emuError("a sample without strata", path=source.path, value=source.kind, expected="the kind minbias")
+    recipe = Recipe.model_validate(source.recipe)
+    by_strata = source.read()
+    weighted = Crossings(
+        by_strata.stratum,
+        by_strata.hard_event,
+        tuple(s.name for s in source.strata),
+        np.array([s.probability for s in source.strata]),
+    )
+    plain = plain_crossings(recipe, crossings, seed=seed, cache=None if cache is None else Path(cache), jobs=jobs)
+    checks = []
+    for name, ours, theirs in zip(
+        ("leading jet", "fourth jet", "HT"), _quantities(by_strata.candidates), _quantities(plain), strict=True
+    ):
+        ordered = np.sort(theirs)[::-1]
+        for passing in (3000, 1000, 300, 100, 30):
+            if passing >= len(ordered) or ordered[passing] <= 0:
+                continue
+            threshold = float(ordered[passing])
+            scan = scan_rates(ours, weighted, np.array([threshold]), 1.0)
+            fraction = float(np.mean(theirs >= threshold))
+            error = float(np.sqrt(fraction * (1 - fraction) / len(theirs)))
+            checks.append(
+                StratumCheck(name, threshold, float(scan.rate_khz[0]), float(scan.error_khz[0]), fraction, error)
+            )
+    return checks
+
+
+def _quantities(candidates: ak.Array) -> tuple[Floats, Floats, Floats]:
+    """pt of the leading and of the fourth jet within |eta| < 2.4, and HT of those above 30 GeV, of every crossing."""
+    jets = build_jets(candidates, min_pt_gev=SOFTEST_GEV).table()
+    pt = jets.pt[abs(jets.eta) < 2.4]
+    padded = ak.to_numpy(ak.fill_none(ak.pad_none(pt, 4, clip=True), 0.0))
+    return padded[:, 0], padded[:, 3], ak.to_numpy(ak.sum(pt[pt > 30.0], axis=1)).astype(np.float64)

@@ -1,0 +1,81 @@
+"""The events held against CMS's curve and against plain mixing, and the verb that does it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from l1emu.cli import main
+from l1emu.errors import L1emuError
+from l1emu.events.calibration import Calibration, EtaBin, read_calibration
+from l1emu.resources import resource
+from l1emu.study.validation import ht_rates, published_rates, strata_against_plain
+
+MINBIAS = "datasets/minbias-pu200.root"
+
+
+@pytest.fixture(scope="module")
+def calibrated():
+    return ht_rates(resource(MINBIAS), read_calibration(resource("datasets/calibration-pu200.yaml")))
+
+
+def command_line(monkeypatch, *arguments):
+    monkeypatch.setattr("sys.argv", ["l1emu", "validate", *map(str, arguments)])
+    try:
+        main()
+    except SystemExit as stop:
+        return stop.code or 0
+    return 0
+
+
+def test_the_rate_is_that_of_cms_within_thirty_per_cent(calibrated):
+    assert calibrated.passed
+    assert calibrated.weights_sum == pytest.approx(1, abs=1e-12)
+    held = [p for p in calibrated.points if p.held]
+    assert [p.threshold_gev for p in held] == [120, 200, 280, 320, 360, 400]
+    for point in held:
+        assert abs(point.ratio - 1) < 0.3
+        assert 0 < point.rate_khz_error < 0.1 * point.rate_khz
+
+
+def test_it_is_the_calibration_that_brings_it_there():
+    """Raw jets fall short; a wrong scale is noticed."""
+    raw = ht_rates(resource(MINBIAS), None)
+    assert not raw.passed
+    assert max(p.ratio for p in raw.points) < 0.9
+    hot = Calibration(name="hot", source="test", bins=[EtaBin(abs_eta_max=5, offset_gev=0, slope=0.7)])
+    assert not ht_rates(resource(MINBIAS), hot).passed
+
+
+def test_the_published_curve_falls():
+    rates = [p.rate_khz for p in published_rates().points]
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_the_verb_prints_the_list_of_the_points(monkeypatch, capsys, tmp_path, calibrated):
+    assert command_line(monkeypatch, "ht-rates", "--json", "--figure", tmp_path / "ht.png") == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert [set(p) for p in printed] == [{"threshold_gev", "rate_khz", "rate_khz_error", "cms_khz", "ratio"}] * 7
+    assert printed == [p.as_dict() for p in calibrated.points]
+    assert (tmp_path / "ht.png").stat().st_size > 20_000
+    assert command_line(monkeypatch, "ht-rates", "--calibration", "none") == 1
+    assert "off by more than 30%" in capsys.readouterr().out
+
+
+def test_a_sample_of_another_kind_or_pile_up_is_refused(monkeypatch, capsys):
+    assert command_line(monkeypatch, "ht-rates", "datasets/signal-hh4b-pu200.root") == 2
+    assert "without strata" in capsys.readouterr().err
+    assert command_line(monkeypatch, "ht-rates", "datasets/minbias-pu140.root") == 2
+    assert "got '140'; expected a sample at pile-up 200" in capsys.readouterr().err
+    with pytest.raises(L1emuError, match="without strata"):
+        strata_against_plain(resource("datasets/signal-hh4b-pu200.root"))
+
+
+@pytest.mark.exhaustive
+def test_strata_and_plain_mixing_agree_at_full_pile_up(tmp_path):
+    pytest.importorskip("pythia8mc", reason="Pythia 8 is not installed (extra: generate)")
+    checks = strata_against_plain(resource(MINBIAS), crossings=10_000, cache=tmp_path, jobs=2)
+    assert len(checks) >= 9
+    pulls = np.array([c.pull for c in checks])
+    assert np.abs(pulls).max() < 4
+    assert np.mean(np.abs(pulls) < 2) > 0.6
