@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from l1emu.emulator import kernels
 from l1emu.errors import L1emuError
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
@@ -38,8 +40,6 @@ def cast_code(type_: FixedPoint, *, fraction: int, overflows: bool) -> tuple[int
     L1emuError
         if the type is wider than the kernels' 64-bit integers.
     """
-    if type_.width > (64 if type_.signed else 63):
-        raise L1emuError("a type wider than the emulator's integers", value=str(type_), expected="at most 64 bits")
     shift = fraction - type_.fraction
     if shift <= 0:
         rounding, shift = kernels.LEFT, min(-shift, 63)
@@ -48,10 +48,33 @@ def cast_code(type_: FixedPoint, *, fraction: int, overflows: bool) -> tuple[int
     return rounding, shift, *overflow_code(type_, overflows=overflows)
 
 
+def index_code(size: int, divide: int, fraction: int) -> tuple[int, int, int]:
+    """Factor, divisor and shift of ``int(trunc(x * size / divide))`` for numbers x with `fraction`, in lowest terms.
+
+    The index is x * factor, divided by the divisor toward zero, and its low bits cut off toward zero.
+    """
+    if fraction > 62:
+        raise L1emuError("numbers too fine for the emulator's integers address a table", value=f"{fraction} bits")
+    common = math.gcd(size, divide)
+    factor, divide = size // common, divide // common
+    if fraction < 0:
+        return factor << -fraction, divide, 0
+    if divide > 1:
+        return factor, divide, fraction
+    twos = min((factor & -factor).bit_length() - 1, fraction)
+    return factor >> twos, 1, fraction - twos
+
+
 def overflow_code(type_: FixedPoint, *, overflows: bool) -> tuple[int, int, int]:
     """Overflow, low and high of a store to `type_`."""
     if not overflows:
         return kernels.FITS, 0, 0
+    if type_.width > (64 if type_.signed else 63):
+        raise L1emuError(
+            "a type wider than the emulator's integers, out of whose range numbers may be",
+            value=str(type_),
+            expected="at most 64 bits",
+        )
     if type_.overflow == Overflow.WRAP:
         if type_.signed:
             return kernels.WRAP_SIGNED, 64 - type_.width, 0

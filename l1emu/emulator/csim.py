@@ -37,10 +37,27 @@ _FLAGS = ("-std=c++17", "-w")
 _STREAM = "hls::stream<"
 
 _DUMP = """#include <cstdio>
+#include <cstdlib>
+#include <type_traits>
 static std::FILE *l1emu_dump_file = nullptr;
+// A type of more than 64 bits must hold a number that fits 64.
+template <class T> static long long l1emu_low_bits(const T &value) {
+    if constexpr (T::width > 64) {
+        const long long raw = value.V.to_int64();
+        T back;
+        back.V = raw;
+        if (back != value) {
+            std::fprintf(stderr, "ERROR: a number of more than 64 bits\\n");
+            std::exit(5);
+        }
+        return raw;
+    } else {
+        return (long long)value.V;
+    }
+}
 template <class T> static void l1emu_dump(const T *values, long count) {
     for (long i = 0; l1emu_dump_file && i < count; i++) {
-        long long raw = (long long)values[i].V;
+        long long raw = l1emu_low_bits(values[i]);
         std::fwrite(&raw, sizeof raw, 1, l1emu_dump_file);
     }
 }

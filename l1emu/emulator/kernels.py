@@ -23,7 +23,7 @@ Ints = NDArray[np.int64]
 
 CAST = 5
 MATRIX = 6 + 2 * CAST
-FUNCTION = 4 + CAST
+FUNCTION = 5 + CAST
 LEFT, TRN, RND, RND_CONV, RND_ZERO, RND_INF, RND_MIN_INF, TRN_ZERO = range(8)
 FITS, WRAP_SIGNED, WRAP_UNSIGNED, CLAMP, ZERO = range(5)
 STEP, SUM, ROUNDED = range(3)  # as the C++ does it; exact products in any order; products rounded, in any order
@@ -137,6 +137,14 @@ def _to_int(value: int, unit: int) -> int:
     """The C++ conversion to a 32-bit int: `value / unit` toward zero, or times `-unit` if that is negative."""
     whole = value * -unit if unit < 0 else _toward_zero(value, unit)
     return (whole << 32) >> 32
+
+
+@_inner
+def _index(value: int, divide: int, shift: int) -> int:
+    """`value / divide`, then divided by 2**shift, both toward zero; the low 32 bits of that."""
+    if divide > 1:
+        value = _toward_zero(value, divide)
+    return (((value + ((value >> 63) & ((1 << shift) - 1))) >> shift) << 32) >> 32
 
 
 @_inner
@@ -271,7 +279,7 @@ def softmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
                     for j in range(lanes):
                         work[at + j] = work[row + j]
                 for j in range(lanes):
-                    value = table[exp_table + ((work[at + j] & exp_mask) >> exp_shift)]
+                    value = table[exp_table + ((work[at + j] >> exp_shift) & exp_mask)]
                     work[at + j] = value
                     work[s + k * lanes + j] = value
             for k in range(size - 1):
@@ -281,7 +289,7 @@ def softmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
                 _overflow(work, left, lanes, code[total + 2], code[total + 3], code[total + 4])
             _cast(work, s, lanes, code, inverse)
             for j in range(lanes):
-                work[s + j] = table[inv_table + ((work[s + j] & inv_mask) >> inv_shift)]
+                work[s + j] = table[inv_table + ((work[s + j] >> inv_shift) & inv_mask)]
             for k in range(size):
                 row = (y + first + k * inner) * lanes
                 for j in range(lanes):
@@ -413,12 +421,12 @@ def sloped(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
 
 @_inner
 def lookup(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
-    """y = table[int(trunc(x * size / divide)) + size / 2], the table already cast to the output type."""
+    """y = table[int(trunc(x * factor / divide)) + size / 2], the table already cast to the output type."""
     x, y, rows = code[p + 1], code[p + 2], code[p + 3]
-    values, size, divide, unit = code[p + 4], code[p + 5], code[p + 6], code[p + 7]
+    values, size, factor, divide, shift = code[p + 4], code[p + 5], code[p + 6], code[p + 7], code[p + 8]
     for row in range(rows):
         for j in range(lanes):
-            index = _to_int(_toward_zero(work[(x + row) * lanes + j] * size, divide), unit) + size // 2
+            index = _index(work[(x + row) * lanes + j] * factor, divide, shift) + size // 2
             work[(y + row) * lanes + j] = table[values + min(max(index, 0), size - 1)]
 
 
@@ -438,16 +446,16 @@ def clipped(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
 def half_table(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """y = cast(x * above) from 0 on, below it table[int(trunc(x * size / -8))], the table already cast."""
     x, y, rows, above = code[p + 1], code[p + 2], code[p + 3], code[p + 4]
-    values, size, unit = code[p + 5], code[p + 6], code[p + 7]
+    values, size, factor, divide, shift = code[p + 5], code[p + 6], code[p + 7], code[p + 8], code[p + 9]
     for row in range(rows):
         source, target = (x + row) * lanes, (y + row) * lanes
         for j in range(lanes):
             work[target + j] = work[source + j] * above
-        _cast(work, target, lanes, code, p + 8)
+        _cast(work, target, lanes, code, p + 10)
         for j in range(lanes):
             value = work[source + j]
             if value < 0:
-                index = _to_int(_toward_zero(-value * size, 8), unit)
+                index = _index(-value * factor, divide, shift)
                 work[target + j] = table[values + min(index, size - 1)]
 
 
@@ -653,17 +661,18 @@ def layer_norm(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
 @_inner
 def _function(work: Ints, table: Ints, lanes: int, code: Ints, f: int, x: int, y: int, rows: int) -> None:
     """Rows from `y` on: a function, described at `code[f]`, of those from `x` on."""
-    values, size, divide, unit = code[f], code[f + 1], code[f + 2], code[f + 3]
+    values, size, factor = code[f], code[f + 1], code[f + 2]
+    divide, shift = code[f + 3], code[f + 4]
     for row in range(rows):
         source, target = (x + row) * lanes, (y + row) * lanes
         if size:
             for j in range(lanes):
-                index = _to_int(_toward_zero(work[source + j] * size, divide), unit) + size // 2
+                index = _index(work[source + j] * factor, divide, shift) + size // 2
                 work[target + j] = table[values + min(max(index, 0), size - 1)]
         else:
             for j in range(lanes):
                 work[target + j] = max(work[source + j], 0)
-            _cast(work, target, lanes, code, f + 4)
+            _cast(work, target, lanes, code, f + 5)
 
 
 @_inner

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.emulator import kernels
-from l1emu.emulator.codes import cast_code, low_of
+from l1emu.emulator.codes import cast_code, index_code, low_of
 from l1emu.emulator.ranges import (
     Interval,
     LayerRange,
@@ -203,7 +203,7 @@ def matrix_block(
         asm.table(bias),
         asm.table(order),
         mode,
-        *cast_code(accum, fraction=fraction, overflows=True),
+        *cast_code(accum, fraction=fraction, overflows=mode == Sum.STEP),
         *cast_code(accum, fraction=accum.fraction, overflows=wraps or mode == Sum.STEP),
     )
 
@@ -334,11 +334,11 @@ def _(layer: Softmax, asm: Assembler, proof: LayerRange) -> None:
         *shape,
         {"stable": 1, "relative": -1}.get(layer.variant, 0),
         asm.table(accum.cast(layer.exp_table, layer.exp_table_type.fraction)),
-        (1 << index_type.width) - 1,
-        index_type.width - exp_bits,
+        (1 << exp_bits) - 1,
+        min(index_type.width - exp_bits, 63),
         asm.table(layer.inv_table),
-        (1 << inv_inp.width) - 1,
-        inv_inp.width - inv_bits,
+        (1 << inv_bits) - 1,
+        min(inv_inp.width - inv_bits, 63),
         asm.table([row for pair in reduction(layer.n_slice) for row in pair]),
         temporary,
         asm.cast(known["difference"], x.type.fraction, index_type) if layer.subtracts else _NO_CAST,
@@ -391,8 +391,7 @@ def _(layer: TableActivation, asm: Assembler, proof: LayerRange) -> None:
         y.size,
         asm.table(y.type.cast(layer.table, layer.table_type.fraction)),
         layer.table.size,
-        2 * layer.range_half,
-        unit(x.type.fraction),
+        *index_code(layer.table.size, 2 * layer.range_half, x.type.fraction),
     )
 
 
@@ -411,7 +410,8 @@ def _(layer: HalfTable, asm: Assembler, proof: LayerRange) -> None:
     x, y = layer.inputs[0], layer.output
     fraction = x.type.fraction + layer.above_type.fraction
     place = asm.row[x.name], asm.row[y.name], y.size
-    entries = asm.table(layer.entries()), layer.table.size, unit(x.type.fraction)
+    index = index_code(layer.table.size, 8, x.type.fraction)
+    entries = asm.table(layer.entries()), layer.table.size, *index
     # numbers below 0 are cast too, before the table's entry replaces them
     cast = cast_code(y.type, fraction=fraction, overflows=True)
     asm.emit(layer, kernels.OP_HALF_TABLE, *place, layer.above, *entries, cast)

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.emulator import kernels
-from l1emu.emulator.codes import cast_code
-from l1emu.emulator.lowering import Assembler, lower_layer, matrix_block, unit
+from l1emu.emulator.codes import cast_code, index_code
+from l1emu.emulator.lowering import Assembler, lower_layer, matrix_block
 from l1emu.emulator.ranges import (
     Interval,
     LayerRange,
@@ -181,7 +181,8 @@ def _activated(
     """A function of numbers of type `kind`, in the accumulator's type."""
     if function == "relu":
         return watch.cast(x.map(lambda v: np.maximum(v, 0)), kind.fraction, accum)[0]
-    watch.see(x.map(lambda v: exact(v) * len(table)))
+    factor = index_code(len(table), 2 * RANGE_HALF[function], kind.fraction)[0]
+    watch.see(x.map(lambda v: exact(v) * factor))
     out, _over = watch.cast(extremes(table), table_type.fraction, accum)
     return out.map(lambda v: np.broadcast_to(v, x.low.shape))
 
@@ -249,9 +250,9 @@ def _function_block(
     kind: FixedPoint,
     accum: FixedPoint,
 ) -> tuple[int, ...]:
-    """A function of numbers of type `kind` for the kernel: table (already cast), size, divisor, unit, cast of ReLU."""
+    """A function of numbers of type `kind` for the kernel: table (already cast), size, its index, cast of ReLU."""
     cast = cast_code(accum, fraction=kind.fraction, overflows=True)
     if function == "relu":
-        return 0, 0, 1, 1, *cast
+        return 0, 0, 1, 1, 0, *cast
     entries = asm.table(accum.cast(table, table_type.fraction))
-    return entries, len(table), 2 * RANGE_HALF[function], unit(kind.fraction), *cast
+    return entries, len(table), *index_code(len(table), 2 * RANGE_HALF[function], kind.fraction), *cast

@@ -32,6 +32,8 @@ from l1emu.firmware.cpp import (
 )
 from l1emu.fixedpoint import FixedPoint
 
+_WIDEST = 1024  # bits that the fixed-point headers have
+
 
 @dataclass
 class Config:
@@ -284,8 +286,8 @@ class Project:
                 kind = FixedPoint.parse(text)
             except L1emuError as error:
                 raise place.error(error.message, text, error.expected) from None
-            if not kind.fits_int64:
-                raise place.error("types beyond 64 bits are not supported", text)
+            if kind.width > _WIDEST:
+                raise place.error("types this wide are not supported", text, f"at most {_WIDEST} bits")
         else:
             declared = self.scope.declarations.get(text)
             if declared is None or declared.kind != "type":

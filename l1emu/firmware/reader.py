@@ -76,6 +76,9 @@ class _Reader:
             raise function.place.error("no layer reads or writes these streams", ", ".join(unused))
         inputs = tuple(self.tensors[name] for name in self.arguments if name not in self.written)
         outputs = tuple(self.tensors[name] for name in self.arguments if name in self.written)
+        for tensor in inputs:
+            if not tensor.type.fits_int64:
+                raise function.place.error("inputs beyond 64 bits are not supported", str(tensor.type))
         if not outputs:
             raise L1emuError("the top function writes none of its arguments", path=self.path)
         self._check_integer_casts()

@@ -23,7 +23,8 @@ def index_bits(table_size: int) -> int:
 
 def top_bits(raw: Raw, kind: FixedPoint, table_size: int) -> Raw:
     """The table index of a number: the top bits of its W-bit pattern, sign bit first."""
-    return (raw & ((1 << kind.width) - 1)) >> (kind.width - index_bits(table_size))
+    bits = index_bits(table_size)
+    return ((raw >> (kind.width - bits)) & ((1 << bits) - 1)).astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)

@@ -57,6 +57,36 @@ def test_converted_model(tmp_path: Path, backend: str, strategy: str) -> None:
     assert found.identical, str(found)
 
 
+@pytest.mark.parametrize("io_type", ["io_parallel", "io_stream"])
+def test_types_of_more_than_64_bits(tmp_path: Path, io_type: str) -> None:
+    """Types that hls4ml widens layer by layer; the numbers themselves are proven to fit."""
+    need_compiler()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    pytest.importorskip("tensorflow", reason="hls4ml converts Keras models")
+    hls4ml = pytest.importorskip("hls4ml", reason="hls4ml is not installed")
+    from tensorflow import keras
+    from tensorflow.keras import layers
+
+    keras.utils.set_random_seed(9)
+    data = layers.Input((6,), name="x")
+    x = data
+    for i in range(3):
+        x = layers.Dense(5, name=f"dense{i}")(x)
+    outputs = [layers.Activation("softmax", name="s")(layers.Dense(3, name="last")(x))]
+    model = keras.Model(data, [*outputs, layers.Activation("tanh", name="t")(layers.Dense(2, name="other")(x))])
+    config = hls4ml.utils.config_from_keras_model(
+        model, granularity="name", backend="Vitis", default_precision="fixed<14,4>"
+    )
+    project = hls4ml.converters.convert_from_keras_model(
+        model, hls_config=config, output_dir=str(tmp_path / "p"), backend="Vitis", io_type=io_type
+    )
+    project.write()
+    fw = l1emu.Firmware.read(tmp_path / "p")
+    assert max(layer.output.type.width for layer in fw.layers) > 80
+    found = l1emu.verify(tmp_path / "p", jets=200, optimization="-O0")
+    assert found.identical, str(found)
+
+
 def convert_streams(folder: Path, backend: str, strategy: str, io_type: str) -> Path:
     """A model with every layer that is read from streams: all merges, copies, packs of one and of several numbers."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -122,7 +122,7 @@ def test_comments_and_spaces_do_not_matter(project: Path, pristine: Path) -> Non
         ("parameters.h", r"struct config_head ", "struct config_other ", ["config_head"]),
         ("parameters.h", r"#ifndef PARAMETERS_H_", "#if defined(PARAMETERS_H_)", ["preprocessor", "line 1"]),
         ("defines.h", r"typedef (.*) head_out_t", "typedef float head_out_t", ["float", "line"]),
-        ("defines.h", r"typedef (.*) head_out_t", r"typedef ap_fixed<80, 20> head_out_t", ["80", "64 bits"]),
+        ("defines.h", r"typedef (.*) head_out_t", r"typedef ap_fixed<2000, 20> head_out_t", ["2000", "1024 bits"]),
         ("defines.h", r"typedef (.*) head_out_t", r"typedef ap_fixed<8,2,AP_ODD> head_out_t", ["AP_ODD", "ODD"]),
         ("defines.h", r"typedef (.*) head_out_t", r"typedef nnet::array<x_t, 3> head_out_t", ["array", "ap_fixed"]),
         ("handmade.cpp", r"nnet::relu<", "nnet::gelu<", ["nnet::gelu", "line"]),
