@@ -22,6 +22,7 @@ EXTRAS = {
     "pythia8",
     "fastjet",
     "sklearn",
+    "h5py",
     "dask",
 }
 
