@@ -26,7 +26,9 @@ def emulate(
         typer.Argument(help="Inputs: .npy, or .npz with one array an input, by its name; or crossings in ROOT."),
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Write the outputs to this .npz, one array an output.")] = None,
-    explain: Annotated[bool, typer.Option(help="Print widths, proof and arithmetic of every layer.")] = False,
+    explain: Annotated[
+        bool, typer.Option(help="Print widths, proof, arithmetic and, with inputs, time of each layer.")
+    ] = False,
     columns: Annotated[
         str | None,
         typer.Option(help="Inputs are these fields of a file of jets (see `l1emu events`), with commas between."),
@@ -51,13 +53,9 @@ def emulate(
         "firmware": {"name": emulator.firmware.name, "content_hash": emulator.firmware.content_hash},
         "target": emulator.target,
     }
-    if explain:
-        explanation = emulator.explain()
-        document["explain"] = explanation.to_dict()
-        if not as_json:
-            console().print(explanation.table())
+    arrays: dict[str, NDArray[Any]] | None = None
+    made: dict[str, NDArray[Any]] = {}
     if inputs is not None:
-        made: dict[str, NDArray[Any]] = {}
         if raw and (columns is not None or inputs.suffix == ".root"):
             raise L1emuError("events are no raw integers", path=inputs, where="--raw", expected=".npy or .npz")
         if columns is not None:
@@ -67,6 +65,12 @@ def emulate(
             arrays, made = jets_of_crossings(inputs, emulator.firmware, values_for_missing(missing or []))
         else:
             arrays = read_arrays(inputs, [tensor.name for tensor in emulator.firmware.inputs])
+    if explain:
+        explanation = emulator.explain(arrays)
+        document["explain"] = explanation.to_dict()
+        if not as_json:
+            console().print(explanation.table())
+    if arrays is not None:
         begin = time.perf_counter()
         found = emulator.raw(arrays) if raw else emulator(arrays)
         seconds = time.perf_counter() - begin

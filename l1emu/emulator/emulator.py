@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -15,7 +17,7 @@ from l1emu.emulator import kernels, simd
 from l1emu.emulator.cache import module_from_source
 from l1emu.emulator.explain import Explanation, explain
 from l1emu.emulator.lowering import Program, lower
-from l1emu.emulator.packed import PackedProgram, plan
+from l1emu.emulator.packed import PackedProgram, narrow_inputs, plan
 from l1emu.emulator.quantize import quantize_into
 from l1emu.emulator.ranges import Ranges, analyse
 from l1emu.errors import L1emuError
@@ -24,6 +26,7 @@ from l1emu.layers import Tensor
 
 LANES = 64  # jets side by side in the exact kernels: a row of int64 is then 512 bytes
 CHUNK = 1024  # jets quantized, emulated and written at a time: memory does not grow with the batch
+PROFILE_RUNS = 50  # of which the fastest counts, layer by layer: others may use the core too
 TARGETS = ("simd", "portable", "exact")
 
 Inputs = ArrayLike | Mapping[str, ArrayLike]
@@ -40,6 +43,9 @@ class _Runnable(Protocol):
     def arithmetic(self, ranges: Ranges) -> dict[str, str]:
         """What each layer is computed with, by its name."""
 
+    def profile(self, raw: NDArray[Any]) -> dict[str, float]:
+        """Seconds a jet of each layer on one core at its fastest, by its name, and of loading and storing."""
+
 
 class _Exact:
     """The exact kernels alone."""
@@ -55,6 +61,20 @@ class _Exact:
 
         return run
 
+    def profile(self, raw: NDArray[Any]) -> dict[str, float]:
+        program, work = self.program, np.zeros(self.program.rows * LANES, np.int64)
+        out = np.empty((len(raw), len(program.out_rows)), np.int64)
+        spent: dict[str, float] = {}
+        nothing, nowhere = program.out_rows[:0], out[:, :0]
+        for name, start in zip(program.layers, program.starts, strict=True):
+            one, least = np.array([start], program.starts.dtype), math.inf
+            for _ in range(PROFILE_RUNS // 5):
+                begin = time.perf_counter()
+                kernels.execute(work, program.table, program.code, one, LANES, raw, nowhere, nothing)
+                least = min(least, time.perf_counter() - begin)
+            spent[name] = spent.get(name, 0.0) + least / len(raw)
+        return spent
+
     def arithmetic(self, ranges: Ranges) -> dict[str, str]:
         return {
             name: f"int64 (needs {found.widest})" if found.widest else "no arithmetic"
@@ -67,7 +87,7 @@ class _Packed:
 
     def __init__(self, program: PackedProgram) -> None:
         self.program, self.results = program, program.results
-        self._execute = module_from_source(program.name, program.source).execute
+        self._execute = module_from_source(program.name(program.source), program.source).execute
         self._constants = _aligned(program.constants)
 
     def prepare(self) -> Callable[[NDArray[Any], NDArray[np.int64]], None]:
@@ -82,6 +102,25 @@ class _Packed:
 
     def arithmetic(self, ranges: Ranges) -> dict[str, str]:
         return self.program.arithmetic
+
+    def profile(self, raw: NDArray[Any]) -> dict[str, float]:
+        program, exact = self.program, self.program.exact
+        execute = module_from_source(program.name(program.profiled), program.profiled).execute
+        work = np.zeros(exact.rows * simd.LANES, np.int64)
+        vectors = _aligned(np.zeros(program.vectors * simd.LANES, np.int32))
+        out = np.empty((len(raw), sum(t.size for t in program.results)), np.int64)
+        spent = np.zeros(len(program.stages), np.int64)
+
+        least, seconds, ticks = np.full(len(spent), np.iinfo(np.int64).max), 0.0, 0
+        execute(vectors, self._constants, work, exact.table, exact.code, raw, out, spent)  # compiled
+        for _ in range(PROFILE_RUNS):
+            spent[:] = 0
+            begin = time.perf_counter()
+            execute(vectors, self._constants, work, exact.table, exact.code, raw, out, spent)
+            seconds += time.perf_counter() - begin
+            ticks += int(spent.sum())
+            least = np.minimum(least, spent)
+        return dict(zip(program.stages, (least * (seconds / ticks / len(raw))).tolist(), strict=True))
 
 
 def _aligned(array: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -133,6 +172,10 @@ class Emulator:
     def ranges(self) -> Ranges:
         """The proven bounds of every value, see `l1emu.emulator.ranges`."""
         return analyse(self.firmware)
+
+    @cached_property
+    def _narrow(self) -> bool:
+        return narrow_inputs(self.firmware)
 
     @cached_property
     def _trace_program(self) -> _Runnable:
@@ -210,9 +253,29 @@ class Emulator:
         by_name = {tensor.name: values for tensor, values in found.items()}
         return {layer.name: by_name[layer.output.name] for layer in self.firmware.layers}
 
-    def explain(self) -> Explanation:
-        """Per layer: types, the proven range of its sums, how they may be computed, and with what."""
-        return explain(self.firmware, self.ranges, self._program.arithmetic(self.ranges))
+    def explain(self, x: Inputs | None = None) -> Explanation:
+        """Per layer: types, the proven range of its sums, how they may be computed, and with what.
+
+        Parameters
+        ----------
+        x
+            Inputs as for a call, floats or raw integers; with them also the time that each layer takes on one core.
+            Layers that are done together with another one, in registers, take none of their own.
+        """
+        seconds = None if x is None else self._profile(x)
+        return explain(self.firmware, self.ranges, self._program.arithmetic(self.ranges), seconds)
+
+    def _profile(self, x: Inputs) -> dict[str, float]:
+        arrays = self._arrays(x)
+        columns = []
+        for tensor in self.firmware.inputs:
+            array = arrays[tensor.name][:CHUNK]
+            integers = np.issubdtype(array.dtype, np.integer)
+            columns.append(array.astype(np.int64) if integers else self._quantized(tensor, _floats(array)))
+        raw = np.concatenate(columns, axis=1)
+        if not len(raw):
+            raise L1emuError("no jets to time the layers with", expected="one at least")
+        return self._program.profile(raw.astype(np.int32) if self._narrow else raw)
 
     def _check_limit(self, tensor: Tensor, raw: NDArray[Any]) -> None:
         """Refuse numbers beyond the table whose rows an input picks."""
@@ -265,10 +328,9 @@ class Emulator:
         """Run `program`; `fill(first, last, raw)` writes the raw inputs of jets first..last-1."""
         inputs = sum(t.size for t in self.firmware.inputs)
         out = np.empty((jets, sum(t.size for t in program.results)), np.int64)
-        narrow = all(t.type.low >= -(2**31) and t.type.high < 2**31 for t in self.firmware.inputs)
 
         def work_on(begin: int, end: int) -> None:
-            raw = np.empty((min(CHUNK, end - begin), inputs), np.int32 if narrow else np.int64)
+            raw = np.empty((min(CHUNK, end - begin), inputs), np.int32 if self._narrow else np.int64)
             execute = program.prepare()
             for first in range(begin, end, CHUNK):
                 last = min(first + CHUNK, end)

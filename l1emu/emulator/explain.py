@@ -36,6 +36,8 @@ class LayerExplanation:
         The integers that the kernel computes with.
     macs
         Multiply-accumulate operations a jet.
+    ns
+        Nanoseconds a jet on one core; None if not measured, or if the layer is done together with another one.
     """
 
     layer: str
@@ -48,6 +50,7 @@ class LayerExplanation:
     proof: str
     arithmetic: str
     macs: int
+    ns: float | None
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Explanation:
     """The table that `Emulator.explain` gives; printing it draws the table."""
 
     rows: tuple[LayerExplanation, ...]
+    other_ns: float | None = None
+    """Loading the inputs and storing the outputs, ns a jet; None if not measured."""
 
     @property
     def macs(self) -> int:
@@ -63,7 +68,7 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        return {"macs": self.macs, "layers": [asdict(row) for row in self.rows]}
+        return {"macs": self.macs, "other_ns": self.other_ns, "layers": [asdict(row) for row in self.rows]}
 
     def table(self) -> Table:
         """The table for a rich console."""
@@ -71,6 +76,9 @@ class Explanation:
         for column in ("layer", "kind", "output", "accumulator", "sums", "proof", "arithmetic"):
             table.add_column(column, overflow="fold")
         table.add_column("MACs", justify="right")
+        timed = self.other_ns is not None
+        if timed:
+            table.add_column("ns/jet", justify="right")
         for row in self.rows:
             sums = "" if row.accumulator_range is None else "{} … {}".format(*row.accumulator_range)
             table.add_row(
@@ -82,7 +90,11 @@ class Explanation:
                 row.proof,
                 row.arithmetic,
                 str(row.macs or ""),
+                *(["" if row.ns is None else f"{row.ns:.1f}"] if timed else []),
             )
+        if self.other_ns is not None:
+            total = self.other_ns + sum(row.ns or 0.0 for row in self.rows)
+            table.caption = f"{total:.0f} ns a jet on one core, {self.other_ns:.0f} of them loading and storing"
         return table
 
     def __str__(self) -> str:
@@ -102,8 +114,11 @@ def macs(layer: Layer) -> int:
     return 0
 
 
-def explain(firmware: Firmware, ranges: Ranges, arithmetic: dict[str, str]) -> Explanation:
-    """The table for `firmware`; `arithmetic` says by layer name what was chosen."""
+def explain(
+    firmware: Firmware, ranges: Ranges, arithmetic: dict[str, str], seconds: dict[str, float] | None = None
+) -> Explanation:
+    """The table for `firmware`; `arithmetic` says by layer name what was chosen, `seconds` how long it takes a jet."""
+    spent = {} if seconds is None else {name: 1e9 * value for name, value in seconds.items()}
     rows = []
     for layer in firmware.layers:
         proof = ranges.layers[layer.name]
@@ -121,9 +136,12 @@ def explain(firmware: Firmware, ranges: Ranges, arithmetic: dict[str, str]) -> E
                 proof=_proof(layer, proof),
                 arithmetic=arithmetic[layer.name],
                 macs=macs(layer),
+                ns=spent.get(layer.name),
             )
         )
-    return Explanation(tuple(rows))
+    names = {layer.name for layer in firmware.layers}
+    other = None if seconds is None else sum(value for name, value in spent.items() if name not in names)
+    return Explanation(tuple(rows), other)
 
 
 def _proof(layer: Layer, proof: LayerRange) -> str:

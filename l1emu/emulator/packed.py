@@ -48,6 +48,10 @@ class PackedProgram:
     ----------
     source
         Python source that defines `execute`.
+    profiled
+        The same with a count of ticks around the calls of every layer, by `stages`.
+    stages
+        What the ticks of `profiled` are spent on: layers that call something, and first the loading of the inputs.
     constants
         int32 weights and tables of the generated kernels.
     vectors
@@ -61,6 +65,8 @@ class PackedProgram:
     """
 
     source: str
+    profiled: str
+    stages: tuple[str, ...]
     constants: NDArray[np.int32]
     vectors: int
     exact: Program
@@ -68,10 +74,13 @@ class PackedProgram:
     arithmetic: dict[str, str]
     calls_own_kernels: bool
 
-    @property
-    def name(self) -> str:
-        """The module's name, unique to its source."""
-        return "firmware_" + hashlib.sha256(self.source.encode()).hexdigest()[:24]
+    @staticmethod
+    def name(source: str) -> str:
+        """The name of a module, unique to its source."""
+        return "firmware_" + hashlib.sha256(source.encode()).hexdigest()[:24]
+
+
+LOADING, STORING = "loading the inputs", "storing the outputs"
 
 
 class Planner:
@@ -82,6 +91,7 @@ class Planner:
     ) -> None:
         self.firmware, self.ranges, self.exact, self.features = firmware, ranges, exact, features
         self.results = results
+        self.narrow = narrow_inputs(firmware)
         self.root: dict[str, str] = {}
         for layer in firmware.layers:
             if isinstance(layer, Reshape):
@@ -104,6 +114,7 @@ class Planner:
         self._known: dict[tuple[int, ...], int] = {}
         self.functions: dict[str, str] = {}  # body -> name: equal kernels are compiled once
         self.calls: list[str] = []
+        self.callers: list[str] = []  # the layer of each call
         self.arithmetic: dict[str, str] = {}
         self.done: set[str] = set()
 
@@ -183,9 +194,17 @@ class Planner:
             return known[layout]
         if name in self.columns:
             target = self.place(tensor, layout)
-            self.calls.append(
-                f"from_raw(raw, {self.columns[name]}, first, n, V, {target}, {tensor.size}, {layout.code})"
-            )
+            column, size = self.columns[name], tensor.size
+            block = 16 * layout.pack
+            if self.narrow and size % block == 0 and layout.stride == 1:
+                zero = layout.zero if layout.pack == 4 and not layout.signed else 0
+                at = f"V, {target} + 16 * k, {layout.pack}, {zero}"
+                self.calls += [
+                    f"for k in range({size // block}):",
+                    f"    load_block(raw, {column} + {block} * k, first, n, {at})",
+                ]
+            else:
+                self.calls.append(f"from_raw(raw, {column}, first, n, V, {target}, {size}, {layout.code})")
             return target
         if not known:
             target = self.place(tensor, layout)
@@ -299,19 +318,23 @@ class Planner:
         words = self.constant(_packed(weight.T, source.pack))
         starts = self.constant(start)
         k_in, write = layer.n_in // source.pack, Writer(self.features)
-        accs = [f"a{s}" for s in range(pack)]
-        steps = positions // pack if by_row else positions
-        write(1, f"for t in range({steps}):")
-        unrolled = k_in * (pack if by_row else 1) <= 24
+        width = pack if by_row else 1  # positions that a vector of the output holds
+        steps = positions // width
+        unrolled = k_in * width <= 24
+        # Two positions side by side: each weight is loaded once for both.
+        beside = 2 if unrolled and not by_row and steps % 2 == 0 and 2 * (k_in + pack) <= 26 else 1
+        write(1, f"for t in range({steps // beside}):")
         if unrolled:
-            for s in range(pack if by_row else 1):
-                row = f"t * {pack} + {s}" if by_row else "t"
+            for s in range(width * beside):
+                row = f"t * {width * beside} + {s}"
                 write(2, *(f"x{s}_{k} = load(V, x + ({row}) * {k_in} + {k})" for k in range(k_in)))
+        accs = [[f"a{p}_{s}" for s in range(pack)] for p in range(beside)]
+        write(2, f"for o in range({n_out // (1 if by_row else pack)}):")
         if by_row:
-            write(2, f"for o in range({n_out}):", "    a0 = broadcast(C, b + o)", *(f"    {a} = a0" for a in accs[1:]))
+            write(3, "a0_0 = broadcast(C, b + o)", *(f"{a} = a0_0" for a in accs[0][1:]))
         else:
-            write(2, f"for o in range({n_out // pack}):")
-            write(3, *(f"{a} = broadcast(C, b + o * {pack} + {s})" for s, a in enumerate(accs)))
+            write(3, *(f"{a} = broadcast(C, b + o * {pack} + {s})" for s, a in enumerate(accs[0])))
+            write(3, *(f"{a} = {first}" for some in accs[1:] for a, first in zip(some, accs[0], strict=True)))
 
         def weight_at(s: int, k: str) -> str:
             return f"broadcast(C, w + (o * {1 if by_row else pack} + {0 if by_row else s}) * {k_in} + {k})"
@@ -320,17 +343,22 @@ class Planner:
             for k in range(k_in):
                 if by_row:
                     write(3, f"wk = {weight_at(0, str(k))}")
-                for s, a in enumerate(accs):
-                    w = "wk" if by_row else weight_at(s, str(k))
-                    write(3, f"{a} = {write.dot(source.pack, a, f'x{s if by_row else 0}_{k}', w)}")
+                for s in range(pack):
+                    if not by_row:
+                        write(3, f"wk = {weight_at(s, str(k))}")
+                    for p in range(beside):
+                        a = accs[p][s]
+                        write(3, f"{a} = {write.dot(source.pack, a, f'x{s if by_row else p}_{k}', 'wk')}")
         else:
             write(3, f"for k in range({k_in}):")
-            for s, a in enumerate(accs):
+            for s, a in enumerate(accs[0]):
                 row = f"t * {pack} + {s}" if by_row else "t"
                 x_at = f"load(V, x + ({row}) * {k_in} + k)"
                 write(4, f"{a} = {write.dot(source.pack, a, x_at, weight_at(s, 'k'))}")
-        packed = write.finish(3, accs, ending)
-        write(3, f"store(V, y + t * {n_out if by_row else n_out // pack} + o, {packed})")
+        for p in range(beside):
+            packed = write.finish(3, accs[p], ending)
+            row = f"t * {beside} + {p}" if beside > 1 else "t"
+            write(3, f"store(V, y + ({row}) * {n_out if by_row else n_out // pack} + o, {packed})")
         first = self.read(x, source)
         where = self.place(y, target)
         self.kernel("dense", "V, C, x, y, w, b", write, first, where, words, starts)
@@ -627,20 +655,23 @@ class Planner:
         write(1, f"for r in range({layer.n_outer}):")
         n = size // source.pack
         write(2, *(f"x{k} = load(V, x + r * {n} + {k})" for k in range(n)))
-        bytes_ = stable and source.pack == 4 and self.features.permute8 and int(exps.max()) < 2**15
-        if bytes_:
-            pairs = self._byte_exponentials(write, n, exps)
+        narrow = stable and int(exps.max()) < 2**15
+        needed = _until_constant(exps)
+        if narrow and source.pack == 4 and self.features.permute8:
+            elements, table = self._byte_exponentials(write, n), _byte_planes(exps)
+        elif narrow and source.pack == 2 and self.features.wide and needed <= 256:
+            elements, table = self._word_exponentials(write, n, needed), _words(exps[:needed])
         else:
             self._wide_exponentials(write, layer, source, n, first_argument)
-            pairs = False
-        self._inverse(write, size, pairs, total, inv_inp, layer)
+            elements, table = None, exps
+        self._inverse(write, size, elements, total, inv_inp, layer)
         pack = target.pack
         for k in range(size // pack):
             accs = [f"p{s}" for s in range(pack)]
             for s, acc in enumerate(accs):
                 f = k * pack + s
-                if pairs:
-                    pair, upper = f"e{f // 4}_{f % 2}", f % 4 >= 2
+                if elements is not None:
+                    pair, upper = elements[f]
                     if small:
                         write(2, f"{acc} = dot16(const({ending.fold}), {pair}, {'upper' if upper else 'inverse'})")
                         continue
@@ -651,15 +682,14 @@ class Planner:
                 write(2, f"{acc} = {times if small else f'add(mul({element}, inverse), const({ending.fold}))'}")
             packed = write.finish(2, accs, ending)
             write(2, f"store(V, y + r * {size // pack} + {k}, {packed})")
-        table = exps if not bytes_ else np.zeros(0, np.int64)
-        exp_at = self.aligned_constant(_byte_planes(exps)) if bytes_ else self.constant(table)
+        exp_at = self.constant(table) if elements is None else self.aligned_constant(table)
         inv_at = self.constant(layer.inv_table)
         first, where = self.read(x, source), self.place(y, target)
         self.kernel("softmax", "V, C, x, y, exp_table, inv_table", write, first, where, exp_at, inv_at)
         self._note(layer, source)
 
-    def _byte_exponentials(self, write: Writer, n: int, exps: NDArray[np.int64]) -> bool:
-        """e<k>_0 and e<k>_1: pairs of exponentials of features (4k, 4k+2) and (4k+1, 4k+3)."""
+    def _byte_exponentials(self, write: Writer, n: int) -> list[tuple[str, bool]]:
+        """e<k>_0 and e<k>_1: pairs of exponentials of features (4k, 4k+2) and (4k+1, 4k+3); where each feature is."""
         write(2, "top = x0", *(f"top = umax8(top, x{k})" for k in range(1, n)))
         write(
             2, "top = umax8(top, or_(srl(top, 16), shl(top, 16)))", "top = umax8(top, or_(srl(top, 8), shl(top, 24)))"
@@ -674,7 +704,17 @@ class Planner:
                 f"e{k}_0 = or_(and_(lower, const({low})), shl(and_(higher, const({low})), 8))",
                 f"e{k}_1 = or_(and_(srl(lower, 8), const({low})), and_(higher, const({high})))",
             )
-        return True
+        return [(f"e{f // 4}_{f % 2}", f % 4 >= 2) for f in range(4 * n)]
+
+    def _word_exponentials(self, write: Writer, n: int, needed: int) -> list[tuple[str, bool]]:
+        """e<k>: the pair of exponentials of features (2k, 2k+1); where each feature is."""
+        write(2, "top = x0", *(f"top = smax16(top, x{k})" for k in range(1, n)))
+        write(2, "top = smax16(top, or_(srl(top, 16), shl(top, 16)))")
+        last = (needed - 1) * 0x00010001
+        blocks = _blocks(needed)
+        for k in range(n):
+            write(2, f"e{k} = lookup16(C, exp_table, umin16(sub16(top, x{k}), const({last})), {blocks})")
+        return [(f"e{f // 2}", f % 2 == 1) for f in range(2 * n)]
 
     def _wide_exponentials(self, write: Writer, layer: Softmax, source: Layout, n: int, first: int) -> None:
         """e<f>: the exponential of feature f, one int32 a lane."""
@@ -691,21 +731,27 @@ class Planner:
             write(2, *(f"e{f} = gather(C, exp_table, sub(d{f}, const({first})))" for f in range(size)))
 
     def _inverse(
-        self, write: Writer, size: int, pairs: bool, total: Value, inv_inp: FixedPoint, layer: Softmax
+        self,
+        write: Writer,
+        size: int,
+        elements: list[tuple[str, bool]] | None,
+        total: Value,
+        inv_inp: FixedPoint,
+        layer: Softmax,
     ) -> None:
         """`inverse`: the table's entry for the sum; `upper`: the same in the upper half of a lane."""
         flat = Ending(tuple(total.steps), 0, False, Layout(1))
-        if pairs:
+        if elements is not None:
             ones = f"const({0x00010001})"
             write(2, "total = const(0)")
-            write(2, *(f"total = dot16(total, e{k}_{h}, {ones})" for k in range(size // 4) for h in (0, 1)))
+            write(2, *(f"total = dot16(total, {pair}, {ones})" for pair in dict.fromkeys(p for p, _ in elements)))
         else:
             write(2, "total = e0", *(f"total = add(total, e{f})" for f in range(1, size)))
         write.finish(2, ["total"], flat)
         shift = inv_inp.width - index_bits(layer.inv_table.size)
         masked = f"and_(total, const({(1 << inv_inp.width) - 1}))"
         write(2, f"inverse = gather(C, inv_table, {f'srl({masked}, {shift})' if shift else masked})")
-        if pairs:
+        if elements is not None:
             write(2, "upper = shl(inverse, 16)")
 
     def _note(self, layer: Layer, source: Layout) -> None:
@@ -749,8 +795,11 @@ class Planner:
                 del self.calls[before[0] :]
                 self.vectors, self.stored = before[1], before[2]
                 self._exactly(layer)
+            self.callers += [layer.name] * (len(self.calls) - len(self.callers))
         return PackedProgram(
-            self._source(),
+            self._source(profiled=False),
+            self._source(profiled=True),
+            (LOADING, *dict.fromkeys(self.callers), STORING),
             np.array([*self.constants, 0], np.int64).astype(np.int32),
             max(self.vectors, 1),
             self.exact,
@@ -771,7 +820,7 @@ class Planner:
         self.arithmetic[layer.name] = f"int64 (needs {self.ranges.layers[layer.name].widest})"
         self.done.add(layer.name)
 
-    def _source(self) -> str:
+    def _source(self, *, profiled: bool) -> str:
         dot16 = {"vnni": "dot16_vnni", "avx512": "dot16_avx512", "avx2": "dot16_avx2", "plain": "dot16_plain"}
         pack8 = "pack8_saturating"
         lines = [
@@ -783,10 +832,12 @@ class Planner:
             "from l1emu.emulator.cache import compiled",
             "from l1emu.emulator.layouts import bit_length, convert, from_raw, from_rows, to_out, to_rows",
             "from l1emu.emulator.simd import (",
-            "    add, add16, and_, broadcast, clear_tie, const, dot8, gather, highest, load, lookup8, mul, mulhi16,",
-            f"    mullo16, or_, pack16, {pack8}, shift_left, shl, smax, smin, sra, srl, store, sub, sub8, umax8, xor,",
+            "    add, add16, and_, broadcast, clear_tie, const, dot8, highest, load, load_block, lookup16, lookup8,",
+            f"    mul, mulhi16, mullo16, or_, pack16, {pack8}, round_even, shift_left, shl, smax, smax16, smin,",
+            "    smin16, sra, srl, store, sub, sub16, sub8, ticks, umax8, umin16, xor,",
             ")",
             f"from l1emu.emulator.simd import {dot16[self.features.dot16]} as dot16",
+            f"from l1emu.emulator.simd import {'gather_wide' if self.features.wide else 'gather'} as gather",
             "",
             "inner = numba.njit(nogil=True, error_model='numpy', boundscheck=False)",
             "",
@@ -817,13 +868,31 @@ class Planner:
         lines += [
             "",
             "@compiled",
-            "def execute(V, C, work, table, code, raw, out):",
+            f"def execute(V, C, work, table, code, raw, out{', spent' if profiled else ''}):",
             "    jets = raw.shape[0]",
             f"    for first in range(0, jets, {LANES}):",
             f"        n = min({LANES}, jets - first)",
         ]
-        lines += ["        " + line for line in (*rows, *self.calls, *outs)]
+        loop = [*rows, *self.calls, *outs]
+        if profiled:
+            loop = ["begin = ticks()", *rows, *_counted(0)]
+            stages = {name: number for number, name in enumerate(dict.fromkeys(self.callers), start=1)}
+            for name, number in stages.items():
+                loop += [call for call, caller in zip(self.calls, self.callers, strict=True) if caller == name]
+                loop += _counted(number)
+            loop += [*outs, *_counted(len(stages) + 1)]
+        lines += ["        " + line for line in loop]
         return "\n".join(lines) + "\n"
+
+
+def narrow_inputs(firmware: Firmware) -> bool:
+    """Whether the raw inputs fit int32; the kernels then take them so."""
+    return all(t.type.low >= -LIMIT and t.type.high < LIMIT for t in firmware.inputs)
+
+
+def _counted(stage: int) -> list[str]:
+    """The ticks since `begin` go to `stage`."""
+    return ["end = ticks()", f"spent[{stage}] += end - begin", "begin = end"]
 
 
 def _packed(rows: NDArray, pack: int) -> NDArray:
@@ -833,6 +902,24 @@ def _packed(rows: NDArray, pack: int) -> NDArray:
     for s in range(pack):
         words += (rows[:, s::pack] & ((1 << bits) - 1)) << (bits * s)
     return words
+
+
+def _until_constant(table: NDArray[np.int64]) -> int:
+    """How many entries there are up to the one that all later ones equal."""
+    different = np.flatnonzero(table != table[-1])
+    return int(different[-1]) + 2 if different.size else 1
+
+
+def _blocks(entries: int) -> int:
+    """How many times 64 int16, 1, 2 or 4, hold so many entries."""
+    return next(blocks for blocks in (1, 2, 4) if entries <= 64 * blocks)
+
+
+def _words(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A table of int16 as int32 words, filled up to whole blocks."""
+    padded = np.zeros(64 * _blocks(values.size), np.int16)
+    padded[: values.size] = values
+    return padded.view(np.int32).astype(np.int64)
 
 
 def _byte_planes(values: NDArray[np.int64]) -> NDArray:

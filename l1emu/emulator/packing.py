@@ -71,12 +71,14 @@ class Wrap:
 class Round:
     bits: int
     mode: Rounding
+    small: bool = False  # below 2**24, with the rounding constant and a byte's zero
 
 
 @dataclass(frozen=True)
 class Clip:
     low: int
     high: int
+    narrow: bool = False  # what is clipped fits int16
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,9 @@ class Value:
             mode = rounding_of(type_)
             if bits > 22:
                 raise NotClean
-            self.check(130 << bits)  # room for the rounding constant and a byte's zero
-            self.steps.append(Round(bits, mode))
+            room = 130 << bits  # for the rounding constant and a byte's zero
+            self.check(room)
+            self.steps.append(Round(bits, mode, max(-self.low, self.high) + room < 1 << 24))
             self.low, self.high = (int(rounded(np.array([v]), self.fraction, type_)[0]) for v in (self.low, self.high))
         elif bits < 0:
             self.low, self.high = self.low << -bits, self.high << -bits
@@ -137,12 +140,13 @@ class Value:
         self.check()
 
     def _clip(self, low: int, high: int) -> None:
+        narrow = self.low >= -(2**15) and self.high < 2**15
         if self.steps and isinstance(self.steps[-1], Clip):
             last = self.steps.pop()
             assert isinstance(last, Clip)
-            self.steps.append(Clip(min(max(last.low, low), high), min(max(last.high, low), high)))
+            self.steps.append(Clip(min(max(last.low, low), high), min(max(last.high, low), high), last.narrow))
         else:
-            self.steps.append(Clip(low, high))
+            self.steps.append(Clip(low, high, narrow))
         self.low, self.high = min(max(self.low, low), high), min(max(self.high, low), high)
 
     def halve(self, bits: int) -> None:
@@ -198,6 +202,12 @@ def _joined(steps: list[Step]) -> tuple[Step, ...]:
     return tuple(found)
 
 
+def _pair(value: int) -> int:
+    """Two equal int16 as an int32."""
+    word = (value & 0xFFFF) * 0x00010001
+    return word - (1 << 32) if word >> 31 else word
+
+
 class Writer:
     """Source lines with indentation, and the names in the vector vocabulary of the target."""
 
@@ -229,12 +239,16 @@ class Writer:
         layout = ending.layout
         zero = -128 if layout.signed else layout.zero
         byte = layout.pack == 4
+        ends = ending.steps[-1] if ending.steps else None
+        together = ends if layout.pack == 2 and isinstance(ends, Clip) and ends.narrow else None
         for name in names:
             shifted = zero if ending.folded else 0
             for step in ending.steps:
                 last = step is ending.steps[-1]
                 if byte and last and isinstance(step, Clip) and (step.low, step.high) == (zero, zero + 255):
                     continue  # the pack clips
+                if last and together is not None:
+                    continue  # clipped in pairs
                 self._step(indent, name, step, shifted, folded=ending.folded)
             if not ending.folded and zero:
                 self(indent, f"{name} = sub({name}, const({zero}))")
@@ -245,6 +259,11 @@ class Writer:
             return "packed"
         if layout.pack == 2:
             self(indent, f"packed = pack16({', '.join(names)})")
+            if together is not None:
+                if together.low > -(2**15):
+                    self(indent, f"packed = smax16(packed, const({_pair(together.low)}))")
+                if together.high < 2**15 - 1:
+                    self(indent, f"packed = smin16(packed, const({_pair(together.high)}))")
             return "packed"
         return names[0]
 
@@ -263,6 +282,8 @@ class Writer:
                     self(indent, f"{v} = smin({v}, const({high - zero}))")
             case Halve(bits):
                 self(indent, f"{v} = sra(add({v}, and_(sra({v}, 31), const({(1 << bits) - 1}))), {bits})")
+            case Round(bits, Rounding.RND_CONV, True) if self.features.wide:
+                self(indent, f"{v} = round_even({v}, {bits}, {int(folded)})")
             case Round(bits, mode):
                 half = 1 << bits - 1
                 biased = v if folded else f"add({v}, const({half}))"

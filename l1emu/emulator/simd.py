@@ -45,6 +45,11 @@ class Features:
     dot16: str
     permute8: bool
 
+    @property
+    def wide(self) -> bool:
+        """Whether AVX-512 is there, for bytes and words too."""
+        return self.dot16 in ("vnni", "avx512")
+
     def __str__(self) -> str:
         return "_".join(["dot8" if self.dot8 else "nodot8", self.dot16, "permute8" if self.permute8 else "nopermute8"])
 
@@ -213,10 +218,11 @@ def _shift(operation: str) -> Any:
 add, sub, mul = _binary("add"), _binary("sub"), _binary("mul")
 and_, or_, xor = _binary("and_"), _binary("or_"), _binary("xor")
 sub8 = _binary("sub", _V8)
-add16, mullo16 = _binary("add", _V16), _binary("mul", _V16)
+add16, sub16, mullo16 = (_binary(name, _V16) for name in ("add", "sub", "mul"))
 shl, sra, srl = _shift("shl"), _shift("ashr"), _shift("lshr")
 smin, smax = (_call(f"llvm.{name}.v16i32", [_V32, _V32], _V32) for name in ("smin", "smax"))
 umax8 = _call("llvm.umax.v64i8", [_V8, _V8], _V8)
+smax16, smin16, umin16 = (_call(f"llvm.{name}.v32i16", [_V16, _V16], _V16) for name in ("smax", "smin", "umin"))
 
 
 @intrinsic
@@ -270,6 +276,34 @@ def clear_tie(typing: Any, rounded: Any, biased: Any, bits: Any) -> Any:
         return builder.select(tie, builder.and_(args[0], _constant(_V32, -2)), args[0])
 
     return vector(vector, vector, bits), code
+
+
+@intrinsic(prefer_literal=True)
+def round_even(typing: Any, value: Any, bits: Any, biased: Any) -> Any:
+    """value / 2**bits, or less 1/2 if `biased`, to the nearest integer, ties to even, for |value| below 2**24.
+
+    In float32 all of it is exact but the last conversion, which rounds so: three instructions of AVX-512.
+    """
+    if not isinstance(bits, types.IntegerLiteral) or not isinstance(biased, types.IntegerLiteral):
+        return None
+    scale, offset = 2.0**-bits.literal_value, -0.5 if biased.literal_value else 0.0
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.VectorType(ir.FloatType(), LANES)
+        fma = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(kind, [kind, kind, kind]), f"llvm.fma.v{LANES}f32"
+        )
+        convert = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(_V32, [kind, _V32, ir.IntType(LANES), _I32]),
+            "llvm.x86.avx512.mask.cvtps2dq.512",
+        )
+        constants = [ir.Constant(kind, [ir.Constant(ir.FloatType(), c)] * LANES) for c in (scale, offset)]
+        scaled = builder.call(fma, [builder.sitofp(args[0], kind), *constants])
+        everywhere, as_set = ir.Constant(ir.IntType(LANES), -1), ir.Constant(_I32, 4)
+        return builder.call(convert, [scaled, _constant(_V32, 0), everywhere, as_set])
+
+    return vector(vector, bits, biased), code
 
 
 # LLVM 22 gave these intrinsics the types of what they multiply; before, all was int32.
@@ -418,9 +452,114 @@ def lookup8(typing: Any, array: Any, number: Any, index: Any) -> Any:
     return vector(array, types.intp, vector), code
 
 
+@intrinsic(prefer_literal=True)
+def load_block(
+    typing: Any, raw: Any, column: Any, first: Any, n: Any, array: Any, number: Any, pack: Any, zero: Any
+) -> Any:
+    """Columns `column`, ... of 16 jets from `first` on, of an int32 array (jets, columns), as 16 vectors from `number`.
+
+    Each lane gets `pack` consecutive columns of its jet, less `zero`; lanes beyond `n` get the first jet.
+    """
+    if not (isinstance(pack, types.IntegerLiteral) and isinstance(zero, types.IntegerLiteral)):
+        return None
+    if not isinstance(raw, types.Array) or raw.ndim != 2 or raw.layout != "C" or raw.dtype != types.int32:
+        return None
+    parts, narrow = pack.literal_value, ir.IntType(32 // pack.literal_value)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source = context.make_array(signature.args[0])(context, builder, args[0])
+        columns = builder.extract_value(source.shape, 1)
+        start = builder.bitcast(source.data, _I32.as_pointer())
+        rows = []
+        for lane in range(LANES):
+            index = ir.Constant(args[2].type, lane)
+            jet = builder.add(args[2], builder.select(builder.icmp_signed("<", index, args[3]), index, index.type(0)))
+            base = builder.add(builder.mul(jet, columns), args[1])
+            loaded = []
+            for k in range(parts):
+                at = builder.gep(start, [builder.add(base, ir.Constant(base.type, k * LANES))])
+                value = builder.load(builder.bitcast(at, _V32.as_pointer()), align=4)
+                if zero.literal_value:
+                    value = builder.sub(value, _constant(_V32, zero.literal_value))
+                loaded.append(value if parts == 1 else builder.trunc(value, ir.VectorType(narrow, LANES)))
+            rows.append(builder.bitcast(_join(builder, loaded), _V32) if parts > 1 else loaded[0])
+        step = 1
+        while step < LANES:  # a transposition by exchanges of blocks
+            exchanged = list(rows)
+            for i in range(LANES):
+                if not i & step:
+                    low = [(k if not k & step else LANES + k - step) for k in range(LANES)]
+                    high = [(k + step if not k & step else LANES + k) for k in range(LANES)]
+                    exchanged[i] = builder.shuffle_vector(rows[i], rows[i + step], _indices(low))
+                    exchanged[i + step] = builder.shuffle_vector(rows[i], rows[i + step], _indices(high))
+            rows, step = exchanged, 2 * step
+        for k in range(LANES):
+            place = builder.mul(builder.add(args[5], ir.Constant(args[5].type, k)), ir.Constant(args[5].type, LANES))
+            builder.store(rows[k], _pointer(context, builder, signature.args[4], args[4], place, _V32), align=4)
+        return context.get_dummy_value()
+
+    return types.void(raw, types.intp, types.intp, types.intp, array, types.intp, pack, zero), code
+
+
+@intrinsic
+def gather_wide(typing: Any, array: Any, base: Any, index: Any) -> Any:
+    """The same as `gather`, by the instruction of AVX-512."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        pointer = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
+        mask = ir.VectorType(ir.IntType(1), LANES)
+        kind = ir.FunctionType(_V32, [_V32, pointer.type, _V32, mask, _I32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.mask.gather.dpi.512")
+        everywhere = ir.Constant(mask, [ir.Constant(ir.IntType(1), 1)] * LANES)
+        arguments = [_constant(_V32, 0), pointer, args[2], everywhere, ir.Constant(_I32, 4)]
+        return builder.call(function, arguments)
+
+    return vector(array, types.intp, vector), code
+
+
+@intrinsic(prefer_literal=True)
+def lookup16(typing: Any, array: Any, number: Any, index: Any, blocks: Any) -> Any:
+    """Entries of a table of int16, `blocks` (1, 2 or 4) times 64 from vector `number` of an int32 array on."""
+    if not isinstance(blocks, types.IntegerLiteral):
+        return None
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        offset = builder.mul(args[1], ir.Constant(args[1].type, LANES))
+        pointer = _pointer(context, builder, signature.args[0], args[0], offset, _V16)
+        index16 = builder.bitcast(args[2], _V16)
+        permute = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(_V16, [_V16, _V16, _V16]), "llvm.x86.avx512.vpermi2var.hi.512"
+        )
+        halves = [
+            builder.load(builder.gep(pointer, [ir.Constant(_I32, k)]), align=4) for k in range(2 * blocks.literal_value)
+        ]
+        pairs = zip(halves[::2], halves[1::2], strict=True)
+        found = [builder.call(permute, [low, index16, high]) for low, high in pairs]
+        bit = 64
+        while len(found) > 1:
+            upper = builder.icmp_signed("!=", builder.and_(index16, _constant(_V16, bit)), _constant(_V16, 0))
+            found = [builder.select(upper, b, a) for a, b in zip(found[::2], found[1::2], strict=True)]
+            bit *= 2
+        return builder.bitcast(found[0], _V32)
+
+    return vector(array, types.intp, vector, blocks), code
+
+
 DOT16: dict[str, Callable[..., Any]] = {
     "vnni": dot16_vnni,
     "avx512": dot16_avx512,
     "avx2": dot16_avx2,
     "plain": dot16_plain,
 }
+
+
+@intrinsic
+def ticks(typing: Any) -> Any:
+    """The processor's counter of cycles at its nominal clock, int64."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        function = ir.FunctionType(ir.IntType(64), [])
+        return builder.call(builder.module.declare_intrinsic("llvm.readcyclecounter", fnty=function), [])
+
+    return types.int64(), generate

@@ -1,0 +1,155 @@
+"""Vector operations against numpy, on every value that matters; and the times that `explain` gives."""
+
+import numba
+import numpy as np
+import pytest
+from random_firmware import random_firmware, random_inputs
+from tagger_firmware import exponential_table, inverse_table
+
+from l1emu.emulator import Emulator, simd
+from l1emu.emulator.simd import gather_wide, load, load_block, lookup16, round_even, smax16, smin16, store, umin16
+from l1emu.firmware import reference
+from l1emu.firmware.graph import Firmware
+from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
+from l1emu.layers import Softmax, Tensor
+
+wide = pytest.mark.skipif(not simd.features("simd").wide, reason="this processor has no AVX-512")
+
+
+def rounded(values, bits):
+    """To the nearest, ties to even, on Python's own integers."""
+    return [(v + (1 << bits - 1) - 1 + (v >> bits & 1)) >> bits for v in values.tolist()]
+
+
+@wide
+@pytest.mark.parametrize("bits", [1, 5, 8, 14])
+def test_rounding_to_even_is_exact_below_two_to_the_24(bits):
+    def run(x, y, biased):
+        for k in range(x.size // 16):
+            if biased:
+                store(y, k, round_even(load(x, k), bits, 1))
+            else:
+                store(y, k, round_even(load(x, k), bits, 0))
+
+    run = numba.njit(run)
+    half = 1 << bits - 1
+    edges = np.arange(-4 * half, 4 * half + 1, dtype=np.int64)
+    top = (1 << 24) - 1 - half
+    rng = np.random.default_rng(1)
+    values = np.concatenate(
+        [edges, top - np.arange(3 * half), -top + np.arange(3 * half), rng.integers(-top, top, 4096)]
+    )
+    values = values[: values.size // 16 * 16].astype(np.int32)
+    out = np.zeros_like(values)
+    run(values, out, False)
+    assert out.tolist() == rounded(values, bits)
+    run(values + np.int32(half), out, True)
+    assert out.tolist() == rounded(values, bits)
+
+
+@wide
+@pytest.mark.parametrize(("blocks", "entries"), [(1, 64), (2, 128), (4, 256)])
+def test_words_are_looked_up(blocks, entries):
+    @numba.njit
+    def run(table, index, out):
+        for k in range(index.size // 16):
+            store(out, k, lookup16(table, 1, load(index, k), blocks))
+
+    rng = np.random.default_rng(2)
+    words = rng.integers(-(2**15), 2**15, entries).astype(np.int16)
+    table = np.concatenate([np.zeros(16, np.int32), words.view(np.int32)])
+    index = rng.permutation(np.arange(4 * entries) % entries).astype(np.int16)
+    out = np.zeros(index.size // 2, np.int32)
+    run(table, index.view(np.int32), out)
+    assert (out.view(np.int16) == words[index]).all()
+
+
+@wide
+def test_lanes_are_gathered():
+    @numba.njit
+    def run(table, index, out):
+        store(out, 0, gather_wide(table, 3, load(index, 0)))
+
+    table = np.random.default_rng(3).integers(-(2**31), 2**31, 1000).astype(np.int32)
+    index = np.array([0, 996, 5, 5, 7, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1, 2], np.int32)
+    out = np.zeros(16, np.int32)
+    run(table, index, out)
+    assert (out == table[3 + index]).all()
+
+
+def test_words_are_compared():
+    @numba.njit
+    def run(a, b, out):
+        store(out, 0, smax16(load(a, 0), load(b, 0)))
+        store(out, 1, smin16(load(a, 0), load(b, 0)))
+        store(out, 2, umin16(load(a, 0), load(b, 0)))
+
+    rng = np.random.default_rng(4)
+    a, b = (rng.integers(-(2**15), 2**15, 32).astype(np.int16) for _ in range(2))
+    out = np.zeros(48, np.int32)
+    run(a.view(np.int32), b.view(np.int32), out)
+    found = out.view(np.int16).reshape(3, 32)
+    assert (found[0] == np.maximum(a, b)).all()
+    assert (found[1] == np.minimum(a, b)).all()
+    assert (found[2].view(np.uint16) == np.minimum(a.view(np.uint16), b.view(np.uint16))).all()
+
+
+@pytest.mark.parametrize(("pack", "zero"), [(1, 0), (2, 0), (4, 0), (4, -128)])
+@pytest.mark.parametrize("n", [16, 5])
+def test_blocks_of_jets_are_transposed(pack, zero, n):
+    @numba.njit
+    def run(raw, out, n):
+        load_block(raw, 3, 2, n, out, 1, pack, zero)
+
+    bits = 32 // pack
+    low = zero if pack == 4 else -(1 << bits - 1)
+    raw = np.random.default_rng(5).integers(low, low + (1 << bits), (20, 16 * pack + 7)).astype(np.int32)
+    out = np.zeros(17 * 16, np.int32)
+    run(raw, out, n)
+    kind = {1: np.uint32, 2: np.uint16, 4: np.uint8}[pack]
+    found = out[16:].view(kind).reshape(16, 16, pack)  # vector, jet, place
+    jets = [2 + j if j < n else 2 for j in range(16)]
+    expected = (raw[jets, 3 : 3 + 16 * pack] - zero).astype(kind).reshape(16, 16, pack)
+    assert (found == expected.transpose(1, 0, 2)).all()
+    assert not out[:16].any()
+
+
+@pytest.mark.parametrize("target", ["simd", "portable", "exact"])
+def test_the_times_of_layers_add_up(target):
+    firmware = random_firmware(6, 5)
+    emulator = Emulator(firmware, target=target)
+    assert all(row.ns is None for row in emulator.explain().rows)
+    x = {t.name: np.zeros((64, *t.shape)) for t in firmware.inputs}
+    found = emulator.explain(x)
+    assert found.other_ns is not None
+    times = [row.ns for row in found.rows if row.ns is not None]
+    assert times and all(0 <= t < 1e7 for t in times)
+    assert sum(times) > 0
+    assert "ns/jet" in str(found) and "ns a jet on one core" in str(found)
+
+
+@wide
+@pytest.mark.parametrize(("width", "scale", "blocks"), [(9, 8.0, 1), (9, 1.0, 2), (10, 0.5, 4), (12, 0.1, 0)])
+def test_a_softmax_of_words_looks_up_what_differs_and_clips_the_rest(width, scale, blocks):
+    """Until the exponential is constant, up to 256 entries; beyond that it is gathered."""
+    score = FixedPoint(width, width - 3, True, Rounding.RND, Overflow.SAT)
+    table = FixedPoint(12, 1, False, Rounding.RND, Overflow.SAT)
+    argument = FixedPoint(width, width - 3, False, Rounding.RND, Overflow.SAT)
+    inverse_input = FixedPoint(10, 5, False, Rounding.RND_CONV, Overflow.SAT)
+    x = Tensor("x", (3, 8), score)
+    layer = Softmax(
+        "softmax", (x,), Tensor("y", (3, 8), FixedPoint(8, 0, False, Rounding.RND_CONV, Overflow.SAT)),
+        variant="stable", n_outer=3, n_slice=8, n_inner=1,
+        exp_table=exponential_table(table, argument, 1 << width, scale), exp_table_type=table,
+        inv_table=inverse_table(table, inverse_input, 1024), inv_table_type=table,
+        accum_type=FixedPoint(18, 6, False), inv_inp_type=inverse_input, inp_norm_type=argument,
+    )  # fmt: skip
+    firmware = Firmware("softmax", "Vitis", (x,), (layer.output,), (layer,))
+    emulator = Emulator(firmware, threads=1)
+    looked_up = [line for line in emulator._program.program.source.splitlines() if " = lookup16(" in line]
+    assert all(line.endswith(f", {blocks})") for line in looked_up)
+    assert bool(looked_up) == (blocks > 0)
+    inputs = random_inputs(firmware, 200)
+    expected = reference.run(firmware, inputs)["y"]
+    np.testing.assert_array_equal(emulator.raw(inputs), expected)
+    assert len(np.unique(expected)) > 3
