@@ -7,11 +7,13 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba.extending import overload
 from numpy.typing import NDArray
 
 from l1emu.emulator import kernels
 from l1emu.emulator.cache import compiled
 from l1emu.emulator.codes import cast_code
+from l1emu.emulator.simd import LANES, quantize_block
 from l1emu.fixedpoint import FixedPoint
 
 _inner = numba.njit(nogil=True, error_model="numpy", boundscheck=False)
@@ -74,6 +76,33 @@ def _one(value: Any, scale: Any, rounding: Any, overflow: Any, low: Any, high: A
     return _in_range(np.int64(mantissa * 9007199254740992.0) << left, overflow, low, high)
 
 
+def _in_blocks(x, out):  # type: ignore[no-untyped-def]
+    """Whether `quantize_block` takes these arrays; known when compiled."""
+    return x.dtype == np.float32 and out.dtype == np.int32
+
+
+@overload(_in_blocks)
+def _in_blocks_compiled(x, out):  # type: ignore[no-untyped-def]
+    found = x.dtype == numba.float32 and out.dtype == numba.int32 and x.layout == out.layout == "C"
+    return (lambda x, out: True) if found else (lambda x, out: False)
+
+
+def _block(x, at, out, place, factor, bits):  # type: ignore[no-untyped-def]
+    """`quantize_block`, which is compiled only where it takes the arrays."""
+    raise AssertionError("compiled only")
+
+
+@overload(_block)
+def _block_compiled(x, at, out, place, factor, bits):  # type: ignore[no-untyped-def]
+    if x.dtype == numba.float32 and out.dtype == numba.int32 and x.layout == out.layout == "C":
+
+        def block(x, at, out, place, factor, bits):  # type: ignore[no-untyped-def]
+            return quantize_block(x, at, out, place, factor, bits)  # type: ignore[call-arg]
+
+        return block
+    return lambda x, at, out, place, factor, bits: False
+
+
 def _quantize(
     x: NDArray[Any],
     out: NDArray[Any],
@@ -89,11 +118,16 @@ def _quantize(
     jets, n = x.shape
     quick = rounding <= kernels.TRN and overflow == kernels.WRAP_SIGNED and scale >= 1.0
     bits = np.int32(low - 32) if low > 32 else np.int32(0)
+    blocks = _in_blocks(x, out)
     factor = x.dtype.type(scale)  # a power of two: exact in the precision of the input, which is faster there
     for j in range(jets):
         if quick:
-            odd = 0  # numbers that need more care than an int32; NaN is one
-            for i in range(n):
+            odd, done = 0, 0  # numbers that need more care than an int32, NaN is one; columns that are done
+            if blocks:
+                done = n // LANES * LANES
+                for i in range(0, done, LANES):
+                    odd += _block(x, j * n + i, out, j * out.shape[1] + column + i, factor, bits)
+            for i in range(done, n):
                 scaled = x[j, i] * factor
                 odd += not abs(scaled) < 1073741824.0
                 out[j, column + i] = np.int32(np.int32(np.int32(np.floor(scaled)) << bits) >> bits)

@@ -502,6 +502,44 @@ def load_block(
 
 
 @intrinsic
+def quantize_block(typing: Any, x: Any, at: Any, out: Any, place: Any, factor: Any, bits: Any) -> Any:
+    """floor(x * factor) of 16 floats from flat index `at`, to `out` from `place` on; the top `bits` are wrapped away.
+
+    `x` is an array of float32, `out` of int32, both C-contiguous. Returns whether one of them is NaN or not below
+    2**30, whatever was written for it.
+    """
+    if not (isinstance(x, types.Array) and x.dtype == types.float32 and x.layout == "C"):
+        return None
+    if not (isinstance(out, types.Array) and out.dtype == types.int32 and out.layout == "C"):
+        return None
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind, mask = ir.VectorType(ir.FloatType(), LANES), ir.VectorType(ir.IntType(1), LANES)
+
+        def spread(scalar: Any, type_: Any) -> Any:
+            first = builder.insert_element(ir.Constant(type_, ir.Undefined), scalar, ir.Constant(_I32, 0))
+            return builder.shuffle_vector(first, ir.Constant(type_, ir.Undefined), _constant(_V32, 0))
+
+        def function(name: str, result: Any) -> Any:
+            return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, [kind]), name)
+
+        values = builder.load(_pointer(context, builder, signature.args[0], args[0], args[1], kind), align=4)
+        scaled = builder.fmul(values, spread(args[4], kind))
+        size = builder.call(function(f"llvm.fabs.v{LANES}f32", kind), [scaled])
+        limit = ir.Constant(kind, [ir.Constant(ir.FloatType(), float(1 << 30))] * LANES)
+        fine = builder.fcmp_ordered("<", size, limit)
+        floor = builder.call(function(f"llvm.floor.v{LANES}f32", kind), [scaled])
+        shift = spread(args[5], _V32)
+        whole = builder.ashr(builder.shl(builder.fptosi(floor, _V32), shift), shift)
+        builder.store(whole, _pointer(context, builder, signature.args[2], args[2], args[3], _V32), align=4)
+        everything = ir.Constant(mask, [ir.Constant(ir.IntType(1), 1)] * LANES)
+        word = ir.IntType(LANES)
+        return builder.icmp_unsigned("!=", builder.bitcast(fine, word), builder.bitcast(everything, word))
+
+    return types.boolean(x, types.intp, out, types.intp, types.float32, types.int32), code
+
+
+@intrinsic
 def gather_wide(typing: Any, array: Any, base: Any, index: Any) -> Any:
     """The same as `gather`, by the instruction of AVX-512."""
 

@@ -7,6 +7,7 @@ from random_firmware import random_firmware, random_inputs
 from tagger_firmware import exponential_table, inverse_table
 
 from l1emu.emulator import Emulator, simd
+from l1emu.emulator.quantize import quantize_into
 from l1emu.emulator.simd import gather_wide, load, load_block, lookup16, round_even, smax16, smin16, store, umin16
 from l1emu.firmware import reference
 from l1emu.firmware.graph import Firmware
@@ -153,3 +154,22 @@ def test_a_softmax_of_words_looks_up_what_differs_and_clips_the_rest(width, scal
     expected = reference.run(firmware, inputs)["y"]
     np.testing.assert_array_equal(emulator.raw(inputs), expected)
     assert len(np.unique(expected)) > 3
+
+
+@pytest.mark.parametrize("columns", [5, 16, 37])
+@pytest.mark.parametrize("type_", ["ap_fixed<10,4>", "ap_fixed<16,6>", "ap_ufixed<8,3>", "ap_fixed<8,4,AP_RND,AP_SAT>"])
+def test_floats_of_single_precision_are_quantized_as_their_doubles(columns, type_):
+    """By blocks where a cast cuts and wraps; NaN is met, and what is large, infinite or tiny is left to the slow way."""
+    kind = FixedPoint.parse(type_)
+    rng = np.random.default_rng(7)
+    x = rng.normal(0, 20, (300, columns)).astype(np.float32)
+    edges = np.float32(
+        [0.0, -0.0, 1e-40, -1e-40, 1e9, -1e9, 3e9, 1e30, -1e30, np.inf, -np.inf, 0.015624999, 1.0 - 2**-24]
+    )
+    x[::3, 0], x[::5, -1] = rng.choice(edges, 100), rng.choice(edges, 60)
+    found, expected = np.zeros((300, columns + 2), np.int32), np.zeros((300, columns + 2), np.int64)
+    assert not quantize_into(x, found, 1, kind)
+    assert not quantize_into(x.astype(np.float64), expected, 1, kind)
+    assert (found == expected).all()
+    x[17, columns // 2] = np.nan
+    assert quantize_into(x, found, 1, kind)
