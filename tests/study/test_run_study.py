@@ -366,11 +366,11 @@ def test_an_interrupted_run_leaves_the_old_result_whole_and_nothing_else(toy: Pa
         if process.returncode == -signal.SIGINT:  # Python itself, while it starts or ends: the old result or the new
             assert found.keys() == before.keys()
             json.loads((out / "results.json").read_text())
-        else:
-            assert process.returncode == 130
-            assert errors.splitlines()[-1] == "l1emu: interrupted; nothing half-written is left behind"
+        else:  # 130, or what a library makes of an interrupt in the middle of its own import
             assert found == before
-    assert seen - {0}
+        if process.returncode == 130:
+            assert errors.splitlines()[-1] == "l1emu: interrupted; nothing half-written is left behind"
+    assert 130 in seen
 
 
 def test_one_filling_scheme_normalises_the_rates_and_shapes_the_stream(toy: Path, tmp_path: Path) -> None:
