@@ -157,9 +157,11 @@ def test_a_softmax_of_words_looks_up_what_differs_and_clips_the_rest(width, scal
 
 
 @pytest.mark.parametrize("columns", [5, 16, 37])
-@pytest.mark.parametrize("type_", ["ap_fixed<10,4>", "ap_fixed<16,6>", "ap_ufixed<8,3>", "ap_fixed<8,4,AP_RND,AP_SAT>"])
+@pytest.mark.parametrize(
+    "type_", ["ap_fixed<10,4>", "ap_fixed<16,6>", "ap_ufixed<8,3>", "ap_int<6>", "ap_fixed<8,4,AP_RND,AP_SAT>"]
+)
 def test_floats_of_single_precision_are_quantized_as_their_doubles(columns, type_):
-    """By blocks where a cast cuts and wraps; NaN is met, and what is large, infinite or tiny is left to the slow way."""
+    """By blocks where a cast cuts and wraps; NaN is met, and what is large, infinite or tiny takes the slow way."""
     kind = FixedPoint.parse(type_)
     rng = np.random.default_rng(7)
     x = rng.normal(0, 20, (300, columns)).astype(np.float32)
