@@ -20,6 +20,7 @@ from l1emu.emulator.ranges import (
     LayerRange,
     Ranges,
     Sum,
+    cast_interval,
     layer_norm_affine,
     levels,
     line,
@@ -46,6 +47,7 @@ from l1emu.layers import (
     Linear,
     Lookup,
     Merge,
+    Quantize,
     Relu,
     Reshape,
     SlopedRelu,
@@ -497,6 +499,26 @@ def _gather(layer: Layer, asm: Assembler, x: Tensor, source: NDArray, target: ND
     cast = asm.cast(found, x.type.fraction, layer.output.type)
     rows = asm.row[x.name], asm.row[layer.output.name], source.size
     asm.emit(layer, kernels.OP_GATHER, *rows, asm.table(source), asm.table(target), fill, cast)
+
+
+@lower_layer.register(Quantize)
+def _(layer: Quantize, asm: Assembler, proof: LayerRange) -> None:
+    x, y = layer.inputs[0], layer.output
+    interval = asm.ranges.tensors[x.name]
+    between = asm.rows.take(y.size)
+    zeros = np.flatnonzero(layer.which < 0)
+    if zeros.size:
+        nothing = asm.table(np.full(zeros.size, -1)), asm.table(zeros)
+        asm.emit(layer, kernels.OP_GATHER, asm.row[x.name], asm.row[y.name], zeros.size, *nothing, 0, _NO_CAST)
+    for kind, places in layer.places():
+        at = asm.table(places)
+        part = interval.map(lambda v, at=places: v.ravel()[at])  # type: ignore[misc]
+        own = cast_interval(part, x.type.fraction, kind)
+        first = asm.cast(part, x.type.fraction, kind)
+        second = asm.cast(own, kind.fraction, y.type)
+        asm.emit(layer, kernels.OP_GATHER, asm.row[x.name], between, places.size, at, at, 0, first)
+        asm.emit(layer, kernels.OP_GATHER, between, asm.row[y.name], places.size, at, at, 0, second)
+    asm.rows.give(between, y.size)
 
 
 @lower_layer.register(BatchNormalization)

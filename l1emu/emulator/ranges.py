@@ -43,6 +43,7 @@ from l1emu.layers import (
     Linear,
     Lookup,
     Merge,
+    Quantize,
     Relu,
     Reshape,
     SlopedRelu,
@@ -652,6 +653,18 @@ def _(layer: Gather, x: Interval) -> LayerRange:
     filled = x.map(lambda v: np.append(v.ravel(), layer.fill)[layer.source])
     out, _over = watch.cast(filled, layer.inputs[0].type.fraction, layer.output.type)
     return LayerRange(shaped(out, layer), widest=watch.widest)
+
+
+@layer_range.register(Quantize)
+def _(layer: Quantize, x: Interval) -> LayerRange:
+    watch = Watch()
+    low, high = np.zeros(layer.output.size, dtype=object), np.zeros(layer.output.size, dtype=object)
+    for kind, places in layer.places():
+        part = x.map(lambda v, at=places: v.ravel()[at])  # type: ignore[misc]
+        own, _over = watch.cast(part, layer.inputs[0].type.fraction, kind)
+        out, _over = watch.cast(own, kind.fraction, layer.output.type)
+        low[places], high[places] = out.low, out.high
+    return LayerRange(shaped(Interval(low, high), layer), widest=watch.widest)
 
 
 @layer_range.register(Transpose)

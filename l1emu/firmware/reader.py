@@ -7,7 +7,7 @@ from dataclasses import fields
 
 from l1emu.config import read_text
 from l1emu.errors import L1emuError
-from l1emu.firmware.builders import BUILDERS, PLUMBING, Call
+from l1emu.firmware.builders import BUILDERS, PLUMBING, Call, generated
 from l1emu.firmware.cpp import (
     Declaration,
     Place,
@@ -196,9 +196,13 @@ class _Reader:
             return
         arguments = [text_of(part) for part in split(tokens[end + 2 : -2])]
         builder = BUILDERS.get(function)
+        without_config = function in PLUMBING
+        if builder is None:
+            builder = generated(self.project, function)
+            without_config = True
         if builder is None:
             raise place.error("this kind of layer is not supported yet", f"nnet::{function}")
-        if function in PLUMBING:
+        if without_config:
             config = Config(self.project, Struct(function, place, None, {}))
         else:
             config = self.project.config(text_of(types.pop()), place)

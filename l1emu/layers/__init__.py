@@ -18,6 +18,7 @@ from l1emu.layers.embedding import Embedding
 from l1emu.layers.layernorm import LayerNormalization
 from l1emu.layers.merge import Concatenate, Merge
 from l1emu.layers.pooling import GlobalPooling1D
+from l1emu.layers.quantize import Quantize
 from l1emu.layers.recurrent import Recurrent
 from l1emu.layers.reshape import Gather, Reshape, Transpose
 from l1emu.layers.softmax import Softmax
@@ -38,6 +39,7 @@ KINDS: dict[str, type[Layer]] = {
         Linear,
         Lookup,
         Merge,
+        Quantize,
         Recurrent,
         Relu,
         Reshape,
@@ -65,6 +67,7 @@ __all__ = [
     "Linear",
     "Lookup",
     "Merge",
+    "Quantize",
     "Recurrent",
     "Relu",
     "Reshape",

@@ -21,6 +21,7 @@ from l1emu.layers import (
     Linear,
     Lookup,
     Merge,
+    Quantize,
     Recurrent,
     Relu,
     Reshape,
@@ -196,6 +197,14 @@ class Builder:
         assert x is not None
         kind = Relu if self.rng.random() < 0.5 else Linear
         self.add(lambda name, y: kind(name, (x,), y), x.shape)
+
+    def quantize(self) -> None:
+        rng, x = self.rng, self.pick()
+        assert x is not None
+        kinds = tuple(random_type(rng, 2, 10) for _ in range(int(rng.integers(1, 4))))
+        kinds = tuple(dict.fromkeys(kind for kind in kinds if not kind.is_integer)) or (FixedPoint(6, 3),)
+        which = rng.integers(-1, len(kinds), x.size)
+        self.add(lambda name, y: Quantize(name, (x,), y, kinds, which), x.shape)
 
     def table(self) -> None:
         rng, x = self.rng, self.pick()
@@ -374,6 +383,8 @@ class Builder:
             self.einsum,
             self.softmax,
             self.unary,
+            self.quantize,
+            self.quantize,
             self.table,
             self.piecewise,
             self.recurrent,

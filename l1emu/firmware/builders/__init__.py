@@ -15,8 +15,11 @@ from l1emu.firmware.builders import (
     softmax,
     windows,
 )
+from l1emu.firmware.builders.adders import adders, is_adders
 from l1emu.firmware.builders.call import Builder, Call
+from l1emu.firmware.builders.quantize import is_quantizer, quantize
 from l1emu.firmware.builders.reshape import PLUMBING
+from l1emu.firmware.project import Project
 
 BUILDERS: dict[str, Builder] = {
     **activation.BUILDERS,
@@ -34,4 +37,12 @@ BUILDERS: dict[str, Builder] = {
     **windows.BUILDERS,
 }
 
-__all__ = ["BUILDERS", "PLUMBING", "Call"]
+
+def generated(project: Project, function: str) -> Builder | None:
+    """The builder of a function that hls4ml generated for the project, told by its form."""
+    if is_quantizer(project, function):
+        return quantize
+    return adders if is_adders(project, function) else None
+
+
+__all__ = ["BUILDERS", "PLUMBING", "Call", "generated"]

@@ -65,20 +65,31 @@ def prelu(call: Call) -> SlopedRelu:
 
 def _parameter(call: Call) -> tuple[FixedPoint, float]:
     """The type and the value of a number that is written in the call."""
+    call = _typed(call)
     call.count(3, 3)
     text = call.arguments[1].replace(" ", "")
     try:
         value = float(text)
     except ValueError:
         raise call.error("the parameter is no number", call.arguments[1]) from None
+    if call.stream and call.variant(call.function) == "data":
+        return call.project.stream_type(call.types[1], call.place)[0], value
     return call.project.type(call.types[1], call.place), value
+
+
+def _typed(call: Call) -> Call:
+    """The call with the parameter's type second: older kernels take it in the data's."""
+    if call.variant(call.function) == "data" and len(call.types) == 2:
+        return replace(call, types=[call.types[0], *call.types])
+    return call
 
 
 def _without_parameter(call: Call) -> tuple[Tensor, Tensor]:
     """Input and output of an activation whose second argument is a parameter."""
+    call = _typed(call)
     call.count(3, 3)
     plain = replace(call, types=[call.types[0], call.types[2]], arguments=[call.arguments[0], call.arguments[2]])
-    data, output = plain.elementwise()
+    data, output = plain.elementwise("data")
     call.config.finish(*SYNTHESIS, "table_size", "table_t", "param_t")  # the call's own type counts
     return data, output
 

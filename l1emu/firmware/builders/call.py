@@ -127,15 +127,16 @@ class Call:
             raise self.error(f"{tensor.name} has another shape", tensor.shape, str(shape))
         return tensor
 
-    def elementwise(self) -> tuple[Tensor, Tensor]:
-        """Input and output of a layer that computes each element from one."""
+    def elementwise(self, *variants: str) -> tuple[Tensor, Tensor]:
+        """Input and output of a layer that computes each element from one; its kernel may also be of `variants`."""
         self.count(2, 2)
         self.check_io()
         output = self.output(self.flat(1, "n_in"))
         if self.stream:
             self.check_packs(output.shape[-1], output.shape[-1])
         data = self.input(0, output.shape)
-        self.require(self.function)
+        if self.variant(self.function) not in variants:
+            self.require(self.function)
         return data, output
 
     def check_io(self) -> None:
@@ -144,12 +145,13 @@ class Call:
         if self.config.has("io_type") and self.config.symbol("io_type") != expected:
             raise self.error("a config for another io_type", self.config.symbol("io_type"), expected)
 
-    def plain_product(self, config: Config) -> None:
-        """Refuse products other than the ordinary one."""
+    def plain_product(self, config: Config, cast: bool = False) -> None:
+        """Refuse products other than the ordinary one; with `cast` it may be assigned to the accumulator's type."""
         product = config.template("product").removeprefix("nnet::").removeprefix("product::")
         if product != "mult":
             raise config.place.error(f"layer {self.name}: this product of data and weight is not supported", product)
-        self.kernels.require(self.place, "mult")
+        if not cast or self.kernels.variant(self.place, "mult") != "cast":
+            self.kernels.require(self.place, "mult")
 
 
 Builder = Callable[[Call], Layer | tuple[Layer, ...]]

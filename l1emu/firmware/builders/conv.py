@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from l1emu.files import sha256_bytes
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.firmware.builders.dense import dense_by_strategy, dense_kernel, matrix_product
 from l1emu.firmware.builders.windows import gathered, windows
+from l1emu.firmware.known import KNOWN
 from l1emu.firmware.project import Config
 from l1emu.layers import Dense, Layer
 from l1emu.layers.base import Ints
@@ -93,35 +95,56 @@ def _parallel(
     call: Call, config: Config, inner: Config, shape: _Shape, two: bool, sizes: tuple[int, int]
 ) -> tuple[Layer, ...]:
     """A convolution of arrays: generated code copies each window into a buffer."""
-    call.kernels.require(call.place, call.function, "cast")
-    depthwise = call.function.startswith("depthwise")
+    call.kernels.require(call.place, "cast")
     n_in, reuse = shape.n_in, config.integer("reuse_factor")
-    kernel = _kernel_by_strategy(config) if two else config.template("conv_kernel").removeprefix("nnet::")
-    if depthwise:
+    form = call.variant(call.function)
+    if call.function.startswith("depthwise"):
+        call.kernels.require(call.place, call.function)
         return _parallel_depthwise(call, config, inner, shape, two)
-    if sizes != (n_in, shape.filters) and kernel != "BatchedDenseForConv1D":  # which does not use them
+    if form == "channels first":  # the whole kernel, of latency whatever the strategy
+        kernel = f"Conv{2 if two else 1}DLatency"
+    elif two or form == "strategy":
+        kernel = _kernel_by_strategy(config, two)
+    else:
+        kernel = config.template("conv_kernel").removeprefix("nnet::")
+    pointwise = kernel == "BatchedDenseForConv1D" or kernel.startswith("pointwise_conv_")
+    if sizes != (n_in, shape.filters) and not pointwise:  # which does not use them
         raise call.error("mult_config has other sizes", sizes, str((n_in, shape.filters)))
     order, transposed = np.arange(n_in, dtype=np.int64), False
     layers: tuple[Layer, ...] = ()
     data = None
-    if kernel == "BatchedDenseForConv1D":
-        call.kernels.require(call.place, kernel, "pointwise_conv_1d_latency_cl")
-        if shape.positions % config.integer("n_partitions"):
-            raise call.error("the positions are not a multiple of n_partitions", config.integer("n_partitions"))
+    if pointwise:
+        generated = kernel != "BatchedDenseForConv1D"
+        if generated:
+            _check_generated_pointwise(call, kernel, reuse)
+        else:
+            call.kernels.require(call.place, kernel)
+        by_reuse = call.variant("pointwise_conv_1d_latency_cl") == "reuse"
+        if by_reuse != generated:
+            raise call.error("nnet::pointwise_conv_1d_latency_cl is of another origin than its caller", kernel)
+        parts = reuse if generated else config.integer("n_partitions")
+        if shape.positions % parts:
+            raise call.error("the positions are not a multiple of the parts", parts)
         for name, value in {"pad_left": 0, "pad_right": 0, "dilation": 1}.items():
             if config.integer(name) != value:
                 raise call.error(f"{name} is not supported here", config.integer(name), str(value))
         if (shape.data, shape.stride, shape.filter) != (shape.result, (1, 1), (1, 1)):
             raise call.error("input and output widths differ", (shape.data[1], shape.result[1]))
     else:
-        if kernel in ("Conv1DResource", "Conv2DResource") and n_in % reuse == 0:
+        resource = kernel in ("Conv1DResource", "Conv2DResource")
+        function = f"conv_{2 if two else 1}d_{'resource' if resource else 'latency'}_cl"
+        how = form if form == "channels first" else call.variant(function)
+        if not two and not form:
+            call.kernels.require(call.place, kernel)
+        if how == "columns":
+            order, transposed = dense_by_strategy(call, inner, n_in, "resource")
+        elif resource and n_in % reuse == 0:
             order, transposed = resource_order(n_in, reuse), True
+        elif how == "channels first":
+            order = order.reshape(-1, shape.channels).T.ravel()
         elif kernel not in ("Conv1DLatency", "Conv2DLatency"):
             raise call.error(f"this kernel with reuse factor {reuse} is not supported", kernel)
-        names = [kernel] if not two else []
-        function = f"conv_{2 if two else 1}d_{'resource' if transposed else 'latency'}_cl"
-        call.kernels.require(call.place, *names, function)
-        places = _fill_buffer(call, shape)
+        places = _padded_windows(call, shape, two) if how else _fill_buffer(call, shape)
         layers, data = gathered(call, _data(call, shape), places, (shape.positions, n_in))
     config.asked |= {"product", "conv_kernel"}
     dense = matrix_product(call, inner, shape.positions, n_in, shape.filters, order, transposed, data)
@@ -159,9 +182,18 @@ def _depthwise_order(call: Call, inner: Config, n_in: int) -> Ints:
     return np.arange(n_in, dtype=np.int64).reshape(-1, reuse).T.ravel()
 
 
-def _kernel_by_strategy(config: Config) -> str:
+def _kernel_by_strategy(config: Config, two: bool) -> str:
     latency = config.symbol("strategy") in ("latency", "distributed_arithmetic")
-    return "Conv2DLatency" if latency else "Conv2DResource"
+    return f"Conv{2 if two else 1}D{'Latency' if latency else 'Resource'}"
+
+
+def _padded_windows(call: Call, shape: _Shape, two: bool) -> Ints:
+    """The windows of kernels that compute the places themselves, zeros in the padding (hls4ml 0.6)."""
+    for name in ("dilation_height", "dilation_width") if two else ("dilation",):
+        if call.config.integer(name) != 1:
+            raise call.error(f"{name} is not supported here", call.config.integer(name), "1")
+    pad = (call.config.integer("pad_top") if two else 0, call.config.integer("pad_left"))
+    return windows(call, shape.data, shape.channels, shape.filter, shape.stride, shape.result, pad)
 
 
 def _data(call: Call, shape: _Shape) -> tuple[int, ...]:
@@ -254,6 +286,27 @@ def _fill_buffer(call: Call, shape: _Shape) -> Ints:
     if (places == -2).any():
         raise call.error(f"{name} leaves parts of its buffer as they were")
     return places
+
+
+def _check_generated_pointwise(call: Call, name: str, reuse: int) -> None:
+    """Refuse generated code that does not multiply the parts of the data one after another (hls4ml 1.0 and 1.1)."""
+    lexed = call.project.headers.get("nnet_code_gen.h")
+    texts = [token.text for token in lexed.tokens] if lexed else []
+    starts = [i for i in range(len(texts) - 1) if texts[i] == "class" and texts[i + 1] == name]
+    if len(starts) != 1:
+        raise call.error("its generated code is not in nnet_code_gen.h", name)
+    depth, end = 0, starts[0]
+    while end < len(texts) and (depth or texts[end] != ";"):
+        depth += {"{": 1, "}": -1}.get(texts[end], 0)
+        end += 1
+    code = "".join(texts[starts[0] : end]).replace(name, "name")
+    product = "pointwise_conv_1d_latency_cl<data_T,res_T,CONFIG_T>"
+    parts = [f"{product}(data_tmp[{i}],res_tmp[{i}],weights,biases);" for i in range(reuse)]
+    if code.count(product) != reuse or code.count("".join(parts)) != 1:
+        raise call.error("its generated code does not multiply each part of the data once", name)
+    found = sha256_bytes(code.replace("".join(parts), "").encode())[:16]
+    if found not in KNOWN["generated pointwise_conv"]:
+        raise call.error("its generated code is not known here", found, " or ".join(KNOWN["generated pointwise_conv"]))
 
 
 def _next_class(texts: list[str], start: int) -> int:

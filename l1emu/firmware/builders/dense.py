@@ -24,7 +24,7 @@ def dense(call: Call) -> Dense:
         call.kernels.require(call.place, "dense_seq")
         positions = config.integer("seq_len")
         order, transposed = dense_by_strategy(call, config, n_in)
-    elif variant == "strategy":
+    elif variant == "strategy" or (call.stream and _wrapped_by_strategy(call)):
         order, transposed = dense_by_strategy(call, config, n_in)
     else:
         order, transposed = dense_kernel(call, config, n_in)
@@ -36,13 +36,12 @@ def dense(call: Call) -> Dense:
 def dense_kernel(call: Call, config: Config, n_in: int) -> tuple[Ints, bool]:
     """The order of products, and whether the weights lie transposed, of a config for `nnet::dense`."""
     reuse = config.integer("reuse_factor")
-    kernel = config.template("kernel").removeprefix("nnet::")
     call.kernels.require(call.place, "cast")
     if call.stream and call.function == "dense":
-        if call.kernels.variant(call.place, "stream/dense") == "strategy":
-            kernel = _kernel_of_strategy(call, config, n_in)
-        else:
-            call.require("dense_wrapper")
+        if call.variant("dense") == "strategy":
+            return _stream_by_strategy(call, config, n_in)
+        call.require("dense_wrapper")
+    kernel = config.template("kernel").removeprefix("nnet::")
     if kernel == "DenseLatency":
         call.kernels.require(call.place, "DenseLatency", "dense_latency")
         return np.arange(n_in, dtype=np.int64), False
@@ -76,18 +75,18 @@ def dense_by_strategy(call: Call, config: Config, n_in: int, strategy: str | Non
     raise call.error("this reuse factor is not supported with the resource strategy", reuse, f"a divisor of {n_in}")
 
 
-def _kernel_of_strategy(call: Call, config: Config, n_in: int) -> str:
-    """The kernel of Vitis' streams, which go by the strategy where arrays go by the config's kernel."""
+def _wrapped_by_strategy(call: Call) -> bool:
+    """Whether a stream's dense layer goes by the strategy inside its wrapper, as those of hls4ml up to 0.8 do."""
+    return call.variant("dense") != "strategy" and call.variant("dense_wrapper") == "strategy"
+
+
+def _stream_by_strategy(call: Call, config: Config, n_in: int) -> tuple[Ints, bool]:
+    """As `dense_kernel`, of Vitis' streams, which go by the strategy where arrays go by the config's kernel."""
     call.require("data_prepare", "res_write")
-    if config.symbol("strategy") in ("latency", "distributed_arithmetic"):
-        call.require("dense_latency_wrapper")
-        return "DenseLatency"
-    call.require("dense_resource_wrapper")
-    call.kernels.require(call.place, "dense_resource")
-    reuse = config.integer("reuse_factor")
-    if reuse <= n_in:
-        return "DenseResource_rf_leq_nin"
-    return "DenseResource_rf_gt_nin_rem0" if reuse % n_in == 0 else "DenseResource_rf_gt_nin"
+    config.asked.add("kernel")
+    latency = config.symbol("strategy") in ("latency", "distributed_arithmetic")
+    call.require("dense_latency_wrapper" if latency else "dense_resource_wrapper")
+    return dense_by_strategy(call, config, n_in, "latency" if latency else "resource")
 
 
 def matrix_product(
@@ -106,7 +105,7 @@ def matrix_product(
 
     With `depthwise` there is a weight for each input alone, for the output of its channel.
     """
-    call.plain_product(config)
+    call.plain_product(config, cast=True)
     weight_type, bias_type = config.type("weight_t"), config.type("bias_t")
     weight = call.weights(call.arguments[2], weight_type)
     bias = call.weights(call.arguments[3], bias_type)

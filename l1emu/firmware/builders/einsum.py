@@ -40,6 +40,8 @@ def einsum(call: Call) -> Einsum:
 
 def einsum_dense(call: Call) -> tuple[Layer, ...]:
     """`nnet::einsum_dense`: dense layers over rows of the transposed data, then another transposition."""
+    if call.config.has("strategy") and call.config.symbol("strategy") == "distributed_arithmetic":
+        raise call.error("distributed arithmetic is not supported", call.config.symbol("strategy"))
     call.count(2, 4)
     call.check_io()
     config = call.config
@@ -53,6 +55,9 @@ def einsum_dense(call: Call) -> tuple[Layer, ...]:
     inner = config.nested("dense_conf")
     if (inner.integer("n_in"), inner.integer("n_out")) != (n_in, n_out):
         raise call.error("dense_conf has other sizes", (inner.integer("n_in"), inner.integer("n_out")))
+    for name in ("accum_t", "bias_t"):
+        if config.has(name) and config.type(name) != inner.type(name):
+            raise call.error(f"dense_conf has another {name}", str(inner.type(name)), str(config.type(name)))
     call.plain_product(inner)
     order, transposed = dense_kernel(call, inner, n_in)
     data = call.input(0, shape)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
-from l1emu.layers import Concatenate, Einsum, Gather, Layer, Merge, Tensor
+from l1emu.fixedpoint import FixedPoint, Rounding
+from l1emu.layers import Concatenate, Einsum, Gather, Layer, Linear, Merge, Tensor
 
 
 def merge(call: Call) -> tuple[Layer, ...]:
@@ -15,8 +16,11 @@ def merge(call: Call) -> tuple[Layer, ...]:
     output = call.output(call.flat(2, "n_elem"))
     if call.stream:
         call.check_packs(*3 * [output.shape[-1]])
-    one = call.variant(call.function) == "one size"
-    sizes = [call.config.integer(name) for name in (("n_elem",) if one else ("n_elem", "n_elem1", "n_elem2"))]
+    variant = call.variant(call.function)
+    names = ["n_elem"]
+    if variant == "" and not (call.stream and not call.config.has("n_elem1")):
+        names += ["n_elem1", "n_elem2"]
+    sizes = [call.config.integer(name) for name in names]
     if sizes[0] != output.size or (call.stream and set(sizes) != {output.size}):
         raise call.error("streams of different sizes (broadcasting) are not supported", sizes, str(output.size))
     call.config.finish(*SYNTHESIS)
@@ -32,7 +36,23 @@ def merge(call: Call) -> tuple[Layer, ...]:
         whole = Tensor(f"{call.name}_{'second' if index else 'first'}", output.shape, data.type)
         repeated.append(Gather(whole.name, (data,), whole, np.arange(output.size) % size, 0))
         inputs.append(whole)
+    if variant == "same types" and inputs[0].type != inputs[1].type:
+        raise call.error("inputs of two types are not supported", f"{inputs[0].type} and {inputs[1].type}")
+    if variant == "divided":
+        return _divided(call, (inputs[0], inputs[1]), output)
     return *repeated, Merge(call.name, tuple(inputs), output, call.function)  # type: ignore[arg-type]
+
+
+def _divided(call: Call, inputs: tuple[Tensor, Tensor], output: Tensor) -> tuple[Layer, ...]:
+    """The average as a quotient: truncated toward zero at the sum's last bit before it is assigned to the result."""
+    a, b = (tensor.type for tensor in inputs)
+    if output.type.fraction < 0 or float(output.type.to_float(output.type.from_float(2.0))) != 2.0:
+        raise call.error("the result's type does not hold the divisor 2", str(output.type))
+    signed = a.signed or b.signed
+    integer = max(kind.integer + (signed and not kind.signed) for kind in (a, b)) + 1
+    kind = FixedPoint(integer + max(a.fraction, b.fraction), integer, signed, Rounding.TRN_ZERO)
+    half = Tensor(f"{call.name}_half", output.shape, kind)
+    return (Merge(half.name, inputs, half, "average"), Linear(call.name, (half,), output))
 
 
 def dot(call: Call) -> Einsum:

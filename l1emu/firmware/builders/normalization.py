@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from l1emu.firmware import tables
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.firmware.cpp import Number
-from l1emu.layers import BatchNormalization, LayerNormalization
+from l1emu.fixedpoint import FixedPoint
+from l1emu.layers import BatchNormalization, Layer, LayerNormalization, Tensor
 
 
-def normalize(call: Call) -> BatchNormalization:
+def normalize(call: Call) -> tuple[Layer, ...]:
     """`nnet::normalize`."""
     call.count(2, 4)
     call.check_io()
     config = call.config
-    call.require("normalize")
-    call.plain_product(config)
+    rounded = call.variant("normalize") == "rounded product"
+    call.plain_product(config, cast=rounded)
     shape = call.flat(1, "n_in")
     output = call.result(call.arguments[1], shape, 1)
     data = call.input(0, output.shape)
@@ -26,12 +29,20 @@ def normalize(call: Call) -> BatchNormalization:
     channels = n_in if n_filt == -1 else n_filt
     if call.stream and n_filt != -1 and shape[-1] % n_filt:
         raise call.error("n_filt does not divide what travels together", n_filt, str(shape[-1]))
-    if config.integer("n_scale_bias") != channels:
+    if config.has("n_scale_bias") and config.integer("n_scale_bias") != channels:
         raise call.error("n_scale_bias does not fit n_filt", config.integer("n_scale_bias"), str(channels))
     scale_type, bias_type = config.type("scale_t"), config.type("bias_t")
     scale, bias = call.weights(call.arguments[2], scale_type), call.weights(call.arguments[3], bias_type)
     config.finish(*SYNTHESIS)
-    return BatchNormalization(call.name, (data,), output, scale, scale_type, bias, bias_type, channels)
+    if not rounded:
+        return (BatchNormalization(call.name, (data,), output, scale, scale_type, bias, bias_type, channels),)
+    # hls4ml 0.6: the product is assigned to the result's type before the bias is added
+    product = Tensor(f"{call.name}_product", output.shape, output.type)
+    nothing, one, unit = np.zeros_like(bias), np.ones_like(scale), FixedPoint(2, 2)
+    return (
+        BatchNormalization(product.name, (data,), product, scale, scale_type, nothing, bias_type, channels),
+        BatchNormalization(call.name, (product,), output, one, unit, bias, bias_type, channels),
+    )
 
 
 def layernormalize(call: Call) -> LayerNormalization:

@@ -9,8 +9,9 @@ import numpy as np
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.firmware.builders.windows import gathered, windows
 from l1emu.firmware.project import Config
-from l1emu.fixedpoint import FixedPoint, Overflow
+from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import GlobalPooling1D, Layer, Linear, Tensor
+from l1emu.layers.softmax import index_bits
 
 _OPERATIONS = {"Average": "average", "Max": "max"}
 
@@ -27,11 +28,9 @@ def global_pooling(call: Call) -> tuple[Layer, ...]:
     if call.stream:
         call.require("compute_global_pool", "reduce_global_pool")
         call.kernels.require(call.place, "reduce", "Op_add", "Op_max")
-    else:
-        call.kernels.require(call.place, "pool_op", "max", "avg")
     operation = _operation(call)
-    accum_type = config.type("accum_t")
     data, output = call.input(0, (n, channels)), call.output((channels,))
+    accum_type = _accumulator(call, operation, data.type, n)
     layers: tuple[Layer, ...] = ()
     for name in ("left", "right", "top", "bottom"):
         if config.has(f"pad_{name}") and config.integer(f"pad_{name}"):
@@ -44,7 +43,7 @@ def global_pooling(call: Call) -> tuple[Layer, ...]:
         cast = Tensor(f"{call.name}_accum", data.shape, accum_type)
         layers = (Linear(cast.name, (data,), cast),)
         data = cast
-    config.finish(*SYNTHESIS, "out_height", "out_width", "n_out", "count_pad", "implementation")
+    config.finish(*SYNTHESIS, "reuse", "out_height", "out_width", "n_out", "count_pad", "implementation")
     pooled = GlobalPooling1D(call.name, (data,), output, operation, accum_type)  # type: ignore[arg-type]
     return (*layers, pooled)
 
@@ -55,7 +54,7 @@ def pooling(call: Call) -> tuple[Layer, ...]:
     call.check_io()
     config = call.config
     two = "2d" in call.function
-    call.require(call.function)
+    form = call.variant(call.function)
     names = ("height", "width") if two else ("width",)
     data = (config.integer("in_height"), config.integer("in_width")) if two else (1, config.integer("n_in"))
     result = (config.integer("out_height"), config.integer("out_width")) if two else (1, config.integer("n_out"))
@@ -63,8 +62,15 @@ def pooling(call: Call) -> tuple[Layer, ...]:
     stride = _pair([config.integer(f"stride_{name}") for name in names])
     before = (config.integer("pad_top") if two else 0, config.integer("pad_left"))
     after = (config.integer("pad_bottom") if two else 0, config.integer("pad_right"))
-    channels, accum_type = config.integer("n_filt"), config.type("accum_t")
+    channels = config.integer("n_filt")
     operation = _operation(call)
+    padded = (before, after) != ((0, 0), (0, 0))
+    if form not in ("", "strides", "strides, no padding") or (padded and form == "strides, no padding"):
+        call.require(call.function)
+    if form:
+        whole = all((d + a + b) % t == 0 for d, a, b, t in zip(data, before, after, stride, strict=True))
+        if size != stride or (padded and not whole):
+            raise call.error("windows of another size than the stride are not supported here", size, str(stride))
     stated = tuple((d + a + b - s) // t + 1 for d, a, b, s, t in zip(data, before, after, size, stride, strict=True))
     if stated != result:
         raise call.error("the windows do not make up the result", result, str(stated))
@@ -78,17 +84,23 @@ def pooling(call: Call) -> tuple[Layer, ...]:
         counts = tuple(map(int, inside))
     shapes = [(*(s if two else s[1:]), channels) for s in (data, result)]
     kind = None
+    source = call.input(0, shapes[0])
     if call.stream:
-        _check_stream(call, config, operation, math.prod(size), (before, after) != ((0, 0), (0, 0)), accum_type)
+        in_data_type = call.variant(f"compute_pool_buffer_{2 if two else 1}d") == "data type"
+        config.asked.add("accum_t")
+        accum_type = source.type if in_data_type else config.type("accum_t")
+        _check_stream(call, config, operation, math.prod(size), padded, accum_type)
         call.check_packs(channels, channels)
         kind = accum_type  # numbers are cast to it before they are compared or added
     else:
-        call.kernels.require(call.place, "pool_op", "max", "avg", "pad_val")
+        call.kernels.require(call.place, "pad_val")
+        accum_type = _accumulator(call, operation, source.type, math.prod(size))
+        if call.variant("pool_op") and operation == "average":
+            _check_rescaling(call, source.type, size, padded)
     for name, value in zip([f"filt_{n}" for n in names] + ["n_chan"], [*size[2 - len(names) :], channels], strict=True):
         if config.has(name) and config.integer(name) != value:
             raise call.error(f"{name} is not the pool's", config.integer(name), str(value))
-    config.finish(*SYNTHESIS, "count_pad", "implementation", "n_out", "out_height", "out_width")
-    source = call.input(0, shapes[0])
+    config.finish(*SYNTHESIS, "reuse", "count_pad", "implementation", "n_out", "out_height", "out_width")
     fill = _lowest(source.type) if operation == "max" else 0
     # (window, positions x channels): pooled along the first axis
     along = np.moveaxis(places, 1, 0)
@@ -99,10 +111,38 @@ def pooling(call: Call) -> tuple[Layer, ...]:
     return (*layers, pooled)
 
 
+def _accumulator(call: Call, operation: str, kind: FixedPoint, count: int) -> FixedPoint:
+    """The type of an array's pooling: the config's, or, in hls4ml up to 0.8, one made from the data's type."""
+    if call.stream:
+        return call.config.type("accum_t")
+    own = call.variant("pool_op") == "data type"
+    for kernel in ("pool_op", "max", "avg"):
+        if call.variant(kernel) != ("data type" if own else ""):
+            raise call.error(f"nnet::pool_op and nnet::{kernel} are of different origin")
+    if not own:
+        return call.config.type("accum_t")
+    call.config.asked.add("accum_t")
+    if operation == "max" or not kind.signed or (kind.rounding, kind.overflow) != (Rounding.TRN, Overflow.WRAP):
+        if operation == "average" and kind.is_integer and kind.signed:
+            return FixedPoint.int_type(kind.width + index_bits(count))
+        return kind
+    more = index_bits(count)
+    return FixedPoint(kind.width + more, kind.integer + more)
+
+
+def _check_rescaling(call: Call, kind: FixedPoint, size: tuple[int, int], padded: bool) -> None:
+    """Older kernels multiply an average by the share of the window that is inside, in the data's type: 1 if it fits."""
+    if padded:
+        raise call.error("average pooling with padding is not supported here")
+    for number in (1, *size):
+        if float(kind.to_float(kind.from_float(float(number)))) != number:
+            raise call.error("the data's type does not hold the size of a window", str(kind), str(number))
+
+
 def _check_stream(call: Call, config: Config, operation: str, size: int, padded: bool, accum_type: FixedPoint) -> None:
     """What a stream's pooling does differently from that of arrays: no padding, sums as a tree."""
     call.kernels.require(call.place, "reduce", "Op_add", "Op_max")
-    call.require("reduce_pool", "compute_pool_buffer_2d" if "2d" in call.function else "compute_pool_buffer_1d")
+    call.require("reduce_pool")
     call.require("shift_line_buffer" if "2d" in call.function else "kernel_shift_1d")
     if config.has("implementation") and config.symbol("implementation") != "linebuffer":
         raise call.error("this implementation is not supported", config.symbol("implementation"), "linebuffer")

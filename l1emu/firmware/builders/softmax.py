@@ -17,12 +17,16 @@ def softmax(call: Call) -> Softmax:
     call.count(2, 2)
     call.check_io()
     config = call.config
-    if not call.stream and call.kernels.variant(call.place, "softmax") == "direct":
+    variant = config.symbol("implementation")
+    if variant not in ("stable", "latency", "argmax", "legacy"):
+        raise call.error("unknown softmax implementation", variant)
+    # the function itself may be the same for implementations of different origin
+    origin = call.variant(f"softmax_{variant}")
+    if not call.stream and call.variant("softmax") == "direct" and origin in ("", "direct"):
         output = call.output(call.flat(1, "n_in"))
         return direct_softmax(call, call.name, config, call.input(0, output.shape), output, 1)
     output = call.output(call.flat(1, "n_in"))
     data = call.input(0, output.shape)
-    origin = call.variant("softmax") if not call.stream else ""
     one_table = origin == "one table"
     n_slice = config.integer("n_in" if one_table else "n_slice")
     if call.stream:  # over what travels together
@@ -38,10 +42,7 @@ def softmax(call: Call) -> Softmax:
         call.kernels.require(call.place, "softmax_multidim")
     if config.integer("n_in") != data.size:
         raise call.error("n_in is not the tensor's size", config.integer("n_in"), str(data.size))
-    variant = config.symbol("implementation")
-    if variant not in ("stable", "latency", "argmax", "legacy"):
-        raise call.error("unknown softmax implementation", variant)
-    if call.variant(f"softmax_{variant}") != origin:
+    if not call.stream and call.variant("softmax") not in (origin, "direct"):
         raise call.error(f"nnet::softmax and nnet::softmax_{variant} are of different origin")
     exp_type, inv_type = config.type("exp_table_t"), config.type("inv_table_t")
     inp_norm_type: FixedPoint | None = None

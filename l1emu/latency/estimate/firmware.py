@@ -26,6 +26,7 @@ from l1emu.layers import (
     Linear,
     Lookup,
     Merge,
+    Quantize,
     Recurrent,
     Relu,
     Reshape,
@@ -188,4 +189,5 @@ _BUILDERS: dict[type[Layer], Callable[[Any], dict[str, Any]]] = {
     Concatenate: lambda layer: {"kind": "wires"},
     Gather: lambda layer: {"kind": "wires"},
     Transpose: lambda layer: {"kind": "wires"},
+    Quantize: lambda layer: {"kind": "wires"},
 }

@@ -1,0 +1,230 @@
+"""Dense layers that were unrolled into sums (distributed arithmetic): generated functions, read as the matrix they are.
+
+Each statement is followed exactly: which multiples of the inputs, and which constant, a variable holds, and between
+which bounds. A variable whose type does not hold its values exactly is refused, so that the matrix gives the same bits.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from l1emu.errors import L1emuError
+from l1emu.firmware.builders.call import Call
+from l1emu.firmware.cpp import Place, statements
+from l1emu.firmware.kernels import defined_name
+from l1emu.firmware.project import Project
+from l1emu.fixedpoint import FixedPoint
+from l1emu.layers import Dense, Layer, Quantize, Tensor
+
+_HEAD = re.compile(
+    r"template<typenameinp_t,typenameout_t>void\w+\(inp_tmodel_inp\[(\d+)\],out_tmodel_out\[(\d+)\]\)\{(.*)\}"
+)
+_TYPE = r"ap_u?(?:fixed|int)<[\w,-]+>"
+_TERM = rf"(?:v\d+|bit_shift<-?\d+>\(v\d+\)|{_TYPE}\(-?[\d.]+(?:e[+-]?\d+)?\))"
+_READ = re.compile(rf"({_TYPE})(\w+)=model_inp\[(\d+)\]")
+_COPIED = re.compile(rf"({_TYPE})(v\d+)=(model_inp_q_\d+)")
+_SUM = re.compile(rf"({_TYPE})(v\d+)=(-?)({_TERM})(?:([+-])({_TERM}))?")
+_OUT = re.compile(rf"model_out\[(\d+)\]=(?:({_TYPE})\((-?)({_TERM})\)|0)")
+
+
+@dataclass(frozen=True)
+class _Affine:
+    """A variable: its multiples of the inputs, its constant, its last bit and its bounds."""
+
+    factors: dict[int, Fraction]
+    constant: Fraction
+    fraction: int
+    low: Fraction
+    high: Fraction
+
+    def scaled(self, power: int, negative: bool = False) -> _Affine:
+        factor = Fraction(2) ** power * (-1 if negative else 1)
+        low, high = sorted((self.low * factor, self.high * factor))
+        factors = {i: f * factor for i, f in self.factors.items()}
+        return _Affine(factors, self.constant * factor, self.fraction - power, low, high)
+
+    def plus(self, other: _Affine) -> _Affine:
+        factors = dict(self.factors)
+        for i, f in other.factors.items():
+            factors[i] = factors.get(i, Fraction(0)) + f
+        return _Affine(
+            factors,
+            self.constant + other.constant,
+            max(self.fraction, other.fraction),
+            self.low + other.low,
+            self.high + other.high,
+        )
+
+    def fits(self, kind: FixedPoint) -> bool:
+        """Whether a type holds every value exactly."""
+        unit = Fraction(2) ** -kind.fraction
+        return self.fraction <= kind.fraction and kind.low * unit <= self.low and self.high <= kind.high * unit
+
+
+def is_adders(project: Project, function: str) -> bool:
+    """Whether the project's generated code defines a function of this name as sums."""
+    return _function(project, function) is not None
+
+
+def _function(project: Project, function: str) -> tuple[int, int, list[str]] | None:
+    """Counts of inputs and outputs, and the statements without white space."""
+    lexed = project.headers.get("nnet_code_gen.h")
+    if lexed is None:
+        return None
+    for statement in statements(lexed.tokens, lexed.path):
+        if defined_name(statement, Place(lexed.path, statement[0].line)) == function:
+            found = _HEAD.fullmatch("".join(token.text for token in statement))
+            return (int(found[1]), int(found[2]), found[3].split(";")[:-1]) if found else None
+    return None
+
+
+class _Reader:
+    """Follows the statements of one function."""
+
+    def __init__(self, call: Call, data: FixedPoint, n_in: int) -> None:
+        self.call = call
+        self.data = data
+        self.inputs: list[list[FixedPoint]] = [[] for _ in range(n_in)]  # the types that each input goes through
+        self.copies: dict[str, int] = {}
+        self.known: dict[str, _Affine] = {}
+        self.results: dict[int, _Affine] = {}
+
+    def kind(self, text: str) -> FixedPoint:
+        try:
+            return FixedPoint.parse(text)
+        except L1emuError as error:
+            raise self.call.error(error.message, text, error.expected) from None
+
+    def statement(self, text: str) -> None:
+        if found := _READ.fullmatch(text):
+            kind, name, place = self.kind(found[1]), found[2], int(found[3])
+            if place >= len(self.inputs) or self.inputs[place]:
+                raise self.call.error("an input is read twice, or is outside", text)
+            self._pass(place, kind)
+            self.copies[name] = place
+            self.known[name] = self._input(place)
+        elif found := _COPIED.fullmatch(text):
+            place = self.copies[found[3]]
+            self._pass(place, self.kind(found[1]))
+            self.known[found[2]] = self._input(place)
+        elif found := _SUM.fullmatch(text):
+            value = self._term(found[4]).scaled(0, found[3] == "-")
+            if found[5]:
+                value = value.plus(self._term(found[6]).scaled(0, found[5] == "-"))
+            self.known[found[2]] = self._held(value, self.kind(found[1]), text)
+        elif found := _OUT.fullmatch(text):
+            nothing = _Affine({}, Fraction(0), 0, Fraction(0), Fraction(0))
+            value = nothing
+            if found[2] is not None:
+                value = self._held(self._term(found[4]).scaled(0, found[3] == "-"), self.kind(found[2]), text)
+            self.results[int(found[1])] = value
+        else:
+            raise self.call.error("a generated statement that is not known here", text[:100])
+
+    def _pass(self, place: int, kind: FixedPoint) -> None:
+        """An input goes through one more type, unless that changes nothing."""
+        before = self.inputs[place][-1] if self.inputs[place] else self.data
+        if not _whole(before).fits(kind):
+            self.inputs[place].append(kind)
+        if len(self.inputs[place]) > 1:
+            raise self.call.error("an input is rounded twice", str(kind))
+
+    def _input(self, place: int) -> _Affine:
+        kind = self.inputs[place][-1] if self.inputs[place] else self.data
+        whole = _whole(kind)
+        return _Affine({place: Fraction(1)}, Fraction(0), kind.fraction, whole.low, whole.high)
+
+    def _held(self, value: _Affine, kind: FixedPoint, text: str) -> _Affine:
+        if not value.fits(kind):
+            raise self.call.error("a generated sum does not fit its type", text)
+        return value
+
+    def _term(self, text: str) -> _Affine:
+        power = 0
+        if found := re.fullmatch(r"bit_shift<(-?\d+)>\((\w+)\)", text):
+            power, text = int(found[1]), found[2]
+        if found := re.fullmatch(rf"({_TYPE})\((.*)\)", text):
+            kind = self.kind(found[1])
+            number = Fraction(float(kind.to_float(kind.from_float(float(found[2])))))
+            return _Affine({}, number, kind.fraction, number, number)
+        if text not in self.known:
+            raise self.call.error("an unknown variable in a generated sum", text)
+        return self.known[text].scaled(power)
+
+
+def _whole(kind: FixedPoint) -> _Affine:
+    unit = Fraction(2) ** -kind.fraction
+    return _Affine({}, Fraction(0), kind.fraction, kind.low * unit, kind.high * unit)
+
+
+def adders(call: Call) -> tuple[Layer, ...]:
+    """A generated ``dense_da_...``: quantizers of the inputs where they change something, then a matrix."""
+    call.count(2, 2)
+    call.kernels.require(call.place, "bit_shift")
+    found = _function(call.project, call.function)
+    assert found is not None
+    n_in, n_out, body = found
+    data, output = call.input(0), call.output(call.tensor(call.arguments[1], None).shape)
+    if (data.size, output.size) != (n_in, n_out):
+        raise call.error("the tensors have other sizes", (data.size, output.size), f"{n_in} and {n_out}")
+    layers, read = read_sums(call, call.name, data, body)
+    return (*layers, matrix(call, read, call.name, layers[-1].output if layers else data, output, 1))
+
+
+def read_sums(call: Call, name: str, data: Tensor, body: list[str]) -> tuple[tuple[Layer, ...], _Reader]:
+    """What the statements do, and the quantizers before it."""
+    reader = _Reader(call, data.type, data.size)
+    for statement in body:
+        reader.statement(statement)
+    if not any(reader.inputs):
+        return (), reader
+    kinds: dict[FixedPoint, int] = {}
+    which = np.zeros(data.size, dtype=np.int64)
+    for place, types in enumerate(reader.inputs):
+        which[place] = kinds.setdefault(types[0] if types else data.type, len(kinds))
+    integer = max(kind.integer + (not kind.signed) for kind in kinds)
+    fraction = max(kind.fraction for kind in kinds)
+    tensor = Tensor(f"{name}_inputs", data.shape, FixedPoint(integer + fraction, integer))
+    return (Quantize(tensor.name, (data,), tensor, tuple(kinds), which),), reader
+
+
+def matrix(call: Call, reader: _Reader, name: str, data: Tensor, output: Tensor, positions: int) -> Dense:
+    """The matrix of the results; its accumulator holds every sum exactly."""
+    n_in, n_out = data.size // positions, output.size // positions
+    if sorted(reader.results) != list(range(n_out)):
+        raise call.error("the generated code leaves out results", sorted(reader.results), str(n_out))
+    factors = np.zeros((n_in, n_out), dtype=object)
+    offsets = np.zeros(n_out, dtype=object)
+    for o, value in reader.results.items():
+        offsets[o] = value.constant
+        for i, factor in value.factors.items():
+            factors[i, o] = factor
+    weight, weight_type = _raw(factors)
+    bias, bias_type = _raw(offsets)
+    largest = max((max(abs(v.low), abs(v.high)) for v in reader.results.values()), default=Fraction(0))
+    # the partial sums, too, whatever their order
+    reach = max(-data.type.low, data.type.high) * Fraction(2) ** -data.type.fraction
+    total = max(
+        (sum(abs(f) for f in v.factors.values()) * reach + abs(v.constant) for v in reader.results.values()),
+        default=Fraction(0),
+    )
+    integer = int(max(largest, total)).bit_length() + 1
+    fraction = max(data.type.fraction + weight_type.fraction, bias_type.fraction, 0)
+    accum = FixedPoint(integer + fraction, integer)
+    if not accum.fits_int64:
+        raise call.error("sums of more than 64 bits are not supported", str(accum))
+    order = np.arange(n_in, dtype=np.int64)
+    return Dense(name, (data,), output, positions, n_in, n_out, weight, weight_type, bias, bias_type, accum, order)
+
+
+def _raw(numbers: np.ndarray) -> tuple[np.ndarray, FixedPoint]:
+    """Exact numbers as raw integers and the type that holds them; the denominators are powers of two."""
+    values = [Fraction(v) for v in numbers.flat]
+    fraction = max((v.denominator.bit_length() - 1 for v in values), default=0)
+    raw = [int(v * (1 << fraction)) for v in values]
+    width = max((r.bit_length() for r in raw), default=0) + 1
+    return np.array(raw, dtype=np.int64).reshape(numbers.shape), FixedPoint(width, width - fraction)

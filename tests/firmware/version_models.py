@@ -1,0 +1,94 @@
+"""Run by the tests with another hls4ml on the path: writes a project of each model, for each io_type and backend.
+
+python version_models.py FOLDER MODEL:IO_TYPE:BACKEND:STRATEGY...
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def mlp() -> Any:
+    x = given = layers.Input((10,), name="x")
+    x = layers.Dense(8, activation="relu", name="d1")(x)
+    x = layers.BatchNormalization(name="bn")(x)
+    x = layers.Dense(8, activation="tanh", name="d2")(x)
+    y = layers.Dense(8, activation="sigmoid", name="d3")(x)
+    x = layers.Multiply(name="multiply")([layers.Add(name="add")([x, y]), y])
+    x = layers.Dense(4, name="d4")(x)
+    return keras.Model(given, layers.Activation("softmax", name="softmax")(x))
+
+
+def conv1d() -> Any:
+    x = given = layers.Input((12, 3), name="x")
+    x = layers.Conv1D(4, 3, padding="same", name="c1")(x)
+    x = layers.ReLU(name="relu")(x)
+    x = layers.MaxPooling1D(2, name="max")(x)
+    x = layers.Conv1D(5, 1, name="pointwise")(x)
+    x = layers.AveragePooling1D(2, name="average")(x)
+    a = layers.GlobalAveragePooling1D(name="mean")(x)
+    return keras.Model(given, layers.Dense(3, name="d")(a))
+
+
+def conv2d() -> Any:
+    x = given = layers.Input((7, 6, 2), name="x")
+    x = layers.Conv2D(4, (3, 2), padding="same", name="c1")(x)
+    x = layers.LeakyReLU(0.3, name="leaky")(x)
+    x = layers.MaxPooling2D((2, 2), name="max")(x)
+    x = layers.Conv2D(3, (2, 2), name="c2")(x)
+    x = layers.Flatten(name="flat")(x)
+    return keras.Model(given, layers.Dense(3, activation="softmax", name="d")(x))
+
+
+def quantized() -> Any:
+    from qkeras import QActivation, QDense, quantized_bits
+
+    def bits() -> Any:
+        return quantized_bits(6, 1, alpha=1)
+
+    x = given = layers.Input((10,), name="x")
+    x = QDense(12, kernel_quantizer=bits(), bias_quantizer=bits(), name="d1")(x)
+    x = QActivation("quantized_relu(6,2)", name="a1")(x)
+    y = QDense(12, kernel_quantizer=bits(), bias_quantizer=bits(), name="d2")(x)
+    x = layers.Average(name="average")([x, layers.Subtract(name="subtract")([x, y])])
+    return keras.Model(given, QDense(4, kernel_quantizer=bits(), bias_quantizer=bits(), name="d3")(x))
+
+
+MODELS: dict[str, Callable[[], Any]] = {"mlp": mlp, "conv1d": conv1d, "conv2d": conv2d, "quantized": quantized}
+
+
+def write(folder: Path, model: Any, io_type: str, backend: str, strategy: str) -> None:
+    reuse = 1 if strategy == "Latency" else 2
+    known = {"backend": backend} if not hls4ml.__version__.startswith("0.") else {}
+    config = hls4ml.utils.config_from_keras_model(
+        model, granularity="name", default_precision="ap_fixed<16,6>", default_reuse_factor=reuse, **known
+    )
+    config["Model"]["Strategy"] = strategy
+    for layer in config["LayerName"].values():
+        layer["Strategy"] = strategy
+        precision = layer.get("Precision")
+        if isinstance(precision, dict):  # newer versions infer types, some of them too wide
+            precision.update(
+                {k: v for k, v in {"result": "ap_fixed<16,7>", "accum": "ap_fixed<20,9>"}.items() if k in precision}
+            )
+    project = hls4ml.converters.convert_from_keras_model(
+        model, hls_config=config, output_dir=str(folder), backend=backend, io_type=io_type
+    )
+    project.write()
+
+
+if __name__ == "__main__":
+    import hls4ml
+    from tensorflow import keras
+    from tensorflow.keras import layers
+
+    for wanted in sys.argv[2:]:
+        name, io_type, backend, strategy = wanted.split(":")
+        keras.utils.set_random_seed(1)
+        write(Path(sys.argv[1]) / wanted.replace(":", "_"), MODELS[name](), io_type, backend, strategy)
