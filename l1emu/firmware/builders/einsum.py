@@ -98,9 +98,11 @@ def einsum_dense(call: Call) -> tuple[Layer, ...]:
         parts.append(y)
     if parts[0] is not output:
         whole = parts[0]
-        if inplace > 1:
-            whole = Tensor(f"{call.name}_sums", (inplace * free, n_out), output.type)
-            layers.append(Concatenate(whole.name, tuple(parts), whole, 0))
+        for i, part in enumerate(parts[1:], 2):  # two at a time
+            name = f"{call.name}_sums" + (f"_to_{i}" if i < inplace else "")
+            joined = Tensor(name, (i * free, n_out), output.type)
+            layers.append(Concatenate(name, (whole, part), joined, 0))
+            whole = joined
         seen = Tensor(f"{call.name}_seen", interpreted, output.type)
         layers.append(Reshape(seen.name, (whole,), seen))
         layers.append(Transpose(call.name, (seen,), output, transpose_out))
