@@ -40,7 +40,8 @@ def defined_name(statement: list[Token], place: Place) -> str | None:
 def fingerprints(project: Project) -> dict[str, str]:
     """The fingerprint of every definition in the kernels' headers, overloads of one name together.
 
-    Those of the headers for io_stream are under ``stream/name``: the same name is another overload there.
+    Those of the headers for io_stream are under ``stream/name``, those for distributed arithmetic under ``da/name``:
+    the same name is another overload there.
     """
     texts: dict[str, list[str]] = {}
     for lexed in project.headers.values():
@@ -49,9 +50,14 @@ def fingerprints(project: Project) -> dict[str, str]:
         for statement in statements(lexed.tokens, lexed.path):
             name = defined_name(statement, Place(lexed.path, statement[0].line))
             if name is not None:
-                name = f"stream/{name}" if "stream" in lexed.path.name else name
+                name = _prefix(lexed.path.name) + name
                 texts.setdefault(name, []).append(" ".join(token.text for token in statement))
     return {name: sha256_bytes("\n".join(parts).encode())[:16] for name, parts in texts.items()}
+
+
+def _prefix(header: str) -> str:
+    """What tells the definitions of a header from those of the same name in others."""
+    return "stream/" if "stream" in header else "da/" if "_da_" in header else ""
 
 
 class Kernels:
@@ -97,9 +103,10 @@ class Kernels:
 
     def _where(self, name: str) -> str:
         for lexed in self._project.headers.values():
-            if ("stream" in lexed.path.name) != name.startswith("stream/"):
+            prefix = _prefix(lexed.path.name)
+            if not name.startswith(prefix):
                 continue
             for statement in statements(lexed.tokens, lexed.path):
-                if defined_name(statement, Place(lexed.path, statement[0].line)) == name.removeprefix("stream/"):
+                if defined_name(statement, Place(lexed.path, statement[0].line)) == name.removeprefix(prefix):
                     return lexed.path.name
         return ""

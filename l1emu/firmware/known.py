@@ -55,6 +55,8 @@ KNOWN: dict[str, dict[str, str]] = {
     },
     "cropping1d_cl": {"f6aa848f0aafd0a9": ""},
     "cropping2d_cl": {"aff9bd872d35198b": ""},
+    "da/conv1d_cl": {"ec11b3c5e800a267": ""},
+    "da/conv2d_cl": {"4a72c3347cb5f890": ""},
     "data_prep": {"ee9f768e4ad5d304": ""},
     "datapack": {"20a74bbddff15ab0": ""},
     "dense": {"2318ea8c92bbf90d": "", "8a5bdd541aa725f9": "sequence", "569c0e3200668360": "strategy"},

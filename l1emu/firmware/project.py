@@ -210,7 +210,7 @@ class Project:
         folder = self.firmware / "nnet_utils"
         if not folder.is_dir():
             raise L1emuError("no folder nnet_utils/ with the kernels", path=self.firmware)
-        kept = [p for p in sorted(folder.glob("nnet_*.h")) if not re.search(r"garnet|math|_da_", p.name)]
+        kept = [p for p in sorted(folder.glob("nnet_*.h")) if not re.search(r"garnet|math", p.name)]
         return {path.name: lex(read_text(path), path) for path in kept}
 
     def top(self) -> tuple[Function, list[Token]]:

@@ -7,7 +7,7 @@ from dataclasses import fields
 
 from l1emu.config import read_text
 from l1emu.errors import L1emuError
-from l1emu.firmware.builders import BUILDERS, PLUMBING, Call, generated
+from l1emu.firmware.builders import BUILDERS, CONFIG_FIRST, PLUMBING, Call, generated
 from l1emu.firmware.cpp import (
     Declaration,
     Place,
@@ -205,7 +205,7 @@ class _Reader:
         if without_config:
             config = Config(self.project, Struct(function, place, None, {}))
         else:
-            config = self.project.config(text_of(types.pop()), place)
+            config = self.project.config(text_of(types.pop(0 if function in CONFIG_FIRST else -1)), place)
         name = self._name(comment, arguments)
         call = Call(
             function,

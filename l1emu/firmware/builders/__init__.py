@@ -15,6 +15,7 @@ from l1emu.firmware.builders import (
     softmax,
     windows,
 )
+from l1emu.firmware.builders.adders import BUILDERS as ADDERS
 from l1emu.firmware.builders.adders import adders, is_adders
 from l1emu.firmware.builders.call import Builder, Call
 from l1emu.firmware.builders.quantize import is_quantizer, quantize
@@ -23,6 +24,7 @@ from l1emu.firmware.project import Project
 
 BUILDERS: dict[str, Builder] = {
     **activation.BUILDERS,
+    **ADDERS,
     **attention.BUILDERS,
     **conv.BUILDERS,
     **dense.BUILDERS,
@@ -38,6 +40,10 @@ BUILDERS: dict[str, Builder] = {
 }
 
 
+# Functions whose config is the first template argument, and not the last.
+CONFIG_FIRST = tuple(ADDERS)
+
+
 def generated(project: Project, function: str) -> Builder | None:
     """The builder of a function that hls4ml generated for the project, told by its form."""
     if is_quantizer(project, function):
@@ -45,4 +51,4 @@ def generated(project: Project, function: str) -> Builder | None:
     return adders if is_adders(project, function) else None
 
 
-__all__ = ["BUILDERS", "PLUMBING", "Call", "generated"]
+__all__ = ["BUILDERS", "CONFIG_FIRST", "PLUMBING", "Call", "generated"]

@@ -13,12 +13,15 @@ from fractions import Fraction
 import numpy as np
 
 from l1emu.errors import L1emuError
-from l1emu.firmware.builders.call import Call
-from l1emu.firmware.cpp import Place, statements
+from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
+from l1emu.firmware.builders.conv import Shape, fill_buffer
+from l1emu.firmware.builders.reshape import transposition
+from l1emu.firmware.builders.windows import gathered
+from l1emu.firmware.cpp import Place, Token, statements, text_of
 from l1emu.firmware.kernels import defined_name
 from l1emu.firmware.project import Project
 from l1emu.fixedpoint import FixedPoint
-from l1emu.layers import Dense, Layer, Quantize, Tensor
+from l1emu.layers import BatchNormalization, Dense, Layer, Quantize, Tensor, Transpose
 
 _HEAD = re.compile(
     r"template<typenameinp_t,typenameout_t>void\w+\(inp_tmodel_inp\[(\d+)\],out_tmodel_out\[(\d+)\]\)\{(.*)\}"
@@ -171,25 +174,121 @@ def adders(call: Call) -> tuple[Layer, ...]:
     data, output = call.input(0), call.output(call.tensor(call.arguments[1], None).shape)
     if (data.size, output.size) != (n_in, n_out):
         raise call.error("the tensors have other sizes", (data.size, output.size), f"{n_in} and {n_out}")
-    layers, read = read_sums(call, call.name, data, body)
-    return (*layers, matrix(call, read, call.name, layers[-1].output if layers else data, output, 1))
+    return sums(call, call.name, data, output, 1, body)
 
 
-def read_sums(call: Call, name: str, data: Tensor, body: list[str]) -> tuple[tuple[Layer, ...], _Reader]:
+def convolution(call: Call) -> tuple[Layer, ...]:
+    """`nnet::conv1d_cl` and `conv2d_cl` with distributed arithmetic: the generated sums for each window."""
+    call.count(2, 2)
+    call.kernels.require(call.place, f"da/{call.function}", "bit_shift")
+    config, two = call.config, "2d" in call.function
+
+    def pair(name: str) -> tuple[int, int]:
+        return (config.integer(f"{name}_height") if two else 1, config.integer(f"{name}_width"))
+
+    shape = Shape(
+        pair("in"), pair("filt"), pair("stride"), pair("out"), config.integer("n_chan"), config.integer("n_filt")
+    )
+    n_in, n_out, body = _member(call, "dense_da", [call.types[0], call.types[1]])
+    if (n_in, n_out) != (shape.n_in, shape.filters):
+        raise call.error("the generated function has other sizes", (n_in, n_out), f"{shape.n_in} and {shape.filters}")
+    data_shape = (*(shape.data if two else shape.data[1:]), shape.channels)
+    windows, data = gathered(call, data_shape, fill_buffer(call, shape), (shape.positions, n_in))
+    output = call.result(call.arguments[1], (shape.positions, n_out), 1)
+    config.finish(*SYNTHESIS, "in_height", "filt_height", "stride_height", "out_height")
+    return (*windows, *sums(call, call.name, data, output, shape.positions, body))
+
+
+def einsum_dense(call: Call) -> tuple[Layer, ...]:
+    """`nnet::einsum_dense` with distributed arithmetic: the generated sums for each row, then the biases."""
+    call.count(2, 3)
+    call.check_io()
+    config = call.config
+    call.kernels.require(call.place, "einsum_dense", "bit_shift")
+    rows, n_in, n_out = (config.integer(name) for name in ("n_free_data", "n_contract", "n_free_kernel"))
+    if config.integer("n_inplace") != 1:
+        raise call.error(
+            "axes in place are not supported with distributed arithmetic", config.integer("n_inplace"), "1"
+        )
+    shape_in, moved_in, permutation_in = transposition(config.nested("tpose_inp_conf"), call)
+    interpreted, shape_out, permutation_out = transposition(config.nested("tpose_out_conf"), call)
+    accum, bias_type = config.type("accum_t"), config.type("bias_t")
+    declared = config.member("da_kernel")
+    body = _row_function(call, text_of(declared.value or ()), rows, n_in, n_out)
+    data, output = call.input(0, shape_in), call.result(call.arguments[1], shape_out, 1)
+    bias = call.weights(call.arguments[2], bias_type)
+    size = rows * n_out
+    if (data.size, output.size, bias.size) != (rows * n_in, size, size):
+        raise call.error("sizes that do not fit", (data.shape, output.shape, bias.size))
+    config.finish(*SYNTHESIS, "dense_conf")
+    layers: list[Layer] = []
+    if permutation_in != tuple(range(len(shape_in))):
+        moved = Tensor(f"{call.name}_rows", moved_in, data.type)
+        layers.append(Transpose(moved.name, (data,), moved, permutation_in))
+        data = moved
+    total = Tensor(f"{call.name}_sums", (rows, n_out), accum)
+    shifted = Tensor(f"{call.name}_shifted", interpreted, accum)
+    one, unit = np.ones(size, dtype=np.int64), FixedPoint(2, 2)
+    return (
+        *layers,
+        *sums(call, total.name, data, total, rows, body),
+        BatchNormalization(shifted.name, (total,), shifted, one, unit, bias, bias_type, size),
+        Transpose(call.name, (shifted,), output, permutation_out),
+    )
+
+
+def _row_function(call: Call, text: str, rows: int, n_in: int, n_out: int) -> list[str]:
+    """The sums that an einsum's generated kernel does for one row."""
+    found = re.fullmatch(r"nnet::(\w+)<.*>", text.replace(" ", ""))
+    lexed = call.project.headers.get("nnet_code_gen.h")
+    for statement in statements(lexed.tokens, lexed.path) if found and lexed else ():
+        if found and defined_name(statement, Place(lexed.path, statement[0].line)) == found[1]:  # type: ignore[union-attr]
+            code = "".join(token.text for token in statement)
+            form = re.fullmatch(
+                r"template<typenameinp_t,typenameout_t>void\w+\(inp_tinp_tpose\[\d+\],out_tout_tpose\[\d+\],intl0\)"
+                rf"\{{(\w+)\(&inp_tpose\[\(0\*{rows}\+l0\)\*{n_in}\],&out_tpose\[\(0\*{rows}\+l0\)\*{n_out}\]\);\}}",
+                code,
+            )
+            inner = _function(call.project, form[1]) if form else None
+            if inner is not None and inner[:2] == (n_in, n_out):
+                return inner[2]
+    raise call.error("the generated kernel is not known here", text)
+
+
+def _member(call: Call, name: str, types: list[list[Token]]) -> tuple[int, int, list[str]]:
+    """The generated function that a config's member stands for, made for these types."""
+    text = text_of(call.config.member(name).value or ()).replace(" ", "")
+    wanted = ",".join(text_of(kind).replace(" ", "") for kind in types)
+    found = re.fullmatch(r"nnet::(\w+)<(.*)>", text)
+    function = _function(call.project, found[1]) if found else None
+    if found is None or function is None or found[2] != wanted:
+        raise call.error("the generated function is not known here", text, f"...<{wanted}>")
+    return function
+
+
+def sums(call: Call, name: str, data: Tensor, output: Tensor, positions: int, body: list[str]) -> tuple[Layer, ...]:
+    """What the statements do at each position: the quantizers, where they change something, and the matrix."""
+    layers, read = read_sums(call, name, data, positions, body)
+    return (*layers, matrix(call, read, name, layers[-1].output if layers else data, output, positions))
+
+
+def read_sums(
+    call: Call, name: str, data: Tensor, positions: int, body: list[str]
+) -> tuple[tuple[Layer, ...], _Reader]:
     """What the statements do, and the quantizers before it."""
-    reader = _Reader(call, data.type, data.size)
+    reader = _Reader(call, data.type, data.size // positions)
     for statement in body:
         reader.statement(statement)
     if not any(reader.inputs):
         return (), reader
     kinds: dict[FixedPoint, int] = {}
-    which = np.zeros(data.size, dtype=np.int64)
+    which = np.zeros(len(reader.inputs), dtype=np.int64)
     for place, types in enumerate(reader.inputs):
         which[place] = kinds.setdefault(types[0] if types else data.type, len(kinds))
     integer = max(kind.integer + (not kind.signed) for kind in kinds)
     fraction = max(kind.fraction for kind in kinds)
     tensor = Tensor(f"{name}_inputs", data.shape, FixedPoint(integer + fraction, integer))
-    return (Quantize(tensor.name, (data,), tensor, tuple(kinds), which),), reader
+    return (Quantize(tensor.name, (data,), tensor, tuple(kinds), np.tile(which, positions)),), reader
 
 
 def matrix(call: Call, reader: _Reader, name: str, data: Tensor, output: Tensor, positions: int) -> Dense:
@@ -228,3 +327,9 @@ def _raw(numbers: np.ndarray) -> tuple[np.ndarray, FixedPoint]:
     raw = [int(v * (1 << fraction)) for v in values]
     width = max((r.bit_length() for r in raw), default=0) + 1
     return np.array(raw, dtype=np.int64).reshape(numbers.shape), FixedPoint(width, width - fraction)
+
+
+BUILDERS: dict[str, Builder] = {
+    "conv1d_cl": convolution,
+    "conv2d_cl": convolution,
+}

@@ -34,7 +34,7 @@ GEOMETRY = (
 
 
 @dataclass(frozen=True)
-class _Shape:
+class Shape:
     """Height and width of data, filter, stride and result, channels and filters; the height of a sequence is 1."""
 
     data: tuple[int, int]
@@ -71,7 +71,7 @@ def convolution(call: Call) -> tuple[Layer, ...]:
     return layers
 
 
-def _shape(call: Call, config: Config, two: bool) -> _Shape:
+def _shape(call: Call, config: Config, two: bool) -> Shape:
     """The sizes in a config, with the paddings and dilations that the windows are checked against later."""
 
     def pair(name: str) -> tuple[int, int]:
@@ -81,7 +81,7 @@ def _shape(call: Call, config: Config, two: bool) -> _Shape:
         config.asked.add(f"pad_{side}")
     for name in ("dilation_height", "dilation_width") if two else ("dilation",):
         config.asked.add(name)
-    found = _Shape(
+    found = Shape(
         pair("in"), pair("filt"), pair("stride"), pair("out"), config.integer("n_chan"), config.integer("n_filt")
     )
     if call.function.startswith("pointwise") and found.filter != (1, 1):
@@ -92,7 +92,7 @@ def _shape(call: Call, config: Config, two: bool) -> _Shape:
 
 
 def _parallel(
-    call: Call, config: Config, inner: Config, shape: _Shape, two: bool, sizes: tuple[int, int]
+    call: Call, config: Config, inner: Config, shape: Shape, two: bool, sizes: tuple[int, int]
 ) -> tuple[Layer, ...]:
     """A convolution of arrays: generated code copies each window into a buffer."""
     call.kernels.require(call.place, "cast")
@@ -144,20 +144,20 @@ def _parallel(
             order = order.reshape(-1, shape.channels).T.ravel()
         elif kernel not in ("Conv1DLatency", "Conv2DLatency"):
             raise call.error(f"this kernel with reuse factor {reuse} is not supported", kernel)
-        places = _padded_windows(call, shape, two) if how else _fill_buffer(call, shape)
+        places = _padded_windows(call, shape, two) if how else fill_buffer(call, shape)
         layers, data = gathered(call, _data(call, shape), places, (shape.positions, n_in))
     config.asked |= {"product", "conv_kernel"}
     dense = matrix_product(call, inner, shape.positions, n_in, shape.filters, order, transposed, data)
     return (*layers, dense)
 
 
-def _parallel_depthwise(call: Call, config: Config, inner: Config, shape: _Shape, two: bool) -> tuple[Layer, ...]:
+def _parallel_depthwise(call: Call, config: Config, inner: Config, shape: Shape, two: bool) -> tuple[Layer, ...]:
     """A depthwise convolution of arrays: a product for each number of a window, added up channel by channel."""
     if config.symbol("strategy") not in ("latency", "distributed_arithmetic"):
         raise call.error("this strategy is not supported by the kernel", config.symbol("strategy"), "latency")
     call.kernels.require(call.place, f"depthwise_conv_{2 if two else 1}d_latency_cl")
     config.asked |= {"product", "conv_kernel"}
-    places = _fill_buffer(call, shape)
+    places = fill_buffer(call, shape)
     layers, data = gathered(call, _data(call, shape), places, (shape.positions, shape.n_in))
     order = np.arange(shape.n_in, dtype=np.int64)
     sizes = shape.positions, shape.n_in, shape.filters
@@ -187,7 +187,7 @@ def _kernel_by_strategy(config: Config, two: bool) -> str:
     return f"Conv{2 if two else 1}D{'Latency' if latency else 'Resource'}"
 
 
-def _padded_windows(call: Call, shape: _Shape, two: bool) -> Ints:
+def _padded_windows(call: Call, shape: Shape, two: bool) -> Ints:
     """The windows of kernels that compute the places themselves, zeros in the padding (hls4ml 0.6)."""
     for name in ("dilation_height", "dilation_width") if two else ("dilation",):
         if call.config.integer(name) != 1:
@@ -196,12 +196,12 @@ def _padded_windows(call: Call, shape: _Shape, two: bool) -> Ints:
     return windows(call, shape.data, shape.channels, shape.filter, shape.stride, shape.result, pad)
 
 
-def _data(call: Call, shape: _Shape) -> tuple[int, ...]:
+def _data(call: Call, shape: Shape) -> tuple[int, ...]:
     """The shape of a convolution's data: a sequence has no height."""
     return (*(shape.data if "_2d_" in call.function else shape.data[1:]), shape.channels)
 
 
-def _streamed(call: Call, config: Config, inner: Config, shape: _Shape) -> tuple[Layer, ...]:
+def _streamed(call: Call, config: Config, inner: Config, shape: Shape) -> tuple[Layer, ...]:
     """A convolution of a stream, without padding: a dense layer for each window."""
     config.asked |= {"product", "conv_kernel"}
     n_in = shape.n_in
@@ -255,7 +255,7 @@ def _require_where_present(call: Call, *names: str) -> None:
     call.require(*(name for name in names if call.kernels.present(f"stream/{name}")))
 
 
-def _fill_buffer(call: Call, shape: _Shape) -> Ints:
+def fill_buffer(call: Call, shape: Shape) -> Ints:
     """The place of each number of each window in the data, -1 for a zero, as the generated code copies them."""
     config = call.config
     partitions, pixels = config.integer("n_partitions"), config.integer("n_pixels")

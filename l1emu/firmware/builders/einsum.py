@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from l1emu.firmware.builders.adders import einsum_dense as unrolled_einsum_dense
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.firmware.builders.dense import dense_kernel
 from l1emu.firmware.builders.reshape import transposition
@@ -41,7 +42,7 @@ def einsum(call: Call) -> Einsum:
 def einsum_dense(call: Call) -> tuple[Layer, ...]:
     """`nnet::einsum_dense`: dense layers over rows of the transposed data, then another transposition."""
     if call.config.has("strategy") and call.config.symbol("strategy") == "distributed_arithmetic":
-        raise call.error("distributed arithmetic is not supported", call.config.symbol("strategy"))
+        return unrolled_einsum_dense(call)
     call.count(2, 4)
     call.check_io()
     config = call.config
