@@ -4,8 +4,9 @@
 
 REFERENCE is a folder with `modules.csv` and `designs.csv`: figures of public synthesis reports. What was synthesized
 is in `estimate_designs.json` beside this script: layers, sizes, types and counts of non-zero weights of those public
-projects. The constants are fitted to the designs of all families but one, and the one left out is estimated; so for
-each family in turn. A family is a repository, since its designs share tool, part and style.
+projects, and the figures of reports that REFERENCE does not have. The constants are fitted to the designs of all
+families but one, and the one left out is estimated; so for each family in turn. A family is a repository, since its
+designs share tool, part and style.
 
 `--write` puts the constants of a fit to all families, their provenance and the bands of the cross-validation into
 `l1emu/data/estimate.json`. `--rule4ml` names a Python with rule4ml 0.2.0 and TensorFlow 2.18, for a comparison on the
@@ -45,11 +46,11 @@ START: Constants = {
     "delays_ns": {
         "7": {
             "add": 2.2, "add_row": 3.2, "multiply": 3.4, "multiply_fabric": 2.7, "softmax": 20.0, "multiply_add": 4.6,
-            "table": 4.4, "layernorm": 20.0, "layernorm_division": 3.4, "layernorm_rounding": 10.0,
+            "table": 6.8, "layernorm": 20.0, "layernorm_division": 3.4, "layernorm_rounding": 10.0,
         },
         "us": {
             "add": 1.2, "add_row": 1.8, "multiply": 3.0, "multiply_fabric": 2.4, "softmax": 15.0, "multiply_add": 3.9,
-            "table": 4.4, "layernorm": 15.0, "layernorm_division": 3.0, "layernorm_rounding": 8.0,
+            "table": 5.5, "layernorm": 15.0, "layernorm_division": 3.0, "layernorm_rounding": 8.0,
         },
         "us+": {
             "add": 0.8, "add_row": 1.2, "multiply": 2.2, "multiply_fabric": 1.9, "softmax": 12.0, "multiply_add": 3.2,
@@ -120,7 +121,10 @@ def read_cases(reference: Path) -> list[Case]:
     cases = []
     for entry in json.loads((HERE / "estimate_designs.json").read_text()):
         row = found.get((entry["repo"], entry["project"] or "", entry["version"]))
-        if row is not None:
+        stated = entry.get("measured")
+        if stated is not None:
+            figures = {name: float(stated[name]) for name in QUANTITIES}
+        elif row is not None:
             figures = {ours: float(row[theirs]) for ours, theirs in zip(QUANTITIES, COLUMNS, strict=True)}
         else:
             listed = [r for r in whole if r["source"].startswith(entry["repo"]) and entry["project"] in r["source"]]
@@ -131,8 +135,11 @@ def read_cases(reference: Path) -> list[Case]:
         name = (entry["project"] or "").replace("hls4ml_projects/", "").replace("hls4ml_prj/", "").strip("/")
         # Sources of either backend go through the tool of the report: HLS is Vitis' from 2020.2 on.
         design = replace(Design.from_dict(entry["design"]), tool="Vitis" if entry["version"] >= "2020.2" else "Vivado")
-        period = float(row["eclk"]) / float(row["tclk"]) if row is not None else 0.0
-        layers = modules.get((entry["repo"], entry["project"] or "", entry["version"]), {})
+        if stated is not None:
+            period = stated["estimated_ns"] / entry["design"]["clock_ns"]
+        else:
+            period = float(row["eclk"]) / float(row["tclk"]) if row is not None else 0.0
+        layers = entry.get("layers") or modules.get((entry["repo"], entry["project"] or "", entry["version"]), {})
         known = {block.output for block in design.blocks}
         measured = {output: cycles for output, cycles in layers.items() if output in known}
         cases.append(Case(entry["family"], name, entry["version"], design, figures, measured, period > VOID))
@@ -156,6 +163,7 @@ def figures_of(found: Estimate) -> dict[str, float]:
         "latency_cycles": found.latency_cycles[1],
         "interval_cycles": found.interval_cycles[1],
         **{name: found.resources[name] for name in QUANTITIES[2:]},
+        "settled": float(found.interval_settled),
     }
 
 
@@ -264,6 +272,14 @@ def table(title: str, rows: list[tuple[Case, dict[str, float]]]) -> None:
         print_row(family or "all designs", len(mine), errors, float(exact))
     averages = {name: float(np.mean(found)) for name, found in means.items()}
     print_row("mean of families", len(families), averages, averages["exact"])
+    for settled, what in ((1.0, "decided by the project alone"), (0.0, "that follow from a latency")):
+        mine = [(case, values) for case, values in rows if values["settled"] == settled]
+        exact = sum(values["interval_cycles"] == case.measured["interval_cycles"] for case, values in mine)
+        print(f"intervals {what}: {exact} of {len(mine)} exact")
+    for case, values in rows:
+        if values["interval_cycles"] != case.measured["interval_cycles"]:
+            measured = case.measured["interval_cycles"]
+            print(f"  interval {values['interval_cycles']:.0f} for {measured:.0f}: {case.family} {case.name}")
 
 
 def print_row(name: str, n: int, errors: dict[str, float], exact: float) -> None:
@@ -277,6 +293,8 @@ def bands(rows: list[tuple[Case, dict[str, float]]], share: float = 0.8) -> dict
     for name in QUANTITIES:
         pairs: list[tuple[float, float]] = []
         for case, values in rows:
+            if name == "interval_cycles" and values["settled"]:
+                continue
             n = sum(other.family == case.family for other, _ in rows)
             if case.measured[name] > 0 and values[name] > 0:
                 pairs.append((case.measured[name] / values[name], 1 / n))
@@ -328,7 +346,15 @@ def as_network(case: Case) -> dict[str, Any] | str:
     layers = [{"kind": b.kind, "n_in": b.n_in, "n_out": b.n_out} for b in case.design.blocks]
     precision = f"ap_fixed<{width}, {6 if width == 16 else max(1, width // 4)}>"
     version = ".".join(case.version.split(".")[:2])
-    return {"board": board, "precision": precision, "reuse": first.reuse, "layers": layers, "version": version}
+    strategy = first.strategy.capitalize()
+    return {
+        "board": board,
+        "precision": precision,
+        "reuse": first.reuse,
+        "strategy": strategy,
+        "layers": layers,
+        "version": version,
+    }
 
 
 def compare(rows: list[tuple[Case, dict[str, float]]], python: str) -> None:

@@ -4,8 +4,8 @@ Runs in an environment of its own, with rule4ml 0.2.0 and TensorFlow 2.18: reads
 standard input and writes rule4ml's figures, or why there are none, as JSON to standard output.
 
 rule4ml is given one explicit configuration for each network: left alone it evaluates all combinations of boards,
-strategies, precisions, reuse factors and versions. It takes the network as a Keras model, a precision, a board and a
-reuse factor; no clock, no weights.
+strategies, precisions, reuse factors and versions. It takes the network as a Keras model, a precision, a board, a
+strategy and a reuse factor; no clock, no weights.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def main() -> None:
     for i, entry in enumerate(json.load(sys.stdin)):
         config = {
             "board": entry["board"],
-            "model": {"strategy": "Latency", "precision": entry["precision"], "reuse_factor": entry["reuse"]},
+            "model": {"strategy": entry["strategy"], "precision": entry["precision"], "reuse_factor": entry["reuse"]},
         }
         try:
             model = network(entry["layers"], f"network{i}")

@@ -167,7 +167,8 @@ def _summary(result: Estimate) -> Table:
     low, high = result.band("latency_cycles")
     table.add_row("latency", f"{worst} cycles, {worst * period:g} ns", f"{low} to {high}", "")
     low, high = result.band("interval_cycles")
-    table.add_row("interval", f"{result.interval_cycles[1]} cycles", f"{low} to {high}", "")
+    sure = "from the project" if result.interval_settled else "from a latency"
+    table.add_row("interval", f"{result.interval_cycles[1]} cycles, {sure}", f"{low} to {high}", "")
     offered = result.target.part.resources or {}
     for name in RESOURCES:
         low, high = result.band(name)

@@ -405,6 +405,120 @@ def test_the_shipped_constants_reproduce_known_reports(project: str, cycles: int
     assert found.resources["DSP"] == pytest.approx(dsp, rel=0.02)
 
 
+@pytest.mark.parametrize(
+    ("repo", "project", "interval"),
+    # Over streams, what their csynth reports say: RishThakkar/PokerML (Vivado HLS 2019.2), nycu-pcs-lab's extension of
+    # the tutorial (2020.1), ChiRuiChen/AutoEncoder_hls4ml (2019.2), seanlipps/ECE226_CoDesign (Vitis HLS 2024.1); of
+    # arrays mgrailoo/HLS4ML_CPP_HDL_MNIST_ (2020.1), and Hector-Plata's 6-bit network with reuse factor 64 (2019.2).
+    [
+        ("RishThakkar/PokerML", "projects/qat_hls4ml_prj_Rank", 466_946),
+        ("RishThakkar/PokerML", "quantized_pruned_cnn", 15_363),
+        ("nycu-pcs-lab/hls4ml_tuto_extension_vivadoflow", "pruned_cnn", 1_028),
+        ("ChiRuiChen/AutoEncoder_hls4ml", None, 95_949),
+        ("seanlipps/ECE226_CoDesign", "model_1/hls4ml_prj", 390),
+        ("mgrailoo/HLS4ML_CPP_HDL_MNIST_", None, 7_840),
+        ("Hector-Plata/hls4ml-tutorial", "model_3/hls4ml_prj_pynq", 15),
+    ],
+)
+def test_intervals_of_known_reports(repo: str, project: str | None, interval: int) -> None:
+    entry = next(e for e in json.loads(DESIGNS.read_text()) if (e["repo"], e["project"]) == (repo, project))
+    tool = "Vitis" if entry["version"] >= "2020.2" else "Vivado"
+    assert estimate(Design.from_dict(entry["design"]), tool=tool).interval_cycles == (interval, interval)
+
+
+def test_a_settled_interval_has_no_band_and_one_from_a_latency_says_so() -> None:
+    plain = estimate(design(layer()), part=PART, clock_ns=CLOCK)
+    shared = estimate(design(layer()), part=PART, clock_ns=CLOCK, reuse=128)
+    assert plain.interval_settled
+    assert plain.band("interval_cycles") == (1, 1)
+    assert not shared.interval_settled
+    assert shared.interval_cycles[1] == shared.latency_cycles[1] + 1
+    assert shared.as_dict()["interval_settled"] is False
+    asked = estimate(design(layer(), stated_interval=6), part=PART, clock_ns=CLOCK)
+    assert (asked.interval_cycles, asked.interval_settled) == ((6, 6), True)
+
+
+def test_a_saturating_sum_is_no_tree() -> None:
+    tree, row = (
+        estimate(design(layer(64, 8, extra=extra)), part=PART, clock_ns=10.0) for extra in ({}, {"saturating": 1})
+    )
+    assert tree.latency_cycles[1] <= 2
+    assert row.latency_cycles[1] > 8  # 64 additions, comparisons and choices
+
+
+def test_what_the_sources_say_of_sums_and_of_the_interval_is_read(tmp_path: Path) -> None:
+    path = project(tmp_path)
+    source = path / "firmware" / "myproject.cpp"
+    source.write_text(source.read_text().replace("HLS PIPELINE", "HLS PIPELINE II=6"))
+    header = path / "firmware" / "parameters.h"
+    header.write_text(header.read_text().replace("ap_fixed<24,12> accum_t", "ap_fixed<24,12,AP_RND,AP_SAT> accum_t"))
+    found = load_design(path)
+    assert found.stated_interval == 6
+    assert found.blocks[0].extra == {"saturating": 1}
+
+
+BIDIRECTIONAL = """
+struct MULT_W : nnet::dense_config {
+    static const unsigned n_in = 3;
+    static const unsigned n_out = 8;
+    static const unsigned reuse_factor = 1;
+    static const unsigned strategy = nnet::latency;
+};
+struct MULT_R : nnet::dense_config {
+    static const unsigned n_in = 2;
+    static const unsigned n_out = 8;
+    static const unsigned reuse_factor = 1;
+    static const unsigned strategy = nnet::latency;
+};
+struct CELL : nnet::single_layer_config {
+    static const unsigned n_state = 2;
+    typedef ap_fixed<24,12> accum_t;
+    typedef model_default_t weight_t;
+    typedef MULT_W mult_config1;
+    typedef MULT_R mult_config2;
+};
+struct config9 : nnet::bidirectional_config {
+    typedef CELL FORWARD_CONFIG;
+    typedef CELL BACKWARD_CONFIG;
+    static const unsigned n_in = 3;
+    static const unsigned n_out = 4;
+    static const unsigned n_sequence = 5;
+    static const unsigned n_sequence_out = 1;
+    static const bool use_static = true;
+};
+"""
+
+
+def test_a_bidirectional_layer_is_two_cells_side_by_side(tmp_path: Path) -> None:
+    weights = "wf, rf, bf, sf, wb, rb, bb, sb"
+    call = f"nnet::bidirectional_stack<layer2_t, layer2_t, config9>(layer2_out, layer9_out, {weights});"
+    path = project(tmp_path, extra=f"layer2_t layer9_out[4];\n    {call} // both")
+    header = path / "firmware" / "parameters.h"
+    header.write_text(header.read_text().replace("#endif", BIDIRECTIONAL + "#endif"))
+    found = load_design(path)
+    forward, backward = (block for block in found.blocks if block.kind == "recurrent")
+    assert (forward.name, backward.name, backward.output) == ("both_forward", "both_backward", "layer9_out")
+    assert forward.inputs == backward.inputs == ("layer2_out",)
+    assert [(w.n_in, w.n_out) for w in forward.weights] == [(3, 8), (2, 8)]
+    assert (forward.positions, forward.extra["gates"], forward.n_out) == (5, 4, 2)
+    cells = [cost.latency for block, cost, _ in estimate(found).layers if block.kind == "recurrent"]
+    assert cells[0] == cells[1] > 5 * 5
+
+
+def test_quantizers_are_wires_and_unknown_functions_hand_on_what_they_wait_for(tmp_path: Path) -> None:
+    layers = """
+    layer2_t layer4_out[N_LAYER_2];
+    nnet::ODD<layer2_t, layer2_t>(layer2_out, layer4_out); // between
+    layer2_t layer5_out[N_LAYER_2];
+    nnet::relu<layer2_t, layer2_t, relu_config3>(layer4_out, layer5_out); // relu2
+    """
+    known = load_design(project(tmp_path / "a", extra=layers.replace("ODD", "fc1_relu_quantizer")))
+    odd = load_design(project(tmp_path / "b", extra=layers.replace("ODD", "garnet")))
+    assert not any("not covered" in text for text in known.problems)
+    assert any("incomplete: 1 of 4 layers" in text for text in odd.problems)
+    assert next(block for block in odd.blocks if block.name == "relu2").inputs == ("layer2_out",)
+
+
 def test_the_command_prints_what_a_report_prints() -> None:
     arguments = [str(resource("models/jet-tagger/tagger.l1fw")), "--part", PART, "--clock", "2.7778", "--reuse", "8"]
     result = CliRunner().invoke(app, ["estimate", *arguments, "--json"])

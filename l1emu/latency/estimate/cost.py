@@ -8,16 +8,16 @@ from dataclasses import dataclass, field, replace
 
 from l1emu.latency.estimate.design import Block, Design, Weights
 from l1emu.latency.estimate.matrices import FULL_PARTITION, products, steps_in_a_row
-from l1emu.latency.estimate.target import Target
+from l1emu.latency.estimate.target import DSP_BLOCK_REGISTERS, Target
 
 DSP_REGISTERS = 2
 """Cycles that a product of data spends in a DSP block's registers, and not in one of look-up tables."""
 
-SHARED_REGISTERS = 4
-"""Cycles of a DSP block with all its registers (two for the input, one each for product and sum).
+LONGEST_TURNS = 10_000
+"""Turns up to which the tool unrolls the loop that finds their outputs' places; measured: 10,000 yes, 39,200 no."""
 
-The tools' name for it ends in ``_5_1``: five stages. They take it where one block does all products of a layer.
-"""
+SETTLED = 0.75
+"""A reuse factor up to this share of the latency is the interval even if the latency is off by a fourth."""
 
 PORTS = 2
 """Ports of a memory: numbers that it takes in a cycle."""
@@ -33,6 +33,11 @@ class Cost:
         Cycles from its first input to its last output, and between two inputs of the whole design.
     light
         Whether it is so short that it shares its cycle with its neighbours.
+    settled
+        Whether the interval follows from the project alone, as a reuse factor does, and not from how many cycles the
+        tool gives to something.
+    longest
+        What an interval that is not settled can be at most.
     restarts
         Whether as a process of a dataflow it works through one input before it takes the next, and needs a cycle in
         between.
@@ -45,6 +50,8 @@ class Cost:
     latency: float
     interval: float = 1
     light: bool = False
+    settled: bool = True
+    longest: float = math.inf
     restarts: bool = False
     dsp: float = 0
     lut: float = 0
@@ -73,8 +80,10 @@ class Case:
 
 
 def cost(block: Block, design: Design, target: Target) -> Cost:
-    """The cost of one block."""
-    return FORMULAS[block.kind](Case(block, design, target))
+    """The cost of one block; over streams no interval is settled, since every process counts its items and cycles."""
+    case = Case(block, design, target)
+    found = FORMULAS[block.kind](case)
+    return replace(found, settled=False) if case.stream else found
 
 
 # Multiplications ----------------------------------------------------------------------------------------------------
@@ -107,6 +116,7 @@ class Product:
     dsp: float
     lut: float
     ff: float
+    settled: bool = True
 
 
 def tree_cycles(case: Case, terms: int) -> float:
@@ -132,8 +142,9 @@ def constant_product(case: Case, weights: Weights, reuse: int) -> Product:
 
     A weight is a constant in the circuit. Zero costs nothing, one signed digit is a wire, two digits are one addition;
     only from three digits on a multiplier is built, and equal weights of one input share it. With the multipliers
-    limited, each does several products one after the other; the interval is then the reuse factor, or the latency and
-    one more where that is shorter, since the next input need not wait for longer.
+    limited, each does several products one after the other, and a single DSP block for all of them is taken with all
+    its registers (the tools' name for it ends in ``_5_1``: five stages). The interval is then the reuse factor, or the
+    latency and one more where that is shorter, since the next input need not wait for longer.
     """
     block = case.block
     wanted, shift_adds = products(weights)
@@ -144,9 +155,13 @@ def constant_product(case: Case, weights: Weights, reuse: int) -> Product:
     multiplier = case.target.multiplier_cycles(fabric) if wanted else 0
     serial = 0.0
     if wanted > limit:
-        stages = SHARED_REGISTERS if limit == 1 and not fabric else multiplier
+        stages = DSP_BLOCK_REGISTERS if limit == 1 and not fabric else multiplier
         serial = math.ceil(wanted / limit) - 1 + stages + last_product_cycles(case, weights.terms)
-    if weights.n_in * weights.n_out > FULL_PARTITION:
+    if block.extra.get("saturating"):
+        # Every step saturates, so that the order of the sum must stay: an addition, a comparison and a choice each.
+        row = weights.terms * case.target.cycles(2 * case.target.delay("add"))
+        cycles = max(row + multiplier, serial)
+    elif weights.n_in * weights.n_out > FULL_PARTITION:
         # An adder of three numbers does two steps of the row; the products are there after the first cycle.
         adders = max(1, math.floor(case.target.usable_ns / case.target.delay("add_row")))
         cycles = max(1 + math.ceil(steps_in_a_row(weights) / 2 / adders) + multiplier, serial)
@@ -164,6 +179,7 @@ def constant_product(case: Case, weights: Weights, reuse: int) -> Product:
         dsp=built * each,
         lut=lut,
         ff=case.per("ff_stage_bit") * adder_bits * min(1.5, latency / max(1.0, math.log2(weights.terms + 1))),
+        settled=reuse == 1 or reuse <= SETTLED * (latency + 1),
     )
 
 
@@ -193,7 +209,8 @@ def wide_multiplier_cycles(case: Case, width: int, fabric: bool) -> int:
     delay = case.target.delay("multiply_fabric" if fabric else "multiply") * (1 + math.log2(blocks) / 4)
     if delay <= case.target.usable_ns:
         return 0
-    return SHARED_REGISTERS if blocks >= 4 else math.ceil(delay / case.target.usable_ns)
+    registers = math.ceil(delay / case.target.usable_ns)
+    return DSP_BLOCK_REGISTERS if blocks >= 4 else min(DSP_BLOCK_REGISTERS, registers)
 
 
 def resource_product(case: Case, weights: Weights, reuse: int) -> Product:
@@ -215,6 +232,7 @@ def resource_product(case: Case, weights: Weights, reuse: int) -> Product:
         dsp=multipliers * each,
         lut=lut,
         ff=case.per("ff_resource_bit") * (adder_bits + weights.n_out * block.width_accum),
+        settled=reuse <= LONGEST_TURNS,
     )
 
 
@@ -232,7 +250,7 @@ def matrix_product(case: Case, weights: Weights, reuse: int) -> tuple[Product, i
         return resource_product(case, weights, reuse), weight_memory(case, weights, reuse)
     found = constant_product(case, weights, reuse)
     if case.block.strategy == "distributed_arithmetic":
-        found = replace(found, dsp=0.0, interval=1)
+        found = replace(found, dsp=0.0, interval=1, settled=True)
     return found, 0
 
 
@@ -244,9 +262,30 @@ def dense(case: Case) -> Cost:
     found, memory = matrix_product(case, case.block.weights[0], case.block.reuse)
     latency, interval = found.latency, found.interval
     if case.stream:
-        latency += 2
+        items = case.block.n_in // int(case.block.extra.get("pack", case.block.n_in))
+        latency += 2 + (items + 1 if items > 1 else 0)
         interval = max(interval, latency)
-    return Cost(latency, interval, dsp=found.dsp, lut=found.lut, ff=found.ff, bram=memory)
+    beyond: tuple[str, ...] = ()
+    weights, reuse = case.block.weights[0], case.block.reuse
+    looped = case.block.strategy == "resource" and reuse > max(LONGEST_TURNS, weights.n_in)
+    if looped:
+        # The kernel finds the turns' outputs in a loop before, with a division as long as its numbers and four cycles;
+        # a cycle before, between and after the loops.
+        latency += reuse * (math.ceil(math.log2(reuse)) + 4) + 3
+        interval = latency
+        beyond = (f"a reuse factor above {LONGEST_TURNS:,} with a loop for the outputs' places: one measured design",)
+    return Cost(
+        latency,
+        interval,
+        settled=found.settled,
+        longest=math.inf if case.stream or looped else reuse,
+        restarts=looped,
+        dsp=found.dsp,
+        lut=found.lut,
+        ff=found.ff,
+        bram=memory,
+        extrapolated=beyond,
+    )
 
 
 def convolution(case: Case) -> Cost:
@@ -254,8 +293,7 @@ def convolution(case: Case) -> Cost:
 
     io_parallel: the pixels are dealt to `n_partitions` rounds, so many products stand side by side. io_stream: one
     pixel of the input after the other; a product in the resource strategy is not overlapped with the next one, nor is
-    any in Vitis, where each pixel takes the product's latency and the hand-over to and from the line buffer. Rows need
-    two cycles of counting.
+    any in Vitis, where each pixel takes the product's latency and the hand-over to and from the line buffer.
     """
     block, weights = case.block, case.block.weights[0]
     found, memory = matrix_product(case, weights, block.reuse)
@@ -272,6 +310,8 @@ def convolution(case: Case) -> Cost:
         return Cost(
             latency + (1 if rounds > 1 else 0),
             interval,
+            settled=found.settled,
+            longest=rounds * block.reuse,
             dsp=found.dsp * copies,
             lut=found.lut * copies,
             ff=found.ff * copies,
@@ -280,14 +320,20 @@ def convolution(case: Case) -> Cost:
     height = int(block.extra.get("in_height", 1))
     width = int(block.extra.get("in_width", block.extra.get("n_in", pixels_out)))
     pixels_in = height * width
-    # The loop over pixels starts one every `reuse` cycles; a depthwise product has no more turns than taps.
-    pixel = float(min(block.reuse, weights.n_in) if block.kind == "depthwise" else block.reuse)
+    # A depthwise product has no more turns than taps.
+    turns = min(block.reuse, weights.n_in) if block.kind == "depthwise" else block.reuse
+    counting = counting_cycles(case) if height > 1 else 0
     if block.strategy == "resource":
-        # Read, shift, count (also the rows, in two dimensions) and call: no pipeline, so the cycles add.
-        pixel = pixel - block.reuse + found.latency + (5 if height > 1 else 4)
+        # Read, shift, count and call: no pipeline, so the cycles add.
+        pixel = turns - block.reuse + found.latency + 4 + counting
+        latency = pixels_in * pixel + (1 if height > 1 and counting == 0 else 0)
     elif case.target.tool == "Vitis":
-        pixel = max(pixel, 1.0 + round(case.cycle("vitis_pixel")), round(found.latency + case.cycle("vitis_pixel")))
-    latency = pixels_in * pixel + (0 if block.strategy == "resource" else found.latency + 1)
+        pixel = max(1.0, found.latency) + round(case.cycle("vitis_pixel"))
+        latency = pixels_in * pixel + found.latency + 1
+    else:
+        # A pixel need not wait for more turns than the product and its call take.
+        pixel = float(min(turns, found.latency + 3))
+        latency = (pixels_in - 1) * pixel + max(pixel + 2, found.latency + 3)
     buffer_bits = width * int(block.extra.get("n_chan", 1)) * block.width_in
     rows = int(block.extra.get("filt_height", 1)) - 1
     return Cost(
@@ -299,6 +345,11 @@ def convolution(case: Case) -> Cost:
         ff=found.ff,
         bram=memory,
     )
+
+
+def counting_cycles(case: Case) -> int:
+    """Cycles more that a pixel takes to count columns and rows: a chain of three additions, in one cycle or not."""
+    return min(3, math.ceil(case.target.cycles(3 * case.target.delay("add")))) - 1
 
 
 def depthwise(case: Case) -> Cost:
@@ -331,12 +382,13 @@ def recurrent(case: Case) -> Cost:
     steps = block.positions
     if int(block.extra.get("use_static", 1)):
         latency = float(steps * round(cell) + 1)
-        return Cost(latency, latency, restarts=True, dsp=dsp, lut=lut, ff=ff, bram=bram)
+        return Cost(latency, latency, settled=False, restarts=True, dsp=dsp, lut=lut, ff=ff, bram=bram)
     latency = steps * (cell + 1)
     interval = max(part.interval for part, _ in parts)
     return Cost(
         latency,
         interval,
+        settled=False,
         dsp=dsp * steps,
         lut=lut * steps,
         ff=ff * steps,
@@ -368,10 +420,12 @@ def _reuse(block: Block, index: int) -> int:
 def attention(case: Case) -> Cost:
     """`nnet::multiheadattention`: projections, scores, softmax, weighted sum and projection, handed on row by row.
 
-    The stages stand one after the other, since each waits for all rows of the one before: the scores for all keys, the
-    sums for all values. A stage begins a row every `reuse` cycles. In a pipelined top its loops are unrolled, so that
-    the scores need only the rows' way in and the sums their way in and out; in a dataflow the loops are loops, the
-    scores' too. The function is no pipeline, since rows come in turn within: the next input waits for the last output.
+    In a pipelined top the loops are unrolled, and the stages stand one after the other, since each waits for all rows
+    of the one before: the scores for all keys, the sums for all values. A row goes in and out a cycle. The function is
+    no pipeline, so that the next input waits for the last output.
+
+    In a dataflow the loops stay loops, with a row every `reuse` cycles, and the stages' rows overlap. The slowest
+    stage takes first the keys, at most every second cycle, and then the rows.
     """
     block = case.block
     seq, heads = int(block.extra.get("seq_len", 1)), int(block.extra.get("num_heads", 1))
@@ -382,19 +436,24 @@ def attention(case: Case) -> Cost:
     scores, sums = seq * seq * key * wide, seq * seq * value * wide
     exponent = 2 * seq * seq
     softmax = _softmax_cycles(case, seq, "legacy")
-    rolled = case.design.pipeline == "dataflow"
-    rows = (seq - 1) * block.reuse
-    stages = [
-        seq - 1 + _projection_cycles(case, projections, heads) + 1,
-        rows + _score_cycles(case, key) + softmax + 1 + (seq if rolled else 0),
-        rows + seq - 1 + 1 + case.target.multiplier_cycles(False) + math.ceil(_levels(case, seq)),
-        seq - 1 + max(1, projections[-1].latency) + 1,
-    ]
-    # One cycle to hand out the rows; Vivado HLS has a process of its own for the arguments. One more for the call.
-    latency = sum(stages) + (2 if case.target.tool == "Vivado" else 1) + (0 if rolled else 1)
+    score = _score_cycles(case, key)
+    if case.design.pipeline == "dataflow":
+        latency: float = seq * (1.5 + 3.5 * block.reuse) + softmax + 3
+        interval: float = seq * min(block.reuse, 2) + (seq - 1) * block.reuse + score + softmax + 3
+    else:
+        stages = (
+            seq - 1 + _projection_cycles(case, projections, heads) + 1,
+            seq - 1 + score + softmax + 1,
+            2 * (seq - 1) + 1 + case.target.multiplier_cycles(False) + math.ceil(_levels(case, seq)),
+            seq - 1 + max(1, projections[-1].latency) + 1,
+        )
+        # One cycle to hand out the rows, one for the call; Vivado HLS has a process of its own for the arguments.
+        latency = sum(stages) + (3 if case.target.tool == "Vivado" else 2)
+        interval = latency + 1
     return Cost(
         latency,
-        max(stages) + 1 if rolled else latency + 1,
+        interval,
+        settled=False,
         dsp=sum(p.dsp for p in projections) + heads * (scores + sums + exponent),
         lut=sum(p.lut for p in projections) + heads * (scores + sums) * case.per("lut_data_product_bit") * 16,
         ff=sum(p.ff for p in projections) + heads * (scores + sums) * 16,
@@ -489,6 +548,8 @@ def multiply(case: Case) -> Cost:
     each = 0 if fabric else dsp_per_product(block.width_in, constants.width if constants else block.width_in)
     built = math.ceil(wanted / max(1, block.reuse)) if wanted else 0
     latency = case.target.multiplier_cycles(fabric) if built else 0
+    if case.stream and built:
+        latency += math.ceil(wanted / built) - 1
     lut = number * (block.width_in + block.width_out)
     return _elementwise(case, Cost(latency, light=latency == 0, dsp=built * each, lut=lut))
 
@@ -527,7 +588,8 @@ def softmax(case: Case) -> Cost:
     copies = slices - 1 if case.target.tool == "Vitis" else math.ceil(slices / 2)
     exponents = copies * _table_memory(*tables[0])
     inverse = _table_memory(*tables[-1])
-    multipliers = 0 if case.design.fabric else slices
+    shared = min(block.reuse, slices) if case.stream else 1
+    multipliers = 0 if case.design.fabric else math.ceil(slices / shared)
     # A pipeline that takes an input every few cycles sends several rows through one circuit.
     turns = 1 if case.stream or rows == 1 else min(rows, max(1, block.reuse))
     side_by_side = 1 if case.stream else math.ceil(rows / turns)
@@ -541,7 +603,7 @@ def softmax(case: Case) -> Cost:
         bram=(exponents + inverse) * side_by_side,
     )
     if case.stream:
-        total = latency + rows + 1
+        total = latency + rows + shared
         return replace(found, latency=total, interval=total)
     return found
 
@@ -611,7 +673,7 @@ def pooling(case: Case) -> Cost:
     channels = max(1, _channels(block))
     pixels = max(1, block.n_in // channels)
     two_dimensional = int(block.extra.get("in_height", 1)) > 1
-    steps = pixels * (2 if two_dimensional and case.target.tool == "Vivado" else 1)
+    steps = pixels * (1 + (counting_cycles(case) if two_dimensional and case.target.tool == "Vivado" else 0))
     whole = block.n_out <= channels
     latency = steps + 3
     taps = 1 if whole else window

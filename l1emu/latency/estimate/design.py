@@ -117,6 +117,8 @@ class Design:
         Whether multipliers are forbidden to use DSP blocks.
     fifos
         Depth and bits of each stream.
+    stated_interval
+        The interval that the top function's pragma asks for; 1 where it names none.
     buffered
         Numbers of the output that go into a memory of the kernel around the network; 0 where they are wires.
     problems
@@ -134,6 +136,7 @@ class Design:
     uncertainty: float | None = None
     fabric: bool = False
     fifos: tuple[tuple[int, int], ...] = ()
+    stated_interval: int = 1
     buffered: int = 0
     problems: tuple[str, ...] = ()
 

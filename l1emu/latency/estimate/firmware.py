@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from l1emu.firmware.graph import Firmware
+from l1emu.fixedpoint import Overflow
 from l1emu.latency.estimate.design import Block, Design
 from l1emu.latency.estimate.matrices import matrix
 from l1emu.latency.estimate.project import read_design
@@ -103,6 +104,7 @@ def _dense(layer: Any) -> dict[str, Any]:
         "positions": layer.positions,
         "width_accum": layer.accum_type.width,
         "weights": (matrix(layer.weight, layer.weight_type.width),),
+        "extra": {} if layer.accum_type.overflow is Overflow.WRAP else {"saturating": 1},
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from l1emu.errors import L1emuError
-from l1emu.latency.estimate.cost import PORTS, Cost, cost
+from l1emu.latency.estimate.cost import PORTS, SETTLED, Cost, cost
 from l1emu.latency.estimate.design import Block, Design
 from l1emu.latency.estimate.target import Constants, Target
 
@@ -22,11 +22,14 @@ class Estimate:
     ----------
     latency_cycles, interval_cycles
         Best and worst case.
+    interval_settled
+        Whether the interval follows from the project alone; else it follows from latencies, and so from how the tool
+        schedules.
     resources
         DSP, LUT, FF, BRAM_18K and URAM, as a C synthesis report counts them.
     bands
         For each number the factors between which the measured value lies for 80 % of the designs of families that the
-        fit did not see.
+        fit did not see; the interval's is that of the designs whose interval is not settled.
     layers
         Each block with its cost, and the cycle at which its last output is there.
     problems
@@ -37,6 +40,7 @@ class Estimate:
     target: Target
     latency_cycles: tuple[int, int]
     interval_cycles: tuple[int, int]
+    interval_settled: bool
     resources: dict[str, int]
     bands: dict[str, tuple[float, float]]
     layers: tuple[tuple[Block, Cost, float], ...]
@@ -47,6 +51,8 @@ class Estimate:
         values = {"latency_cycles": self.latency_cycles[1], "interval_cycles": self.interval_cycles[1]}
         value = values.get(name, self.resources.get(name, 0))
         low, high = self.bands.get(name, (1.0, 1.0))
+        if name == "interval_cycles" and self.interval_settled:
+            low = high = 1.0
         return math.floor(value * low), math.ceil(value * high)
 
     def as_dict(self) -> dict[str, Any]:
@@ -62,6 +68,7 @@ class Estimate:
             "clock_uncertainty_ns": target.period_ns * target.uncertainty,
             "latency_cycles": list(self.latency_cycles),
             "interval_cycles": list(self.interval_cycles),
+            "interval_settled": self.interval_settled,
             "pipeline": self.design.pipeline,
             "io_type": self.design.io,
             "resources": self.resources,
@@ -128,7 +135,7 @@ def estimate(
     target = Target.of(changed, part=part, clock_ns=clock_ns, constants=constants)
     costs = [cost(block, changed, target) for block in changed.blocks]
     finished, latency = _schedule(changed, target, costs)
-    interval = _interval(changed, target, costs)
+    interval, settled = _interval(changed, costs)
     resources = {
         "DSP": round(sum(c.dsp for c in costs)),
         "LUT": round(sum(c.lut for c in costs)),
@@ -146,6 +153,7 @@ def estimate(
         target=target,
         latency_cycles=(worst, worst),
         interval_cycles=(interval, interval),
+        interval_settled=settled,
         resources=resources,
         bands={name: (float(low), float(high)) for name, (low, high) in target.constants["bands"].items()},
         layers=tuple(zip(changed.blocks, costs, finished, strict=True)),
@@ -230,13 +238,21 @@ def _call(target: Target, found: Cost, design: Design, cycles: dict[str, float])
     return float(cycles["light_call_7_ii1" if slow else "light_call_7"])
 
 
-def _interval(design: Design, target: Target, costs: list[Cost]) -> int:
-    """A pipeline takes an input as often as its slowest block; a dataflow as its slowest process, plus its restart."""
-    slowest = max([found.interval for found in costs] + [_writes(design)])
+def _interval(design: Design, costs: list[Cost]) -> tuple[int, bool]:
+    """A pipeline takes an input as often as its slowest block; a dataflow as its slowest process, plus its restart.
+
+    The second answer is whether the project alone decides it: no block whose interval follows from a latency is
+    among the slowest, or there is one that does not and those that do cannot be longer.
+    """
+    least = max(_writes(design), design.stated_interval)
+    slowest = max([found.interval for found in costs] + [least])
+    certain = max([found.interval for found in costs if found.settled] + [least]) == slowest
+    close = [found for found in costs if found.interval >= SETTLED * slowest and not found.settled]
+    settled = all(certain and found.longest <= slowest for found in close)
     if design.pipeline == "pipeline":
-        return max(1, round(slowest))
+        return max(1, round(slowest)), settled
     restart = 1 if any(found.restarts and found.interval == slowest > 1 for found in costs) else 0
-    return max(1, round(slowest) + restart)
+    return max(1, round(slowest) + restart), settled
 
 
 def _fifo_memory(design: Design) -> int:

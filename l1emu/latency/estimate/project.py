@@ -23,6 +23,10 @@ _TYPE = re.compile(r"ap_u?(?:fixed|int)<(\d+)(?:,(-?\d+))?")
 
 KINDS: dict[str, str] = {
     "dense": "dense",
+    "dense_latency": "dense",
+    "dense_resource": "dense",
+    "dense_large": "dense",
+    "dense_large_stream": "dense",
     "conv_1d_cl": "conv",
     "conv_2d_cl": "conv",
     "pointwise_conv_1d_cl": "conv",
@@ -209,9 +213,14 @@ class _Reader:
         if not blocks:
             why = self.problems[0] if self.problems else "no call of a layer"
             raise L1emuError("no layer that can be estimated", path=self.project.source, value=why)
+        missing = sum(problem.startswith("not covered") for problem in self.problems)
+        if missing:
+            self.problems.append(
+                f"incomplete: {missing} of {missing + len(blocks)} layers are not in cycles and resources"
+            )
         depths = {m[1]: int(m[2]) for m in re.finditer(r"HLS STREAM variable=(\w+) depth=(\d+)", source)}
         fifos = tuple((depth, self._stream_bits(name)) for name, depth in depths.items())
-        pragma = re.search(r"#pragma\s+HLS\s+(DATAFLOW|PIPELINE)", source, re.IGNORECASE)
+        pragma = re.search(r"#pragma\s+HLS\s+(DATAFLOW|PIPELINE)(?:\s+II\s*=\s*(\d+))?", source, re.IGNORECASE)
         flow = "dataflow" if stream or (pragma and pragma[1].upper() == "DATAFLOW") else "pipeline"
         tool = self.project.tool()
         return Design(
@@ -226,6 +235,7 @@ class _Reader:
             uncertainty=self.project.uncertainty(),
             fabric=self.project.fabric(),
             fifos=fifos,
+            stated_interval=max(1, int(pragma[2])) if pragma and pragma[2] and flow == "pipeline" else 1,
             buffered=blocks[-1].n_out if self.project.kernel() and not stream else 0,
             problems=(*self.problems, *self.project.unread),
         )
@@ -310,12 +320,16 @@ class _Reader:
     def _block(self, function: str, types: list[str], arguments: list[str], place: Place) -> list[Block]:
         kind = KINDS.get(function)
         name = self.comments.get(place.line) or self._name(arguments)
+        if kind is None and "quantize" in function:
+            kind = "wires"  # casts of single numbers, written out by hls4ml
+        tensors = [self.aliases.get(a, a) for a in arguments if a in self.sizes]
         if kind is None:
             self.problems.append(f"not covered: {function} ({name}), a kind of layer that the model does not know")
+            if len(tensors) > 1:
+                self.aliases[tensors[-1]] = tensors[0]  # what follows still waits for what comes before
             return []
         config = next((t for t in reversed(types) if t in self.project.scope.structs), None)
         data = [t for t in types if t != config]
-        tensors = [self.aliases.get(a, a) for a in arguments if a in self.sizes]
         reads = max(1, len(data) - 1) if function != "clone_stream" else 1
         if function == "clone_stream":
             for copy in tensors[1:]:
@@ -325,6 +339,8 @@ class _Reader:
         members = _Members(self.project, config)
         (width_in, pack), width_out = self._width(data[0]), self._width(data[-1])[0]
         width_out = {"normalize_binary_tanh": 1, "normalize_ternary_tanh": 2}.get(function, width_out)  # no argument
+        if members.has("FORWARD_CONFIG"):
+            return self._bidirectional(name, function, members, arguments, (width_in, width_out), (inputs, output))
         weights = self._matrices(members, kind, arguments)
         n_in, n_out = self._sizes(function, kind, members, inputs[:1], output)
         if kind == "separable":
@@ -343,7 +359,7 @@ class _Reader:
                 width_out=width_out,
                 width_accum=self._member_width(members, "accum_t") or width_out,
                 reuse=members.integer("reuse_factor", 1),
-                strategy=self._strategy(members, kind),
+                strategy="resource" if function.startswith("dense_large") else self._strategy(members, kind),
                 weights=weights,
                 tables=self._tables(members, kind),
                 extra=({"pack": pack} if pack > 1 else {}) | self._extra(function, kind, members),
@@ -386,6 +402,47 @@ class _Reader:
                     strategy=self._strategy(inner, kind),
                     weights=self._matrices(inner, kind, places),
                     extra=self._extra(function, kind, inner),
+                )
+            )
+        return blocks
+
+    def _bidirectional(
+        self,
+        name: str,
+        function: str,
+        members: _Members,
+        arguments: list[str],
+        widths: tuple[int, int],
+        tensors: tuple[tuple[str, ...], str],
+    ) -> list[Block]:
+        """A bidirectional layer is two cells side by side, each with its config and four of the arguments."""
+        blocks: list[Block] = []
+        inputs, output = tensors
+        steps = members.integer("n_sequence", 1)
+        for direction, first in (("forward", 2), ("backward", 6)):
+            inner = members.nested(f"{direction.upper()}_CONFIG")
+            state = inner.integer("n_state", 1)
+            extra = self._extra(function, "recurrent", inner)
+            extra |= {"gates": max(1, inner.nested("mult_config1").integer("n_out", 1) // state)}
+            extra |= {"n_sequence": steps, "use_static": members.integer("use_static", 1)}
+            blocks.append(
+                Block(
+                    name=f"{name}_{direction}",
+                    kind="recurrent",
+                    function=function,
+                    n_in=members.integer("n_in", 1) * steps,
+                    n_out=state * members.integer("n_sequence_out", 1),
+                    inputs=inputs,
+                    output=output if direction == "backward" else f"{output}/{direction}",
+                    positions=steps,
+                    width_in=widths[0],
+                    width_out=widths[1],
+                    width_accum=self._member_width(inner, "accum_t") or widths[1],
+                    reuse=inner.integer("reuse_factor", members.integer("reuse_factor", 1)),
+                    strategy=self._strategy(inner, "recurrent"),
+                    weights=self._matrices(inner, "recurrent", ["", "", *arguments[first : first + 2], ""]),
+                    tables=self._tables(inner, "recurrent"),
+                    extra=extra,
                 )
             )
         return blocks
@@ -594,10 +651,23 @@ class _Reader:
             wanted = ("num_heads", "head_dim_key", "head_dim_value", "seq_len", "feature_dim")
         elif kind == "einsum":
             wanted = ("n_inplace", "n_free0", "n_free1", "n_contract", "parallelization_factor")
+        elif function.startswith(("zeropad", "resize")):
+            wanted = ("n_chan",)
         for name in wanted:
             if members.has(name):
                 extra[name] = members.integer(name, 1)
+        if kind in ("dense", "conv", "depthwise") and self._saturates(members.type_text("accum_t")):
+            extra["saturating"] = 1
         return extra
+
+    def _saturates(self, name: str | None) -> bool:
+        """Whether a type's overflow is saturation."""
+        for _ in range(8):
+            if name is None or "AP_SAT" in name:
+                break
+            declared = self.project.scope.declarations.get(name.replace(" ", ""))
+            name = text_of(declared.type) if declared is not None and declared.kind == "type" else None
+        return name is not None
 
 
 class _Members:

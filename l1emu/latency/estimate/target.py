@@ -23,6 +23,9 @@ SERIES = (
     (r"xczu|xcu\d|xck26|xazu", "us+"),
     (r"xcv[cepmh]|xcv80|xave", "versal"),
 )
+DSP_BLOCK_REGISTERS = 4
+"""Registers in a row in a DSP block: two for the input, one each for the product and the sum."""
+
 UNCERTAINTY = {"Vivado": 0.125, "Vitis": 0.27}
 """The share of the period that Vivado HLS and Vitis HLS keep free unless told otherwise."""
 
@@ -114,7 +117,8 @@ class Target:
         if not (math.isfinite(period) and 0.5 <= period <= 1000):
             raise L1emuError("not a clock's period", value=period, expected="ns, from 0.5 to 1000")
         tool = design.tool or "Vitis"
-        share = UNCERTAINTY[tool] if design.uncertainty is None else design.uncertainty
+        # A project whose uncertainty is longer than the period cannot meet it; a tenth is left so that numbers exist.
+        share = min(0.9, UNCERTAINTY[tool] if design.uncertainty is None else design.uncertainty)
         return cls(Part.find(name), period, share, tool, constants or shipped_constants())
 
     @property
@@ -129,23 +133,25 @@ class Target:
         return known[name]
 
     @property
-    def levels_per_cycle(self) -> float:
-        """Levels of an adder tree that fit into one cycle; below 1 where one level takes several cycles.
+    def levels_per_cycle(self) -> int:
+        """Levels of an adder tree that fit into one cycle.
 
         Additions are not cut: as many whole levels go into a cycle as their delays allow, and one that is longer than
-        a cycle takes as many as it needs.
+        the cycle has it alone, and fails its timing.
         """
-        ratio = self.usable_ns / self.delay("add")
-        return float(math.floor(ratio)) if ratio >= 1 else 1 / math.ceil(1 / ratio)
+        return max(1, math.floor(self.usable_ns / self.delay("add")))
 
     def cycles(self, delay_ns: float) -> float:
         """Cycles, not rounded, that an operation of this delay takes."""
         return delay_ns / self.usable_ns
 
     def multiplier_cycles(self, fabric: bool) -> int:
-        """Extra cycles of a multiplier: none if it fits into one cycle, else its whole length in cycles."""
+        """Extra cycles of a multiplier: none if it fits into one cycle, else its whole length in cycles.
+
+        It has no more registers than a DSP block.
+        """
         delay = self.delay("multiply_fabric" if fabric else "multiply")
-        return 0 if delay <= self.usable_ns else math.ceil(delay / self.usable_ns)
+        return 0 if delay <= self.usable_ns else min(DSP_BLOCK_REGISTERS, math.ceil(delay / self.usable_ns))
 
     def with_clock(self, period_ns: float) -> Target:
         """The same target at another period."""
