@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from l1emu.emulator import kernels, rounded
 from l1emu.emulator.lowering import Program
-from l1emu.emulator.packing import LIMIT, Ending, Layout, Left, NotClean, Value, Writer
+from l1emu.emulator.packing import LIMIT, Clip, Ending, Layout, Left, NotClean, Round, Value, Writer, pair
 from l1emu.emulator.ranges import Interval, Ranges, Sum, scaled_to_common_fraction
 from l1emu.emulator.rounded import rounds_products
 from l1emu.emulator.simd import LANES, Features
 from l1emu.firmware.graph import Firmware
-from l1emu.fixedpoint import FixedPoint
+from l1emu.fixedpoint import FixedPoint, Rounding
 from l1emu.layers import (
     BatchNormalization,
     Dense,
@@ -496,11 +496,40 @@ class Planner:
         for name, layout in zip(names, sources, strict=True):
             n = group // layout.pack
             write(2, *(f"{name}_{k} = load(V, {name} + g * {n} + {k})" for k in range(n)))
-        self._picked(write, names, sources, lefts, signs, fold, ending, group)
+        if not self._by_words(write, names, sources, lefts, signs, fold, ending, group):
+            self._picked(write, names, sources, lefts, signs, fold, ending, group)
         firsts = [self.read(x, layout) for x, layout in zip(layer.inputs, sources, strict=True)]
         where = self.place(y, target)
         self.kernel("merge" if len(names) > 1 else "cast", f"V, C, {', '.join(names)}, y", write, *firsts, where)
         self._note(layer, target)
+
+    def _by_words(
+        self,
+        write: Writer,
+        names: list[str],
+        sources: list[Layout],
+        lefts: list[int],
+        signs: list[int],
+        fold: int,
+        ending: Ending,
+        group: int,
+    ) -> bool:
+        """The same as `_picked` on pairs of int16, where the sum fits them before it is clipped; whether it does."""
+        clips = [step for step in ending.steps if isinstance(step, Clip) and step.narrow]
+        if ending.layout.pack != 2 or len(ending.steps) != 1 or not clips or max(lefts) > 14 or abs(fold) >= 2**15:
+            return False
+        if any(layout.pack == 1 or layout.signed for layout in sources):
+            return False
+        for k in range(group // 2):
+            write(2, f"packed = const({pair(fold)})")
+            for name, layout, left, sign in zip(names, sources, lefts, signs, strict=False):
+                v = f"{name}_{2 * k // layout.pack}"
+                words = v if layout.pack == 2 else f"words_of_bytes({v}, {k % 2})"
+                shifted = f"mullo16({words}, const({pair(1 << left)}))" if left else words
+                write(2, f"packed = {'sub16' if sign < 0 else 'add16'}(packed, {shifted})")
+            write.clip_pair(2, clips[0])
+            write(2, f"store(V, y + g * {group // 2} + {k}, packed)")
+        return True
 
     def _picked(
         self,
@@ -665,28 +694,64 @@ class Planner:
             self._wide_exponentials(write, layer, source, n, first_argument)
             elements, table = None, exps
         self._inverse(write, size, elements, total, inv_inp, layer)
-        pack = target.pack
+        words = self._product_of_words(ending, elements, inverse.highest)
+        if words is not None:
+            self._word_products(write, size, *words)
+        else:
+            self._wide_products(write, size, target.pack, elements, small, ending)
+        exp_at = self.constant(table) if elements is None else self.aligned_constant(table)
+        inv_at = self.constant(layer.inv_table)
+        first, where = self.read(x, source), self.place(y, target)
+        self.kernel("softmax", "V, C, x, y, exp_table, inv_table", write, first, where, exp_at, inv_at)
+        self._note(layer, source)
+
+    @staticmethod
+    def _product_of_words(
+        ending: Ending, elements: list[tuple[str, bool]] | None, highest: int
+    ) -> tuple[int, bool] | None:
+        """How far the inverse is shifted, and whether ties go to even, if the products can be int16; else None.
+
+        The instruction for it gives (a b + 2**14) >> 15.
+        """
+        if elements is None or elements[1] != (elements[0][0], True) or len(ending.steps) != 2:
+            return None
+        first, last = ending.steps
+        if not isinstance(first, Round) or not isinstance(last, Clip) or (last.low, last.high) != (0, 255):
+            return None
+        if first.mode not in (Rounding.RND, Rounding.RND_CONV) or not last.narrow or ending.layout != Layout(4):
+            return None
+        left = 15 - first.bits
+        return (left, first.mode == Rounding.RND_CONV) if left >= 0 and highest << left < 1 << 15 else None
+
+    def _word_products(self, write: Writer, size: int, left: int, even: bool) -> None:
+        write(2, f"inverse = shl(or_(inverse, shl(inverse, 16)), {left})")
+        for k in range(size // 2):
+            write(2, f"p{k} = mulhrs16(e{k}, inverse)")
+            if even:
+                write(2, f"p{k} = clear_tie16(p{k}, mullo16(e{k}, inverse))")
+        for k in range(size // 4):
+            write(2, f"store(V, y + r * {size // 4} + {k}, bytes_of_words(p{2 * k}, p{2 * k + 1}))")
+
+    @staticmethod
+    def _wide_products(
+        write: Writer, size: int, pack: int, elements: list[tuple[str, bool]] | None, small: bool, ending: Ending
+    ) -> None:
         for k in range(size // pack):
             accs = [f"p{s}" for s in range(pack)]
             for s, acc in enumerate(accs):
                 f = k * pack + s
                 if elements is not None:
-                    pair, upper = elements[f]
+                    both, upper = elements[f]
                     if small:
-                        write(2, f"{acc} = dot16(const({ending.fold}), {pair}, {'upper' if upper else 'inverse'})")
+                        write(2, f"{acc} = dot16(const({ending.fold}), {both}, {'upper' if upper else 'inverse'})")
                         continue
-                    element = f"srl({pair}, 16)" if upper else f"and_({pair}, const(65535))"
+                    element = f"srl({both}, 16)" if upper else f"and_({both}, const(65535))"
                 else:
                     element = f"e{f}"
                 times = f"dot16(const({ending.fold}), {element}, inverse)"
                 write(2, f"{acc} = {times if small else f'add(mul({element}, inverse), const({ending.fold}))'}")
             packed = write.finish(2, accs, ending)
             write(2, f"store(V, y + r * {size // pack} + {k}, {packed})")
-        exp_at = self.constant(table) if elements is None else self.aligned_constant(table)
-        inv_at = self.constant(layer.inv_table)
-        first, where = self.read(x, source), self.place(y, target)
-        self.kernel("softmax", "V, C, x, y, exp_table, inv_table", write, first, where, exp_at, inv_at)
-        self._note(layer, source)
 
     def _byte_exponentials(self, write: Writer, n: int) -> list[tuple[str, bool]]:
         """e<k>_0 and e<k>_1: pairs of exponentials of features (4k, 4k+2) and (4k+1, 4k+3); where each feature is."""
@@ -832,9 +897,10 @@ class Planner:
             "from l1emu.emulator.cache import compiled",
             "from l1emu.emulator.layouts import bit_length, convert, from_raw, from_rows, to_out, to_rows",
             "from l1emu.emulator.simd import (",
-            "    add, add16, and_, broadcast, clear_tie, const, dot8, highest, load, load_block, lookup16, lookup8,",
-            f"    mul, mulhi16, mullo16, or_, pack16, {pack8}, round_even, shift_left, shl, smax, smax16, smin,",
-            "    smin16, sra, srl, store, sub, sub16, sub8, ticks, umax8, umin16, xor,",
+            "    add, add16, and_, broadcast, bytes_of_words, clear_tie, clear_tie16, const, dot8, highest, load,",
+            f"    load_block, lookup16, lookup8, mul, mulhi16, mulhrs16, mullo16, or_, pack16, {pack8}, round_even,",
+            "    shift_left, shl, smax, smax16, smin, smin16, sra, srl, store, sub, sub16, sub8, ticks, umax8, umin16,",
+            "    words_of_bytes, xor,",
             ")",
             f"from l1emu.emulator.simd import {dot16[self.features.dot16]} as dot16",
             f"from l1emu.emulator.simd import {'gather_wide' if self.features.wide else 'gather'} as gather",

@@ -202,7 +202,7 @@ def _joined(steps: list[Step]) -> tuple[Step, ...]:
     return tuple(found)
 
 
-def _pair(value: int) -> int:
+def pair(value: int) -> int:
     """Two equal int16 as an int32."""
     word = (value & 0xFFFF) * 0x00010001
     return word - (1 << 32) if word >> 31 else word
@@ -260,12 +260,16 @@ class Writer:
         if layout.pack == 2:
             self(indent, f"packed = pack16({', '.join(names)})")
             if together is not None:
-                if together.low > -(2**15):
-                    self(indent, f"packed = smax16(packed, const({_pair(together.low)}))")
-                if together.high < 2**15 - 1:
-                    self(indent, f"packed = smin16(packed, const({_pair(together.high)}))")
+                self.clip_pair(indent, together)
             return "packed"
         return names[0]
+
+    def clip_pair(self, indent: int, step: Clip) -> None:
+        """Clip `packed`, a vector of int16."""
+        if step.low > -(2**15):
+            self(indent, f"packed = smax16(packed, const({pair(step.low)}))")
+        if step.high < 2**15 - 1:
+            self(indent, f"packed = smin16(packed, const({pair(step.high)}))")
 
     def _step(self, indent: int, v: str, step: Step, zero: int, *, folded: bool) -> None:
         match step:

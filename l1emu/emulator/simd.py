@@ -222,6 +222,7 @@ add16, sub16, mullo16 = (_binary(name, _V16) for name in ("add", "sub", "mul"))
 shl, sra, srl = _shift("shl"), _shift("ashr"), _shift("lshr")
 smin, smax = (_call(f"llvm.{name}.v16i32", [_V32, _V32], _V32) for name in ("smin", "smax"))
 umax8 = _call("llvm.umax.v64i8", [_V8, _V8], _V8)
+mulhrs16 = _call("llvm.x86.avx512.pmul.hr.sw.512", [_V16, _V16], _V16)  # (a b + 2**14) >> 15
 smax16, smin16, umin16 = (_call(f"llvm.{name}.v32i16", [_V16, _V16], _V16) for name in ("smax", "smin", "umin"))
 
 
@@ -499,6 +500,52 @@ def load_block(
         return context.get_dummy_value()
 
     return types.void(raw, types.intp, types.intp, types.intp, array, types.intp, pack, zero), code
+
+
+@intrinsic
+def clear_tie16(typing: Any, rounded: Any, product: Any) -> Any:
+    """`rounded` with its last bit cleared where the low 15 bits of `product` are 2**14: ties to even, on int16."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        value, low = (_seen(builder, arg, _V16) for arg in args)
+        tie = builder.icmp_signed("==", builder.and_(low, _constant(_V16, 0x7FFF)), _constant(_V16, 0x4000))
+        return builder.bitcast(builder.select(tie, builder.and_(value, _constant(_V16, -2)), value), _V32)
+
+    return vector(vector, vector), code
+
+
+@intrinsic
+def bytes_of_words(typing: Any, a: Any, b: Any) -> Any:
+    """Two pairs of int16 a lane to four unsigned bytes, clipped to 0..255."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pack = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(_V8, [_V16, _V16]), "llvm.x86.avx512.packuswb.512"
+        )
+        packed = builder.call(pack, [_seen(builder, arg, _V16) for arg in args])
+        # Each 16 bytes hold four pairs of a, then four of b.
+        order = [
+            16 * part + 8 * of + 2 * lane + f for part in range(4) for lane in range(4) for of in (0, 1) for f in (0, 1)
+        ]
+        return builder.bitcast(builder.shuffle_vector(packed, ir.Constant(_V8, ir.Undefined), _indices(order)), _V32)
+
+    return vector(vector, vector), code
+
+
+@intrinsic(prefer_literal=True)
+def words_of_bytes(typing: Any, value: Any, half: Any) -> Any:
+    """Bytes 0 and 1 of every lane, or 2 and 3 for `half` 1, as a pair of int16 from 0 to 255."""
+    if not isinstance(half, types.IntegerLiteral):
+        return None
+    first = 2 * half.literal_value
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        nothing = 64  # a byte of the second operand, which is zero
+        order = [at for lane in range(LANES) for at in (4 * lane + first, nothing, 4 * lane + first + 1, nothing)]
+        bytes_ = builder.shuffle_vector(builder.bitcast(args[0], _V8), _constant(_V8, 0), _indices(order))
+        return builder.bitcast(bytes_, _V32)
+
+    return vector(vector, half), code
 
 
 @intrinsic

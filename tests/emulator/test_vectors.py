@@ -8,7 +8,22 @@ from tagger_firmware import exponential_table, inverse_table
 
 from l1emu.emulator import Emulator, simd
 from l1emu.emulator.quantize import quantize_into
-from l1emu.emulator.simd import gather_wide, load, load_block, lookup16, round_even, smax16, smin16, store, umin16
+from l1emu.emulator.simd import (
+    bytes_of_words,
+    clear_tie16,
+    gather_wide,
+    load,
+    load_block,
+    lookup16,
+    mulhrs16,
+    mullo16,
+    round_even,
+    smax16,
+    smin16,
+    store,
+    umin16,
+    words_of_bytes,
+)  # fmt: skip
 from l1emu.firmware import reference
 from l1emu.firmware.graph import Firmware
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
@@ -95,6 +110,44 @@ def test_words_are_compared():
     assert (found[2].view(np.uint16) == np.minimum(a.view(np.uint16), b.view(np.uint16))).all()
 
 
+@wide
+def test_products_of_words_round_to_even():
+    """Every product of small words near a tie, as the instruction and its correction give it."""
+
+    @numba.njit
+    def run(a, b, out):
+        for k in range(a.size // 16):
+            x, y = load(a, k), load(b, k)
+            store(out, k, clear_tie16(mulhrs16(x, y), mullo16(x, y)))
+
+    values = np.concatenate([np.arange(1, 130), [2048, 4096, 8191, 8192, 16384, 32767]]).astype(np.int16)
+    a, b = (grid.ravel()[: values.size**2 // 32 * 32].copy() for grid in np.meshgrid(values, values))
+    out = np.zeros(a.size // 2, np.int32)
+    run(a.view(np.int32), b.view(np.int32), out)
+    assert out.view(np.int16).tolist() == rounded(a.astype(np.int64) * b, 15)
+
+
+@wide
+@pytest.mark.parametrize("half", [0, 1])
+def test_bytes_and_words_are_exchanged(half):
+    @numba.njit
+    def run(v, out):
+        if half:
+            store(out, 0, words_of_bytes(load(v, 0), 1))
+        else:
+            store(out, 0, words_of_bytes(load(v, 0), 0))
+        store(out, 1, bytes_of_words(load(v, 0), load(v, 1)))
+
+    v = np.random.default_rng(8).integers(-(2**15), 2**15, 64).astype(np.int16)
+    v[:20] = np.arange(-2, 18) * 20
+    out = np.zeros(32, np.int32)
+    run(v.view(np.int32), out)
+    bytes_ = v[:32].view(np.uint8).reshape(16, 4)
+    assert (out[:16].view(np.int16).reshape(16, 2) == bytes_[:, 2 * half : 2 * half + 2]).all()
+    expected = np.clip(np.concatenate([v[:32].reshape(16, 2), v[32:].reshape(16, 2)], axis=1), 0, 255)
+    assert (out[16:].view(np.uint8).reshape(16, 4) == expected).all()
+
+
 @pytest.mark.parametrize(("pack", "zero"), [(1, 0), (2, 0), (4, 0), (4, -128)])
 @pytest.mark.parametrize("n", [16, 5])
 def test_blocks_of_jets_are_transposed(pack, zero, n):
@@ -131,7 +184,8 @@ def test_the_times_of_layers_add_up(target):
 
 @wide
 @pytest.mark.parametrize(("width", "scale", "blocks"), [(9, 8.0, 1), (9, 1.0, 2), (10, 0.5, 4), (12, 0.1, 0)])
-def test_a_softmax_of_words_looks_up_what_differs_and_clips_the_rest(width, scale, blocks):
+@pytest.mark.parametrize("rounding", [Rounding.RND_CONV, Rounding.RND, Rounding.TRN])
+def test_a_softmax_of_words_looks_up_what_differs_and_clips_the_rest(width, scale, blocks, rounding):
     """Until the exponential is constant, up to 256 entries; beyond that it is gathered."""
     score = FixedPoint(width, width - 3, True, Rounding.RND, Overflow.SAT)
     table = FixedPoint(12, 1, False, Rounding.RND, Overflow.SAT)
@@ -139,7 +193,7 @@ def test_a_softmax_of_words_looks_up_what_differs_and_clips_the_rest(width, scal
     inverse_input = FixedPoint(10, 5, False, Rounding.RND_CONV, Overflow.SAT)
     x = Tensor("x", (3, 8), score)
     layer = Softmax(
-        "softmax", (x,), Tensor("y", (3, 8), FixedPoint(8, 0, False, Rounding.RND_CONV, Overflow.SAT)),
+        "softmax", (x,), Tensor("y", (3, 8), FixedPoint(8, 0, False, rounding, Overflow.SAT)),
         variant="stable", n_outer=3, n_slice=8, n_inner=1,
         exp_table=exponential_table(table, argument, 1 << width, scale), exp_table_type=table,
         inv_table=inverse_table(table, inverse_input, 1024), inv_table_type=table,
@@ -150,6 +204,7 @@ def test_a_softmax_of_words_looks_up_what_differs_and_clips_the_rest(width, scal
     looked_up = [line for line in emulator._program.program.source.splitlines() if " = lookup16(" in line]
     assert all(line.endswith(f", {blocks})") for line in looked_up)
     assert bool(looked_up) == (blocks > 0)
+    assert (" = mulhrs16(" in emulator._program.program.source) == (blocks > 0 and rounding != Rounding.TRN)
     inputs = random_inputs(firmware, 200)
     expected = reference.run(firmware, inputs)["y"]
     np.testing.assert_array_equal(emulator.raw(inputs), expected)
