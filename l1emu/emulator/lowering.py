@@ -191,20 +191,24 @@ def matrix_block(
     accum: FixedPoint,
     fraction: int,
     proof: tuple[Sum, bool],
+    bits: int,
 ) -> tuple[int, ...]:
     """A matrix for `kernels.matrix`.
 
     `bias` is of the accumulator's type, the products have `fraction`, and `proof` says how their sums may be computed
-    and whether these can wrap.
+    and whether these can wrap; `bits` hold the numbers that are multiplied.
     """
     mode, wraps = proof
     left = max(accum.fraction - fraction, 0) if mode == Sum.ANY_ORDER else 0
+    weight = weight.astype(object) << left
+    narrow = bits <= 32 and weight.min() >= -(2**31) and weight.max() < 2**31
     return (
         *weight.shape,
-        asm.table(weight.astype(object) << left),
+        asm.table(weight),
         asm.table(bias),
         asm.table(order),
         mode,
+        narrow,
         *cast_code(accum, fraction=fraction, overflows=mode == Sum.STEP),
         *cast_code(accum, fraction=accum.fraction, overflows=wraps or mode == Sum.STEP),
     )
@@ -224,7 +228,16 @@ def _(layer: Dense, asm: Assembler, proof: LayerRange) -> None:
         asm.row[layer.output.name],
         layer.positions,
         temporary,
-        matrix_block(asm, layer.weight, bias, layer.order, accum, fraction, (proof.sum, proof.wraps)),
+        matrix_block(
+            asm,
+            layer.weight,
+            bias,
+            layer.order,
+            accum,
+            fraction,
+            (proof.sum, proof.wraps),
+            asm.ranges.tensors[layer.inputs[0].name].bits,
+        ),
         asm.cast(proof.accumulator, accum.fraction, layer.output.type),
     )
     asm.rows.give(temporary, 1)

@@ -222,6 +222,7 @@ def _(layer: Recurrent, asm: Assembler, proof: LayerRange) -> None:
             accum,
             x.type.fraction + layer.weight_type.fraction,
             found.first[1:],
+            known["input"].bits,
         ),
         matrix_block(
             asm,
@@ -231,6 +232,7 @@ def _(layer: Recurrent, asm: Assembler, proof: LayerRange) -> None:
             accum,
             y.type.fraction + layer.recurrent_weight_type.fraction,
             found.second[1:],
+            known["state"].bits,
         ),
         gates,
         _function_block(asm, *function, accum, accum),

@@ -211,7 +211,7 @@ def statements(tokens: list[Token], path: Path) -> Iterator[list[Token]]:
                     break
                 i = end + 1
                 followed = i < len(tokens) and tokens[i].text == ";"
-                if followed or not assigned:
+                if followed or not (assigned or head[:1] == ["typedef"]):
                     yield tokens[start : i + followed]
                     i += followed
                     break
@@ -338,6 +338,8 @@ def declaration(statement: list[Token], path: Path) -> tuple[str, Declaration] |
         closing = template_end(tokens, 1, path)
         inner = declaration(tokens[closing + 1 :], path)
         return (inner[0], Declaration(place, "template", inner[1].type)) if inner else None
+    if [token.text for token in tokens[:2]] == ["typedef", "struct"] and any(t.text == "{" for t in tokens):
+        return tokens[-1].text, Declaration(place, "struct", tuple(tokens[2:-1]))
     if tokens[0].text == "typedef" and len(tokens) > 2 and tokens[-1].kind == "name":
         return tokens[-1].text, Declaration(place, "type", tuple(tokens[1:-1]))
     if tokens[0].text == "using" and len(tokens) > 3 and tokens[2].text == "=":

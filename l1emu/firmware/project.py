@@ -102,6 +102,16 @@ class Config:
             raise stated.place.error(f"{self.struct.name}::{name} is not a number", value)
         return int(kind.from_float(np.array([value], dtype=np.float64))[0]), kind
 
+    def same_type(self, name: str, other: Config) -> bool:
+        """Whether a member type is that of another config, by its name or by what it stands for."""
+        mine, others = self.member(name), other.member(name)
+        return text_of(mine.type) == text_of(others.type) or self.type(name) == other.type(name)
+
+    def exponent_type(self, name: str) -> FixedPoint:
+        """A member type of weights that are powers of two: the type of their exponents."""
+        declared = self.member(name)
+        return self.project.exponent_type(declared.type, declared.place)
+
     def template(self, name: str) -> str:
         """The name that a member template stands for, without its arguments."""
         declared = self.member(name)
@@ -295,6 +305,18 @@ class Project:
                 raise place.error("a type that is not known here", text, known)
             kind = self.type(declared.type, declared.place)
         self._types[text] = kind
+        return kind
+
+    def exponent_type(self, tokens: list[Token] | tuple[Token, ...], place: Place) -> FixedPoint:
+        """The type of the exponents of weights that are powers of two: a struct of a sign and a `weight`."""
+        declared = self.scope.declarations.get(text_of(list(tokens)))
+        inner = list(declared.type[2:-1]) if declared is not None and declared.kind == "struct" else []
+        members = [text_of(part).replace(" ", "") for part in split(inner, ";") if part]
+        if len(members) != 2 or members[0] != "ap_uint<1>sign" or not members[1].endswith(">weight"):
+            raise place.error("not a type of powers of two", text_of(list(tokens)), "a struct of sign and weight")
+        kind = FixedPoint.parse(members[1].removesuffix("weight"))
+        if not kind.is_integer:
+            raise place.error("exponents that are no whole numbers", str(kind))
         return kind
 
     def stream_type(self, tokens: list[Token] | tuple[Token, ...], place: Place) -> tuple[FixedPoint, int]:

@@ -24,7 +24,7 @@ from l1emu.firmware.cpp import (
 from l1emu.firmware.graph import Firmware
 from l1emu.firmware.kernels import Kernels
 from l1emu.firmware.project import Config, Project
-from l1emu.firmware.weights import from_initializer, from_text
+from l1emu.firmware.weights import from_initializer, from_text, powers_from_text
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Layer, Reshape, Tensor
 from l1emu.layers.base import Ints
@@ -152,7 +152,8 @@ class _Reader:
             texts = [token.text for token in statement]
             if texts[:2] == ["loaded_weights", "="]:
                 continue
-            if texts[:3] != ["nnet", "::", "load_weights_from_txt"] or texts[3] != "<":
+            loaders = ("load_weights_from_txt", "load_exponent_weights_from_txt")
+            if texts[:2] != ["nnet", "::"] or texts[2] not in loaders or texts[3] != "<":
                 raise place.error("this way to load weights is not supported", text_of(statement)[:100])
             end = template_end(statement, 3, self.path)
             types = split(statement[4:end])
@@ -162,7 +163,8 @@ class _Reader:
             count = self.project.evaluate(types[1], place)
             if not isinstance(count, int):
                 raise place.error("the count of weights is not a number", text_of(types[1]))
-            kind = self.project.type(types[0], place)
+            powers = texts[2] == "load_exponent_weights_from_txt"
+            kind = self.project.exponent_type(types[0], place) if powers else self.project.type(types[0], place)
             self.loads[text_of(arguments[0])] = (kind, count, arguments[1][0].text.strip('"'), place)
 
     def _weights(self, name: str, kind: FixedPoint, place: Place) -> Ints:
@@ -183,6 +185,15 @@ class _Reader:
             raise declared.place.error(f"{name} has another type than its layer's", str(stored), str(kind))
         (count,) = self.project.shape(declared.size, declared.place)
         return from_initializer(declared, count, kind)
+
+    def _powers(self, name: str, kind: FixedPoint, place: Place) -> tuple[Ints, Ints]:
+        """Signs and exponents of weights that are powers of two, from the file that the C simulation loads."""
+        if name not in self.loads:
+            raise place.error("no powers of two of this name are loaded", name)
+        stored, count, file, where = self.loads[name]
+        if stored != kind:
+            raise where.error(f"{name} is loaded as another type than its layer's", str(stored), str(kind))
+        return powers_from_text(self.project.firmware / "weights" / file, count, kind)
 
     def _call(self, tokens: list[Token], comment: str) -> None:
         place = Place(self.path, tokens[0].line)
@@ -219,6 +230,7 @@ class _Reader:
             self.kernels,
             self._tensor,
             lambda weights, kind: self._weights(weights, kind, place),
+            lambda weights, kind: self._powers(weights, kind, place),
         )
         before = len(self.layers)
         try:

@@ -32,6 +32,23 @@ def from_text(path: Path, count: int, kind: FixedPoint) -> Ints:
     return _raw(lines[0].split(",") if lines else [], count, kind, path, "line 1")
 
 
+def powers_from_text(path: Path, count: int, kind: FixedPoint) -> tuple[Ints, Ints]:
+    """Read `count` pairs ``{sign, exponent}``, as `load_exponent_weights_from_txt` does.
+
+    Returns
+    -------
+    signs, exponents
+        1 or -1, and raw values of `kind`.
+    """
+    lines = read_text(path).splitlines() or [""]
+    pairs = re.findall(r"\{([^{}]*)\}", lines[0])
+    words = [pair.split(",") for pair in pairs]
+    if len(words) != count or any(len(word) != 2 or word[0].strip() not in ("0.0", "1.0", "0", "1") for word in words):
+        raise L1emuError("not as many signs and exponents", path=path, where="line 1", expected=str(count))
+    signs = np.array([1 if word[0].strip().startswith("1") else -1 for word in words], dtype=np.int64)
+    return signs, _raw([word[1] for word in words], count, kind, path, "line 1")
+
+
 def from_initializer(declared: Declaration, count: int, kind: FixedPoint) -> Ints:
     """Read the `{...}` of an array in a header."""
     tokens = list(declared.value or ())

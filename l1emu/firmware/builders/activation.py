@@ -181,10 +181,10 @@ def normalized_steps(call: Call) -> Steps:
     call.check_io()
     call.require(call.function)
     shape = call.flat(0, "n_in")
-    data, output = call.input(0, shape), call.tensor(call.arguments[1], shape)
+    data, output = call.input(0, shape), call.tensor(call.arguments[1], shape if call.stream else None)
     expected = FixedPoint.int_type(1, signed=False) if binary else FixedPoint.int_type(2)
-    if output.type != expected:
-        raise call.error("the result has another type", str(output.type), str(expected))
+    if output.type != expected or output.size != data.size:
+        raise call.error("the result has another type or size", (str(output.type), output.shape), str(expected))
     filters = call.config.integer("n_filt")
     channels = data.size if filters in (-1, 2**32 - 1) else filters
     limits = [call.weights(name, data.type) for name in call.arguments[2:]]

@@ -43,6 +43,7 @@ class Call:
     kernels: Kernels
     tensor: Callable[[str, tuple[int, ...] | None], Tensor]
     weights: Callable[[str, FixedPoint], Ints]
+    powers: Callable[[str, FixedPoint], tuple[Ints, Ints]]
 
     def error(self, message: str, value: object = None, expected: str | None = None) -> L1emuError:
         return L1emuError(

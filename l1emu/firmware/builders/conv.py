@@ -13,7 +13,7 @@ from l1emu.firmware.builders.dense import dense_by_strategy, dense_kernel, matri
 from l1emu.firmware.builders.windows import gathered, windows
 from l1emu.firmware.known import KNOWN
 from l1emu.firmware.project import Config
-from l1emu.layers import Dense, Layer
+from l1emu.layers import Layer
 from l1emu.layers.base import Ints
 from l1emu.layers.dense import resource_order
 
@@ -62,7 +62,7 @@ def convolution(call: Call) -> tuple[Layer, ...]:
     shape = _shape(call, config, two)
     inner = config.nested("mult_config")
     for name in ("accum_t", "bias_t", "weight_t"):
-        if inner.type(name) != config.type(name):
+        if not inner.same_type(name, config):
             raise call.error(f"mult_config has another {name}")
     sizes = (inner.integer("n_in"), inner.integer("n_out"))
     layers = _streamed(call, config, inner, shape) if call.stream else _parallel(call, config, inner, shape, two, sizes)
@@ -148,7 +148,7 @@ def _parallel(
         layers, data = gathered(call, _data(call, shape), places, (shape.positions, n_in))
     config.asked |= {"product", "conv_kernel"}
     dense = matrix_product(call, inner, shape.positions, n_in, shape.filters, order, transposed, data)
-    return (*layers, dense)
+    return (*layers, *dense)
 
 
 def _parallel_depthwise(call: Call, config: Config, inner: Config, shape: Shape, two: bool) -> tuple[Layer, ...]:
@@ -161,7 +161,7 @@ def _parallel_depthwise(call: Call, config: Config, inner: Config, shape: Shape,
     layers, data = gathered(call, _data(call, shape), places, (shape.positions, shape.n_in))
     order = np.arange(shape.n_in, dtype=np.int64)
     sizes = shape.positions, shape.n_in, shape.filters
-    return *layers, matrix_product(call, inner, *sizes, order, False, data, depthwise=True)
+    return *layers, *matrix_product(call, inner, *sizes, order, False, data, depthwise=True)
 
 
 def _depthwise_order(call: Call, inner: Config, n_in: int) -> Ints:
@@ -244,10 +244,10 @@ def _streamed(call: Call, config: Config, inner: Config, shape: Shape) -> tuple[
         order, transposed = dense_by_strategy(call, inner, n_in, config.symbol("strategy"))
     else:
         order, transposed = dense_kernel(call, inner, n_in)
-    dense: Dense = matrix_product(
+    dense = matrix_product(
         call, inner, shape.positions, n_in, shape.filters, order, transposed, data, depthwise=depthwise
     )
-    return (*layers, dense)
+    return (*layers, *dense)
 
 
 def _require_where_present(call: Call, *names: str) -> None:

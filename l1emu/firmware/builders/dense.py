@@ -7,12 +7,12 @@ import numpy as np
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.firmware.project import Config
 from l1emu.fixedpoint import FixedPoint, Overflow
-from l1emu.layers import Dense, Tensor
+from l1emu.layers import Dense, Layer, Steps, Tensor
 from l1emu.layers.base import Ints
 from l1emu.layers.dense import resource_order
 
 
-def dense(call: Call) -> Dense:
+def dense(call: Call) -> tuple[Layer, ...]:
     """`nnet::dense`."""
     call.count(2, 4)
     call.check_io()
@@ -28,9 +28,9 @@ def dense(call: Call) -> Dense:
         order, transposed = dense_by_strategy(call, config, n_in)
     else:
         order, transposed = dense_kernel(call, config, n_in)
-    layer = matrix_product(call, config, positions, n_in, n_out, order, transposed)
+    layers = matrix_product(call, config, positions, n_in, n_out, order, transposed)
     config.finish(*SYNTHESIS)
-    return layer
+    return layers
 
 
 def dense_kernel(call: Call, config: Config, n_in: int) -> tuple[Ints, bool]:
@@ -100,47 +100,98 @@ def matrix_product(
     windows: Tensor | None = None,
     *,
     depthwise: bool = False,
-) -> Dense:
+) -> tuple[Layer, ...]:
     """The same matrix at each position; `windows` are the numbers that it is multiplied with, if not the argument.
 
     With `depthwise` there is a weight for each input alone, for the output of its channel.
     """
-    call.plain_product(config, cast=True)
-    weight_type, bias_type = config.type("weight_t"), config.type("bias_t")
-    weight = call.weights(call.arguments[2], weight_type)
+    product = _product(call, config)
+    bias_type, accum_type = config.type("bias_t"), config.type("accum_t")
+    if product == "weight_exponential":
+        weight, weight_type = _powers(call, config)
+    else:
+        weight_type = config.type("weight_t")
+        weight = call.weights(call.arguments[2], weight_type)
     bias = call.weights(call.arguments[3], bias_type)
     count = n_in if depthwise else n_in * n_out
     if weight.size != count or bias.size != n_out:
         raise call.error("weights of another size", (weight.size, bias.size), f"{count} and {n_out}")
     if depthwise:
-        weight = weight[:, None] * (np.arange(n_in)[:, None] % n_out == np.arange(n_out))
+        weight = weight[:, None] * _channels(n_in, n_out)
     else:
         weight = weight.reshape(n_out, n_in).T if transposed else weight.reshape(n_in, n_out)
     many = positions > 1 or (call.stream and call.function != "dense")
     data = windows
     if data is None:
         data = call.input(0, (positions, n_in) if many else (n_in,) if call.stream else None)
-    if data.type == FixedPoint.int_type(1, signed=False):
-        raise call.error("one-bit data is not supported", str(data.type))
+    layers: tuple[Layer, ...] = ()
+    if product == "weight_exponential":
+        _check_shifts(call, config, weight, weight_type, data.type)
+    if (data.type == _BIT) != (product in ("data_binary", "both_binary")):
+        raise call.error(f"the product {product} of this data is not supported", str(data.type))
+    if product in ("weight_binary", "both_binary"):
+        if weight_type != _BIT:
+            raise call.error(f"the product {product} of these weights is not supported", str(weight_type))
+        # the bits mean -1 and 1; where depthwise weights have zeros there is none
+        weight, weight_type = (2 * weight - 1) * (_channels(n_in, n_out) if depthwise else 1), FixedPoint.int_type(2)
+    if product == "weight_ternary":
+        if weight_type != FixedPoint.int_type(2):
+            raise call.error(f"the product {product} of these weights is not supported", str(weight_type))
+        weight = np.where(weight == -2, 1, weight)
+    if data.type == _BIT:
+        call.kernels.require(call.place, "enable_if/cast")
+        signs = Tensor(f"{call.name}_signs", data.shape, FixedPoint.int_type(2))
+        layers = (Steps(signs.name, (data,), signs, np.array([[1]]), np.array([-1, 1]), False),)
+        data = signs
+    if product == "both_binary":  # the kernel counts equal bits and takes twice that less all: the sum of the products
+        low, high = accum_type.low, accum_type.high >> max(accum_type.fraction, 0)
+        if bias.any() or low > 0 or high < n_in or accum_type.fraction < 0 or config.integer("n_in") != n_in:
+            raise call.error("a count of bits with a bias, or beyond its type, is not supported", str(accum_type))
+        accum_type = FixedPoint.int_type(n_in.bit_length() + 2)
     output = call.result(call.arguments[1], (positions, n_out) if many else (n_out,), 1)
     if call.stream and windows is None:
         packs = call.packs()
         if n_in % packs[0] or n_out % packs[1] or (many and packs != [n_in, n_out]):
             raise call.error("what travels together does not fit the sizes", packs, f"{n_in} and {n_out}")
-    return Dense(
-        call.name,
-        (data,),
-        output,
-        positions,
-        n_in,
-        n_out,
-        weight,
-        weight_type,
-        bias,
-        bias_type,
-        config.type("accum_t"),
-        order,
-    )
+    matrix = weight, weight_type, bias, bias_type, accum_type, order
+    return *layers, Dense(call.name, (data,), output, positions, n_in, n_out, *matrix)
+
+
+_BIT = FixedPoint.int_type(1, signed=False)
+_PRODUCTS = ("mult", "weight_binary", "data_binary", "both_binary", "weight_ternary", "weight_exponential")
+
+
+def _product(call: Call, config: Config) -> str:
+    """How data and weights are multiplied."""
+    product = config.template("product").removeprefix("nnet::").removeprefix("product::")
+    if product not in _PRODUCTS:
+        raise config.place.error(f"layer {call.name}: this product of data and weight is not supported", product)
+    if product == "mult":
+        call.plain_product(config, cast=True)
+    else:
+        call.kernels.require(call.place, product)
+    return product
+
+
+def _powers(call: Call, config: Config) -> tuple[Ints, FixedPoint]:
+    """Weights that are given by signs and exponents, in a type that holds them."""
+    signs, exponents = call.powers(call.arguments[2], config.exponent_type("weight_t"))
+    fraction = max(0, -int(exponents.min()))
+    width = fraction + max(0, int(exponents.max())) + 2
+    return signs << (exponents + fraction), FixedPoint(width, width - fraction)
+
+
+def _check_shifts(call: Call, config: Config, weight: Ints, weight_type: FixedPoint, data: FixedPoint) -> None:
+    """Refuse shifts that lose bits in the type of the shifted number, whose halves have the width of both operands."""
+    room = config.exponent_type("weight_t").width + data.width
+    up = int(abs(weight).max()).bit_length() - 1 - weight_type.fraction
+    if data.integer + up + 1 > room or data.fraction + weight_type.fraction > room:
+        raise call.error("products with powers of two that lose bits are not supported", str(data))
+
+
+def _channels(n_in: int, n_out: int) -> Ints:
+    """1 where an input is of the output's channel, else 0: shape (n_in, n_out)."""
+    return (np.arange(n_in)[:, None] % n_out == np.arange(n_out)).astype(np.int64)
 
 
 BUILDERS: dict[str, Builder] = {

@@ -21,6 +21,8 @@ def normalize(call: Call) -> tuple[Layer, ...]:
     rounded = call.variant("normalize") == "rounded product"
     call.plain_product(config, cast=rounded)
     shape = call.flat(1, "n_in")
+    if call.stream:
+        call.check_packs(shape[-1], shape[-1])
     output = call.result(call.arguments[1], shape, 1)
     data = call.input(0, output.shape)
     n_in, n_filt = config.integer("n_in"), config.integer("n_filt")
