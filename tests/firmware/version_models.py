@@ -20,7 +20,7 @@ def mlp() -> Any:
     x = layers.BatchNormalization(name="bn")(x)
     x = layers.Dense(8, activation="tanh", name="d2")(x)
     y = layers.Dense(8, activation="sigmoid", name="d3")(x)
-    x = layers.Multiply(name="multiply")([layers.Add(name="add")([x, y]), y])
+    x = layers.Multiply(name="multiply")([layers.Average(name="average")([x, y]), y])
     x = layers.Dense(4, name="d4")(x)
     return keras.Model(given, layers.Activation("softmax", name="softmax")(x))
 
@@ -56,7 +56,7 @@ def quantized() -> Any:
     x = QDense(12, kernel_quantizer=bits(), bias_quantizer=bits(), name="d1")(x)
     x = QActivation("quantized_relu(6,2)", name="a1")(x)
     y = QDense(12, kernel_quantizer=bits(), bias_quantizer=bits(), name="d2")(x)
-    x = layers.Average(name="average")([x, layers.Subtract(name="subtract")([x, y])])
+    x = layers.Subtract(name="subtract")([x, y])
     return keras.Model(given, QDense(4, kernel_quantizer=bits(), bias_quantizer=bits(), name="d3")(x))
 
 
