@@ -16,7 +16,7 @@ test: $(VENV)/.all lint
 	$(BIN)/python -m pytest
 
 test-all: $(VENV)/.all lint
-	$(BIN)/python -m pytest -m "exhaustive or not exhaustive"
+	$(BIN)/python -m pytest -m "exhaustive or not exhaustive" --hypothesis-profile drawn
 
 lint: $(VENV)/.all
 	$(BIN)/ruff check .

@@ -51,18 +51,25 @@ def cast_code(type_: FixedPoint, *, fraction: int, overflows: bool) -> tuple[int
 def index_code(size: int, divide: int, fraction: int) -> tuple[int, int, int]:
     """Factor, divisor and shift of ``int(trunc(x * size / divide))`` for numbers x with `fraction`, in lowest terms.
 
-    The index is x * factor, divided by the divisor toward zero, and its low bits cut off toward zero.
+    The index is x * factor, divided by the divisor toward zero, and its low bits cut off toward zero; a negative
+    shift is of numbers coarser than one, whose quotients are as coarse and are multiplied afterwards.
     """
     if fraction > 62:
         raise L1emuError("numbers too fine for the emulator's integers address a table", value=f"{fraction} bits")
     common = math.gcd(size, divide)
     factor, divide = size // common, divide // common
-    if fraction < 0:
-        return factor << -fraction, divide, 0
     if divide > 1:
         return factor, divide, fraction
+    if fraction < 0:
+        return factor << -fraction, 1, 0
     twos = min((factor & -factor).bit_length() - 1, fraction)
     return factor >> twos, 1, fraction - twos
+
+
+def index_reach(size: int, divide: int, fraction: int) -> int:
+    """The largest factor by which a number is multiplied on its way to the index of `index_code`."""
+    factor, _divide, shift = index_code(size, divide, fraction)
+    return factor << max(-shift, 0)
 
 
 def overflow_code(type_: FixedPoint, *, overflows: bool) -> tuple[int, int, int]:

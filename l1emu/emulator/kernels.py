@@ -144,6 +144,8 @@ def _index(value: int, divide: int, shift: int) -> int:
     """`value / divide`, then divided by 2**shift, both toward zero; the low 32 bits of that."""
     if divide > 1:
         value = _toward_zero(value, divide)
+    if shift < 0:
+        return ((value << -shift) << 32) >> 32
     return (((value + ((value >> 63) & ((1 << shift) - 1))) >> shift) << 32) >> 32
 
 

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.emulator import kernels
-from l1emu.emulator.codes import index_code, low_of, rounding_of
+from l1emu.emulator.codes import index_reach, low_of, rounding_of
 from l1emu.errors import L1emuError
 from l1emu.firmware.graph import Firmware
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
@@ -459,7 +459,7 @@ def slopes(layer: SlopedRelu) -> tuple[NDArray, int, int]:
 @layer_range.register(TableActivation)
 def _(layer: TableActivation, x: Interval) -> LayerRange:
     watch = Watch()
-    factor = index_code(layer.table.size, 2 * layer.range_half, layer.inputs[0].type.fraction)[0]
+    factor = index_reach(layer.table.size, 2 * layer.range_half, layer.inputs[0].type.fraction)
     watch.see(x.map(lambda v: exact(v) * factor))
     out, _over = watch.cast(extremes(layer.table), layer.table_type.fraction, layer.output.type)
     return LayerRange(_spread(out, layer), widest=watch.widest)
@@ -497,7 +497,7 @@ def _(layer: HalfTable, x: Interval) -> LayerRange:
     above = Interval(np.array(layer.above), np.array(layer.above))
     watch.product(x, above)
     value = watch.product(x.map(lambda v: np.maximum(v, 0)), above)
-    factor = index_code(layer.table.size, 8, layer.inputs[0].type.fraction)[0]
+    factor = index_reach(layer.table.size, 8, layer.inputs[0].type.fraction)
     watch.see(x.map(lambda v: exact(v) * factor))
     out, _over = watch.cast(value, layer.inputs[0].type.fraction + layer.above_type.fraction, layer.output.type)
     entries = layer.entries()

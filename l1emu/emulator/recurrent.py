@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.emulator import kernels
-from l1emu.emulator.codes import cast_code, index_code
+from l1emu.emulator.codes import cast_code, index_code, index_reach
 from l1emu.emulator.lowering import Assembler, lower_layer, matrix_block
 from l1emu.emulator.ranges import (
     Interval,
@@ -181,7 +181,7 @@ def _activated(
     """A function of numbers of type `kind`, in the accumulator's type."""
     if function == "relu":
         return watch.cast(x.map(lambda v: np.maximum(v, 0)), kind.fraction, accum)[0]
-    factor = index_code(len(table), 2 * RANGE_HALF[function], kind.fraction)[0]
+    factor = index_reach(len(table), 2 * RANGE_HALF[function], kind.fraction)
     watch.see(x.map(lambda v: exact(v) * factor))
     out, _over = watch.cast(extremes(table), table_type.fraction, accum)
     return out.map(lambda v: np.broadcast_to(v, x.low.shape))

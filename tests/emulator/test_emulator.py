@@ -7,7 +7,7 @@ import threading
 import awkward as ak
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from random_firmware import random_firmware, random_inputs
 from tagger_firmware import tagger_firmware
@@ -32,6 +32,7 @@ def as_dict(firmware: Firmware, outputs: np.ndarray | dict[str, np.ndarray]) -> 
 
 @settings(max_examples=150, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), layers=st.integers(1, 9), jets=st.integers(1, 70))
+@example(seed=19, layers=2, jets=4)  # a table of 53 entries over numbers coarser than one
 def test_every_layer_of_random_firmware_equals_its_reference(seed: int, layers: int, jets: int) -> None:
     firmware = random_firmware(seed, layers)
     inputs = random_inputs(firmware, jets, seed)
