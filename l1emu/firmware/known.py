@@ -102,6 +102,7 @@ KNOWN: dict[str, dict[str, str]] = {
     "enable_if/cast": {"8e8b6ddf7c87b42b": ""},
     "exp_fcn_float": {"64cbafbd524fc12d": ""},
     "floorlog2": {"ccc70ff47bd8a98e": ""},
+    "generated dense_resource_unrolled": {"421836e70e058253": ""},
     "generated pointwise_conv": {"deea57ff3fde8d27": ""},
     "get_index_unary_lut": {"f8c82fc732b886fc": ""},
     "global_pooling1d_cl": {"df40b1efa8d03da1": "", "8c623de91b4d6c20": ""},

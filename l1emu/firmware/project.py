@@ -340,6 +340,15 @@ class Project:
             raise place.error("unknown config struct", name)
         return Config(self, struct)
 
+    def generated_class(self, name: str) -> str | None:
+        """The code of a class that hls4ml generated for this project, without white space; None if there is none."""
+        lexed = self.headers.get("nnet_code_gen.h")
+        for statement in statements(lexed.tokens, lexed.path) if lexed else ():
+            texts = [token.text for token in statement]
+            if any(a == "class" and b == name for a, b in itertools.pairwise(texts)):
+                return "".join(texts)
+        return None
+
     def base(self, struct: Struct) -> Struct | None:
         """The struct that `struct` derives from, read from the project's own headers."""
         if struct.base is None:

@@ -220,8 +220,14 @@ def _streamed(call: Call, config: Config, inner: Config, shape: Shape) -> tuple[
     data = None
     if call.function.startswith("pointwise"):
         product = "pointwise_mult_buffer"
-        if (shape.data, shape.stride) != (shape.result, (1, 1)):
-            raise call.error("a stride of a pointwise convolution of a stream is not supported", shape.stride)
+        if shape.stride != (1, 1):  # positions between are read and dropped
+            stated = tuple((n - 1) // step + 1 for n, step in zip(shape.data, shape.stride, strict=True))
+            if stated != shape.result:
+                raise call.error("the stride does not make up the result", shape.result, str(stated))
+            places = windows(call, shape.data, shape.channels, (1, 1), shape.stride, shape.result)
+            layers, data = gathered(call, _data(call, shape), places, (shape.positions, n_in))
+        elif shape.data != shape.result:
+            raise call.error("input and output sizes differ", shape.data, str(shape.result))
     else:
         if config.symbol("implementation") != "linebuffer":
             raise call.error("this implementation is not supported", config.symbol("implementation"), "linebuffer")

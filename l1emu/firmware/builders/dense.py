@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
+from l1emu.files import sha256_bytes
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
+from l1emu.firmware.known import KNOWN
 from l1emu.firmware.project import Config
 from l1emu.fixedpoint import FixedPoint, Overflow
 from l1emu.layers import Dense, Layer, Steps, Tensor
@@ -33,8 +37,11 @@ def dense(call: Call) -> tuple[Layer, ...]:
     return layers
 
 
-def dense_kernel(call: Call, config: Config, n_in: int) -> tuple[Ints, bool]:
-    """The order of products, and whether the weights lie transposed, of a config for `nnet::dense`."""
+def dense_kernel(call: Call, config: Config, n_in: int, weights: str | None = None) -> tuple[Ints, bool]:
+    """The order of products, and whether the weights lie transposed, of a config for `nnet::dense`.
+
+    `weights` is the name of their array if that is not the call's third argument.
+    """
     reuse = config.integer("reuse_factor")
     call.kernels.require(call.place, "cast")
     if call.stream and call.function == "dense":
@@ -51,7 +58,43 @@ def dense_kernel(call: Call, config: Config, n_in: int) -> tuple[Ints, bool]:
     if kernel == "DenseResource_rf_gt_nin_rem0" and reuse % n_in == 0:
         call.kernels.require(call.place, kernel, "dense_resource_rf_gt_nin_rem0")
         return np.arange(n_in, dtype=np.int64), True
+    if "dense_resource_unrolled_" in kernel:
+        return _unrolled(call, config, kernel.split("::")[-1], weights or call.arguments[2]), True
     raise call.error(f"this kernel with reuse factor {reuse} is not supported", kernel)
+
+
+_UNROLLED = re.compile(
+    r"acc\[(\d+)\]\+=static_cast<typenameCONFIG_T::accum_t>\(CONFIG_T::templateproduct<data_T,typename"
+    r"CONFIG_T::weight_t>::product\(data\[(\d+)\],weights\[(\d+)\]\)\);"
+)
+
+
+def _unrolled(call: Call, config: Config, name: str, weights: str) -> Ints:
+    """The order of the products in a generated ``dense_resource_unrolled_...``, one statement for each.
+
+    Products with weights that are zero are left out of the code.
+    """
+    code = call.project.generated_class(name)
+    if code is None:
+        raise call.error("its generated code is not in nnet_code_gen.h", name)
+    skeleton = re.sub(r"M\d+:\{\}", "", _UNROLLED.sub("", code)).replace(name, "name")
+    found = sha256_bytes(skeleton.encode())[:16]
+    if found not in KNOWN["generated dense_resource_unrolled"]:
+        expected = " or ".join(KNOWN["generated dense_resource_unrolled"])
+        raise call.error("its generated code is not known here", found, expected)
+    n_in, n_out, reuse = (config.integer(key) for key in ("n_in", "n_out", "reuse_factor"))
+    order = resource_order(n_in, reuse) if n_in % reuse == 0 else np.arange(n_in, dtype=np.int64)
+    place = np.argsort(order)
+    last = np.full(n_out, -1)  # where in the order the output's products have come to
+    taken = np.zeros(n_in * n_out, dtype=bool)
+    for statement in _UNROLLED.finditer(code):
+        o, i, w = (int(number) for number in statement.groups())
+        if o >= n_out or i >= n_in or w != o * n_in + i or place[i] <= last[o]:
+            raise call.error("its generated code does not add the products of a matrix in order", statement[0])
+        last[o], taken[w] = place[i], True
+    if not taken.all() and call.weights(weights, config.type("weight_t"))[~taken].any():
+        raise call.error("its generated code leaves out weights that are not zero", name)
+    return order
 
 
 def dense_by_strategy(call: Call, config: Config, n_in: int, strategy: str | None = None) -> tuple[Ints, bool]:
@@ -114,6 +157,10 @@ def matrix_product(
         weight = call.weights(call.arguments[2], weight_type)
     bias = call.weights(call.arguments[3], bias_type)
     count = n_in if depthwise else n_in * n_out
+    if (
+        depthwise and weight.size == count * n_out
+    ):  # fused with a normalization by hls4ml 1.3: the kernel reads the first
+        weight = weight[:count]
     if weight.size != count or bias.size != n_out:
         raise call.error("weights of another size", (weight.size, bias.size), f"{count} and {n_out}")
     if depthwise:

@@ -176,7 +176,7 @@ def _matrix(
     if call.kernels.variant(call.place, "dense") == "strategy":
         order, transposed = dense_by_strategy(call, config, n_in)
     else:
-        order, transposed = dense_kernel(call, config, n_in)
+        order, transposed = dense_kernel(call, config, n_in, name)
     weight = call.weights(name, weight_type)
     if weight.size != n_in * n_out:
         raise call.error("weights of another size", weight.size, str(n_in * n_out))
