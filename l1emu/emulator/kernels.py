@@ -662,8 +662,8 @@ def layer_norm(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
         code[p + 9],
     )
     scale_index, unit_index, temporary = code[p + 10], code[p + 11], code[p + 12]
-    divisor, centred = code[p + 13], code[p + 14]
-    entry, total, product, result = p + 15, p + 15 + CAST, p + 15 + 2 * CAST, p + 15 + 3 * CAST
+    divisor, centred, bounds, epsilon = code[p + 13], code[p + 14], code[p + 15], code[p + 16]
+    entry, total, product, result = p + 17, p + 17 + CAST, p + 17 + 2 * CAST, p + 17 + 3 * CAST
     diff, mean, variance = temporary * lanes, (temporary + length) * lanes, (temporary + length + 1) * lanes
     t = (temporary + length + 2) * lanes
     for g in range(groups):
@@ -696,9 +696,23 @@ def layer_norm(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
         for j in range(lanes):
             work[variance + j] = work[variance + j] * inverse_length
         _cast(work, variance, lanes, code, product)
-        for j in range(lanes):
-            index = _to_int(_toward_zero(work[variance + j] * scale_index, divisor), unit_index)
-            work[variance + j] = table[values + min(max(index, 0), size - 1)]
+        if bounds >= 0:
+            for j in range(lanes):
+                work[variance + j] += epsilon
+            _overflow(work, variance, lanes, code[total + 2], code[total + 3], code[total + 4])
+            for j in range(lanes):
+                first, last = 0, size - 1
+                while first < last:
+                    middle = (first + last) // 2
+                    if work[variance + j] >= table[bounds + middle]:
+                        first = middle + 1
+                    else:
+                        last = middle
+                work[variance + j] = table[values + first]
+        else:
+            for j in range(lanes):
+                index = _to_int(_toward_zero(work[variance + j] * scale_index, divisor), unit_index)
+                work[variance + j] = table[values + min(max(index, 0), size - 1)]
         for k in range(length):
             row, s, b = (y + g * length + k) * lanes, table[scale + k], table[bias + k]
             for j in range(lanes):

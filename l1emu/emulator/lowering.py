@@ -606,6 +606,8 @@ def _(layer: LayerNormalization, asm: Assembler, proof: LayerRange) -> None:
         temporary,
         layer.divisor,
         layer.centred,
+        -1 if layer.thresholds is None else asm.table(layer.thresholds),
+        layer.epsilon,
         cast_code(accum, fraction=x.type.fraction, overflows=True),
         cast_code(accum, fraction=accum.fraction, overflows=True),
         cast_code(accum, fraction=2 * accum.fraction, overflows=True),

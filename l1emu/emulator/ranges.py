@@ -625,7 +625,10 @@ def _(layer: LayerNormalization, x: Interval) -> LayerRange:
     columns = [square.map(lambda v, i=i: v[:, i]) for i in range(layer.dim)]  # type: ignore[misc]
     squares, _mode, _over = fold(watch, zero, columns, accum.fraction, accum, round_terms=True)
     variance, _over = watch.cast(watch.product(squares, inverse), 2 * accum.fraction, accum)
-    watch.see(variance.map(lambda v: exact(v) * (layer.table.size << layer.range_power2)))
+    if layer.bounds is None:
+        watch.see(variance.map(lambda v: exact(v) * (layer.table.size << layer.range_power2)))
+    else:
+        watch.see(variance.map(lambda v: exact(v) + layer.epsilon))
     scale, bias, fraction = layer_norm_affine(layer)
     scaled = watch.product(watch.product(difference, extremes(layer.table)), Interval(scale, scale))
     value = watch.add(scaled, Interval(bias, bias))

@@ -124,6 +124,8 @@ def relaxed(layer: Layer, inputs: tuple[Tensor, ...], how: Relaxed) -> Layer:
     kind = new if moved else result.widen(layer.output.type, how.result_range, how.result_step)
     if isinstance(layer, Dense | Einsum | GlobalPooling1D | LayerNormalization):
         changes["accum_type"] = inner.widen(layer.accum_type, how.inner_range, how.inner_step)
+    if isinstance(layer, LayerNormalization):
+        changes["epsilon"] = layer.epsilon << (changes["accum_type"].fraction - layer.accum_type.fraction)
     if isinstance(layer, Einsum) and layer.product_type is not None:
         changes["product_type"] = inner.widen(layer.product_type, how.inner_range, how.inner_step)
     if isinstance(layer, Softmax) and layer.variant not in ("argmax", "legacy"):

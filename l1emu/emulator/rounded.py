@@ -427,7 +427,8 @@ def layer_norm(planner: Planner, layer: LayerNormalization) -> None:
     room = 32 - width - fraction  # a product shifted left by this is rounded and wrapped by one shift to the right
     plain = kind.signed and rounding_of(kind) == Rounding.TRN and kind.overflow == Overflow.WRAP
     powers = not (size & (size - 1) or layer.divisor & (layer.divisor - 1))
-    if layer.centred or x.type != kind or not plain or not powers or room < 0 or fraction < 1:
+    other = layer.centred or layer.bounds is not None or x.type != kind
+    if other or not plain or not powers or room < 0 or fraction < 1:
         raise NotClean
     down = fraction + layer.divisor.bit_length() - size.bit_length() - layer.range_power2
     drop = fraction + layer.table_type.fraction + layer.scale_type.fraction - out.fraction

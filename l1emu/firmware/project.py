@@ -134,6 +134,17 @@ class Config:
             declared = self.project.scope.declarations.get(target)
             if declared is None or declared.value is None or declared.kind != "array":
                 raise self.place.error(f"{self.struct.name}::{name} points to no array", target)
+        return self._whole_numbers(declared)
+
+    def array(self, name: str) -> tuple[int, ...]:
+        """A static array of integers that is defined inside the struct."""
+        declared = self.member(name)
+        if declared.kind != "array" or declared.value is None:
+            raise declared.place.error(f"{self.struct.name}::{name} is not an array with its numbers")
+        return self._whole_numbers(declared)
+
+    @staticmethod
+    def _whole_numbers(declared: Declaration) -> tuple[int, ...]:
         texts = [token.text for token in declared.value or () if token.text not in ("{", "}", ",")]
         if not all(text.isdigit() for text in texts):
             raise declared.place.error("not a list of whole numbers", " ".join(texts)[:60])

@@ -140,7 +140,7 @@ def _stated(layer: Layer) -> Iterator[tuple[str, Any]]:
     """The fields of a layer that differ from their default: a field that is added later changes no older file."""
     for field in fields(layer):
         value = getattr(layer, field.name)
-        if field.default is MISSING or value != field.default:
+        if field.default is MISSING or isinstance(value, np.ndarray) or value != field.default:
             yield field.name, value
 
 

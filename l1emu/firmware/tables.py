@@ -122,6 +122,24 @@ def inverse_root(size: int, epsilon_power_of_10: int, range_power2: int, table: 
     return table.from_float([1.0 / float(np.sqrt(_f(low + _f(step * _f(i))))) for i in range(size)])
 
 
+def inverse_root_from(size: int, low: float, high: float, table: FixedPoint) -> Ints:
+    """`init_invert_sqr_table` of an attention fork: 1 / sqrt(x) from `low`, in `size` steps of ``high / size``."""
+    first, step = _f(low), _f(_f(high) / _f(size))
+    return table.from_float([1.0 / float(np.sqrt(_f(first + _f(step * _f(i))))) for i in range(size)])
+
+
+def logarithmic_inverse_root(size: int, low: float, high: float, table: FixedPoint) -> tuple[Ints, Ints]:
+    """`init_invert_sqr_table` of an attention fork: x from `low` to `high`, even in its logarithm, and 1 / sqrt(x)."""
+    expf = _libm("expf")
+    first, last = _f(math.log(low)), _f(math.log(high))
+    step = _f(_f(last - first) / _f(size - 1))
+    x, at = [], first
+    for _ in range(size):
+        x.append(_f(expf(float(at))))
+        at = _f(at + step)
+    return table.from_float([float(v) for v in x]), table.from_float([1.0 / float(np.sqrt(v)) for v in x])
+
+
 def plain_inverse_root(size: int, high: float, table: FixedPoint) -> Ints:
     """`init_invert_sqr_table` of the attention forks: 1 / sqrt(x) from 0 (where it is 0) up to `high`."""
     x = [_f(_f(_f(high) * _f(i)) / _f(size)) for i in range(size)]

@@ -345,6 +345,8 @@ class Builder:
         table = random_raw(rng, table_type, (int(rng.choice([16, 64])),))
         scale, bias = random_raw(rng, scale_type, (dim,)), random_raw(rng, bias_type, (dim,))
         power, divisor = int(rng.integers(0, 3)), int(rng.choice([1, 1, 3, 8]))
+        bounds = np.sort(random_raw(rng, table_type, table.shape)) if rng.random() < 0.4 else None
+        epsilon = 0 if bounds is None else int(rng.integers(0, accum.high, endpoint=True))
         self.add(
             lambda name, y: LayerNormalization(
                 name,
@@ -362,6 +364,8 @@ class Builder:
                 power,
                 divisor,
                 bool(rng.random() < 0.7),
+                bounds,
+                epsilon,
             ),
             x.shape,
         )

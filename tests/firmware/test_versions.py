@@ -23,7 +23,7 @@ VERSIONS = {
     "1.1.0": (),
     "1.2.0": (),
 }
-MODELS = ("mlp", "conv1d", "conv2d", "quantized")
+MODELS = ("mlp", "conv1d", "conv2d", "quantized", "permuted", "turned")
 FORMS = (
     ("io_parallel", "Vivado", "Latency"),
     ("io_parallel", "Vivado", "Resource"),
@@ -33,6 +33,13 @@ FORMS = (
     ("io_stream", "Vitis", "Latency"),
     ("io_stream", "Vitis", "Resource"),
 )
+
+
+def written(version: str, model: str, form: tuple[str, str, str]) -> bool:
+    """Whether a version writes a model in a form: transposes of streams came late, those of three axes never."""
+    stream, vitis = form[0] == "io_stream", form[1] == "Vitis"
+    old = version == "0.6.0"
+    return not (old and vitis) and not (stream and (model == "turned" or (model == "permuted" and old)))
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
@@ -48,8 +55,7 @@ def projects(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     )
     if installed.returncode:
         pytest.skip(f"hls4ml {version} cannot be installed: {installed.stderr.strip().splitlines()[-1]}")
-    forms = [form for form in FORMS if version != "0.6.0" or form[1] != "Vitis"]  # which 0.6 does not have
-    wanted = [":".join((model, *form)) for model in MODELS for form in forms]
+    wanted = [":".join((model, *form)) for model in MODELS for form in FORMS if written(version, model, form)]
     script = Path(__file__).with_name("version_models.py")
     environment = os.environ | {"PYTHONPATH": str(folder / "site")}
     done = subprocess.run(
@@ -70,7 +76,8 @@ def test_identical(projects: tuple[str, Path], form: tuple[str, str, str], model
     version, folder = projects
     project = folder / "_".join((model, *form))
     if not project.is_dir():
-        pytest.skip(f"hls4ml {version} has no backend {form[1]}")
+        assert not written(version, model, form)
+        pytest.skip(f"hls4ml {version} does not write this")
     found = l1emu.verify(project, jets=100, optimization="-O0")
     assert found.identical, f"hls4ml {version}: {found}"
-    assert found.layers >= 4
+    assert found.layers >= (1 if model in ("permuted", "turned") else 4)

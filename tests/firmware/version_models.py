@@ -60,7 +60,26 @@ def quantized() -> Any:
     return keras.Model(given, QDense(4, kernel_quantizer=bits(), bias_quantizer=bits(), name="d3")(x))
 
 
-MODELS: dict[str, Callable[[], Any]] = {"mlp": mlp, "conv1d": conv1d, "conv2d": conv2d, "quantized": quantized}
+def permuted() -> Any:
+    x = given = layers.Input((5, 4), name="x")
+    x = layers.Flatten(name="flat")(layers.Permute((2, 1), name="swapped")(x))
+    return keras.Model(given, layers.Dense(3, name="d")(x))
+
+
+def turned() -> Any:
+    x = given = layers.Input((3, 4, 2), name="x")
+    x = layers.Permute((2, 3, 1), name="second")(layers.Permute((3, 1, 2), name="first")(x))
+    return keras.Model(given, layers.Dense(3, name="d")(layers.Flatten(name="flat")(x)))
+
+
+MODELS: dict[str, Callable[[], Any]] = {
+    "mlp": mlp,
+    "conv1d": conv1d,
+    "conv2d": conv2d,
+    "quantized": quantized,
+    "permuted": permuted,
+    "turned": turned,
+}
 
 
 def write(folder: Path, model: Any, io_type: str, backend: str, strategy: str) -> None:

@@ -6,32 +6,28 @@ import numpy as np
 
 from l1emu.firmware import tables
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
-from l1emu.firmware.builders.dense import dense_by_strategy
+from l1emu.firmware.builders.dense import dense_by_strategy, dense_kernel
 from l1emu.firmware.project import Config
 from l1emu.layers import Layer, Softmax, Tensor
 from l1emu.layers.attention import Matrix, fused_attention
 
-_PARTS = (
-    "data_prep",
-    "read_stream_array",
-    "datapack",
-    "lin_projection",
-    "matrixmul_transpose",
-    "matrixmul",
-    "dense_out",
-)
+_PARTS = ("data_prep", "read_stream_array", "datapack", "dense_out")
+_TYPED = ("lin_projection", "matrixmul_transpose", "matrixmul")
 
 
 def attention(call: Call) -> tuple[Layer, ...]:
     """`nnet::multiheadattention` of arrays.
 
-    The kernel passes arrays of data as results of its projections and of its softmax: both types must be one.
+    The first of its kernels passes arrays of data as results of its projections and of its softmax: both types must
+    be one. The second computes in the type of its result from the projections on.
     """
     call.count(2, 11)
     call.check_io()
-    call.require("multiheadattention", *_PARTS)
-    if call.variant("dense") != "sequence":
-        raise call.error("nnet::dense is of another origin than nnet::multiheadattention")
+    call.require(*_PARTS)
+    origin = call.variant("multiheadattention")
+    for part in _TYPED:
+        if call.variant(part) != origin:
+            raise call.error(f"nnet::{part} is of another origin than nnet::multiheadattention")
     config = call.config
     heads, positions, features = (config.integer(name) for name in ("num_heads", "seq_len", "feature_dim"))
     dim, value_dim = config.integer("head_dim_key"), config.integer("head_dim_value")
@@ -42,7 +38,9 @@ def attention(call: Call) -> tuple[Layer, ...]:
     call.plain_product(config)
     source, other = (call.checked(name, (positions, features), 0) for name in call.arguments[:2])
     output = call.result(call.arguments[2], (positions, features), 1)
-    if source.type != output.type:
+    if source.type != other.type:
+        raise call.error("queries and values must be made of one type", str(other.type), str(source.type))
+    if origin == "" and source.type != output.type:
         raise call.error("data and result must have one type", str(source.type), str(output.type))
 
     def projection(first: int) -> Matrix:
@@ -68,14 +66,15 @@ def attention(call: Call) -> tuple[Layer, ...]:
 def _matrix(call: Call, config: Config, part: Config, heads: int, sizes: tuple[int, int], first: int) -> Matrix:
     """Weights and biases of the arguments from `first` on: a matrix a head, side by side."""
     n_in, n_out = sizes
-    found = part.integer("n_in"), part.integer("n_out"), part.integer("seq_len")
+    variant = call.variant("dense")
+    found = part.integer("n_in"), part.integer("n_out"), part.integer("seq_len") if variant == "sequence" else 1
     if found != (n_in, n_out, 1):
         raise part.place.error(f"layer {call.name}: sizes that do not fit", found, str((n_in, n_out, 1)))
     weight_type, bias_type = config.type("weight_t"), config.type("bias_t")
     if (part.type("weight_t"), part.type("bias_t")) != (weight_type, bias_type):
         raise part.place.error(f"layer {call.name}: types of weights that differ from the kernel's")
     call.plain_product(part)
-    order, transposed = dense_by_strategy(call, part, n_in)
+    order, transposed = (dense_kernel if variant == "" else dense_by_strategy)(call, part, n_in)
     weight, bias = call.weights(call.arguments[first], weight_type), call.weights(call.arguments[first + 1], bias_type)
     if weight.size != heads * n_in * n_out or bias.size != heads * n_out:
         raise call.error("weights of another size", (weight.size, bias.size), f"{heads} * {n_in} * {n_out}")
@@ -92,16 +91,22 @@ def direct_softmax(call: Call, name: str, config: Config, data: Tensor, output: 
         raise call.error("n_in is not the tensor's size", n_in, str(data.size // rows))
     if config.symbol("implementation") != "legacy":
         raise call.error("this softmax is not supported for this kernel", config.symbol("implementation"), "legacy")
-    kernels = {"softmax": "direct", "softmax_legacy": "direct"}
-    kernels |= {"init_exp_table_legacy": "range", "init_invert_table_legacy": "range"}
-    for kernel, origin in kernels.items():
-        if call.kernels.variant(call.place, kernel) != origin:
+    kernels = {
+        "softmax": ("direct", "one table"),
+        "softmax_legacy": ("direct",),
+        "init_exp_table_legacy": ("range", "range unread"),
+        "init_invert_table_legacy": ("range",),
+    }
+    for kernel, origins in kernels.items():
+        if call.kernels.variant(call.place, kernel) not in origins:
             raise call.error(f"nnet::{kernel} is of another origin than the other kernels")
     call.kernels.require(call.place, "exp_fcn_float")
     size = config.integer("table_size")
     exp_range, inv_range = config.integer("exp_range"), config.integer("inv_range")
     if min(size, exp_range, inv_range) < 1 or max(2 * exp_range, inv_range) > size or inv_range * size > 2**24:
         raise call.error("the tables' ranges do not fit their size", (size, exp_range, inv_range))
+    # one of the forks fills its table from -8 to 8 whatever the range that it is addressed with
+    table_range = exp_range if call.kernels.variant(call.place, "init_exp_table_legacy") == "range" else 8
     exp_type, inv_type = config.type("exp_table_t"), config.type("inv_table_t")
     accum_type = config.type("accum_t")
     config.finish(*SYNTHESIS, "axis", "table_t")
@@ -113,7 +118,7 @@ def direct_softmax(call: Call, name: str, config: Config, data: Tensor, output: 
         rows,
         n_in,
         1,
-        tables.legacy_exponential(size, exp_type, exp_range),
+        tables.legacy_exponential(size, exp_type, table_range),
         exp_type,
         tables.legacy_inverse(size, inv_type, inv_range),
         inv_type,

@@ -11,6 +11,7 @@ from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.firmware.cpp import Number
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import BatchNormalization, Layer, LayerNormalization, Tensor
+from l1emu.layers.base import Ints
 
 
 def normalize(call: Call) -> tuple[Layer, ...]:
@@ -53,8 +54,10 @@ def layernormalize(call: Call) -> LayerNormalization:
     call.check_io()
     config = call.config
     call.require("layernormalize")
-    by_range = call.kernels.variant(call.place, "layernorm_1d") == "range, no mean"
-    if (call.kernels.variant(call.place, "init_invert_sqr_table") == "range") != by_range:
+    origin = call.kernels.variant(call.place, "layernorm_1d")
+    if origin == "bounds":
+        call.kernels.require(call.place, "lookup_invert_sqr")
+    if call.kernels.variant(call.place, "init_invert_sqr_table") not in _TABLES[origin]:
         raise call.error("nnet::layernorm_1d and its table are of different origin")
     call.plain_product(config)
     output = call.result(call.arguments[1], call.flat(1, "n_in"), 1)
@@ -63,21 +66,38 @@ def layernormalize(call: Call) -> LayerNormalization:
     if n_in != output.size or n_in % positions:
         raise call.error("n_in and seq_len do not fit the tensor", (n_in, positions), str(output.shape))
     size, table_type = config.integer("table_size"), config.type("table_t")
-    if by_range:
-        accum_type = output.type
-        if data.type != accum_type:
-            raise call.error("data and result must have one type", str(data.type), str(accum_type))
-        range_power2, divisor = _range(call, config.number("table_range"))
-        table = tables.plain_inverse_root(size, float(config.number("table_range")), table_type)
-    else:
+    range_power2, divisor, epsilon = 0, 1, 0
+    bounds: Ints | None = None
+    if origin == "":
         accum_type = config.type("accum_t")
-        range_power2, divisor = config.integer("table_range_power2"), 1
+        range_power2 = config.integer("table_range_power2")
         table = tables.inverse_root(size, config.integer("epsilon_power_of_10"), range_power2, table_type)
+    else:
+        high = config.number("table_range")
+        accum_type = output.type if origin == "range, no mean" else config.type("mean_t")
+        if origin == "range, no mean" and data.type != accum_type:
+            raise call.error("data and result must have one type", str(data.type), str(accum_type))
+        if origin == "bounds":
+            low = config.number("epsilon")
+            if isinstance(low, str) or isinstance(high, str) or not 0 < low < high or size < 2:
+                raise call.error("the table's bounds do not fit", (low, high, size), "0 < epsilon < table_range")
+            epsilon = int(accum_type.from_float([float(low)])[0])
+            bounds, table = tables.logarithmic_inverse_root(size, float(low), float(high), table_type)
+        else:
+            range_power2, divisor = _range(call, high)
+            if call.kernels.variant(call.place, "init_invert_sqr_table") == "range":
+                table = tables.plain_inverse_root(size, float(high), table_type)
+            else:
+                low = config.number("epsilon")
+                if isinstance(low, str) or low <= 0:
+                    raise call.error("epsilon is not a positive number", low)
+                table = tables.inverse_root_from(size, float(low), float(high), table_type)
     if range_power2 < 0 or accum_type.is_integer:
         raise call.error("this table range or accumulator is not supported", (range_power2, str(accum_type)))
     scale_type, bias_type = config.type("scale_t"), config.type("bias_t")
     scale, bias = call.weights(call.arguments[2], scale_type), call.weights(call.arguments[3], bias_type)
-    config.finish(*SYNTHESIS, "axis")
+    # where the kernel adds no epsilon to the variance, its config may hold one
+    config.finish(*SYNTHESIS, "axis", "epsilon")
     return LayerNormalization(
         call.name,
         (data,),
@@ -93,8 +113,19 @@ def layernormalize(call: Call) -> LayerNormalization:
         table_type,
         range_power2,
         divisor,
-        not by_range,
+        origin != "range, no mean",
+        bounds,
+        epsilon,
     )
+
+
+# Of each layernorm_1d, the tables that it may read: words of `l1emu.firmware.known`.
+_TABLES = {
+    "": ("",),
+    "range, no mean": ("range",),
+    "range": ("range", "range from epsilon"),
+    "bounds": ("bounds",),
+}
 
 
 def _range(call: Call, table_range: Number) -> tuple[int, int]:

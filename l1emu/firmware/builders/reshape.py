@@ -40,6 +40,27 @@ def transpose(call: Call) -> Transpose:
     return Transpose(call.name, (call.input(0, source),), call.shaped_output(target), permutation)
 
 
+def plain_transpose(call: Call) -> Transpose:
+    """`nnet::transpose_2d` and `nnet::transpose_3d` of hls4ml up to 1.0: height and width swapped, or all axes."""
+    one_type = call.variant(call.function) == "one type"
+    call.count(1 if one_type else 2, 2)
+    config = call.config
+    height, width = config.integer("height"), config.integer("width")
+    source: tuple[int, ...] = (height, width)
+    permutation: tuple[int, ...] = (1, 0)
+    if call.function == "transpose_3d":
+        source, permutation = (config.integer("depth"), height, width), config.array("perm")
+        if sorted(permutation) != [0, 1, 2]:
+            raise call.error("not a permutation of three axes", permutation)
+    target = tuple(source[axis] for axis in permutation)
+    if call.stream:
+        call.check_packs(width, height)
+    config.finish("depth", "perm")
+    data = call.input(0, source)
+    output = call.result(call.arguments[1], target, 0 if one_type else 1)
+    return Transpose(call.name, (data,), output, permutation)
+
+
 def clone_stream(call: Call) -> tuple[Layer, ...]:
     """`nnet::clone_stream`: copies of one stream for several readers, cast to their type."""
     shape = _streamed(call, range(1, len(call.arguments)))
@@ -76,4 +97,6 @@ PLUMBING: dict[str, Builder] = {
 BUILDERS: dict[str, Builder] = {
     **PLUMBING,
     "transpose": transpose,
+    "transpose_2d": plain_transpose,
+    "transpose_3d": plain_transpose,
 }

@@ -22,7 +22,8 @@ def softmax(call: Call) -> Softmax:
         raise call.error("unknown softmax implementation", variant)
     # the function itself may be the same for implementations of different origin
     origin = call.variant(f"softmax_{variant}")
-    if not call.stream and call.variant("softmax") == "direct" and origin in ("", "direct"):
+    direct = "direct" in (call.variant("softmax"), origin) and origin in ("", "direct")
+    if not call.stream and direct:
         output = call.output(call.flat(1, "n_in"))
         return direct_softmax(call, call.name, config, call.input(0, output.shape), output, 1)
     output = call.output(call.flat(1, "n_in"))
