@@ -23,7 +23,15 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+# strings and comments of one line are matched so that what opens a comment inside them opens none
+_LONG_COMMENT = re.compile(r'"(?:[^"\\\n]|\\.)*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _DIRECTIVE = re.compile(r"[ \t]*#[ \t]*(\w*)[ \t]*(.*)")
+
+
+def _blank(found: re.Match[str]) -> str:
+    """A comment over several lines as blanks, since what looks like a directive there is none; all else as it is."""
+    text = found[0]
+    return re.sub(r"[^\n]", " ", text) if text.startswith("/*") and "\n" in text else text
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,7 @@ def lex(text: str, path: Path, *, comments: bool = False) -> Lexed:
 
     Includes and pragmas are dropped; macros of one number are kept apart.
     """
-    lines = text.split("\n")
+    lines = _LONG_COMMENT.sub(_blank, text).split("\n")
     defined: set[str] = set()
     macros: dict[str, list[Token]] = {}
     active: list[bool] = []

@@ -2,12 +2,14 @@
 
 Every kernel that a layer runs is compared, token by token (comments, pragmas and white space aside), with those
 whose arithmetic is known here. The comparison is by hash. A kernel that differs is refused by name: its arithmetic
-may differ.
+may differ. Statements that only print, which people add to look into a simulation, are left out of a kernel that is
+not known with them.
 """
 
 from __future__ import annotations
 
 import itertools
+from functools import cached_property
 
 from l1emu.errors import L1emuError
 from l1emu.files import sha256_bytes
@@ -37,7 +39,41 @@ def defined_name(statement: list[Token], place: Place) -> str | None:
     return f"enable_if/{name}" if name else None
 
 
-def fingerprints(project: Project) -> dict[str, str]:
+def without_prints(tokens: list[Token]) -> list[Token]:
+    """A definition without its statements ``std::cout << ...;`` that call and assign nothing, and loops over them."""
+    kept: list[Token] = []
+    i = 0
+    while i < len(tokens):
+        texts = [token.text for token in tokens[i : i + 4]]
+        if texts == ["std", "::", "cout", "<<"] and kept and kept[-1].text in (";", "{", "}"):
+            end = next((j for j in range(i, len(tokens)) if tokens[j].text == ";"), len(tokens))
+            if not _CHANGES.intersection(token.text for token in tokens[i:end]):
+                i = end + 1
+                continue
+        kept.append(tokens[i])
+        i += 1
+        if tokens[i - 1].text == "}":
+            _drop_empty_loop(kept)
+    return kept
+
+
+_CHANGES = {"(", "{", "=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", "++", "--"}
+
+
+def _drop_empty_loop(kept: list[Token]) -> None:
+    """Drop ``for (int i = ...; ...; i++) {}`` from the end, where it is a statement of its own."""
+    if [token.text for token in kept[-3:]] != [")", "{", "}"]:
+        return
+    opening = next((j for j in range(len(kept) - 4, 0, -1) if kept[j].text == "("), 0)
+    texts = [token.text for token in kept[opening - 1 : -3]]
+    loop = texts[:3] in (["for", "(", "int"], ["for", "(", "unsigned"]) and texts[4:5] == ["="]
+    name = texts[3] if loop else ""
+    counted = texts[-2:] in ([name, "++"], ["++", name]) and not _CHANGES.intersection(texts[5:-2])
+    if loop and counted and kept[opening - 2].text in (";", "{", "}"):
+        del kept[opening - 1 :]
+
+
+def fingerprints(project: Project, *, prints: bool = True) -> dict[str, str]:
     """The fingerprint of every definition in the kernels' headers, overloads of one name together.
 
     Those of the headers for io_stream are under ``stream/name``, those for distributed arithmetic under ``da/name``:
@@ -51,7 +87,8 @@ def fingerprints(project: Project) -> dict[str, str]:
             name = defined_name(statement, Place(lexed.path, statement[0].line))
             if name is not None:
                 name = _prefix(lexed.path.name) + name
-                texts.setdefault(name, []).append(" ".join(token.text for token in statement))
+                tokens = statement if prints else without_prints(statement)
+                texts.setdefault(name, []).append(" ".join(token.text for token in tokens))
     return {name: sha256_bytes("\n".join(parts).encode())[:16] for name, parts in texts.items()}
 
 
@@ -88,9 +125,17 @@ class Kernels:
         found = self._found.get(name)
         if found is None:
             raise place.error(f"the kernel nnet::{name} is not in nnet_utils")
-        if found not in KNOWN.get(name, {}):
+        known = KNOWN.get(name, {})
+        if known and found not in known:
+            found = self._quiet[name]
+        if found not in known:
             raise self._unknown(name)
-        return KNOWN[name][found]
+        return known[found]
+
+    @cached_property
+    def _quiet(self) -> dict[str, str]:
+        """The fingerprints without statements that only print."""
+        return fingerprints(self._project, prints=False)
 
     def _unknown(self, name: str) -> L1emuError:
         return L1emuError(

@@ -66,3 +66,42 @@ def test_the_top_function_among_others(tmp_path: Path) -> None:
     (folder / "second.cpp").write_text('#include "parameters.h"\nvoid second(float in[6]) {}\n')
     with pytest.raises(L1emuError, match="the top function's file was not found"):
         l1emu.Firmware.read(project)
+
+
+def test_directives_inside_comments(tmp_path: Path) -> None:
+    """A former version of a file, left in a comment of its own, include guard and all."""
+    project = small(tmp_path / "p")
+    plain = l1emu.Firmware.read(project).content_hash
+    defines = project / "firmware" / "defines.h"
+    text = defines.read_text()
+    defines.write_text(f'{text}\n/* "before"\n#if 0\n#endif\n{text}*/ // /*\n')
+    assert l1emu.Firmware.read(project).content_hash == plain
+    defines.write_text(f"{text}\n/*\n#endif\n")
+    with pytest.raises(L1emuError, match=r"not C.. that is understood here|directive not supported"):
+        l1emu.Firmware.read(project)
+
+
+def test_prints_in_kernels(tmp_path: Path) -> None:
+    """Statements that only print change no number; whatever else they do is not looked through."""
+    need_compiler()
+    project = small(tmp_path / "p")
+    plain = l1emu.Firmware.read(project).content_hash
+    header = project / "firmware" / "nnet_utils" / "nnet_activation.h"
+    begins = "res[CONFIG_T::n_in]) {\n"
+    text = header.read_text()
+    start = text.index(begins, text.index("void relu(")) + len(begins)
+    shown = 'for (int i = 0; i < 3; i++) { std::cout << "in " << data[i] << std::endl; } std::cout << std::endl;\n'
+    header.write_text(text[:start] + shown + text[start:])
+    assert l1emu.Firmware.read(project).content_hash == plain
+    for other in ("std::cout << (data[0] = 1);", "if (data[0] > 1) std::cout << 1;", "std::cout << 1; data[0] = 1;"):
+        header.write_text(text[:start] + other + "\n" + text[start:])
+        with pytest.raises(L1emuError, match=r"relu.*not one whose arithmetic is known here"):
+            l1emu.Firmware.read(project)
+
+
+def test_a_harmless_member_of_older_configs(tmp_path: Path) -> None:
+    project = small(tmp_path / "p")
+    plain = l1emu.Firmware.read(project).content_hash
+    parameters = project / "firmware" / "parameters.h"
+    edit(parameters, "static const unsigned n_zeros = 0;", "static const bool remove_pipeline_pragma = false;")
+    assert l1emu.Firmware.read(project).content_hash == plain

@@ -25,6 +25,7 @@ SYNTHESIS = (
     "io_type",
     "strategy",
     "parallelization_factor",
+    "remove_pipeline_pragma",
 )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from l1emu.files import sha256_bytes
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
-from l1emu.firmware.builders.dense import dense_by_strategy, dense_kernel, matrix_product
+from l1emu.firmware.builders.dense import dense_by_strategy, dense_kernel, matrix_product, require_cast
 from l1emu.firmware.builders.windows import gathered, windows
 from l1emu.firmware.known import KNOWN
 from l1emu.firmware.project import Config
@@ -243,7 +243,7 @@ def _streamed(call: Call, config: Config, inner: Config, shape: Shape) -> tuple[
         places = windows(call, shape.data, shape.channels, shape.filter, shape.stride, shape.result)
         layers, data = gathered(call, _data(call, shape), places, (shape.positions, n_in))
     if depthwise:
-        call.kernels.require(call.place, "cast")
+        require_cast(call)
         call.require(product)
         order, transposed = _depthwise_order(call, inner, n_in), False
     elif call.variant(product) == "strategy":

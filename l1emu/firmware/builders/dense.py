@@ -43,7 +43,7 @@ def dense_kernel(call: Call, config: Config, n_in: int, weights: str | None = No
     `weights` is the name of their array if that is not the call's third argument.
     """
     reuse = config.integer("reuse_factor")
-    call.kernels.require(call.place, "cast")
+    require_cast(call)
     if call.stream and call.function == "dense":
         if call.variant("dense") == "strategy":
             return _stream_by_strategy(call, config, n_in)
@@ -99,7 +99,7 @@ def _unrolled(call: Call, config: Config, name: str, weights: str) -> Ints:
 
 def dense_by_strategy(call: Call, config: Config, n_in: int, strategy: str | None = None) -> tuple[Ints, bool]:
     """As `dense_kernel`, of kernels that go by a strategy, the config's if none is given, and the reuse factor."""
-    call.kernels.require(call.place, "cast")
+    require_cast(call)
     if (strategy or config.symbol("strategy")) == "latency":
         call.kernels.require(call.place, "dense_latency")
         return np.arange(n_in, dtype=np.int64), False
@@ -116,6 +116,12 @@ def dense_by_strategy(call: Call, config: Config, n_in: int, strategy: str | Non
         call.kernels.require(call.place, "dense_resource_rf_gt_nin")
         return np.arange(n_in, dtype=np.int64), True
     raise call.error("this reuse factor is not supported with the resource strategy", reuse, f"a divisor of {n_in}")
+
+
+def require_cast(call: Call) -> None:
+    """The cast of sums to the result; before hls4ml 0.6 one definition stands for two of its overloads."""
+    if call.kernels.present("cast") or call.kernels.variant(call.place, "enable_if/cast") != "no binary data":
+        call.kernels.require(call.place, "cast")
 
 
 def _wrapped_by_strategy(call: Call) -> bool:
