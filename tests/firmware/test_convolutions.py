@@ -16,8 +16,11 @@ from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Gather, Tensor
 
 
-def convert(folder: Path, seed: int, *, two: bool, io_type: str, backend: str) -> Path:
-    """A model of convolutions and poolings; filters, strides, paddings, types and strategies are drawn."""
+def convert(folder: Path, seed: int, *, two: bool, io_type: str, backend: str, encoded: bool = False) -> Path:
+    """A model of convolutions and poolings; filters, strides, paddings, types and strategies are drawn.
+
+    With `encoded` the kernels of streams are those with a queue for each place of a filter, which must be square.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     pytest.importorskip("tensorflow", reason="hls4ml converts Keras models")
     hls4ml = pytest.importorskip("hls4ml", reason="hls4ml is not installed")
@@ -29,7 +32,7 @@ def convert(folder: Path, seed: int, *, two: bool, io_type: str, backend: str) -
     stream = io_type == "io_stream"
 
     def drawn(low: int, high: int) -> int | tuple[int, int]:
-        if not two:
+        if not two or encoded:
             return int(rng.integers(low, high, endpoint=True))
         return tuple(int(n) for n in rng.integers(low, high, 2, endpoint=True))
 
@@ -43,7 +46,7 @@ def convert(folder: Path, seed: int, *, two: bool, io_type: str, backend: str) -
     )
     shape = (9, 8, 2) if two else (20, 3)
     data = layers.Input(shape, name="x")
-    x = conv(4, drawn(1, 3), strides=drawn(1, 2), padding=padding(), name="first")(data)
+    x = conv(4, drawn(1, 3), strides=drawn(1, 3 if encoded else 2), padding=padding(), name="first")(data)
     x = layers.ReLU(name="relu")(x)
     size = 2
     x = most(size, strides=size if stream else None, padding="valid" if stream else padding(), name="most")(x)
@@ -67,6 +70,8 @@ def convert(folder: Path, seed: int, *, two: bool, io_type: str, backend: str) -
         types = {"result": f"ap_fixed<14,6{modes}>", "accum": "ap_fixed<22,10>", "weight": "ap_fixed<9,2>"}
         types |= {"bias": "ap_fixed<9,2>"}
         layer["Precision"] = types
+        if encoded:
+            layer["ConvImplementation"] = "Encoded"
     project = hls4ml.converters.convert_from_keras_model(
         model, hls_config=config, output_dir=str(folder), backend=backend, io_type=io_type
     )
@@ -85,6 +90,34 @@ def assert_identical(project: Path) -> None:
 def test_converted_convolutions(tmp_path: Path, two: bool, io_type: str, backend: str) -> None:
     need_compiler()
     assert_identical(convert(tmp_path / "p", 3, two=two, io_type=io_type, backend=backend))
+
+
+def test_encoded_convolutions(tmp_path: Path) -> None:
+    """As with line buffers; a table of pixels that leaves a queue empty when it is read is refused."""
+    need_compiler()
+    project = convert(tmp_path / "p", 4, two=True, io_type="io_stream", backend="Vivado", encoded=True)
+    parameters = project / "firmware" / "parameters.h"
+    text = parameters.read_text()
+    assert text.count("conv_implementation::encoded") >= 4
+    assert_identical(project)
+    tables = re.findall(r"::pixels\[\] = \{([\d,]+)\};", text)
+    table = max(tables, key=len)
+    for other, message in (
+        (table.replace("1,", "0,", 1), "empty queue"),
+        ("0" + table[1:].replace(table[-1], "0"), "count of results|empty queue"),
+        (table[:1], "does not fit the convolution"),
+    ):
+        parameters.write_text(text.replace(f"{{{table}}}", f"{{{other}}}"))
+        with pytest.raises(L1emuError, match=message):
+            l1emu.Firmware.read(project)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("two", [False, True])
+def test_many_encoded_geometries(tmp_path: Path, seed: int, two: bool) -> None:
+    need_compiler()
+    assert_identical(convert(tmp_path / "p", seed, two=two, io_type="io_stream", backend="Vivado", encoded=True))
 
 
 @pytest.mark.exhaustive

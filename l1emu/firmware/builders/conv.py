@@ -10,6 +10,7 @@ import numpy as np
 from l1emu.files import sha256_bytes
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.firmware.builders.dense import dense_by_strategy, dense_kernel, matrix_product, require_cast
+from l1emu.firmware.builders.encoded import encoded_windows
 from l1emu.firmware.builders.windows import gathered, windows
 from l1emu.firmware.known import KNOWN
 from l1emu.firmware.project import Config
@@ -228,9 +229,13 @@ def _streamed(call: Call, config: Config, inner: Config, shape: Shape) -> tuple[
             layers, data = gathered(call, _data(call, shape), places, (shape.positions, n_in))
         elif shape.data != shape.result:
             raise call.error("input and output sizes differ", shape.data, str(shape.result))
+    elif config.symbol("implementation") == "encoded":
+        product = "depthwise_mult_buffer" if depthwise else "mult_buffer"
+        places = encoded_windows(call, shape.data, shape.filter, shape.stride, shape.positions, shape.channels)
+        layers, data = gathered(call, _data(call, shape), places, (shape.positions, n_in))
     else:
         if config.symbol("implementation") != "linebuffer":
-            raise call.error("this implementation is not supported", config.symbol("implementation"), "linebuffer")
+            raise call.error("this implementation is not known", config.symbol("implementation"), "linebuffer, encoded")
         if "_2d_" in call.function:
             product = "compute_depthwise_output_buffer_2d" if depthwise else "compute_output_buffer_2d"
             call.require("shift_line_buffer", "kernel_shift_2d")

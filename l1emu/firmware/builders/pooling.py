@@ -143,9 +143,14 @@ def _check_stream(call: Call, config: Config, operation: str, size: int, padded:
     """What a stream's pooling does differently from that of arrays: no padding, sums as a tree."""
     call.kernels.require(call.place, "reduce", "Op_add", "Op_max")
     call.require("reduce_pool")
-    call.require("shift_line_buffer" if "2d" in call.function else "kernel_shift_1d")
-    if config.has("implementation") and config.symbol("implementation") != "linebuffer":
-        raise call.error("this implementation is not supported", config.symbol("implementation"), "linebuffer")
+    dimension = 2 if "2d" in call.function else 1
+    implementation = config.symbol("implementation") if config.has("implementation") else "linebuffer"
+    if implementation == "encoded":  # a queue for each place of a window; windows do not overlap
+        call.require(f"pooling{dimension}d_encoded_cl", f"compute_pool_encoded_{dimension}d", "init_pool_table")
+    elif implementation == "linebuffer":
+        call.require("shift_line_buffer" if dimension == 2 else "kernel_shift_1d")
+    else:
+        raise call.error("this implementation is not known", implementation, "linebuffer, encoded")
     if padded:
         raise call.error("pooling of a stream with padding is not supported")
     if operation == "average" and size > 2 and accum_type.overflow != Overflow.WRAP:
