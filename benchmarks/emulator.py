@@ -57,14 +57,14 @@ def best_rate(jets: int, run: Callable[[], Any], seconds: float = 3.0) -> float:
 
 
 def inputs(firmware: Firmware, jets: int) -> dict[str, np.ndarray]:
-    """Random inputs of a realistic spread, on the grid of their types."""
+    """Random inputs of a realistic spread, on the grid of their types; float32, as TensorFlow gets them."""
     rng = np.random.default_rng(7)
     found = {}
     for tensor in firmware.inputs:
         raw = np.clip(
             np.rint(rng.normal(0, tensor.type.high / 3, (jets, *tensor.shape))), tensor.type.low, tensor.type.high
         )
-        found[tensor.name] = tensor.type.to_float(raw.astype(np.int64))
+        found[tensor.name] = tensor.type.to_float(raw.astype(np.int64)).astype(np.float32)
     return found
 
 

@@ -36,9 +36,10 @@ class _Runnable(Protocol):
     """A program and the kernels that run it."""
 
     results: tuple[Tensor, ...]
+    takes_floats: bool  # in place of raw integers, if they are simple
 
-    def prepare(self) -> Callable[[NDArray[Any], NDArray[np.int64]], None]:
-        """A function (raw, out) with a workspace of its own."""
+    def prepare(self) -> Callable[[NDArray[Any], NDArray[np.int64]], bool]:
+        """A function (raw, out) with a workspace of its own; whether it did it: floats may need more care."""
 
     def arithmetic(self, ranges: Ranges) -> dict[str, str]:
         """What each layer is computed with, by its name."""
@@ -50,14 +51,17 @@ class _Runnable(Protocol):
 class _Exact:
     """The exact kernels alone."""
 
+    takes_floats = False
+
     def __init__(self, program: Program) -> None:
         self.program, self.results = program, program.results
 
-    def prepare(self) -> Callable[[NDArray[Any], NDArray[np.int64]], None]:
+    def prepare(self) -> Callable[[NDArray[Any], NDArray[np.int64]], bool]:
         program, work = self.program, np.zeros(self.program.rows * LANES, np.int64)
 
-        def run(raw: NDArray[Any], out: NDArray[np.int64]) -> None:
+        def run(raw: NDArray[Any], out: NDArray[np.int64]) -> bool:
             kernels.execute(work, program.table, program.code, program.starts, LANES, raw, out, program.out_rows)
+            return True
 
         return run
 
@@ -86,17 +90,17 @@ class _Packed:
     """Kernels written for this firmware, with the exact ones where these are needed."""
 
     def __init__(self, program: PackedProgram) -> None:
-        self.program, self.results = program, program.results
+        self.program, self.results, self.takes_floats = program, program.results, program.takes_floats
         self._execute = module_from_source(program.name(program.source), program.source).execute
         self._constants = _aligned(program.constants)
 
-    def prepare(self) -> Callable[[NDArray[Any], NDArray[np.int64]], None]:
+    def prepare(self) -> Callable[[NDArray[Any], NDArray[np.int64]], bool]:
         exact = self.program.exact
         work = np.zeros(exact.rows * simd.LANES, np.int64)
         vectors = _aligned(np.zeros(self.program.vectors * simd.LANES, np.int32))
 
-        def run(raw: NDArray[Any], out: NDArray[np.int64]) -> None:
-            self._execute(vectors, self._constants, work, exact.table, exact.code, raw, out)
+        def run(raw: NDArray[Any], out: NDArray[np.int64]) -> bool:
+            return not self._execute(vectors, self._constants, work, exact.table, exact.code, raw, out)
 
         return run
 
@@ -220,7 +224,10 @@ class Emulator:
                 self._check_limit(tensor, raw[:, column : column + tensor.size])
                 column += tensor.size
 
-        outputs = self._run(self._program, _jets(arrays), quantize)
+        direct = None
+        if self._program.takes_floats and all(array.flags.writeable for array in prepared.values()):
+            (direct,) = prepared.values()  # kernels are compiled anew for arrays that are read-only
+        outputs = self._run(self._program, _jets(arrays), quantize, direct)
         return self._single({t.name: t.type.to_float(raw) for t, raw in outputs.items()})
 
     def raw(self, x: Inputs) -> NDArray[np.int64] | dict[str, NDArray[np.int64]]:
@@ -323,9 +330,16 @@ class Emulator:
         return self._run(program, _jets(arrays), copy)
 
     def _run(
-        self, program: _Runnable, jets: int, fill: Callable[[int, int, NDArray[Any]], None]
+        self,
+        program: _Runnable,
+        jets: int,
+        fill: Callable[[int, int, NDArray[Any]], None],
+        direct: NDArray[np.floating] | None = None,
     ) -> dict[Tensor, NDArray[np.int64]]:
-        """Run `program`; `fill(first, last, raw)` writes the raw inputs of jets first..last-1."""
+        """Run `program`; `fill(first, last, raw)` writes the raw inputs of jets first..last-1.
+
+        `direct` are floats that the program takes instead, where none of them needs the care of `fill`.
+        """
         inputs = sum(t.size for t in self.firmware.inputs)
         out = np.empty((jets, sum(t.size for t in program.results)), np.int64)
 
@@ -334,6 +348,8 @@ class Emulator:
             execute = program.prepare()
             for first in range(begin, end, CHUNK):
                 last = min(first + CHUNK, end)
+                if direct is not None and execute(direct[first:last], out[first:last]):
+                    continue
                 fill(first, last, raw[: last - first])
                 execute(raw[: last - first], out[first:last])
 

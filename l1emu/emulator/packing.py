@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from l1emu.emulator.codes import low_of, rounding_of
 from l1emu.emulator.ranges import rounded
-from l1emu.emulator.simd import Features
+from l1emu.emulator.simd import FLOAT_LIMIT, FLOAT_ZERO, Features
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
+from l1emu.layers import Einsum
 
 LIMIT = 2**31
 
@@ -71,7 +72,8 @@ class Wrap:
 class Round:
     bits: int
     mode: Rounding
-    small: bool = False  # below 2**24, with the rounding constant and a byte's zero
+    reach: int = LIMIT  # the largest magnitude before it, with the rounding constant and a byte's zero
+    result: int = LIMIT  # the largest magnitude after it
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,9 @@ class Value:
                 raise NotClean
             room = 130 << bits  # for the rounding constant and a byte's zero
             self.check(room)
-            self.steps.append(Round(bits, mode, max(-self.low, self.high) + room < 1 << 24))
+            reach = max(-self.low, self.high) + room
             self.low, self.high = (int(rounded(np.array([v]), self.fraction, type_)[0]) for v in (self.low, self.high))
+            self.steps.append(Round(bits, mode, reach, max(-self.low, self.high)))
         elif bits < 0:
             self.low, self.high = self.low << -bits, self.high << -bits
             self.check()
@@ -163,20 +166,35 @@ class Value:
 
 @dataclass(frozen=True)
 class Ending:
-    """The steps of a `Value`, ready to be written: `fold` is to be added to every sum beforehand."""
+    """The steps of a `Value`, ready to be written.
+
+    Attributes
+    ----------
+    fold
+        To be added to every sum beforehand.
+    folded
+        Whether the rounding constant and the layout's zero are in `fold`.
+    floats
+        Whether `fold` makes floats of the sums, to be rounded as such.
+    """
 
     steps: tuple[Step, ...]
     fold: int
-    folded: bool  # the rounding constant and the layout's zero are in `fold`
+    folded: bool
     layout: Layout
+    floats: bool = False
 
     @staticmethod
-    def of(value: Value, layout: Layout) -> Ending:
+    def of(value: Value, layout: Layout, *, fused: bool = False) -> Ending:
+        """The ending of `value` in `layout`, by fused products and sums of floats where there are any."""
         zero = -128 if layout.signed else layout.zero
         steps = _joined(value.steps)
         rest = steps[1:] if steps and isinstance(steps[0], Round) else steps
         plain = len(rest) <= 1 and all(isinstance(step, Clip) for step in rest)
         first = steps[0] if steps and isinstance(steps[0], Round) else None
+        if fused and plain and first is not None and first.mode == Rounding.RND_CONV:
+            if first.reach < FLOAT_LIMIT and first.result < (FLOAT_LIMIT if layout.pack == 1 else 2**15) - 128:
+                return Ending(steps, FLOAT_ZERO, True, layout, floats=True)
         if plain and (first is None or first.mode in _HALF):
             bits = first.bits if first else 0
             fold = (1 << bits >> 1) - (zero << bits)
@@ -198,6 +216,9 @@ def _joined(steps: list[Step]) -> tuple[Step, ...]:
                 found[-1:] = [Left(room)] if room else []
                 found.append(Round(32 - step.width, Rounding.TRN))
                 continue
+        if isinstance(last, Left) and isinstance(step, Round) and step.bits > last.bits:
+            found[-1] = Round(step.bits - last.bits, step.mode, step.reach, step.result)
+            continue
         found.append(step)
     return tuple(found)
 
@@ -206,6 +227,33 @@ def pair(value: int) -> int:
     """Two equal int16 as an int32."""
     word = (value & 0xFFFF) * 0x00010001
     return word - (1 << 32) if word >> 31 else word
+
+
+def affine(vectors: NDArray[np.int64]) -> Callable[..., str]:
+    """The formula of vector numbers (i, j, k) -> number, which must be linear."""
+    steps = [int(np.diff(vectors, axis=axis).ravel()[0]) if vectors.shape[axis] > 1 else 0 for axis in range(3)]
+    i, j, k = np.indices(vectors.shape)
+    base = int(vectors.ravel()[0])
+    if not np.array_equal(vectors, base + i * steps[0] + j * steps[1] + k * steps[2]):
+        raise NotClean
+
+    def formula(*, i: str, j: str, k: str) -> str:
+        return f"({base} + {i} * {steps[0]} + {j} * {steps[1]} + {k} * {steps[2]})"
+
+    return formula
+
+
+def einsum_indices(layer: Einsum) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Flat indices of both inputs, (inplace, free, contract), and of the output, (inplace, free0, free1)."""
+    a, b = layer.inputs
+    index_y = np.empty(layer.output.size, np.int64)
+    outer = np.arange(layer.output.size).reshape(layer.out_shape_interpreted).transpose(layer.out_transpose)
+    index_y[outer.ravel()] = np.arange(layer.output.size)
+    return (
+        np.arange(a.size).reshape(a.shape).transpose(layer.transpose0).reshape(layer.inplace, layer.free0, -1),
+        np.arange(b.size).reshape(b.shape).transpose(layer.transpose1).reshape(layer.inplace, layer.free1, -1),
+        index_y.reshape(layer.inplace, layer.free0, layer.free1),
+    )
 
 
 class Writer:
@@ -236,6 +284,8 @@ class Writer:
 
     def finish(self, indent: int, names: Sequence[str], ending: Ending) -> str:
         """Do the steps on the sums `names` and pack them; gives the packed vector's name."""
+        if ending.floats:
+            return self._finish_floats(indent, names, ending)
         layout = ending.layout
         zero = -128 if layout.signed else layout.zero
         byte = layout.pack == 4
@@ -260,16 +310,39 @@ class Writer:
         if layout.pack == 2:
             self(indent, f"packed = pack16({', '.join(names)})")
             if together is not None:
-                self.clip_pair(indent, together)
+                self.clip_pair(indent, "packed", together.low, together.high)
             return "packed"
         return names[0]
 
-    def clip_pair(self, indent: int, step: Clip) -> None:
-        """Clip `packed`, a vector of int16."""
-        if step.low > -(2**15):
-            self(indent, f"packed = smax16(packed, const({pair(step.low)}))")
-        if step.high < 2**15 - 1:
-            self(indent, f"packed = smin16(packed, const({pair(step.high)}))")
+    def _finish_floats(self, indent: int, names: Sequence[str], ending: Ending) -> str:
+        """The same for sums that are floats: the lower halves of what they round to are the numbers."""
+        layout, (first, *clips) = ending.layout, ending.steps
+        assert isinstance(first, Round)
+        zero = -128 if layout.signed else layout.zero
+        clip = next((step for step in clips if isinstance(step, Clip)), None)
+        self(indent, *(f"{name} = round_float({name}, {first.bits}, {-zero})" for name in names))
+        if layout.pack == 1:
+            self(indent, f"{names[0]} = sub({names[0]}, const({FLOAT_ZERO}))")
+            if clip is not None:
+                self._step(indent, names[0], clip, 0, folded=True)
+            return names[0]
+        pairs = ["packed"] if layout.pack == 2 else ["packed", "others"]
+        for k, pair_ in enumerate(pairs):
+            self(indent, f"{pair_} = pack16({names[2 * k]}, {names[2 * k + 1]})")
+            if clip is not None and (layout.pack == 2 or (clip.low, clip.high) != (zero, zero + 255)):
+                self.clip_pair(indent, pair_, clip.low - zero, clip.high - zero)
+        if layout.pack == 4:
+            self(indent, "packed = bytes_of_words(packed, others)")
+            if layout.signed:
+                self(indent, f"packed = xor(packed, const({0x80808080 - (1 << 32)}))")
+        return "packed"
+
+    def clip_pair(self, indent: int, name: str, low: int, high: int) -> None:
+        """Clip a vector of int16."""
+        if low > -(2**15):
+            self(indent, f"{name} = smax16({name}, const({pair(low)}))")
+        if high < 2**15 - 1:
+            self(indent, f"{name} = smin16({name}, const({pair(high)}))")
 
     def _step(self, indent: int, v: str, step: Step, zero: int, *, folded: bool) -> None:
         match step:
@@ -286,7 +359,7 @@ class Writer:
                     self(indent, f"{v} = smin({v}, const({high - zero}))")
             case Halve(bits):
                 self(indent, f"{v} = sra(add({v}, and_(sra({v}, 31), const({(1 << bits) - 1}))), {bits})")
-            case Round(bits, Rounding.RND_CONV, True) if self.features.wide:
+            case Round(bits, Rounding.RND_CONV, reach) if self.features.wide and reach < 1 << 24:
                 self(indent, f"{v} = round_even({v}, {bits}, {int(folded)})")
             case Round(bits, mode):
                 half = 1 << bits - 1

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.emulator.codes import rounding_of
-from l1emu.emulator.packing import Ending, Layout, Left, NotClean, Round, Step, Value, Writer
+from l1emu.emulator.packing import Ending, Layout, Left, NotClean, Round, Step, Value, Writer, affine, einsum_indices
 from l1emu.emulator.ranges import Interval, LayerRange, Sum, scaled_to_common_fraction
 from l1emu.emulator.simd import LANES
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
@@ -150,8 +150,8 @@ def _dense_of_words(planner: Planner, layer: Dense, value: Value, spread: int, l
         if lost > 8:
             write(3, f"a{g} = sub(a{g}, srl(add(shl(c{g}, 8), d{g}), {16 - lost}))")
         write(3, f"store(V, y + t * {n_out} + o + {g}, {write.finish(3, [f'a{g}'], ending)})")
-    first, where, scratch = planner.read(x, INT32), planner.place(y, INT32), planner.vectors
-    planner.vectors += size * pairs
+    first, where = planner.read(x, INT32), planner.place(y, INT32)
+    scratch = planner.workspace.take(size * pairs)
     at = planner.constant(words[..., ::2] + (words[..., 1::2] << 16))
     planner.kernel("rounded_dense", "V, C, x, y, w, b, scratch", write, first, where, at, starts, scratch)
     planner.finished("int16 pairs, exact sums less what is rounded off")
@@ -195,8 +195,8 @@ def einsum(planner: Planner, layer: Einsum) -> None:
     value = _sum(layer, proof, each.fraction)
     y = planner.chain(layer, value)
     ending = Ending.of(value, INT32)
-    index_a, index_b, index_y = planner.einsum_indices(layer)
-    va, vb, vy = (planner.formula(index) for index in (index_a, index_b, index_y))
+    index_a, index_b, index_y = einsum_indices(layer)
+    va, vb, vy = (affine(index) for index in (index_a, index_b, index_y))
     n, free1, group = layer.contract, layer.free1, _group(layer.free1)
     pairs, together = -(-n // 2), 16 - shift
     # both magnitudes, so that the shifted numbers fit int16 and no rounded product wraps
@@ -282,8 +282,8 @@ def einsum(planner: Planner, layer: Einsum) -> None:
     )
     end(5)
     first, second = planner.read(a, INT32), planner.read(b, INT32)
-    where, scratch = planner.place(y, INT32), planner.vectors
-    planner.vectors += (free1 + 1) * pairs + -(-layer.free0 // LANES)
+    where = planner.place(y, INT32)
+    scratch = planner.workspace.take((free1 + 1) * pairs + -(-layer.free0 // LANES))
     planner.kernel("rounded_einsum", "V, C, a, b, y, scratch", write, first, second, where, scratch)
     planner.finished("int16 products where they fit, else int32")
 
@@ -413,8 +413,7 @@ def softmax(planner: Planner, layer: Softmax) -> None:
     write(3, f"store(V, y + r * {size} + f, {write.finish(3, ['p'], ending)})")
     exp_at, inv_at = planner.constant(layer.exp_table), planner.constant(layer.inv_table)
     first, where = planner.read(x, INT32), planner.place(y, INT32)
-    scratch = planner.vectors
-    planner.vectors += size
+    scratch = planner.workspace.take(size)
     arguments = "V, C, x, y, exp_table, inv_table, scratch"
     planner.kernel("direct_softmax", arguments, write, first, where, exp_at, inv_at, scratch)
     planner.finished("int32, tables")

@@ -38,12 +38,15 @@ class Features:
     dot16
         ``vnni``, ``avx512``, ``avx2`` or ``plain``: how two products of int16 are summed.
     permute8
-        Look-up of 64 bytes in a table of 128: AVX-512 VBMI.
+        Look-up of bytes in tables of 64 and 128: AVX-512 VBMI.
+    fused
+        Products and sums of float32 rounded once: FMA.
     """
 
     dot8: bool
     dot16: str
     permute8: bool
+    fused: bool
 
     @property
     def wide(self) -> bool:
@@ -51,7 +54,8 @@ class Features:
         return self.dot16 in ("vnni", "avx512")
 
     def __str__(self) -> str:
-        return "_".join(["dot8" if self.dot8 else "nodot8", self.dot16, "permute8" if self.permute8 else "nopermute8"])
+        others = {"dot8": self.dot8, "permute8": self.permute8, "fused": self.fused}
+        return "_".join([self.dot16, *(name if has else f"no{name}" for name, has in others.items())])
 
 
 def cpu_flags() -> frozenset[str]:
@@ -77,8 +81,9 @@ def features(target: str) -> Features:
             if "avx512bw" in flags
             else _up_to_avx2(flags),
             permute8={"avx512vbmi", "avx512bw"} <= flags,
+            fused="fma" in flags,
         )
-    return Features(dot8=False, dot16=_up_to_avx2(flags), permute8=False)
+    return Features(dot8=False, dot16=_up_to_avx2(flags), permute8=False, fused="fma" in flags)
 
 
 def _up_to_avx2(flags: frozenset[str]) -> str:
@@ -221,7 +226,8 @@ sub8 = _binary("sub", _V8)
 add16, sub16, mullo16 = (_binary(name, _V16) for name in ("add", "sub", "mul"))
 shl, sra, srl = _shift("shl"), _shift("ashr"), _shift("lshr")
 smin, smax = (_call(f"llvm.{name}.v16i32", [_V32, _V32], _V32) for name in ("smin", "smax"))
-umax8 = _call("llvm.umax.v64i8", [_V8, _V8], _V8)
+umax8, umin8 = (_call(f"llvm.{name}.v64i8", [_V8, _V8], _V8) for name in ("umax", "umin"))
+saturated_bytes = _call("llvm.x86.avx512.packuswb.512", [_V16, _V16], _V8)  # by turns eight of each, clipped to 0..255
 mulhrs16 = _call("llvm.x86.avx512.pmul.hr.sw.512", [_V16, _V16], _V16)  # (a b + 2**14) >> 15
 smax16, smin16, umin16 = (_call(f"llvm.{name}.v32i16", [_V16, _V16], _V16) for name in ("smax", "smin", "umin"))
 
@@ -305,6 +311,35 @@ def round_even(typing: Any, value: Any, bits: Any, biased: Any) -> Any:
         return builder.call(convert, [scaled, _constant(_V32, 0), everywhere, as_set])
 
     return vector(vector, bits, biased), code
+
+
+# 1.5 * 2**23 as the bits of a float32: an integer below 2**22 added to them is added to the number.
+FLOAT_ZERO = 0x4B400000
+FLOAT_LIMIT = 1 << 22
+
+
+@intrinsic(prefer_literal=True)
+def round_float(typing: Any, value: Any, bits: Any, plus: Any) -> Any:
+    """FLOAT_ZERO + value / 2**bits to the nearest integer, ties to even, + plus, for lanes of FLOAT_ZERO + value.
+
+    For |value| and results below FLOAT_LIMIT. Such lanes are floats of which the value is the mantissa; one fused
+    product and sum puts the bits to be lost below the mantissa's last, where they are rounded away.
+    """
+    if not isinstance(bits, types.IntegerLiteral) or not isinstance(plus, types.IntegerLiteral):
+        return None
+    one = 1.5 * 2.0**23
+    scale = 2.0**-bits.literal_value
+    offset = one - one * scale + plus.literal_value
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.VectorType(ir.FloatType(), LANES)
+        fma = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(kind, [kind, kind, kind]), f"llvm.fma.v{LANES}f32"
+        )
+        constants = [ir.Constant(kind, [ir.Constant(ir.FloatType(), c)] * LANES) for c in (scale, offset)]
+        return builder.bitcast(builder.call(fma, [builder.bitcast(args[0], kind), *constants]), _V32)
+
+    return vector(vector, bits, plus), code
 
 
 # LLVM 22 gave these intrinsics the types of what they multiply; before, all was int32.
@@ -393,25 +428,24 @@ def pack8_saturating(typing: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
 
 
 @intrinsic
-def pack8(typing: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
-    """Four int32 a lane, each within 0..255, to four unsigned bytes."""
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = args[0]
-        for k in range(1, 4):
-            value = builder.or_(value, builder.shl(args[k], _constant(_V32, 8 * k)))
-        return value
-
-    return vector(vector, vector, vector, vector), code
-
-
-@intrinsic
 def pack16(typing: Any, a: Any, b: Any) -> Any:
-    """Two int32 a lane, each within int16, to a pair."""
+    """The lower halves of two int32 a lane as a pair of int16."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         low = builder.and_(args[0], _constant(_V32, 0xFFFF))
         return builder.or_(low, builder.shl(args[1], _constant(_V32, 16)))
+
+    return vector(vector, vector), code
+
+
+@intrinsic
+def pack16_wide(typing: Any, a: Any, b: Any) -> Any:
+    """The same as `pack16` of the lower halves, in a shift and one more instruction: LLVM would take a slow shuffle."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        upper = builder.shl(args[1], _constant(_V32, 16))
+        choose = ir.InlineAsm(ir.FunctionType(_V32, [_V32] * 3), "vpternlogd $$0xec, $3, $2, $0", "=v,0,v,v")
+        return builder.call(choose, [args[0], upper, _constant(_V32, 0xFFFF)])  # a & 0xffff | upper
 
     return vector(vector, vector), code
 
@@ -455,22 +489,57 @@ def lookup8(typing: Any, array: Any, number: Any, index: Any) -> Any:
 
 @intrinsic(prefer_literal=True)
 def load_block(
-    typing: Any, raw: Any, column: Any, first: Any, n: Any, array: Any, number: Any, pack: Any, zero: Any
+    typing: Any,
+    raw: Any,
+    column: Any,
+    first: Any,
+    n: Any,
+    array: Any,
+    number: Any,
+    pack: Any,
+    zero: Any,
+    fraction: Any,
+    width: Any,
 ) -> Any:
-    """Columns `column`, ... of 16 jets from `first` on, of an int32 array (jets, columns), as 16 vectors from `number`.
+    """Columns `column`, ... of 16 jets from `first` on, of an array (jets, columns), as 16 vectors from `number`.
 
-    Each lane gets `pack` consecutive columns of its jet, less `zero`; lanes beyond `n` get the first jet.
+    Each lane gets `pack` consecutive columns of its jet, less `zero`; lanes beyond `n` get the first jet. The array
+    holds raw integers, int32, or floats, which are rounded down to `fraction` bits and wrapped to `width`. Returns 0,
+    or something else if one of the floats is NaN or does not fit 31 bits before it is wrapped: what was written for it
+    is then wrong.
     """
-    if not (isinstance(pack, types.IntegerLiteral) and isinstance(zero, types.IntegerLiteral)):
+    if not all(isinstance(value, types.IntegerLiteral) for value in (pack, zero, fraction, width)):
         return None
-    if not isinstance(raw, types.Array) or raw.ndim != 2 or raw.layout != "C" or raw.dtype != types.int32:
+    if not isinstance(raw, types.Array) or raw.ndim != 2 or raw.layout != "C":
+        return None
+    if raw.dtype not in (types.int32, types.float32, types.float64):
         return None
     parts, narrow = pack.literal_value, ir.IntType(32 // pack.literal_value)
+    bits = {types.int32: 0, types.float32: 32, types.float64: 64}[raw.dtype]
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         source = context.make_array(signature.args[0])(context, builder, args[0])
         columns = builder.extract_value(source.shape, 1)
-        start = builder.bitcast(source.data, _I32.as_pointer())
+        mask = ir.VectorType(ir.IntType(1), LANES)
+        odd: Any = ir.Constant(mask, [ir.Constant(ir.IntType(1), 0)] * LANES)
+        if bits:
+            scalar = ir.FloatType() if bits == 32 else ir.DoubleType()
+            kind = ir.VectorType(scalar, LANES)
+            functions = {
+                name: cgutils.get_or_insert_function(
+                    builder.module, ir.FunctionType(kind, [kind]), f"llvm.{name}.v{LANES}f{bits}"
+                )
+                for name in ("fabs", "floor")
+            }
+            scale, limit = (
+                ir.Constant(kind, [ir.Constant(scalar, value)] * LANES)
+                for value in (2.0**fraction.literal_value, 2.0**30)
+            )
+            away = _constant(_V32, 32 - width.literal_value)
+        byte = ir.IntType(8).as_pointer()
+        prefetch = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32]), "llvm.prefetch.p0i8"
+        )
         rows = []
         for lane in range(LANES):
             index = ir.Constant(args[2].type, lane)
@@ -478,8 +547,19 @@ def load_block(
             base = builder.add(builder.mul(jet, columns), args[1])
             loaded = []
             for k in range(parts):
-                at = builder.gep(start, [builder.add(base, ir.Constant(base.type, k * LANES))])
-                value = builder.load(builder.bitcast(at, _V32.as_pointer()), align=4)
+                at = builder.gep(source.data, [builder.add(base, ir.Constant(base.type, k * LANES))])
+                ahead = builder.gep(at, [builder.mul(columns, ir.Constant(columns.type, LANES))])
+                builder.call(prefetch, [builder.bitcast(ahead, byte), *(ir.Constant(_I32, n) for n in (0, 3, 1))])
+                if bits:
+                    given = builder.load(builder.bitcast(at, kind.as_pointer()), align=bits // 8)
+                    scaled = builder.fmul(given, scale)
+                    size = builder.call(functions["fabs"], [scaled])
+                    odd = builder.or_(odd, builder.fcmp_unordered(">=", size, limit))
+                    value = builder.fptosi(builder.call(functions["floor"], [scaled]), _V32)
+                    if width.literal_value < 32:
+                        value = builder.ashr(builder.shl(value, away), away)
+                else:
+                    value = builder.load(builder.bitcast(at, _V32.as_pointer()), align=4)
                 if zero.literal_value:
                     value = builder.sub(value, _constant(_V32, zero.literal_value))
                 loaded.append(value if parts == 1 else builder.trunc(value, ir.VectorType(narrow, LANES)))
@@ -497,21 +577,10 @@ def load_block(
         for k in range(LANES):
             place = builder.mul(builder.add(args[5], ir.Constant(args[5].type, k)), ir.Constant(args[5].type, LANES))
             builder.store(rows[k], _pointer(context, builder, signature.args[4], args[4], place, _V32), align=4)
-        return context.get_dummy_value()
+        return builder.zext(builder.bitcast(odd, ir.IntType(LANES)), ir.IntType(64))
 
-    return types.void(raw, types.intp, types.intp, types.intp, array, types.intp, pack, zero), code
-
-
-@intrinsic
-def clear_tie16(typing: Any, rounded: Any, product: Any) -> Any:
-    """`rounded` with its last bit cleared where the low 15 bits of `product` are 2**14: ties to even, on int16."""
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value, low = (_seen(builder, arg, _V16) for arg in args)
-        tie = builder.icmp_signed("==", builder.and_(low, _constant(_V16, 0x7FFF)), _constant(_V16, 0x4000))
-        return builder.bitcast(builder.select(tie, builder.and_(value, _constant(_V16, -2)), value), _V32)
-
-    return vector(vector, vector), code
+    arguments = (types.intp,) * 3
+    return types.int64(raw, *arguments, array, types.intp, pack, zero, fraction, width), code
 
 
 @intrinsic
@@ -601,6 +670,47 @@ def gather_wide(typing: Any, array: Any, base: Any, index: Any) -> Any:
         return builder.call(function, arguments)
 
     return vector(array, types.intp, vector), code
+
+
+@intrinsic(prefer_literal=True)
+def lookup_bytes(typing: Any, array: Any, number: Any, index: Any, blocks: Any) -> Any:
+    """Entries of a table of bytes, `blocks` (1 to 4) times 64 from vector `number` of an int32 array, by bytes."""
+    if not isinstance(blocks, types.IntegerLiteral):
+        return None
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        offset = builder.mul(args[1], ir.Constant(args[1].type, LANES))
+        pointer = _pointer(context, builder, signature.args[0], args[0], offset, _V8)
+        index8 = builder.bitcast(args[2], _V8)
+        permute = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(_V8, [_V8, _V8]), "llvm.x86.avx512.permvar.qi.512"
+        )
+        zero = _constant(_V8, 0)
+        upper = builder.icmp_signed("<", index8, zero)
+        odd = builder.icmp_signed("<", builder.shl(index8, _constant(_V8, 1)), zero)
+        found = None
+        for k in range(blocks.literal_value):
+            block = builder.call(permute, [builder.load(builder.gep(pointer, [ir.Constant(_I32, k)]), align=4), index8])
+            which = {1: odd, 2: upper, 3: builder.and_(odd, upper)}.get(k)  # a later block overrides an earlier one
+            found = block if found is None else builder.select(which, block, found)
+        return builder.bitcast(found, _V32)
+
+    return vector(array, types.intp, vector, blocks), code
+
+
+@intrinsic(prefer_literal=True)
+def words_of_planes(typing: Any, low: Any, high: Any, half: Any) -> Any:
+    """int16 of their lower and upper bytes, in the order of what `saturated_bytes` took as its first or second."""
+    if not isinstance(half, types.IntegerLiteral):
+        return None
+    first = 8 * half.literal_value
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        order = [16 * part + first + at + of for part in range(4) for at in range(8) for of in (0, 64)]
+        a, b = (builder.bitcast(arg, _V8) for arg in args[:2])
+        return builder.bitcast(builder.shuffle_vector(a, b, _indices(order)), _V32)
+
+    return vector(vector, vector, half), code
 
 
 @intrinsic(prefer_literal=True)

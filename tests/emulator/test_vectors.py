@@ -1,5 +1,7 @@
 """Vector operations against numpy, on every value that matters; and the times that `explain` gives."""
 
+import dataclasses
+
 import numba
 import numpy as np
 import pytest
@@ -9,26 +11,39 @@ from tagger_firmware import exponential_table, inverse_table
 from l1emu.emulator import Emulator, simd
 from l1emu.emulator.quantize import quantize_into
 from l1emu.emulator.simd import (
+    FLOAT_LIMIT,
+    FLOAT_ZERO,
+    add16,
+    and_,
     bytes_of_words,
-    clear_tie16,
+    const,
     gather_wide,
     load,
     load_block,
     lookup16,
+    lookup_bytes,
     mulhrs16,
-    mullo16,
+    pack16,
+    pack16_wide,
     round_even,
+    round_float,
+    saturated_bytes,
     smax16,
     smin16,
     store,
+    sub16,
     umin16,
     words_of_bytes,
+    words_of_planes,
+    xor,
 )  # fmt: skip
+from l1emu.errors import L1emuError
 from l1emu.firmware import reference
 from l1emu.firmware.graph import Firmware
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
-from l1emu.layers import Softmax, Tensor
+from l1emu.layers import Dense, Softmax, Tensor
 
+permuting = pytest.mark.skipif(not simd.features("simd").permute8, reason="this processor has no AVX-512 VBMI")
 wide = pytest.mark.skipif(not simd.features("simd").wide, reason="this processor has no AVX-512")
 
 
@@ -61,6 +76,27 @@ def test_rounding_to_even_is_exact_below_two_to_the_24(bits):
     assert out.tolist() == rounded(values, bits)
     run(values + np.int32(half), out, True)
     assert out.tolist() == rounded(values, bits)
+
+
+@pytest.mark.parametrize("bits", [1, 5, 8, 15, 22])
+def test_sums_that_are_floats_round_to_even(bits):
+    @numba.njit
+    def run(x, y):
+        for k in range(x.size // 16):
+            store(y, k, round_float(load(x, k), bits, 0))
+            store(y, k + x.size // 16, round_float(load(x, k), bits, 128))
+
+    half, top = 1 << bits - 1, FLOAT_LIMIT - 1
+    edges = np.concatenate([k * half + np.arange(-2, 3) for k in range(-9, 10)])
+    rng = np.random.default_rng(1)
+    values = np.concatenate([edges, top - np.arange(100), -top + np.arange(100), rng.integers(-top, top, 4096)])
+    values = values[np.abs(values) <= top]
+    values = values[: values.size // 16 * 16].astype(np.int32)
+    out = np.zeros(2 * values.size, np.int32)
+    run(values + np.int32(FLOAT_ZERO), out)
+    plain, moved = (out - np.int32(FLOAT_ZERO)).reshape(2, -1)
+    assert plain.tolist() == rounded(values, bits)
+    assert (moved - 128 == plain).all()
 
 
 @wide
@@ -112,19 +148,67 @@ def test_words_are_compared():
 
 @wide
 def test_products_of_words_round_to_even():
-    """Every product of small words near a tie, as the instruction and its correction give it."""
+    """Every product of small words near a tie: where the opposite product differs, the last bit is cleared."""
 
     @numba.njit
     def run(a, b, out):
         for k in range(a.size // 16):
             x, y = load(a, k), load(b, k)
-            store(out, k, clear_tie16(mulhrs16(x, y), mullo16(x, y)))
+            product = mulhrs16(x, y)
+            tie = add16(product, mulhrs16(x, sub16(const(0), y)))
+            store(out, k, and_(product, xor(tie, const(-1))))
 
     values = np.concatenate([np.arange(1, 130), [2048, 4096, 8191, 8192, 16384, 32767]]).astype(np.int16)
     a, b = (grid.ravel()[: values.size**2 // 32 * 32].copy() for grid in np.meshgrid(values, values))
     out = np.zeros(a.size // 2, np.int32)
     run(a.view(np.int32), b.view(np.int32), out)
     assert out.view(np.int16).tolist() == rounded(a.astype(np.int64) * b, 15)
+
+
+@permuting
+@pytest.mark.parametrize("blocks", [1, 2, 3, 4])
+def test_bytes_are_looked_up(blocks):
+    @numba.njit
+    def run(table, index, out):
+        for k in range(index.size // 16):
+            store(out, k, lookup_bytes(table, 1, load(index, k), blocks))
+
+    rng = np.random.default_rng(3)
+    entries = rng.integers(0, 256, 64 * blocks).astype(np.uint8)
+    table = np.concatenate([np.zeros(16, np.int32), entries.view(np.int32)])
+    index = rng.permutation(np.arange(16 * entries.size) % entries.size).astype(np.uint8)
+    out = np.zeros(index.size // 4, np.int32)
+    run(table, index.view(np.int32), out)
+    assert (out.view(np.uint8) == entries[index]).all()
+
+
+@wide
+def test_words_go_through_bytes_and_come_back():
+    @numba.njit
+    def run(v, out):
+        found = saturated_bytes(load(v, 0), load(v, 1))
+        store(out, 0, words_of_planes(found, const(0), 0))
+        store(out, 1, words_of_planes(found, const(-1), 1))
+
+    v = np.concatenate([np.arange(-3, 30) * 20, np.arange(31)]).astype(np.int16)
+    out = np.zeros(32, np.int32)
+    run(v.view(np.int32), out)
+    found = out.view(np.uint16)
+    assert (found[:32] == np.clip(v[:32], 0, 255)).all()
+    assert (found[32:] == np.clip(v[32:], 0, 255) + 0xFF00).all()
+
+
+@wide
+def test_lower_halves_are_paired():
+    @numba.njit
+    def run(v, out):
+        store(out, 0, pack16_wide(load(v, 0), load(v, 1)))
+        store(out, 1, pack16(load(v, 0), load(v, 1)))
+
+    v = np.random.default_rng(4).integers(-(2**31), 2**31, 32).astype(np.int32)
+    out = np.zeros(32, np.int32)
+    run(v, out)
+    assert (out.view(np.uint16).reshape(2, 16, 2) == v.view(np.uint16)[::2].reshape(2, 16).T).all()
 
 
 @wide
@@ -153,19 +237,47 @@ def test_bytes_and_words_are_exchanged(half):
 def test_blocks_of_jets_are_transposed(pack, zero, n):
     @numba.njit
     def run(raw, out, n):
-        load_block(raw, 3, 2, n, out, 1, pack, zero)
+        return load_block(raw, 3, 2, n, out, 1, pack, zero, 0, 32)
 
     bits = 32 // pack
     low = zero if pack == 4 else -(1 << bits - 1)
     raw = np.random.default_rng(5).integers(low, low + (1 << bits), (20, 16 * pack + 7)).astype(np.int32)
     out = np.zeros(17 * 16, np.int32)
-    run(raw, out, n)
+    assert run(raw, out, n) == 0
     kind = {1: np.uint32, 2: np.uint16, 4: np.uint8}[pack]
     found = out[16:].view(kind).reshape(16, 16, pack)  # vector, jet, place
     jets = [2 + j if j < n else 2 for j in range(16)]
     expected = (raw[jets, 3 : 3 + 16 * pack] - zero).astype(kind).reshape(16, 16, pack)
     assert (found == expected.transpose(1, 0, 2)).all()
     assert not out[:16].any()
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("target", ["simd", "portable"])
+def test_floats_go_straight_into_the_kernels_unless_they_need_care(kind, target):
+    """As the type's own cast has it: cut, wrapped; in later chunks, large, infinite and tiny; NaN is refused."""
+    type_ = FixedPoint(16, 6)
+    x, y = Tensor("x", (64,), type_), Tensor("y", (4,), FixedPoint(20, 9))
+    rng = np.random.default_rng(6)
+    weight = rng.integers(-100, 100, (64, 4))
+    layer = Dense(
+        "dense", (x,), y, positions=1, n_in=64, n_out=4, weight=weight, weight_type=FixedPoint(8, 2),
+        bias=np.arange(4), bias_type=FixedPoint(8, 2), accum_type=FixedPoint(32, 14), order=np.arange(64),
+    )  # fmt: skip
+    firmware = Firmware("dense", "Vitis", (x,), (y,), (layer,))
+    emulator = Emulator(firmware, target=target, threads=1)
+    assert emulator._program.takes_floats
+    given = rng.normal(0, 20, (2500, 64)).astype(kind)
+    given[5, :4], given[1300, 7], given[2400, 63] = [-1e-40, 1e-40, 40.0, -0.0], np.inf, 3e9
+    expected = reference.run(firmware, {"x": type_.from_float(given)})["y"]
+    assert len(np.unique(expected)) > 1000
+    np.testing.assert_array_equal(emulator(given), y.type.to_float(expected))
+    given.flags.writeable = False
+    np.testing.assert_array_equal(emulator(given[::-1]), y.type.to_float(expected[::-1]))
+    given = given.copy()
+    given[2100, 9] = np.nan
+    with pytest.raises(L1emuError, match=r"NaN.*x\[2100, 9\]|x\[2100, 9\].*NaN"):
+        emulator(given)
 
 
 @pytest.mark.parametrize("target", ["simd", "portable", "exact"])
@@ -183,10 +295,15 @@ def test_the_times_of_layers_add_up(target):
 
 
 @wide
-@pytest.mark.parametrize(("width", "scale", "blocks"), [(9, 8.0, 1), (9, 1.0, 2), (10, 0.5, 4), (12, 0.1, 0)])
+@pytest.mark.parametrize("by_bytes", [pytest.param(True, marks=permuting), False])
+@pytest.mark.parametrize(("width", "scale", "entries"), [(9, 8.0, 64), (9, 1.0, 128), (10, 0.5, 256), (12, 0.1, 0)])
 @pytest.mark.parametrize("rounding", [Rounding.RND_CONV, Rounding.RND, Rounding.TRN])
-def test_a_softmax_of_words_looks_up_what_differs_and_clips_the_rest(width, scale, blocks, rounding):
+def test_a_softmax_of_words_looks_up_what_differs_and_clips_the_rest(
+    monkeypatch, width, scale, entries, rounding, by_bytes
+):
     """Until the exponential is constant, up to 256 entries; beyond that it is gathered."""
+    features = dataclasses.replace(simd.features("simd"), permute8=by_bytes)
+    monkeypatch.setattr(simd, "features", lambda target: features)
     score = FixedPoint(width, width - 3, True, Rounding.RND, Overflow.SAT)
     table = FixedPoint(12, 1, False, Rounding.RND, Overflow.SAT)
     argument = FixedPoint(width, width - 3, False, Rounding.RND, Overflow.SAT)
@@ -201,10 +318,11 @@ def test_a_softmax_of_words_looks_up_what_differs_and_clips_the_rest(width, scal
     )  # fmt: skip
     firmware = Firmware("softmax", "Vitis", (x,), (layer.output,), (layer,))
     emulator = Emulator(firmware, threads=1)
-    looked_up = [line for line in emulator._program.program.source.splitlines() if " = lookup16(" in line]
-    assert all(line.endswith(f", {blocks})") for line in looked_up)
-    assert bool(looked_up) == (blocks > 0)
-    assert (" = mulhrs16(" in emulator._program.program.source) == (blocks > 0 and rounding != Rounding.TRN)
+    source = emulator._program.program.source
+    looked_up = [line for line in source.splitlines() if f" = lookup{'_bytes' if by_bytes else '16'}(" in line]
+    assert bool(looked_up) == (entries > 0)
+    assert all(int(line[-2]) <= entries // 64 for line in looked_up)
+    assert (" = mulhrs16(" in source) == (entries > 0 and rounding != Rounding.TRN)
     inputs = random_inputs(firmware, 200)
     expected = reference.run(firmware, inputs)["y"]
     np.testing.assert_array_equal(emulator.raw(inputs), expected)
