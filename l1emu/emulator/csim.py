@@ -219,15 +219,18 @@ class CSim:
         return self._execute(x, "trace", self.variables)
 
     def _find_arrays(self, function: Function, body: list[Token]) -> None:
-        """The arrays of the top function; all are dumped before its closing brace."""
+        """The arrays of the top function: dumped before its closing brace, states before the cell overwrites them."""
         place = function.place
         arguments = [self._variable([*p, Token("op", ";", place.line)]) for p in self._parameters]
         reads = _first_uses(self._project.source, body)
         self._arguments = tuple(arguments)
         self.inputs = tuple(v for v in arguments if reads.get(v.name, False))
         self.outputs = tuple(v for v in arguments if not reads.get(v.name, False))
-        self.variables = (*self._arguments, *self._locals(body))
-        self._dumps = [(function.end, variable) for variable in self.variables]
+        states = _first_states(self._project.source, body)
+        declared = (*self._arguments, *self._locals(body))
+        dumps = [(states.get(variable.name, function.end), variable) for variable in declared]
+        self._dumps = sorted(dumps, key=lambda dump: dump[0])
+        self.variables = tuple(variable for _, variable in self._dumps)
 
     def _find_streams(self, body: list[Token]) -> None:
         """The streams of the top function: each is dumped when it has been written, before anybody reads it."""
@@ -463,5 +466,23 @@ def _first_uses(path: Path, body: list[Token]) -> dict[str, bool]:
         arguments = [text_of(part) for part in split(statement[end + 2 : -2])]
         for i, name in enumerate(arguments):
             two = texts[2] == "multiheadattention" or (len(arguments) == 3 and texts[2] not in tables)
-            reads.setdefault(name, i == 0 or (i == 1 and two))
+            state = i <= _STATES.get((texts[2], len(arguments)), 0)
+            reads.setdefault(name, i == 0 or (i == 1 and two) or state)
     return reads
+
+
+# how many first states a cell reads, and overwrites, with so many arguments
+_STATES = {("gru_stack", 7): 1, ("lstm_stack", 8): 2}
+
+
+def _first_states(path: Path, body: list[Token]) -> dict[str, int]:
+    """Where the call begins that takes an array for a cell's first state, by the array's name."""
+    found: dict[str, int] = {}
+    for statement in statements([t for t in body if t.kind != "comment"], path):
+        texts = [token.text for token in statement]
+        if texts[:2] == ["nnet", "::"] and texts[2] in ("gru_stack", "lstm_stack"):
+            end = template_end(statement, 3, path)
+            arguments = [text_of(part) for part in split(statement[end + 2 : -2])]
+            count = _STATES.get((texts[2], len(arguments)), 0)
+            found |= dict.fromkeys(arguments[1 : 1 + count], statement[0].start)
+    return found

@@ -754,6 +754,15 @@ def _copy(work: Ints, lanes: int, x: int, y: int, rows: int) -> None:
 
 
 @_inner
+def _first_states(work: Ints, lanes: int, code: Ints, given: int, h: int, n: int, count: int) -> None:
+    """`count` states of `n` rows, from row `h` on: those given, else 0."""
+    for j in range(count * n * lanes):
+        work[h * lanes + j] = 0
+    for k in range(code[given]):
+        _copy(work, lanes, code[given + 1 + k], h + k * n, n)
+
+
+@_inner
 def gru(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """A GRU step by step: z and r from the sum of both products, the candidate, h = cast(new (1 - z) + h z)."""
     x, y, steps, n_in, n = code[p + 1], code[p + 2], code[p + 3], code[p + 4], code[p + 5]
@@ -766,8 +775,7 @@ def gru(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     mixed, remembered = total + CAST, total + 2 * CAST
     a, b, h, t = temporary, temporary + 3 * n, temporary + 6 * n, temporary + 8 * n
     update, reset = (a + n, a) if swapped else (a, a + n)
-    for j in range(n * lanes):
-        work[h * lanes + j] = 0
+    _first_states(work, lanes, code, remembered + CAST, h, n, 1)
     for k in range(steps):
         at = steps - 1 - k if backward else k
         matrix(work, table, lanes, code, first, x + at * n_in, a, t)
@@ -806,8 +814,7 @@ def lstm(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     total = gates + 3 * FUNCTION
     mixed, product = total + CAST, total + 2 * CAST
     a, b, h, s, t = temporary, temporary + 4 * n, temporary + 8 * n, temporary + 9 * n, temporary + 10 * n
-    for j in range(2 * n * lanes):
-        work[h * lanes + j] = 0
+    _first_states(work, lanes, code, product + CAST, h, n, 2)
     for k in range(steps):
         at = steps - 1 - k if backward else k
         matrix(work, table, lanes, code, first, x + at * n_in, a, t)

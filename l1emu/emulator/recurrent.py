@@ -55,10 +55,11 @@ class Step:
 
 
 @layer_range.register(Recurrent)
-def _(layer: Recurrent, x: Interval) -> LayerRange:
+def _(layer: Recurrent, x: Interval, *given: Interval) -> LayerRange:
     watch, n = Watch(), layer.n_state
     entry = entries(layer, x)
-    state = cell = Interval(np.zeros(n, np.int64), np.zeros(n, np.int64))
+    zero = Interval(np.zeros(n, np.int64), np.zeros(n, np.int64))
+    state, cell, *_ = [*(states.map(lambda v: v.reshape(n)) for states in given), zero, zero]
     for attempt in range(_STEPS + 1):
         if attempt == _STEPS:
             state = cell = Interval.of_type(layer.output.type, (n,))
@@ -240,6 +241,8 @@ def _(layer: Recurrent, asm: Assembler, proof: LayerRange) -> None:
         cast_code(accum, fraction=accum.fraction, overflows=True),
         asm.cast(found.mixed, fraction, y.type),
         asm.cast(found.remembered, 2 * accum.fraction, accum if layer.cell == "gru" else y.type),
+        len(layer.inputs) - 1,
+        *(asm.row[tensor.name] for tensor in layer.inputs[1:]),
     )
     asm.rows.give(temporary, size)
 

@@ -55,6 +55,7 @@ class _Reader:
         self.sizes: list[str] = []  # arguments that only report sizes
         self.written: set[str] = set()
         self.drained: set[str] = set()  # streams that a layer has read
+        self.overwritten: set[str] = set()  # arrays that hold a cell's last state where its first was
         self.layers: list[Layer] = []
         self.views: dict[tuple[str, tuple[int, ...]], Tensor] = {}
         self.packs: dict[str, int] = {}  # of streams: how many numbers travel together
@@ -231,6 +232,7 @@ class _Reader:
             self._tensor,
             lambda weights, kind: self._weights(weights, kind, place),
             lambda weights, kind: self._powers(weights, kind, place),
+            lambda name: self._overwrite(name, place),
         )
         before = len(self.layers)
         try:
@@ -249,6 +251,12 @@ class _Reader:
             if name in self.drained:
                 raise place.error("a stream is read twice", name, "one reader, or nnet::clone_stream")
             self.drained.add(name)
+
+    def _overwrite(self, name: str, place: Place) -> None:
+        """A call leaves other numbers in a variable that it reads: nobody may read them."""
+        if self._source(name) in self.overwritten:
+            raise place.error("one array for two states, which the C++ overwrites in turn, is not supported", name)
+        self.overwritten.add(self._source(name))
 
     def _name(self, comment: str, arguments: list[str]) -> str:
         """The layer's own name if the comment gives one, else that of the variable that it writes."""
@@ -270,6 +278,8 @@ class _Reader:
     def _tensor(self, name: str, shape: tuple[int, ...] | None) -> Tensor:
         """A variable as a tensor, in the shape that its reader gives it: a `Reshape` where that differs."""
         source = self._source(name)
+        if source in self.overwritten:
+            raise L1emuError("reading the last state of a cell where its first was is not supported", value=name)
         tensor = self.tensors.get(source)
         if tensor is None and source in self.packs:  # a stream's first user knows its shape
             if shape is None:

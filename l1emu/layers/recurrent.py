@@ -20,7 +20,7 @@ RANGE_HALF = {"sigmoid": 8, "tanh": 4}
 
 @dataclass(frozen=True, eq=False)
 class Recurrent(Layer):
-    """A GRU or an LSTM over a sequence, its state 0 at first.
+    """A GRU or an LSTM over a sequence. Its state is 0 at first, or its second input; an LSTM's cell state the third.
 
     Everything between the two matrix products and the state lies in `accum_type`; state and cell state in the
     output's type.
@@ -90,6 +90,10 @@ class Recurrent(Layer):
             ok = function == "relu" or (function in RANGE_HALF and len(table) > 0)
             self._require(ok, "a function without a table", function)
         self._require(self.inputs[0].size == self.steps * self.n_in, "the input has the wrong size")
+        self._require(len(self.inputs) in (1, GATES[self.cell] - 1), "not the states of the cell", len(self.inputs))
+        for tensor in self.inputs[1:]:
+            alike = (tensor.size, tensor.type) == (self.n_state, self.output.type)
+            self._require(alike, "a first state has another size or type than the state", (tensor.shape, tensor.type))
         out = self.n_state * (self.steps if self.sequences else 1)
         self._require(self.output.size == out, "the output has the wrong size", self.output.shape)
         self._require(self.accum_type.fraction >= 0, "the number 1 lies between the steps", str(self.accum_type))
@@ -98,7 +102,8 @@ class Recurrent(Layer):
         jets = len(raw[0])
         sequence = raw[0].reshape(jets, self.steps, self.n_in)
         zero = Exact.of(np.zeros((jets, self.n_state), dtype=np.int64), self.output.type)
-        state = cell_state = zero
+        given = [Exact.of(states.reshape(jets, self.n_state), self.output.type) for states in raw[1:]]
+        state, cell_state, *_ = [*given, zero, zero]
         found: list[Raw] = [zero.raw] * self.steps
         times = range(self.steps - 1, -1, -1) if self.backward else range(self.steps)
         for t in times:

@@ -14,6 +14,7 @@ from l1emu.layers import (
     Concatenate,
     Dense,
     Einsum,
+    Gather,
     GlobalPooling1D,
     HalfTable,
     Layer,
@@ -265,13 +266,18 @@ class Builder:
         for _ in range(2):
             kind, size = random_type(rng, 4, 12), int(rng.integers(2, 60))
             functions += [str(rng.choice(["sigmoid", "tanh", "relu"])), random_raw(rng, kind, (size,)), kind]
+        given = []
+        for _ in range(int(rng.random() < 0.4) * (1 if cell == "gru" else 2)):
+            places = rng.integers(0, x.size, n)
+            picked = self.add(lambda name, y, p=places: Gather(name, (x,), y, p, 0), (n,), x.type)  # type: ignore[misc]
+            given.append(self.add(lambda name, y, t=picked: Linear(name, (t,), y), (n,), result))  # type: ignore[misc]
         sequences, backward, swapped = (bool(rng.random() < 0.5) for _ in range(3))
         parts = [v for pair in zip(weights, kinds, strict=True) for v in pair]
         orders = [rng.permutation(n_in), rng.permutation(n)]
         self.add(
             lambda name, y: Recurrent(
                 name,
-                (x,),
+                (x, *given),
                 y,
                 cell,  # type: ignore[arg-type]
                 steps,

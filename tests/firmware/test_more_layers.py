@@ -60,6 +60,36 @@ def convert(folder: Path, io_type: str, backend: str) -> Path:
     return folder
 
 
+def test_broadcasts_in_streams(tmp_path: Path) -> None:
+    """One pixel for all, and one number for all channels of a pixel, as in squeeze-and-excitation."""
+    need_compiler()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    pytest.importorskip("tensorflow", reason="hls4ml converts Keras models")
+    hls4ml = pytest.importorskip("hls4ml", reason="hls4ml is not installed")
+    from tensorflow import keras
+    from tensorflow.keras import layers
+
+    keras.utils.set_random_seed(8)
+    image, pixel = layers.Input((3, 4, 2), name="image"), layers.Input((1, 1, 2), name="pixel")
+    x = layers.Multiply(name="scaled")([image, layers.Activation("sigmoid", name="share")(pixel)])
+    x = layers.Subtract(name="shifted")([x, layers.Conv2D(1, 1, name="one")(x)])
+    model = keras.Model([image, pixel], layers.Dense(3, name="last")(layers.Flatten(name="flat")(x)))
+    config = hls4ml.utils.config_from_keras_model(
+        model, granularity="name", backend="Vivado", default_precision="fixed<14,6>"
+    )
+    project = hls4ml.converters.convert_from_keras_model(
+        model, hls_config=config, output_dir=str(tmp_path / "p"), backend="Vivado", io_type="io_stream"
+    )
+    project.write()
+    found = l1emu.verify(tmp_path / "p", jets=200, optimization="-O0")
+    assert found.identical, str(found)
+    parameters = tmp_path / "p" / "firmware" / "parameters.h"
+    text = parameters.read_text()
+    parameters.write_text(text.replace("out_height = 3", "out_height = 4"))
+    with pytest.raises(L1emuError, match=r"broadcast_stream.*another shape|the kernel|size"):
+        l1emu.Firmware.read(tmp_path / "p")
+
+
 @pytest.mark.parametrize(("io_type", "backend"), [("io_parallel", "Vivado"), ("io_stream", "Vitis")])
 def test_converted_layers(tmp_path: Path, io_type: str, backend: str) -> None:
     need_compiler()

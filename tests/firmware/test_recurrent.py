@@ -76,6 +76,76 @@ def test_converted_cells(tmp_path: Path, backend: str, strategy: str, io_type: s
         l1emu.Firmware.read(project)
 
 
+def with_first_states(folder: Path, kind: str, backend: str) -> Path:
+    """A cell whose first states are inputs, as hls4ml writes those of PyTorch models, and a dense layer."""
+    graph = pytest.importorskip("hls4ml.model.graph", reason="hls4ml is not installed")
+    rng = np.random.default_rng(1)
+    n_in, n, steps, width = 3, 4, 5, 12 if kind == "GRU" else 16
+    states = ["h", "c"][: 1 if kind == "GRU" else 2]
+    cell = {
+        "class_name": kind,
+        "name": "cell",
+        "inputs": ["x", *states],
+        "activation": "tanh",
+        "recurrent_activation": "sigmoid",
+        "return_sequences": False,
+        "return_state": False,
+        "time_major": False,
+        "n_timesteps": steps,
+        "n_in": n_in,
+        "n_out": n,
+        "pytorch": True,
+        "pass_initial_states": True,
+        "apply_reset_gate": "after",
+    }
+    sizes = {"weight": (n_in, width), "recurrent_weight": (n, width), "bias": width, "recurrent_bias": width}
+    cell |= {f"{name}_data": rng.normal(0, 0.7, size) for name, size in sizes.items()}
+    dense = {"class_name": "Dense", "name": "last", "n_in": n, "n_out": 2}
+    dense |= {"weight_data": rng.normal(0, 0.7, (n, 2)), "bias_data": rng.normal(0, 1, 2)}
+    inputs = [{"class_name": "InputLayer", "name": name, "input_shape": [n]} for name in states]
+    inputs.insert(0, {"class_name": "InputLayer", "name": "x", "input_shape": [steps, n_in]})
+    one = "ap_fixed<16,6>"
+    types = dict.fromkeys(("weight", "recurrent_weight", "bias", "recurrent_bias"), "ap_fixed<10,2>")
+    types |= {"accum": one if kind == "LSTM" else "ap_fixed<18,7,AP_RND>", "result": one}
+    config = {
+        "OutputDir": str(folder),
+        "ProjectName": "myproject",
+        "Backend": backend,
+        "Part": "none",
+        "ClockPeriod": 5,
+        "IOType": "io_parallel",
+        "HLSConfig": {
+            "Model": {"Precision": one, "ReuseFactor": 1, "Strategy": "Latency"},
+            "LayerName": {"cell": {"Precision": types}},
+        },
+    }
+    names = [layer["name"] for layer in inputs]
+    graph.ModelGraph.from_layer_list(config, [*inputs, cell, dense], inputs=names).write()
+    return folder
+
+
+@pytest.mark.parametrize(("kind", "backend"), [("GRU", "Vivado"), ("LSTM", "Vitis")])
+def test_first_states(tmp_path: Path, kind: str, backend: str) -> None:
+    need_compiler()
+    project = with_first_states(tmp_path / "p", kind, backend)
+    fw = l1emu.Firmware.read(project)
+    assert [tensor.name for tensor in fw.inputs] == (["x", "h"] if kind == "GRU" else ["x", "h", "c"])
+    found = l1emu.verify(project, jets=200, optimization="-O0")
+    assert found.identical, str(found)
+    source = project / "firmware" / "myproject.cpp"
+    text = source.read_text()
+    # the kernel leaves its last state where the first was
+    source.write_text(
+        re.sub(r"(nnet::dense<[^(]*\()layer\d_out", r"\1h", text).replace("layer4_t, layer5", "input2_t, layer5")
+    )
+    with pytest.raises(L1emuError, match="reading the last state of a cell where its first was"):
+        l1emu.Firmware.read(project)
+    if kind == "LSTM":
+        source.write_text(text.replace("(x, h, c,", "(x, h, h,"))
+        with pytest.raises(L1emuError, match="one array for two states"):
+            l1emu.Firmware.read(project)
+
+
 def cell(kind: str, **changes: object) -> Recurrent:
     """One number in, one number of state, two steps; weights and functions are the identity."""
     fx = FixedPoint.parse("ap_fixed<12,6>")

@@ -72,6 +72,53 @@ def turned() -> Any:
     return keras.Model(given, layers.Dense(3, name="d")(layers.Flatten(name="flat")(x)))
 
 
+def activations() -> Any:
+    """Activations one after another, each behind a dense layer."""
+    x = given = layers.Input((8,), name="x")
+    functions = [layers.Activation(name, name=f"a_{name}") for name in ("softplus", "softsign", "hard_sigmoid", "selu")]
+    functions.append(layers.PReLU(alpha_initializer="random_uniform", name="a_prelu"))
+    functions.append(layers.ThresholdedReLU(0.5, name="a_thresholded"))
+    functions.append(layers.ELU(0.7, name="a_elu"))
+    for i, function in enumerate(functions):
+        x = function(layers.Dense(6, name=f"d{i}")(x))
+    return keras.Model(given, layers.Dense(3, name="last")(x))
+
+
+def recurrent() -> Any:
+    x = given = layers.Input((5, 3), name="x")
+    x = layers.GRU(4, return_sequences=True, name="cell1")(x)
+    x = layers.LSTM(3, name="cell2")(x)
+    return keras.Model(given, layers.Dense(2, name="d")(x))
+
+
+def moves() -> Any:
+    """Turned, enlarged and repeated pixels."""
+    x = given = layers.Input((4, 6), name="x")
+    x = layers.Permute((2, 1), name="turned")(x)
+    x = layers.Reshape((3, 2, 4), name="image")(x)
+    x = layers.UpSampling2D((2, 2), name="larger")(x)
+    y = layers.Conv2D(4, 1, name="pointwise")(x)
+    x = layers.Concatenate(axis=3, name="beside")([x, y])
+    return keras.Model(given, layers.Dense(2, name="d")(layers.Flatten(name="flat")(x)))
+
+
+def depthwise() -> Any:
+    x = given = layers.Input((5, 4, 3), name="x")
+    x = layers.DepthwiseConv2D((2, 2), bias_initializer="random_normal", name="each")(x)
+    return keras.Model(given, layers.Dense(2, name="d")(layers.Flatten(name="flat")(x)))
+
+
+def binary() -> Any:
+    from qkeras import QActivation, QDense, binary, quantized_bits, ternary
+
+    x = given = layers.Input((9,), name="x")
+    for i, (quantizer, activation) in enumerate(((ternary(alpha=1), "ternary(alpha=1)"), (binary(alpha=1), "binary"))):
+        x = QDense(7, kernel_quantizer=quantizer, bias_quantizer=quantized_bits(6, 2, alpha=1), name=f"d{i}")(x)
+        x = QActivation(activation, name=f"a{i}")(layers.BatchNormalization(name=f"n{i}")(x))
+    bits = quantized_bits(6, 1, alpha=1)
+    return keras.Model(given, QDense(3, kernel_quantizer=bits, bias_quantizer=bits, name="last")(x))
+
+
 MODELS: dict[str, Callable[[], Any]] = {
     "mlp": mlp,
     "conv1d": conv1d,
@@ -79,6 +126,11 @@ MODELS: dict[str, Callable[[], Any]] = {
     "quantized": quantized,
     "permuted": permuted,
     "turned": turned,
+    "activations": activations,
+    "recurrent": recurrent,
+    "moves": moves,
+    "binary": binary,
+    "depthwise": depthwise,
 }
 
 
@@ -86,16 +138,20 @@ def write(folder: Path, model: Any, io_type: str, backend: str, strategy: str) -
     reuse = 1 if strategy == "Latency" else 2
     known = {"backend": backend} if not hls4ml.__version__.startswith("0.") else {}
     config = hls4ml.utils.config_from_keras_model(
-        model, granularity="name", default_precision="ap_fixed<16,6>", default_reuse_factor=reuse, **known
+        model, granularity="name", default_precision="ap_fixed<16,7>", default_reuse_factor=reuse, **known
     )
     config["Model"]["Strategy"] = strategy
-    for layer in config["LayerName"].values():
+    for name, layer in config["LayerName"].items():
         layer["Strategy"] = strategy
         precision = layer.get("Precision")
         if isinstance(precision, dict):  # newer versions infer types, some of them too wide
-            precision.update(
-                {k: v for k, v in {"result": "ap_fixed<16,7>", "accum": "ap_fixed<20,9>"}.items() if k in precision}
-            )
+            # cells of older kernels have one type; without a type for it 1.0 and 1.1 leave out a PReLU's parameter
+            types = {"result": "ap_fixed<16,7>", "accum": "ap_fixed<20,9>", "param": "ap_fixed<16,7>"}
+            if name.startswith("cell"):
+                types |= dict.fromkeys(
+                    ("accum", "weight", "bias", "recurrent_weight", "recurrent_bias"), types["result"]
+                )
+            precision.update({k: v for k, v in types.items() if k in precision})
     project = hls4ml.converters.convert_from_keras_model(
         model, hls_config=config, output_dir=str(folder), backend=backend, io_type=io_type
     )

@@ -10,8 +10,10 @@ from l1emu.firmware import tables
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import (
+    BatchNormalization,
     ClippedLine,
     HalfTable,
+    Layer,
     Linear,
     Lookup,
     Relu,
@@ -57,8 +59,9 @@ def thresholded_relu(call: Call) -> SlopedRelu:
 
 def prelu(call: Call) -> SlopedRelu:
     """`nnet::prelu`: a slope for each number."""
-    kind = call.project.type(call.types[1], call.place)
-    slope = call.weights(call.arguments[1], kind)
+    call = _typed(call)
+    call.count(3, 3)
+    slope = call.weights(call.arguments[1], kind := _parameter_type(call))
     data, output = _without_parameter(call)
     return SlopedRelu(call.name, (data,), output, slope, kind, 0)
 
@@ -72,15 +75,21 @@ def _parameter(call: Call) -> tuple[FixedPoint, float]:
         value = float(text)
     except ValueError:
         raise call.error("the parameter is no number", call.arguments[1]) from None
+    return _parameter_type(call), value
+
+
+def _parameter_type(call: Call) -> FixedPoint:
+    """The parameter's type, of a call that has three."""
     if call.stream and call.variant(call.function) == "data":
-        return call.project.stream_type(call.types[1], call.place)[0], value
-    return call.project.type(call.types[1], call.place), value
+        return call.project.stream_type(call.types[1], call.place)[0]
+    return call.project.type(call.types[1], call.place)
 
 
 def _typed(call: Call) -> Call:
-    """The call with the parameter's type second: older kernels take it in the data's."""
-    if call.variant(call.function) == "data" and len(call.types) == 2:
-        return replace(call, types=[call.types[0], *call.types])
+    """The call with the parameter's type second: older kernels take it in the data's, or in the result's."""
+    variant = call.variant(call.function)
+    if variant in ("data", "result") and len(call.types) == 2:
+        return replace(call, types=[call.types[0], call.types[variant == "result"], call.types[1]])
     return call
 
 
@@ -89,7 +98,7 @@ def _without_parameter(call: Call) -> tuple[Tensor, Tensor]:
     call = _typed(call)
     call.count(3, 3)
     plain = replace(call, types=[call.types[0], call.types[2]], arguments=[call.arguments[0], call.arguments[2]])
-    data, output = plain.elementwise("data")
+    data, output = plain.elementwise("data", "result")
     call.config.finish(*SYNTHESIS, "table_size", "table_t", "param_t")  # the call's own type counts
     return data, output
 
@@ -115,9 +124,11 @@ def clipped_relu(call: Call) -> ClippedLine:
     return ClippedLine(call.name, (data,), output, 1, one, 0, one, int(call.function.removeprefix("relu")), False)
 
 
-def hard(call: Call) -> ClippedLine:
+def hard(call: Call) -> ClippedLine | tuple[Layer, ...]:
     """`nnet::hard_sigmoid` and `nnet::hard_tanh`."""
-    data, output = call.elementwise()
+    data, output = call.elementwise("data")
+    if call.variant(call.function) == "data":
+        return _hard_in_data_type(call, data, output)
     slope, slope_type = call.config.fixed_point("slope")
     shift, shift_type = call.config.fixed_point("shift")
     call.config.finish(*SYNTHESIS)
@@ -125,9 +136,26 @@ def hard(call: Call) -> ClippedLine:
     return ClippedLine(call.name, (data,), output, *line, 1, call.function == "hard_tanh")
 
 
+def _hard_in_data_type(call: Call, data: Tensor, output: Tensor) -> tuple[Layer, ...]:
+    """The line in the data's type, its numbers fixed (hls4ml 0.6)."""
+    kind = data.type
+    if float(kind.to_float(kind.from_float(1.0))) != 1.0:
+        raise call.error("the data's type does not hold the number 1", str(kind))
+    call.config.finish(*SYNTHESIS, "table_size", "table_t")
+    line = Tensor(f"{call.name}_line", output.shape, kind)
+    slope, shift = (kind.from_float(np.array([number])) for number in (0.2, 0.5))
+    one = FixedPoint.int_type(2)
+    return (
+        BatchNormalization(line.name, (data,), line, slope, kind, shift, kind, 1),
+        ClippedLine(call.name, (line,), output, 1, one, 0, one, 1, False),
+    )
+
+
 def elu(call: Call) -> HalfTable:
     """`nnet::elu`, with its parameter written in the call or without."""
-    if len(call.types) == 2:
+    if len(call.arguments) == 2 and call.variant("elu"):
+        call = replace(call, arguments=[call.arguments[0], "1.0", call.arguments[1]])
+    if len(call.arguments) == 2:
         kind, value = FixedPoint.int_type(1, signed=False), 1.0
         data, output = call.elementwise()
     else:
@@ -141,9 +169,11 @@ def elu(call: Call) -> HalfTable:
 
 def selu(call: Call) -> HalfTable:
     """`nnet::selu`: in streams its factor for numbers from 0 on is of the data's type."""
-    data, output = call.elementwise()
+    data, output = call.elementwise("result")
     table, table_type = _half_table(call)
     kind = data.type if call.stream else FixedPoint(16, 1, signed=False)
+    if call.variant("selu") == "result":
+        kind = output.type
     above, one = int(kind.from_float(np.array([_SELU]))[0]), FixedPoint.int_type(2)
     return HalfTable(call.name, (data,), output, "selu", table, table_type, above, kind, 1, one)
 
@@ -158,10 +188,12 @@ def _half_table(call: Call) -> tuple[Ints, FixedPoint]:
 
 def steps(call: Call) -> Steps:
     """`nnet::binary_tanh` and `nnet::ternary_tanh`: the sign, or 0 for small numbers."""
-    data, output = call.elementwise()
+    data, output = call.elementwise("above")
     call.config.finish(*SYNTHESIS, "table_size", "table_t")
     binary = call.function == "binary_tanh"
-    if binary:
+    if binary and call.variant("binary_tanh") == "above":
+        thresholds, values = [1], [-1, 1]
+    elif binary:
         call.kernels.require(call.place, "enable_if/binary_cast")
         thresholds = [0]
         values = [0, 1] if output.type == FixedPoint.int_type(1, signed=False) else [-1, 1]
@@ -179,8 +211,10 @@ def normalized_steps(call: Call) -> Steps:
     binary = call.function == "normalize_binary_tanh"
     call.count(1, 3 if binary else 4)
     call.check_io()
-    call.require(call.function)
+    variant = call.variant(call.function)
     shape = call.flat(0, "n_in")
+    if call.stream and variant and len(shape) > 1:
+        raise call.error("thresholds by the place in the stream are not supported for several packs", shape)
     data, output = call.input(0, shape), call.tensor(call.arguments[1], shape if call.stream else None)
     expected = FixedPoint.int_type(1, signed=False) if binary else FixedPoint.int_type(2)
     if output.type != expected or output.size != data.size:
@@ -194,7 +228,7 @@ def normalized_steps(call: Call) -> Steps:
         raise call.error("not a threshold for each number that travels together", channels, str(shape[-1]))
     call.config.finish(*SYNTHESIS, "n_scale_bias")
     if binary:
-        thresholds, values = limits[0][None, :], np.array([0, 1])
+        thresholds, values = limits[0][None, :] + (variant == "above"), np.array([0, 1])
     else:  # above the second -1, above the first 1, which is looked at first
         high, low = limits
         thresholds, values = np.stack([np.minimum(low, high), high]) + 1, np.array([-1, 0, 1])

@@ -45,6 +45,7 @@ class Call:
     tensor: Callable[[str, tuple[int, ...] | None], Tensor]
     weights: Callable[[str, FixedPoint], Ints]
     powers: Callable[[str, FixedPoint], tuple[Ints, Ints]]
+    overwritten: Callable[[str], None]
 
     def error(self, message: str, value: object = None, expected: str | None = None) -> L1emuError:
         return L1emuError(

@@ -154,8 +154,7 @@ def _parallel(
 
 def _parallel_depthwise(call: Call, config: Config, inner: Config, shape: Shape, two: bool) -> tuple[Layer, ...]:
     """A depthwise convolution of arrays: a product for each number of a window, added up channel by channel."""
-    if config.symbol("strategy") not in ("latency", "distributed_arithmetic"):
-        raise call.error("this strategy is not supported by the kernel", config.symbol("strategy"), "latency")
+    _latency_alone(call, config)
     call.kernels.require(call.place, f"depthwise_conv_{2 if two else 1}d_latency_cl")
     config.asked |= {"product", "conv_kernel"}
     places = fill_buffer(call, shape)
@@ -163,6 +162,11 @@ def _parallel_depthwise(call: Call, config: Config, inner: Config, shape: Shape,
     order = np.arange(shape.n_in, dtype=np.int64)
     sizes = shape.positions, shape.n_in, shape.filters
     return *layers, *matrix_product(call, inner, *sizes, order, False, data, depthwise=True)
+
+
+def _latency_alone(call: Call, config: Config) -> None:
+    if config.symbol("strategy") not in ("latency", "distributed_arithmetic"):
+        raise call.error("this strategy is not supported by the kernel", config.symbol("strategy"), "latency")
 
 
 def _depthwise_order(call: Call, inner: Config, n_in: int) -> Ints:
@@ -249,8 +253,13 @@ def _streamed(call: Call, config: Config, inner: Config, shape: Shape) -> tuple[
         layers, data = gathered(call, _data(call, shape), places, (shape.positions, n_in))
     if depthwise:
         require_cast(call)
-        call.require(product)
-        order, transposed = _depthwise_order(call, inner, n_in), False
+        if call.variant(product) == "strategy":
+            _latency_alone(call, config)
+            call.require("depthwise_product")
+            order, transposed = np.arange(n_in, dtype=np.int64), False
+        else:
+            call.require(product)
+            order, transposed = _depthwise_order(call, inner, n_in), False
     elif call.variant(product) == "strategy":
         order, transposed = dense_by_strategy(call, inner, n_in, config.symbol("strategy"))
     else:

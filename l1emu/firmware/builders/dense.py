@@ -221,7 +221,7 @@ def _product(call: Call, config: Config) -> str:
         raise config.place.error(f"layer {call.name}: this product of data and weight is not supported", product)
     if product == "mult":
         call.plain_product(config, cast=True)
-    else:
+    elif product != "weight_exponential" or call.kernels.variant(call.place, product) != "wide":
         call.kernels.require(call.place, product)
     return product
 
@@ -237,6 +237,11 @@ def _powers(call: Call, config: Config) -> tuple[Ints, FixedPoint]:
 def _check_shifts(call: Call, config: Config, weight: Ints, weight_type: FixedPoint, data: FixedPoint) -> None:
     """Refuse shifts that lose bits in the type of the shifted number, whose halves have the width of both operands."""
     room = config.exponent_type("weight_t").width + data.width
+    if call.kernels.variant(call.place, "weight_exponential") == "wide":  # for every exponent but the lowest
+        reach = 1 << (config.exponent_type("weight_t").width - 1)
+        if weight_type.fraction >= reach:
+            raise call.error("products with powers of two that lose bits are not supported", str(data))
+        return
     up = int(abs(weight).max()).bit_length() - 1 - weight_type.fraction
     if data.integer + up + 1 > room or data.fraction + weight_type.fraction > room:
         raise call.error("products with powers of two that lose bits are not supported", str(data))

@@ -65,7 +65,7 @@ def dot(call: Call) -> Einsum:
     n, accum_type = config.integer("n_in"), config.type("accum_t")
     if config.integer("n_out") != 1:
         raise call.error("more than one number comes out", config.integer("n_out"))
-    call.plain_product(config)
+    call.plain_product(config, cast=True)
     config.finish(*SYNTHESIS)
     inputs = (call.input(0, (n,)), call.input(1, (n,)))
     sizes = (1, 1, 1, n)
@@ -80,7 +80,12 @@ def concatenate(call: Call) -> Concatenate:
     shapes = [tuple(config.integer(f"n_elem{i}_{axis}") for axis in range(dims)) for i in (1, 2)]
     call.require(call.function)
     if dims > 1:
-        call.require(*(f"{call.function}_{axis}" for axis in range(dims)))
+        for axis in range(dims):
+            name = f"{call.function}_{axis}"
+            if call.variant(name) == "one width" and shapes[0][-1] == shapes[1][-1]:
+                continue  # hls4ml up to 1.1 goes through the second tensor by the width of the first
+            if call.variant(name) != "one width" or config.integer("axis") in (3, -1):
+                call.require(name)
     axis = config.integer("axis")
     if dims == 1:
         position = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from l1emu.firmware import tables
@@ -17,14 +19,15 @@ _PLAN = ("n_in", "n_out", "n_mult", "n_sequence", "n_sequence_out", "use_static"
 
 
 def recurrent(call: Call) -> Recurrent:
-    """`nnet::gru_stack` and `nnet::lstm_stack`, their first state 0."""
-    if len(call.types) > 2:
-        raise call.error("a first state that is given is not supported")
-    call.count(2, 6)
+    """`nnet::gru_stack` and `nnet::lstm_stack`, their first state 0, or one or two more arguments."""
     cell = call.function.removesuffix("_stack")
+    states: tuple[Tensor, ...] = ()
+    if len(call.types) > 2:
+        call, states = _given_states(call, GATES[cell] - 2)
+    call.count(2, 6)
     config = call.config
     steps, sequences = _steps(call, config)
-    static = bool(config.integer("use_static"))
+    static = bool(config.integer("use_static")) and not states
     n_in, n_state = config.integer("n_in"), config.integer("n_state")
     call.kernels.variant(call.place, call.function)  # all its overloads count as one
     if call.stream:
@@ -33,7 +36,28 @@ def recurrent(call: Call) -> Recurrent:
     output = call.result(call.arguments[1], (steps, n_state) if sequences else (n_state,), 1)
     layer = _cell(call, config, cell, data, output, call.arguments[2:6], (steps, sequences, False), static)
     config.finish(*SYNTHESIS, *_PLAN)
-    return layer
+    if not states:
+        return layer
+    if layer.weight_type != layer.recurrent_weight_type or layer.bias_type != layer.recurrent_bias_type:
+        raise call.error("the C++ of this kernel takes one type of weights and of biases")
+    return replace(layer, inputs=(data, *states))
+
+
+def _given_states(call: Call, count: int) -> tuple[Call, tuple[Tensor, ...]]:
+    """The call without its first states, and these; the kernel leaves the last state in their place."""
+    call.count(2 + count, 6 + count)
+    if call.stream:
+        raise call.error("a first state in streams is not supported")
+    names = call.arguments[1 : 1 + count]
+    n_state = call.config.integer("n_state")
+    states = tuple(call.checked(name, (n_state,), index) for index, name in enumerate(names, 1))
+    for name in names:
+        call.overwritten(name)
+    kept = [0, *range(1 + count, len(call.arguments))]
+    types = [call.types[0], *call.types[1 + count :]]
+    if any(state.type != call.project.type(types[1], call.place) for state in states):
+        raise call.error("a first state has another type than the state", str(states[0].type))
+    return replace(call, types=types, arguments=[call.arguments[i] for i in kept]), states
 
 
 def bidirectional(call: Call) -> tuple[Layer, ...]:
@@ -95,14 +119,16 @@ def _cell(
     """One direction; `plan` is the number of steps, whether all come out, and whether from the end."""
     steps, sequences, backward = plan
     n_in, n_state = config.integer("n_in"), config.integer("n_state")
-    older = call.kernels.variant(call.place, f"{cell}_static" if static else cell) == "older"
+    variant = call.kernels.variant(call.place, f"{cell}_static" if static else cell)
+    older = variant.startswith("older")
     accum = config.type("accum_t")
     if (older or (cell == "lstm" and not static)) and not _one_type(call, config, data, output, cell, older, static):
         raise call.error("the C++ of this kernel takes one type alone", str(output.type), str(accum))
     weight_type, bias_type = config.type("weight_t"), config.type("bias_t")
     recurrent_weight_type = weight_type if older else config.type("recurrent_weight_t")
     recurrent_bias_type = bias_type if older else config.type("recurrent_bias_t")
-    swapped = not older and bool(config.integer("pytorch_order"))
+    config.asked.add("pytorch_order")  # an LSTM's order is the same in PyTorch
+    swapped = cell == "gru" and variant != "older" and bool(config.integer("pytorch_order"))
     width = GATES[cell] * n_state
     w, wr, b, br = arguments
     first = _matrix(call, config.nested("mult_config1"), (n_in, width), w, weight_type, bias_type, accum)
@@ -123,7 +149,7 @@ def _cell(
         n_state,
         sequences,
         backward,
-        swapped and cell == "gru",  # an LSTM's order is the same in PyTorch
+        swapped,
         first[0],
         weight_type,
         call.weights(b, bias_type),

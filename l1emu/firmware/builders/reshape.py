@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from l1emu.firmware.builders.call import Builder, Call
 from l1emu.firmware.project import Config
-from l1emu.layers import Layer, Linear, Transpose
+from l1emu.layers import Gather, Layer, Linear, Transpose
 
 
 def transposition(config: Config, call: Call) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
@@ -61,6 +63,23 @@ def plain_transpose(call: Call) -> Transpose:
     return Transpose(call.name, (data,), output, permutation)
 
 
+def broadcast_stream(call: Call) -> Gather:
+    """`nnet::broadcast_stream`: one pixel for all, or one number for all channels of a pixel."""
+    call.count(2, 2)
+    call.require("broadcast_stream", "broadcast_stream_1x1xC", "broadcast_stream_HxWx1")
+    config = call.config
+    before, after = (
+        (config.integer(f"{side}_height"), config.integer(f"{side}_width"), config.integer(f"{side}_chan"))
+        for side in ("in", "out")
+    )
+    config.finish()
+    if before != (1, 1, after[2]) and before != (*after[:2], 1):
+        raise call.error("this broadcast is not supported by the kernel", before, str(after))
+    call.check_packs(before[2], after[2])
+    places = np.broadcast_to(np.arange(math.prod(before)).reshape(before), after)
+    return Gather(call.name, (call.input(0, before),), call.shaped_output(after), places.ravel(), 0)
+
+
 def clone_stream(call: Call) -> tuple[Layer, ...]:
     """`nnet::clone_stream`: copies of one stream for several readers, cast to their type."""
     shape = _streamed(call, range(1, len(call.arguments)))
@@ -96,6 +115,7 @@ PLUMBING: dict[str, Builder] = {
 }
 BUILDERS: dict[str, Builder] = {
     **PLUMBING,
+    "broadcast_stream": broadcast_stream,
     "transpose": transpose,
     "transpose_2d": plain_transpose,
     "transpose_3d": plain_transpose,

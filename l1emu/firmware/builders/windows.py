@@ -108,7 +108,7 @@ def cropping(call: Call) -> Gather:
 def enlarge(call: Call) -> Gather:
     """`nnet::resize_nearest`: the nearest pixel, by the kernel's own arithmetic in 1/65536 of a pixel."""
     call.count(1, 2)
-    call.require("resize_nearest")
+    variant = call.variant("resize_nearest")
     config = call.config
     data = _size(config, "height"), _size(config, "width")
     result = config.integer("new_height"), config.integer("new_width")
@@ -120,6 +120,11 @@ def enlarge(call: Call) -> Gather:
         (np.arange(after) * (((before << 16) // after) + 1)) >> 16 for before, after in zip(data, result, strict=True)
     )
     pixels = (rows[:, None] * data[1] + columns[None, :])[..., None]
+    if variant == "pixel by pixel":  # the stream of hls4ml 0.6: all copies of a pixel, then those of the next
+        repeats = (result[0] // data[0]) * (result[1] // data[1])
+        if repeats * data[0] * data[1] != result[0] * result[1]:
+            raise call.error("the size is not a multiple", result, str(data))
+        pixels = np.repeat(np.arange(data[0] * data[1]), repeats)[:, None]
     places = (pixels * channels + np.arange(channels)).astype(np.int64)
     output = call.result(call.arguments[1], (*result, channels), 0)
     return Gather(call.name, (call.input(0, (*data, channels)),), output, places.ravel(), 0)
