@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Annotated, Any
 
@@ -20,8 +21,9 @@ def print_json(document: Any) -> None:
 
 
 def console() -> Console:
-    """The console for tables and text on standard output."""
-    return Console()
+    """The console for tables and text on standard output, 180 columns wide where that is no terminal."""
+    free = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(width=None if free else 180)
 
 
 def entry_range(text: str | None) -> tuple[int, int | None] | None:

@@ -84,8 +84,8 @@ class Explanation:
             table.add_row(
                 row.layer,
                 row.kind,
-                row.output,
-                row.accumulator or "",
+                _short(row.output),
+                _short(row.accumulator or ""),
                 sums,
                 row.proof,
                 row.arithmetic,
@@ -101,6 +101,11 @@ class Explanation:
         stream = StringIO()
         Console(file=stream, width=160).print(self.table())
         return stream.getvalue()
+
+
+def _short(type_: str) -> str:
+    """A type as people write it."""
+    return type_.removeprefix("ap_").replace(",AP_", ",").replace(",0>", ">")
 
 
 def macs(layer: Layer) -> int:
@@ -150,4 +155,4 @@ def _proof(layer: Layer, proof: LayerRange) -> str:
     if proof.accumulator is None:
         return ""
     overflow = "may wrap" if proof.wraps and proof.sum != 0 else "may saturate or rounds" if proof.wraps else "fits"
-    return f"{overflow}; sums {proof.sum}"
+    return f"{overflow}; {proof.sum}"

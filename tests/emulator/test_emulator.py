@@ -186,5 +186,5 @@ def test_explain_counts_every_multiplication(emulator: Emulator) -> None:
     assert [row.layer for row in explanation.rows] == [layer.name for layer in emulator.firmware.layers]
     embedding, block, head = 16 * 12 * 16, 16 * 16 * 16 * 4 + 2 * 16 * 16 * 16 + 2 * 16 * 16 * 32, 16 * 16 + 16 * 5
     assert explanation.macs == embedding + 2 * block + head
-    assert explanation.rows[0].proof == "fits; sums in any order"
+    assert explanation.rows[0].proof == "fits; in any order"
     assert explanation.rows[0].layer in str(explanation)

@@ -67,7 +67,7 @@ def test_a_wrapping_accumulator_is_clean(blocks: int) -> None:
     emulator = check(firmware, "simd", jets=40)
     rows = {row.layer: row for row in emulator.explain().rows}
     for name in ["embedding", "b0_qk"][: blocks + 1]:
-        assert rows[name].proof == "may wrap; sums in any order"
+        assert rows[name].proof == "may wrap; in any order"
         assert not rows[name].arithmetic.startswith("int64")
 
 
