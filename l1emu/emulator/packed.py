@@ -87,6 +87,15 @@ class PackedProgram:
 LOADING, STORING = "loading the inputs", "storing the outputs"
 
 
+@dataclass(frozen=True)
+class Addition:
+    """A tensor to be added to another, `total`, and how the sum is clipped."""
+
+    other: Tensor
+    total: Tensor
+    clip: Clip | None
+
+
 class Planner:
     """Chooses layouts, writes kernels, and the sequence of their calls."""
 
@@ -274,6 +283,32 @@ class Planner:
             last = follower
         self._finished = names
         return last.output
+
+    def addition(self, y: Tensor) -> Addition | None:
+        """What is added to a tensor of words, and then clipped, while its words are in registers; None if nothing is.
+
+        It continues the last `chain`.
+        """
+        readers = self.readers.get(self.find(y.name), [])
+        if self.find(y.name) in self.kept or len(readers) != 1:
+            return None
+        layer, number = readers[0]
+        if not isinstance(layer, Merge) or layer.op != "add":
+            return None
+        other, proof = layer.inputs[1 - number], self.ranges.layers[layer.name]
+        there = self.stored.get(self.find(other.name), {})
+        if Layout(2) not in there or other.type.fraction != layer.inputs[number].type.fraction:
+            return None
+        assert proof.intermediates is not None
+        whole, names = proof.intermediates["value"], self._finished
+        value = Value(whole.lowest, whole.highest, other.type.fraction)
+        total = self.chain(layer, value)
+        clips = [step for step in value.steps if isinstance(step, Clip) and step.narrow]
+        if len(clips) != len(value.steps) or len(clips) > 1 or self.flat_home(total) != Layout(2):
+            self._finished = names
+            return None
+        self._finished = names + self._finished
+        return Addition(other, total, clips[0] if clips else None)
 
     def elementwise(self, layer: Merge | Relu | Linear) -> None:
         """Sums and differences, and single casts, of tensors in the same order."""
@@ -546,14 +581,16 @@ class Planner:
             "from l1emu.emulator.layouts import bit_length, convert, from_raw, from_rows, to_out, to_rows",
             "from l1emu.emulator.simd import (",
             "    add, add16, and_, broadcast, bytes_of_words, clear_tie, const, dot8, highest, load,",
-            "    load_block, lookup16, lookup8, lookup_bytes, mul, mulhi16, mulhrs16, mullo16, or_, pack8_saturating,",
+            "    lookup16, lookup8, lookup_bytes, mul, mulhi16, mulhrs16, mullo16, or_, pack8_saturating,",
             "    round_even, round_float, saturated_bytes, umin8, words_of_planes,",
             "    shift_left, shl, smax, smax16, smin, smin16, sra, srl, store, sub, sub16, sub8, ticks, umax8, umin16,",
             "    words_of_bytes, xor,",
             ")",
             f"from l1emu.emulator.simd import {dot16[self.features.dot16]} as dot16",
-            f"from l1emu.emulator.simd import {'gather_wide' if self.features.wide else 'gather'} as gather",
-            f"from l1emu.emulator.simd import {'pack16_wide' if self.features.wide else 'pack16'} as pack16",
+            *(
+                f"from l1emu.emulator.simd import {name}{'_wide' if self.features.wide else ''} as {name}"
+                for name in ("gather", "load_block", "pack16")
+            ),
             "",
             "inner = numba.njit(nogil=True, error_model='numpy', boundscheck=False)",
             "",

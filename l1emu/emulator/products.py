@@ -14,7 +14,7 @@ from l1emu.emulator.ranges import Sum
 from l1emu.layers import Dense, Einsum, GlobalPooling1D
 
 if TYPE_CHECKING:
-    from l1emu.emulator.packed import Planner
+    from l1emu.emulator.packed import Addition, Planner
 
 
 def dense_input(planner: Planner, layer: Dense) -> Layout:
@@ -68,13 +68,17 @@ def dense(planner: Planner, layer: Dense) -> None:
         while layer.n_out % target.pack:
             target = planner.layout(y, target.pack // 2)
     ending = Ending.of(value, target, fused=planner.features.fused)
+    added = planner.addition(y) if target == Layout(2) and not by_row else None
     weight = layer.weight.astype(object)
     start = bias + source.zero * weight.sum(axis=0) + ending.fold
     words, starts = planner.constant(_packed(weight.T, source.pack)), planner.constant(start)
     write = Writer(planner.features)
-    _Products(write, ending, source, layer.n_in // source.pack, layer.n_out, layer.positions, by_row).write_loops()
-    first, where = planner.read(x, source), planner.place(y, target)
-    planner.kernel("dense", "V, C, x, y, w, b", write, first, where, words, starts)
+    k_in, n_out = layer.n_in // source.pack, layer.n_out
+    _Products(write, ending, source, k_in, n_out, layer.positions, by_row, added).write_loops()
+    first, others = planner.read(x, source), [planner.read(added.other, target)] if added else []
+    where = planner.place(added.total if added else y, target)
+    arguments = "V, C, x, y, w, b, z" if added else "V, C, x, y, w, b"
+    planner.kernel("dense", arguments, write, first, where, words, starts, *others)
     planner.note(layer, source)
 
 
@@ -92,6 +96,7 @@ class _Products:
     n_out: int
     positions: int
     by_row: bool
+    added: Addition | None
 
     @property
     def pack(self) -> int:
@@ -119,8 +124,12 @@ class _Products:
 
     def _store(self, indent: int, names: list[str], row: str, column: str) -> None:
         packed = self.write.finish(indent, names, self.ending)
-        columns = self.n_out if self.by_row else self.n_out // self.pack
-        self.write(indent, f"store(V, y + ({row}) * {columns} + {column}, {packed})")
+        at = f"({row}) * {self.n_out if self.by_row else self.n_out // self.pack} + {column}"
+        if self.added is not None:
+            self.write(indent, f"packed = add16({packed}, load(V, z + {at}))")
+            if self.added.clip is not None:
+                self.write.clip_pair(indent, "packed", self.added.clip.low, self.added.clip.high)
+        self.write(indent, f"store(V, y + {at}, {packed})")
 
     def _inputs_held(self) -> None:
         """One or two positions: each weight is then loaded once for both."""

@@ -487,100 +487,164 @@ def lookup8(typing: Any, array: Any, number: Any, index: Any) -> Any:
     return vector(array, types.intp, vector), code
 
 
-@intrinsic(prefer_literal=True)
-def load_block(
-    typing: Any,
-    raw: Any,
-    column: Any,
-    first: Any,
-    n: Any,
-    array: Any,
-    number: Any,
-    pack: Any,
-    zero: Any,
-    fraction: Any,
-    width: Any,
-) -> Any:
-    """Columns `column`, ... of 16 jets from `first` on, of an array (jets, columns), as 16 vectors from `number`.
+def _floor(builder: Any, given: Any, fraction: int) -> tuple[Any, Any]:
+    """Floats times 2**fraction, rounded down, in lanes of int32; and lanes of -1 where that is wrong."""
+    kind, scalar = given.type, given.type.element
+    bits = 64 if isinstance(scalar, ir.DoubleType) else 32
+    scaled = builder.fmul(given, ir.Constant(kind, [ir.Constant(scalar, 2.0**fraction)] * LANES))
+    size, floor = (
+        builder.call(
+            cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(kind, [kind]), f"llvm.{name}.v{LANES}f{bits}"
+            ),
+            [scaled],
+        )
+        for name in ("fabs", "floor")
+    )
+    odd = builder.fcmp_unordered(">=", size, ir.Constant(kind, [ir.Constant(scalar, 2.0**30)] * LANES))
+    return builder.fptosi(floor, _V32), builder.sext(odd, _V32)
 
-    Each lane gets `pack` consecutive columns of its jet, less `zero`; lanes beyond `n` get the first jet. The array
-    holds raw integers, int32, or floats, which are rounded down to `fraction` bits and wrapped to `width`. Returns 0,
-    or something else if one of the floats is NaN or does not fit 31 bits before it is wrapped: what was written for it
-    is then wrong.
+
+def _floor_wide(builder: Any, given: Any, fraction: int) -> tuple[Any, Any]:
+    """The same for float32, by one instruction of AVX-512 for numbers below FLOAT_LIMIT; the upper bits are not right.
+
+    The number is brought into the mantissa as by `round_float`, rounded down. An exponent that is not that of
+    FLOAT_ZERO shows in the second result.
     """
-    if not all(isinstance(value, types.IntegerLiteral) for value in (pack, zero, fraction, width)):
-        return None
-    if not isinstance(raw, types.Array) or raw.ndim != 2 or raw.layout != "C":
-        return None
-    if raw.dtype not in (types.int32, types.float32, types.float64):
-        return None
-    parts, narrow = pack.literal_value, ir.IntType(32 // pack.literal_value)
-    bits = {types.int32: 0, types.float32: 32, types.float64: 64}[raw.dtype]
+    kind = ir.VectorType(ir.FloatType(), LANES)
+    fma = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(kind, [kind, kind, kind, _I32]), "llvm.x86.avx512.vfmadd.ps.512"
+    )
+    scale, one = (ir.Constant(kind, [ir.Constant(ir.FloatType(), c)] * LANES) for c in (2.0**fraction, 1.5 * 2.0**23))
+    downward = ir.Constant(_I32, 9)
+    bits = builder.bitcast(builder.call(fma, [given, scale, one, downward]), _V32)
+    return bits, builder.xor(bits, _constant(_V32, 150 << 23))
 
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+
+def _load_block(floor: Callable[..., tuple[Any, Any]]) -> Any:
+    @intrinsic(prefer_literal=True)
+    def function(
+        typing: Any,
+        raw: Any,
+        column: Any,
+        first: Any,
+        n: Any,
+        array: Any,
+        number: Any,
+        pack: Any,
+        zero: Any,
+        fraction: Any,
+        width: Any,
+    ) -> Any:
+        """Columns `column`, ... of 16 jets from `first` on, of an array (jets, columns), as 16 vectors from `number`.
+
+        Each lane gets `pack` consecutive columns of its jet, less `zero`; lanes beyond `n` get the first jet. The
+        array holds raw integers, int32, or floats, which are rounded down to `fraction` bits and wrapped to `width`.
+        Returns 0, or something else if one of the floats is NaN or too large for that: what was written for it is
+        then wrong.
+        """
+        if not all(isinstance(value, types.IntegerLiteral) for value in (pack, zero, fraction, width)):
+            return None
+        if not isinstance(raw, types.Array) or raw.ndim != 2 or raw.layout != "C":
+            return None
+        if raw.dtype not in (types.int32, types.float32, types.float64):
+            return None
+        parts, signature = pack.literal_value, (types.intp, types.intp, types.intp)
+        block = _Block(parts, zero.literal_value, fraction.literal_value, width.literal_value, raw.dtype, floor)
+        return types.int64(raw, *signature, array, types.intp, pack, zero, fraction, width), block.code
+
+    return function
+
+
+@dataclass(frozen=True)
+class _Block:
+    """What `load_block` does, see there."""
+
+    parts: int
+    zero: int
+    fraction: int
+    width: int
+    dtype: Any
+    floor: Callable[..., tuple[Any, Any]]
+
+    def code(self, context: Any, builder: Any, signature: Any, args: Any) -> Any:
         source = context.make_array(signature.args[0])(context, builder, args[0])
         columns = builder.extract_value(source.shape, 1)
-        mask = ir.VectorType(ir.IntType(1), LANES)
-        odd: Any = ir.Constant(mask, [ir.Constant(ir.IntType(1), 0)] * LANES)
-        if bits:
-            scalar = ir.FloatType() if bits == 32 else ir.DoubleType()
-            kind = ir.VectorType(scalar, LANES)
-            functions = {
-                name: cgutils.get_or_insert_function(
-                    builder.module, ir.FunctionType(kind, [kind]), f"llvm.{name}.v{LANES}f{bits}"
-                )
-                for name in ("fabs", "floor")
-            }
-            scale, limit = (
-                ir.Constant(kind, [ir.Constant(scalar, value)] * LANES)
-                for value in (2.0**fraction.literal_value, 2.0**30)
-            )
-            away = _constant(_V32, 32 - width.literal_value)
+        scalar, align = {
+            types.int32: (_I32, 4),
+            types.float32: (ir.FloatType(), 4),
+            types.float64: (ir.DoubleType(), 8),
+        }[self.dtype]
         byte = ir.IntType(8).as_pointer()
         prefetch = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32]), "llvm.prefetch.p0i8"
         )
+        odd: Any = _constant(_V32, 0)
         rows = []
         for lane in range(LANES):
             index = ir.Constant(args[2].type, lane)
             jet = builder.add(args[2], builder.select(builder.icmp_signed("<", index, args[3]), index, index.type(0)))
             base = builder.add(builder.mul(jet, columns), args[1])
             loaded = []
-            for k in range(parts):
+            for k in range(self.parts):
                 at = builder.gep(source.data, [builder.add(base, ir.Constant(base.type, k * LANES))])
                 ahead = builder.gep(at, [builder.mul(columns, ir.Constant(columns.type, LANES))])
                 builder.call(prefetch, [builder.bitcast(ahead, byte), *(ir.Constant(_I32, n) for n in (0, 3, 1))])
-                if bits:
-                    given = builder.load(builder.bitcast(at, kind.as_pointer()), align=bits // 8)
-                    scaled = builder.fmul(given, scale)
-                    size = builder.call(functions["fabs"], [scaled])
-                    odd = builder.or_(odd, builder.fcmp_unordered(">=", size, limit))
-                    value = builder.fptosi(builder.call(functions["floor"], [scaled]), _V32)
-                    if width.literal_value < 32:
-                        value = builder.ashr(builder.shl(value, away), away)
-                else:
-                    value = builder.load(builder.bitcast(at, _V32.as_pointer()), align=4)
-                if zero.literal_value:
-                    value = builder.sub(value, _constant(_V32, zero.literal_value))
-                loaded.append(value if parts == 1 else builder.trunc(value, ir.VectorType(narrow, LANES)))
-            rows.append(builder.bitcast(_join(builder, loaded), _V32) if parts > 1 else loaded[0])
-        step = 1
-        while step < LANES:  # a transposition by exchanges of blocks
-            exchanged = list(rows)
-            for i in range(LANES):
-                if not i & step:
-                    low = [(k if not k & step else LANES + k - step) for k in range(LANES)]
-                    high = [(k + step if not k & step else LANES + k) for k in range(LANES)]
-                    exchanged[i] = builder.shuffle_vector(rows[i], rows[i + step], _indices(low))
-                    exchanged[i + step] = builder.shuffle_vector(rows[i], rows[i + step], _indices(high))
-            rows, step = exchanged, 2 * step
-        for k in range(LANES):
+                kind = ir.VectorType(scalar, LANES)
+                value = builder.load(builder.bitcast(at, kind.as_pointer()), align=align)
+                if self.dtype != types.int32:
+                    value, wrong = (self.floor if align == 4 else _floor)(builder, value, self.fraction)
+                    odd = builder.or_(odd, wrong)
+                loaded.append(value)
+            rows.append(self._row(builder, loaded))
+        for k, row in enumerate(_transposed(builder, rows)):
             place = builder.mul(builder.add(args[5], ir.Constant(args[5].type, k)), ir.Constant(args[5].type, LANES))
-            builder.store(rows[k], _pointer(context, builder, signature.args[4], args[4], place, _V32), align=4)
-        return builder.zext(builder.bitcast(odd, ir.IntType(LANES)), ir.IntType(64))
+            builder.store(row, _pointer(context, builder, signature.args[4], args[4], place, _V32), align=4)
+        shown = builder.icmp_unsigned(">=", odd, _constant(_V32, 1 << 23))
+        return builder.zext(builder.bitcast(shown, ir.IntType(LANES)), ir.IntType(64))
 
-    arguments = (types.intp,) * 3
-    return types.int64(raw, *arguments, array, types.intp, pack, zero, fraction, width), code
+    def _row(self, builder: Any, loaded: list[Any]) -> Any:
+        """Consecutive columns of one jet, wrapped, in lanes of `parts`; of what is loaded the lower bits are right."""
+        narrow = ir.VectorType(ir.IntType(32 // self.parts), LANES * self.parts)
+        wrapped = self.dtype != types.int32
+
+        def wrap(value: Any, bits: int) -> Any:
+            if not wrapped or self.width >= bits:
+                return value
+            away = _constant(value.type, bits - self.width)
+            return builder.ashr(builder.shl(value, away), away)
+
+        if self.parts == 2:  # the lower halves of both, then wrapped together
+            both = [builder.bitcast(value, _V16) for value in loaded]
+            row = builder.shuffle_vector(*both, _indices(range(0, 64, 2)))
+            return builder.bitcast(wrap(row, 16), _V32)
+        bits = 32 // self.parts
+        if self.parts == 1:
+            if self.dtype == types.float32 and self.floor is _floor_wide:
+                loaded = [builder.sub(loaded[0], _constant(_V32, FLOAT_ZERO))]
+            return wrap(loaded[0], 32)
+        lanes = [wrap(value, 32) if self.width < bits else value for value in loaded]
+        lanes = [builder.sub(value, _constant(_V32, self.zero)) if self.zero else value for value in lanes]
+        cut = [builder.trunc(value, ir.VectorType(narrow.element, LANES)) for value in lanes]
+        return builder.bitcast(_join(builder, cut), _V32)
+
+
+def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
+    """16 vectors as the rows of a matrix of 16 columns, transposed by exchanges of blocks."""
+    step = 1
+    while step < LANES:
+        exchanged = list(rows)
+        for i in range(LANES):
+            if not i & step:
+                low = [(k if not k & step else LANES + k - step) for k in range(LANES)]
+                high = [(k + step if not k & step else LANES + k) for k in range(LANES)]
+                exchanged[i] = builder.shuffle_vector(rows[i], rows[i + step], _indices(low))
+                exchanged[i + step] = builder.shuffle_vector(rows[i], rows[i + step], _indices(high))
+        rows, step = exchanged, 2 * step
+    return rows
+
+
+load_block, load_block_wide = _load_block(_floor), _load_block(_floor_wide)
 
 
 @intrinsic

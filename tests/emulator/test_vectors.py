@@ -254,21 +254,22 @@ def test_blocks_of_jets_are_transposed(pack, zero, n):
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 @pytest.mark.parametrize("target", ["simd", "portable"])
-def test_floats_go_straight_into_the_kernels_unless_they_need_care(kind, target):
+@pytest.mark.parametrize("type_", [FixedPoint(16, 6), FixedPoint(8, 4), FixedPoint(11, 6), FixedPoint(25, 9)], ids=str)
+def test_floats_go_straight_into_the_kernels_unless_they_need_care(type_, kind, target):
     """As the type's own cast has it: cut, wrapped; in later chunks, large, infinite and tiny; NaN is refused."""
-    type_ = FixedPoint(16, 6)
-    x, y = Tensor("x", (64,), type_), Tensor("y", (4,), FixedPoint(20, 9))
+    x, y = Tensor("x", (64,), type_), Tensor("y", (4,), FixedPoint(30, 16))
     rng = np.random.default_rng(6)
-    weight = rng.integers(-100, 100, (64, 4))
+    weight = rng.integers(-3, 4, (64, 4))
     layer = Dense(
         "dense", (x,), y, positions=1, n_in=64, n_out=4, weight=weight, weight_type=FixedPoint(8, 2),
-        bias=np.arange(4), bias_type=FixedPoint(8, 2), accum_type=FixedPoint(32, 14), order=np.arange(64),
+        bias=np.arange(4), bias_type=FixedPoint(8, 2), accum_type=FixedPoint(40, 18), order=np.arange(64),
     )  # fmt: skip
     firmware = Firmware("dense", "Vitis", (x,), (y,), (layer,))
     emulator = Emulator(firmware, target=target, threads=1)
     assert emulator._program.takes_floats
     given = rng.normal(0, 20, (2500, 64)).astype(kind)
     given[5, :4], given[1300, 7], given[2400, 63] = [-1e-40, 1e-40, 40.0, -0.0], np.inf, 3e9
+    given[1500, 8], given[1501, 9] = 2.0**22 / 2.0**type_.fraction, -(2.0**22) / 2.0**type_.fraction
     expected = reference.run(firmware, {"x": type_.from_float(given)})["y"]
     assert len(np.unique(expected)) > 1000
     np.testing.assert_array_equal(emulator(given), y.type.to_float(expected))
