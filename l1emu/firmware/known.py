@@ -56,6 +56,7 @@ KNOWN: dict[str, dict[str, str]] = {
     },
     "cropping1d_cl": {"f6aa848f0aafd0a9": ""},
     "cropping2d_cl": {"aff9bd872d35198b": ""},
+    "da/dense": {"a9a3d2dd23a2fc55": ""},
     "da/conv1d_cl": {"ec11b3c5e800a267": ""},
     "da/conv2d_cl": {"4a72c3347cb5f890": ""},
     "data_binary": {"34f16ae08ce84bbb": ""},

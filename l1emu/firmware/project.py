@@ -356,7 +356,7 @@ class Project:
         lexed = self.headers.get("nnet_code_gen.h")
         for statement in statements(lexed.tokens, lexed.path) if lexed else ():
             texts = [token.text for token in statement]
-            if any(a == "class" and b == name for a, b in itertools.pairwise(texts)):
+            if any(a in ("class", "struct") and b == name for a, b in itertools.pairwise(texts)):
                 return "".join(texts)
         return None
 

@@ -51,16 +51,25 @@ def linformer() -> Any:
     return keras.Model(given, hgq.QDense(3, name="d")(keras.layers.Flatten(name="flat")(x)))
 
 
+def streams() -> Any:
+    given = keras.Input((4, 2), name="x")
+    with QuantizerConfigScope(place="datalane", heterogeneous_axis=()):  # streams have one type each
+        x = hgq.QConv1D(3, 2, activation="relu", name="c1")(given)
+        y = hgq.QDense(3, name="d")(keras.layers.Flatten(name="flat")(x))
+    return keras.Model(given, y)
+
+
 MODELS: dict[str, Callable[[], Any]] = {
     "dense": dense,
     "conv": conv,
     "einsum": einsum,
     "attention": attention,
     "linformer": linformer,
+    "streams": streams,
 }
 
 
-def write(folder: Path, model: Any, backend: str, strategy: str) -> None:
+def write(folder: Path, model: Any, backend: str, strategy: str, io_type: str) -> None:
     rng = np.random.default_rng(1)
     for weight in model.weights:
         if weight.path.endswith("bias"):
@@ -68,7 +77,7 @@ def write(folder: Path, model: Any, backend: str, strategy: str) -> None:
     trace_minmax(model, rng.normal(0, 1, (500, *model.input_shape[1:])).astype(np.float32))
     config = {"Model": {"Precision": "ap_fixed<1,0>", "ReuseFactor": 1, "Strategy": strategy}}
     project = hls4ml.converters.convert_from_keras_model(
-        model, hls_config=config, output_dir=str(folder), backend=backend, io_type="io_parallel"
+        model, hls_config=config, output_dir=str(folder), backend=backend, io_type=io_type
     )
     project.write()
 
@@ -89,10 +98,12 @@ if __name__ == "__main__":
     import hls4ml
     import keras
     import numpy as np
+    from hgq.config import QuantizerConfigScope
     from hgq.utils import trace_minmax
 
     register_attention()
     for wanted in sys.argv[2:]:
         name, backend, strategy = wanted.split(":")
         keras.utils.set_random_seed(1)
-        write(Path(sys.argv[1]) / wanted.replace(":", "_"), MODELS[name](), backend, strategy)
+        io_type = "io_stream" if name == "streams" else "io_parallel"
+        write(Path(sys.argv[1]) / wanted.replace(":", "_"), MODELS[name](), backend, strategy, io_type)

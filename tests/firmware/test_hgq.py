@@ -154,6 +154,67 @@ def test_sums_are_the_matrix_that_they_were_made_of(tmp_path: Path) -> None:
     assert found.identical, str(found)
 
 
+def unrolled_stream(folder: Path) -> Path:
+    """A convolution and a dense layer of a stream, their products replaced by generated sums."""
+    hls4ml = pytest.importorskip("hls4ml", reason="hls4ml is not installed")
+    rng = np.random.default_rng(3)
+    conv = {"class_name": "Conv1D", "name": "c", "in_width": 4, "out_width": 3, "n_chan": 2, "n_filt": 3}
+    conv |= {"filt_width": 2, "stride_width": 1, "pad_left": 0, "pad_right": 0, "padding": "valid"}
+    conv |= {"data_format": "channels_last", "weight_data": rng.normal(0, 1, (2, 2, 3)), "bias_data": np.zeros(3)}
+    dense = {"class_name": "Dense", "name": "d", "n_in": 9, "n_out": 2}
+    dense |= {"weight_data": rng.normal(0, 1, (9, 2)), "bias_data": np.zeros(2)}
+    flat = {"class_name": "Reshape", "name": "f", "target_shape": [9]}
+    layers: list[dict[str, Any]] = [{"class_name": "Input", "name": "x", "input_shape": [4, 2]}, conv, flat, dense]
+    config = {"Model": {"Precision": "fixed<12,5>", "ReuseFactor": 1, "Strategy": "Latency"}}
+    settings = {"OutputDir": str(folder), "ProjectName": "myproject", "Backend": "Vitis", "IOType": "io_stream"}
+    graph = hls4ml.model.ModelGraph.from_layer_list(settings | {"HLSConfig": config}, layers, ["x"], ["d"])
+    graph.apply_flow("vitis:ip")
+    graph.write()
+    window = "template <typename inp_t, typename out_t> void sums_1(inp_t model_inp[4], out_t model_out[3]) {\n"
+    window += "ap_ufixed<1,0> model_inp_q_0 = 0;\nap_fixed<12,5> v0 = model_inp_q_0;\n"
+    window += "".join(f"ap_fixed<12,5> v{i} = model_inp[{i}];\n" for i in (1, 2, 3))
+    window += "ap_fixed<14,7> v4 = v1 + bit_shift<1>(v3);\nap_fixed<15,8> v5 = v4 - v0;\n"
+    window += "model_out[0] = ap_fixed<15,8>(v5);\nmodel_out[1] = 0;\nmodel_out[2] = ap_fixed<13,6>(-v2);\n}\n"
+    window += "template <typename inp_t, typename out_t, typename DUMMY> struct dense_da_wrapper_1 {\n"
+    window += "static void dense(inp_t inp[4], out_t out[3], void *weights=nullptr, void *biases=nullptr) {\n"
+    window += "    sums_1(inp, out);\n}\n};\n"
+    whole = "template <typename inp_t, typename out_t> void sums_2(inp_t model_inp[9], out_t model_out[2]) {\n"
+    whole += "".join(f"ap_fixed<12,5> v{i} = model_inp[{i}];\n" for i in range(9))
+    whole += "ap_fixed<14,6> v9 = v8 - bit_shift<-1>(v3);\n"
+    whole += "model_out[0] = ap_fixed<14,6>(v9);\nmodel_out[1] = ap_fixed<12,5>(v2);\n}\n"
+    code = folder / "firmware" / "nnet_utils" / "nnet_code_gen.h"
+    code.write_text(code.read_text().replace("// hls4ml insert code", window + whole))
+    source, parameters = folder / "firmware" / "myproject.cpp", folder / "firmware" / "parameters.h"
+    text = source.read_text()
+    call = re.search(r"nnet::dense<(\w+), (\w+), (\w+)>\(\w+, \w+(, \w+, \w+)\)", text)
+    assert call is not None
+    source.write_text(text.replace(call[4] + ")", ")"))
+    text = parameters.read_text()
+    text = re.sub(r"nnet::DenseLatency<", "nnet::dense_da_wrapper_1<", text, count=1)
+    types = f"typename {call[1]}::value_type, typename {call[2]}::value_type"
+    struct = f"struct {call[3]} {{\n    static const unsigned n_in = 9;\n    static const unsigned n_out = 2;\n"
+    struct += "    static const unsigned io_type = nnet::io_stream;\n"
+    struct += "    static const unsigned strategy = nnet::distributed_arithmetic;\n"
+    struct += f"    constexpr static auto dense_da = nnet::sums_2<{types}>;\n}};\n"
+    text = re.sub(rf"struct {call[3]} : .*?\n}};\n", struct, text, flags=re.DOTALL)
+    includes = '#include "nnet_utils/nnet_da_wrappers.h"\n#include "nnet_utils/nnet_code_gen.h"\n'
+    parameters.write_text(
+        text.replace('#include "nnet_utils/nnet_code_gen.h"\n', "").replace("// hls-fpga", includes + "// hls-fpga", 1)
+    )
+    return folder
+
+
+def test_sums_in_streams(tmp_path: Path) -> None:
+    need_compiler()
+    project = unrolled_stream(tmp_path / "p")
+    found = l1emu.verify(project, jets=200, optimization="-O0")
+    assert found.identical, str(found)
+    code = project / "firmware" / "nnet_utils" / "nnet_code_gen.h"
+    code.write_text(code.read_text().replace("sums_1(inp, out);", "sums_1(inp, out); out[0] = 0;"))
+    with pytest.raises(L1emuError, match="generated function is not known here"):
+        l1emu.Firmware.read(project)
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

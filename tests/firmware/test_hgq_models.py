@@ -15,7 +15,7 @@ import l1emu
 pytestmark = pytest.mark.exhaustive
 
 PACKAGES = ("HGQ2==0.2.0", "hls4ml==1.3.0", "da4ml==0.6.0", "keras==3.15.1", "tensorflow-cpu==2.21.0")
-MODELS = ("dense", "conv", "einsum", "attention", "linformer")
+MODELS = ("dense", "conv", "einsum", "attention", "linformer", "streams")
 FORMS = (("Vivado", "latency"), ("Vitis", "latency"), ("Vitis", "distributed_arithmetic"))
 
 

@@ -38,7 +38,7 @@ def convert(folder: Path, which: str, io_type: str, backend: str, *, sequence: b
         x = qkeras.QConv1D(4, 2, kernel_quantizer=kernel, use_bias=False, name="second")(x)
         x = layers.Flatten(name="flat")(x)
     else:
-        x = qkeras.QDense(5, kernel_quantizer=kernel, use_bias=False, name="second")(x)
+        x = qkeras.QDense(5, kernel_quantizer=kernel, bias_quantizer=plain, name="second")(x)
     x = qkeras.QActivation(activation, name="b")(layers.BatchNormalization(name="m")(x))
     model = keras.Model(data, qkeras.QDense(3, kernel_quantizer=plain, bias_quantizer=plain, name="last")(x))
     rng = np.random.default_rng(3)
@@ -76,6 +76,8 @@ def test_converted_weights(tmp_path: Path, which: str, io_type: str, backend: st
     project = convert(tmp_path / "p", which, io_type, backend, sequence=sequence)
     found = l1emu.verify(project, jets=200, optimization="-O0")
     assert found.identical, str(found)
+    if which == "binary" and not sequence:  # bits times bits, with biases that are no whole numbers
+        assert "second_count" in [layer.name for layer in l1emu.Firmware.read(project).layers]
     if which == "powers":
         weights = project / "firmware" / "weights" / "w2.txt"
         weights.write_text(weights.read_text().replace("{1.0", "{2.0", 1))

@@ -14,9 +14,8 @@ import numpy as np
 
 from l1emu.errors import L1emuError
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
-from l1emu.firmware.builders.conv import Shape, fill_buffer
 from l1emu.firmware.builders.reshape import transposition
-from l1emu.firmware.builders.windows import gathered
+from l1emu.firmware.builders.windows import Shape, fill_buffer, gathered
 from l1emu.firmware.cpp import Place, Token, statements, text_of
 from l1emu.firmware.kernels import defined_name
 from l1emu.firmware.project import Project
@@ -29,6 +28,7 @@ _HEAD = re.compile(
 _TYPE = r"ap_u?(?:fixed|int)<[\w,-]+>"
 _TERM = rf"(?:v\d+|bit_shift<-?\d+>\(v\d+\)|{_TYPE}\(-?[\d.]+(?:e[+-]?\d+)?\))"
 _READ = re.compile(rf"({_TYPE})(\w+)=model_inp\[(\d+)\]")
+_UNUSED = re.compile(rf"{_TYPE}(model_inp_q_\d+)=0")
 _COPIED = re.compile(rf"({_TYPE})(v\d+)=(model_inp_q_\d+)")
 _SUM = re.compile(rf"({_TYPE})(v\d+)=(-?)({_TERM})(?:([+-])({_TERM}))?")
 _OUT = re.compile(rf"model_out\[(\d+)\]=(?:({_TYPE})\((-?)({_TERM})\)|0)")
@@ -66,6 +66,9 @@ class _Affine:
         """Whether a type holds every value exactly."""
         unit = Fraction(2) ** -kind.fraction
         return self.fraction <= kind.fraction and kind.low * unit <= self.low and self.high <= kind.high * unit
+
+
+_NOTHING = _Affine({}, Fraction(0), 0, Fraction(0), Fraction(0))
 
 
 def is_adders(project: Project, function: str) -> bool:
@@ -110,7 +113,11 @@ class _Reader:
             self._pass(place, kind)
             self.copies[name] = place
             self.known[name] = self._input(place)
-        elif found := _COPIED.fullmatch(text):
+        elif found := _UNUSED.fullmatch(text):
+            self.known[found[1]] = _NOTHING
+        elif (found := _COPIED.fullmatch(text)) and found[3] not in self.copies:
+            self.known[found[2]] = self._held(self._term(found[3]), self.kind(found[1]), text)
+        elif found:
             place = self.copies[found[3]]
             self._pass(place, self.kind(found[1]))
             self.known[found[2]] = self._input(place)
@@ -120,8 +127,7 @@ class _Reader:
                 value = value.plus(self._term(found[6]).scaled(0, found[5] == "-"))
             self.known[found[2]] = self._held(value, self.kind(found[1]), text)
         elif found := _OUT.fullmatch(text):
-            nothing = _Affine({}, Fraction(0), 0, Fraction(0), Fraction(0))
-            value = nothing
+            value = _NOTHING
             if found[2] is not None:
                 value = self._held(self._term(found[4]).scaled(0, found[3] == "-"), self.kind(found[2]), text)
             self.results[int(found[1])] = value
@@ -175,6 +181,41 @@ def adders(call: Call) -> tuple[Layer, ...]:
     if (data.size, output.size) != (n_in, n_out):
         raise call.error("the tensors have other sizes", (data.size, output.size), f"{n_in} and {n_out}")
     return sums(call, call.name, data, output, 1, body)
+
+
+def streamed_dense(call: Call) -> tuple[Layer, ...]:
+    """`nnet::dense` of streams with distributed arithmetic: the generated sums of all that comes."""
+    call.count(2, 2)
+    call.check_io()
+    call.kernels.require(call.place, "da/dense", "bit_shift")
+    config = call.config
+    sizes = config.integer("n_in"), config.integer("n_out")
+    n_in, n_out, body = _member(call, "dense_da", call.types)
+    if (n_in, n_out) != sizes:
+        raise call.error("the generated function has other sizes", (n_in, n_out), str(sizes))
+    packs = call.packs()
+    if n_in % packs[0] or n_out % packs[1]:
+        raise call.error("what travels together does not fit the sizes", packs, f"{n_in} and {n_out}")
+    data, output = call.input(0, (n_in,)), call.result(call.arguments[1], (n_out,), 1)
+    config.finish(*SYNTHESIS)
+    return sums(call, call.name, data, output, 1, body)
+
+
+def wrapped_sums(call: Call, kernel: str, data: Tensor, output: Tensor, positions: int) -> tuple[Layer, ...]:
+    """The generated sums that a ``dense_da_wrapper_...`` calls at each position."""
+    call.kernels.require(call.place, "bit_shift")
+    name = kernel.split("::")[-1]
+    code = call.project.generated_class(name) or ""
+    form = re.fullmatch(
+        rf"template<typenameinp_t,typenameout_t,typenameDUMMY>struct{name}{{staticvoiddense\(inp_tinp\[\d+\],out_tout"
+        r"\[\d+\],void\*weights=nullptr,void\*biases=nullptr\){(\w+)\(inp,out\);}};",
+        code,
+    )
+    function = _function(call.project, form[1]) if form else None
+    sizes = data.size // positions, output.size // positions
+    if function is None or function[:2] != sizes:
+        raise call.error("the generated function is not known here", kernel, f"{sizes[0]} to {sizes[1]} numbers")
+    return sums(call, call.name, data, output, positions, function[2])
 
 
 def convolution(call: Call) -> tuple[Layer, ...]:
@@ -259,6 +300,8 @@ def _member(call: Call, name: str, types: list[list[Token]]) -> tuple[int, int, 
     """The generated function that a config's member stands for, made for these types."""
     text = text_of(call.config.member(name).value or ()).replace(" ", "")
     wanted = ",".join(text_of(kind).replace(" ", "") for kind in types)
+    if call.stream:
+        wanted = ",".join(f"typename{kind}::value_type" for kind in wanted.split(","))
     found = re.fullmatch(r"nnet::(\w+)<(.*)>", text)
     function = _function(call.project, found[1]) if found else None
     if found is None or function is None or found[2] != wanted:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-
 import numpy as np
 
 from l1emu.files import sha256_bytes
+from l1emu.firmware.builders.adders import wrapped_sums
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.firmware.builders.dense import dense_by_strategy, dense_kernel, matrix_product, require_cast
 from l1emu.firmware.builders.encoded import encoded_windows
-from l1emu.firmware.builders.windows import gathered, windows
+from l1emu.firmware.builders.windows import Shape, fill_buffer, gathered, windows
 from l1emu.firmware.known import KNOWN
 from l1emu.firmware.project import Config
 from l1emu.layers import Layer
@@ -32,26 +30,6 @@ GEOMETRY = (
     "scale_index_height",
     "scale_index_width",
 )
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Height and width of data, filter, stride and result, channels and filters; the height of a sequence is 1."""
-
-    data: tuple[int, int]
-    filter: tuple[int, int]
-    stride: tuple[int, int]
-    result: tuple[int, int]
-    channels: int
-    filters: int
-
-    @property
-    def positions(self) -> int:
-        return self.result[0] * self.result[1]
-
-    @property
-    def n_in(self) -> int:
-        return self.filter[0] * self.filter[1] * self.channels
 
 
 def convolution(call: Call) -> tuple[Layer, ...]:
@@ -251,6 +229,13 @@ def _streamed(call: Call, config: Config, inner: Config, shape: Shape) -> tuple[
             _require_where_present(call, "depthwise_conv_1d_buffer_cl" if depthwise else "conv_1d_buffer_cl")
         places = windows(call, shape.data, shape.channels, shape.filter, shape.stride, shape.result)
         layers, data = gathered(call, _data(call, shape), places, (shape.positions, n_in))
+    if "dense_da_wrapper_" in inner.template("kernel"):
+        if call.variant(product) == "strategy" or depthwise:
+            raise call.error("this kernel does not take generated sums", product)
+        inner.asked |= {"product", "accum_t", "bias_t", "weight_t"}
+        output = call.result(call.arguments[1], (shape.positions, shape.filters), 1)
+        source = call.input(0, (shape.positions, n_in)) if data is None else data
+        return (*layers, *wrapped_sums(call, inner.template("kernel"), source, output, shape.positions))
     if depthwise:
         require_cast(call)
         if call.variant(product) == "strategy":
@@ -275,39 +260,6 @@ def _require_where_present(call: Call, *names: str) -> None:
     call.require(*(name for name in names if call.kernels.present(f"stream/{name}")))
 
 
-def fill_buffer(call: Call, shape: Shape) -> Ints:
-    """The place of each number of each window in the data, -1 for a zero, as the generated code copies them."""
-    config = call.config
-    partitions, pixels = config.integer("n_partitions"), config.integer("n_pixels")
-    if partitions * pixels != shape.positions:
-        raise call.error("n_partitions and n_pixels do not make up the positions", (partitions, pixels))
-    name = config.template("fill_buffer").split("::")[-1]
-    lexed = call.project.headers.get("nnet_code_gen.h")
-    texts = [token.text for token in lexed.tokens] if lexed else []
-    starts = [i for i in range(len(texts) - 1) if texts[i] == "class" and texts[i + 1] == name]
-    if lexed is None or len(starts) != 1:
-        raise call.error("its generated code is not in nnet_code_gen.h", name)
-    code = "".join(texts[starts[0] : _next_class(texts, starts[0])])
-    places = np.full((partitions, pixels, shape.n_in), -2, dtype=np.int64)
-    partition = -1
-    size = shape.data[0] * shape.data[1] * shape.channels
-    for found in re.finditer(r"if\(partition==(\d+)\)\{|buffer\[(\d+)\]\[(\d+)\]=(?:data\[(\d+)\]|([^;]+));", code):
-        if found[1] is not None:
-            partition = int(found[1])
-            continue
-        pixel, number = int(found[2]), int(found[3])
-        inside = 0 <= partition < partitions and pixel < pixels and number < shape.n_in
-        if found[4] is None and found[5] != "0":
-            raise call.error(f"{name} fills its buffer with something else than data", found[5])
-        place = -1 if found[4] is None else int(found[4])
-        if not inside or place >= size:
-            raise call.error(f"{name} copies from or to a place outside", found[0])
-        places[partition, pixel, number] = place
-    if (places == -2).any():
-        raise call.error(f"{name} leaves parts of its buffer as they were")
-    return places
-
-
 def _check_generated_pointwise(call: Call, name: str, reuse: int) -> None:
     """Refuse generated code that does not multiply the parts of the data one after another (hls4ml 1.0 and 1.1)."""
     lexed = call.project.headers.get("nnet_code_gen.h")
@@ -327,10 +279,6 @@ def _check_generated_pointwise(call: Call, name: str, reuse: int) -> None:
     found = sha256_bytes(code.replace("".join(parts), "").encode())[:16]
     if found not in KNOWN["generated pointwise_conv"]:
         raise call.error("its generated code is not known here", found, " or ".join(KNOWN["generated pointwise_conv"]))
-
-
-def _next_class(texts: list[str], start: int) -> int:
-    return next((i for i in range(start + 1, len(texts)) if texts[i] == "class" and texts[i - 1] == ">"), len(texts))
 
 
 BUILDERS: dict[str, Builder] = {

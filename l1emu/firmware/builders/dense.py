@@ -7,17 +7,21 @@ import re
 import numpy as np
 
 from l1emu.files import sha256_bytes
+from l1emu.firmware.builders.adders import streamed_dense
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.firmware.known import KNOWN
 from l1emu.firmware.project import Config
 from l1emu.fixedpoint import FixedPoint, Overflow
-from l1emu.layers import Dense, Layer, Steps, Tensor
+from l1emu.layers import Dense, Layer, Linear, Steps, Tensor
 from l1emu.layers.base import Ints
 from l1emu.layers.dense import resource_order
+from l1emu.layers.softmax import index_bits
 
 
 def dense(call: Call) -> tuple[Layer, ...]:
     """`nnet::dense`."""
+    if call.stream and call.config.symbol("strategy") == "distributed_arithmetic" and len(call.arguments) == 2:
+        return streamed_dense(call)
     call.count(2, 4)
     call.check_io()
     config = call.config
@@ -163,10 +167,8 @@ def matrix_product(
         weight = call.weights(call.arguments[2], weight_type)
     bias = call.weights(call.arguments[3], bias_type)
     count = n_in if depthwise else n_in * n_out
-    if (
-        depthwise and weight.size == count * n_out
-    ):  # fused with a normalization by hls4ml 1.3: the kernel reads the first
-        weight = weight[:count]
+    if depthwise and weight.size == count * n_out:
+        weight = weight[:count]  # hls4ml 1.3 repeats them when it fuses a normalization; the kernel reads the first
     if weight.size != count or bias.size != n_out:
         raise call.error("weights of another size", (weight.size, bias.size), f"{count} and {n_out}")
     if depthwise:
@@ -197,17 +199,35 @@ def matrix_product(
         layers = (Steps(signs.name, (data,), signs, np.array([[1]]), np.array([-1, 1]), False),)
         data = signs
     if product == "both_binary":  # the kernel counts equal bits and takes twice that less all: the sum of the products
-        low, high = accum_type.low, accum_type.high >> max(accum_type.fraction, 0)
-        if bias.any() or low > 0 or high < n_in or accum_type.fraction < 0 or config.integer("n_in") != n_in:
-            raise call.error("a count of bits with a bias, or beyond its type, is not supported", str(accum_type))
-        accum_type = FixedPoint.int_type(n_in.bit_length() + 2)
+        bias, bias_type = _doubled_bias(call, accum_type, bias, bias_type, n_in)
+        if config.integer("n_in") != n_in:
+            raise call.error("the products are not as many as the inputs", config.integer("n_in"), str(n_in))
+        integer = max(n_in.bit_length(), bias_type.integer) + 2
+        accum_type = FixedPoint(integer + bias_type.fraction, integer)
     output = call.result(call.arguments[1], (positions, n_out) if many else (n_out,), 1)
+    result, name = output, call.name
+    if product == "both_binary" and bias.any():  # the sum goes through a type that the kernel makes for the count
+        name = f"{call.name}_count"
+        output = Tensor(name, output.shape, FixedPoint.int_type(index_bits(n_in) + 2))
     if call.stream and windows is None:
         packs = call.packs()
         if n_in % packs[0] or n_out % packs[1] or (many and packs != [n_in, n_out]):
             raise call.error("what travels together does not fit the sizes", packs, f"{n_in} and {n_out}")
     matrix = weight, weight_type, bias, bias_type, accum_type, order
-    return *layers, Dense(call.name, (data,), output, positions, n_in, n_out, *matrix)
+    dense = Dense(name, (data,), output, positions, n_in, n_out, *matrix)
+    return *layers, dense, *((Linear(call.name, (output,), result),) if output is not result else ())
+
+
+def _doubled_bias(
+    call: Call, accum_type: FixedPoint, bias: Ints, bias_type: FixedPoint, n_in: int
+) -> tuple[Ints, FixedPoint]:
+    """Twice the biases as the count of equal bits begins with them; the count must fit its type."""
+    if accum_type.fraction < 0:
+        raise call.error("a count of bits in this type is not supported", str(accum_type))
+    start = accum_type.cast(bias, bias_type.fraction)
+    if accum_type.low > 0 or int(start.max()) + (n_in << accum_type.fraction) > accum_type.high:
+        raise call.error("a count of bits beyond its type is not supported", str(accum_type))
+    return 2 * start, FixedPoint(accum_type.width + 2, accum_type.integer + 2)
 
 
 _BIT = FixedPoint.int_type(1, signed=False)

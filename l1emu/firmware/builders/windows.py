@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+
 import numpy as np
 
 from l1emu.firmware.builders.call import Builder, Call
@@ -9,6 +12,26 @@ from l1emu.firmware.project import Config
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Gather, Layer, Tensor
 from l1emu.layers.base import Ints
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Height and width of data, filter, stride and result, channels and filters; the height of a sequence is 1."""
+
+    data: tuple[int, int]
+    filter: tuple[int, int]
+    stride: tuple[int, int]
+    result: tuple[int, int]
+    channels: int
+    filters: int
+
+    @property
+    def positions(self) -> int:
+        return self.result[0] * self.result[1]
+
+    @property
+    def n_in(self) -> int:
+        return self.filter[0] * self.filter[1] * self.channels
 
 
 def windows(
@@ -133,6 +156,43 @@ def enlarge(call: Call) -> Gather:
 def _size(config: Config, name: str) -> int:
     """A size of the image, by its name in the newer or the older kernels."""
     return config.integer(name if config.has(name) else f"in_{name}")
+
+
+def fill_buffer(call: Call, shape: Shape) -> Ints:
+    """The place of each number of each window in the data, -1 for a zero, as the generated code copies them."""
+    config = call.config
+    partitions, pixels = config.integer("n_partitions"), config.integer("n_pixels")
+    if partitions * pixels != shape.positions:
+        raise call.error("n_partitions and n_pixels do not make up the positions", (partitions, pixels))
+    name = config.template("fill_buffer").split("::")[-1]
+    lexed = call.project.headers.get("nnet_code_gen.h")
+    texts = [token.text for token in lexed.tokens] if lexed else []
+    starts = [i for i in range(len(texts) - 1) if texts[i] == "class" and texts[i + 1] == name]
+    if lexed is None or len(starts) != 1:
+        raise call.error("its generated code is not in nnet_code_gen.h", name)
+    code = "".join(texts[starts[0] : _next_class(texts, starts[0])])
+    places = np.full((partitions, pixels, shape.n_in), -2, dtype=np.int64)
+    partition = -1
+    size = shape.data[0] * shape.data[1] * shape.channels
+    for found in re.finditer(r"if\(partition==(\d+)\)\{|buffer\[(\d+)\]\[(\d+)\]=(?:data\[(\d+)\]|([^;]+));", code):
+        if found[1] is not None:
+            partition = int(found[1])
+            continue
+        pixel, number = int(found[2]), int(found[3])
+        inside = 0 <= partition < partitions and pixel < pixels and number < shape.n_in
+        if found[4] is None and found[5] != "0":
+            raise call.error(f"{name} fills its buffer with something else than data", found[5])
+        place = -1 if found[4] is None else int(found[4])
+        if not inside or place >= size:
+            raise call.error(f"{name} copies from or to a place outside", found[0])
+        places[partition, pixel, number] = place
+    if (places == -2).any():
+        raise call.error(f"{name} leaves parts of its buffer as they were")
+    return places
+
+
+def _next_class(texts: list[str], start: int) -> int:
+    return next((i for i in range(start + 1, len(texts)) if texts[i] == "class" and texts[i - 1] == ">"), len(texts))
 
 
 BUILDERS: dict[str, Builder] = {
