@@ -314,7 +314,7 @@ class CSim:
             "@INPUT_SIZE@": str(sum(v.size for v in self.inputs)),
             "@ARGUMENTS@": "\n".join(declarations),
             "@FILL@": "\n".join(fill),
-            "@CALL@": f"{self._project.name}({arguments})",
+            "@CALL@": f"{self._project.qualified_name}({arguments})",
             "@OUTPUTS@": "\n".join(outputs),
             "@EMPTY@": "\n".join(f"        while (!{name}.empty()) {name}.read();" for name in names),
         }
@@ -323,7 +323,7 @@ class CSim:
             text = text.replace(key, value)
         spaces = "".join(f"using namespace {name};\n" for name in self._project.namespaces)
         dump = _DUMP + (_DUMP_STREAM if any(v.stream for v in self.variables) else "")
-        return f'{dump}#include "{self._project.name}.cpp"\n{spaces}{text}'
+        return f'{dump}#include "{self._project.source.name}"\n{spaces}{text}'
 
     def _sources(self) -> dict[Path, Path]:
         """The files that the compiler and the program read, by their place relative to the firmware folder."""
@@ -343,7 +343,7 @@ class CSim:
         compiler = shutil.which(_COMPILER)
         if compiler is None:
             raise L1emuError("g++ is needed to compile the project's C++, and was not found")
-        name, sources = self._project.name, self._sources()
+        name, sources = self._project.source.name, self._sources()
         patched, main = self._patched(), self._main()
         command = [compiler, optimization, *_FLAGS, "-Iap_types", "-I.", "l1emu_main.cpp", "-o", "csim"]
         version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
@@ -357,7 +357,7 @@ class CSim:
             for path, source in sources.items():
                 (aside / path).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source, aside / path)
-            (aside / f"{name}.cpp").write_text(patched, encoding="utf-8")
+            (aside / name).write_text(patched, encoding="utf-8")
             if unset_is_zero:
                 self._set_to_zero(aside / "ap_types" / "etc" / "ap_private.h")
             (aside / "l1emu_main.cpp").write_text(main, encoding="utf-8")
@@ -460,7 +460,7 @@ def _first_uses(path: Path, body: list[Token]) -> dict[str, bool]:
         texts = [token.text for token in statement]
         if texts[:2] == ["auto", "&"]:
             reads.setdefault(texts[4], True)
-        if texts[:2] != ["nnet", "::"] or texts[3] != "<":
+        if texts[1:2] != ["::"] or texts[3:4] != ["<"] or texts[0] == "hls":
             continue
         end = template_end(statement, 3, path)
         arguments = [text_of(part) for part in split(statement[end + 2 : -2])]

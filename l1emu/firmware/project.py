@@ -172,11 +172,8 @@ class Project:
         self.root = Path(folder)
         if not self.root.is_dir():
             raise L1emuError("no such folder", path=self.root, expected="an hls4ml project")
-        self.firmware = self.root / "firmware"
-        if not self.firmware.is_dir():
-            raise L1emuError("no folder firmware/ inside", path=self.root, expected="an hls4ml project")
-        self.name = self._top_name()
-        self.source = self.firmware / f"{self.name}.cpp"
+        self.firmware = self._firmware_folder()
+        self.source, self.name = self._top()
         self.scope = Scope()
         self._types: dict[str, FixedPoint] = {}
         self.namespaces: list[str] = []
@@ -187,20 +184,48 @@ class Project:
             texts = [token.text for token in lexed.tokens]
             found = {b for a, b in itertools.pairwise(texts) if a == "namespace"} - {"nnet"}
             self.namespaces += sorted(found - set(self.namespaces))
+        self.spaces = {"nnet", *self.namespaces}  # those that functions may lie in
+        code = self.firmware / "nnet_utils" / "nnet_code_gen.h"
+        if code.is_file():
+            texts = [token.text for token in lex(read_text(code), code).tokens]
+            self.spaces |= {b for a, b in itertools.pairwise(texts) if a == "namespace"}
 
-    def _top_name(self) -> str:
+    @cached_property
+    def qualified_name(self) -> str:
+        """The top function's name with the namespace that its file is in, if there is one."""
+        texts = [token.text for token in lex(read_text(self.source), self.source).tokens]
+        spaces = {b for a, b in itertools.pairwise(texts) if a == "namespace"} & set(self.namespaces)
+        return "::".join([*(spaces if len(spaces) == 1 else ()), self.name])
+
+    def _firmware_folder(self) -> Path:
+        """Where the sources lie: ``firmware/``, or ``NN/`` or the folder itself in CMS's emulators of the trigger."""
+        folder = self.root / "firmware"
+        others = [other for other in (self.root / "NN", self.root) if (other / "parameters.h").is_file()]
+        if folder.is_dir() or not others:
+            if not folder.is_dir():
+                raise L1emuError("no folder firmware/ inside", path=self.root, expected="an hls4ml project")
+            return folder
+        return others[0]
+
+    def _top(self) -> tuple[Path, str]:
+        """The file with the top function, and its name: that of the file, if not the only one beside the configs."""
         sources = sorted(self.firmware.glob("*.cpp"))
         tops = [p for p in sources if re.search(rf"\b{re.escape(p.stem)}\s*\(", read_text(p))]
         # VivadoAccelerator wraps the top function in another of its own
         tops = [p for p in tops if p.stem.removesuffix("_axi") not in {q.stem for q in tops if q != p}]
-        if len(tops) > 1:  # a file that others wrote around it does not include the configs
-            tops = [p for p in tops if '"parameters.h"' in read_text(p)] or tops
+        with_configs = [p for p in sources if 'parameters.h"' in read_text(p)]
+        if with_configs:  # a file that others wrote around it does not include the configs
+            tops = [p for p in tops if p in with_configs]
+        if not tops and len(with_configs) == 1:
+            functions = list(parse(lex(read_text(with_configs[0]), with_configs[0])).functions)
+            if len(functions) == 1:
+                return with_configs[0], functions[0]
         if len(tops) != 1:
             found = ", ".join(p.name for p in sources) or "none"
             raise L1emuError(
                 "the top function's file was not found", path=self.firmware, value=found, expected="one <top>.cpp"
             )
-        return tops[0].stem
+        return tops[0], tops[0].stem
 
     @cached_property
     def backend(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import fields
+from pathlib import Path
 
 from l1emu.config import read_text
 from l1emu.errors import L1emuError
@@ -26,7 +27,7 @@ from l1emu.firmware.kernels import Kernels
 from l1emu.firmware.project import Config, Project
 from l1emu.firmware.weights import from_initializer, from_text, powers_from_text
 from l1emu.fixedpoint import FixedPoint
-from l1emu.layers import Layer, Reshape, Tensor
+from l1emu.layers import Dense, Layer, Reshape, Tensor
 from l1emu.layers.base import Ints
 
 
@@ -61,6 +62,7 @@ class _Reader:
         self.packs: dict[str, int] = {}  # of streams: how many numbers travel together
         self.element: dict[str, FixedPoint] = {}  # of streams: their type
         self.loads: dict[str, tuple[FixedPoint, int, str, Place]] = {}
+        self.headers: dict[Path, dict[str, Declaration]] = {}
 
     def read(self) -> Firmware:
         function, body = self.project.top()
@@ -112,7 +114,7 @@ class _Reader:
             if not any(texts[4] in known for known in (self.tensors, self.packs, self.aliases)):
                 raise place.error("alias of an unknown variable", texts[4])
             self.aliases[texts[2]] = texts[4]
-        elif texts[:2] == ["nnet", "::"]:
+        elif texts[1:2] == ["::"] and texts[0] in self.project.spaces:
             self._call(tokens, comment)
         elif (texts[-2:] == ["]", ";"] and "(" not in texts) or texts[:4] == ["hls", "::", "stream", "<"]:
             self._variable(tokens, argument=False)
@@ -176,9 +178,14 @@ class _Reader:
                 raise where.error(f"{name} is loaded as another type than its layer's", str(stored), str(kind))
             return from_text(self.project.firmware / "weights" / file, count, kind)
         header = self.project.firmware / "weights" / f"{name}.h"
+        together = self.project.firmware / "weights.h"
+        if not header.is_file() and together.is_file():
+            header = together
         if not header.is_file():
             raise place.error("no weights of this name are loaded, and there is no header with them", name)
-        declared: Declaration | None = parse(lex(read_text(header), header)).declarations.get(name)
+        if header not in self.headers:
+            self.headers[header] = parse(lex(read_text(header), header)).declarations
+        declared = self.headers[header].get(name)
         if declared is None or declared.kind != "array":
             raise L1emuError(f"does not declare {name}", path=header)
         stored = self.project.type(declared.type, declared.place)
@@ -307,7 +314,8 @@ class _Reader:
         for layer in self.layers:
             inside = [v for f in fields(layer) if isinstance(v := getattr(layer, f.name), FixedPoint)]
             sources = [*inside, *(tensor.type for tensor in layer.inputs)]
-            if not any(kind.is_integer for kind in [*inside, layer.output.type]):
+            targets = [layer.accum_type] if isinstance(layer, Dense) else inside
+            if not any(kind.is_integer for kind in [*targets, layer.output.type]):
                 continue
             for kind in sources:
                 if kind.integer < 0 or (kind.signed and kind.integer < 1):

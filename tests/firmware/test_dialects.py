@@ -105,3 +105,44 @@ def test_a_harmless_member_of_older_configs(tmp_path: Path) -> None:
     parameters = project / "firmware" / "parameters.h"
     edit(parameters, "static const unsigned n_zeros = 0;", "static const bool remove_pipeline_pragma = false;")
     assert l1emu.Firmware.read(project).content_hash == plain
+
+
+def as_emulator(project: Path, folder: str) -> Path:
+    """As CMS keeps the networks of its trigger: a namespace of its own, weights in one header, in another folder."""
+    firmware = project / "firmware"
+    headers = [firmware / "weights" / f"{name}.h" for name in ("w_fc", "b_fc")]
+    weights = "".join(
+        f"{name}_t {name}[{count}] = {{{(firmware / 'weights' / f'{name}.txt').read_text()}}};\n"
+        for name, count in (("w_fc", 24), ("b_fc", 4))
+    )
+    shutil.rmtree(firmware / "weights")
+    for name in ("defines.h", "parameters.h", "handmade.h", "handmade.cpp"):
+        path = firmware / name
+        text = (
+            path.read_text().replace("__SYNTHESIS__", "LOAD_WEIGHTS_FROM_TEXT").replace("#ifndef LOAD", "#ifdef LOAD")
+        )
+        for header in headers:
+            text = text.replace(f'#include "weights/{header.name}"\n', "")
+        lines = text.split("\n")
+        last = max(i for i, line in enumerate(lines) if line.startswith("#include"))
+        lines.insert(last + 1, ('#include "weights.h"\n' if name == "parameters.h" else "") + "namespace net_v1 {")
+        lines.insert(len(lines) if name.endswith(".cpp") else len(lines) - 2, "}")
+        path.write_text("\n".join(lines))
+    (firmware / "weights.h").write_text(f'#include "defines.h"\nnamespace net_v1 {{\n{weights}}}\n')
+    (firmware / "net.cpp").write_text((firmware / "handmade.cpp").read_text())
+    (firmware / "handmade.cpp").unlink()
+    (firmware / "emulator.cpp").write_text('#include "handmade.h"\nint emulator(int x) { return x; }\n')
+    if folder:
+        firmware.rename(project / folder)
+        return project
+    return firmware
+
+
+@pytest.mark.parametrize("folder", ["NN", ""])
+def test_networks_of_cms_emulators(tmp_path: Path, folder: str) -> None:
+    need_compiler()
+    plain = l1emu.Firmware.read(small(tmp_path / "plain"))
+    project = as_emulator(small(tmp_path / "p"), folder)
+    firmware = l1emu.Firmware.read(project)
+    assert firmware.name == "handmade" and firmware.content_hash == plain.content_hash
+    assert l1emu.verify(project, jets=50, optimization="-O0").identical

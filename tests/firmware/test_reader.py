@@ -132,7 +132,7 @@ def test_comments_and_spaces_do_not_matter(project: Path, pristine: Path) -> Non
         ("handmade.cpp", r"nnet::relu<emb_out_t", "nnet::relu<x_t", ["rel", "type of emb_out"]),
         ("handmade.cpp", "load_weights_from_txt<w_emb_t", "load_compressed_weights_from_txt<w_emb_t", ["supported"]),
         ("handmade.cpp", r"\(emb_out, rel_out\)", "(nobody_out, rel_out)", ["nobody_out"]),
-        ("handmade.cpp", r"void handmade\(", "void renamed(", ["top function", "handmade.cpp"]),
+        ("handmade.cpp", r"void handmade\(", "void other() {}\nvoid renamed(", ["top function", "handmade.cpp"]),
         ("weights/w_emb.txt", r"^", "1.0, ", ["w_emb.txt", "wrong count", "37", "36"]),
         ("weights/w_emb.txt", r"^[^,]*", "abc", ["w_emb.txt", "not a number", "abc", "entry 1"]),
         ("weights/w_emb.txt", r"^[^,]*", "nan", ["w_emb.txt", "not a number"]),

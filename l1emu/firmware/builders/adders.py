@@ -23,15 +23,18 @@ from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import BatchNormalization, Dense, Layer, Quantize, Tensor, Transpose
 
 _HEAD = re.compile(
-    r"template<typenameinp_t,typenameout_t>void\w+\(inp_tmodel_inp\[(\d+)\],out_tmodel_out\[(\d+)\]\)\{(.*)\}"
+    r"template<typenameinp_t,typenameout_t>void\w+"
+    r"\(inp_t(?:model_)?inp\[(\d+)\],out_t(?:model_)?out\[(\d+)\]\)\{(.*)\}"
 )
 _TYPE = r"ap_u?(?:fixed|int)<[\w,-]+>"
-_TERM = rf"(?:v\d+|bit_shift<-?\d+>\(v\d+\)|{_TYPE}\(-?[\d.]+(?:e[+-]?\d+)?\))"
+_NUMBER = r"(?:v\d+|inp\[\d+\])"  # before da4ml 0.5 the inputs are read where they are added
+_TERM = rf"(?:{_NUMBER}|bit_shift<-?\d+>\({_NUMBER}\)|{_TYPE}\(-?[\d.]+(?:e[+-]?\d+)?\))"
 _READ = re.compile(rf"({_TYPE})(\w+)=model_inp\[(\d+)\]")
 _UNUSED = re.compile(rf"{_TYPE}(model_inp_q_\d+)=0")
 _COPIED = re.compile(rf"({_TYPE})(v\d+)=(model_inp_q_\d+)")
 _SUM = re.compile(rf"({_TYPE})(v\d+)=(-?)({_TERM})(?:([+-])({_TERM}))?")
 _OUT = re.compile(rf"model_out\[(\d+)\]=(?:({_TYPE})\((-?)({_TERM})\)|0)")
+_PLAIN_OUT = re.compile(rf"out\[(\d+)\]=(?:(-?)({_TERM})|0)")
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,10 @@ class _Reader:
             if found[2] is not None:
                 value = self._held(self._term(found[4]).scaled(0, found[3] == "-"), self.kind(found[2]), text)
             self.results[int(found[1])] = value
+        elif found := _PLAIN_OUT.fullmatch(text):
+            nothing = _Affine({}, Fraction(0), 0, Fraction(0), Fraction(0))
+            value = nothing if found[3] is None else self._term(found[3]).scaled(0, found[2] == "-")
+            self.results[int(found[1])] = value
         else:
             raise self.call.error("a generated statement that is not known here", text[:100])
 
@@ -154,12 +161,16 @@ class _Reader:
 
     def _term(self, text: str) -> _Affine:
         power = 0
-        if found := re.fullmatch(r"bit_shift<(-?\d+)>\((\w+)\)", text):
+        if found := re.fullmatch(rf"bit_shift<(-?\d+)>\(({_NUMBER})\)", text):
             power, text = int(found[1]), found[2]
         if found := re.fullmatch(rf"({_TYPE})\((.*)\)", text):
             kind = self.kind(found[1])
             number = Fraction(float(kind.to_float(kind.from_float(float(found[2])))))
             return _Affine({}, number, kind.fraction, number, number)
+        if found := re.fullmatch(r"inp\[(\d+)\]", text):
+            if int(found[1]) >= len(self.inputs):
+                raise self.call.error("a generated sum reads from outside its inputs", text)
+            return self._input(int(found[1])).scaled(power)
         if text not in self.known:
             raise self.call.error("an unknown variable in a generated sum", text)
         return self.known[text].scaled(power)

@@ -32,6 +32,10 @@ GEOMETRY = (
 )
 
 
+# Parts that nnet::pointwise_conv_1d_latency_cl_split_by_rf keeps apart: it writes the 47th over the 46th.
+_PARTS_SPLIT = 46
+
+
 def convolution(call: Call) -> tuple[Layer, ...]:
     """`nnet::conv_1d_cl`, `conv_2d_cl` and their pointwise and depthwise kin."""
     call.count(2, 4)
@@ -80,12 +84,18 @@ def _parallel(
     if call.function.startswith("depthwise"):
         call.kernels.require(call.place, call.function)
         return _parallel_depthwise(call, config, inner, shape, two)
-    if form == "channels first":  # the whole kernel, of latency whatever the strategy
+    if form == "split" and not (
+        config.symbol("strategy") == "latency" and config.symbol("implementation") == "pointwise"
+    ):
+        form = "strategy"
+    if form in ("channels first", "latency"):  # the whole kernel, of latency whatever the strategy
         kernel = f"Conv{2 if two else 1}DLatency"
+    elif form == "split":
+        kernel = "pointwise_conv_1d_latency_cl_split_by_rf"
     elif two or form == "strategy":
         kernel = _kernel_by_strategy(config, two)
     else:
-        kernel = config.template("conv_kernel").removeprefix("nnet::")
+        kernel = config.template("conv_kernel").split("::")[-1]
     pointwise = kernel == "BatchedDenseForConv1D" or kernel.startswith("pointwise_conv_")
     if sizes != (n_in, shape.filters) and not pointwise:  # which does not use them
         raise call.error("mult_config has other sizes", sizes, str((n_in, shape.filters)))
@@ -94,12 +104,18 @@ def _parallel(
     data = None
     if pointwise:
         generated = kernel != "BatchedDenseForConv1D"
-        if generated:
+        if form == "split":
+            call.plain_product(inner)
+            if reuse > 1:
+                call.kernels.require(call.place, kernel)
+            if reuse > _PARTS_SPLIT:
+                raise call.error("the kernel mixes the parts of so many up", reuse, f"at most {_PARTS_SPLIT}")
+        elif generated:
             _check_generated_pointwise(call, kernel, reuse)
         else:
             call.kernels.require(call.place, kernel)
-        by_reuse = call.variant("pointwise_conv_1d_latency_cl") == "reuse"
-        if by_reuse != generated:
+        expected = "reuse, plain product" if form == "split" else "reuse" if generated else ""
+        if call.variant("pointwise_conv_1d_latency_cl") != expected:
             raise call.error("nnet::pointwise_conv_1d_latency_cl is of another origin than its caller", kernel)
         parts = reuse if generated else config.integer("n_partitions")
         if shape.positions % parts:
@@ -112,7 +128,8 @@ def _parallel(
     else:
         resource = kernel in ("Conv1DResource", "Conv2DResource")
         function = f"conv_{2 if two else 1}d_{'resource' if resource else 'latency'}_cl"
-        how = form if form == "channels first" else call.variant(function)
+        whole = {"channels first": "channels first", "latency": ""}
+        how = whole[form] if form in whole else call.variant(function)
         if not two and not form:
             call.kernels.require(call.place, kernel)
         if how == "columns":

@@ -117,11 +117,16 @@ def _accumulator(call: Call, operation: str, kind: FixedPoint, count: int) -> Fi
         return call.config.type("accum_t")
     own = call.variant("pool_op") == "data type"
     for kernel in ("pool_op", "max", "avg"):
-        if call.variant(kernel) != ("data type" if own else ""):
+        if call.variant(kernel) not in (("data type", "data type and modes") if own else ("",)):
             raise call.error(f"nnet::pool_op and nnet::{kernel} are of different origin")
     if not own:
         return call.config.type("accum_t")
     call.config.asked.add("accum_t")
+    if operation == "average" and call.variant("avg") == "data type and modes":
+        more = index_bits(count)
+        if kind.is_integer:
+            return FixedPoint.int_type(kind.width + more, kind.signed)
+        return FixedPoint(kind.width + more, kind.integer + more, kind.signed, kind.rounding, kind.overflow)
     if operation == "max" or not kind.signed or (kind.rounding, kind.overflow) != (Rounding.TRN, Overflow.WRAP):
         if operation == "average" and kind.is_integer and kind.signed:
             return FixedPoint.int_type(kind.width + index_bits(count))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from pathlib import Path
 
 import numpy as np
 
@@ -138,15 +139,13 @@ class _Project(Project):
         self.unread: list[str] = []
         super().__init__(folder)
 
-    def _top_name(self) -> str:
+    def _top(self) -> tuple[Path, str]:
         found = [p for p in sorted(self.firmware.glob("*.cpp")) if re.search(r"nnet\s*::\s*\w+\s*<", read_text(p))]
         tops = [p.stem for p in found if (self.firmware / f"{p.stem}.h").is_file()]
         stated = self._setting(r'set\s+project_name\s+"?(\w+)"?', r"(?m)^ProjectName:\s*(\w+)")
         if stated in tops:
-            return str(stated)
-        if len(tops) != 1:
-            return super()._top_name()
-        return tops[0]
+            tops = [str(stated)]
+        return (self.firmware / f"{tops[0]}.cpp", tops[0]) if len(tops) == 1 else super()._top()
 
     def _setting(self, tcl: str, yaml: str) -> str | None:
         for name, pattern in (("project.tcl", tcl), ("hls4ml_config.yml", yaml), ("build_prj.tcl", tcl)):
