@@ -246,7 +246,7 @@ def _streamed(call: Call, config: Config, inner: Config, shape: Shape) -> tuple[
             _require_where_present(call, "depthwise_conv_1d_buffer_cl" if depthwise else "conv_1d_buffer_cl")
         places = windows(call, shape.data, shape.channels, shape.filter, shape.stride, shape.result)
         layers, data = gathered(call, _data(call, shape), places, (shape.positions, n_in))
-    if "dense_da_wrapper_" in inner.template("kernel"):
+    if inner.has("kernel") and "dense_da_wrapper_" in inner.template("kernel"):
         if call.variant(product) == "strategy" or depthwise:
             raise call.error("this kernel does not take generated sums", product)
         inner.asked |= {"product", "accum_t", "bias_t", "weight_t"}
