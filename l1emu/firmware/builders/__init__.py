@@ -12,6 +12,7 @@ from l1emu.firmware.builders import (
     pooling,
     recurrent,
     reshape,
+    separable,
     softmax,
     windows,
 )
@@ -35,6 +36,7 @@ BUILDERS: dict[str, Builder] = {
     **pooling.BUILDERS,
     **recurrent.BUILDERS,
     **reshape.BUILDERS,
+    **separable.BUILDERS,
     **softmax.BUILDERS,
     **windows.BUILDERS,
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from l1emu.files import sha256_bytes
@@ -44,6 +46,9 @@ def convolution(call: Call) -> tuple[Layer, ...]:
     two = "_2d_" in call.function
     shape = _shape(call, config, two)
     inner = config.nested("mult_config")
+    if call.stream and call.function.startswith("depthwise") and _typed_outside(call, config, two):
+        own = {name: config.member(name) for name in ("accum_t", "bias_t", "weight_t")}
+        inner = Config(call.project, replace(inner.struct, members=inner.struct.members | own))
     for name in ("accum_t", "bias_t", "weight_t"):
         if not inner.same_type(name, config):
             raise call.error(f"mult_config has another {name}")
@@ -159,6 +164,13 @@ def _parallel_depthwise(call: Call, config: Config, inner: Config, shape: Shape,
     return *layers, *matrix_product(call, inner, *sizes, order, False, data, depthwise=True)
 
 
+def _typed_outside(call: Call, config: Config, two: bool) -> bool:
+    """Whether a depthwise kernel takes its types from the convolution's config and not from the one inside it."""
+    encoded = config.symbol("implementation") == "encoded"
+    kernel = "depthwise_mult_buffer" if encoded else f"compute_depthwise_output_buffer_{2 if two else 1}d"
+    return call.variant(kernel) == "strategy"
+
+
 def _latency_alone(call: Call, config: Config) -> None:
     if config.symbol("strategy") not in ("latency", "distributed_arithmetic"):
         raise call.error("this strategy is not supported by the kernel", config.symbol("strategy"), "latency")
@@ -214,8 +226,9 @@ def _streamed(call: Call, config: Config, inner: Config, shape: Shape) -> tuple[
         if config.integer(name) != value:
             raise call.error(f"{name} is not supported in streams", config.integer(name), str(value))
     call.check_packs(shape.channels, shape.filters)
-    call.require(call.function)
     depthwise = call.function.startswith("depthwise")
+    if not depthwise or call.kernels.present(f"stream/{call.function}"):
+        call.require(call.function)  # separable convolutions may call its parts directly
     layers: tuple[Layer, ...] = ()
     data = None
     if call.function.startswith("pointwise"):
