@@ -35,6 +35,7 @@ MODELS = (
     "moves",
     "binary",
     "depthwise",
+    "separable",
 )
 FORMS = (
     ("io_parallel", "Vivado", "Latency"),
@@ -53,6 +54,8 @@ def written(version: str, model: str, form: tuple[str, str, str]) -> bool:
     old = version == "0.6.0"
     if old and (vitis or model in ("recurrent", "moves", "binary")):
         return False
+    if model == "separable":  # of streams in one call up to 0.8
+        return latency and (version >= "1.0" or (stream and not old))
     if model == "depthwise":
         return latency and (version >= "1.0" or (stream and version >= "0.8"))
     return not (stream and (model == "turned" or (model == "permuted" and old)))

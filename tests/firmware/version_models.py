@@ -108,6 +108,13 @@ def depthwise() -> Any:
     return keras.Model(given, layers.Dense(2, name="d")(layers.Flatten(name="flat")(x)))
 
 
+def separable() -> Any:
+    x = given = layers.Input((6, 5, 3), name="x")
+    x = layers.SeparableConv2D(4, 2, bias_initializer="random_normal", name="first")(x)
+    x = layers.SeparableConv2D(2, 3, strides=2, bias_initializer="random_normal", name="second")(x)
+    return keras.Model(given, layers.Dense(3, name="d")(layers.Flatten(name="flat")(x)))
+
+
 def binary() -> Any:
     from qkeras import QActivation, QDense, binary, quantized_bits, ternary
 
@@ -131,6 +138,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "moves": moves,
     "binary": binary,
     "depthwise": depthwise,
+    "separable": separable,
 }
 
 
