@@ -26,6 +26,7 @@ def convert(folder: Path, which: str, io_type: str, backend: str, *, sequence: b
         "binary": (qkeras.binary(alpha=1), "binary(alpha=1)"),
         "ternary": (qkeras.ternary(alpha=1), "ternary(alpha=1)"),
         "powers": (qkeras.quantized_po2(4), "quantized_relu(6,2)"),
+        "scales": (qkeras.quantized_bits(6, 0, alpha="auto_po2"), "quantized_relu(6,2)"),
     }[which]
     plain = qkeras.quantized_bits(6, 2, alpha=1)
     data = layers.Input((4, 3) if sequence else (7,), name="x")
@@ -33,13 +34,17 @@ def convert(folder: Path, which: str, io_type: str, backend: str, *, sequence: b
         x = qkeras.QConv1D(5, 2, kernel_quantizer=kernel, bias_quantizer=plain, name="first")(data)
     else:
         x = qkeras.QDense(6, kernel_quantizer=kernel, bias_quantizer=plain, name="first")(data)
-    x = qkeras.QActivation(activation, name="a")(layers.BatchNormalization(name="n")(x))
+    if which != "scales":  # which would become part of the normalizations
+        x = layers.BatchNormalization(name="n")(x)
+    x = qkeras.QActivation(activation, name="a")(x)
     if sequence:
         x = qkeras.QConv1D(4, 2, kernel_quantizer=kernel, use_bias=False, name="second")(x)
         x = layers.Flatten(name="flat")(x)
     else:
         x = qkeras.QDense(5, kernel_quantizer=kernel, bias_quantizer=plain, name="second")(x)
-    x = qkeras.QActivation(activation, name="b")(layers.BatchNormalization(name="m")(x))
+    if which != "scales":
+        x = layers.BatchNormalization(name="m")(x)
+    x = qkeras.QActivation(activation, name="b")(x)
     model = keras.Model(data, qkeras.QDense(3, kernel_quantizer=plain, bias_quantizer=plain, name="last")(x))
     rng = np.random.default_rng(3)
     for layer in model.layers:
@@ -69,6 +74,7 @@ def convert(folder: Path, which: str, io_type: str, backend: str, *, sequence: b
         ("binary", "io_stream", "Vitis", False),
         ("ternary", "io_parallel", "Vitis", True),
         ("powers", "io_parallel", "Vivado", True),
+        ("scales", "io_parallel", "Vitis", False),
     ],
 )
 def test_converted_weights(tmp_path: Path, which: str, io_type: str, backend: str, sequence: bool) -> None:
@@ -78,6 +84,8 @@ def test_converted_weights(tmp_path: Path, which: str, io_type: str, backend: st
     assert found.identical, str(found)
     if which == "binary" and not sequence:  # bits times bits, with biases that are no whole numbers
         assert "second_count" in [layer.name for layer in l1emu.Firmware.read(project).layers]
+    if which == "scales":
+        assert "weight_exponential" in (project / "firmware" / "parameters.h").read_text()
     if which == "powers":
         weights = project / "firmware" / "weights" / "w2.txt"
         weights.write_text(weights.read_text().replace("{1.0", "{2.0", 1))

@@ -161,7 +161,7 @@ def matrix_product(
     product = _product(call, config)
     bias_type, accum_type = config.type("bias_t"), config.type("accum_t")
     if product == "weight_exponential":
-        weight, weight_type = _powers(call, config)
+        weight, weight_type = powers(call, config.exponent_type("weight_t"))
     else:
         weight_type = config.type("weight_t")
         weight = call.weights(call.arguments[2], weight_type)
@@ -181,7 +181,7 @@ def matrix_product(
         data = call.input(0, (positions, n_in) if many else (n_in,) if call.stream else None)
     layers: tuple[Layer, ...] = ()
     if product == "weight_exponential":
-        _check_shifts(call, config, weight, weight_type, data.type)
+        check_shifts(call, config.exponent_type("weight_t"), weight, weight_type, data.type)
     if (data.type == _BIT) != (product in ("data_binary", "both_binary")):
         raise call.error(f"the product {product} of this data is not supported", str(data.type))
     if product in ("weight_binary", "both_binary"):
@@ -246,19 +246,19 @@ def _product(call: Call, config: Config) -> str:
     return product
 
 
-def _powers(call: Call, config: Config) -> tuple[Ints, FixedPoint]:
-    """Weights that are given by signs and exponents, in a type that holds them."""
-    signs, exponents = call.powers(call.arguments[2], config.exponent_type("weight_t"))
+def powers(call: Call, exponent: FixedPoint) -> tuple[Ints, FixedPoint]:
+    """Weights, or scales, that are given by signs and exponents of a type, in a type that holds them."""
+    signs, exponents = call.powers(call.arguments[2], exponent)
     fraction = max(0, -int(exponents.min()))
     width = fraction + max(0, int(exponents.max())) + 2
     return signs << (exponents + fraction), FixedPoint(width, width - fraction)
 
 
-def _check_shifts(call: Call, config: Config, weight: Ints, weight_type: FixedPoint, data: FixedPoint) -> None:
+def check_shifts(call: Call, exponent: FixedPoint, weight: Ints, weight_type: FixedPoint, data: FixedPoint) -> None:
     """Refuse shifts that lose bits in the type of the shifted number, whose halves have the width of both operands."""
-    room = config.exponent_type("weight_t").width + data.width
+    room = exponent.width + data.width
     if call.kernels.variant(call.place, "weight_exponential") == "wide":  # for every exponent but the lowest
-        reach = 1 << (config.exponent_type("weight_t").width - 1)
+        reach = 1 << (exponent.width - 1)
         if weight_type.fraction >= reach:
             raise call.error("products with powers of two that lose bits are not supported", str(data))
         return

@@ -8,6 +8,7 @@ import numpy as np
 
 from l1emu.firmware import tables
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
+from l1emu.firmware.builders.dense import check_shifts, powers
 from l1emu.firmware.cpp import Number
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import BatchNormalization, Layer, LayerNormalization, Tensor
@@ -20,7 +21,9 @@ def normalize(call: Call) -> tuple[Layer, ...]:
     call.check_io()
     config = call.config
     rounded = call.variant("normalize") == "rounded product"
-    call.plain_product(config, cast=rounded)
+    shifts = not rounded and config.template("product").split("::")[-1] == "weight_exponential"
+    if not shifts:
+        call.plain_product(config, cast=rounded)
     shape = call.flat(1, "n_in")
     if call.stream:
         call.check_packs(shape[-1], shape[-1])
@@ -34,8 +37,16 @@ def normalize(call: Call) -> tuple[Layer, ...]:
         raise call.error("n_filt does not divide what travels together", n_filt, str(shape[-1]))
     if config.has("n_scale_bias") and config.integer("n_scale_bias") != channels:
         raise call.error("n_scale_bias does not fit n_filt", config.integer("n_scale_bias"), str(channels))
-    scale_type, bias_type = config.type("scale_t"), config.type("bias_t")
-    scale, bias = call.weights(call.arguments[2], scale_type), call.weights(call.arguments[3], bias_type)
+    bias_type = config.type("bias_t")
+    bias = call.weights(call.arguments[3], bias_type)
+    if shifts:
+        if call.kernels.variant(call.place, "weight_exponential") != "wide":
+            call.kernels.require(call.place, "weight_exponential")
+        scale, scale_type = powers(call, config.exponent_type("scale_t"))
+        check_shifts(call, config.exponent_type("scale_t"), scale, scale_type, data.type)
+    else:
+        scale_type = config.type("scale_t")
+        scale = call.weights(call.arguments[2], scale_type)
     config.finish(*SYNTHESIS)
     if not rounded:
         return (BatchNormalization(call.name, (data,), output, scale, scale_type, bias, bias_type, channels),)
