@@ -458,12 +458,18 @@ def _first_uses(path: Path, body: list[Token]) -> dict[str, bool]:
     tables = ("embedding", "unary_lut")  # whose third argument is weights
     for statement in statements([t for t in body if t.kind != "comment"], path):
         texts = [token.text for token in statement]
+        if texts[0] == "for":  # over time steps
+            inner = _first_uses(path, statement[texts.index("{") + 1 : -1])
+            reads = inner | reads
+            continue
         if texts[:2] == ["auto", "&"]:
             reads.setdefault(texts[4], True)
         if texts[1:2] != ["::"] or texts[3:4] != ["<"] or texts[0] == "hls":
             continue
         end = template_end(statement, 3, path)
         arguments = [text_of(part) for part in split(statement[end + 2 : -2])]
+        if "_time_step_" in texts[2]:  # the first is the number of the step
+            arguments = [arguments[1], "", arguments[2]]
         for i, name in enumerate(arguments):
             two = texts[2] == "multiheadattention" or (len(arguments) == 3 and texts[2] not in tables)
             state = i <= _STATES.get((texts[2], len(arguments)), 0)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import fields
+import re
+from collections.abc import Iterator
+from dataclasses import fields, replace
 from pathlib import Path
 
 from l1emu.config import read_text
@@ -69,11 +71,11 @@ class _Reader:
         data, self.sizes = self.project.parameters(function)
         for parameter in data:
             self._variable([*parameter, Token("op", ";", function.place.line)], argument=True)
-        listed = list(statements(body, self.path))
-        for statement, following in zip(listed, [*listed[1:], []], strict=True):
-            tokens = [t for t in statement if t.kind != "comment"]
-            if tokens:
-                self._statement(tokens, self._comment(tokens[-1].line, statement, following))
+        for statement, tokens, comment in self._commented(body):
+            if tokens[0].text == "for":
+                self._time_steps(statement)
+            else:
+                self._statement(tokens, comment)
         unused = [name for name in self.arguments if name not in self.tensors]
         if unused:
             raise function.place.error("no layer reads or writes these streams", ", ".join(unused))
@@ -92,6 +94,43 @@ class _Reader:
         }
         backend = self.project.backend
         return Firmware(self.project.name, backend, inputs, outputs, tuple(self.layers), origin)
+
+    def _commented(self, body: list[Token]) -> Iterator[tuple[list[Token], list[Token], str]]:
+        """The statements of a body: with comments, without, and the comment that names the layer."""
+        listed = list(statements(body, self.path))
+        for statement, following in zip(listed, [*listed[1:], []], strict=True):
+            tokens = [t for t in statement if t.kind != "comment"]
+            if tokens:
+                yield statement, tokens, self._comment(tokens[-1].line, statement, following)
+
+    def _time_steps(self, statement: list[Token]) -> None:
+        """A loop over time steps: its layers once for each step, their variables numbered but for the last step."""
+        tokens = [t for t in statement if t.kind != "comment"]
+        place = Place(self.path, tokens[0].line)
+        found = re.fullmatch(
+            r"for \( int (\w+) = 0 ; \1 < (\w+) :: n_time_steps ; \1 \+\+ \) \{",
+            " ".join(t.text for t in tokens[: [t.text for t in tokens].index("{") + 1]),
+        )
+        if found is None:
+            raise place.error("a loop that is not over time steps is not supported", text_of(tokens)[:100])
+        steps = self.project.config(found[2], place).integer("n_time_steps")
+        start = next(i for i, t in enumerate(statement) if t.text == "{")
+        inner = list(self._commented(statement[start + 1 : -1]))
+        functions = [part[2].text if len(part) > 2 else "" for _, part, _ in inner]
+        if not functions[0].startswith("read_time_step_") or not functions[-1].startswith("write_time_step_"):
+            raise place.error("a loop over time steps that does not read one, or write one, is not supported")
+        last = [text_of(part) for part in split(inner[-1][1][template_end(inner[-1][1], 3, self.path) + 2 : -2])]
+        names = {t.text for _, part, _ in inner for t in part} & self.tensors.keys() - self.written
+        names -= {*self.arguments, *last[2:]}
+        for step in range(steps):
+            final = step == steps - 1
+            fresh = {} if final else {name: f"{name}_{step}" for name in sorted(names)}
+            for name, new in fresh.items():
+                self.tensors[new] = replace(self.tensors[name], name=new)
+            for _, part, comment in inner if final else inner[:-1]:
+                changed = fresh | {found[1]: str(step)}
+                renamed = [replace(t, text=changed.get(t.text, t.text)) for t in part]
+                self._statement(renamed, comment if final or not comment else f"{comment}_{step}")
 
     @staticmethod
     def _comment(line: int, statement: list[Token], following: list[Token]) -> str:

@@ -60,6 +60,47 @@ def convert(folder: Path, io_type: str, backend: str) -> Path:
     return folder
 
 
+def test_time_steps(tmp_path: Path) -> None:
+    """Layers in a loop over time steps, as hls4ml writes `TimeDistributed`."""
+    need_compiler()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    pytest.importorskip("tensorflow", reason="hls4ml converts Keras models")
+    hls4ml = pytest.importorskip("hls4ml", reason="hls4ml is not installed")
+    from tensorflow import keras
+    from tensorflow.keras import layers
+
+    keras.utils.set_random_seed(8)
+    data = layers.Input((5, 3), name="x")
+    x = layers.TimeDistributed(layers.Dense(4, name="inner"), name="each")(data)
+    x = layers.TimeDistributed(layers.BatchNormalization(name="norm"), name="again")(x)
+    model = keras.Model(data, layers.Dense(2, name="last")(layers.Flatten(name="flat")(x)))
+    config = hls4ml.utils.config_from_keras_model(
+        model, granularity="name", backend="Vitis", default_precision="fixed<14,6>"
+    )
+    project = hls4ml.converters.convert_from_keras_model(
+        model, hls_config=config, output_dir=str(tmp_path / "p"), backend="Vitis", io_type="io_parallel"
+    )
+    project.write()
+    fw = l1emu.Firmware.read(tmp_path / "p")
+    assert [t.name for t in fw.inputs] == ["x"]
+    assert [layer.name for layer in fw.layers if layer.kind == "dense"] == [
+        *(f"inner_{i}" for i in range(4)),
+        "inner",
+        "last",
+    ]
+    found = l1emu.verify(tmp_path / "p", jets=200, optimization="-O0")
+    assert found.identical, str(found)
+    source = tmp_path / "p" / "firmware" / "myproject.cpp"
+    text = source.read_text()
+    for changed, message in (
+        (text.replace("ts = 0", "ts = 1", 1), "a loop that is not over time steps"),
+        (text.replace("nnet::write_time_step_2d", "nnet::linear", 1), "does not read one, or write one"),
+    ):
+        source.write_text(changed)
+        with pytest.raises(L1emuError, match=message):
+            l1emu.Firmware.read(tmp_path / "p")
+
+
 def test_broadcasts_in_streams(tmp_path: Path) -> None:
     """One pixel for all, and one number for all channels of a pixel, as in squeeze-and-excitation."""
     need_compiler()

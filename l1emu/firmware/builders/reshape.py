@@ -8,7 +8,7 @@ import numpy as np
 
 from l1emu.firmware.builders.call import Builder, Call
 from l1emu.firmware.project import Config
-from l1emu.layers import Gather, Layer, Linear, Transpose
+from l1emu.layers import Concatenate, Gather, Layer, Linear, Tensor, Transpose
 
 
 def transposition(config: Config, call: Call) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
@@ -80,6 +80,52 @@ def broadcast_stream(call: Call) -> Gather:
     return Gather(call.name, (call.input(0, before),), call.shaped_output(after), places.ravel(), 0)
 
 
+def _time_step(call: Call) -> tuple[int, int, tuple[int, ...]]:
+    """The number of a step, how many there are, and the shape of one."""
+    call.require(call.function)
+    call.count(1, 3)
+    config = call.config
+    shape = tuple(config.integer(name) for name in ("in_height", "in_width", "n_chan"))
+    dims, steps = config.integer("dim"), config.integer("n_time_steps")
+    config.finish()
+    if f"_{dims}d" not in call.function or call.stream:
+        raise call.error("this way to go through time steps is not supported", dims)
+    return int(call.arguments[0]), steps, shape[4 - dims :]
+
+
+def read_time_step(call: Call) -> Gather:
+    """`nnet::read_time_step_2d` and its kin: one step of a sequence."""
+    step, steps, shape = _time_step(call)
+    data = call.checked(call.arguments[1], (steps, *shape), 0)
+    output = call.checked(call.arguments[2], None, 0)
+    size = math.prod(shape)
+    if output.size != size:
+        raise call.error(f"{output.name} has another size", output.shape, str(shape))
+    return Gather(call.name, (data,), output, np.arange(step * size, (step + 1) * size), 0)
+
+
+def write_time_step(call: Call) -> tuple[Layer, ...]:
+    """`nnet::write_time_step_2d` and its kin, of the last step: the results of all, one after another."""
+    step, steps, shape = _time_step(call)
+    name = call.arguments[1]
+    parts = [call.tensor(f"{name}_{earlier}", (1, *shape)) for earlier in range(step)]
+    parts.append(call.checked(name, (1, *shape), 0))
+    output = call.checked(call.arguments[2], (steps, *shape), 0)
+    if steps == 1:
+        return (Linear(call.name, (parts[0],), output),)
+    layers: list[Layer] = []
+    while len(parts) > 1:  # two at a time
+        joined = []
+        for first, second in zip(parts[::2], parts[1::2], strict=False):
+            size = (first.shape[0] + second.shape[0], *shape)
+            whole = Tensor(f"{call.name}_{len(layers)}", size, output.type)
+            layers.append(Concatenate(whole.name, (first, second), whole, 0))
+            joined.append(whole)
+        parts = joined + parts[len(parts) - len(parts) % 2 :]
+    layers[-1] = Concatenate(call.name, layers[-1].inputs, output, 0)
+    return tuple(layers)
+
+
 def clone_stream(call: Call) -> tuple[Layer, ...]:
     """`nnet::clone_stream`: copies of one stream for several readers, cast to their type."""
     shape = _streamed(call, range(1, len(call.arguments)))
@@ -116,6 +162,8 @@ PLUMBING: dict[str, Builder] = {
 BUILDERS: dict[str, Builder] = {
     **PLUMBING,
     "broadcast_stream": broadcast_stream,
+    **{f"read_time_step_{dims}d": read_time_step for dims in (2, 3, 4)},
+    **{f"write_time_step_{dims}d": write_time_step for dims in (2, 3, 4)},
     "transpose": transpose,
     "transpose_2d": plain_transpose,
     "transpose_3d": plain_transpose,
