@@ -15,6 +15,7 @@ from qkeras.utils import _add_supported_quantized_objects
 from tensorflow import keras
 
 from l1emu.errors import L1emuError
+from l1emu.training.keras3 import keras_version, load_keras3
 from l1emu.training.layers import CUSTOM_OBJECTS
 from l1emu.training.tagger import RECIPE, load_tagger
 
@@ -111,6 +112,8 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model:
         raise L1emuError("no such file or folder", path=place, expected="a Keras model (.h5, .keras)")
     if (place / RECIPE).is_file():
         return load_tagger(place).model
+    if (keras_version(place) or "2").startswith("3"):
+        return load_keras3(place)
     objects: dict[str, Any] = dict(CUSTOM_OBJECTS)
     _add_supported_quantized_objects(objects)
     try:
