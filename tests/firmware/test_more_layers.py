@@ -70,7 +70,7 @@ def test_time_steps(tmp_path: Path) -> None:
     from tensorflow.keras import layers
 
     keras.utils.set_random_seed(8)
-    data = layers.Input((5, 3), name="x")
+    data = layers.Input((3, 3), name="x")
     x = layers.TimeDistributed(layers.Dense(4, name="inner"), name="each")(data)
     x = layers.TimeDistributed(layers.BatchNormalization(name="norm"), name="again")(x)
     model = keras.Model(data, layers.Dense(2, name="last")(layers.Flatten(name="flat")(x)))
@@ -84,7 +84,7 @@ def test_time_steps(tmp_path: Path) -> None:
     fw = l1emu.Firmware.read(tmp_path / "p")
     assert [t.name for t in fw.inputs] == ["x"]
     assert [layer.name for layer in fw.layers if layer.kind == "dense"] == [
-        *(f"inner_{i}" for i in range(4)),
+        *(f"inner_{i}" for i in range(2)),
         "inner",
         "last",
     ]
