@@ -109,7 +109,10 @@ class Call:
     def check_packs(self, *expected: int) -> None:
         """Refuse streams whose numbers come in other packs than the kernel reads."""
         if self.packs() != list(expected):
-            raise self.error("what travels together is not what this kernel takes", self.packs(), str(list(expected)))
+            message = (
+                "what travels together is not what this kernel takes; its C++ reads empty streams, or leaves rests"
+            )
+            raise self.error(message, self.packs(), str(list(expected)))
 
     def input(self, index: int, shape: tuple[int, ...] | None = None) -> Tensor:
         """The tensor of an argument, seen in a shape; its type must be the call's."""

@@ -144,7 +144,7 @@ def _parallel(
         elif how == "channels first":
             order = order.reshape(-1, shape.channels).T.ravel()
         elif kernel not in ("Conv1DLatency", "Conv2DLatency"):
-            raise call.error(f"this kernel with reuse factor {reuse} is not supported", kernel)
+            raise call.error(f"the C++ stops at this reuse factor with {kernel}", reuse, f"a divisor of {n_in}")
         places = _padded_windows(call, shape, two) if how else fill_buffer(call, shape)
         layers, data = gathered(call, _data(call, shape), places, (shape.positions, n_in))
     config.asked |= {"product", "conv_kernel"}

@@ -64,7 +64,9 @@ def dense_kernel(call: Call, config: Config, n_in: int, weights: str | None = No
         return np.arange(n_in, dtype=np.int64), True
     if "dense_resource_unrolled_" in kernel:
         return _unrolled(call, config, kernel.split("::")[-1], weights or call.arguments[2]), True
-    raise call.error(f"this kernel with reuse factor {reuse} is not supported", kernel)
+    if not call.kernels.present(kernel):
+        raise call.error("the project's headers do not have this kernel", kernel)
+    raise call.error(f"the C++ stops at this reuse factor with {kernel}", reuse, f"a divisor of {n_in}")
 
 
 _UNROLLED = re.compile(
