@@ -70,7 +70,10 @@ KNOWN: dict[str, dict[str, str]] = {
     "dense": {"2318ea8c92bbf90d": "", "8a5bdd541aa725f9": "sequence", "569c0e3200668360": "strategy"},
     "dense_latency": {"76ebea1ac86ada32": "", "3f539eab267892f9": "", "e1314225a32477de": ""},
     "dense_out": {"a40a9b46ed4c109c": ""},
-    "dense_resource": {"260ad76dc90e6aec": ""},
+    "dense_relu_resource_rf_gt_nin": {"5614aed1a5dce5ed": ""},
+    "dense_relu_resource_rf_gt_nin_rem0": {"a3272bb04fec2df9": ""},
+    "dense_relu_resource_rf_leq_nin": {"b649aae8e6834951": ""},
+    "dense_resource": {"260ad76dc90e6aec": "", "bd5405f561db38a7": "merged relu"},
     "dense_resource_rf_gt_nin": {
         "8302944bac1b7477": "",
         "37e8d72705355d03": "",

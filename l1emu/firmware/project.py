@@ -327,6 +327,8 @@ class Project:
         text = text_of(kept)
         if text in self._types:
             return self._types[text]
+        if [token.text for token in kept[-2:]] == ["::", "value_type"]:
+            return self.stream_type(kept[:-2], place)[0]
         if kept and kept[0].text in ("ap_fixed", "ap_ufixed", "ap_int", "ap_uint"):
             try:
                 kind = FixedPoint.parse(text)

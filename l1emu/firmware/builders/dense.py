@@ -12,7 +12,7 @@ from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.firmware.known import KNOWN
 from l1emu.firmware.project import Config
 from l1emu.fixedpoint import FixedPoint, Overflow
-from l1emu.layers import Dense, Layer, Linear, Steps, Tensor
+from l1emu.layers import Dense, Layer, Linear, Relu, Steps, Tensor
 from l1emu.layers.base import Ints
 from l1emu.layers.dense import resource_order
 from l1emu.layers.softmax import index_bits
@@ -109,19 +109,27 @@ def dense_by_strategy(call: Call, config: Config, n_in: int, strategy: str | Non
     if (strategy or config.symbol("strategy")) == "latency":
         call.kernels.require(call.place, "dense_latency")
         return np.arange(n_in, dtype=np.int64), False
-    call.kernels.require(call.place, "dense_resource")
+    stem = "dense_resource"
+    if call.kernels.variant(call.place, "dense_resource") == "merged relu" and _merged_relu(config):
+        stem = "dense_relu_resource"
     reuse = config.integer("reuse_factor")
     if reuse <= n_in and n_in % reuse == 0:
-        call.kernels.require(call.place, "dense_resource_rf_leq_nin")
+        call.kernels.require(call.place, f"{stem}_rf_leq_nin")
         return resource_order(n_in, reuse), True
     if reuse > n_in and reuse % n_in == 0:
-        call.kernels.require(call.place, "dense_resource_rf_gt_nin_rem0")
+        call.kernels.require(call.place, f"{stem}_rf_gt_nin_rem0")
         return np.arange(n_in, dtype=np.int64), True
     if reuse > n_in and config.type("accum_t").overflow == Overflow.WRAP:
         # an order of its own for each output, which matters where the sum saturates alone
-        call.kernels.require(call.place, "dense_resource_rf_gt_nin")
+        call.kernels.require(call.place, f"{stem}_rf_gt_nin")
         return np.arange(n_in, dtype=np.int64), True
     raise call.error("this reuse factor is not supported with the resource strategy", reuse, f"a divisor of {n_in}")
+
+
+def _merged_relu(config: Config) -> bool:
+    """Whether the matrix ends with a ReLU, in a fork of hls4ml 0.5 for TinyML; its type is then `out_t`."""
+    config.asked |= {"merged_relu", "out_t"}
+    return config.has("merged_relu") and bool(config.integer("merged_relu"))
 
 
 def require_cast(call: Call) -> None:
@@ -216,6 +224,12 @@ def matrix_product(
         if n_in % packs[0] or n_out % packs[1] or (many and packs != [n_in, n_out]):
             raise call.error("what travels together does not fit the sizes", packs, f"{n_in} and {n_out}")
     matrix = weight, weight_type, bias, bias_type, accum_type, order
+    if _merged_relu(config):
+        if call.kernels.variant(call.place, "dense_resource") != "merged relu" or not transposed or name != call.name:
+            raise call.error("a ReLU that is merged into this kernel is not supported")
+        sums = Tensor(f"{name}_sums", output.shape, config.type("out_t"))
+        merged = Dense(sums.name, (data,), sums, positions, n_in, n_out, *matrix)
+        return *layers, merged, Relu(name, (sums,), output)
     dense = Dense(name, (data,), output, positions, n_in, n_out, *matrix)
     return *layers, dense, *((Linear(call.name, (output,), result),) if output is not result else ())
 
