@@ -377,7 +377,7 @@ KNOWN: dict[str, dict[str, str]] = {
     "stream/relu": {"c86e229192a3937e": "", "2fac72a34b8bf38a": ""},
     "stream/repack_stream": {"93c0fd41a464020d": "", "f5dbb8872e811672": ""},
     "stream/res_write": {"e3684c3b221886ff": ""},
-    "stream/resize_nearest": {"d40b7622b0fd5170": "", "15c6e8607b3910a4": "pixel by pixel"},
+    "stream/resize_nearest": {"d40b7622b0fd5170": "", "5ef6017ec2074543": "", "15c6e8607b3910a4": "pixel by pixel"},
     "stream/scale_index": {"ea9875d347657958": ""},
     "stream/scale_index_K_gte_S": {"8eb0bb6a4e12980f": ""},
     "stream/scale_index_K_lt_S": {"86ee10be2687a687": ""},
