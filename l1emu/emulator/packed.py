@@ -16,7 +16,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from l1emu.emulator import kernels, products, rounded, tabled
+from l1emu.emulator import kernels, products, rounded, singles, tabled
+from l1emu.emulator.codes import low_of, rounding_of
 from l1emu.emulator.lowering import Program
 from l1emu.emulator.packing import LIMIT, Clip, Ending, Layout, NotClean, Value, Writer, pair
 from l1emu.emulator.ranges import Interval, Ranges, scaled_to_common_fraction
@@ -24,11 +25,13 @@ from l1emu.emulator.rounded import rounds_products
 from l1emu.emulator.simd import LANES, Features
 from l1emu.emulator.workspace import Workspace
 from l1emu.firmware.graph import Firmware
-from l1emu.fixedpoint import Overflow, Rounding
+from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import (
     BatchNormalization,
+    Concatenate,
     Dense,
     Einsum,
+    Gather,
     GlobalPooling1D,
     Layer,
     LayerNormalization,
@@ -37,7 +40,9 @@ from l1emu.layers import (
     Relu,
     Reshape,
     Softmax,
+    TableActivation,
     Tensor,
+    Transpose,
 )
 
 
@@ -123,6 +128,7 @@ class Planner:
         self.kept = {self.find(tensor.name) for tensor in results}
         self.stored: dict[str, dict[Layout, int]] = {}  # where each tensor is, in each of its layouts
         self.in_rows: set[str] = {tensor.name for tensor in firmware.inputs}
+        self.raw_in_rows = False  # whether an exact kernel takes one of them
         self.columns: dict[str, int] = {}  # of the raw inputs
         column = 0
         for tensor in firmware.inputs:
@@ -216,13 +222,16 @@ class Planner:
             target = self.place(tensor, layout)
             column, size = self.columns[name], tensor.size
             block = 16 * layout.pack
-            if self.narrow and size % block == 0 and layout.stride == 1:
+            if self.narrow and size >= block and layout.stride == 1:
                 zero = layout.zero if layout.pack == 4 and not layout.signed else 0
-                at = f"V, {target} + 16 * k, {layout.pack}, {zero}, {tensor.type.fraction}, {tensor.type.width}"
+                how = ", ".join(map(str, (layout.pack, zero, *(cast_of_floats(tensor.type) or [0] * 7))))
                 self.calls += [
                     f"for k in range({size // block}):",
-                    f"    odd |= load_block(raw, {column} + {block} * k, first, n, {at})",
+                    f"    odd |= load_block(raw, {column} + {block} * k, first, n, V, {target} + 16 * k, {how})",
                 ]
+                if size % block:  # the last block overlaps the one before it
+                    at = f"{column + size - block}, first, n, V, {target + (size - block) // layout.pack}"
+                    self.calls.append(f"odd |= load_block(raw, {at}, {how})")
             else:
                 self.calls.append(f"from_raw(raw, {column}, first, n, V, {target}, {size}, {layout.code})")
             return target
@@ -241,6 +250,7 @@ class Planner:
     def to_rows(self, tensor: Tensor) -> None:
         """Make a tensor readable by the exact kernels."""
         name = self.find(tensor.name)
+        self.raw_in_rows |= name in self.columns
         if name in self.in_rows:
             return
         layout, first = next(iter(self.stored[name].items()))
@@ -486,6 +496,10 @@ class Planner:
         kind = {4: "bytes", 2: "int16 pairs", 1: "int32"}[source.pack]
         self.finished(f"{kind}, tables" if isinstance(layer, Softmax) else f"{kind}, sums in int32")
 
+    def alone(self, layer: Layer) -> None:
+        """No cast that follows is done with this layer."""
+        self._finished = [layer.name]
+
     def finished(self, arithmetic: str) -> None:
         """The layer of the last `chain` is done, and what follows it in registers."""
         self.arithmetic[self._finished[0]] = arithmetic
@@ -497,16 +511,20 @@ class Planner:
 
     def plan(self) -> PackedProgram:
         """Write all kernels and the function that calls them."""
-        methods: dict[type[Layer], Callable[..., None]] = {
-            Dense: partial(products.dense, self),
-            Einsum: partial(products.einsum, self),
-            Merge: self.elementwise,
-            Relu: self.elementwise,
-            Linear: self.elementwise,
-            BatchNormalization: self.batchnorm,
-            GlobalPooling1D: self.pool,
-            Softmax: partial(tabled.softmax, self),
-            LayerNormalization: partial(rounded.layer_norm, self),
+        methods: dict[type[Layer], Sequence[Callable[..., None]]] = {
+            Dense: [partial(products.dense, self), partial(singles.dense, self)],
+            Einsum: [partial(products.einsum, self)],
+            Merge: [self.elementwise, partial(singles.merge, self)],
+            Relu: [self.elementwise],
+            Linear: [self.elementwise],
+            BatchNormalization: [self.batchnorm, partial(singles.scale, self)],
+            GlobalPooling1D: [self.pool, partial(singles.pool, self)],
+            Softmax: [partial(tabled.softmax, self)],
+            LayerNormalization: [partial(rounded.layer_norm, self)],
+            TableActivation: [partial(singles.lookup, self)],
+            Gather: [partial(singles.move, self)],
+            Transpose: [partial(singles.move, self)],
+            Concatenate: [partial(singles.move, self)],
         }
         for stage, layer in enumerate(self.firmware.layers):
             self.workspace.stage = stage
@@ -516,18 +534,21 @@ class Planner:
                 self.arithmetic[layer.name] = "no arithmetic"
                 continue
             before = len(self.calls), self.workspace.taken, {k: dict(v) for k, v in self.stored.items()}
-            try:
-                if type(layer) not in methods:
-                    raise NotClean
-                methods[type(layer)](layer)
-            except NotClean:
-                del self.calls[before[0] :]
-                self.workspace.go_back(before[1])
-                self.stored = before[2]
+            for method in methods.get(type(layer), ()):
+                try:
+                    method(layer)
+                    break
+                except NotClean:
+                    del self.calls[before[0] :]
+                    self.workspace.go_back(before[1])
+                    self.stored = {k: dict(v) for k, v in before[2].items()}
+            else:
                 self._exactly(layer)
             self.callers += [layer.name] * (len(self.calls) - len(self.callers))
         for tensor in self.results:
-            for first in self.stored.get(self.find(tensor.name), {}).values():
+            name = self.find(tensor.name)
+            self.raw_in_rows |= name in self.columns and name not in self.stored
+            for first in self.stored.get(name, {}).values():
                 self.workspace.use(first, forever=True)
         return PackedProgram(
             self._source(profiled=False),
@@ -546,16 +567,8 @@ class Planner:
         """Whether the inputs are read by `load_block` alone, and cast as it casts floats."""
         if len(self.firmware.inputs) != 1 or self.firmware.limits:
             return False
-        kind = self.firmware.inputs[0].type
-        simple = kind.signed and kind.rounding == Rounding.TRN and kind.overflow == Overflow.WRAP
-        others = [call for call in self.calls if "raw" in call or "work" in call]
-        return (
-            simple
-            and not kind.is_integer
-            and kind.width <= 32
-            and 0 <= kind.fraction <= 64
-            and all("load_block(raw" in call for call in others)
-        )
+        loaded = all("load_block(raw" in call for call in self.calls if "raw" in call)
+        return loaded and not self.raw_in_rows and cast_of_floats(self.firmware.inputs[0].type) is not None
 
     def _exactly(self, layer: Layer) -> None:
         for tensor in layer.inputs:
@@ -580,9 +593,9 @@ class Planner:
             "from l1emu.emulator.cache import compiled",
             "from l1emu.emulator.layouts import bit_length, convert, from_raw, from_rows, to_out, to_rows",
             "from l1emu.emulator.simd import (",
-            "    add, add16, and_, broadcast, bytes_of_words, clear_tie, const, dot8, highest, load,",
+            "    add, add16, and_, broadcast, bytes_of_words, clear_tie, const, divide, dot8, highest, load,",
             "    lookup16, lookup8, lookup_bytes, mul, mulhi16, mulhrs16, mullo16, or_, pack8_saturating,",
-            "    round_even, round_float, saturated_bytes, umin8, words_of_planes,",
+            "    round_even, round_float, saturated_bytes, scale_double, umin8, words_of_planes,",
             "    shift_left, shl, smax, smax16, smin, smin16, sra, srl, store, sub, sub16, sub8, ticks, umax8, umin16,",
             "    words_of_bytes, xor,",
             ")",
@@ -598,7 +611,7 @@ class Planner:
         for body, name in self.functions.items():
             lines += ["", "@inner", f"def {name}{body}", ""]
         rows: list[str] = []
-        if any("work" in call for call in self.calls):
+        if self.raw_in_rows:
             rows = [
                 "for r in range(raw.shape[1]):",
                 f"    for j in range({LANES}):",
@@ -637,6 +650,22 @@ class Planner:
         lines += ["        " + line for line in loop]
         lines.append("    return odd")
         return "\n".join(lines) + "\n"
+
+
+_ROUNDING = {Rounding.TRN: 0, Rounding.RND: 1, Rounding.RND_CONV: 2, Rounding.TRN_ZERO: 3}
+
+
+def cast_of_floats(type_: FixedPoint) -> tuple[int, ...] | None:
+    """The fields of `simd.Cast` for a type; None if `load_block` does not cast to it."""
+    rounding = _ROUNDING.get(rounding_of(type_))
+    clips = type_.overflow in (Overflow.SAT, Overflow.SAT_SYM)
+    most = 24 if clips else 30  # bits: limits that are exact in float32, and what is cast before it is wrapped
+    known = rounding is not None and (clips or type_.overflow == Overflow.WRAP) and type_.width <= most
+    if not known or not 0 <= type_.fraction <= 64 or (type_.is_integer and clips):
+        return None
+    limits = (low_of(type_), type_.high) if clips else (0, 0)
+    assert rounding is not None
+    return type_.fraction, type_.width, int(type_.signed), rounding, *limits, int(type_.is_integer)
 
 
 def narrow_inputs(firmware: Firmware) -> bool:

@@ -342,6 +342,57 @@ def round_float(typing: Any, value: Any, bits: Any, plus: Any) -> Any:
     return vector(vector, bits, plus), code
 
 
+def _double(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+    """The double at two elements of an int32 array, in every lane."""
+    kind = ir.VectorType(ir.DoubleType(), LANES)
+    scalar = builder.load(_pointer(context, builder, array_type, array, index, ir.DoubleType()), align=4)
+    first = builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, ir.Constant(_I32, 0))
+    return builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), _constant(_V32, 0))
+
+
+@intrinsic(prefer_literal=True)
+def scale_double(typing: Any, value: Any, array: Any, factor: Any, bias: Any, rounding: Any) -> Any:
+    """value * factor + bias, doubles at elements of an int32 array, as an int32 lane.
+
+    Rounded down for `rounding` 0, a half up for 1, to the nearest and ties to even for 2: exact as long as the
+    numbers are multiples of one power of two and below 2**52 of it, and what comes out fits.
+    """
+    if not isinstance(rounding, types.IntegerLiteral):
+        return None
+    name, half = {0: ("floor", 0.0), 1: ("floor", 0.5), 2: ("rint", 0.0)}[rounding.literal_value]
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.VectorType(ir.DoubleType(), LANES)
+        fma, whole = (
+            cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(kind, [kind] * count), f"llvm.{function}.v{LANES}f64"
+            )
+            for function, count in (("fma", 3), (name, 1))
+        )
+        w, b = (_double(context, builder, signature.args[1], args[1], at) for at in args[2:4])
+        found = builder.call(fma, [builder.sitofp(args[0], kind), w, b])
+        if half:
+            found = builder.fadd(found, ir.Constant(kind, [ir.Constant(ir.DoubleType(), half)] * LANES))
+        return builder.fptosi(builder.call(whole, [found]), _V32)
+
+    return vector(vector, array, types.intp, types.intp, rounding), code
+
+
+@intrinsic
+def divide(typing: Any, value: Any, array: Any, divisor: Any) -> Any:
+    """value / divisor toward zero, for an integer below 2**31 as a double at elements of an int32 array.
+
+    The quotient of doubles is rounded by less than what it is away from the next integer.
+    """
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.VectorType(ir.DoubleType(), LANES)
+        by = _double(context, builder, signature.args[1], args[1], args[2])
+        return builder.fptosi(builder.fdiv(builder.sitofp(args[0], kind), by), _V32)
+
+    return vector(vector, array, types.intp), code
+
+
 # LLVM 22 gave these intrinsics the types of what they multiply; before, all was int32.
 _TYPED = llvmlite.binding.llvm_version_info[0] >= 22
 dot8 = _call("llvm.x86.avx512.vpdpbusd.512", [_V32, _V8, _V8] if _TYPED else [_V32] * 3, _V32)
@@ -487,41 +538,106 @@ def lookup8(typing: Any, array: Any, number: Any, index: Any) -> Any:
     return vector(array, types.intp, vector), code
 
 
-def _floor(builder: Any, given: Any, fraction: int) -> tuple[Any, Any]:
-    """Floats times 2**fraction, rounded down, in lanes of int32; and lanes of -1 where that is wrong."""
-    kind, scalar = given.type, given.type.element
-    bits = 64 if isinstance(scalar, ir.DoubleType) else 32
-    scaled = builder.fmul(given, ir.Constant(kind, [ir.Constant(scalar, 2.0**fraction)] * LANES))
-    size, floor = (
-        builder.call(
-            cgutils.get_or_insert_function(
-                builder.module, ir.FunctionType(kind, [kind]), f"llvm.{name}.v{LANES}f{bits}"
-            ),
-            [scaled],
-        )
-        for name in ("fabs", "floor")
-    )
-    odd = builder.fcmp_unordered(">=", size, ir.Constant(kind, [ir.Constant(scalar, 2.0**30)] * LANES))
-    return builder.fptosi(floor, _V32), builder.sext(odd, _V32)
+@dataclass(frozen=True)
+class Cast:
+    """How floats become raw integers; see `load_block`.
 
-
-def _floor_wide(builder: Any, given: Any, fraction: int) -> tuple[Any, Any]:
-    """The same for float32, by one instruction of AVX-512 for numbers below FLOAT_LIMIT; the upper bits are not right.
-
-    The number is brought into the mantissa as by `round_float`, rounded down. An exponent that is not that of
-    FLOAT_ZERO shows in the second result.
+    Attributes
+    ----------
+    fraction, width, signed
+        Of the type.
+    rounding
+        0 down, 1 to the nearest with halves up, 2 to the nearest with halves to even, 3 toward zero.
+    low, high
+        Where a type saturates; both 0 for one that wraps.
+    integer
+        Whether it is one whose cast makes 1 of what is between -1/2 and 0.
     """
-    kind = ir.VectorType(ir.FloatType(), LANES)
-    fma = cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(kind, [kind, kind, kind, _I32]), "llvm.x86.avx512.vfmadd.ps.512"
+
+    fraction: int
+    width: int
+    signed: int
+    rounding: int
+    low: int
+    high: int
+    integer: int
+
+    @property
+    def wraps(self) -> bool:
+        return self.low == self.high
+
+
+def _floats(builder: Any, scalar: Any, value: float) -> Any:
+    return ir.Constant(ir.VectorType(scalar, LANES), [ir.Constant(scalar, value)] * LANES)
+
+
+def _on_floats(builder: Any, name: str, value: Any) -> Any:
+    kind = value.type
+    bits = 64 if isinstance(kind.element, ir.DoubleType) else 32
+    function = ir.FunctionType(kind, [kind])
+    return builder.call(
+        cgutils.get_or_insert_function(builder.module, function, f"llvm.{name}.v{LANES}f{bits}"), [value]
     )
-    scale, one = (ir.Constant(kind, [ir.Constant(ir.FloatType(), c)] * LANES) for c in (2.0**fraction, 1.5 * 2.0**23))
-    downward = ir.Constant(_I32, 9)
-    bits = builder.bitcast(builder.call(fma, [given, scale, one, downward]), _V32)
-    return bits, builder.xor(bits, _constant(_V32, 150 << 23))
 
 
-def _load_block(floor: Callable[..., tuple[Any, Any]]) -> Any:
+def _scaled(builder: Any, given: Any, cast: Cast) -> tuple[Any, Any]:
+    """Floats in units of the type's last bit, clipped where it saturates, and where they are NaN or need more care."""
+    scalar = given.type.element
+    scaled = builder.fmul(given, _floats(builder, scalar, 2.0**cast.fraction))
+    if cast.wraps:
+        size = _on_floats(builder, "fabs", scaled)
+        odd = builder.fcmp_unordered(">=", size, _floats(builder, scalar, 2.0**30))
+    else:
+        odd = builder.fcmp_unordered("uno", scaled, scaled)
+        high, low = (_floats(builder, scalar, float(limit)) for limit in (cast.high, cast.low))
+        clipped = builder.select(builder.fcmp_ordered("<", scaled, high), scaled, high)
+        clipped = builder.select(builder.fcmp_ordered(">", clipped, low), clipped, low)
+    if cast.integer:
+        between = builder.and_(
+            builder.fcmp_ordered(">", scaled, _floats(builder, scalar, -0.5)),
+            builder.fcmp_ordered("<", scaled, _floats(builder, scalar, 0.0)),
+        )
+        odd = builder.or_(odd, between)
+    return scaled if cast.wraps else clipped, odd
+
+
+def _whole(builder: Any, given: Any, cast: Cast) -> tuple[Any, Any]:
+    """Raw integers before they are wrapped, in lanes of int32; and lanes of -1 where they are wrong."""
+    scalar = given.type.element
+    scaled, odd = _scaled(builder, given, cast)
+    whole = _on_floats(builder, {2: "rint", 3: "trunc"}.get(cast.rounding, "floor"), scaled)
+    found = builder.fptosi(whole, _V32)
+    if cast.rounding == 1:
+        up = builder.fcmp_ordered(">=", builder.fsub(scaled, whole), _floats(builder, scalar, 0.5))
+        found = builder.sub(found, builder.sext(up, _V32))
+    return found, builder.sext(odd, _V32)
+
+
+def _whole_wide(builder: Any, given: Any, cast: Cast) -> tuple[Any, Any]:
+    """The same for float32, by an instruction of AVX-512 where that can be; only the lower 22 bits are right.
+
+    The number is brought into the mantissa as by `round_float`, rounded as the type rounds. An exponent that is not
+    that of FLOAT_ZERO shows in the second result.
+    """
+    if cast.rounding in (1, 3) or cast.integer or (cast.width > 22 and not cast.wraps):
+        found, odd = _whole(builder, given, cast)
+        return builder.add(found, _constant(_V32, FLOAT_ZERO)), odd
+    how = ir.Constant(_I32, 8 if cast.rounding == 2 else 9)
+    kind, one = given.type, _floats(builder, ir.FloatType(), 1.5 * 2.0**23)
+    if cast.wraps:
+        name, arguments = "vfmadd.ps", [given, _floats(builder, ir.FloatType(), 2.0**cast.fraction), one]
+    else:
+        scaled, odd = _scaled(builder, given, cast)
+        name, arguments = "add.ps", [scaled, one]
+    function = ir.FunctionType(kind, [kind] * len(arguments) + [_I32])
+    call = cgutils.get_or_insert_function(builder.module, function, f"llvm.x86.avx512.{name}.512")
+    bits = builder.bitcast(builder.call(call, [*arguments, how]), _V32)
+    if cast.wraps:
+        return bits, builder.xor(bits, _constant(_V32, 150 << 23))
+    return bits, builder.sext(odd, _V32)
+
+
+def _load_block(whole: Callable[..., tuple[Any, Any]]) -> Any:
     @intrinsic(prefer_literal=True)
     def function(
         typing: Any,
@@ -535,23 +651,28 @@ def _load_block(floor: Callable[..., tuple[Any, Any]]) -> Any:
         zero: Any,
         fraction: Any,
         width: Any,
+        signed: Any,
+        rounding: Any,
+        low: Any,
+        high: Any,
+        integer: Any,
     ) -> Any:
         """Columns `column`, ... of 16 jets from `first` on, of an array (jets, columns), as 16 vectors from `number`.
 
         Each lane gets `pack` consecutive columns of its jet, less `zero`; lanes beyond `n` get the first jet. The
-        array holds raw integers, int32, or floats, which are rounded down to `fraction` bits and wrapped to `width`.
-        Returns 0, or something else if one of the floats is NaN or too large for that: what was written for it is
-        then wrong.
+        array holds raw integers, int32, or floats, which are cast as `Cast` of what follows says. Returns 0, or
+        something else if one of the floats is NaN or needs more care: what was written for it is then wrong.
         """
-        if not all(isinstance(value, types.IntegerLiteral) for value in (pack, zero, fraction, width)):
+        literals = (pack, zero, fraction, width, signed, rounding, low, high, integer)
+        if not all(isinstance(value, types.IntegerLiteral) for value in literals):
             return None
         if not isinstance(raw, types.Array) or raw.ndim != 2 or raw.layout != "C":
             return None
         if raw.dtype not in (types.int32, types.float32, types.float64):
             return None
-        parts, signature = pack.literal_value, (types.intp, types.intp, types.intp)
-        block = _Block(parts, zero.literal_value, fraction.literal_value, width.literal_value, raw.dtype, floor)
-        return types.int64(raw, *signature, array, types.intp, pack, zero, fraction, width), block.code
+        parts, zero_of, *cast = (value.literal_value for value in literals)
+        block = _Block(parts, zero_of, Cast(*cast), raw.dtype, whole)
+        return types.int64(raw, types.intp, types.intp, types.intp, array, types.intp, *literals), block.code
 
     return function
 
@@ -562,10 +683,9 @@ class _Block:
 
     parts: int
     zero: int
-    fraction: int
-    width: int
+    cast: Cast
     dtype: Any
-    floor: Callable[..., tuple[Any, Any]]
+    whole: Callable[..., tuple[Any, Any]]
 
     def code(self, context: Any, builder: Any, signature: Any, args: Any) -> Any:
         source = context.make_array(signature.args[0])(context, builder, args[0])
@@ -593,7 +713,7 @@ class _Block:
                 kind = ir.VectorType(scalar, LANES)
                 value = builder.load(builder.bitcast(at, kind.as_pointer()), align=align)
                 if self.dtype != types.int32:
-                    value, wrong = (self.floor if align == 4 else _floor)(builder, value, self.fraction)
+                    value, wrong = (self.whole if align == 4 else _whole)(builder, value, self.cast)
                     odd = builder.or_(odd, wrong)
                 loaded.append(value)
             rows.append(self._row(builder, loaded))
@@ -603,30 +723,27 @@ class _Block:
         shown = builder.icmp_unsigned(">=", odd, _constant(_V32, 1 << 23))
         return builder.zext(builder.bitcast(shown, ir.IntType(LANES)), ir.IntType(64))
 
+    def _wrap(self, builder: Any, value: Any, bits: int) -> Any:
+        """Lanes of so many bits, of which the upper ones are wrong, as numbers of the type."""
+        if self.dtype == types.int32 or not self.cast.wraps or self.cast.width >= bits:
+            return value
+        away = _constant(value.type, bits - self.cast.width)
+        shifted = builder.shl(value, away)
+        return builder.ashr(shifted, away) if self.cast.signed else builder.lshr(shifted, away)
+
     def _row(self, builder: Any, loaded: list[Any]) -> Any:
-        """Consecutive columns of one jet, wrapped, in lanes of `parts`; of what is loaded the lower bits are right."""
-        narrow = ir.VectorType(ir.IntType(32 // self.parts), LANES * self.parts)
-        wrapped = self.dtype != types.int32
-
-        def wrap(value: Any, bits: int) -> Any:
-            if not wrapped or self.width >= bits:
-                return value
-            away = _constant(value.type, bits - self.width)
-            return builder.ashr(builder.shl(value, away), away)
-
+        """Consecutive columns of one jet in lanes of `parts`; of what is loaded the lower bits are right."""
         if self.parts == 2:  # the lower halves of both, then wrapped together
-            both = [builder.bitcast(value, _V16) for value in loaded]
-            row = builder.shuffle_vector(*both, _indices(range(0, 64, 2)))
-            return builder.bitcast(wrap(row, 16), _V32)
-        bits = 32 // self.parts
+            row = builder.shuffle_vector(*(builder.bitcast(value, _V16) for value in loaded), _indices(range(0, 64, 2)))
+            return builder.bitcast(self._wrap(builder, row, 16), _V32)
         if self.parts == 1:
-            if self.dtype == types.float32 and self.floor is _floor_wide:
+            if self.dtype == types.float32 and self.whole is _whole_wide:
                 loaded = [builder.sub(loaded[0], _constant(_V32, FLOAT_ZERO))]
-            return wrap(loaded[0], 32)
-        lanes = [wrap(value, 32) if self.width < bits else value for value in loaded]
+            return self._wrap(builder, loaded[0], 32)
+        narrow = ir.VectorType(_I8, LANES)
+        lanes = [self._wrap(builder, value, 32) if self.cast.width < 8 else value for value in loaded]
         lanes = [builder.sub(value, _constant(_V32, self.zero)) if self.zero else value for value in lanes]
-        cut = [builder.trunc(value, ir.VectorType(narrow.element, LANES)) for value in lanes]
-        return builder.bitcast(_join(builder, cut), _V32)
+        return builder.bitcast(_join(builder, [builder.trunc(value, narrow) for value in lanes]), _V32)
 
 
 def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
@@ -644,7 +761,7 @@ def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
     return rows
 
 
-load_block, load_block_wide = _load_block(_floor), _load_block(_floor_wide)
+load_block, load_block_wide = _load_block(_whole), _load_block(_whole_wide)
 
 
 @intrinsic

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from random_firmware import clean_firmware, random_inputs
+from random_firmware import clean_firmware, random_firmware, random_inputs
 from tagger_firmware import tagger_firmware
 
 from l1emu.emulator import Emulator, simd
@@ -74,6 +74,24 @@ def test_a_wrapping_accumulator_is_clean(blocks: int) -> None:
 @pytest.mark.parametrize(("seed", "target"), [(1, "simd"), (2, "portable")])
 def test_clean_random_firmware_equals_its_reference(seed: int, target: str) -> None:
     check(clean_firmware(seed, 12), target, jets=37)
+
+
+@pytest.mark.parametrize(
+    ("seed", "target", "kinds"),
+    [
+        (286, "simd", {"dense": "int32, step by step", "globalpooling1d": "int32", "merge": "int32"}),
+        (68, "portable", {"gather": "moved", "table": "int32, table"}),
+        (11, "simd", {"batchnorm": "doubles"}),
+        (168, "simd", {"concatenate": "moved", "globalpooling1d": "int32"}),
+        (197, "simd", {"dense": "int32, step by step", "transpose": "moved"}),
+        *(pytest.param(seed, "simd", {}, marks=pytest.mark.exhaustive) for seed in range(1000, 1040)),
+    ],
+)
+def test_random_firmware_equals_its_reference_one_number_a_lane(seed: int, target: str, kinds: dict[str, str]) -> None:
+    emulator = check(random_firmware(seed, 4), target, jets=37)
+    if simd.features(target).fused:
+        found = {(row.kind, row.arithmetic) for row in emulator.explain().rows}
+        assert set(kinds.items()) <= found
 
 
 @needs_dot8

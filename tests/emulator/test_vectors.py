@@ -237,7 +237,7 @@ def test_bytes_and_words_are_exchanged(half):
 def test_blocks_of_jets_are_transposed(pack, zero, n):
     @numba.njit
     def run(raw, out, n):
-        return load_block(raw, 3, 2, n, out, 1, pack, zero, 0, 32)
+        return load_block(raw, 3, 2, n, out, 1, pack, zero, 0, 32, 1, 0, 0, 0, 0)
 
     bits = 32 // pack
     low = zero if pack == 4 else -(1 << bits - 1)
@@ -252,23 +252,47 @@ def test_blocks_of_jets_are_transposed(pack, zero, n):
     assert not out[:16].any()
 
 
-@pytest.mark.parametrize("kind", [np.float32, np.float64])
-@pytest.mark.parametrize("target", ["simd", "portable"])
-@pytest.mark.parametrize("type_", [FixedPoint(16, 6), FixedPoint(8, 4), FixedPoint(11, 6), FixedPoint(25, 9)], ids=str)
+@pytest.mark.parametrize(
+    ("kind", "target"),
+    [
+        (np.float32, "simd"),
+        *(pytest.param(*how, marks=pytest.mark.exhaustive) for how in [(np.float64, "simd"), (np.float32, "portable")]),
+    ],
+)
+@pytest.mark.parametrize(
+    "type_",
+    [
+        "ap_fixed<16,6>",
+        "ap_fixed<8,4>",
+        "ap_fixed<25,9>",
+        "ap_ufixed<9,5>",
+        "ap_uint<10>",
+        "ap_fixed<7,3,AP_TRN_ZERO>",
+        "ap_fixed<12,6,AP_TRN,AP_SAT>",
+        "ap_fixed<8,6,AP_RND_CONV,AP_SAT>",
+        "ap_ufixed<11,4,AP_RND,AP_SAT_SYM>",
+        "ap_fixed<24,12,AP_RND,AP_SAT>",
+        "ap_fixed<24,4,AP_RND_CONV,AP_SAT_SYM>",
+        "ap_fixed<13,9,AP_RND_CONV>",
+    ],
+)
 def test_floats_go_straight_into_the_kernels_unless_they_need_care(type_, kind, target):
-    """As the type's own cast has it: cut, wrapped; in later chunks, large, infinite and tiny; NaN is refused."""
-    x, y = Tensor("x", (64,), type_), Tensor("y", (4,), FixedPoint(30, 16))
+    """As the type's own cast has it, halves too; in later chunks, large, infinite and tiny; NaN is refused."""
+    type_ = FixedPoint.parse(type_)
+    x, y = Tensor("x", (64,), type_), Tensor("y", (4,), FixedPoint(30, 24 - type_.fraction))
     rng = np.random.default_rng(6)
     weight = rng.integers(-3, 4, (64, 4))
     layer = Dense(
         "dense", (x,), y, positions=1, n_in=64, n_out=4, weight=weight, weight_type=FixedPoint(8, 2),
-        bias=np.arange(4), bias_type=FixedPoint(8, 2), accum_type=FixedPoint(40, 18), order=np.arange(64),
+        bias=np.arange(4), bias_type=FixedPoint(8, 2), order=np.arange(64),
+        accum_type=FixedPoint(40, 34 - type_.fraction),
     )  # fmt: skip
     firmware = Firmware("dense", "Vitis", (x,), (y,), (layer,))
     emulator = Emulator(firmware, target=target, threads=1)
     assert emulator._program.takes_floats
     given = rng.normal(0, 20, (2500, 64)).astype(kind)
     given[5, :4], given[1300, 7], given[2400, 63] = [-1e-40, 1e-40, 40.0, -0.0], np.inf, 3e9
+    given[::7] = rng.integers(-2000, 2000, given[::7].shape) / 2.0 ** (type_.fraction + 1)
     given[1500, 8], given[1501, 9] = 2.0**22 / 2.0**type_.fraction, -(2.0**22) / 2.0**type_.fraction
     expected = reference.run(firmware, {"x": type_.from_float(given)})["y"]
     assert len(np.unique(expected)) > 1000
