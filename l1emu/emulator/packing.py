@@ -216,7 +216,8 @@ def _joined(steps: list[Step]) -> tuple[Step, ...]:
                 found[-1:] = [Left(room)] if room else []
                 found.append(Round(32 - step.width, Rounding.TRN))
                 continue
-        if isinstance(last, Left) and isinstance(step, Round) and step.bits > last.bits:
+        # a shift after which anything up to the limit may come is half of a wrap: what it drops must stay dropped
+        if isinstance(last, Left) and isinstance(step, Round) and step.bits > last.bits and step.reach < LIMIT:
             found[-1] = Round(step.bits - last.bits, step.mode, step.reach, step.result)
             continue
         found.append(step)

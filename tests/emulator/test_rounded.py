@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from l1emu import Emulator, Firmware
+from l1emu.emulator.packing import Left, Round, _joined
 from l1emu.firmware import reference
-from l1emu.fixedpoint import FixedPoint
+from l1emu.fixedpoint import FixedPoint, Rounding
 from l1emu.layers import Dense, Einsum, Tensor
 
 
@@ -48,3 +49,10 @@ def test_equals_its_reference(seed: int) -> None:
     found = Emulator(firmware, threads=1).raw(flat)
     for name in ("y", "z"):
         np.testing.assert_array_equal(found[name], expected[name])
+
+
+def test_a_wrap_by_two_shifts_stays_one() -> None:
+    """A shift to the left drops the upper bits, and may only be taken off a rounding where nothing is dropped."""
+    wrap = (Left(1), Round(24, Rounding.TRN))
+    assert _joined(list(wrap)) == wrap
+    assert _joined([Left(1), Round(4, Rounding.RND, 1000, 70)]) == (Round(3, Rounding.RND, 1000, 70),)
