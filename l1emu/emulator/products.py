@@ -178,16 +178,31 @@ class _Products:
             self._store(3, [f"a{p}_{s}" for s in range(pack)], "t", f"h * {outputs} + {p}")
 
     def _nothing_held(self) -> None:
-        """Long sums, in a loop."""
+        """Long sums, in a loop, as many at a time as keep a dot product's pace."""
         write, pack, rows = self.write, self.pack, self.by_row
+        vectors = self.n_out if rows else self.n_out // pack  # of the output, for one row of it
+        beside = next(n for n in range(max(12 // pack, 1), 0, -1) if vectors % n == 0)
         write(1, f"for t in range({self.positions // (pack if rows else 1)}):")
-        write(2, f"for o in range({self.n_out // (1 if rows else pack)}):")
-        write(3, *(f"a{s} = broadcast(C, b + {'o' if rows else f'o * {pack} + {s}'})" for s in range(pack)))
+        write(2, f"for o in range(0, {vectors}, {beside}):")
+        for p in range(beside):
+            for s in range(pack):
+                write(3, f"a{p}_{s} = broadcast(C, b + {f'o + {p}' if rows else f'(o + {p}) * {pack} + {s}'})")
         write(3, f"for k in range({self.k_in}):")
-        for s in range(pack):
-            x = self._load(f"t * {pack} + {s}" if rows else "t", "k")
-            write(4, self._dot(f"a{s}", x, self._weight("o" if rows else f"o * {pack} + {s}", "k")))
-        self._store(3, [f"a{s}" for s in range(pack)], "t", "o")
+        write(
+            4, *(f"x{s} = {self._load(f't * {pack} + {s}' if rows else 't', 'k')}" for s in range(pack if rows else 1))
+        )
+        for p in range(beside):
+            if rows:
+                write(
+                    4,
+                    f"wk = {self._weight(f'o + {p}', 'k')}",
+                    *(self._dot(f"a{p}_{s}", f"x{s}", "wk") for s in range(pack)),
+                )
+            else:
+                weights = [self._weight(f"(o + {p}) * {pack} + {s}", "k") for s in range(pack)]
+                write(4, *(self._dot(f"a{p}_{s}", "x0", weight) for s, weight in enumerate(weights)))
+        for p in range(beside):
+            self._store(3, [f"a{p}_{s}" for s in range(pack)], "t", f"(o + {p})")
 
 
 def einsum_inputs(planner: Planner, layer: Einsum) -> tuple[tuple[Layout, Layout], bool]:
