@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -248,52 +249,103 @@ def einsum(planner: Planner, layer: Einsum) -> None:
         for layout, index in ((la, index_a), (lb, index_b), (target, index_y))
     )
     ending = Ending.of(value, target, fused=planner.features.fused)
-    write = Writer(planner.features)
-    accs = [f"s{k}" for k in range(target.pack)]
     # (unsigned + zero) * signed: the zero's share is summed once for each row of the signed operand
     zero = (lb if swap else la).zero if pack == 4 else 0
     if zero and swap:
         raise NotClean
-    if n > 16:
-        raise NotClean
-    write(1, f"for i in range({layer.inplace}):")
-    if zero:
-        write(2, f"for m in range({layer.free1}):", f"    s = const({ending.fold})")
-        write(3, "z = const(0)")
-        write(
-            3,
-            *(
-                f"z = dot8(z, const({0x80808080 - (1 << 32)}), load(V, b + {vb(i='i', j='m', k=str(k))}))"
-                for k in range(n)
-            ),
-        )
-        write(3, "store(V, scratch + m, sub(s, z))")
-    groups = layer.free1 // target.pack
-    # Some rows of b stay in registers for all of a.
-    most = max(20 // (target.pack * (n + bool(zero))), 1)
-    held = max(count for count in range(1, most + 1) if groups % count == 0)
-    write(2, f"for h in range({groups // held}):")
-    for s in range(held * target.pack):
-        m = f"(h * {held * target.pack} + {s})"
-        if zero:
-            write(3, f"z{s} = load(V, scratch + {m})")
-        write(3, *(f"b{s}_{k} = load(V, b + {vb(i='i', j=m, k=str(k))})" for k in range(n)))
-    write(3, f"for n in range({layer.free0}):")
-    write(4, *(f"a{k} = load(V, a + {va(i='i', j='n', k=str(k))})" for k in range(n)))
-    for g in range(held):
-        for s, acc in enumerate(accs):
-            row = g * target.pack + s
-            write(4, f"{acc} = z{row}" if zero else f"{acc} = const({ending.fold})")
-            for k in range(n):
-                operands = (f"a{k}", f"b{row}_{k}")
-                left, right = operands[::-1] if swap else operands
-                write(4, f"{acc} = {write.dot(pack, acc, left, right)}")
-        packed = write.finish(4, accs, ending)
-        write(4, f"store(V, y + {vy(i='i', j='n', k=f'(h * {held} + {g})')}, {packed})")
+    write = Writer(planner.features)
+    _Pairs(write, ending, pack, n, layer.inplace, layer.free0, layer.free1, bool(zero), swap, va, vb, vy).write_loops()
     first, second = planner.read(a, la), planner.read(b, lb)
     where, scratch = planner.place(y, target), planner.workspace.take(layer.free1 if zero else 0)
     planner.kernel("einsum", "V, C, a, b, y, scratch", write, first, second, where, scratch)
     planner.note(layer, la)
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """The loops of an einsum: every row of `a` with every row of `b`, `n` dot products of `pack` numbers each.
+
+    With `zero` the bytes of `a` stand for numbers less 128; with `swap` those of `b` are the unsigned ones. The
+    formulas give the vectors of both inputs and of the output.
+    """
+
+    write: Writer
+    ending: Ending
+    pack: int
+    n: int
+    inplace: int
+    free0: int
+    free1: int
+    zero: bool
+    swap: bool
+    at_a: Callable[..., str]
+    at_b: Callable[..., str]
+    at_y: Callable[..., str]
+
+    def write_loops(self) -> None:
+        together = self.ending.layout.pack  # rows of `b` in a vector of the output
+        groups = self.free1 // together
+        self.write(1, f"for i in range({self.inplace}):")
+        if self.zero:
+            self._zeros()
+        if self.n <= 16:
+            # some rows of b stay in registers for all of a
+            most = max(20 // (together * (self.n + self.zero)), 1)
+        else:
+            most = max(12 // together, 1)
+        held = max(count for count in range(1, most + 1) if groups % count == 0)
+        (self._rows_held if self.n <= 16 else self._nothing_held)(groups, held)
+
+    def _b(self, row: str, k: str) -> str:
+        return f"load(V, b + {self.at_b(i='i', j=row, k=k)})"
+
+    def _a(self, k: str) -> str:
+        return f"load(V, a + {self.at_a(i='i', j='n', k=k)})"
+
+    def _dot(self, acc: str, x: str, y: str) -> str:
+        left, right = (y, x) if self.swap else (x, y)
+        return f"{acc} = {self.write.dot(self.pack, acc, left, right)}"
+
+    def _zeros(self) -> None:
+        """What the sums of each row of `b` start with."""
+        self.write(2, f"for m in range({self.free1}):", "    z = const(0)", f"    for k in range({self.n}):")
+        self.write(4, f"z = dot8(z, const({0x80808080 - (1 << 32)}), {self._b('m', 'k')})")
+        self.write(3, f"store(V, scratch + m, sub(const({self.ending.fold}), z))")
+
+    def _start(self, row: str) -> str:
+        return f"load(V, scratch + {row})" if self.zero else f"const({self.ending.fold})"
+
+    def _store(self, accs: list[str], group: str) -> None:
+        packed = self.write.finish(4, accs, self.ending)
+        self.write(4, f"store(V, y + {self.at_y(i='i', j='n', k=group)}, {packed})")
+
+    def _rows_held(self, groups: int, held: int) -> None:
+        write, pack = self.write, self.ending.layout.pack
+        write(2, f"for h in range({groups // held}):")
+        for s in range(held * pack):
+            row = f"(h * {held * pack} + {s})"
+            if self.zero:
+                write(3, f"z{s} = {self._start(row)}")
+            write(3, *(f"b{s}_{k} = {self._b(row, str(k))}" for k in range(self.n)))
+        write(3, f"for n in range({self.free0}):", *(f"    a{k} = {self._a(str(k))}" for k in range(self.n)))
+        for g in range(held):
+            accs = [f"s{s}" for s in range(pack)]
+            for number, acc in enumerate(accs, start=g * pack):
+                write(4, f"{acc} = z{number}" if self.zero else f"{acc} = {self._start('')}")
+                write(4, *(self._dot(acc, f"a{k}", f"b{number}_{k}") for k in range(self.n)))
+            self._store(accs, f"(h * {held} + {g})")
+
+    def _nothing_held(self, groups: int, held: int) -> None:
+        """Long sums, in a loop."""
+        write, pack = self.write, self.ending.layout.pack
+        write(2, f"for n in range({self.free0}):", f"    for h in range({groups // held}):")
+        accs = [f"s{s}" for s in range(held * pack)]
+        rows = [f"(h * {held * pack} + {s})" for s in range(held * pack)]
+        write(4, *(f"{acc} = {self._start(row)}" for acc, row in zip(accs, rows, strict=True)))
+        write(4, f"for k in range({self.n}):", f"    x = {self._a('k')}")
+        write(5, *(self._dot(acc, "x", self._b(row, "k")) for acc, row in zip(accs, rows, strict=True)))
+        for g in range(held):
+            self._store(accs[g * pack : (g + 1) * pack], f"(h * {held} + {g})")
 
 
 def _packed(rows: NDArray, pack: int) -> NDArray:

@@ -46,6 +46,12 @@ def test_the_transformer_equals_its_reference() -> None:
         assert arithmetic["b0_qk"].startswith("int16 pairs")
 
 
+@pytest.mark.exhaustive
+def test_sums_too_long_for_registers_are_loops() -> None:
+    emulator = check(tagger_firmware(blocks=1, constituents=4, width=144, hidden=8), "simd")
+    assert not [row.layer for row in emulator.explain().rows if row.arithmetic.startswith("int64")]
+
+
 def test_a_lossy_saturating_transformer_mixes_exact_and_packed_kernels() -> None:
     act = FixedPoint(7, 3, True, Rounding.RND, Overflow.WRAP)
     accumulator = FixedPoint(9, 4, True, Rounding.RND_CONV, Overflow.SAT)
