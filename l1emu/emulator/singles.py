@@ -21,6 +21,7 @@ from l1emu.layers import (
     Gather,
     GlobalPooling1D,
     Merge,
+    Quantize,
     TableActivation,
     Transpose,
 )
@@ -121,6 +122,32 @@ def _cast(value: Value, type_: FixedPoint) -> Ending:
     """The steps of one assignment, on int32."""
     value.cast(type_)
     return Ending(tuple(value.steps), 0, False, INT32)
+
+
+def quantize(planner: Planner, layer: Quantize) -> None:
+    """Every number cast to a type of its own, all those of one type in a loop."""
+    x, y = layer.inputs[0], layer.output
+    interval = planner.interval(x)
+    write = Writer(planner.features)
+    tables: list[int] = []
+    for kind, places in layer.places():
+        part = interval.map(lambda v, at=places: v.ravel()[at])  # type: ignore[misc]
+        value = Value(part.lowest, part.highest, x.type.fraction)
+        value.check()
+        value.cast(kind)
+        value.cast(y.type)
+        write(1, f"for i in range({places.size}):", f"    at = C[t{len(tables)} + i]", "    v = load(V, x + at)")
+        write(2, f"store(V, y + at, {write.finish(2, ['v'], Ending(tuple(value.steps), 0, False, INT32))})")
+        tables.append(planner.constant(places))
+    zeros = np.flatnonzero(layer.which < 0)
+    if zeros.size:
+        write(1, f"for i in range({zeros.size}):", f"    store(V, y + C[t{len(tables)} + i], const(0))")
+        tables.append(planner.constant(zeros))
+    first, where = planner.read(x, INT32), planner.place(y, INT32)
+    planner.alone(layer)
+    names = "".join(f", t{number}" for number in range(len(tables)))
+    planner.kernel("quantize", f"V, C, x, y{names}", write, first, where, *tables)
+    planner.finished("int32")
 
 
 def dense(planner: Planner, layer: Dense) -> None:

@@ -90,6 +90,7 @@ def test_clean_random_firmware_equals_its_reference(seed: int, target: str) -> N
         (11, "simd", {"batchnorm": "doubles"}),
         (168, "simd", {"concatenate": "moved", "globalpooling1d": "int32"}),
         (197, "simd", {"dense": "int32, step by step", "transpose": "moved"}),
+        (3002, "simd", {"quantize": "int32"}),
         *(pytest.param(seed, "simd", {}, marks=pytest.mark.exhaustive) for seed in range(1000, 1040)),
     ],
 )
