@@ -38,6 +38,12 @@ class L1emuError(Exception):
         self.expected = expected
         super().__init__(self._text())
 
+    def within(self, path: str | PathLike[str]) -> L1emuError:
+        """The same error, of something in the file `path` unless it names another."""
+        return L1emuError(
+            self.message, path=self.path or path, where=self.where, value=self.value, expected=self.expected
+        )
+
     def _text(self) -> str:
         place = ": ".join(p for p in (self.path, self.where) if p)
         text = f"{place}: {self.message}" if place else self.message

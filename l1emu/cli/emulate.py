@@ -66,13 +66,19 @@ def emulate(
         else:
             arrays = read_arrays(inputs, [tensor.name for tensor in emulator.firmware.inputs])
     if explain:
-        explanation = emulator.explain(arrays)
+        try:
+            explanation = emulator.explain(arrays)
+        except L1emuError as error:
+            raise (error.within(inputs) if inputs else error) from None
         document["explain"] = explanation.to_dict()
         if not as_json:
             console().print(explanation.table())
     if arrays is not None:
         begin = time.perf_counter()
-        found = emulator.raw(arrays) if raw else emulator(arrays)
+        try:
+            found = emulator.raw(arrays) if raw else emulator(arrays)
+        except L1emuError as error:
+            raise (error.within(inputs) if inputs else error) from None
         seconds = time.perf_counter() - begin
         names = [tensor.name for tensor in emulator.firmware.outputs]
         outputs = found if isinstance(found, dict) else {names[0]: found}

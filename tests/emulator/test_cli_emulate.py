@@ -67,6 +67,7 @@ def test_several_inputs_come_by_name_and_raw(tmp_path: Path) -> None:
         (lambda folder: folder / "absent.npy", "no such file"),
         (lambda folder: _written(folder / "text.npy", b"not numpy"), "cannot be read"),
         (lambda folder: _written(folder / "torn.npz", b"PK\x03\x04 torn"), "cannot be read"),
+        (lambda folder: _saved(folder / "flat.npy", np.zeros((5, 3))), "wrong shape"),
     ],
 )
 def test_bad_inputs_are_refused_by_name(
@@ -81,6 +82,11 @@ def test_bad_inputs_are_refused_by_name(
 
 def _written(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
+    return path
+
+
+def _saved(path: Path, array: np.ndarray) -> Path:
+    np.save(path, array)
     return path
 
 
