@@ -370,7 +370,8 @@ def softmax(planner: Planner, layer: Softmax) -> None:
     inv_down = accum.fraction - (inv_steps.bit_length() - 1)
     left = accum.fraction - layer.exp_table_type.fraction  # each exponential is shifted to the accumulator's step
     positive = known["exp"].lowest >= 0 and known["inverse"].lowest >= 0
-    if not 0 <= down < 31 or not 0 <= inv_down < 31 or not positive or magnitude(planner.interval(x)) > 30:
+    reach = magnitude(planner.interval(x)) + max(-down, 0)
+    if down >= 31 or not 0 <= inv_down < 31 or not positive or reach > 29:
         raise NotClean
     if left < 0 and rounding_of(accum) != Rounding.TRN:
         raise NotClean
@@ -396,7 +397,9 @@ def softmax(planner: Planner, layer: Softmax) -> None:
     offset = layer.exp_range * steps
     write(1, f"for r in range({layer.n_outer}):", "    total = const(0)", f"    for f in range({size}):")
     write(3, f"v = load(V, x + r * {size} + f)")
-    if down:
+    if down < 0:  # numbers coarser than the table's steps
+        write(3, f"v = shl(v, {-down})")
+    elif down:
         write(3, f"v = sra(add(v, and_(sra(v, 31), const({(1 << down) - 1}))), {down})")
     write(3, f"v = smin(smax(add(v, const({offset})), const(0)), const({layer.exp_table.size - 1}))")
     term = "e" if left == 0 else f"shl(e, {left})" if left > 0 else f"sra(e, {-left})"

@@ -7,9 +7,9 @@ import pytest
 
 from l1emu import Emulator, Firmware
 from l1emu.emulator.packing import Left, Round, _joined
-from l1emu.firmware import reference
+from l1emu.firmware import reference, tables
 from l1emu.fixedpoint import FixedPoint, Rounding
-from l1emu.layers import Dense, Einsum, Tensor
+from l1emu.layers import Dense, Einsum, Softmax, Tensor
 
 
 def rounded_firmware(seed: int) -> Firmware:
@@ -49,6 +49,24 @@ def test_equals_its_reference(seed: int) -> None:
     found = Emulator(firmware, threads=1).raw(flat)
     for name in ("y", "z"):
         np.testing.assert_array_equal(found[name], expected[name])
+
+
+@pytest.mark.parametrize("fraction", [4, 9, 12])
+def test_a_direct_softmax_of_numbers_coarser_or_finer_than_its_tables(fraction: int) -> None:
+    """As in the published car-engine transformer: 256 steps a unit address a table with numbers of 4 to 12 bits."""
+    data, table, accum = FixedPoint(7 + fraction, 7), FixedPoint(15, 11), FixedPoint(22, 10)
+    x, y = Tensor("x", (6, 10), data), Tensor("y", (6, 10), data)
+    exps, inverses = tables.legacy_exponential(2048, table, 4), tables.legacy_inverse(2048, table, 256)
+    layer = Softmax("s", (x,), y, "direct", 6, 10, 1, exps, table, inverses, table, accum, accum, None, 4, 256)
+    firmware = Firmware("softmax", "Vivado", (x,), (y,), (layer,))
+    rng = np.random.default_rng(fraction)
+    raw = rng.normal(0, 2.0**fraction, (400, 6, 10)) * np.exp2(rng.integers(-2, 6, (400, 1, 1)))
+    raw = np.rint(raw).clip(data.low, data.high).astype(np.int64)
+    emulator = Emulator(firmware, threads=1)
+    expected = reference.run(firmware, raw)["y"]
+    assert len(np.unique(expected)) > 5
+    np.testing.assert_array_equal(emulator.raw(raw), expected)
+    assert emulator.explain().rows[0].arithmetic == "int32, tables"
 
 
 def test_a_wrap_by_two_shifts_stays_one() -> None:
