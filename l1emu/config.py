@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from l1emu.errors import L1emuError
+from l1emu.files import read_text
 
 
 class Config(BaseModel):
@@ -64,20 +65,6 @@ def load_config(path: str | os.PathLike[str], schema: type[C]) -> C:
         return schema.model_validate_json(json.dumps(data, default=str))
     except ValidationError as error:
         raise _explained(error, file, text, schema) from None
-
-
-def read_text(path: Path) -> str:
-    """The UTF-8 text of a file; an absent, unreadable or binary one is an `L1emuError`."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise L1emuError("no such file", path=path) from None
-    except IsADirectoryError:
-        raise L1emuError("this is a folder", path=path, expected="a file") from None
-    except UnicodeDecodeError as error:
-        raise L1emuError("not UTF-8 text", path=path, where=f"byte {error.start}") from None
-    except OSError as error:
-        raise L1emuError(f"cannot be read: {error.strerror}", path=path) from None
 
 
 def _explained(error: ValidationError, file: Path, text: str, schema: type[BaseModel]) -> L1emuError:

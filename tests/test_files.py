@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from l1emu.files import folder_aside, sha256_bytes, sha256_file, write_aside, write_json
+from l1emu.errors import L1emuError
+from l1emu.files import folder_aside, read_bytes, read_text, sha256_bytes, sha256_file, write_aside, write_json
 
 
 def test_write_aside_replaces_only_on_success(tmp_path: Path) -> None:
@@ -62,3 +63,31 @@ def test_json_and_hashes(tmp_path: Path) -> None:
     assert not (tmp_path / "b.json").exists()
     digest = hashlib.sha256((tmp_path / "a.json").read_bytes()).hexdigest()
     assert sha256_file(tmp_path / "a.json") == digest == sha256_bytes((tmp_path / "a.json").read_bytes())
+
+
+def test_reads_regular_files_alone(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to("text")
+    (tmp_path / "text").write_bytes(b"one\r\ntwo\rthree\n")
+    assert read_text(tmp_path / "text") == read_text(tmp_path / "link") == "one\ntwo\nthree\n"
+    assert read_bytes(tmp_path / "text", limit=15) == b"one\r\ntwo\rthree\n"
+    for path, words in [
+        (tmp_path / "fifo", "not a regular file"),
+        ("/dev/zero", "not a regular file"),
+        (tmp_path, "this is a folder"),
+        (tmp_path / "absent", "no such file"),
+        (tmp_path / "text" / "x", "cannot be read"),
+        ("a\0b", "not a path"),
+    ]:
+        with pytest.raises(L1emuError, match=words):
+            read_text(path)
+    with pytest.raises(L1emuError, match="too large: got '15 bytes'; expected at most 14"):
+        read_bytes(tmp_path / "text", limit=14)
+    (tmp_path / "text").write_bytes(b"\xff")
+    with pytest.raises(L1emuError, match="not UTF-8 text"):
+        read_text(tmp_path / "text")
+
+
+def test_a_file_that_does_not_tell_its_size_is_limited_too() -> None:
+    with pytest.raises(L1emuError, match="too large"):
+        read_bytes("/proc/self/maps", limit=10)

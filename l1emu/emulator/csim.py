@@ -23,9 +23,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from l1emu.config import read_text
 from l1emu.errors import L1emuError
-from l1emu.files import folder_aside, sha256_bytes
+from l1emu.files import folder_aside, read_text, sha256_bytes
 from l1emu.firmware.cpp import Function, Place, Token, declaration, split, statements, template_end, text_of
 from l1emu.firmware.project import Project
 from l1emu.firmware.reader import read_project

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from l1emu.config import read_text
 from l1emu.errors import L1emuError
-from l1emu.files import sha256_bytes
+from l1emu.files import read_text, sha256_bytes
 from l1emu.firmware.cpp import (
     Declaration,
     Expression,

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 
-from l1emu.config import read_text
 from l1emu.errors import L1emuError
+from l1emu.files import read_text
 from l1emu.firmware.builders import BUILDERS, CONFIG_FIRST, PLUMBING, Call, generated
 from l1emu.firmware.cpp import (
     Declaration,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from l1emu.config import read_text
 from l1emu.errors import L1emuError
+from l1emu.files import read_text
 from l1emu.firmware.cpp import Declaration, split, text_of
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers.base import Ints

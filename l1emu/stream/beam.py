@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from l1emu.config import read_text
 from l1emu.errors import L1emuError
+from l1emu.files import read_text
 
 ORBIT_SLOTS = 3564
 REVOLUTION_HZ = 11245.5

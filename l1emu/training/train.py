@@ -18,10 +18,10 @@ import tensorflow as tf
 from tensorflow import keras
 
 import l1emu
-from l1emu.config import load_config, read_text
+from l1emu.config import load_config
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
-from l1emu.files import sha256_bytes, write_aside, write_json
+from l1emu.files import read_text, sha256_bytes, write_aside, write_json
 from l1emu.firmware import Firmware
 from l1emu.progress import Advance, progress
 from l1emu.training.card import render

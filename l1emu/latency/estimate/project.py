@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from l1emu.config import read_text
 from l1emu.errors import L1emuError
+from l1emu.files import read_text
 from l1emu.firmware.cpp import Declaration, Place, Struct, Token, split, statements, template_end, text_of
 from l1emu.firmware.project import Config, Project
 from l1emu.latency.estimate.design import Block, Design, Weights

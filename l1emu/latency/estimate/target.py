@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from l1emu.config import read_text
 from l1emu.errors import L1emuError
+from l1emu.files import read_text
 from l1emu.latency.estimate.design import Design
 from l1emu.resources import resource
 
