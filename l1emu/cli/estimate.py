@@ -131,7 +131,8 @@ def _show(result: Estimate) -> None:
     out.print(
         Text(
             f"{result.design.name}: {result.design.io}, {result.design.pipeline}; {target.part.name}, "
-            f"{target.period_ns:g} ns less {100 * target.uncertainty:g} %, {target.tool} HLS"
+            f"{target.period_ns:g} ns less {100 * target.uncertainty:g} %, {target.tool} HLS; "
+            f"backend {result.design.backend or 'not stated'}"
         )
     )
     out.print(layers_table(result))
@@ -187,6 +188,7 @@ def _document(design: Design, points: list[Point], budget: str, slice_ns: float)
         "top": design.name,
         "origin": "estimate",
         "source": design.origin,
+        "backend": design.backend,
         "available": target.part.resources,
         "budget": budget,
         "slice_ns": slice_ns,

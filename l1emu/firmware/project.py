@@ -13,6 +13,7 @@ import numpy as np
 
 from l1emu.errors import L1emuError
 from l1emu.files import read_text, sha256_bytes
+from l1emu.firmware.backend import read_backend
 from l1emu.firmware.cpp import (
     Declaration,
     Expression,
@@ -171,6 +172,7 @@ class Project:
         self.root = Path(folder)
         if not self.root.is_dir():
             raise L1emuError("no such folder", path=self.root, expected="an hls4ml project")
+        self.backend = read_backend(self.root)
         self.firmware = self._firmware_folder()
         self.source, self.name = self._top()
         self.scope = Scope()
@@ -225,20 +227,6 @@ class Project:
                 "the top function's file was not found", path=self.firmware, value=found, expected="one <top>.cpp"
             )
         return tops[0], tops[0].stem
-
-    @cached_property
-    def backend(self) -> str:
-        """Vivado or Vitis, as the project's Tcl or YAML file says; ``unknown`` if none does. It decides no number."""
-        for name, pattern in (
-            ("project.tcl", r'set\s+backend\s+"?(\w+)"?'),
-            ("hls4ml_config.yml", r"(?m)^Backend:\s*(\w+)"),
-        ):
-            path = self.root / name
-            found = re.search(pattern, read_text(path)) if path.is_file() else None
-            if found:
-                known = {"vivado": "Vivado", "vitis": "Vitis", "vivadoaccelerator": "VivadoAccelerator"}
-                return known.get(found[1].lower(), found[1])
-        return "unknown"
 
     @cached_property
     def source_hash(self) -> str:

@@ -123,6 +123,8 @@ class Design:
         Numbers of the output that go into a memory of the kernel around the network; 0 where they are wires.
     problems
         What could not be read, in words.
+    backend
+        hls4ml's backend that the sources are written for; None if nothing names it.
     """
 
     name: str
@@ -139,6 +141,7 @@ class Design:
     stated_interval: int = 1
     buffered: int = 0
     problems: tuple[str, ...] = ()
+    backend: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The design as JSON can hold it; what has its default value is left out."""

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from l1emu.errors import L1emuError
+from l1emu.firmware.backend import BACKENDS, UNKNOWN, supported, tool_of
 from l1emu.firmware.graph import Firmware
 from l1emu.fixedpoint import Overflow
 from l1emu.latency.estimate.design import Block, Design
@@ -72,15 +74,20 @@ def from_firmware(firmware: Firmware) -> Design:
             problems.append(f"not covered: {layer.name}, a layer of the kind {layer.kind}")
             continue
         blocks.append(_block(layer, inputs, **build(layer)))
-    tool = firmware.backend if firmware.backend in ("Vivado", "Vitis") else None
+    backend = None if firmware.backend == UNKNOWN else supported(firmware.backend)
+    if backend is None and firmware.backend != UNKNOWN:
+        raise L1emuError(
+            "a firmware of a backend that is not supported", value=firmware.backend, expected=", ".join(BACKENDS)
+        )
     return Design(
         name=firmware.name,
         io="io_parallel",
         pipeline="pipeline",
         blocks=tuple(blocks),
         origin=f"firmware {firmware.content_hash[:12]}",
-        tool=tool,
+        tool=tool_of(firmware.backend),
         problems=tuple(problems),
+        backend=backend,
     )
 
 

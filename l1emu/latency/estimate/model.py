@@ -62,6 +62,7 @@ class Estimate:
             "part": target.part.name,
             "top": self.design.name,
             "kind": "estimated",
+            "backend": self.design.backend,
             "tool": target.tool,
             "clock_target_ns": target.period_ns,
             "clock_estimated_ns": None,

@@ -15,6 +15,7 @@ import numpy as np
 
 from l1emu.errors import L1emuError
 from l1emu.files import read_text
+from l1emu.firmware.backend import UNKNOWN, tool_of
 from l1emu.firmware.cpp import Declaration, Place, Struct, Token, split, statements, template_end, text_of
 from l1emu.firmware.project import Config, Project
 from l1emu.latency.estimate.design import Block, Design, Weights
@@ -160,7 +161,7 @@ class _Project(Project):
         for left_behind, tool in (("vivado_hls.app", "Vivado"), ("hls.app", "Vitis")):
             if any(self.root.glob(f"*_prj/{left_behind}")):
                 return tool
-        return next((tool for tool in ("Vivado", "Vitis") if self.backend.startswith(tool)), None)
+        return tool_of(self.backend)
 
     def part(self) -> str | None:
         return self._setting(r'set(?:\s+part|_part)\s+[{"]?([\w-]+)[}"]?', r"(?m)^(?:Part|XilinxPart):\s*(\S+)")
@@ -175,7 +176,7 @@ class _Project(Project):
 
     def kernel(self) -> bool:
         """Whether the network is a function of an accelerator's kernel, which reads and writes its buffers."""
-        return self.backend.lower() == "vitisaccelerator"
+        return self.backend == "VitisAccelerator"
 
     def fabric(self) -> bool:
         path = self.root / "build_prj.tcl"
@@ -237,6 +238,7 @@ class _Reader:
             stated_interval=max(1, int(pragma[2])) if pragma and pragma[2] and flow == "pipeline" else 1,
             buffered=blocks[-1].n_out if self.project.kernel() and not stream else 0,
             problems=(*self.problems, *self.project.unread),
+            backend=None if self.project.backend == UNKNOWN else self.project.backend,
         )
 
     def _stream_bits(self, name: str) -> int:
