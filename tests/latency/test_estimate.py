@@ -242,7 +242,7 @@ def test_a_design_survives_its_json() -> None:
 
 
 def test_a_project_is_read_with_its_weights(tmp_path: Path) -> None:
-    weights = " ".join(["0.6875"] * 4 + ["0.5", "0.375", "0.25", "0.125", "0", "0", "0", "1"])  # 11/16, 3/8, powers
+    weights = ", ".join(["0.6875"] * 4 + ["0.5", "0.375", "0.25", "0.125", "0", "0", "0", "1"])  # 11/16, 3/8, powers
     found = load_design(project(tmp_path, weights=weights))
     dense, relu = found.blocks
     assert (found.part, found.clock_ns, found.uncertainty, found.tool) == ("xcu250-figd2104-2L-e", 5.0, 0.27, "Vitis")
@@ -333,7 +333,7 @@ def test_extrapolation_is_said() -> None:
 
 
 def test_a_scan_marks_what_nothing_beats(tmp_path: Path) -> None:
-    path = project(tmp_path / "p", weights=" ".join(str(0.1 * i) for i in range(12)))
+    path = project(tmp_path / "p", weights=",".join(str(0.1 * i) for i in range(12)))
     arguments = ["estimate", str(path), "--scan", "--reuse", "1,2,4", "--bits", "8,16", "--clock", "3,5"]
     result = CliRunner().invoke(app, [*arguments, "--output", str(tmp_path / "out"), "--json"])
     assert result.exit_code == 0, result.output
@@ -533,3 +533,279 @@ def test_the_command_prints_what_a_report_prints() -> None:
     assert set(printed["bands"]) == {"latency_cycles", "interval_cycles", *printed["resources"]}
     assert len(printed["layers"]) > 20
     assert CliRunner().invoke(app, ["estimate", *arguments]).exit_code == 0
+
+
+WEIGHTS = "11,-3,0,4,0.5,7,1e-1,-0.25,6,2,1,0"
+HEADERS = {
+    "one row": f"model_default_t w2[12] = {{{WEIGHTS}}};",
+    "as synthesis sees it": "#ifndef __SYNTHESIS__\nmodel_default_t w2[12];\n#else\n"
+    f"model_default_t w2[12] = {{{WEIGHTS}}};\n#endif",
+    "two dimensions": "static const model_default_t w2[4][3] = {{11,-3,0},{4,0.5,7},{1e-1,-0.25,6},{2,1,0}};",
+    "comments": "model_default_t w2[12] = { // four rows\n 11,-3,0, /* second */ 4,0.5,7,\n 1e-1,-0.25,6, 2,1,0, };",
+    "constructors": "model_default_t w2[12] = {ap_fixed<16,6>(11), model_default_t(-3), 0,4,.5f,7,(0.1),-.25,6,2,1,0};",
+    "in a namespace": f"namespace net {{ const ap_fixed<16,6> w2[N_INPUT_1_1*N_LAYER_2] = {{{WEIGHTS}}}; }}",
+}
+
+
+@pytest.mark.parametrize("form", HEADERS)
+def test_weights_come_from_headers_of_any_form(form: str, tmp_path: Path) -> None:
+    """The numbers of a text file and of a header alone give the same estimate, as they give the same circuit."""
+    with_text = project(tmp_path / "text", weights=WEIGHTS)
+    alone = project(tmp_path / "header")
+    (alone / "firmware" / "weights" / "w2.h").write_text(f"#ifndef W2_H_\n#define W2_H_\n{HEADERS[form]}\n#endif\n")
+    expected, found = (load_design(path).blocks[0].weights[0] for path in (with_text, alone))
+    assert expected.multipliers is not None
+    assert found == expected
+    assert not any("weights' values" in text for text in estimate(load_design(alone)).problems)
+
+
+def test_synthesis_reads_the_header_and_not_the_text(tmp_path: Path) -> None:
+    path = project(tmp_path, weights=WEIGHTS)
+    (path / "firmware" / "weights" / "w2.h").write_text("model_default_t w2[12] = {0,0,0,0,0,0,0,0,0,0,0,11};\n")
+    assert load_design(path).blocks[0].weights[0].nonzeros == 1
+    (path / "firmware" / "weights" / "w2.h").write_text("model_default_t w2[12] = {0,0,0};\n")
+    assert load_design(path).blocks[0].weights[0].multipliers is None
+
+
+def test_products_with_powers_of_two_take_no_multiplier(tmp_path: Path) -> None:
+    path = project(tmp_path)
+    kind = "typedef struct exponent2_t {ap_uint<1> sign;ap_int<4> weight;} exponent2_t;\n"
+    defines = path / "firmware" / "defines.h"
+    defines.write_text(defines.read_text() + kind)
+    header = "exponent2_t w2[12] = {" + ",".join(["{1,-2}", "{0,3}"] * 6) + "};\n"
+    (path / "firmware" / "weights" / "w2.h").write_text(header)
+    assert load_design(path).blocks[0].weights[0].multipliers == 0
+
+
+GENERATED = """
+namespace nnet {
+template<typename input_t, typename output_t>
+void fc_iq(input_t *inp, output_t *out) {
+    #pragma HLS INLINE
+    out[0] = ap_fixed<7,3,AP_RND,AP_WRAP>(inp[0]);
+    out[1] = ap_fixed<7,3,AP_TRN,AP_WRAP>(inp[1]); // a wire
+    out[2] = 0;
+}
+template <typename inp_t, typename out_t>
+void dense_da_4(inp_t model_inp[3], out_t model_out[2]) { // ap_fixed<9,3> -> ap_fixed<18,6>
+    #pragma HLS INLINE
+    ap_fixed<9,3> v0 = model_inp[0]; // 0.0
+    ap_fixed<9,3> v1 = model_inp[1];
+    ap_fixed<9,3> v2 = model_inp[2];
+    ap_fixed<12,4> v3 = v0 - bit_shift<-1>(v1); // 1.0
+    ap_fixed<14,5> v4 = v3 + bit_shift<3>(v2);
+    ap_fixed<15,6> v5 = v4 + ap_fixed<5,4>(-5.5);
+    model_out[0] = ap_fixed<15,6>(v5);
+    model_out[1] = ap_fixed<13,4>(-v3);
+}
+template<typename input_t, typename output_t>
+void odd(input_t *inp, output_t *out) {
+    out[0] = inp[0] * inp[0];
+}
+}
+"""
+CALLS = """
+    layer2_t layer4_out[N_LAYER_2];
+    nnet::fc_iq<layer2_t, layer2_t>(layer2_out, layer4_out); // q
+    layer2_t layer5_out[2];
+    nnet::dense_da_4<layer2_t, layer2_t>(layer4_out, layer5_out); // sums
+"""
+
+
+def generated(folder: Path, calls: str) -> Path:
+    path = project(folder, weights=WEIGHTS, extra=calls)
+    (path / "firmware" / "nnet_utils").mkdir()
+    (path / "firmware" / "nnet_utils" / "nnet_code_gen.h").write_text(GENERATED)
+    return path
+
+
+def test_generated_quantizers_and_sums_are_read_from_their_code(tmp_path: Path) -> None:
+    """What hls4ml writes for HGQ models: a type for each number, and layers as sums of shifted inputs."""
+    found = load_design(generated(tmp_path, CALLS))
+    assert not found.problems
+    casts, sums = found.blocks[1:3]
+    assert (casts.kind, casts.n_in, casts.n_out, casts.inputs) == ("merge", 1, 3, ("layer2_out",))
+    assert (sums.kind, sums.n_in, sums.n_out, sums.strategy) == ("dense", 3, 2, "distributed_arithmetic")
+    # 12 + 14 + 15 bits, and 13 for the negation; three additions behind one another
+    assert sums.extra == {"adder_depth": 3, "adder_bits": 54}
+    cost = next(cost for block, cost, _ in estimate(found).layers if block.name == "sums")
+    assert cost.dsp == 0
+    assert cost.lut > 0
+    assert any("distributed arithmetic" in text for text in estimate(found).problems)
+    faster = next(cost for block, cost, _ in estimate(found, clock_ns=1.5).layers if block.name == "sums")
+    assert faster.latency > cost.latency
+
+
+def test_generated_code_that_does_something_else_is_named(tmp_path: Path) -> None:
+    calls = "layer2_t layer4_out[3];\n nnet::odd<layer2_t, layer2_t>(layer2_out, layer4_out); // odd"
+    assert any("not covered: odd" in text for text in load_design(generated(tmp_path, calls)).problems)
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("own::odd<layer2_t, layer2_t>(layer2_out, layer2_out);", "not covered: odd"),
+        ("odd(layer2_out, layer2_out);", "not covered: odd"),
+        (
+            "for (int i = 0; i < 3; i++) { nnet::relu<layer2_t, layer2_t, relu_config3>(layer2_out, x); }",
+            "within 'for'",
+        ),
+        ("if (true) { odd(layer2_out); }", "within 'if'"),
+    ],
+)
+def test_no_call_is_passed_over_in_silence(statement: str, said: str, tmp_path: Path) -> None:
+    problems = load_design(project(tmp_path, extra=statement)).problems
+    assert any(said in text for text in problems), problems
+    assert any(text.startswith("incomplete") for text in problems)
+
+
+def test_layers_in_another_namespace_are_read(tmp_path: Path) -> None:
+    extra = "layer2_t layer4_out[3];\n net::relu<layer2_t, layer2_t, relu_config3>(layer2_out, layer4_out); // mine"
+    found = load_design(project(tmp_path, extra=extra))
+    assert [block.name for block in found.blocks] == ["fc1", "mine", "relu1"]
+
+
+def pixels(pipeline: str, **extra: object) -> Design:
+    weights = matrix(np.random.default_rng(2).integers(-31, 32, size=(32, 32)), 6)
+    block = layer(32, 32, reuse=2, width_in=16, weights=(weights,))
+    sizes = {"n_partitions": 8, "in_width": 8, "n_chan": 32, "n_filt": 32, **extra}
+    conv = replace(block, kind="conv", function="pointwise_conv_1d_cl", n_in=256, n_out=256, positions=8, extra=sizes)
+    return design(conv, pipeline=pipeline, tool="Vivado")
+
+
+def test_point_wise_convolutions_do_their_pixels_side_by_side_where_the_code_does() -> None:
+    """fastmachinelearning/l1-jet-id (Vivado HLS 2020.1, xcvu13p at 5 ns): eight pixels, reuse factor 2.
+
+    Its point-wise convolutions take a cycle and an interval of 2, that of the whole; eight rounds of 2 would be 16.
+    """
+    found = estimate(pixels("dataflow", side_by_side="shared"), part=PART, clock_ns=CLOCK)
+    assert found.layers[0][1].latency == 1
+    assert (found.interval_cycles, found.interval_settled) == ((2, 2), True)
+    wanted = pixels("dataflow").blocks[0].weights[0].multipliers
+    assert wanted is not None
+    assert found.resources["DSP"] == wanted * 8 / 2
+    rounds = estimate(pixels("dataflow"), part=PART, clock_ns=CLOCK)
+    assert rounds.interval_cycles == (16, 16)
+    every = estimate(pixels("dataflow", side_by_side="every cycle"), part=PART, clock_ns=CLOCK)
+    assert (every.interval_cycles, every.resources["DSP"]) == ((1, 1), wanted * 8)
+
+
+def test_a_pipelined_top_unrolls_the_rounds() -> None:
+    assert estimate(pixels("pipeline"), part=PART, clock_ns=CLOCK).interval_cycles == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "header", "backend", "side_by_side"),
+    [
+        ("nnet::pointwise_conv_9<data_T, res_T, CONFIG_T>", None, "vitis", "shared"),
+        ("nnet::BatchedDenseForConv1D<data_T, res_T, CONFIG_T>", None, "vitis", "shared"),
+        ("nnet::BatchedDenseForConv1D<data_T, res_T, CONFIG_T>", None, "vivado", "every cycle"),
+        ("nnet::Conv1DLatency<data_T, res_T, CONFIG_T>", None, "vitis", None),
+        (None, "pointwise_conv_1d_latency_cl<data_T, res_T, CONFIG_T>(data_tmp[0], res_tmp[0]);", "vivado", "shared"),
+        (None, "conv_1d_latency_cl<data_T, res_T, CONFIG_T>(data, res, weights, biases);", "vivado", None),
+    ],
+)
+def test_which_point_wise_convolution_a_project_has(
+    kernel: str | None, header: str | None, backend: str, side_by_side: str | None, tmp_path: Path
+) -> None:
+    call = "nnet::pointwise_conv_1d_cl<layer2_t, layer2_t, config9>(layer2_out, layer9_out, w9, b9); // pw"
+    path = project(tmp_path, extra=f"layer2_t layer9_out[24];\n    {call}")
+    parameters = path / "firmware" / "parameters.h"
+    config = "struct config9 : nnet::conv1d_config {\n"
+    sizes = {"in_width": 8, "out_width": 8, "n_chan": 3, "n_filt": 3, "filt_width": 1, "n_partitions": 8}
+    config += "".join(f"static const unsigned {name} = {value};\n" for name, value in sizes.items())
+    config += "static const unsigned reuse_factor = 2;\nstatic const unsigned strategy = nnet::latency;\n"
+    if kernel is not None:
+        config += f"template<class data_T, class res_T, class CONFIG_T>\nusing conv_kernel = {kernel};\n"
+    parameters.write_text(parameters.read_text().replace("#endif", config + "};\n#endif"))
+    if header is not None:
+        (path / "firmware" / "nnet_utils").mkdir()
+        body = f"void pointwise_conv_1d_cl(data_T data[4],\n res_T res[4]) {{\n    {header}\n}}\n"
+        (path / "firmware" / "nnet_utils" / "nnet_conv1d.h").write_text(body)
+    (path / "project.tcl").write_text((path / "project.tcl").read_text().replace("vitis", backend))
+    block = next(block for block in load_design(path).blocks if block.name == "pw")
+    assert block.extra.get("side_by_side") == side_by_side
+
+
+def attending(pipeline: str, reuse: int, seq: int = 15) -> Design:
+    sizes = {"num_heads": 2, "head_dim_key": 4, "head_dim_value": 4, "seq_len": seq, "feature_dim": 6}
+    weights = tuple(unknown_matrix(rows, columns, 16, None) for rows, columns in [(6, 8)] * 3 + [(8, 6)])
+    block = Block("mha", "attention", "multiheadattention", 6 * seq, 6 * seq, ("x",), "y", seq, reuse=reuse)
+    return design(replace(block, weights=weights, extra=sizes), pipeline=pipeline)
+
+
+def test_attention_in_a_dataflow_shares_its_multipliers_over_the_rows_and_the_reuse_factor() -> None:
+    """Each row of scores takes ``seq_len * head_dim_key`` products, in a loop with a row every `reuse_factor` cycles.
+
+    As `nnet_multiheadattention.h` has it; only a pipelined top function unrolls the loop over the rows.
+    """
+    unrolled, looped, often = (
+        estimate(attending(*how), part=PART, clock_ns=CLOCK).resources["DSP"]
+        for how in (("pipeline", 1), ("dataflow", 1), ("dataflow", 4))
+    )
+    row = 2 * (15 * 4 + 15 * 4 + 2 * 15)  # for two heads: scores, sums, and the softmax
+    assert row <= looped <= row + 4 * 48  # and at most all products of the projections
+    assert looped - often == pytest.approx(row * 3 / 4, abs=4 * 48)
+    assert unrolled - 14 * row == looped
+
+
+WRAPPER = """
+#include "myproject_axi.h"
+void myproject_axi(input_axi_t in[N_IN], output_axi_t out[N_OUT]) {
+    #pragma HLS INTERFACE INTERFACE_OF port=in
+    TOP
+    for(unsigned i = 0; i < N_IN; i++){
+        LOOP
+        in_local[i] = in[i].data; // Read input with cast
+    }
+    myproject(in_local, out_local);
+    for(unsigned i = 0; i < N_OUT; i++){
+        LOOP
+        out[i].data = out_local[i];
+    }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("loop", "top", "interface", "cycles"),
+    # 4 words in, 3 out: a word a cycle and one to leave; a word a cycle through the port; two cycles a word
+    [
+        ("#pragma HLS PIPELINE", "", "axis", (5, 4)),
+        ("#pragma HLS PIPELINE II=2", "", "axis", (9, 7)),
+        ("#pragma HLS UNROLL", "", "s_axilite", (4, 3)),
+        ("#pragma HLS UNROLL", "", "m_axi", (4, 3)),
+        ("", "#pragma HLS DATAFLOW", "axis", (9, 7)),
+    ],
+)
+def test_an_accelerator_s_top_function_is_counted(
+    loop: str, top: str, interface: str, cycles: tuple[int, int], tmp_path: Path
+) -> None:
+    path = project(tmp_path, weights=WEIGHTS)
+    alone = estimate(load_design(path))
+    tcl = path / "project.tcl"
+    tcl.write_text(tcl.read_text().replace('"vitis"', '"vivadoaccelerator"'))
+    source = WRAPPER.replace("LOOP", loop).replace("TOP", top).replace("INTERFACE_OF", interface)
+    (path / "firmware" / "myproject_axi.cpp").write_text(source)
+    (path / "firmware" / "myproject_axi.h").write_text("static const unsigned N_IN = 4;\nvoid myproject_axi();\n")
+    found = estimate(load_design(path), tool="Vitis")
+    assert found.design.name == found.as_dict()["top"] == "myproject_axi"
+    wrapper = found.design.wrapper
+    assert wrapper is not None
+    assert (wrapper.words_in, wrapper.words_out) == (4, 3)
+    assert (wrapper.cycles_in, wrapper.cycles_out) == cycles
+    network = alone.latency_cycles[1]
+    if top:
+        assert found.latency_cycles[1] == max(cycles[0], network) + cycles[1]
+        assert found.interval_cycles[1] == max(cycles)
+    else:
+        assert found.latency_cycles[1] == sum(cycles) + network
+        assert found.interval_cycles[1] == found.latency_cycles[1] + 1
+    assert not found.interval_settled
+    assert any("the accelerator's top myproject_axi is counted" in text for text in found.problems)
+    assert any("memory outside" in text for text in found.problems) == (interface == "m_axi")
+    assert Design.from_dict(json.loads(json.dumps(found.design.as_dict()))) == found.design
+    (path / "build_prj.tcl").write_text("set_top myproject\n")
+    without = estimate(load_design(path), tool="Vitis")
+    assert (without.design.name, without.latency_cycles) == ("myproject", alone.latency_cycles)
+    assert any("left out" in text for text in without.problems)

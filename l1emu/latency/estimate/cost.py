@@ -244,8 +244,23 @@ def weight_memory(case: Case, weights: Weights, reuse: int) -> int:
     return math.ceil(bits / 36) * math.ceil(reuse / 512)
 
 
+def adder_graph(case: Case) -> Product:
+    """A matrix product written out as sums of shifted inputs: its additions are counted, and no product is left."""
+    depth, bits = int(case.block.extra["adder_depth"]), int(case.block.extra["adder_bits"])
+    latency = max(0, round(depth / case.target.levels_per_cycle + (case.cycle("tree_offset") if depth else 0)))
+    return Product(
+        latency=latency,
+        interval=1,
+        dsp=0,
+        lut=case.per("lut_adder_bit") * bits,
+        ff=case.per("ff_stage_bit") * bits * min(1.5, latency / max(1, depth)),
+    )
+
+
 def matrix_product(case: Case, weights: Weights, reuse: int) -> tuple[Product, int]:
     """One matrix product with constants in the layer's strategy, and its block RAMs."""
+    if case.block.strategy == "distributed_arithmetic" and "adder_bits" in case.block.extra:
+        return adder_graph(case), 0
     if case.block.strategy == "resource":
         return resource_product(case, weights, reuse), weight_memory(case, weights, reuse)
     found = constant_product(case, weights, reuse)
@@ -298,25 +313,8 @@ def convolution(case: Case) -> Cost:
     block, weights = case.block, case.block.weights[0]
     found, memory = matrix_product(case, weights, block.reuse)
     pixels_out = block.positions
-    partitions = int(block.extra.get("n_partitions", 0))
-    if "n_free_data" in block.extra:
-        side_by_side = max(1, int(block.extra.get("parallelization_factor", pixels_out)))
-        partitions = math.ceil(int(block.extra["n_free_data"]) / side_by_side)
     if not case.stream:
-        rounds = max(1, partitions)
-        copies = math.ceil(pixels_out / rounds)
-        interval = rounds * max(1, found.interval if block.reuse > 1 else 1)
-        latency = found.latency + interval - 1 if rounds > 1 else found.latency
-        return Cost(
-            latency + (1 if rounds > 1 else 0),
-            interval,
-            settled=found.settled,
-            longest=rounds * block.reuse,
-            dsp=found.dsp * copies,
-            lut=found.lut * copies,
-            ff=found.ff * copies,
-            bram=memory * copies,
-        )
+        return _pixels_of_arrays(case, found, memory)
     height = int(block.extra.get("in_height", 1))
     width = int(block.extra.get("in_width", block.extra.get("n_in", pixels_out)))
     pixels_in = height * width
@@ -344,6 +342,48 @@ def convolution(case: Case) -> Cost:
         lut=found.lut + rows * buffer_bits / 32,
         ff=found.ff,
         bram=memory,
+    )
+
+
+def _pixels_of_arrays(case: Case, found: Product, memory: int) -> Cost:
+    """The pixels of a convolution of arrays, or the rows of an einsum with constants.
+
+    A pipelined top function unrolls the loop over the rounds, whatever the config says. In a dataflow each round takes
+    the reuse factor, and an einsum's loop, which has no pragma, waits for each product in Vivado HLS.
+    """
+    block, pixels = case.block, case.block.positions
+    side_by_side = block.extra.get("side_by_side")
+    if side_by_side is not None:
+        # All pixels at once and no multiplier limit that binds; a pipeline that takes an input every few cycles
+        # shares its multipliers over them.
+        shared = block.reuse if side_by_side == "shared" else 1
+        one = constant_product(case, block.weights[0], 1)
+        dsp = math.ceil(one.dsp * pixels / shared)
+        return Cost(one.latency, shared, dsp=dsp, lut=one.lut * pixels, ff=one.ff * pixels)
+    rounds = max(1, int(block.extra.get("n_partitions", 1)))
+    looped = "n_free_data" in block.extra
+    if looped:
+        at_once = max(1, int(block.extra.get("parallelization_factor", pixels)))
+        rounds = math.ceil(int(block.extra["n_free_data"]) / at_once)
+    if case.design.pipeline == "pipeline":
+        rounds = 1
+    copies = math.ceil(pixels / rounds)
+    each = max(1, found.interval if block.reuse > 1 else 1)
+    waits = looped and rounds > 1 and case.target.tool == "Vivado"
+    if waits:
+        each = found.latency + 1
+    interval = rounds * each
+    # the last round begins after all others; a cycle to leave the loop
+    latency = found.latency + interval if rounds > 1 else found.latency
+    return Cost(
+        latency,
+        interval,
+        settled=found.settled and not waits,
+        longest=math.inf if waits else rounds * block.reuse,
+        dsp=found.dsp * copies,
+        lut=found.lut * copies,
+        ff=found.ff * copies,
+        bram=memory * copies,
     )
 
 
@@ -433,11 +473,14 @@ def attention(case: Case) -> Cost:
     value = int(block.extra.get("head_dim_value", key))
     projections = [constant_product(case, weights, block.reuse) for weights in block.weights]
     wide = dsp_per_product(block.width_out, block.width_out)
-    scores, sums = seq * seq * key * wide, seq * seq * value * wide
-    exponent = 2 * seq * seq
+    # In a dataflow one row's circuit does all rows, and each of its multipliers as many products as a row has cycles.
+    looped = case.design.pipeline == "dataflow"
+    rows, shared = (1, max(1, block.reuse)) if looped else (seq, 1)
+    scores, sums = (rows * math.ceil(seq * size / shared) * wide for size in (key, value))
+    exponent = rows * math.ceil(2 * seq / shared)
     softmax = _softmax_cycles(case, seq, "legacy")
     score = _score_cycles(case, key)
-    if case.design.pipeline == "dataflow":
+    if looped:
         latency: float = seq * (1.5 + 3.5 * block.reuse) + softmax + 3
         interval: float = seq * min(block.reuse, 2) + (seq - 1) * block.reuse + score + softmax + 3
     else:
@@ -457,7 +500,7 @@ def attention(case: Case) -> Cost:
         dsp=sum(p.dsp for p in projections) + heads * (scores + sums + exponent),
         lut=sum(p.lut for p in projections) + heads * (scores + sums) * case.per("lut_data_product_bit") * 16,
         ff=sum(p.ff for p in projections) + heads * (scores + sums) * 16,
-        bram=heads * seq * 33,
+        bram=heads * rows * 33,
         extrapolated=("attention: three measured designs of one shape",),
     )
 

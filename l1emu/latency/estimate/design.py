@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from l1emu.errors import L1emuError
+from l1emu.latency.estimate.wrapper import Wrapper
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,9 @@ class Design:
         What could not be read, in words.
     backend
         hls4ml's backend that the sources are written for; None if nothing names it.
+    wrapper
+        What an accelerator's backend writes around the network; None if the network is the top, or its kernel is
+        counted by its buffers.
     """
 
     name: str
@@ -142,6 +146,7 @@ class Design:
     buffered: int = 0
     problems: tuple[str, ...] = ()
     backend: str | None = None
+    wrapper: Wrapper | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The design as JSON can hold it; what has its default value is left out."""
@@ -159,6 +164,8 @@ class Design:
         try:
             blocks = tuple(_block(entry) for entry in document["blocks"])
             rest = {key: value for key, value in document.items() if key != "blocks"}
+            if rest.get("wrapper") is not None:
+                rest["wrapper"] = Wrapper(**rest["wrapper"])
             for key in ("fifos", "problems"):
                 if key in rest:
                     rest[key] = tuple(tuple(item) if isinstance(item, list) else item for item in rest[key])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from l1emu.errors import L1emuError
 from l1emu.latency.estimate.cost import PORTS, SETTLED, Cost, cost
 from l1emu.latency.estimate.design import Block, Design
 from l1emu.latency.estimate.target import Constants, Target
+from l1emu.latency.estimate.wrapper import Wrapper
 
 RESOURCES = ("DSP", "LUT", "FF", "BRAM_18K")
 
@@ -72,6 +73,7 @@ class Estimate:
             "interval_settled": self.interval_settled,
             "pipeline": self.design.pipeline,
             "io_type": self.design.io,
+            "wrapper": None if self.design.wrapper is None else asdict(self.design.wrapper),
             "resources": self.resources,
             "available": target.part.resources,
             "origin": "estimate",
@@ -137,6 +139,9 @@ def estimate(
     costs = [cost(block, changed, target) for block in changed.blocks]
     finished, latency = _schedule(changed, target, costs)
     interval, settled = _interval(changed, costs)
+    if changed.wrapper is not None:
+        latency, interval = _wrapped(changed.wrapper, latency, interval)
+        settled = False
     resources = {
         "DSP": round(sum(c.dsp for c in costs)),
         "LUT": round(sum(c.lut for c in costs)),
@@ -147,7 +152,7 @@ def estimate(
     problems = [*changed.problems]
     for block, found in zip(changed.blocks, costs, strict=True):
         problems += [f"extrapolated: {block.name}: {text}" for text in found.extrapolated]
-    problems += _extrapolated(changed, target)
+    problems += _around(changed) + _extrapolated(changed, target)
     worst = max(1, round(latency)) if latency >= 0.5 else 0
     return Estimate(
         design=changed,
@@ -160,6 +165,29 @@ def estimate(
         layers=tuple(zip(changed.blocks, costs, finished, strict=True)),
         problems=tuple(dict.fromkeys(problems)),
     )
+
+
+def _wrapped(wrapper: Wrapper, latency: float, interval: int) -> tuple[float, int]:
+    """Latency and interval with what reads and writes around the network.
+
+    Without a dataflow a word is read after the other, then the network runs, then the outputs are written, and only
+    then does the next input begin.
+    """
+    if wrapper.dataflow:
+        latency = max(latency, wrapper.cycles_in) + wrapper.cycles_out
+        return latency, max(interval, wrapper.cycles_in, wrapper.cycles_out)
+    latency = wrapper.cycles_in + max(1.0, latency) + wrapper.cycles_out
+    return latency, round(latency) + 1
+
+
+def _around(design: Design) -> list[str]:
+    """What of an accelerator's top function is counted, in words."""
+    if design.wrapper is not None:
+        return [design.wrapper.text, "extrapolated: no measured design with such a top function around the network"]
+    if design.buffered:
+        outputs = f"{design.buffered:,} outputs through {PORTS} ports of its buffer"
+        return [f"the kernel around the network is counted: its input in one cycle, its {outputs}"]
+    return []
 
 
 def _steered(block: Block, reuse: int | None, strategy: str | None) -> Block:
@@ -276,7 +304,11 @@ def _extrapolated(design: Design, target: Target) -> list[str]:
     kinds = {block.kind for block in design.blocks} - set(seen.get("kinds", ()))
     if seen and kinds:
         found.append(f"extrapolated: no measured layer of the kind {', '.join(sorted(kinds))}")
-    unknown = [b.name for b in design.blocks for w in b.weights if w.multipliers is None and b.strategy != "resource"]
+    counted = [b for b in design.blocks if b.strategy == "distributed_arithmetic" and "adder_bits" in b.extra]
+    constants = [b for b in design.blocks if b.strategy != "resource" and b not in counted]
+    unknown = [b.name for b in constants for w in b.weights if w.multipliers is None]
+    if counted:
+        found.append("extrapolated: no measured layer that was written out as sums (distributed arithmetic)")
     if unknown:
         names = ", ".join(dict.fromkeys(unknown))
         found.append(f"the weights' values are not known, multipliers are the expected number: {names}")

@@ -6,12 +6,12 @@ goes through the calls of the top function and their config structs, and lists w
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from l1emu.errors import L1emuError
 from l1emu.files import read_text
@@ -20,6 +20,8 @@ from l1emu.firmware.cpp import Declaration, Place, Struct, Token, split, stateme
 from l1emu.firmware.project import Config, Project
 from l1emu.latency.estimate.design import Block, Design, Weights
 from l1emu.latency.estimate.matrices import matrix, unknown_matrix
+from l1emu.latency.estimate.sources import Adders, Casts, Generated, raw_weights
+from l1emu.latency.estimate.wrapper import Wrapper, kernel_wrapper, vivado_wrapper
 
 _TYPE = re.compile(r"ap_u?(?:fixed|int)<(\d+)(?:,(-?\d+))?")
 
@@ -31,6 +33,8 @@ KINDS: dict[str, str] = {
     "dense_large_stream": "dense",
     "conv_1d_cl": "conv",
     "conv_2d_cl": "conv",
+    "conv1d_cl": "conv",
+    "conv2d_cl": "conv",
     "pointwise_conv_1d_cl": "conv",
     "pointwise_conv_2d_cl": "conv",
     "depthwise_conv_1d_cl": "depthwise",
@@ -195,21 +199,19 @@ class _Reader:
         self.aliases: dict[str, str] = {}
         self.comments: dict[int, str] = {}
         self.problems: list[str] = []
+        self.stream = False
+        self.generated = Generated(project.firmware)
 
     def read(self) -> Design:
         source = read_text(self.project.source)
         function, body = self.project.top()
-        stream = "hls::stream" in re.sub(r"\s", "", text_of(function.parameters))
+        stream = self.stream = "hls::stream" in re.sub(r"\s", "", text_of(function.parameters))
         for parameter in split(list(function.parameters)):
             self._variable([*parameter, Token("op", ";", function.place.line)])
         self.comments = {t.line: t.text[2:].strip() for t in body if t.kind == "comment" and t.text.startswith("//")}
         blocks: list[Block] = []
         for statement in statements([t for t in body if t.kind != "comment"], self.project.source):
-            texts = [token.text for token in statement]
-            if texts[:2] == ["nnet", "::"] and "<" in texts:
-                blocks += self._call(statement)
-            else:
-                self._variable(statement)
+            blocks += self._statement(statement)
         if not blocks:
             why = self.problems[0] if self.problems else "no call of a layer"
             raise L1emuError("no layer that can be estimated", path=self.project.source, value=why)
@@ -223,8 +225,9 @@ class _Reader:
         pragma = re.search(r"#pragma\s+HLS\s+(DATAFLOW|PIPELINE)(?:\s+II\s*=\s*(\d+))?", source, re.IGNORECASE)
         flow = "dataflow" if stream or (pragma and pragma[1].upper() == "DATAFLOW") else "pipeline"
         tool = self.project.tool()
+        wrapper = self._wrapper(blocks[0], blocks[-1])
         return Design(
-            name=self.project.name,
+            name=self.project.name if wrapper is None else wrapper.top,
             io="io_stream" if stream else "io_parallel",
             pipeline=flow,
             blocks=tuple(blocks),
@@ -238,8 +241,43 @@ class _Reader:
             stated_interval=max(1, int(pragma[2])) if pragma and pragma[2] and flow == "pipeline" else 1,
             buffered=blocks[-1].n_out if self.project.kernel() and not stream else 0,
             problems=(*self.problems, *self.project.unread),
+            wrapper=wrapper,
             backend=None if self.project.backend == UNKNOWN else self.project.backend,
         )
+
+    def _statement(self, tokens: list[Token]) -> list[Block]:
+        """The blocks of a call; a statement that may do more than declare a variable, and is no call, is named."""
+        texts = [token.text for token in tokens]
+        place = Place(self.project.source, tokens[0].line)
+        if texts[0] in ("for", "while", "do", "switch") or (texts[0] == "if" and "loaded_weights" not in texts):
+            if "(" in texts[texts.index("(") + 1 :] if "(" in texts else False:
+                self.problems.append(f"not covered: calls within '{texts[0]}' in line {place.line}")
+            return []
+        start = 2 if texts[1:2] == ["::"] and texts[0] != "hls" else 0
+        if texts[0] != "if" and tokens[start].kind == "name" and texts[start + 1 : start + 2] in (["<"], ["("]):
+            try:
+                after = start + 1
+                if texts[after] == "<":
+                    after = template_end(tokens, after, self.project.source) + 1
+            except L1emuError:
+                after = len(texts)
+            if texts[after : after + 1] == ["("] and texts[-2:] == [")", ";"]:
+                return self._call(tokens[start:])
+        self._variable(tokens)
+        return []
+
+    def _wrapper(self, first: Block, last: Block) -> Wrapper | None:
+        """What stands around the network in an accelerator's project; said where it is left out."""
+        project, sizes = self.project, (first.n_in, last.n_out)
+        packs = tuple(self.packs.get(name, 1) for name in ((*first.inputs, "")[0], last.output))
+        if project.kernel():
+            return kernel_wrapper(sizes) if self.stream else None
+        if project.backend not in ("VivadoAccelerator", UNKNOWN):
+            return None
+        found = vivado_wrapper(project.firmware, project.root, project.name, sizes, (packs[0], packs[1]))
+        if found is None and project.backend == "VivadoAccelerator":
+            self.problems.append(f"the accelerator's top is left out: {project.name} alone is estimated")
+        return found
 
     def _stream_bits(self, name: str) -> int:
         _, width = self.sizes.get(name, (0, 16))
@@ -304,13 +342,13 @@ class _Reader:
 
     def _call(self, tokens: list[Token]) -> list[Block]:
         place = Place(self.project.source, tokens[0].line)
-        function = tokens[2].text
+        function = tokens[0].text
         if function in NOT_SYNTHESIZED:
             return []
-        start = next(i for i, t in enumerate(tokens) if t.text == "<")
-        end = template_end(tokens, start, self.project.source)
+        templated = tokens[1].text == "<"
+        end = template_end(tokens, 1, self.project.source) if templated else 0
         arguments = [text_of(part) for part in split(tokens[end + 2 : -2])]
-        parts = split(tokens[start + 1 : end])
+        parts = split(tokens[2:end]) if templated else []
         types = [text_of(part) for part in parts]
         try:
             return self._block(function, types, arguments, place)
@@ -319,11 +357,14 @@ class _Reader:
             return []
 
     def _block(self, function: str, types: list[str], arguments: list[str], place: Place) -> list[Block]:
-        kind = KINDS.get(function)
+        kind = KINDS.get(function) if types else None
         name = self.comments.get(place.line) or self._name(arguments)
-        if kind is None and "quantize" in function:
-            kind = "wires"  # casts of single numbers, written out by hls4ml
         tensors = [self.aliases.get(a, a) for a in arguments if a in self.sizes]
+        generated = self.generated.function(function) if kind is None and len(types) == 2 else None
+        if generated is not None and len(tensors) >= 2:
+            return [self._generated(name, function, generated, types, tensors)]
+        if kind is None and "quantize" in function and not self.generated.there:
+            kind = "wires"  # a quantizer by its name, in a project without the generated code
         if kind is None:
             self.problems.append(f"not covered: {function} ({name}), a kind of layer that the model does not know")
             if len(tensors) > 1:
@@ -366,6 +407,47 @@ class _Reader:
                 extra=({"pack": pack} if pack > 1 else {}) | self._extra(function, kind, members),
             )
         ]
+
+    def _generated(
+        self, name: str, function: str, found: Adders | Casts, types: list[str], tensors: list[str]
+    ) -> Block:
+        """A function that hls4ml wrote for this project: a quantizer, or a dense layer as sums."""
+        (width_in, _), (width_out, _) = self._width(types[0]), self._width(types[1])
+        sizes = [self.sizes.get(tensor, (0, 0))[0] for tensor in (tensors[0], tensors[-1])]
+        block = Block(
+            name=name,
+            kind="wires",
+            function=function,
+            n_in=sizes[0] or 1,
+            n_out=sizes[1] or 1,
+            inputs=(tensors[0],),
+            output=tensors[-1],
+            width_in=width_in,
+            width_out=width_out,
+            width_accum=width_out,
+        )
+        if isinstance(found, Casts):
+            if found.rounded == 0:
+                return block
+            return replace(block, kind="merge", n_in=found.rounded, n_out=found.size)
+        return replace(
+            block,
+            kind="dense",
+            n_in=found.n_in,
+            n_out=found.n_out,
+            strategy="distributed_arithmetic",
+            weights=(unknown_matrix(found.n_in, found.n_out, width_in, None),),
+            extra={"adder_depth": found.depth, "adder_bits": found.bits},
+        )
+
+    def _sums(self, members: _Members) -> dict[str, int | str]:
+        """Of a layer whose config names a function of sums: how deep and how wide they are."""
+        for member in ("dense_da", "da_kernel"):
+            for token in members.value(member):
+                found = self.generated.function(token.text) if token.kind == "name" else None
+                if isinstance(found, Adders):
+                    return {"adder_depth": found.depth, "adder_bits": found.bits}
+        return {}
 
     def _separable(
         self,
@@ -559,43 +641,13 @@ class _Reader:
 
     def _matrix(self, members: _Members, n_in: int, n_out: int, width: int, arguments: list[str]) -> Weights:
         stated = members.integer("n_nonzeros", -1)
-        raw = self._values(arguments[2] if len(arguments) > 2 else "", width)
-        if raw is not None and raw.size == n_in * n_out:
+        raw = raw_weights(self.project, arguments[2] if len(arguments) > 2 else "", n_in * n_out)
+        if raw is not None:
             # hls4ml writes the transpose for the resource strategy.
             turned = self._strategy(members, "dense") == "resource"
             shaped = raw.reshape(n_out, n_in).T if turned else raw.reshape(n_in, n_out)
             return matrix(shaped, width)
         return unknown_matrix(n_in, n_out, width, stated if stated >= 0 else None)
-
-    def _values(self, name: str, width: int) -> np.ndarray | None:
-        """The weights' raw integers from weights/<name>.txt, if it is there and holds numbers."""
-        path = self.project.firmware / "weights" / f"{name}.txt"
-        if not re.fullmatch(r"\w+", name) or not path.is_file():
-            return None
-        try:
-            numbers = np.array([float(part) for part in read_text(path).replace(",", " ").split()])
-        except ValueError:
-            return None
-        fraction = self._fraction(name)
-        return None if fraction is None else np.rint(numbers * 2.0**fraction).astype(np.int64)
-
-    def _fraction(self, name: str) -> int | None:
-        """Fraction bits of a weight array, from its header: ``ap_fixed<16,6> w2[...]``."""
-        path = self.project.firmware / "weights" / f"{name}.h"
-        text = ""
-        if path.is_file():
-            found = re.search(rf"^\s*(?:static\s+|const\s+)*([\w:<>, ]+?)\s+{name}\s*\[", read_text(path), re.MULTILINE)
-            text = found[1].replace(" ", "") if found else ""
-        for _ in range(8):
-            found = _TYPE.match(text)
-            if found:
-                width = int(found[1])
-                return 0 if "int<" in text else width - int(found[2] or width)
-            declared = self.project.scope.declarations.get(text)
-            if declared is None or declared.kind != "type":
-                return None
-            text = text_of(declared.type).replace(" ", "")
-        return None
 
     def _member_width(self, members: _Members, name: str) -> int | None:
         text = members.type_text(name)
@@ -657,9 +709,34 @@ class _Reader:
         for name in wanted:
             if members.has(name):
                 extra[name] = members.integer(name, 1)
+        if function == "pointwise_conv_1d_cl" and self._strategy(members, kind) == "latency" and not self.stream:
+            extra |= self._pointwise(members)
+        if kind in ("dense", "conv"):
+            extra |= self._sums(members)
         if kind in ("dense", "conv", "depthwise") and self._saturates(members.type_text("accum_t")):
             extra["saturating"] = 1
         return extra
+
+    def _pointwise(self, members: _Members) -> dict[str, int | str]:
+        """How a point-wise convolution of arrays goes through its pixels, which differs between hls4ml's versions.
+
+        Those that call ``pointwise_conv_1d_latency_cl`` do all pixels side by side: in hls4ml 1.0 and 1.1, and in the
+        fork that it comes from, in `reuse_factor` parts of which each is a function of its own; from 1.2 on, if there
+        is but one partition, in one function, whose pragma for the backend Vivado asks for every cycle. Only the others
+        do `n_partitions` rounds.
+        """
+        kernel = members.template("conv_kernel") or self._header_kernel()
+        if kernel == "BatchedDenseForConv1D":
+            return {"side_by_side": "every cycle" if self.project.backend.startswith("Vivado") else "shared"}
+        return {"side_by_side": "shared"} if kernel.startswith("pointwise_conv") else {}
+
+    def _header_kernel(self) -> str:
+        """What the project's own point-wise convolution calls, where its configs name no kernel."""
+        path = self.project.firmware / "nnet_utils" / "nnet_conv1d.h"
+        if not path.is_file():
+            return ""
+        found = re.search(r"\bpointwise_conv_1d_cl\s*\((.*?)\n\}", read_text(path), re.DOTALL)
+        return "pointwise_conv" if found is not None and re.search(r"\bpointwise_conv", found[1]) else ""
 
     def _saturates(self, name: str | None) -> bool:
         """Whether a type's overflow is saturation."""
@@ -709,14 +786,20 @@ class _Members:
 
     def integer(self, name: str, default: int) -> int:
         value = self.number(name)
-        if isinstance(value, int | float):
-            return int(value)
+        if isinstance(value, int | float) and math.isfinite(value):
+            # layers of one dimension have -1 for the sizes of the other
+            return default if value == -1 and name.endswith(("_height", "_width")) else int(value)
         if self.has(name) and self.config is not None:
             place = self.config.place
             text = f"not understood: {self.config.struct.name}::{name} in {place.path.name}, {default} assumed"
             if text not in self.project.unread:
                 self.project.unread.append(text)
         return default
+
+    def value(self, name: str) -> tuple[Token, ...]:
+        """The tokens of a member's value; none if it has none."""
+        declared = self._declared(name)
+        return () if declared is None or declared.value is None else tuple(declared.value)
 
     def symbol(self, name: str) -> str | None:
         value = self.number(name)
@@ -725,6 +808,14 @@ class _Members:
     def type_text(self, name: str) -> str | None:
         declared = self._declared(name)
         return text_of(declared.type) if declared is not None and declared.kind == "type" else None
+
+    def template(self, name: str) -> str | None:
+        """The name, without namespace and arguments, that a member template stands for."""
+        declared = self._declared(name)
+        if declared is None or declared.kind != "template":
+            return None
+        texts = [token.text for token in declared.type]
+        return next((b for b, after in itertools.pairwise([*texts, "<"]) if after == "<"), None)
 
     def nested(self, name: str) -> _Members:
         return _Members(self.project, self.type_text(name))
