@@ -18,10 +18,10 @@ from l1emu.cli import app
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
 from l1emu.latency.estimate import Block, Design, Weights, estimate, estimated_timing, load_design
-from l1emu.latency.estimate.cost import dsp_per_product
+from l1emu.latency.estimate.cost import Cost, dsp_per_product
 from l1emu.latency.estimate.firmware import from_firmware
 from l1emu.latency.estimate.matrices import digits, matrix, products, row_steps, unknown_matrix
-from l1emu.latency.estimate.model import closest_reuse
+from l1emu.latency.estimate.model import _interval, closest_reuse
 from l1emu.latency.estimate.scan import with_bits
 from l1emu.latency.estimate.target import Part, series
 from l1emu.resources import resource
@@ -127,7 +127,12 @@ def test_unknown_weights_cost_what_is_expected_of_random_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    ("widths", "blocks"), [((16, 16), 1), ((27, 18), 1), ((28, 18), 2), ((33, 33), 4), ((53, 9), 2), ((18, 27), 1)]
+    ("widths", "blocks"),
+    # 27 by 18 bits with sign; each further piece of a factor is unsigned and so a bit shorter: 26 and 17 more
+    [
+        *[((16, 16), 1), ((27, 18), 1), ((28, 18), 2), ((33, 33), 4), ((53, 9), 2), ((18, 27), 1)],
+        *[((27, 19), 2), ((53, 18), 2), ((54, 18), 3), ((35, 35), 4), ((36, 36), 6)],
+    ],
 )
 def test_wide_products_take_several_dsp_blocks(widths: tuple[int, int], blocks: int) -> None:
     assert dsp_per_product(*widths) == blocks
@@ -313,18 +318,60 @@ def test_wrong_targets_are_refused(change: dict[str, object], text: str) -> None
         estimate(design(layer()), **values)  # type: ignore[arg-type]
 
 
-def test_parts() -> None:
-    assert [series(name) for name in ("xc7z020clg400-1", "XCKU115-2", "xcvu13p-x", "xcku15p", "xcu55c", "xczu7ev")] == [
-        "7",
-        "us",
-        "us+",
-        "us+",
-        "us+",
-        "us+",
-    ]
-    offered = Part.find("XCVU13P-FLGA2577-2-E").resources
-    assert offered is not None
-    assert offered["DSP"] == 12288
+@pytest.mark.parametrize(
+    ("part", "family", "dsp"),
+    # AMD's product tables; None where a device is of a known family and not in the table.
+    [
+        ("xc7z020clg400-1", "7", 220),
+        ("XC7Z020-CLG400-1", "7", 220),
+        ("7vx690tffg1761-2", "7", 3600),
+        ("xa7a35t-cpg236-1i", "7", 90),
+        ("xcku115-flvb2104-2-i", "us", 5520),
+        ("xqku060-rfa1156-1-m", "us", 2760),
+        ("xcku15p-ffve1517-2-e", "us+", 1968),
+        ("xcau25p-ffvb676-2-e", "us+", 1200),
+        ("XCAU7P-ubva292-1-e", "us+", 216),
+        ("xcvu13p-flga2577-2-e", "us+", 12288),
+        ("xcvu57p-fsvk2892-3-e", "us+", 9024),
+        (" {xcvu9p-flga2104-2L-e} ", "us+", 6840),
+        ("xcu55c-fsvh2892-2L-e", "us+", 9024),
+        ("xcu200-fsgd2104-2-e", "us+", 6840),
+        ("xcu250-figd2104-2L-e", "us+", 12288),
+        ("xczu3eg-sbva484-1-e", "us+", 360),
+        ("xczu39dr-ffvf1760-2-i", "us+", 4272),
+        ("xazu5ev-sfvc784-1-i", "us+", 1248),
+        ("xck26-sfvc784-2LV-c", "us+", 1248),
+        ("xcvc1902-vsva2197-2MP-e-S", "versal", 1968),
+        ("vu13p", "us+", 12288),
+        ("pynq-z2", "7", 220),
+        ("ZCU102", "us+", 2520),
+        ("alveo_u250", "us+", 12288),
+        ("xcku999p-x", "us+", None),
+        ("xcvp1502-vsva2785-2MP-e-S", "versal", None),
+    ],
+)
+def test_parts(part: str, family: str, dsp: int | None) -> None:
+    found = Part.find(part)
+    assert found.series == series(part) == family
+    assert (None if found.resources is None else found.resources["DSP"]) == dsp
+    says = any("is not known" in text for text in estimate(design(layer()), part=part, clock_ns=CLOCK).problems)
+    assert says == (dsp is None)
+
+
+@pytest.mark.parametrize("part", ["", "10AX115", "ep4ce", "xc6vlx240t", "xc", "xcku", "lfe5u-85f", "x" * 9999])
+def test_parts_of_nobody_are_refused(part: str) -> None:
+    with pytest.raises(L1emuError, match="part that is not known"):
+        Part.find(part)
+
+
+def test_the_table_of_parts_is_consistent() -> None:
+    table = json.loads(resource("data/parts.json").read_text())
+    for name, offered in table["parts"].items():
+        assert Part.find(name).resources == offered, name
+        assert set(offered) == {"DSP", "LUT", "FF", "BRAM_18K", "URAM"}
+        assert offered["FF"] == 2 * offered["LUT"], name  # two registers beside each look-up table in all families
+    for part in table["boards"].values():
+        assert Part.find(part).resources is not None, part
 
 
 def test_extrapolation_is_said() -> None:
@@ -436,6 +483,117 @@ def test_a_settled_interval_has_no_band_and_one_from_a_latency_says_so() -> None
     assert shared.as_dict()["interval_settled"] is False
     asked = estimate(design(layer(), stated_interval=6), part=PART, clock_ns=CLOCK)
     assert (asked.interval_cycles, asked.interval_settled) == ((6, 6), True)
+
+
+def test_a_reuse_factor_decides_the_interval_up_to_three_quarters_of_the_latency() -> None:
+    """Then it is the interval even if the latency is off by a fourth; beyond, the latency may be."""
+    shares = {}
+    for reuse in range(2, 129):
+        found = estimate(design(layer()), part=PART, clock_ns=CLOCK, reuse=reuse)
+        share = reuse / (found.layers[0][1].latency + 1)
+        shares[share] = found.interval_settled
+        assert found.interval_cycles[1] == min(reuse, found.layers[0][1].latency + 1)
+    assert all(settled == (share <= 0.75) for share, settled in shares.items())
+    assert {True, False} == {settled for share, settled in shares.items() if 0.5 < share < 1}
+
+
+@pytest.mark.parametrize(
+    ("other", "settled"), [(60.0, True), (74.0, True), (76.0, False), (100.0, False), (120.0, False)]
+)
+def test_a_layer_that_might_be_the_slowest_unsettles_the_interval(other: float, settled: bool) -> None:
+    """One whose interval follows from a latency, and could be longer by a third than it is estimated."""
+    costs = [Cost(latency=0, interval=100), Cost(latency=0, interval=other, settled=False)]
+    assert _interval(design(layer(), layer()), costs) == (max(100, round(other)), settled)
+    bounded = [costs[0], replace(costs[1], longest=100)]
+    if other <= 100:
+        assert _interval(design(layer(), layer()), bounded) == (100, True)
+
+
+@pytest.mark.parametrize(("reuse", "looped"), [(10_000, False), (20_000, True)])
+def test_above_ten_thousand_turns_a_loop_finds_the_outputs_places(reuse: int, looped: bool) -> None:
+    """mgrailoo/HLS4ML_CPP_HDL_MNIST_ (Vivado HLS 2020.1): 10,000 turns are unrolled, 39,200 are not."""
+    block = replace(layer(2, 2), n_in=200, n_out=200, weights=(unknown_matrix(200, 200, 16, None),))
+    found = estimate(
+        design(replace(block, strategy="resource", reuse=reuse), pipeline="dataflow"), part=PART, clock_ns=5
+    )
+    assert (found.latency_cycles[1] > 2 * reuse) == looped
+    assert found.interval_settled == (not looped)
+    assert any("loop for the outputs' places" in text for text in found.problems) == looped
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"n_in": 10**10},
+        {"n_out": 0},
+        {"reuse": 10**12},
+        {"reuse": -1},
+        {"width_in": 10**6},
+        {"positions": 10**10},
+        {"tables": ((10**12, 18),)},
+        {"tables": ((1024, 10**9),)},
+        {"extra": {"n_filt": 10**15}},
+        {"weights": (unknown_matrix(10**6, 10**6, 16, None),)},
+        {"weights": (unknown_matrix(4, 4, 10**6, None),)},
+    ],
+)
+def test_sizes_beyond_any_hardware_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(L1emuError, match=r"layer fc: .*(below 1|beyond any hardware)"):
+        replace(layer(), **change)
+
+
+def test_a_reuse_factor_has_no_more_turns_than_weights() -> None:
+    many, most = (estimate(design(layer(strategy="resource", reuse=r)), part=PART, clock_ns=5.0) for r in (10**6, 128))
+    assert many.latency_cycles == most.latency_cycles
+    assert many.resources["DSP"] == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("set clock_period 1.2.3", "clock period is no number"),
+        ("set clock_period 5ns", "clock period is no number"),
+        ("set clock_period nan", "clock period is no number"),
+        ("set clock_period 1e300", "clock period is no number"),
+        ("set clock_period 0", "not a clock's period"),
+        ("set clock_period 99999", "not a clock's period"),
+        ("set clock_uncertainty 100%", "leaves nothing of the period"),
+        ("set clock_uncertainty 1e9%", "clock uncertainty is no number"),
+        ("set clock_uncertainty -5%", "clock uncertainty is no number"),
+        ('set part "10AX115"', "part that is not known"),
+    ],
+)
+def test_settings_that_no_tool_takes_are_refused(line: str, text: str, tmp_path: Path) -> None:
+    path = project(tmp_path)
+    tcl = path / "project.tcl"
+    key = line.split()[1]
+    kept = [old for old in tcl.read_text().splitlines() if f"set {key}" not in old]
+    tcl.write_text("\n".join([*kept, line]) + "\n")
+    with pytest.raises(L1emuError, match=text):
+        estimate(load_design(path))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("struct config2 : nnet::dense_config", "struct config2 : config2"),
+        ("reuse_factor = 4", "reuse_factor = config2::reuse_factor"),
+        ("n_out = N_LAYER_2", "n_out = " + "(" * 5000 + "1" + ")" * 5000),
+        ("n_out = N_LAYER_2", "n_out = " + "9" * 5000),
+        ("n_out = N_LAYER_2", "n_out = 1e999"),
+        ("n_out = N_LAYER_2", "n_out = 1 << 4000"),
+    ],
+)
+def test_configs_without_end_or_measure_are_named_or_refused(change: tuple[str, str], tmp_path: Path) -> None:
+    path = project(tmp_path)
+    header = path / "firmware" / "parameters.h"
+    header.write_text(header.read_text().replace(*change, 1))
+    try:
+        problems = estimate(load_design(path)).problems
+    except L1emuError as error:
+        assert len(str(error).splitlines()) == 1
+    else:
+        assert any("not understood" in text or "not covered" in text for text in problems)
 
 
 def test_a_saturating_sum_is_no_tree() -> None:

@@ -219,6 +219,7 @@ def resource_product(case: Case, weights: Weights, reuse: int) -> Product:
     A block RAM of 18 Kb is 36 bits wide; few weights stay in look-up tables.
     """
     block = case.block
+    reuse = min(reuse, weights.n_in * weights.n_out)  # there are no more turns than weights
     multipliers = math.ceil(weights.n_in * weights.n_out / reuse)
     fabric = in_fabric(case, block.width_in, weights.width)
     each = 0 if fabric else dsp_per_product(block.width_in, weights.width)
@@ -281,7 +282,8 @@ def dense(case: Case) -> Cost:
         latency += 2 + (items + 1 if items > 1 else 0)
         interval = max(interval, latency)
     beyond: tuple[str, ...] = ()
-    weights, reuse = case.block.weights[0], case.block.reuse
+    weights = case.block.weights[0]
+    reuse = min(case.block.reuse, weights.n_in * weights.n_out)
     looped = case.block.strategy == "resource" and reuse > max(LONGEST_TURNS, weights.n_in)
     if looped:
         # The kernel finds the turns' outputs in a loop before, with a division as long as its numbers and four cycles;

@@ -8,6 +8,12 @@ from typing import Any
 from l1emu.errors import L1emuError
 from l1emu.latency.estimate.wrapper import Wrapper
 
+LARGEST = 10**9
+"""Of a layer's sizes and reuse factor: the largest FPGA has some ten million look-up tables."""
+
+WIDEST = 4096
+"""Bits of a number that the tools take."""
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -88,13 +94,30 @@ class Block:
 
     def __post_init__(self) -> None:
         sizes = {"n_in": self.n_in, "n_out": self.n_out, "positions": self.positions, "reuse factor": self.reuse}
-        sizes |= {"width": min(self.width_in, self.width_out, self.width_accum)}
+        # an arg-max has no tables, though its config may name them
+        sizes |= {f"size of table {i}": max(1, size) for i, (size, _) in enumerate(self.tables)}
+        widths = {"width": min(self.width_in, self.width_out, self.width_accum)}
+        widths |= {"largest width": max(self.width_in, self.width_out, self.width_accum)}
+        widths |= {f"width of table {i}": max(1, width) for i, (_, width) in enumerate(self.tables)}
         for matrix in self.weights:
             sizes |= {"n_in of the weights": matrix.n_in, "n_out of the weights": matrix.n_out}
+            sizes |= {"number of weights": matrix.n_in * matrix.n_out}
+            widths |= {"width of the weights": matrix.width}
         sizes |= {name: int(value) for name, value in self.extra.items() if name.startswith("reuse_")}
-        for name, value in sizes.items():
-            if value < 1:
-                raise L1emuError(f"{name} below 1", where=f"layer {self.name}", value=value, expected="1 or more")
+        for values, most in ((sizes, LARGEST), (widths, WIDEST)):
+            for name, value in values.items():
+                if not 1 <= value <= most:
+                    raise L1emuError(
+                        f"{name} below 1" if value < 1 else f"{name} beyond any hardware",
+                        where=f"layer {self.name}",
+                        value=value if value < 1 else None,
+                        expected=f"1 to {most:,}" if value >= 1 else "1 or more",
+                    )
+        for name, value in self.extra.items():
+            if isinstance(value, int) and not -1 <= value <= LARGEST:
+                raise L1emuError(
+                    f"{name} beyond any hardware", where=f"layer {self.name}", expected=f"0 to {LARGEST:,}"
+                )
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from l1emu.latency.estimate.matrices import matrix, unknown_matrix
 from l1emu.latency.estimate.sources import Adders, Casts, Generated, raw_weights
 from l1emu.latency.estimate.wrapper import Wrapper, kernel_wrapper, vivado_wrapper
 
-_TYPE = re.compile(r"ap_u?(?:fixed|int)<(\d+)(?:,(-?\d+))?")
+_TYPE = re.compile(r"ap_u?(?:fixed|int)<(\d{1,9})(?:,(-?\d+))?")
+_MOST = 1 << 40
 
 KINDS: dict[str, str] = {
     "dense": "dense",
@@ -131,7 +132,12 @@ def read_design(path: str | os.PathLike[str]) -> Design:
     L1emuError
         if the folder is no project, or nothing in its top function can be estimated.
     """
-    return _Reader(_Project(path)).read()
+    try:
+        return _Reader(_Project(path)).read()
+    except RecursionError:
+        raise L1emuError("expressions or configs nested without end", path=path) from None
+    except (ValueError, OverflowError) as error:  # Python's int() of thousands of digits
+        raise L1emuError("a number that nothing can hold", path=path, value=str(error)) from None
 
 
 class _Project(Project):
@@ -171,12 +177,17 @@ class _Project(Project):
         return self._setting(r'set(?:\s+part|_part)\s+[{"]?([\w-]+)[}"]?', r"(?m)^(?:Part|XilinxPart):\s*(\S+)")
 
     def clock_ns(self) -> float | None:
-        text = self._setting(r"set\s+clock_period\s+([\d.]+)", r"(?m)^ClockPeriod:\s*([\d.]+)")
-        return None if text is None else float(text)
+        text = self._setting(r"set\s+clock_period\s+(\S+)", r"(?m)^ClockPeriod:\s*(\S+)")
+        return None if text is None else self._decimal("clock period", text, "a period in ns")
 
     def uncertainty(self) -> float | None:
-        text = self._setting(r"set\s+clock_uncertainty\s+([\d.]+)%", r"(?m)^ClockUncertainty:\s*'?([\d.]+)%")
-        return None if text is None else float(text) / 100
+        text = self._setting(r"set\s+clock_uncertainty\s+(\S+)%", r"(?m)^ClockUncertainty:\s*['\"]?(\S+)%")
+        return None if text is None else self._decimal("clock uncertainty", text, "a percentage") / 100
+
+    def _decimal(self, what: str, text: str, expected: str) -> float:
+        if not re.fullmatch(r"\d{1,9}(?:\.\d*)?|\.\d+", text) or len(text) > 40:
+            raise L1emuError(f"the project's {what} is no number", path=self.root, value=text, expected=expected)
+        return float(text)
 
     def kernel(self) -> bool:
         """Whether the network is a function of an accelerator's kernel, which reads and writes its buffers."""
@@ -220,9 +231,9 @@ class _Reader:
             self.problems.append(
                 f"incomplete: {missing} of {missing + len(blocks)} layers are not in cycles and resources"
             )
-        depths = {m[1]: int(m[2]) for m in re.finditer(r"HLS STREAM variable=(\w+) depth=(\d+)", source)}
+        depths = {m[1]: int(m[2]) for m in re.finditer(r"HLS STREAM variable=(\w+) depth=(\d{1,9})\b", source)}
         fifos = tuple((depth, self._stream_bits(name)) for name, depth in depths.items())
-        pragma = re.search(r"#pragma\s+HLS\s+(DATAFLOW|PIPELINE)(?:\s+II\s*=\s*(\d+))?", source, re.IGNORECASE)
+        pragma = re.search(r"#pragma\s+HLS\s+(DATAFLOW|PIPELINE)(?:\s+II\s*=\s*(\d{1,9})\b)?", source, re.IGNORECASE)
         flow = "dataflow" if stream or (pragma and pragma[1].upper() == "DATAFLOW") else "pipeline"
         tool = self.project.tool()
         wrapper = self._wrapper(blocks[0], blocks[-1])
@@ -330,7 +341,7 @@ class _Reader:
         return 16, pack
 
     def _product(self, text: str) -> int:
-        factors = [int(f) if f.isdigit() else self._constant(f) for f in text.strip("()").split("*")]
+        factors = [int(f) if re.fullmatch(r"\d{1,9}", f) else self._constant(f) for f in text.strip("()").split("*")]
         return math.prod(factors)
 
     def _constant(self, name: str) -> int:
@@ -753,6 +764,12 @@ class _Members:
 
     def __init__(self, project: _Project, name: str | None) -> None:
         struct = None if name is None else project.scope.structs.get(name)
+        above, seen = struct, set()
+        while above is not None:
+            if above.name in seen:
+                raise above.place.error(f"{above.name} derives from itself")
+            seen.add(above.name)
+            above = project.scope.structs.get(above.base) if above.base else None
         self.project = project
         self.config = None if struct is None else Config(project, struct)
 
@@ -786,7 +803,7 @@ class _Members:
 
     def integer(self, name: str, default: int) -> int:
         value = self.number(name)
-        if isinstance(value, int | float) and math.isfinite(value):
+        if isinstance(value, int | float) and abs(value) < _MOST:
             # layers of one dimension have -1 for the sizes of the other
             return default if value == -1 and name.endswith(("_height", "_width")) else int(value)
         if self.has(name) and self.config is not None:

@@ -18,10 +18,10 @@ Constants = dict[str, Any]
 """The fitted constants: `l1emu/data/estimate.json`."""
 
 SERIES = (
-    (r"xc7|xa7|xq7", "7"),
-    (r"xc[kv]u\d+p?-?", "us"),
-    (r"xczu|xcu\d|xck26|xazu", "us+"),
-    (r"xcv[cepmh]|xcv80|xave", "versal"),
+    (r"xc7[askvz]", "7"),
+    (r"xc[akvs]u\d+p|xczu\d|xcu\d|xck2\d", "us+"),
+    (r"xc[kv]u\d", "us"),
+    (r"xcv[cepmhrn]\d|xcv80|xc2v[eplm]\d", "versal"),
 )
 DSP_BLOCK_REGISTERS = 4
 """Registers in a row in a DSP block: two for the input, one each for the product and the sum."""
@@ -37,6 +37,23 @@ def shipped_constants() -> Constants:
     return document
 
 
+@cache
+def _catalogue() -> dict[str, dict[str, Any]]:
+    document: dict[str, dict[str, Any]] = json.loads(read_text(resource("data/parts.json")))
+    return document
+
+
+def plain(part: str) -> str:
+    """A part's name as AMD's commercial ones are written: in small letters and with ``xc`` before the family.
+
+    Boards stand for their part; automotive and defence grades (``xa``, ``xq``) have the same fabric.
+    """
+    name = part.strip().strip("\"'{}").lower()
+    board = name.replace("_", "-")
+    name = str(_catalogue()["boards"].get(board, name)).lower()
+    return re.sub(r"^(?:x[aq]r?)?(?=7[askvz]|[akvsz]u\d|k2\d)", "xc", name)
+
+
 def series(part: str) -> str:
     """The part's series: ``7``, ``us`` (UltraScale), ``us+`` or ``versal``.
 
@@ -45,11 +62,10 @@ def series(part: str) -> str:
     L1emuError
         if the name is not one of AMD's.
     """
-    name = part.lower()
+    name = plain(part)
     for pattern, found in SERIES:
         if re.match(pattern, name):
-            plus = found == "us" and re.match(r"xc[kv]u\d+p", name)
-            return "us+" if plus else found
+            return found
     raise L1emuError(
         "a part that is not known here", value=part, expected="a part of AMD's, such as xcvu13p-flga2577-2-e"
     )
@@ -65,11 +81,20 @@ class Part:
 
     @classmethod
     def find(cls, name: str) -> Part:
-        """The part by its full name or its beginning."""
-        offered: dict[str, dict[str, int]] = json.loads(read_text(resource("data/parts.json")))["parts"]
-        key = max((k for k in offered if name.lower().startswith(k)), key=len, default=None)
+        """The part by its full name or its beginning, or by the name of a board.
+
+        Raises
+        ------
+        L1emuError
+            if it is none of AMD's.
+        """
+        offered: dict[str, dict[str, int]] = _catalogue()["parts"]
+        known = plain(name)
+        # the device's name ends where package and speed begin: xczu3 is no part of xczu39dr
+        keys = [k for k in offered if known.startswith(k) and not (k[-1].isdigit() and known[len(k) :][:1].isdigit())]
+        key = max(keys, key=len, default=None)
         found = dict(offered[key]) if key else None
-        return cls(name, series(name), found)
+        return cls(name.strip(), series(name), found)
 
 
 @dataclass(frozen=True)
@@ -117,8 +142,16 @@ class Target:
         if not (math.isfinite(period) and 0.5 <= period <= 1000):
             raise L1emuError("not a clock's period", value=period, expected="ns, from 0.5 to 1000")
         tool = design.tool or "Vitis"
-        # A project whose uncertainty is longer than the period cannot meet it; a tenth is left so that numbers exist.
-        share = min(0.9, UNCERTAINTY[tool] if design.uncertainty is None else design.uncertainty)
+        share = UNCERTAINTY[tool] if design.uncertainty is None else design.uncertainty
+        if not 0 <= share < 1:
+            raise L1emuError(
+                "the clock's uncertainty leaves nothing of the period",
+                path=design.origin,
+                value=f"{100 * share:g} %",
+                expected="below 100 %",
+            )
+        # One that is almost the period cannot be met; a tenth is left so that numbers exist.
+        share = min(0.9, share)
         return cls(Part.find(name), period, share, tool, constants or shipped_constants())
 
     @property
