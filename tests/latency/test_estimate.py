@@ -907,6 +907,24 @@ def test_attention_in_a_dataflow_shares_its_multipliers_over_the_rows_and_the_re
     assert unrolled - 14 * row == looped
 
 
+def test_attention_s_weights_are_read(tmp_path: Path) -> None:
+    names = [f"{part}_{what}9" for part in ("out", "key", "query", "value") for what in ("weight", "bias")]
+    call = f"nnet::multiheadattention<layer2_t, layer2_t, config9>(layer2_out, layer2_out, y, {', '.join(names)});"
+    path = project(tmp_path, extra=f"layer2_t y[6];\n    {call} // mha")
+    sizes = {"num_heads": 2, "head_dim_key": 2, "head_dim_value": 1, "seq_len": 2, "feature_dim": 3, "reuse_factor": 1}
+    members = "".join(f"static const unsigned {name} = {value};\n" for name, value in sizes.items())
+    struct = f"struct config9 : nnet::multiheadattention_config {{\n{members}typedef model_default_t weight_t;\n}};\n"
+    parameters = path / "firmware" / "parameters.h"
+    parameters.write_text(parameters.read_text().replace("#endif", struct + "#endif"))
+    key = "11,0,0,0,0,0,0,0,0,11,11,1"  # of two heads, three features by two numbers each
+    for name, numbers in (("key_weight9", key), ("out_weight9", "0,0,0,11,1,0")):
+        header = f"model_default_t {name}[] = {{{numbers}}};\n"
+        (path / "firmware" / "weights" / f"{name}.h").write_text(header)
+    block = next(block for block in load_design(path).blocks if block.kind == "attention")
+    found = [(w.n_in, w.n_out, w.nonzeros, w.multipliers) for w in block.weights]
+    assert found == [(3, 4, 4, 3), (3, 4, 12, None), (3, 2, 6, None), (2, 3, 2, 1)]
+
+
 WRAPPER = """
 #include "myproject_axi.h"
 void myproject_axi(input_axi_t in[N_IN], output_axi_t out[N_OUT]) {

@@ -639,8 +639,9 @@ class _Reader:
             dim, heads = members.integer("feature_dim", 1), members.integer("num_heads", 1)
             key = members.integer("head_dim_key", 1)
             value = members.integer("head_dim_value", key)
-            shapes = [(dim, heads * key), (dim, heads * key), (dim, heads * value), (heads * value, dim)]
-            return tuple(unknown_matrix(rows, columns, width, None) for rows, columns in shapes)
+            places = ((dim, key, 5), (dim, key, 7), (dim, value, 9))
+            projections = [self._heads(heads, rows, columns, width, arguments, at) for rows, columns, at in places]
+            return (*projections, self._matrix(members, heads * value, dim, width, ["", "", *arguments[3:4]]))
         if kind in ("multiply", "layernorm") and len(arguments) > 2:
             if kind == "layernorm":
                 size = max(1, members.integer("n_in", 1) // max(1, members.integer("seq_len", 1)))
@@ -649,6 +650,14 @@ class _Reader:
             size = size if size > 0 else members.integer("n_in", 1)
             return (self._matrix(members, size, 1, width, arguments),)
         return ()
+
+    def _heads(self, heads: int, n_in: int, n_out: int, width: int, arguments: list[str], at: int) -> Weights:
+        """The matrices of an attention's heads, side by side; one head's weights stand behind the other's."""
+        name = arguments[at] if len(arguments) > at else ""
+        raw = raw_weights(self.project, name, heads * n_in * n_out)
+        if raw is None:
+            return unknown_matrix(n_in, heads * n_out, width, None)
+        return matrix(raw.reshape(heads, n_in, n_out).transpose(1, 0, 2).reshape(n_in, heads * n_out), width)
 
     def _matrix(self, members: _Members, n_in: int, n_out: int, width: int, arguments: list[str]) -> Weights:
         stated = members.integer("n_nonzeros", -1)
