@@ -24,6 +24,7 @@ from l1emu.latency.estimate.matrices import digits, matrix, products, row_steps,
 from l1emu.latency.estimate.model import _interval, closest_reuse
 from l1emu.latency.estimate.scan import with_bits
 from l1emu.latency.estimate.target import Part, series
+from l1emu.latency.estimate.wrapper import Wrapper
 from l1emu.resources import resource
 
 PART, CLOCK = "xcvu13p-flga2577-2-e", 5.0
@@ -905,6 +906,29 @@ def test_attention_in_a_dataflow_shares_its_multipliers_over_the_rows_and_the_re
     assert row <= looped <= row + 4 * 48  # and at most all products of the projections
     assert looped - often == pytest.approx(row * 3 / 4, abs=4 * 48)
     assert unrolled - 14 * row == looped
+
+
+def test_a_vitis_kernel_over_streams_reads_and_writes_beside_the_network(tmp_path: Path) -> None:
+    path = project(tmp_path, weights=WEIGHTS)
+    (path / "hls4ml_config.yml").write_text("Backend: VitisAccelerator\n")
+    arrays = load_design(path)
+    assert (arrays.backend, arrays.wrapper, arrays.buffered) == ("VitisAccelerator", None, 3)
+    assert any("the kernel around the network is counted" in text for text in estimate(arrays).problems)
+    source = path / "firmware" / "myproject.cpp"
+    text = source.read_text().replace("input_t x[N_INPUT_1_1]", "hls::stream<input_t> &x")
+    source.write_text(text.replace("result_t layer3_out[N_LAYER_2]", "hls::stream<result_t> &layer3_out"))
+    found = estimate(load_design(path))
+    assert found.design.wrapper == Wrapper("kernel_wrapper", 4, 3, 4, 3, dataflow=True, memory=True)
+    assert found.as_dict()["top"] == "kernel_wrapper"
+    alone = estimate(replace(found.design, wrapper=None))
+    assert found.latency_cycles[1] == max(alone.latency_cycles[1], 4) + 3
+
+
+def test_a_saved_firmware_of_an_accelerator_is_the_network_alone(tmp_path: Path) -> None:
+    folder = every_kind(tmp_path / "p", 5, "vivadoaccelerator")
+    found = from_firmware(Firmware.read(folder))
+    assert (found.backend, found.tool, found.wrapper) == ("VivadoAccelerator", "Vivado", None)
+    assert any("holds the network alone" in text for text in found.problems)
 
 
 def test_attention_s_weights_are_read(tmp_path: Path) -> None:

@@ -79,6 +79,8 @@ def from_firmware(firmware: Firmware) -> Design:
         raise L1emuError(
             "a firmware of a backend that is not supported", value=firmware.backend, expected=", ".join(BACKENDS)
         )
+    if backend is not None and backend.endswith("Accelerator"):
+        problems.append("the accelerator's top is left out: a firmware file holds the network alone")
     return Design(
         name=firmware.name,
         io="io_parallel",
