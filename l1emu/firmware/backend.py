@@ -31,7 +31,7 @@ _TELLTALES = (
     ("Bambu", r"#\s*pragma\s+HLS_interface\b|\b__BAMBU__\b"),
     ("Quartus, oneAPI or Catapult", r"\bac_(?:fixed|int)\s*<|#\s*include\s*[<\"]ac_(?:fixed|int)\.h"),
 )
-"""What the sources show where no file names the backend: headers and pragmas of the other tools."""
+"""What sources for other tools show: their headers, types and pragmas."""
 
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 _FOLDERS = ("firmware", "src/firmware", "NN", ".")
@@ -51,8 +51,7 @@ def tool_of(backend: str) -> str | None:
 def read_backend(root: Path) -> str:
     """The backend of the project in the folder `root`; `UNKNOWN` where nothing there names one.
 
-    ``hls4ml_config.yml`` names it, else ``project.tcl``; where neither does, the sources must not show the marks of
-    another tool.
+    ``hls4ml_config.yml`` names it, else ``project.tcl``; and the sources must not show the marks of another tool.
 
     Raises
     ------
@@ -68,9 +67,10 @@ def read_backend(root: Path) -> str:
                 "this backend is not supported", path=path, where=where, value=name, expected=", ".join(BACKENDS)
             )
         found.append(known)
-    if found:
-        return found[0]
+    # what is said of a project does not make another tool's sources those of Vivado or Vitis
     for path in _sources(root):
+        if found and path.name != "defines.h":
+            continue
         text = _COMMENT.sub(" ", read_text(path))
         for name, mark in _TELLTALES:
             seen = re.search(mark, text)
@@ -81,7 +81,7 @@ def read_backend(root: Path) -> str:
                     value=seen[0],
                     expected=", ".join(BACKENDS),
                 )
-    return UNKNOWN
+    return found[0] if found else UNKNOWN
 
 
 def _stated(root: Path) -> Iterator[tuple[Path, str, str]]:

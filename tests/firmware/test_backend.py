@@ -111,6 +111,8 @@ def test_types_of_other_tools_tell_and_comments_do_not(line: str, tool: str | No
         return
     with pytest.raises(L1emuError, match=tool):
         read_backend(tmp_path)
+    with pytest.raises(L1emuError, match=tool):  # whatever the config says
+        read_backend(stated(tmp_path, "Backend: Vivado\n"))
 
 
 def test_all_verbs_refuse_alike_and_a_hand_made_project_needs_no_name(tmp_path: Path) -> None:

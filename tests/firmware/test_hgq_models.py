@@ -11,6 +11,7 @@ import pytest
 from handmade_projects import need_compiler
 
 import l1emu
+from l1emu.latency.estimate import estimate, load_design
 
 pytestmark = pytest.mark.exhaustive
 
@@ -46,3 +47,14 @@ def test_identical(projects: Path, form: tuple[str, str], model: str) -> None:
     found = l1emu.verify(projects / "_".join((model, *form)), jets=100, optimization="-O0")
     assert found.identical, str(found)
     assert found.layers >= 4
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("form", FORMS, ids="-".join)
+def test_estimated_whole(projects: Path, form: tuple[str, str], model: str) -> None:
+    """Every quantizer and every layer that was written out as sums is in the estimate."""
+    found = estimate(load_design(projects / "_".join((model, *form))), part="xcvu13p-flga2577-2-e", clock_ns=5.0)
+    assert not any(text.startswith(("not covered", "incomplete", "not understood")) for text in found.problems)
+    assert found.latency_cycles[1] > 0
+    if form[1] == "distributed_arithmetic" and model != "attention" and model != "linformer":
+        assert not any(cost.dsp for block, cost, _ in found.layers if block.weights)

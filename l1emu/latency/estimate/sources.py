@@ -17,6 +17,7 @@ from l1emu.firmware.weights import from_initializer, from_text
 from l1emu.layers.base import Ints
 
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+_CODE_LIMIT = 64 << 20  # sums of a large model are long
 _QUALIFIERS = ("const", "static", "constexpr", "inline", "extern")
 
 
@@ -160,7 +161,7 @@ class Generated:
     def __init__(self, firmware: Path) -> None:
         path = firmware / "nnet_utils" / "nnet_code_gen.h"
         self.there = path.is_file()
-        self._text = _COMMENT.sub(" ", read_text(path)) if self.there else ""
+        self._text = _COMMENT.sub(" ", read_text(path, limit=_CODE_LIMIT)) if self.there else ""
         self._found = cache(self._read)
 
     def function(self, name: str) -> Adders | Casts | None:
