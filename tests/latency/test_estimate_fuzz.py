@@ -6,12 +6,16 @@ import math
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from handmade_projects import every_kind
 
 from l1emu.errors import L1emuError
-from l1emu.latency.estimate import estimate, load_design
+from l1emu.latency.estimate import Block, Design, estimate, load_design
+from l1emu.latency.estimate.cost import FORMULAS
+from l1emu.latency.estimate.design import COUNTS
+from l1emu.latency.estimate.matrices import unknown_matrix
 
 FILES = ("firmware/parameters.h", "firmware/defines.h", "project.tcl", "hls4ml_config.yml")
 WORDS = (
@@ -97,3 +101,57 @@ def test_damaged_projects(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(10))
 def test_many_damaged_projects(seed: int, tmp_path: Path) -> None:
     assert fuzz(tmp_path, 100 + seed, 400) > 0
+
+
+NAMES = (
+    *("pack", "n_filt", "n_chan", "in_height", "in_width", "out_height", "n_partitions", "filt_height", "n_free_data"),
+    *("parallelization_factor", "n_slice", "gates", "n_state", "reuse_0", "reuse_1", "num_heads"),
+    *("head_dim_key", "head_dim_value", "seq_len", "n_inplace", "n_free0", "n_free1", "n_contract"),
+)
+
+
+WITH_WEIGHTS = ("dense", "conv", "depthwise", "recurrent", "attention")
+
+
+def block(kind: str, rng: random.Random) -> Block:
+    """A block with sizes from nothing to the largest that are taken, of which each alone makes sense."""
+
+    def size(least: int = 1) -> int:
+        return rng.choice((least, 1, 2, 3, 7, 64, 1000, 4097, 30_000))
+
+    extra: dict[str, Any] = {name: size() for name in NAMES if rng.random() < 0.4}
+    extra |= {name: size(0) for name in COUNTS if rng.random() < 0.4}
+    matrices = 4 if kind == "attention" else 2 if kind == "recurrent" else 1
+    weights = tuple(unknown_matrix(size(), size(), rng.choice((1, 6, 16, 33, 4096)), None) for _ in range(matrices))
+    return Block(
+        name="b",
+        kind=kind,
+        function=kind,
+        n_in=size(),
+        n_out=size(),
+        inputs=("x",),
+        output="y",
+        positions=size(),
+        width_in=rng.choice((1, 8, 16, 64, 4096)),
+        width_accum=rng.choice((1, 16, 4096)),
+        reuse=rng.choice((1, 2, 64, 10**9)),
+        strategy=rng.choice(("latency", "resource", "distributed_arithmetic")),
+        weights=weights if kind in WITH_WEIGHTS or rng.random() < 0.8 else (),
+        tables=((size(0), rng.choice((0, 1, 18, 4096))),) * rng.randint(0, 2),
+        extra=extra,
+    )
+
+
+@pytest.mark.parametrize("kind", sorted(FORMULAS))
+def test_blocks_of_any_size(kind: str) -> None:
+    rng = random.Random(kind)
+    for _ in range(150):
+        how = {"io": rng.choice(("io_parallel", "io_stream")), "pipeline": rng.choice(("pipeline", "dataflow"))}
+        made = Design(
+            name="t", blocks=(block(kind, rng),), origin="made up", tool=rng.choice(("Vivado", "Vitis")), **how
+        )
+        part = rng.choice(("xcvu13p", "xc7z020", "xcku115", "xcvp1802"))
+        found = estimate(made, part=part, clock_ns=rng.choice((0.5, 5.0, 1e3)))
+        values = [*found.latency_cycles, *found.interval_cycles, *found.resources.values()]
+        assert all(isinstance(value, int) and value >= 0 for value in values), made
+        assert found.interval_cycles[1] >= 1

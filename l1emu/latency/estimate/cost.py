@@ -247,7 +247,7 @@ def weight_memory(case: Case, weights: Weights, reuse: int) -> int:
 
 def adder_graph(case: Case) -> Product:
     """A matrix product written out as sums of shifted inputs: its additions are counted, and no product is left."""
-    depth, bits = int(case.block.extra["adder_depth"]), int(case.block.extra["adder_bits"])
+    depth, bits = int(case.block.extra.get("adder_depth", 0)), int(case.block.extra["adder_bits"])
     latency = max(0, round(depth / case.target.levels_per_cycle + (case.cycle("tree_offset") if depth else 0)))
     return Product(
         latency=latency,

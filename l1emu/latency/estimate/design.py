@@ -11,6 +11,9 @@ from l1emu.latency.estimate.wrapper import Wrapper
 LARGEST = 10**9
 """Of a layer's sizes and reuse factor: the largest FPGA has some ten million look-up tables."""
 
+COUNTS = ("adder_bits", "adder_depth", "average", "rounded", "saturating", "use_static")
+"""What a block's `extra` has that may be nothing: flags, and numbers of additions."""
+
 WIDEST = 4096
 """Bits of a number that the tools take."""
 
@@ -103,7 +106,11 @@ class Block:
             sizes |= {"n_in of the weights": matrix.n_in, "n_out of the weights": matrix.n_out}
             sizes |= {"number of weights": matrix.n_in * matrix.n_out}
             widths |= {"width of the weights": matrix.width}
-        sizes |= {name: int(value) for name, value in self.extra.items() if name.startswith("reuse_")}
+        sizes |= {
+            name: max(1, value) if name in COUNTS else value
+            for name, value in self.extra.items()
+            if isinstance(value, int)
+        }
         for values, most in ((sizes, LARGEST), (widths, WIDEST)):
             for name, value in values.items():
                 if not 1 <= value <= most:
@@ -113,11 +120,6 @@ class Block:
                         value=value if value < 1 else None,
                         expected=f"1 to {most:,}" if value >= 1 else "1 or more",
                     )
-        for name, value in self.extra.items():
-            if isinstance(value, int) and not -1 <= value <= LARGEST:
-                raise L1emuError(
-                    f"{name} beyond any hardware", where=f"layer {self.name}", expected=f"0 to {LARGEST:,}"
-                )
 
 
 @dataclass(frozen=True)

@@ -727,7 +727,7 @@ class _Reader:
         elif function.startswith(("zeropad", "resize")):
             wanted = ("n_chan",)
         for name in wanted:
-            if members.has(name):
+            if members.has(name) and (members.integer(name, 1) != -1 or name != "parallelization_factor"):
                 extra[name] = members.integer(name, 1)
         if function == "pointwise_conv_1d_cl" and self._strategy(members, kind) == "latency" and not self.stream:
             extra |= self._pointwise(members)
