@@ -9,12 +9,12 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from l1emu.cli import tagger
 from l1emu.cli.options import Json, console, print_json
 from l1emu.errors import L1emuError
 from l1emu.latency.budget import Budget, read_budget, waterfall
 from l1emu.latency.check import BudgetCheck, Limit, check
-from l1emu.latency.clock import CROSSING_NS
-from l1emu.latency.reports import read_report
+from l1emu.latency.clock import CROSSING_NS, clock_mhz
 from l1emu.latency.timing import TaggerTiming, read_timing
 from l1emu.resources import resolve, resource
 
@@ -23,26 +23,15 @@ def budget(
     budget: Annotated[
         str, typer.Argument(metavar="[BUDGET]", help="A budget in YAML.", show_default=True)
     ] = "budgets/cms-phase2.yaml",
-    report: Annotated[
-        Path | None, typer.Option("--report", help="The tagger's synthesis report: a file or a project folder.")
-    ] = None,
-    estimate: Annotated[
-        Path | None,
-        typer.Option("--estimate", metavar="PROJECT|FIRMWARE", help="Estimate the tagger before synthesis."),
-    ] = None,
-    part: Annotated[str | None, typer.Option("--part", help="With --estimate: the part.")] = None,
-    reuse: Annotated[int | None, typer.Option("--reuse", help="With --estimate: the reuse factor.")] = None,
-    latency: Annotated[int | None, typer.Option("--latency", help="The tagger's latency in cycles, as stated.")] = None,
-    interval: Annotated[
-        int | None, typer.Option("--interval", help="Its initiation interval in cycles, as stated.")
-    ] = None,
-    clock: Annotated[
-        float | None, typer.Option("--clock", metavar="MHZ", help="The clock that will run, in place of the budget's.")
-    ] = None,
-    jets: Annotated[int | None, typer.Option("--jets", help="Jets of an event, in place of the budget's.")] = None,
-    copies: Annotated[
-        int | None, typer.Option("--copies", help="Copies of the tagger, in place of the budget's.")
-    ] = None,
+    report: tagger.Report = None,
+    estimate: tagger.FromEstimate = None,
+    part: tagger.Part = None,
+    reuse: tagger.Reuse = None,
+    latency: tagger.Latency = None,
+    interval: tagger.Interval = None,
+    clock: tagger.Clock = None,
+    jets: tagger.Jets = None,
+    copies: tagger.Copies = None,
     figure: Annotated[
         Path | None, typer.Option("--figure", metavar="FILE", help="Draw the stages: FILE.png and FILE.pdf.")
     ] = None,
@@ -54,21 +43,13 @@ def budget(
     tagger keeps to the budget, 1 if not, 2 for bad input.
     """
     plan = read_budget(resolve(budget, Path.cwd()))
-    running = plan.clock.value if clock is None else clock
-    if estimate is None and not part is reuse is None:
-        raise L1emuError("--part or --reuse without --estimate", expected="--estimate PROJECT|FIRMWARE")
-    if estimate is not None:
-        if report is not None or latency is not None or interval is not None:
-            raise L1emuError("--estimate and another source of the timing at once", expected="one of them")
-        from l1emu.latency.estimate import estimated_timing  # it loads the reader of firmware
-
-        timing = estimated_timing(estimate, running, part=part, reuse=reuse)
-    else:
-        timing = _timing(report, latency, interval, running)
+    running = plan.clock.value if clock is None else clock_mhz(clock)
+    timing = _timing(report, estimate, part, reuse, latency, interval, running)
     result = check(plan, timing, jets=jets, copies=copies)
     if figure is not None:
         from l1emu.report.figures import draw_budget, save  # matplotlib is slow to load
 
+        figure.parent.mkdir(parents=True, exist_ok=True)
         save(draw_budget, {"budget": result.as_dict()}, figure.with_suffix(""))
     if json:
         print_json(result.as_dict())
@@ -78,27 +59,28 @@ def budget(
         raise typer.Exit(1)
 
 
-def _timing(report: Path | None, latency: int | None, interval: int | None, clock: float) -> TaggerTiming:
-    if report is not None:
-        if latency is not None or interval is not None:
-            raise L1emuError("--report and --latency or --interval at once", expected="one of the two")
-        return TaggerTiming.from_report(read_report(report), clock)
+def _timing(
+    report: Path | None,
+    estimate: Path | None,
+    part: str | None,
+    reuse: int | None,
+    latency: int | None,
+    interval: int | None,
+    running: float,
+) -> TaggerTiming:
+    stated = not latency is interval is None
+    made = tagger.made_by_a_tool(report, estimate, part=part, reuse=reuse, stated=stated, clock_mhz=running)
+    if made is not None:
+        return made
     if latency is None and interval is None:
-        return TaggerTiming.from_stated(read_timing(resource("budgets/default-tagger.yaml")), clock)
+        return TaggerTiming.from_stated(read_timing(resource("budgets/default-tagger.yaml")), running)
     if latency is None or interval is None:
         raise L1emuError(
             "half of a timing",
             where="--interval" if interval is None else "--latency",
             expected="--latency CYCLES and --interval CYCLES together",
         )
-    return TaggerTiming(
-        latency,
-        interval,
-        clock,
-        "stated on the command line",
-        "stated",
-        caveats=("the cycles are stated, not synthesized",),
-    )
+    return tagger.stated_timing(latency, interval, running)
 
 
 def _show(plan: Budget, result: BudgetCheck) -> None:
@@ -186,8 +168,9 @@ def _answers(result: BudgetCheck) -> Table:
             _status(limit.status),
         )
     share = "copy" if result.copies == 1 else "copies"
+    turns = f", in {result.copy_sets} sets by turns" if result.copy_sets > 1 else ""
     table.add_row(
-        f"keeps up: {result.jets} jets, {result.copies} {share}, an event every "
+        f"keeps up: {result.jets} jets, {result.copies} {share}{turns}, an event every "
         f"{result.budget.time_multiplexing.value} BX",
         f"{result.busy_cycles} cycles",
         f"{result.window_cycles} cycles",

@@ -14,18 +14,20 @@ from rich.text import Text
 
 from l1emu.cli.options import Json, console, print_json
 from l1emu.errors import L1emuError
-from l1emu.files import write_aside, write_json
+from l1emu.files import folder_aside, write_json
 from l1emu.latency.budget import read_budget
-from l1emu.latency.clock import CROSSING_NS, period_ns
+from l1emu.latency.clock import CLOCK_HELP, CROSSING_NS, clock_mhz, clock_period_ns, is_locked, period_ns
 from l1emu.latency.estimate import Design, Estimate, load_design
 from l1emu.latency.estimate import estimate as estimated
 from l1emu.latency.estimate.model import RESOURCES
 from l1emu.latency.estimate.scan import Point, input_bits, multiplications, scan, with_bits
+from l1emu.outputs import refuse_to_replace
 from l1emu.resources import resolve
 
 Tool = Literal["Vivado", "Vitis"]
 Value = TypeVar("Value", int, float, str)
 
+SCAN = "scan.json"
 STRATEGIES = ("latency", "resource")
 SCANNED_REUSE = (1, 2, 4, 8, 16, 32, 64)
 SCANNED_BITS = (None, 6, 8, 12, 16)
@@ -36,7 +38,8 @@ def estimate(
     path: Annotated[Path, typer.Argument(metavar="PROJECT|FIRMWARE", help="An hls4ml project or a firmware file.")],
     part: Annotated[str | None, typer.Option("--part", help="The part, in place of the project's.")] = None,
     clock: Annotated[
-        str | None, typer.Option("--clock", metavar="NS", help="The target period in ns, in place of the project's.")
+        str | None,
+        typer.Option("--clock", metavar="CLOCK", help=f"The target clock, in place of the project's: {CLOCK_HELP}."),
     ] = None,
     reuse: Annotated[
         str | None, typer.Option("--reuse", metavar="N", help="Reuse factor of all layers, in place of the project's.")
@@ -54,12 +57,16 @@ def estimate(
     scanning: Annotated[
         bool,
         typer.Option(
-            "--scan", help="Estimate all combinations; --clock, --reuse, --strategy and --bits may be lists: 1,2,4."
+            "--scan",
+            help="Estimate all combinations and check each against a budget; --clock, --reuse, --strategy and --bits "
+            "may be lists: 240MHz,320MHz.",
         ),
     ] = False,
     budget: Annotated[
-        str, typer.Option("--budget", help="With --scan: the budget whose slice the tagger should fit.")
+        str, typer.Option("--budget", help="With --scan: the budget that the tagger is checked against.")
     ] = "budgets/cms-phase2.yaml",
+    jets: Annotated[int | None, typer.Option("--jets", help="With --scan: jets of an event, not the budget's.")] = None,
+    copies: Annotated[int | None, typer.Option("--copies", help="With --scan: copies of the tagger, likewise.")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FOLDER", help="With --scan: write JSON, CSV and a figure there.")
     ] = None,
@@ -67,7 +74,9 @@ def estimate(
 ) -> None:
     """Estimate latency, interval and resources by an analytical model, with a band for each number."""
     design = load_design(path)
-    clocks = _listed("--clock", clock, float, "numbers")
+    # with --scan a period that names a clock locked to the LHC's is that clock, as for the budget
+    period = _scanned_period if scanning else clock_period_ns
+    clocks = [] if clock is None else [period(part) for part in clock.split(",")]
     factors = _listed("--reuse", reuse, int, "whole numbers")
     widths = _listed("--bits", bits, int, "whole numbers")
     strategies = _listed("--strategy", strategy, str, "words")
@@ -75,6 +84,8 @@ def estimate(
         if name not in STRATEGIES:
             raise L1emuError("not a strategy", where="--strategy", value=name, expected=" or ".join(STRATEGIES))
     if scanning:
+        if output is not None:
+            refuse_to_replace(output, SCAN)
         plan = read_budget(resolve(budget, Path.cwd()))
         points = scan(
             design,
@@ -83,7 +94,9 @@ def estimate(
             reuse=factors or SCANNED_REUSE,
             bits=widths or SCANNED_BITS,
             strategies=strategies or STRATEGIES,
-            slice_ns=plan.tagger_slice.crossings * CROSSING_NS,
+            budget=plan,
+            jets=jets,
+            copies=copies,
             tool=tool,
         )
         document = _document(design, points, plan.name, plan.tagger_slice.crossings * CROSSING_NS)
@@ -94,8 +107,9 @@ def estimate(
         else:
             _show_scan(document)
         return
-    if output is not None:
-        raise L1emuError("--output without --scan", expected="--scan")
+    for option, value in (("--output", output), ("--jets", jets), ("--copies", copies)):
+        if value is not None:
+            raise L1emuError(f"{option} without --scan", expected="--scan")
     result = estimated(
         with_bits(design, _one("--bits", widths)),
         part=part,
@@ -108,6 +122,11 @@ def estimate(
         print_json(result.as_dict())
     else:
         _show(result)
+
+
+def _scanned_period(text: str) -> float:
+    named = clock_mhz(text)
+    return period_ns(named) if is_locked(named) else clock_period_ns(text)
 
 
 def _listed(option: str, text: str | None, kind: Callable[[str], Value], expected: str) -> list[Value]:
@@ -192,6 +211,8 @@ def _document(design: Design, points: list[Point], budget: str, slice_ns: float)
         "available": target.part.resources,
         "budget": budget,
         "slice_ns": slice_ns,
+        "jets": next((point.checked.jets for point in points if point.checked is not None), None),
+        "copies": next((point.checked.copies for point in points if point.checked is not None), None),
         "multiplications": multiplications(design),
         "bands": {name: list(band) for name, band in points[0].estimate.bands.items()},
         "points": [{**point.as_dict(), "input_bits": input_bits(point.estimate.design)} for point in points],
@@ -200,36 +221,50 @@ def _document(design: Design, points: list[Point], budget: str, slice_ns: float)
 
 
 def _write(document: dict[str, Any], folder: Path) -> None:
-    """scan.json, scan.csv, and the figure as PNG and PDF."""
+    """scan.json, scan.csv, and the figure as PNG and PDF, all of them or none."""
     from l1emu.report.figures import save  # matplotlib is slow to load
     from l1emu.report.scan import draw_scan
 
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "scan.json", document)
-    rows = [{**point, **point["resources"]} for point in document["points"]]
+    rows = [{**point, **point["resources"], "reasons": "; ".join(point["reasons"])} for point in document["points"]]
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, [name for name in rows[0] if name != "resources"], extrasaction="ignore")
     writer.writeheader()
     writer.writerows(rows)
-    with write_aside(folder / "scan.csv") as aside:
-        aside.write_text(buffer.getvalue(), encoding="utf-8")
-    save(draw_scan, document, folder / "scan")
+    with folder_aside(folder) as aside:
+        write_json(aside / SCAN, document)
+        (aside / "scan.csv").write_text(buffer.getvalue(), encoding="utf-8")
+        save(draw_scan, document, aside / "scan")
 
 
 def _show_scan(document: dict[str, Any]) -> None:
     out = console()
     points = document["points"]
     front = sorted((p for p in points if p["pareto"]), key=lambda p: (p["bits"] or 99, p["latency_ns"]))
-    both = [p for p in points if p["fits_part"] and p["fits_slice"]]
+    held = [p for p in points if p["fits_budget"]]
     out.print(
         Text(
             f"{len(points)} estimates for {document['part']}: {sum(bool(p['fits_part']) for p in points)} fit the "
-            f"part, {sum(bool(p['fits_slice']) for p in points)} the slice of {document['slice_ns']:.1f} ns "
-            f"({document['budget']}), {len(both)} both; {len(front)} on the Pareto fronts of latency, DSP and LUT"
+            f"part with {document['copies']} {'copy' if document['copies'] == 1 else 'copies'}, "
+            f"{sum(bool(p['fits_slice']) for p in points)} the slice of {document['slice_ns']:.1f} ns after the wait "
+            f"of the last of {document['jets']} jets, {sum(bool(p['keeps_up']) for p in points)} keep up; {len(held)} "
+            f"keep to the budget ({document['budget']}); {len(front)} on the Pareto fronts of latency, DSP and LUT"
         )
     )
     table = Table(title="Pareto fronts, one for each number of bits", title_justify="left")
-    names = ("reuse", "bits", "clock ns", "strategy", "cycles", "ns", "interval", *RESOURCES, "part", "slice")
+    names = (
+        "reuse",
+        "bits",
+        "clock ns",
+        "strategy",
+        "cycles",
+        "ns",
+        "interval",
+        *RESOURCES,
+        "part",
+        "slice",
+        "keeps up",
+        "budget",
+    )
     for name in names:
         table.add_column(name, justify="left" if name == "strategy" else "right")
     for point in front[:40]:
@@ -244,6 +279,8 @@ def _show_scan(document: dict[str, Any]) -> None:
             *(f"{point['resources'][name]:,}" for name in RESOURCES),
             _yes(point["fits_part"]),
             _yes(point["fits_slice"]),
+            _yes(point["keeps_up"]),
+            _yes(point["fits_budget"]),
         )
     out.print(table)
     if len(front) > 40:

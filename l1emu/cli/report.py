@@ -22,11 +22,21 @@ def report(
     ],
     json: Json = False,
 ) -> None:
-    """Read a synthesis report of Vivado HLS or Vitis HLS, from a file or a project folder."""
+    """Read a synthesis report of Vivado HLS or Vitis HLS, from a file or a project folder.
+
+    Exit code 0 if its numbers can be relied on, 1 if they are void (a clock that was not met, contradictions, a module
+    that poses as the design), 2 if it cannot be read or has no latency.
+    """
     result = read_any(path)
     if json:
         print_json(result.as_dict())
-        return
+    else:
+        _show(result)
+    if any(problem.voids for problem in result.problems):
+        raise typer.Exit(1)
+
+
+def _show(result: SynthesisReport | Implementation) -> None:
     out = console()
     out.print(_implementation(result) if isinstance(result, Implementation) else _summary(result))
     if isinstance(result, SynthesisReport) and result.implementation is not None:

@@ -74,6 +74,7 @@ def _budget(document: Mapping[str, Any]) -> Text:
     used = f"{latency['used_ns'] / 1e3:.2f} of {latency['budget_ns'] / 1e3:.2f} µs"
     text = f"{verdict}: {used}, slack {latency['slack_ns'] / 1e3:.2f} µs ({budget['status']}, {latency['tagger_kind']})"
     text += f"; late in the stream: {latency['late_fraction']:.2g} of {latency['simulated_crossings']:,} crossings"
+    text += "".join(f"; {difference}" for difference in document["stream"]["chain"]["differences"])
     exact = document["stream"]["exact"]
     if exact is not None and exact["accept_late"] is not None:
         lost = exact["accept_loss"] + exact["accept_late"]

@@ -9,8 +9,13 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from l1emu.cli import tagger
 from l1emu.cli.options import Json, console, print_json
 from l1emu.errors import L1emuError
+from l1emu.latency.budget import read_budget
+from l1emu.latency.check import BudgetCheck, check
+from l1emu.latency.clock import RATE_HELP, clock_mhz, is_locked, rate_khz
+from l1emu.outputs import refuse_to_replace
 from l1emu.progress import progress
 from l1emu.resources import resolve
 from l1emu.stream.beam import hl_lhc, read_filling_scheme
@@ -20,10 +25,11 @@ from l1emu.stream.luminosity import Beam, read_beam
 from l1emu.stream.needs import CopiesNeeded, Needed, WorstCase, copies_needed, needed_for, worst_case
 from l1emu.stream.recovery import Recovery, recovery
 from l1emu.stream.result import StreamResult
-from l1emu.stream.simulate import BATCH
+from l1emu.stream.simulate import BATCH, with_timing
 from l1emu.stream.simulate import simulate as run_stream
 from l1emu.stream.source import CrossingSource
-from l1emu.stream.topology import read_topology
+from l1emu.stream.topology import Topology, read_planned, read_topology
+from l1emu.stream.unloaded import Chains, compared
 
 SHIPPED = ("cms-phase2", "cms-run3", "atlas-phase2")
 
@@ -35,12 +41,22 @@ def simulate(
     engine: Annotated[str, typer.Option(help="kernel, compiled, or simpy, to be read: the same history.")] = "kernel",
     orbits: Annotated[int, typer.Option(help="Orbits of 3564 crossings; 11245 are a second.")] = 200,
     seed: Annotated[int, typer.Option(help="Seed of the crossings that are drawn.")] = 1,
-    copies: Annotated[int | None, typer.Option(help="Tagger copies on a board.")] = None,
-    latency: Annotated[int | None, typer.Option(help="Tagger latency in cycles of its clock.")] = None,
-    interval: Annotated[int | None, typer.Option(help="Tagger initiation interval in cycles of its clock.")] = None,
-    clock: Annotated[float | None, typer.Option(help="Tagger clock in MHz, nominal: 360 is nine a crossing.")] = None,
+    budget: Annotated[
+        Path | None, typer.Option(help="The budget whose stages are the chain, in place of the topology's own.")
+    ] = None,
+    report: tagger.Report = None,
+    estimate: tagger.FromEstimate = None,
+    part: tagger.Part = None,
+    reuse: tagger.Reuse = None,
+    copies: tagger.Copies = None,
+    latency: tagger.Latency = None,
+    interval: tagger.Interval = None,
+    clock: tagger.Clock = None,
+    jets: tagger.Jets = None,
     mean_jets: Annotated[float, typer.Option(help="Mean jets of a colliding crossing (Poisson).")] = 6.0,
-    accept_rate: Annotated[float, typer.Option(help="Rate in kHz at which the menu accepts crossings.")] = 500.0,
+    accept_rate: Annotated[
+        str, typer.Option(metavar="RATE", help=f"Rate at which the menu accepts crossings: {RATE_HELP}.")
+    ] = "500kHz",
     filling: Annotated[
         Path | None, typer.Option(help="Filling scheme in JSON, either dialect; the HL-LHC's by default.")
     ] = None,
@@ -71,19 +87,25 @@ def simulate(
     """Simulate the 40 MHz stream: latency, occupancies, losses and dead time.
 
     Jets per crossing and accepts are drawn from given distributions here; a study draws them from its events.
+
+    Exit code 0 if every crossing is decided in time and nothing is lost on the way, 1 if a crossing is late or loses a
+    jet to a full queue, or an accept is lost to a link or a full derandomizer; 2 for bad input. Accepts that trigger
+    rules or the throttle forbid are dead time, and jets beyond the most that are handed out no loss.
     """
-    name = f"budgets/{topology}.topology.yaml" if topology in SHIPPED else topology
-    chain = read_topology(resolve(name, Path.cwd()))
-    if not (copies is latency is interval is clock is None):
-        chain = chain.with_tagger(copies=copies, latency_cycles=latency, interval_cycles=interval, clock_mhz=clock)
+    if out is not None:
+        refuse_to_replace(out, "results.json")
+    chain, checked, derived = _chain(
+        topology, budget, report, estimate, part, reuse, copies, latency, interval, clock, jets
+    )
     machine = _beam(filling, beam)
     scheme = machine.filling
-    rate_khz = scheme.normalisation.colliding_rate_hz / 1e3
-    if not 0 <= accept_rate <= rate_khz:
+    highest_khz = scheme.normalisation.colliding_rate_hz / 1e3
+    accepts_khz = rate_khz(accept_rate, where="--accept-rate")
+    if accepts_khz > highest_khz:
         raise L1emuError(
-            "wrong accept rate", where="--accept-rate", value=accept_rate, expected=f"0 to {rate_khz:g} kHz"
+            "wrong accept rate", where="--accept-rate", value=accept_rate, expected=f"0 to {highest_khz:g} kHz"
         )
-    source = CrossingSource.poisson(mean_jets, accept_rate / rate_khz, machine.relative_pileup, machine.pileup)
+    source = CrossingSource.poisson(mean_jets, accepts_khz / highest_khz, machine.relative_pileup, machine.pileup)
     failing = None if faults is None else read_faults(faults)
     with progress("simulating orbits", max(orbits, 1)) as advance:
         result = run_stream(
@@ -98,7 +120,13 @@ def simulate(
             checkpoint=checkpoint,
             progress=advance,
         )
-    document = result.as_json() | {"mean_pileup": machine.mean_pileup}
+    chains = compared(chain, checked, derived=derived)
+    document = result.as_json() | {
+        "mean_pileup": machine.mean_pileup,
+        "chain": chains.as_json(result.latency.max),
+        "passed": result.passed,
+        "reasons": list(result.reasons),
+    }
     extras = _Extras()
     if find_copies:
         extras.copies = copies_needed(chain, source, orbits=orbits, seed=seed, filling=scheme)
@@ -127,9 +155,52 @@ def simulate(
     if json:
         print_json(document)
     else:
-        _show(result, machine, extras)
+        _show(result, machine, extras, chains)
         if out is not None:
             console().print(f"written to {out.resolve()}", soft_wrap=True)
+    if not result.passed:
+        raise typer.Exit(1)
+
+
+def _chain(
+    topology: str,
+    budget: Path | None,
+    report: Path | None,
+    estimate: Path | None,
+    part: str | None,
+    reuse: int | None,
+    copies: int | None,
+    latency: int | None,
+    interval: int | None,
+    clock: str | None,
+    jets: int | None,
+) -> tuple[Topology, BudgetCheck | None, bool]:
+    """The chain with the tagger that is asked for; its budget check; whether it is from a budget."""
+    name = f"budgets/{topology}.topology.yaml" if topology in SHIPPED else topology
+    path = resolve(name, Path.cwd())
+    chain, plan = read_planned(path, budget=None if budget is None else read_budget(budget))
+    if plan is None and jets is not None:
+        raise L1emuError("--jets with a topology that states its own", expected="max_jets in the topology")
+    if plan is not None and jets is not None:
+        plan = plan.with_jets(jets)
+        chain = read_topology(path, budget=plan)
+    running = chain.tagger.clock_mhz if clock is None else clock_mhz(clock)
+    stated = not latency is interval is None
+    made = tagger.made_by_a_tool(report, estimate, part=part, reuse=reuse, stated=stated, clock_mhz=running)
+    if made is not None:
+        chain = with_timing(chain, made, copies)
+    elif stated or clock is not None or copies is not None:
+        chain = chain.with_tagger(
+            copies=copies,
+            latency_cycles=latency,
+            interval_cycles=interval,
+            clock_mhz=None if clock is None else running,
+        )
+    t = chain.tagger
+    if plan is None or not is_locked(t.clock_mhz):
+        return chain, None, False
+    timing = made or tagger.stated_timing(t.latency_cycles, t.interval_cycles, t.clock_mhz)
+    return chain, check(plan, timing, copies=t.copies), True
 
 
 @dataclass
@@ -151,7 +222,7 @@ def _beam(filling: Path | None, beam: Path | None) -> Beam:
     return Beam(hl_lhc() if filling is None else read_filling_scheme(filling))
 
 
-def _show(result: StreamResult, machine: Beam, extras: _Extras) -> None:
+def _show(result: StreamResult, machine: Beam, extras: _Extras, chains: Chains) -> None:
     out = console()
     normalisation = str(machine.filling.normalisation)
     t = result.tagger
@@ -178,6 +249,7 @@ def _show(result: StreamResult, machine: Beam, extras: _Extras) -> None:
         f"budget {result.budget_ns:.0f} ns, slack {result.slack_ns:.1f} ns: {verdict} "
         f"(late fraction {result.late_fraction:.3g}, below {result.late_fraction_upper:.2g} at 95 %)"
     )
+    _show_chains(chains, result)
     losses = Table(title="accepts of the menu", title_justify="left")
     for column in ("", "accepts", "kHz", "dead time"):
         losses.add_column(column, justify="left" if not column else "right")
@@ -202,8 +274,28 @@ def _show(result: StreamResult, machine: Beam, extras: _Extras) -> None:
     _show_extras(extras)
     if result.unverified:
         out.print(f"not verified in their source: {', '.join(result.unverified)}", style="dim")
+    for reason in result.reasons:
+        out.print(reason, style="bold red", markup=False)
     out.print(f"digest {result.digest}", style="dim")
     out.print(f"{result.crossings_per_second:.0f} colliding crossings a second", style="dim")
+
+
+def _show_chains(chains: Chains, result: StreamResult) -> None:
+    out = console()
+    found = chains.as_json(result.latency.max)
+    beside = ""
+    if chains.budget is not None:
+        agrees = (
+            "as in the budget" if chains.unloaded == chains.budget else f"{found['budget_ns']:.1f} ns in the budget"
+        )
+        beside = f", {agrees}"
+    more = found["waiting_ns"]
+    in_run = f"{more:.1f} ns more, by waiting" if more > 0 else f"{-more:.1f} ns less" if more < 0 else "as long"
+    out.print(
+        f"without load {found['unloaded_ns']:.1f} ns for {chains.jets} jets{beside}; the longest in this run: {in_run}"
+    )
+    for text in chains.differences:
+        out.print(text, style="yellow", markup=False)
 
 
 def _show_extras(extras: _Extras) -> None:

@@ -10,7 +10,9 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from l1emu.config import Config, load_config
-from l1emu.latency.clock import CROSSING_NS, LockedClock
+from l1emu.errors import L1emuError
+from l1emu.latency.clock import CROSSING_NS, LHC_CLOCK_MHZ, LockedClock
+from l1emu.latency.limits import MOST_COPIES, MOST_CROSSINGS, MOST_CYCLES, MOST_JETS, MOST_MULTIPLEXING
 from l1emu.latency.timing import Status
 
 
@@ -21,10 +23,34 @@ class Sourced(Config):
     status: Status
 
 
-class Count(Sourced):
-    """A whole number with its source."""
+class Crossings(Sourced):
+    """A number of crossings."""
 
-    value: int = Field(ge=1, le=100_000)
+    value: int = Field(ge=1, le=MOST_CROSSINGS)
+
+
+class Multiplexing(Sourced):
+    """Crossings that one of several boards has for an event."""
+
+    value: int = Field(ge=1, le=MOST_MULTIPLEXING)
+
+
+class Jets(Sourced):
+    """Jets of an event."""
+
+    value: int = Field(ge=1, le=MOST_JETS)
+
+
+class Copies(Sourced):
+    """Copies of the tagger on a board."""
+
+    value: int = Field(ge=1, le=MOST_COPIES)
+
+
+class JetInterval(Sourced):
+    """Cycles of the budget's clock from one jet of an event to the next."""
+
+    value: int = Field(ge=1, le=MOST_CYCLES)
 
 
 class Clock(Sourced):
@@ -36,13 +62,13 @@ class Clock(Sourced):
 class AcceptRate(Sourced):
     """The highest rate of Level-1 accepts, in kHz."""
 
-    value: float = Field(gt=0)
+    value: float = Field(ge=0.001, le=LHC_CLOCK_MHZ * 1000)
 
 
 class TaggerSlice(Sourced):
     """The part of a stage that the tagger may use, in bunch crossings, its wait for jets included."""
 
-    crossings: int = Field(ge=1)
+    crossings: int = Field(ge=1, le=MOST_CROSSINGS)
 
 
 class Stage(Sourced):
@@ -52,7 +78,7 @@ class Stage(Sourced):
     """
 
     name: str = Field(min_length=1)
-    crossings: int = Field(ge=0)
+    crossings: int = Field(ge=0, le=MOST_CROSSINGS)
     kind: Literal["stage", "contingency"] = "stage"
     tagger: TaggerSlice | None = None
 
@@ -69,6 +95,8 @@ class Budget(Config):
     clock, time_multiplexing, jets, copies
         How the tagger runs: its clock, the crossings that a board has for one event, the jets of an event, and the
         copies of the tagger that share them.
+    jet_interval
+        Cycles of `clock` from one jet of an event to the next; absent, the jets of an event come together.
     accept_rate_khz
         The highest rate of accepts.
     stages
@@ -76,11 +104,12 @@ class Budget(Config):
     """
 
     name: str = Field(min_length=1)
-    total: Count
+    total: Crossings
     clock: Clock
-    time_multiplexing: Count
-    jets: Count
-    copies: Count
+    time_multiplexing: Multiplexing
+    jets: Jets
+    copies: Copies
+    jet_interval: JetInterval | None = None
     accept_rate_khz: AcceptRate | None = None
     stages: list[Stage] = Field(min_length=1)
 
@@ -126,6 +155,19 @@ class Budget(Config):
         if held is None:
             raise AssertionError("checked when read")
         return held
+
+    def with_jets(self, jets: int) -> Budget:
+        """This budget for another number of jets of an event, which then has no source.
+
+        Raises
+        ------
+        L1emuError
+            if there is no such event.
+        """
+        if not 1 <= jets <= MOST_JETS:
+            raise L1emuError("number of jets", value=jets, expected=f"1 to {MOST_JETS:,}")
+        given = Jets(value=jets, source="given in place of the budget's", status="unverified")
+        return self.model_copy(update={"jets": given})
 
 
 def read_budget(path: str | os.PathLike[str]) -> Budget:

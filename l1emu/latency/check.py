@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from l1emu.errors import L1emuError
-from l1emu.latency.budget import Budget, Clock, Count, waterfall
+from l1emu.latency.budget import Budget, Clock, Copies, Crossings, Jets, Multiplexing, waterfall
 from l1emu.latency.clock import CROSSING_NS, multiple
+from l1emu.latency.limits import MOST_COPIES, MOST_JETS
 from l1emu.latency.timing import Status, TaggerTiming
 
 
@@ -70,12 +73,13 @@ class PartUse:
 
     @property
     def share(self) -> float:
-        """The fraction that is taken."""
-        return self.used / self.available
+        """The fraction that is taken; infinite of what the part does not have."""
+        return self.used / self.available if self.available else math.inf
 
     def as_dict(self) -> dict[str, Any]:
-        """The use for JSON."""
-        return {"resource": self.resource, "used": self.used, "available": self.available, "share": self.share}
+        """The use for JSON; the share is null of what the part does not have."""
+        share = self.share if self.available else None
+        return {"resource": self.resource, "used": self.used, "available": self.available, "share": share}
 
 
 @dataclass(frozen=True)
@@ -91,13 +95,18 @@ class BudgetCheck:
     slice, chain
         The tagger's own slice, and the chain from collision to accept with the tagger's true length in the place of
         its slice and without the contingency.
+    event_cycles
+        Cycles from one event of a time-multiplexed board to the next.
+    copy_sets
+        Sets of copies that take events in turn: more than one only where a single jet holds its copy for longer than
+        `event_cycles`.
     window_cycles, busy_cycles
-        Cycles that a time-multiplexed board has for an event, and those for which its busiest copy is taken.
-    keeps_up
-        Whether the copies are free again before the next event, and whether the numbers behind that are verified
-        (`throughput_status`).
+        Cycles until an event comes to the same set of copies again, `copy_sets` times `event_cycles`, and those for
+        which the busiest copy of a set is taken by an event.
     copies_needed
-        The least number of copies that keeps up.
+        The least number of copies that keeps up in this way.
+    throughput_status
+        Whether the numbers behind that are verified.
     """
 
     budget: Budget
@@ -107,11 +116,21 @@ class BudgetCheck:
     wait_cycles: int
     slice: Limit
     chain: Limit
-    window_cycles: int
+    event_cycles: int
+    copy_sets: int
     busy_cycles: int
-    keeps_up: bool
     copies_needed: int
     throughput_status: Status
+
+    @property
+    def window_cycles(self) -> int:
+        """Cycles until an event comes to the same set of copies again."""
+        return self.copy_sets * self.event_cycles
+
+    @property
+    def keeps_up(self) -> bool:
+        """Whether copies are free again when the next event comes to them."""
+        return self.busy_cycles <= self.window_cycles
 
     @property
     def passed(self) -> bool:
@@ -127,7 +146,9 @@ class BudgetCheck:
         """
         taken, offered = self.timing.resources, self.timing.available
         return tuple(
-            PartUse(name, taken[name] * self.copies, offered[name]) for name in taken if offered.get(name, 0) > 0
+            PartUse(name, taken[name] * self.copies, offered[name])
+            for name in taken
+            if name in offered and (offered[name] or taken[name])
         )
 
     @property
@@ -164,7 +185,7 @@ class BudgetCheck:
         if not self.keeps_up:
             found.append(
                 f"{self.jets} jets keep {_copies(self.copies)} busy for {self.busy_cycles} cycles, a new event comes "
-                f"after {self.window_cycles}: {_copies(self.copies_needed)} needed"
+                f"to them after {self.window_cycles}: {_copies(self.copies_needed)} needed"
             )
         found += [
             f"{_copies(self.copies)} take {use.used:,} {use.resource}, {self.timing.part} offers {use.available:,}"
@@ -191,6 +212,8 @@ class BudgetCheck:
                 "copies": self.copies,
                 "copies_needed": self.copies_needed,
                 "time_multiplexing": self.budget.time_multiplexing.value,
+                "event_cycles": self.event_cycles,
+                "copy_sets": self.copy_sets,
                 "window_cycles": self.window_cycles,
                 "busy_cycles": self.busy_cycles,
                 "keeps_up": self.keeps_up,
@@ -218,10 +241,11 @@ def check(budget: Budget, timing: TaggerTiming, *, jets: int | None = None, copi
     """Check a tagger against a budget, at the clock that will run (`timing.clock_mhz`).
 
     Jets of one event are dealt in turn to the copies, one an interval and copy, so that the last of N jets enters
-    ceil(N / C) - 1 intervals after the first and leaves one latency later. The board that then sends them hands over
-    at a crossing: the time is rounded up to whole crossings. A copy must be free when the next event of its
-    time-multiplexed board comes, ceil(N / C) intervals within the window, as no queue lies before the copies. This is
-    stricter than N x interval / C <= window where C does not divide N.
+    ceil(N / C) - 1 intervals after the first and leaves one latency later; where the budget says that jets come one
+    after the other (`jet_interval`), it enters when it has come and a copy is free, see `last_jet_wait`. The board that
+    then sends them hands over at a crossing: the time is rounded up to whole crossings. A copy must be free when the
+    next event of its time-multiplexed board comes, ceil(N / C) intervals within the window, as no queue lies before the
+    copies. This is stricter than N x interval / C <= window where C does not divide N.
 
     Parameters
     ----------
@@ -231,16 +255,20 @@ def check(budget: Budget, timing: TaggerTiming, *, jets: int | None = None, copi
     Raises
     ------
     L1emuError
-        if `jets` or `copies` is below 1.
+        if `jets` or `copies` is below 1, or more than any trigger has.
     """
     n_jets = budget.jets.value if jets is None else jets
     n_copies = budget.copies.value if copies is None else copies
-    for name, value in (("jets", n_jets), ("copies", n_copies)):
+    for name, value, most in (("jets", n_jets, MOST_JETS), ("copies", n_copies, MOST_COPIES)):
         if value < 1:
             raise L1emuError(f"number of {name} below 1", value=value, expected="1 or more")
+        if value > most:
+            raise L1emuError(f"number of {name}", value=value, expected=f"1 to {most:,}")
     per_crossing = multiple(timing.clock_mhz)
     rounds = _ceil(n_jets, n_copies)
-    wait = (rounds - 1) * timing.interval_cycles
+    coming = budget.jet_interval
+    apart = Fraction(0) if coming is None else Fraction(coming.value * per_crossing, multiple(budget.clock.value))
+    wait = last_jet_wait(n_jets, n_copies, timing.interval_cycles, apart)
     cycles = wait + timing.latency_cycles
     crossings = _ceil(cycles, per_crossing)
     stages = [stage for stage in budget.stages if stage.kind == "stage"]
@@ -248,9 +276,11 @@ def check(budget: Budget, timing: TaggerTiming, *, jets: int | None = None, copi
     before = sum(stage.crossings for stage in stages) - held.crossings
     # Jets that the user gives in place of the budget's have no source.
     tagger: list[Status] = [timing.status, budget.jets.status if jets is None else "unverified"]
+    tagger += [] if coming is None else [coming.status]
     chain: list[Status] = [*tagger, held.status, budget.total.status, *(stage.status for stage in stages)]
     window = budget.time_multiplexing.value * per_crossing
-    needed = copies_needed(n_jets, timing.interval_cycles, window)
+    # Where one jet outlasts the window, whole sets of copies, one copy a jet, take events in turn.
+    sets = max(1, n_copies // n_jets) if timing.interval_cycles > window else 1
     return BudgetCheck(
         budget=budget,
         timing=timing,
@@ -264,12 +294,23 @@ def check(budget: Budget, timing: TaggerTiming, *, jets: int | None = None, copi
             budget.total.value,
             _least(chain),
         ),
-        window_cycles=window,
+        event_cycles=window,
+        copy_sets=sets,
         busy_cycles=rounds * timing.interval_cycles,
-        keeps_up=n_copies >= needed,
-        copies_needed=needed,
+        copies_needed=copies_needed(n_jets, timing.interval_cycles, window),
         throughput_status=_least([*tagger, budget.time_multiplexing.status]),
     )
+
+
+def last_jet_wait(jets: int, copies: int, interval: int, apart: Fraction) -> int:
+    """Cycles from the first jet of an event to when the last one enters a copy, dealt in turn.
+
+    Jet j comes j times `apart` cycles after the first, a fraction of them where another clock hands it out, and enters
+    on the next edge of the tagger's clock, or `interval` cycles after jet j - `copies` if that is later. Written out,
+    the last one enters at the largest of ceil((N - 1 - m C) apart) + m interval over m from 0 to (N - 1) // C.
+    """
+    last = jets - 1
+    return max(math.ceil((last - turn * copies) * apart) + turn * interval for turn in range(last // copies + 1))
 
 
 def copies_needed(jets: int, interval: int, window: int) -> int:
@@ -294,7 +335,7 @@ def _least(statuses: list[Status]) -> Status:
     return "verified" if all(status == "verified" for status in statuses) else "unverified"
 
 
-def _sourced(line: Count | Clock, used: float) -> dict[str, Any]:
+def _sourced(line: Crossings | Multiplexing | Jets | Copies | Clock, used: float) -> dict[str, Any]:
     """A number that the check used: with the budget's source, or as given by the user where it differs."""
     if used != line.value:
         return {"value": used, "source": "given in place of the budget's", "status": "unverified"}

@@ -12,6 +12,7 @@ from pydantic import Field
 from l1emu.config import Config, load_config
 from l1emu.errors import L1emuError
 from l1emu.latency.clock import LockedClock, multiple, period_ns
+from l1emu.latency.limits import MOST_CYCLES, MOST_CYCLES_REPORTED
 from l1emu.latency.reports import Resources, SynthesisReport
 
 Kind = Literal["synthesized", "cosimulated", "estimated", "stated"]
@@ -22,8 +23,8 @@ class StatedTiming(Config):
     """A tagger's timing as somebody states it, in a YAML file or in a study."""
 
     tagger: str = Field(min_length=1)
-    latency_cycles: int = Field(ge=0, le=1_000_000)
-    interval_cycles: int = Field(ge=1, le=1_000_000)
+    latency_cycles: int = Field(ge=0, le=MOST_CYCLES)
+    interval_cycles: int = Field(ge=1, le=MOST_CYCLES)
     clock_mhz: LockedClock
     kind: Literal["estimated", "stated"] = "stated"
     origin: str = Field(min_length=1)
@@ -76,6 +77,10 @@ class TaggerTiming:
             raise L1emuError("a latency below 0", value=self.latency_cycles, expected="cycles, 0 or more")
         if self.interval_cycles < 1:
             raise L1emuError("an interval below 1", value=self.interval_cycles, expected="cycles, 1 or more")
+        most = MOST_CYCLES if self.kind == "stated" else MOST_CYCLES_REPORTED
+        for name, cycles in (("a latency", self.latency_cycles), ("an interval", self.interval_cycles)):
+            if cycles > most:
+                raise L1emuError(f"{name} of no trigger", value=cycles, expected=f"at most {most:,} cycles")
 
     @property
     def status(self) -> Status:

@@ -18,8 +18,8 @@ Point = dict[str, Any]
 def draw_scan(document: Document) -> Figure:
     """Draw the scan that `l1emu estimate --scan --json` prints.
 
-    Colours are bits, markers the strategy, and the larger the marker the slower the clock. Hollow markers need more
-    than the part has.
+    Colours are bits, markers the strategy, and the larger the marker the slower the clock. Hollow markers do not keep
+    to the budget: a part too small for all copies, a slice too short with the wait of the last jet, too few copies.
     """
     figure = Figure(figsize=(24, 9), layout="constrained")
     axes = figure.subplots(1, 3)
@@ -30,11 +30,15 @@ def draw_scan(document: Document) -> Figure:
     _roofline(axes[2], document, points, style)
     handles = style.handles()
     handles.append(Line2D([], [], color="black", label="Pareto front"))
+    hollow: dict[str, Any] = {"marker": "o", "markersize": 10, "markerfacecolor": "none", "ls": "none"}
+    handles.append(Line2D([], [], color="black", label="breaks the budget", **hollow))
     if document["available"]:
         name = str(document["part"]).split("-")[0]
         handles.append(Line2D([], [], color=GREY, ls="--", label=f"offered by {name}"))
     if document["slice_ns"]:
-        handles.append(Line2D([], [], color="black", ls=":", label=f"slice of {document['slice_ns']:.0f} ns"))
+        handles.append(
+            Line2D([], [], color="black", ls=":", label=f"slice of {document['slice_ns']:.0f} ns, wait included")
+        )
     figure.legend(handles=handles, loc="outside lower center", ncols=min(7, len(handles)))
     return figure
 
@@ -52,7 +56,7 @@ class _Style:
     def scatter(self, axis: Axes, x: list[float], y: list[float], points: list[Point]) -> None:
         for a, b, point in zip(x, y, points, strict=True):
             colour = self.colours[point["bits"] or 0]
-            face = "none" if point["fits_part"] is False else colour
+            face = "none" if point["fits_budget"] is False else colour
             marker, size = MARKERS[point["strategy"]], self.sizes[point["clock_ns"]]
             axis.scatter(a, b, s=size, marker=marker, facecolors=face, edgecolors=colour, alpha=0.8, zorder=3)
 

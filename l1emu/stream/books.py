@@ -12,12 +12,15 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
+from l1emu.errors import L1emuError
 from l1emu.stream.chain import Chain
 from l1emu.stream.digest import fold_rows
 
 NEVER = -1
 """The time stamp of what did not happen."""
 _FIRST_TICKS = 4096
+LARGEST_BYTES = 256 << 20
+"""Memory of the largest histograms or rings: some 30 orbits of latency, which no chain that keeps up ever has."""
 
 
 class JetFate(IntEnum):
@@ -103,7 +106,20 @@ class Books:
         )
 
     def widen(self) -> None:
-        """Make room for times twice as long."""
+        """Make room for times twice as long.
+
+        Raises
+        ------
+        L1emuError
+            if they became too long to be counted.
+        """
+        if 2 * self.times.nbytes > LARGEST_BYTES:
+            raise L1emuError(
+                "a time in the chain is too long to be simulated: a latency is, or a board falls further and further "
+                "behind",
+                value=f"{self.times.shape[1]:,} ticks",
+                expected="stages of fewer cycles, or copies that keep up with the jets",
+            )
         self.times = np.concatenate([self.times, np.zeros_like(self.times)], axis=1)
 
     def count(self, station: int, ticks: int) -> None:

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from l1emu.config import Config, load_config
 from l1emu.errors import L1emuError
+from l1emu.latency.limits import MOST_JETS, MOST_MULTIPLEXING, MOST_ORBITS
 from l1emu.stream.chain import Chain
 
 Ints = npt.NDArray[np.int64]
@@ -20,8 +21,8 @@ Ints = npt.NDArray[np.int64]
 class _Window(Config):
     """Crossings from `from_bx` on, counted from the start of the run."""
 
-    from_bx: int = Field(ge=0)
-    crossings: int = Field(ge=1)
+    from_bx: int = Field(ge=0, le=MOST_ORBITS)
+    crossings: int = Field(ge=1, le=MOST_ORBITS)
 
 
 class LinkDown(_Window):
@@ -35,14 +36,14 @@ class BoardStall(_Window):
     """A board hands out no jets in this time; without a number, all boards."""
 
     kind: Literal["board stall"]
-    board: int | None = Field(default=None, ge=0)
+    board: int | None = Field(default=None, ge=0, le=MOST_MULTIPLEXING)
 
 
 class Burst(_Window):
     """Every colliding crossing brings at least so many jets."""
 
     kind: Literal["burst"]
-    jets: int = Field(ge=1)
+    jets: int = Field(ge=1, le=MOST_JETS)
 
 
 class Faults(Config):

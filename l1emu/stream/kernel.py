@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from l1emu.compiled import inlined, kernel
+from l1emu.errors import L1emuError
 from l1emu.stream.beam import ORBIT_SLOTS
-from l1emu.stream.books import NEVER, Books, Count, Highest, JetFate, Verdict
+from l1emu.stream.books import LARGEST_BYTES, NEVER, Books, Count, Highest, JetFate, Verdict
 from l1emu.stream.chain import CAUSES, Chain
 from l1emu.stream.digest import JET_STAMPS, NO_STAMPS, WEIGHTS, folded
 from l1emu.stream.draws import drawn_row
@@ -523,6 +524,12 @@ def copied(arrays: Arrays) -> Arrays:
 
 def _longer(rings: Ints, written: Ints) -> Ints:
     """Rings twice as long with the same last entries; entry i of a ring lies at i modulo its length."""
+    if 2 * rings.nbytes > LARGEST_BYTES:
+        raise L1emuError(
+            "too many jets wait in the boards",
+            value=f"{rings.shape[1]:,} in one of {len(rings)}",
+            expected="copies that keep up with the jets, or a queue with a depth",
+        )
     size = rings.shape[1]
     longer = np.zeros((len(rings), 2 * size), np.int64)
     for ring, target, count in zip(rings, longer, written.tolist(), strict=True):

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from l1emu.config import Config, load_config
 from l1emu.errors import L1emuError
+from l1emu.latency.limits import LARGEST_SEED
 from l1emu.stream.beam import ORBIT_SLOTS, FillingScheme, Train, from_trains, hl_lhc, injection, read_filling_scheme
 
 
@@ -19,9 +20,9 @@ class Injection(Config):
     """Batches of bunches from the SPS: their first slots `spacing` apart."""
 
     first_slot: int = Field(ge=0, lt=ORBIT_SLOTS)
-    batches: int = Field(default=1, ge=1)
-    bunches: int = Field(default=72, ge=1)
-    spacing: int = Field(default=79, ge=1)
+    batches: int = Field(default=1, ge=1, le=ORBIT_SLOTS)
+    bunches: int = Field(default=72, ge=1, le=ORBIT_SLOTS)
+    spacing: int = Field(default=79, ge=1, le=ORBIT_SLOTS)
 
 
 class Filling(Config):
@@ -39,9 +40,9 @@ class Levelling(Config):
     exp(-t / `lifetime_hours`); the beam is looked at `hours` after that start.
     """
 
-    virtual_pileup: float = Field(gt=0, le=1000)
-    lifetime_hours: float = Field(gt=0)
-    hours: float = Field(ge=0)
+    virtual_pileup: float = Field(ge=0.001, le=1000)
+    lifetime_hours: float = Field(ge=0.01, le=1000)
+    hours: float = Field(ge=0, le=1000)
 
 
 class BeamSettings(Config):
@@ -53,9 +54,9 @@ class BeamSettings(Config):
     """
 
     filling: Filling | str | None = None
-    pileup: float = Field(gt=0, le=1000)
+    pileup: float = Field(ge=0.001, le=1000)
     bunch_spread: float = Field(default=0.0, ge=0, le=0.5)
-    bunch_seed: int = Field(default=1, ge=0)
+    bunch_seed: int = Field(default=1, ge=0, le=LARGEST_SEED)
     levelling: Levelling | None = None
 
 

@@ -241,7 +241,10 @@ def needed_for(
     own_copies, own_depth = topology.tagger.copies, topology.queue.depth
     chain = compile_topology(topology)
     # with so many a copy is free again before the jet finder comes round to it: more change nothing
-    most = min(most_copies, math.ceil(chain.tagger_interval / chain.finder_interval) + 1)
+    enough_at = chain.max_jets  # where they come together
+    if chain.finder_interval:
+        enough_at = math.ceil(chain.tagger_interval / chain.finder_interval) + 1
+    most = min(most_copies, enough_at)
     copies = next((n for n in range(1, most + 1) if enough(n, own_depth)), None)
     depth: int | None = None
     if topology.queue.policy != "block":

@@ -115,6 +115,29 @@ class StreamResult:
         return self.budget_ns - self.latency.max
 
     @property
+    def reasons(self) -> tuple[str, ...]:
+        """What was late or lost, one sentence each; empty if nothing was.
+
+        Accepts that trigger rules or the throttle forbid are dead time, which the chain has by design, and jets beyond
+        the most that are handed out, or that a queue truncates, cost no crossing.
+        """
+        found = []
+        if self.late:
+            found.append(f"{self.late:,} of {self.colliding:,} crossings are late")
+        if self.jets["buffer full"]:
+            found.append(f"{self.jets['buffer full']:,} jets find the tagger's queue full")
+        if self.jets["link down"] or self.lost["link down"]:
+            found.append(f"{self.jets['link down']:,} jets and {self.lost['link down']:,} accepts are lost in a link")
+        if self.lost[LAST_CAUSE]:
+            found.append(f"{self.lost[LAST_CAUSE]:,} accepts find the derandomizer full")
+        return tuple(found)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every crossing was decided in time and nothing was lost on the way."""
+        return not self.reasons
+
+    @property
     def histogram_ns(self) -> npt.NDArray[np.float64]:
         """The latencies end to end that occurred, in ns, ascending; `histogram_crossings` says how often."""
         return self.histogram_ticks * CROSSING_NS / self.ticks_per_bx

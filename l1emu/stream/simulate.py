@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from l1emu.errors import L1emuError
+from l1emu.latency.limits import LARGEST_SEED, MOST_ORBITS
 from l1emu.stream.beam import ORBIT_SLOTS, FillingScheme, hl_lhc
 from l1emu.stream.books import Books
 from l1emu.stream.chain import Chain, compile_topology
@@ -76,12 +77,14 @@ def simulate(
         for less than one orbit, a negative seed, an unknown engine, a wrong tagger, beams that do not collide, a
         fault in a part that the chain does not have, or a checkpoint of another simulation.
     """
-    if orbits < 1:
-        raise L1emuError("wrong number of orbits", value=orbits, expected="at least 1")
-    if batch < 1:
-        raise L1emuError("wrong number of orbits in a batch", value=batch, expected="at least 1")
-    if seed < 0:
-        raise L1emuError("wrong seed", value=seed, expected="a number that is not negative")
+    if not 1 <= orbits <= MOST_ORBITS:
+        raise L1emuError("wrong number of orbits", value=orbits, expected=f"at least 1, at most {MOST_ORBITS:,}")
+    if not 1 <= batch <= MOST_ORBITS:
+        raise L1emuError(
+            "wrong number of orbits in a batch", value=batch, expected=f"at least 1, at most {MOST_ORBITS:,}"
+        )
+    if not 0 <= seed <= LARGEST_SEED:
+        raise L1emuError("wrong seed", value=seed, expected="a number that is not negative, below 2^63")
     if engine not in ENGINES:
         raise L1emuError("no such engine", value=engine, expected=" or ".join(ENGINES))
     if engine == "simpy" and checkpoint is not None:

@@ -7,19 +7,28 @@ Nanoseconds appear only in what is printed, at `l1emu.latency.clock.CROSSING_NS`
 from __future__ import annotations
 
 import math
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal, Protocol
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
 from l1emu.config import Config, load_config
 from l1emu.errors import L1emuError
+from l1emu.files import read_text
+from l1emu.latency.budget import Budget, read_budget
+from l1emu.latency.limits import MOST_BUFFERED, MOST_COPIES, MOST_CROSSINGS, MOST_CYCLES, MOST_JETS
+from l1emu.resources import resolve
 from l1emu.stream.beam import ORBIT_SLOTS
 
 LHC_MHZ = 40
 _MOST_TICKS = 1_000_000
 _OWN_STATIONS = ("sources", "jet finder", "tagging", "queue", "tagger")
+
+
+Clock = Annotated[float, Field(ge=1, le=2000)]
+"""The nominal frequency of a clock in MHz."""
 
 
 class Provenance(Config):
@@ -32,9 +41,9 @@ class Provenance(Config):
 class Delay(Config):
     """A fixed latency: whole crossings, or cycles of a clock. Its station starts on an edge of that clock."""
 
-    bx: int | None = Field(default=None, ge=0)
-    cycles: int | None = Field(default=None, ge=0)
-    clock_mhz: float | None = Field(default=None, gt=0, le=10000)
+    bx: int | None = Field(default=None, ge=0, le=MOST_CROSSINGS)
+    cycles: int | None = Field(default=None, ge=0, le=MOST_CYCLES)
+    clock_mhz: Clock | None = None
 
     @model_validator(mode="after")
     def _one_unit(self) -> Delay:
@@ -65,9 +74,9 @@ class Link(Provenance):
     """A link: one word a cycle after a fixed latency, the event is there when its last word is."""
 
     name: str = Field(min_length=1)
-    latency_cycles: int = Field(ge=0)
-    words: int = Field(ge=1)
-    clock_mhz: float = Field(gt=0, le=10000)
+    latency_cycles: int = Field(ge=0, le=MOST_CYCLES)
+    words: int = Field(ge=1, le=MOST_CYCLES)
+    clock_mhz: Clock
 
 
 def _kind_of_part(part: object) -> str:
@@ -91,12 +100,15 @@ class Boards(Provenance):
 
 
 class JetFinder(Provenance):
-    """Finds the jets of an event after a fixed latency and hands them out one by one, the hardest first."""
+    """Finds the jets of an event after a fixed latency and hands them out one by one, the hardest first.
 
-    latency_cycles: int = Field(ge=0)
-    interval_cycles: int = Field(ge=1)
-    clock_mhz: float = Field(gt=0, le=10000)
-    max_jets: int = Field(ge=1)
+    With an interval of 0 they come together.
+    """
+
+    latency_cycles: int = Field(ge=0, le=MOST_CYCLES)
+    interval_cycles: int = Field(ge=0, le=MOST_CYCLES)
+    clock_mhz: Clock
+    max_jets: int = Field(ge=1, le=MOST_JETS)
 
 
 class Queue(Provenance):
@@ -106,33 +118,33 @@ class Queue(Provenance):
     the jet; `block` holds back the jet finder.
     """
 
-    depth: int | None = Field(default=None, ge=1)
+    depth: int | None = Field(default=None, ge=1, le=MOST_BUFFERED)
     policy: Literal["drop", "block", "truncate"]
 
 
 class TaggerSettings(Provenance):
     """The tagger on one board: identical copies, each taking one jet every `interval_cycles`."""
 
-    copies: int = Field(ge=1)
-    latency_cycles: int = Field(ge=0)
-    interval_cycles: int = Field(ge=1)
-    clock_mhz: float = Field(gt=0, le=10000)
+    copies: int = Field(ge=1, le=MOST_COPIES)
+    latency_cycles: int = Field(ge=0, le=MOST_CYCLES)
+    interval_cycles: int = Field(ge=1, le=MOST_CYCLES)
+    clock_mhz: Clock
 
 
 class Merge(Provenance):
     """Where the boards' results come together again, in the order of the crossings: one event every interval."""
 
     name: str = Field(min_length=1)
-    latency_cycles: int = Field(ge=0)
-    interval_cycles: int = Field(ge=0)
-    clock_mhz: float = Field(gt=0, le=10000)
+    latency_cycles: int = Field(ge=0, le=MOST_CYCLES)
+    interval_cycles: int = Field(ge=0, le=MOST_CYCLES)
+    clock_mhz: Clock
 
 
 class Rule(Provenance):
     """At most so many accepts in any so many consecutive crossings."""
 
-    accepts: int = Field(ge=1)
-    crossings: int = Field(ge=2)
+    accepts: int = Field(ge=1, le=MOST_CROSSINGS)
+    crossings: int = Field(ge=2, le=MOST_CROSSINGS)
 
     @model_validator(mode="after")
     def _can_matter(self) -> Rule:
@@ -149,21 +161,21 @@ class Rule(Provenance):
 class Pipeline(Provenance):
     """The front-end memory: a decision later than `depth_bx` crossings after its collision finds it overwritten."""
 
-    depth_bx: int = Field(ge=1)
+    depth_bx: int = Field(ge=1, le=MOST_CROSSINGS)
 
 
 class Derandomizer(Provenance):
     """The buffer of accepted events behind the pipeline, read out at the readout's highest rate; full, it loses one."""
 
-    depth: int = Field(ge=1)
+    depth: int = Field(ge=1, le=MOST_BUFFERED)
 
 
 class Throttle(Provenance):
     """No accepts from when `busy_at` events wait until only `ready_at` do; both are known `delay_bx` later."""
 
-    busy_at: int = Field(ge=1)
-    ready_at: int = Field(ge=0)
-    delay_bx: int = Field(ge=1)
+    busy_at: int = Field(ge=1, le=MOST_BUFFERED)
+    ready_at: int = Field(ge=0, le=MOST_BUFFERED)
+    delay_bx: int = Field(ge=1, le=MOST_CROSSINGS)
 
     @model_validator(mode="after")
     def _hysteresis(self) -> Throttle:
@@ -175,7 +187,7 @@ class Throttle(Provenance):
 class Readout(Provenance):
     """The highest rate of Level-1 accepts that the readout is built for, in kHz, and what stands before it."""
 
-    max_accept_khz: float = Field(gt=0)
+    max_accept_khz: float = Field(ge=0.001, le=LHC_MHZ * 1000)
     derandomizer: Derandomizer | None = None
     throttle: Throttle | None = None
 
@@ -262,20 +274,22 @@ class Topology(Config):
             for less than one copy, an interval below one cycle, a negative latency, or a clock that no tick measures.
         """
         given = {
-            "copies": (copies, 1, "at least 1"),
-            "latency_cycles": (latency_cycles, 0, "at least 0 cycles"),
-            "interval_cycles": (interval_cycles, 1, "at least 1 cycle"),
+            "copies": (copies, 1, MOST_COPIES, ""),
+            "latency_cycles": (latency_cycles, 0, MOST_CYCLES, " cycles"),
+            "interval_cycles": (interval_cycles, 1, MOST_CYCLES, " cycles"),
         }
         values: dict[str, int | float | str | bool] = {}
-        for key, (value, lowest, expected) in given.items():
+        for key, (value, lowest, highest, unit) in given.items():
             if value is None:
                 continue
-            if isinstance(value, bool) or int(value) != value or value < lowest:
-                raise L1emuError("wrong value", where=f"tagger.{key}", value=value, expected=expected)
+            if isinstance(value, bool) or value != value or not lowest <= value <= highest or int(value) != value:
+                raise L1emuError(
+                    "wrong value", where=f"tagger.{key}", value=value, expected=f"{lowest} to {highest:,}{unit}"
+                )
             values[key] = int(value)
         if clock_mhz is not None:
-            if not 0 < clock_mhz <= 10000:
-                raise L1emuError("wrong value", where="tagger.clock_mhz", value=clock_mhz, expected="MHz, up to 10000")
+            if not 1 <= clock_mhz <= 2000:
+                raise L1emuError("wrong value", where="tagger.clock_mhz", value=clock_mhz, expected="1 to 2000 MHz")
             values["clock_mhz"] = float(clock_mhz)
         if values:
             values |= {"source": source, "verified": verified}
@@ -285,8 +299,8 @@ class Topology(Config):
 
     def with_queue(self, depth: int | None) -> Topology:
         """This chain with another depth of the tagger queue; None is unbounded."""
-        if depth is not None and depth < 1:
-            raise L1emuError("wrong value", where="queue.depth", value=depth, expected="at least 1")
+        if depth is not None and not 1 <= depth <= MOST_BUFFERED:
+            raise L1emuError("wrong value", where="queue.depth", value=depth, expected=f"1 to {MOST_BUFFERED:,}")
         return self.model_copy(update={"queue": self.queue.model_copy(update={"depth": depth})})
 
     @property
@@ -315,22 +329,52 @@ class Timing(Protocol):
     def clock_mhz(self) -> float: ...
 
 
-def read_topology(path: str | Path) -> Topology:
-    """Read a topology from YAML.
+def read_topology(path: str | Path, *, budget: Budget | None = None) -> Topology:
+    """Read a topology from YAML: a whole one, or a layout whose times are those of a budget.
+
+    Parameters
+    ----------
+    budget
+        A budget in the place of the one that the layout names.
 
     Raises
     ------
     L1emuError
-        at the first unknown, missing or wrong key, or if the parts do not fit together.
+        at the first unknown, missing or wrong key, if the parts do not fit together, or if a budget is given and the
+        topology has times of its own.
     """
-    topology = load_config(path, Topology)
-    try:
-        check_clocks(topology.clocks())
-    except L1emuError as error:
+    return read_planned(path, budget=budget)[0]
+
+
+def has_budget(path: str | Path) -> bool:
+    """Whether the times of a topology are those of a budget."""
+    return re.search(r"^budget\s*:", read_text(path), re.MULTILINE) is not None
+
+
+def read_planned(path: str | Path, *, budget: Budget | None = None) -> tuple[Topology, Budget | None]:
+    """A topology as `read_topology` reads it, and the budget that it was made from; None where it was not."""
+    from l1emu.stream.layout import Layout, topology_of  # made of the parts above
+
+    file = Path(path)
+    plan: Budget | None = None
+    if has_budget(file):
+        layout = load_config(file, Layout)
+        plan = read_budget(resolve(layout.budget, file.parent)) if budget is None else budget
+    elif re.search(r"^stages\s*:", read_text(file), re.MULTILINE):
+        raise L1emuError("this is a budget", path=file, expected="a topology, which may name this budget")
+    elif budget is not None:
         raise L1emuError(
-            error.message, path=path, where=error.where, value=error.value, expected=error.expected
-        ) from None
-    return topology
+            "this topology states its own times", path=file, value=budget.name, expected="no budget, or a key `budget`"
+        )
+    try:
+        topology = load_config(file, Topology) if plan is None else topology_of(layout, plan)
+        check_clocks(topology.clocks())
+    except ValidationError as error:
+        message = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise L1emuError(f"the budget makes no chain: {message}", path=file) from None
+    except L1emuError as error:
+        raise error.within(file) from None
+    return topology, plan
 
 
 def cycle_in_crossings(clock_mhz: float) -> Fraction:

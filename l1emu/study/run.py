@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from l1emu.emulator import Emulator
-from l1emu.errors import L1emuError
 from l1emu.events.calibration import read_calibration
 from l1emu.events.sources import NtupleSample
 from l1emu.files import folder_aside, write_json
 from l1emu.firmware import Firmware
 from l1emu.latency import BudgetCheck, TaggerTiming, check, read_budget, read_report, read_timing
 from l1emu.latency.estimate import estimated_timing
+from l1emu.outputs import refuse_to_replace
 from l1emu.progress import progress
 from l1emu.stream import (
     CopiesNeeded,
@@ -33,6 +33,8 @@ from l1emu.stream import (
     read_topology,
     simulate,
 )
+from l1emu.stream.topology import has_budget
+from l1emu.stream.unloaded import Chains, compared
 from l1emu.study.config import StudyFile, StudySeed, read_study
 from l1emu.study.golden import GoldenCheck, check_golden
 from l1emu.study.manifest import manifest
@@ -161,15 +163,15 @@ def run_study(study: str | os.PathLike[str] | None, output: str | os.PathLike[st
     from l1emu.report import write_report
 
     folder = Path(output)
-    refuse_to_replace(folder)
+    refuse_to_replace(folder, RESULTS)
     file = read_study(study)
     check_ = check_budget(file)
     inputs = _files(file)
-    topology = read_topology(file.file(file.study.stream.topology))
+    chain = _chain(file, check_)
     emulator = load_emulator(file)
     golden = check_golden(emulator, file.file(file.study.tagger.golden))
     measured = measure(file, emulator)
-    stream = _stream(file, topology, check_, measured)
+    stream = _stream(file, chain, check_, measured)
     document = {
         "study": file.study.name,
         "rate": measured.rate_points(),
@@ -288,24 +290,6 @@ def check_budget(file: StudyFile) -> BudgetCheck:
     return check(budget, timing, jets=settings.jets, copies=settings.copies)
 
 
-def refuse_to_replace(folder: Path) -> None:
-    """Check that a results folder may be written here.
-
-    Raises
-    ------
-    L1emuError
-        if there is a file, or a folder that is not empty and holds no results.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise L1emuError("this is a file", path=folder, expected="a folder for results")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / RESULTS).is_file():
-        raise L1emuError(
-            f"this folder holds other files and no {RESULTS}; it will not be replaced",
-            path=folder,
-            expected="a new, an empty or a results folder",
-        )
-
-
 def _tagged(file: StudyFile, emulator: Emulator, role: str) -> TaggedSample:
     sample = open_sample(file, role)
     name = file.study.jets.calibration
@@ -360,20 +344,29 @@ def _working_points(file: StudyFile, measured: Measurement) -> dict[str, Any] | 
 
 @dataclass(frozen=True)
 class _Stream:
-    """The simulated stream, the copies that it needs, and its exact loss; None where the boards do not keep up."""
+    """The simulated stream, its chain beside the budget's, the copies that it needs, and its exact loss.
+
+    The loss is None where the boards do not keep up.
+    """
 
     result: StreamResult
+    chains: Chains
     copies: CopiesNeeded
     exact: ExactLoss | None
 
     def as_json(self) -> dict[str, Any]:
         exact = None if self.exact is None else self.exact.as_json()
         needed = self.copies.as_json() | {"orbits": COPIES_ORBITS}
-        return self.result.as_json() | {"copies_needed": needed, "exact": exact}
+        chain = self.chains.as_json(self.result.latency.max)
+        return self.result.as_json() | {"chain": chain, "copies_needed": needed, "exact": exact}
 
 
-def _stream(file: StudyFile, topology: Topology, check_: BudgetCheck, measured: Measurement) -> _Stream:
-    settings = file.study.stream
+def _chain(file: StudyFile, check_: BudgetCheck) -> tuple[Topology, bool]:
+    """The chain of a study with the tagger that was checked, and whether its times are those of the study's budget."""
+    path = file.file(file.study.stream.topology)
+    derived = has_budget(path)
+    budget = check_.budget if check_.jets == check_.budget.jets.value else check_.budget.with_jets(check_.jets)
+    topology = read_topology(path, budget=budget if derived else None)
     timing = check_.timing
     topology = topology.with_tagger(
         copies=check_.copies,
@@ -383,6 +376,12 @@ def _stream(file: StudyFile, topology: Topology, check_: BudgetCheck, measured: 
         source=timing.origin,
         verified=timing.status == "verified",
     )
+    return topology, derived
+
+
+def _stream(file: StudyFile, chain: tuple[Topology, bool], check_: BudgetCheck, measured: Measurement) -> _Stream:
+    settings = file.study.stream
+    topology, derived = chain
     source = crossing_source(measured, settings.accepts)
     filling = file.filling()
     with progress("simulating orbits", settings.orbits) as advance:
@@ -400,7 +399,7 @@ def _stream(file: StudyFile, topology: Topology, check_: BudgetCheck, measured: 
         exact = exact_loss(topology, source, filling=filling)
     except OverloadError:
         exact = None
-    return _Stream(result, needed, exact)
+    return _Stream(result, compared(topology, check_, derived=derived), needed, exact)
 
 
 def crossing_source(measured: Measurement, seed: str) -> CrossingSource:

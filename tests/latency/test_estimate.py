@@ -382,7 +382,7 @@ def test_extrapolation_is_said() -> None:
 
 def test_a_scan_marks_what_nothing_beats(tmp_path: Path) -> None:
     path = project(tmp_path / "p", weights=",".join(str(0.1 * i) for i in range(12)))
-    arguments = ["estimate", str(path), "--scan", "--reuse", "1,2,4", "--bits", "8,16", "--clock", "3,5"]
+    arguments = ["estimate", str(path), "--scan", "--reuse", "1,2,4", "--bits", "8,16", "--clock", "3ns,5ns"]
     result = CliRunner().invoke(app, [*arguments, "--output", str(tmp_path / "out"), "--json"])
     assert result.exit_code == 0, result.output
     points = json.loads(result.stdout)["points"]
@@ -679,7 +679,7 @@ def test_quantizers_are_wires_and_unknown_functions_hand_on_what_they_wait_for(t
 
 
 def test_the_command_prints_what_a_report_prints() -> None:
-    arguments = [str(resource("models/jet-tagger/tagger.l1fw")), "--part", PART, "--clock", "2.7778", "--reuse", "8"]
+    arguments = [str(resource("models/jet-tagger/tagger.l1fw")), "--part", PART, "--clock", "2.7778ns", "--reuse", "8"]
     result = CliRunner().invoke(app, ["estimate", *arguments, "--json"])
     assert result.exit_code == 0, result.output
     printed = json.loads(result.stdout)

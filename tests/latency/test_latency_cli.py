@@ -43,7 +43,7 @@ def test_report_table_says_timing_failure(l1emu, tmp_path):
     path = tmp_path / "tagger_csynth.xml"
     path.write_text(csynth_xml(Design(estimated="3.100")))
     code, out, _ = l1emu("report", path)
-    assert code == 0
+    assert code == 1
     assert "VOID" in out and "TIMING FAILURE" in out and "201,345 of 1,728,000" in out
 
 

@@ -10,7 +10,8 @@ from l1emu.stream.beam import Train, from_trains
 from l1emu.stream.exact import OverloadError, exact_loss
 from l1emu.stream.needs import needed_for
 
-TOPOLOGY = read_topology(resource("budgets/cms-phase2.topology.yaml"))
+TOGETHER = read_topology(resource("budgets/cms-phase2.topology.yaml"))
+TOPOLOGY = TOGETHER.model_copy(update={"jet_finder": TOGETHER.jet_finder.model_copy(update={"interval_cycles": 4})})
 SOURCE = CrossingSource.poisson(6.0, 0.05)
 TRAIN = from_trains("two trains", [Train(100, 72), Train(179, 72)])
 
@@ -77,6 +78,19 @@ def test_what_is_needed_for_a_loss_is_enough_and_one_less_is_not():
     assert needed_for(topology.with_tagger(latency_cycles=5000), SOURCE, 0.1, filling=TRAIN).copies is None
     with pytest.raises(L1emuError, match=r"probability of loss.*between 0 and 1"):
         needed_for(topology, SOURCE, 0)
+
+
+def test_jets_that_come_together_wait_for_more_room():
+    apart, together = (t.with_tagger(copies=3, interval_cycles=15) for t in (TOPOLOGY, TOGETHER))
+    found = [exact_loss(t, SOURCE, filling=TRAIN).event_loss for t in (apart, together)]
+    assert found[0] < found[1] < 1e-4
+    losing = together.with_tagger(copies=2)
+    exact = exact_loss(losing, SOURCE, filling=TRAIN)
+    simulated = simulate(losing, SOURCE, orbits=5_000, filling=TRAIN)
+    kept = np.minimum(SOURCE.n_jets, 12) @ SOURCE.probability[0] * simulated.colliding
+    assert simulated.jets["buffer full"] == pytest.approx(exact.jet_loss * kept, rel=0.03)
+    needed = needed_for(together.with_tagger(interval_cycles=15), SOURCE, 1e-9, filling=TRAIN)
+    assert needed.copies is not None and 3 < needed.copies <= 12
 
 
 def test_boards_that_do_not_keep_up_are_refused():

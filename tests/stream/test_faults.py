@@ -38,12 +38,12 @@ def test_both_engines_agree_with_faults(fault):
 def test_a_link_that_is_down_loses_exactly_the_events_that_enter_it_then():
     down = faults(kind="link down", station="link to layer 2", from_bx=4000, crossings=200)
     result = simulate(TOPOLOGY, SOURCE, orbits=3, filling=TRAINS, faults=down)
-    # the link is entered 254 crossings after the collision
+    # the link is entered 260 crossings after the collision
     numbers = TRAINS.colliding_slots + 3564
-    hit = np.count_nonzero((numbers + 254 >= 4000) & (numbers + 254 < 4200))
+    hit = np.count_nonzero((numbers + 260 >= 4000) & (numbers + 260 < 4200))
     found = recovery(TOPOLOGY, SOURCE, down, orbits=3, filling=TRAINS)
     # crossings after it can differ through the trigger rules alone
-    assert found.first == numbers[numbers + 254 >= 4000][0]
+    assert found.first == numbers[numbers + 260 >= 4000][0]
     assert found.lost["link down"] == result.lost["link down"] > 0
     assert hit <= found.affected < hit + 100
     assert found.accepted == -sum(found.lost.values()) < 0

@@ -53,7 +53,7 @@ def test_a_scheme_from_a_file_beside_the_settings(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("pileup: 0\n", "pileup.*greater than 0"),
+        ("pileup: 0\n", "pileup.*greater than or equal to 0.001"),
         ("pileup: 200\nbunchspread: 0.1\n", "unknown key.*bunch_spread"),
         ("pileup: 200\nfilling: none.json\n", "no such file"),
         ("pileup: 200\nfilling:\n  name: x\n  beam1: [{first_slot: 3500}]\n", "beam.yaml.*abort gap|leaves the orbit"),

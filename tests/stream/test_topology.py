@@ -1,6 +1,7 @@
 from fractions import Fraction
 
 import pytest
+from whole_chain import WHOLE
 
 from l1emu.errors import L1emuError
 from l1emu.resources import resource
@@ -10,9 +11,9 @@ from l1emu.stream.topology import cycle_in_crossings, read_topology
 SHIPPED = "budgets/cms-phase2.topology.yaml"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def text():
-    return resource(SHIPPED).read_text(encoding="utf-8")
+    return WHOLE
 
 
 def read(tmp_path, text):
@@ -33,8 +34,8 @@ def test_clocks_are_exact_fractions_of_a_crossing():
     assert cycle_in_crossings(1000 / 2.8) == Fraction(14, 125)
 
 
-def test_the_shipped_chain_in_ticks():
-    chain = compile_topology(read_topology(resource(SHIPPED)))
+def test_a_whole_chain_in_ticks(tmp_path, text):
+    chain = compile_topology(read(tmp_path, text))
     assert chain.ticks_per_bx == 9
     assert [stage.leave(0) / 9 for stage in chain.upstream] == [200, 54, 12]
     assert (chain.boards, chain.finder_interval, chain.tagger_interval) == (6, 4, 8)
@@ -46,7 +47,8 @@ def test_the_shipped_chain_says_what_is_not_verified():
     topology = read_topology(resource(SHIPPED))
     unverified = topology.unverified()
     assert "trigger_rules.3 in 100 BX" in unverified
-    assert "downstream.global trigger" in unverified
+    assert "downstream.Global Trigger" in unverified
+    assert "upstream.Track finder" not in unverified
     assert "pipeline" not in unverified
     assert "tagger" in topology.with_tagger(copies=3).unverified()
     rules = topology.known_trigger_rules["run-2-and-3"]

@@ -126,6 +126,9 @@ def test_the_stream_sees_the_jets_and_accepts_of_the_crossings(results: Results,
     stream = results.document["stream"]
     assert stream["colliding"] == 2748
     assert stream["tagger"]["copies"] == results.document["budget"]["throughput"]["copies"]
+    chain, budget = stream["chain"], results.document["budget"]
+    assert chain["unloaded_crossings"] == chain["budget_crossings"] == budget["chain"]["used_crossings"]
+    assert (chain["jets"], chain["differences"]) == (budget["throughput"]["jets"], [])
     exact = stream["exact"]
     assert exact["accept_loss"] == pytest.approx(stream["lost"]["buffer full"] / max(stream["triggered"], 1), abs=0.05)
     assert exact["latency_ns"]["max"] >= stream["latency_ns"]["max"]

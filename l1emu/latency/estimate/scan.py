@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from l1emu.errors import L1emuError
+from l1emu.latency.budget import Budget
+from l1emu.latency.check import BudgetCheck, check
+from l1emu.latency.clock import CROSSING_NS
 from l1emu.latency.estimate.design import Block, Design, Weights
 from l1emu.latency.estimate.matrices import products, unknown_matrix
 from l1emu.latency.estimate.model import RESOURCES, Estimate, estimate
 from l1emu.latency.estimate.target import Part
+from l1emu.latency.estimate.timing import from_estimate
 
 MAX_POINTS = 20_000
 
@@ -26,9 +30,11 @@ class Point:
     bits
         Of weights and data; None for the project's own.
     fits_part
-        Whether each resource is within what the part offers; None if that is not known.
-    fits_slice
-        Whether the latency is within the slice; None without one.
+        Whether each resource is within what the part offers, all copies of a budget counted; None if that is not known.
+    checked
+        The check against a budget, at the clock that will run; None without a budget, or where none is this slow.
+    refused
+        Why no check was made though there is a budget.
     pareto
         Whether no other point of the same bits is at least as good in latency (ns), DSP and LUT and better in one of
         them. Other bits are another network, with another accuracy.
@@ -40,7 +46,8 @@ class Point:
     strategy: str | None
     estimate: Estimate
     fits_part: bool | None
-    fits_slice: bool | None
+    checked: BudgetCheck | None = None
+    refused: tuple[str, ...] = ()
     pareto: bool = False
 
     @property
@@ -72,10 +79,24 @@ class Point:
             "interval_ns": self.interval_ns,
             "resources": found.resources,
             "fits_part": self.fits_part,
-            "fits_slice": self.fits_slice,
+            "fits_slice": self._held(lambda checked: checked.slice.passed),
+            "fits_chain": self._held(lambda checked: checked.chain.passed),
+            "keeps_up": self._held(lambda checked: checked.keeps_up),
+            "fits_budget": self._held(lambda checked: checked.passed),
+            "reasons": list(self.checked.reasons if self.checked is not None else self.refused),
+            "runs_at_mhz": None if self.checked is None else self.checked.timing.clock_mhz,
+            "jets": None if self.checked is None else self.checked.jets,
+            "copies": None if self.checked is None else self.checked.copies,
+            "copies_needed": None if self.checked is None else self.checked.copies_needed,
+            "wait_cycles": None if self.checked is None else self.checked.wait_cycles,
+            "slice_crossings": None if self.checked is None else self.checked.slice.used_crossings,
             "pareto": self.pareto,
             "extrapolated": any(text.startswith("extrapolated") for text in found.problems),
         }
+
+    def _held(self, answer: Callable[[BudgetCheck], bool]) -> bool | None:
+        """An answer of the check; no where no clock runs the design, None without a budget."""
+        return answer(self.checked) if self.checked is not None else False if self.refused else None
 
 
 def scan(
@@ -86,7 +107,9 @@ def scan(
     reuse: Sequence[int | None] = (None,),
     bits: Sequence[int | None] = (None,),
     strategies: Sequence[str | None] = (None,),
-    slice_ns: float | None = None,
+    budget: Budget | None = None,
+    jets: int | None = None,
+    copies: int | None = None,
     tool: str | None = None,
 ) -> list[Point]:
     """Estimate a design for all combinations.
@@ -95,8 +118,9 @@ def scan(
     ----------
     clocks_ns, reuse, bits, strategies
         The choices; None stands for the project's own.
-    slice_ns
-        The time that the design may take.
+    budget, jets, copies
+        What the tagger is checked against (`l1emu.latency.check.check`): at the clock locked to the LHC's whose period
+        was estimated for, or the next slower one.
 
     Raises
     ------
@@ -111,15 +135,24 @@ def scan(
     for factor, width, clock, strategy in choices:
         found = estimate(narrowed[width], part=part, clock_ns=clock, reuse=factor, strategy=strategy, tool=tool)
         period = found.target.period_ns
-        fits_slice = None if slice_ns is None else found.latency_cycles[1] * period <= slice_ns
-        points.append(
-            Point(factor, width, period, strategy, found, fits(found.target.part, found.resources), fits_slice)
-        )
+        fits_part = fits(found.target.part, found.resources)
+        point = Point(factor, width, period, strategy, found, fits_part)
+        points.append(point if budget is None else _checked(point, budget, jets, copies))
     best: set[int] = set()
     for width in dict.fromkeys(bits):
         same = [i for i, point in enumerate(points) if point.bits == width]
         best.update(i for i, good in zip(same, pareto([points[i].costs for i in same]), strict=True) if good)
     return [replace(point, pareto=i in best) for i, point in enumerate(points)]
+
+
+def _checked(point: Point, budget: Budget, jets: int | None, copies: int | None) -> Point:
+    # the periods of 800 MHz and of 40 MHz itself are the shortest and the longest that are locked
+    cycles = min(20, math.floor(CROSSING_NS / point.clock_ns * (1 + 1e-9)))
+    if not cycles:
+        slowest = f"no clock locked to the LHC's is as slow as {point.clock_ns:g} ns"
+        return replace(point, refused=(slowest,))
+    checked = check(budget, from_estimate(point.estimate, 40.0 * cycles), jets=jets, copies=copies)
+    return replace(point, checked=checked, fits_part=checked.fits_part)
 
 
 def fits(part: Part, resources: dict[str, int]) -> bool | None:

@@ -1,0 +1,74 @@
+"""The tagger of `l1emu budget` and `l1emu simulate`: from a report, an estimate, or as stated on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from l1emu.errors import L1emuError
+from l1emu.latency.clock import CLOCK_HELP
+from l1emu.latency.reports import read_report
+from l1emu.latency.timing import TaggerTiming
+
+Report = Annotated[
+    Path | None, typer.Option("--report", help="The tagger's synthesis report: a file or a project folder.")
+]
+FromEstimate = Annotated[
+    Path | None,
+    typer.Option("--estimate", metavar="PROJECT|FIRMWARE", help="Estimate the tagger before synthesis."),
+]
+Part = Annotated[str | None, typer.Option("--part", help="With --estimate: the part.")]
+Reuse = Annotated[int | None, typer.Option("--reuse", help="With --estimate: the reuse factor.")]
+Latency = Annotated[int | None, typer.Option("--latency", help="The tagger's latency in cycles, as stated.")]
+Interval = Annotated[int | None, typer.Option("--interval", help="Its initiation interval in cycles, as stated.")]
+Clock = Annotated[
+    str | None,
+    typer.Option("--clock", metavar="CLOCK", help=f"The clock that will run, in place of the budget's: {CLOCK_HELP}."),
+]
+Jets = Annotated[int | None, typer.Option("--jets", help="Jets of an event, in place of the budget's.")]
+Copies = Annotated[int | None, typer.Option("--copies", help="Copies of the tagger on a board, likewise.")]
+
+
+def made_by_a_tool(
+    report: Path | None,
+    estimate: Path | None,
+    *,
+    part: str | None,
+    reuse: int | None,
+    stated: bool,
+    clock_mhz: float,
+) -> TaggerTiming | None:
+    """The timing of a report or an estimate at the clock that will run; None where neither is given.
+
+    Raises
+    ------
+    L1emuError
+        if two sources are given at once (`stated`: a latency or an interval is), or options of an estimate without one.
+    """
+    if estimate is None and not part is reuse is None:
+        raise L1emuError("--part or --reuse without --estimate", expected="--estimate PROJECT|FIRMWARE")
+    if estimate is not None:
+        if report is not None or stated:
+            raise L1emuError("--estimate and another source of the timing at once", expected="one of them")
+        from l1emu.latency.estimate import estimated_timing  # it loads the reader of firmware
+
+        return estimated_timing(estimate, clock_mhz, part=part, reuse=reuse)
+    if report is None:
+        return None
+    if stated:
+        raise L1emuError("--report and --latency or --interval at once", expected="one of the two")
+    return TaggerTiming.from_report(read_report(report), clock_mhz)
+
+
+def stated_timing(latency: int, interval: int, clock_mhz: float) -> TaggerTiming:
+    """The timing that options state."""
+    return TaggerTiming(
+        latency,
+        interval,
+        clock_mhz,
+        "stated on the command line",
+        "stated",
+        caveats=("the cycles are stated, not synthesized",),
+    )
