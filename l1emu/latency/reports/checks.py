@@ -41,10 +41,10 @@ def text_problems(part: str, target: str, estimated: str) -> list[Problem]:
     """Texts unlike those of the tools: 2 decimals of the target, 3 of the estimate, parts such as `xcvu13p-x-2-e`."""
     problems = [
         Problem(f"the {name} clock period is written {text!r}, unlike any tool writes it: the report may be damaged")
-        for name, text, form in (("target", target, r"\d+\.\d\d"), ("estimated", estimated, r"\d+\.\d{3}"))
+        for name, text, form in (("target", target, r"[0-9]+\.[0-9]{2}"), ("estimated", estimated, r"[0-9]+\.[0-9]{3}"))
         if not re.fullmatch(form, text)
     ]
-    if not re.fullmatch(r"x[a-z]{1,3}\w+(-\w+)+", part):
+    if not re.fullmatch(r"x[a-z]{1,3}\w+(-\w+)+", part, re.ASCII):
         problems.append(Problem(f"{part!r} is not named like a part of Xilinx or AMD"))
     return problems
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from l1emu.errors import L1emuError
 from l1emu.latency.reports.checks import cycle_problems, ordered
 from l1emu.latency.reports.model import Interval, Problem, Resources, SynthesisReport
-from l1emu.latency.reports.values import UNDEFINED, Source, count, read_source
+from l1emu.latency.reports.values import UNDEFINED, Source, count, cycles_or_none, read_source
 
 TRANSACTIONS = ".performance.result.transaction.xml"
 """The end of the name of a file that is called XML and is a table of one line a transaction."""
@@ -37,7 +37,7 @@ def read_cosim_rpt(source: Source) -> SynthesisReport:
     problems: list[Problem] = []
     top = _top(source.path)
     if measured:
-        latency, interval = _numbers(measured, source, problems)
+        latency, interval = _numbers(measured, source)
     else:
         behind = _transactions_file(source.path, top)
         if behind is None:
@@ -117,23 +117,33 @@ def _rows(source: Source) -> list[list[str]]:
     return rows
 
 
-def _numbers(rows: list[list[str]], source: Source, problems: list[Problem]) -> tuple[tuple[int, int], Interval]:
+def _in_order(what: str, values: list[int], source: Source, where: str) -> None:
+    """Least, average and largest, as no tool confuses them."""
+    if values != sorted(values):
+        raise L1emuError(
+            f"{what} out of order", path=source.path, where=where, value=values, expected="min <= avg <= max"
+        )
+
+
+def _numbers(rows: list[list[str]], source: Source) -> tuple[tuple[int, int], Interval]:
     latencies: list[int] = []
     intervals: list[int] = []
     for row in rows:
         where = f"row {row[0]}"
         low, average, high = (count(text, source, where, "latency") for text in row[2:5])
-        if not low <= average <= high:
-            problems.append(
-                Problem(f"the report contradicts itself: latency {low}, {average}, {high} cycles", voids=True)
-            )
+        _in_order("latency", [low, average, high], source, where)
         latencies += [low, high]
+        if len(row) == 9 and (total := cycles_or_none(row[8], source, f"{where}, total")) is not None and total < high:
+            raise L1emuError(
+                f"the whole simulation of {total} cycles is shorter than one transaction of {high}",
+                path=source.path,
+                where=where,
+            )
         words = row[5:8]
         if all(word.lower() in UNDEFINED for word in words):
             continue
         values = [count(text, source, where, "interval") for text in words]
-        if values != sorted(values):
-            problems.append(Problem(f"the report contradicts itself: interval {values} cycles", voids=True))
+        _in_order("interval", values, source, where)
         intervals += [value for value in values if value > 0]
     interval: Interval = (min(intervals), max(intervals)) if intervals else (None, None)
     return (min(latencies), max(latencies)), interval
@@ -146,15 +156,19 @@ def _transactions(source: Source) -> tuple[tuple[int, int], Interval]:
     latencies: list[int] = []
     intervals: list[int] = []
     for number, line in enumerate(lines[1:]):
-        match = re.fullmatch(r"\s*transaction\s+([0-9]{1,12}):\s+([0-9x]{1,12})\s+([0-9x]{1,12})\s*", line)
+        match = re.fullmatch(r"\s*transaction\s+(0|[1-9][0-9]{0,11}):\s+(\S+)\s+(\S+)\s*", line)
         if match is None or match[1] != str(number):
             raise L1emuError(
                 "a transaction is damaged", path=source.path, where=f"line {number + 2}", value=line.strip()
             )
         latencies.append(count(match[2], source, f"line {number + 2}", "latency"))
         # The last transaction has no successor: its interval is written 0 or x and means nothing.
-        if match[3].isdigit() and int(match[3]) > 0:
-            intervals.append(int(match[3]))
+        last = number == len(lines) - 2
+        between = 0 if last and match[3] == "x" else count(match[3], source, f"line {number + 2}", "interval")
+        if between == 0 and not last:
+            raise L1emuError("an interval of 0", path=source.path, where=f"line {number + 2}", value=line.strip())
+        if between:
+            intervals.append(between)
     if not latencies:
         raise L1emuError("no transaction", path=source.path, expected="at least one line")
     interval: Interval = (min(intervals), max(intervals)) if intervals else (None, None)

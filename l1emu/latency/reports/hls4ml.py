@@ -23,7 +23,7 @@ def read_hls4ml_json(source: Source) -> SynthesisReport:
     """
     try:
         document = json.loads(source.text, object_pairs_hook=lambda pairs: _unique(pairs, source))
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError also of a number of thousands of digits
         raise L1emuError(f"not valid JSON: {error}", path=source.path) from None
     section = document.get(_SECTION) if isinstance(document, dict) else None
     if not isinstance(section, dict):

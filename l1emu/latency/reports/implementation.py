@@ -8,13 +8,13 @@ Vivado's `report_utilization` (`vivado_synth.rpt`, `<top>_utilization_routed.rpt
 from __future__ import annotations
 
 import re
-import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from l1emu.errors import L1emuError
 from l1emu.latency.reports.model import Problem, Resources
 from l1emu.latency.reports.values import UNDEFINED, Source, count, period_ns
+from l1emu.latency.reports.xml import parse_xml
 
 Stage = Literal["synthesized", "placed", "routed"]
 
@@ -85,6 +85,7 @@ class Implementation:
             "origin": self.origin,
             "path": self.path,
             "sha256": self.sha256,
+            "latency_void": any(problem.voids for problem in self.problems),
             "problems": [problem.text for problem in self.problems],
         }
 
@@ -171,7 +172,7 @@ def _counted(name: str, word: str, source: Source, where: str) -> int:
     """A count; block memory in tiles of 36 Kb, written with halves, becomes memories of 18 Kb."""
     if name != "bram_18k":
         return count(word, source, where, name.upper())
-    match = re.fullmatch(r"([0-9]{1,9})(\.[05]0*)?", word)
+    match = re.fullmatch(r"(0|[1-9][0-9]{0,8})(\.[05]0{0,2})?", word)
     if match is None:
         raise L1emuError("block memory is no number of tiles", path=source.path, where=where, value=word)
     return 2 * int(match[1]) + (match[2] is not None and match[2].startswith(".5"))
@@ -214,10 +215,7 @@ def _export_rpt(source: Source) -> Implementation:
 
 
 def _export_xml(source: Source) -> Implementation:
-    try:
-        root = ET.fromstring(source.data)
-    except ET.ParseError as error:
-        raise L1emuError(f"not valid XML: {error}", path=source.path) from None
+    root = parse_xml(source)
     names = {"dsp": "DSP", "lut": "LUT", "ff": "FF", "bram_18k": "BRAM", "uram": "URAM"}
 
     def read(section: str) -> Resources:

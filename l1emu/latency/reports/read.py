@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from l1emu.errors import L1emuError
+from l1emu.files import TEXT_LIMIT, read_bytes
 from l1emu.latency.reports.checks import looks_like_layer, ordered, wrapper_problems
 from l1emu.latency.reports.cosim import TRANSACTIONS, read_cosim_rpt, read_transactions
 from l1emu.latency.reports.hls4ml import read_hls4ml_json
@@ -213,9 +214,10 @@ def _named_top(file: Path) -> str | None:
     if pattern is None:
         return None
     try:
-        match = re.search(pattern, file.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
-    except OSError:
+        text = read_bytes(file, limit=TEXT_LIMIT).decode("utf-8", errors="replace")
+    except L1emuError:
         return None
+    match = re.search(pattern, text, re.MULTILINE)
     return match[1] if match else None
 
 

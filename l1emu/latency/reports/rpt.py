@@ -15,7 +15,7 @@ from l1emu.latency.reports.checks import (
     wrapper_problems,
 )
 from l1emu.latency.reports.model import Interval, Module, Problem, Resources, SynthesisReport
-from l1emu.latency.reports.values import UNDEFINED, Source, count, period_ns, time_step_ns
+from l1emu.latency.reports.values import UNDEFINED, Source, count, cycles_or_none, period_ns, time_step_ns
 
 _TITLE = re.compile(r"^== (Vivado HLS|Vitis HLS|Vivado\(TM\) HLS) Report for '([^']+)'\s*$")
 _SECTION = re.compile(r"^== \S")
@@ -34,7 +34,7 @@ def read_csynth_rpt(source: Source) -> SynthesisReport:
     lines = source.text.splitlines()
     tool, top = _title(lines, source)
     version = _starred(lines, "Version", source).split()[0]
-    if not re.fullmatch(r"20\d\d\.\d(\.\d)?", version):
+    if not re.fullmatch(r"20[0-9]{2}\.[0-9](\.[0-9])?", version):
         raise L1emuError(
             "unknown tool version", path=source.path, where="Version", value=version, expected="2018.2 to 2025.1"
         )
@@ -233,10 +233,10 @@ def _instances(performance: list[tuple[int, str]], source: Source) -> tuple[Modu
     for row in data:
         if len(row) not in (7, 9):
             continue
-        pairs: list[tuple[int, int] | None] = [
-            (int(a), int(b)) if re.fullmatch(r"[0-9]{1,12}", a) and re.fullmatch(r"[0-9]{1,12}", b) else None
-            for a, b in ((row[2], row[3]), (row[-3], row[-2]))
-        ]
+        pairs: list[tuple[int, int] | None] = []
+        for words in ((row[2], row[3]), (row[-3], row[-2])):
+            low, high = (cycles_or_none(word, source, f"table Instance, {row[1]}") for word in words)
+            pairs.append(None if low is None or high is None else (low, high))
         modules.append(Module(row[1], pairs[0], pairs[1], row[-1]))
     return tuple(modules)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import io
 import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from l1emu.errors import L1emuError
-from l1emu.files import sha256_bytes
+from l1emu.files import read_bytes, sha256_bytes
 
 UNDEFINED = frozenset({"", "-", "?", "na", "n/a", "undef", "undefined", "unknown"})
 """How the tools write that they do not know, for example after a loop without a bound; in lower case."""
@@ -17,6 +18,10 @@ UNDEFINED = frozenset({"", "-", "?", "na", "n/a", "undef", "undefined", "unknown
 MAX_BYTES = 256 * 2**20
 """The largest report that is read; whole-model reports with every module have some 30 MB."""
 
+COUNT = re.compile(r"0|[1-9][0-9]{0,11}")
+"""A whole number as tools write it."""
+
+_LONGEST_PERIOD_NS = 1e5
 _UNIT_NS = {"ps": 1e-3, "ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9, "sec": 1e9}
 
 
@@ -49,21 +54,15 @@ def read_source(path: Path) -> Source:
     Raises
     ------
     L1emuError
-        if it cannot be read, is damaged as gzip, is empty or is larger than `MAX_BYTES`.
+        if it cannot be read or is no regular file, is damaged as gzip, is empty or is larger than `MAX_BYTES`.
     """
-    try:
-        if path.suffix == ".gz":
-            with gzip.open(path, "rb") as packed:
+    data = read_bytes(path, limit=MAX_BYTES)
+    if path.suffix == ".gz":
+        try:
+            with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
                 data = packed.read(MAX_BYTES + 1)
-        else:
-            with open(path, "rb") as stream:
-                data = stream.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise L1emuError("no such file", path=path, expected="a synthesis report or a project folder") from None
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise L1emuError(f"the compressed file is damaged: {error}", path=path) from None
-    except OSError as error:
-        raise L1emuError(f"cannot be read: {error.strerror}", path=path) from None
+        except (EOFError, OSError, zlib.error) as error:
+            raise L1emuError(f"the compressed file is damaged: {error}", path=path) from None
     if len(data) > MAX_BYTES:
         raise L1emuError(f"larger than {MAX_BYTES >> 20} MB", path=path, expected="a synthesis report")
     if not data.strip():
@@ -72,19 +71,20 @@ def read_source(path: Path) -> Source:
 
 
 def count(text: str | None, source: Source, where: str, what: str) -> int:
-    """A count of cycles or resources: decimal digits and nothing else.
+    """A count of cycles or resources: decimal digits without leading zeros, and nothing else.
 
     Raises
     ------
     L1emuError
-        if it is missing, undefined or anything but a whole number of at most twelve digits.
+        if it is missing, undefined or anything but a whole number of at most twelve digits as tools write it: `08` has
+        lost a digit.
     """
     word = (text or "").strip()
     if word.lower() in UNDEFINED:
         raise L1emuError(
             f"the report has no {what}", path=source.path, where=where, value=word or None, expected="a whole number"
         )
-    if not re.fullmatch(r"[0-9]{1,12}", word):
+    if not COUNT.fullmatch(word):
         raise L1emuError(f"{what} is no number", path=source.path, where=where, value=word, expected="a whole number")
     return int(word)
 
@@ -103,12 +103,20 @@ def period_ns(text: str | None, source: Source, where: str, what: str) -> float:
     value = time_ns(word)
     if value is None:
         raise L1emuError(f"{what} is no time", path=source.path, where=where, value=word, expected="a period in ns")
+    if value > _LONGEST_PERIOD_NS:
+        raise L1emuError(f"{what} of no clock", path=source.path, where=where, value=word, expected="up to 100 us")
     return value
+
+
+def cycles_or_none(text: str | None, source: Source, where: str) -> int | None:
+    """Cycles, or None where the tool says that it does not know them; raises what `count` does for anything else."""
+    word = (text or "").strip()
+    return None if word.lower() in UNDEFINED else count(word, source, where, "cycles")
 
 
 def time_ns(word: str) -> float | None:
     """`5.00`, `4.358 ns` or `0.545 us` in ns, None if it is none of these."""
-    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(?:\s*(ps|ns|us|ms|sec|s))?", word.strip())
+    match = re.fullmatch(r"((?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,9})?)(?:\s*(ps|ns|us|ms|sec|s))?", word.strip())
     if match is None:
         return None
     return round(float(match[1]) * _UNIT_NS[match[2] or "ns"], 9)

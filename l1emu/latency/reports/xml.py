@@ -19,7 +19,7 @@ from l1emu.latency.reports.checks import (
     wrapper_problems,
 )
 from l1emu.latency.reports.model import Interval, Module, Problem, Resources, SynthesisReport
-from l1emu.latency.reports.values import UNDEFINED, Source, count, period_ns
+from l1emu.latency.reports.values import UNDEFINED, Source, count, cycles_or_none, period_ns
 
 _LATENCY = "SummaryOfOverallLatency"
 
@@ -33,7 +33,7 @@ def read_csynth_xml(source: Source) -> SynthesisReport:
         if it is no well-formed XML, declares a document type or entities, is not a C synthesis report, repeats
         or lacks an element, or has no latency.
     """
-    root = _parse(source)
+    root = parse_xml(source)
     if root.tag != "profile":
         raise L1emuError(
             "not a C synthesis report", path=source.path, value=f"<{root.tag}>", expected="<profile> as root"
@@ -45,7 +45,7 @@ def read_csynth_xml(source: Source) -> SynthesisReport:
             expected="the csynth.xml of the same design",
         )
     version = _text(root, "ReportVersion/Version", source)
-    if not re.fullmatch(r"20\d\d\.\d(\.\d)?", version):
+    if not re.fullmatch(r"20[0-9]{2}\.[0-9](\.[0-9])?", version):
         raise L1emuError(
             "unknown tool version", path=source.path, where="ReportVersion", value=version, expected="2018.2 to 2025.1"
         )
@@ -84,7 +84,7 @@ def read_csynth_xml(source: Source) -> SynthesisReport:
     )
     pipeline = _optional(performance, "PipelineType", source)
     top = _text(root, "UserAssignments/TopModelName", source)
-    if not re.fullmatch(r"[A-Za-z_]\w*", top):
+    if not re.fullmatch(r"[A-Za-z_]\w*", top, re.ASCII):
         raise L1emuError("no name of a function", path=source.path, where="TopModelName", value=top)
     used = _resources(_one(_one(root, "AreaEstimates", source), "Resources", source), source, "Resources")
     offered = _resources(
@@ -117,8 +117,14 @@ def read_csynth_xml(source: Source) -> SynthesisReport:
     )
 
 
-def _parse(source: Source) -> ElementTree.Element:
-    """Parse without ever expanding an entity: a document type, where entities are declared, is refused first."""
+def parse_xml(source: Source) -> ElementTree.Element:
+    """Parse without ever expanding an entity: a document type, where entities are declared, is refused first.
+
+    Raises
+    ------
+    L1emuError
+        if it is no well-formed XML, or declares a document type.
+    """
 
     def refuse(*_: object) -> None:
         raise L1emuError("the XML declares a document type, which no report has", path=source.path)
@@ -130,7 +136,7 @@ def _parse(source: Source) -> ElementTree.Element:
         scanner.Parse(source.data, True)
         return ElementTree.fromstring(source.data)
     except (expat.ExpatError, ElementTree.ParseError, ValueError, LookupError) as error:
-        raise L1emuError(f"not well-formed XML: {error}", path=source.path, expected="a complete csynth.xml") from None
+        raise L1emuError(f"not well-formed XML: {error}", path=source.path, expected="a complete report") from None
 
 
 def _find(parent: ElementTree.Element, tag: str, source: Source) -> ElementTree.Element | None:
@@ -260,10 +266,13 @@ def _modules(root: ElementTree.Element, source: Source) -> tuple[Module, ...]:
 
 
 def _pair(summary: ElementTree.Element, low: str, high: str, source: Source) -> tuple[int, int] | None:
-    texts = [element.text for tag in (low, high) if (element := _find(summary, tag, source)) is not None]
-    if len(texts) < 2 or not all(re.fullmatch(r"\s*[0-9]{1,12}\s*", text or "") for text in texts):
-        return None
-    return int(texts[0] or 0), int(texts[1] or 0)
+    found = []
+    for tag in (low, high):
+        element = _find(summary, tag, source)
+        text = None if element is None else element.text
+        found.append(cycles_or_none(text, source, f"ModuleInformation/{tag}"))
+    least, most = found
+    return None if least is None or most is None else (least, most)
 
 
 def _violations(performance: ElementTree.Element) -> list[Problem]:
