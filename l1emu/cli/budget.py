@@ -49,7 +49,6 @@ def budget(
     if figure is not None:
         from l1emu.report.figures import draw_budget, save  # matplotlib is slow to load
 
-        figure.parent.mkdir(parents=True, exist_ok=True)
         save(draw_budget, {"budget": result.as_dict()}, figure.with_suffix(""))
     if json:
         print_json(result.as_dict())

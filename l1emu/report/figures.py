@@ -62,10 +62,10 @@ def save(draw: Draw, document: Document, path: Path) -> bytes:
         figure.set_layout_engine("none")  # laid out once, for both formats
         png = io.BytesIO()
         figure.savefig(png, format="png")
-        with write_aside(path.with_suffix(".png")) as aside:
-            aside.write_bytes(png.getvalue())
-        with write_aside(path.with_suffix(".pdf")) as aside:
-            figure.savefig(aside, format="pdf", metadata={"CreationDate": None})
+        # both are whole before either takes its name
+        with write_aside(path.with_suffix(".png")) as first, write_aside(path.with_suffix(".pdf")) as second:
+            first.write_bytes(png.getvalue())
+            figure.savefig(second, format="pdf", metadata={"CreationDate": None})
     return png.getvalue()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -23,7 +24,8 @@ from l1emu.latency import (
     read_timing,
     waterfall,
 )
-from l1emu.latency.check import copies_needed
+from l1emu.latency.budget import JetInterval
+from l1emu.latency.check import copies_needed, last_jet_wait
 from l1emu.latency.clock import multiple, period_ns
 from l1emu.resources import resource
 
@@ -103,6 +105,21 @@ class TestBadBudgets:
             (lambda d: d["stages"][1].pop("source"), "stages.1.source"),
             (lambda d: d["clock"].update(value=357.0), "not locked to the LHC"),
             (lambda d: d.update(stagse=[]), "unknown key"),
+            (lambda d: d["clock"].update(value=5e-324), "not locked to the LHC"),
+            (lambda d: d["clock"].update(value=float("nan")), "clock.value|not valid"),
+            (lambda d: d["clock"].update(value=float("inf")), "clock.value|not valid"),
+            (lambda d: d["accept_rate_khz"].update(value=float("inf")), "accept_rate_khz.value|not valid"),
+            (lambda d: d["accept_rate_khz"].update(value=5e-324), "accept_rate_khz.value"),
+            (lambda d: d["total"].update(value=2**31), "total.value"),
+            (lambda d: d["stages"][1].update(crossings=2**63), "stages.1.crossings"),
+            (lambda d: d["stages"][4]["tagger"].update(crossings=0), "stages.4.tagger.crossings"),
+            (lambda d: d["time_multiplexing"].update(value=3565), "time_multiplexing.value"),
+            (lambda d: d["jets"].update(value=10**12), "jets.value"),
+            (lambda d: d["copies"].update(value=10**12), "copies.value"),
+            (
+                lambda d: d.update(jet_interval={"value": 0, "source": "x", "status": "unverified"}),
+                "jet_interval.value",
+            ),
         ],
     )
     def test_refused_with_the_place(self, tmp_path, edit, match):
@@ -180,8 +197,62 @@ class TestCheck:
         assert math.ceil(jets / needed) * interval <= window
         assert needed == 1 or math.ceil(jets / (needed - 1)) * interval > window
 
-    def test_copies_where_one_jet_outlasts_the_window(self):
+    def test_copies_where_one_jet_outlasts_the_window(self, phase2):
         assert copies_needed(3, 109, 54) == 9
+        # one jet of 113 cycles, an event every 54: three copies take events in turn, each every 162 cycles
+        result = check(phase2, stated(200, 113), jets=1, copies=3)
+        assert (result.copy_sets, result.busy_cycles, result.event_cycles, result.window_cycles) == (3, 113, 54, 162)
+        assert result.keeps_up and result.wait_cycles == 0
+        short = check(phase2, stated(200, 113), jets=1, copies=2)
+        assert (short.busy_cycles, short.window_cycles, short.keeps_up, short.copies_needed) == (113, 108, False, 3)
+        assert "a new event comes to them after 108: 3 copies needed" in short.reasons[0]
+
+    @given(
+        interval=st.integers(1, 400),
+        jets=st.integers(1, 8),
+        copies=st.integers(1, 80),
+        window=st.sampled_from([1, 2, 6]),
+    )
+    def test_the_numbers_of_the_row_decide_it(self, phase2, interval, jets, copies, window):
+        multiplexed = phase2.time_multiplexing.model_copy(update={"value": window})
+        budget = phase2.model_copy(update={"time_multiplexing": multiplexed})
+        found = check(budget, stated(10, interval), jets=jets, copies=copies)
+        throughput = found.as_dict()["throughput"]
+        assert throughput["keeps_up"] == (throughput["busy_cycles"] <= throughput["window_cycles"])
+        assert throughput["keeps_up"] == (copies >= throughput["copies_needed"])
+        assert throughput["window_cycles"] == throughput["copy_sets"] * throughput["event_cycles"]
+
+    @pytest.mark.parametrize(
+        ("apart", "wait"), [(None, 40), (1, 41), (4, 44), (8, 88)]
+    )  # 12 jets on 2 copies of interval 8: the last waits for its copy, or for itself
+    def test_jets_that_come_one_after_the_other(self, phase2, apart, wait):
+        coming = None if apart is None else JetInterval(value=apart, source="a test", status="unverified")
+        budget = phase2.model_copy(update={"jet_interval": coming})
+        assert check(budget, stated(260, 8)).wait_cycles == wait
+
+    @given(jets=st.integers(1, 30), copies=st.integers(1, 30), interval=st.integers(1, 40), apart=st.fractions(0, 20))
+    def test_the_wait_against_jets_one_by_one(self, jets, copies, interval, apart):
+        free = [0] * copies
+        for jet in range(jets):
+            enter = max(free[jet % copies], math.ceil(jet * apart))
+            free[jet % copies] = enter + interval
+        assert last_jet_wait(jets, copies, interval, apart) == enter
+
+    @pytest.mark.parametrize("wrong", [{"jets": 2**31}, {"copies": 2**31}, {"jets": 1025}, {"copies": 1025}])
+    def test_numbers_above_any_trigger(self, phase2, wrong):
+        with pytest.raises(L1emuError, match="expected 1 to 1,024"):
+            check(phase2, stated(10, 1), **wrong)
+
+    @pytest.mark.parametrize("cycles", [(2**31, 1), (10, 2**31), (1_000_001, 1)])
+    def test_cycles_above_any_trigger(self, cycles):
+        with pytest.raises(L1emuError, match="of no trigger"):
+            stated(*cycles)
+
+    def test_a_resource_that_the_part_does_not_have(self, phase2):
+        timing = replace(stated(10, 1), resources={"LUT": 5, "URAM": 2}, available={"LUT": 100, "URAM": 0})
+        result = check(phase2, timing)
+        assert result.fits_part is False and not result.passed
+        assert result.as_dict()["part"]["use"][1]["share"] is None
 
 
 class TestTimingFromReports:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from handmade_reports import Design, csynth_xml
+from handmade_reports import Design, csynth_xml, export
 
 from l1emu import cli
 
@@ -84,7 +84,18 @@ def test_budget_failure_is_exit_code_1(l1emu):
         (["--report", "x.xml", "--latency", 10], "at once"),
         (["--report", "absent.xml"], "no such file"),
         (["--clock", 357], "not locked to the LHC"),
+        (
+            ["--clock", "2.5"],
+            "--clock: 2.5 MHz is no clock of a trigger board: got '2.5'; expected a unit: 2.5ns or 400MHz",
+        ),
+        (["--clock", "nan"], "not a clock"),
+        (["--clock", "2.8ns"], "not locked to the LHC"),
         (["--jets", 0], "below 1"),
+        (["--jets", 2**40], "1 to 1,024"),
+        (["--copies", 2**40], "1 to 1,024"),
+        (["--latency", 2**31, "--interval", 1], "at most 1,000,000 cycles"),
+        (["--latency", 1, "--interval", 2**63], "at most 1,000,000 cycles"),
+        (["--latency", -1, "--interval", 1], "a latency below 0"),
         (["absent.yaml"], "no such file"),
     ],
 )
@@ -92,6 +103,43 @@ def test_bad_input_is_exit_code_2(l1emu, words, match):
     code, out, err = l1emu("budget", *words)
     assert (code, out) == (2, "")
     assert match in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("clock", ["480", "480MHz", "0.48GHz", "2.0833ns", "2083.3ps", "2.0792ns"])
+def test_a_clock_is_written_one_way_everywhere(l1emu, clock):
+    code, out, _ = l1emu("budget", "--clock", clock, "--json")
+    assert code == 0 and json.loads(out)["tagger"]["clock_mhz"] == 480
+    code, out, _ = l1emu("simulate", "--orbits", 1, "--clock", clock, "--accept-rate", "0.1MHz", "--json")
+    assert code == 0 and json.loads(out)["tagger"]["clock_mhz"] == 480
+
+
+def test_a_void_implementation_is_exit_code_1(l1emu, tmp_path):
+    path = tmp_path / "tagger_export.rpt"
+    path.write_text(export("2.51"))
+    code, out, _ = l1emu("report", path, "--json")
+    assert code == 1 and json.loads(out)["latency_void"] is True
+    path.write_text(export())
+    code, out, _ = l1emu("report", path, "--json")
+    assert code == 0 and json.loads(out)["latency_void"] is False
+
+
+def test_a_void_report_is_exit_code_1_with_its_document(l1emu, tmp_path):
+    path = tmp_path / "tagger_csynth.xml"
+    path.write_text(csynth_xml(Design(estimated="3.100")))
+    code, out, err = l1emu("report", path, "--json")
+    assert (code, err) == (1, "")
+    assert json.loads(out)["latency_void"] is True
+
+
+def test_the_row_of_keeping_up_shows_the_numbers_that_decide(l1emu):
+    words = ("--latency", 200, "--interval", 113, "--jets", 1)
+    code, out, _ = l1emu("budget", *words, "--copies", 3)
+    row = " ".join(next(line for line in out.splitlines() if "keeps up" in line).split())
+    assert code == 0
+    assert "3 copies, in 3 sets by turns" in row and "113 cycles │ 162 cycles │ 49 cycles │ yes" in row
+    code, out, _ = l1emu("budget", *words, "--copies", 2)
+    row = " ".join(next(line for line in out.splitlines() if "keeps up" in line).split())
+    assert code == 1 and "113 cycles │ 108 cycles │ -5 cycles │ NO, 3 copies needed" in row
 
 
 def test_budget_over_its_total_is_exit_code_2(l1emu, tmp_path):
