@@ -113,6 +113,30 @@ def test_a_clock_is_written_one_way_everywhere(l1emu, clock):
     assert code == 0 and json.loads(out)["tagger"]["clock_mhz"] == 480
 
 
+def test_budget_and_simulate_take_the_same_tagger_from_a_report(l1emu, report):
+    words = ("--report", report, "--copies", 3, "--clock", "320MHz", "--json")
+    code, out, _ = l1emu("budget", *words)
+    chain = json.loads(out)["chain"]
+    assert code == 0
+    code, out, _ = l1emu("simulate", "--orbits", 1, *words)
+    document = json.loads(out)
+    assert code == 0
+    assert (document["tagger"]["latency_cycles"], document["tagger"]["interval_cycles"]) == (84, 6)
+    assert document["chain"]["unloaded_crossings"] == chain["used_crossings"]
+    assert document["chain"]["difference_ns"] == 0
+    code, _, err = l1emu("simulate", "--report", report, "--latency", 3)
+    assert code == 2 and "at once" in err
+
+
+def test_a_stream_that_is_late_or_loses_is_exit_code_1(l1emu):
+    code, out, _ = l1emu("simulate", "--orbits", 1, "--latency", 2000, "--json")
+    document = json.loads(out)
+    assert (code, document["passed"]) == (1, False)
+    assert document["late"] > 0 and "crossings are late" in document["reasons"][0]
+    code, out, _ = l1emu("simulate", "--orbits", 1, "--copies", 1, "--interval", 30)
+    assert code == 1 and "jets find the tagger's queue full" in out
+
+
 def test_a_void_implementation_is_exit_code_1(l1emu, tmp_path):
     path = tmp_path / "tagger_export.rpt"
     path.write_text(export("2.51"))
