@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -77,8 +78,8 @@ def estimate(
     # with --scan a period that names a clock locked to the LHC's is that clock, as for the budget
     period = _scanned_period if scanning else clock_period_ns
     clocks = [] if clock is None else [period(part) for part in clock.split(",")]
-    factors = _listed("--reuse", reuse, int, "whole numbers")
-    widths = _listed("--bits", bits, int, "whole numbers")
+    factors = _listed("--reuse", reuse, _whole, "whole numbers")
+    widths = _listed("--bits", bits, _whole, "whole numbers")
     strategies = _listed("--strategy", strategy, str, "words")
     for name in strategies:
         if name not in STRATEGIES:
@@ -127,6 +128,13 @@ def estimate(
 def _scanned_period(text: str) -> float:
     named = clock_mhz(text)
     return period_ns(named) if is_locked(named) else clock_period_ns(text)
+
+
+def _whole(text: str) -> int:
+    """Digits, which `int` also takes with underscores between them, or of other scripts."""
+    if not re.fullmatch(r"-?[0-9]{1,12}", text):
+        raise ValueError
+    return int(text)
 
 
 def _listed(option: str, text: str | None, kind: Callable[[str], Value], expected: str) -> list[Value]:

@@ -19,8 +19,8 @@ from l1emu.stream.digest import fold_rows
 NEVER = -1
 """The time stamp of what did not happen."""
 _FIRST_TICKS = 4096
-LARGEST_BYTES = 256 << 20
-"""Memory of the largest histograms or rings: some 30 orbits of latency, which no chain that keeps up ever has."""
+LARGEST_BYTES = 512 << 20
+"""Memory of the largest histograms or rings: a hundred orbits of latency, which no chain that keeps up ever has."""
 
 
 class JetFate(IntEnum):
@@ -118,7 +118,7 @@ class Books:
                 "a time in the chain is too long to be simulated: a latency is, or a board falls further and further "
                 "behind",
                 value=f"{self.times.shape[1]:,} ticks",
-                expected="stages of fewer cycles, or copies that keep up with the jets",
+                expected="stages of fewer cycles, copies that keep up, or clocks with a coarser common tick",
             )
         self.times = np.concatenate([self.times, np.zeros_like(self.times)], axis=1)
 

@@ -109,10 +109,20 @@ def test_the_clock_of_an_estimate_has_a_unit(monkeypatch, capsys):
         (("--clock", "320", "--copies", 4), "--copies without --scan"),
         (("--scan", "--clock", "240MHz,3"), "expected a unit: 3ns or 333.3MHz, perhaps"),
         (("--scan", "--copies", 2**31), "1 to 1,024"),
+        (("--bits", "1_6"), "--bits: not understood"),
+        (("--bits", "٨"), "--bits: not understood"),
+        (("--bits", "6,,8", "--scan"), "--bits: not understood"),
     ):
         code, out, err = call(monkeypatch, capsys, *plain, *words)
         assert (code, out) == (2, "")
         assert err.startswith("l1emu: ") and err.count("\n") == 1 and message in err
+
+
+@pytest.mark.parametrize("reuse", ["0", "-1", "1_0", "٣", "1e3", "nan", "1000001", "9" * 30, ""])
+def test_a_reuse_factor_is_a_whole_number(monkeypatch, capsys, reuse):
+    code, out, err = call(monkeypatch, capsys, "estimate", FIRMWARE, "--part", PART, "--clock", "320", "--reuse", reuse)
+    assert (code, out) == (2, "")
+    assert "not a reuse factor" in err or "--reuse: not understood" in err
 
 
 def test_a_folder_of_other_things_is_not_replaced(monkeypatch, capsys, tmp_path):
