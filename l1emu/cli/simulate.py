@@ -25,7 +25,7 @@ from l1emu.stream.luminosity import Beam, read_beam
 from l1emu.stream.needs import CopiesNeeded, Needed, WorstCase, copies_needed, needed_for, worst_case
 from l1emu.stream.recovery import Recovery, recovery
 from l1emu.stream.result import StreamResult
-from l1emu.stream.simulate import BATCH, with_timing
+from l1emu.stream.simulate import BATCH
 from l1emu.stream.simulate import simulate as run_stream
 from l1emu.stream.source import CrossingSource
 from l1emu.stream.topology import Topology, read_planned, read_topology
@@ -89,12 +89,13 @@ def simulate(
     Jets per crossing and accepts are drawn from given distributions here; a study draws them from its events.
 
     Exit code 0 if every crossing is decided in time and nothing is lost on the way, 1 if a crossing is late or loses a
-    jet to a full queue, or an accept is lost to a link or a full derandomizer; 2 for bad input. Accepts that trigger
-    rules or the throttle forbid are dead time, and jets beyond the most that are handed out no loss.
+    jet to a full queue, an accept is lost to a link or a full derandomizer, or the report of the tagger is void; 2 for
+    bad input. Accepts that trigger rules or the throttle forbid are dead time, and jets beyond the most that are handed
+    out no loss.
     """
     if out is not None:
         refuse_to_replace(out, "results.json")
-    chain, checked, derived = _chain(
+    chain, checked, void = _chain(
         topology, budget, report, estimate, part, reuse, copies, latency, interval, clock, jets
     )
     machine = _beam(filling, beam)
@@ -120,12 +121,13 @@ def simulate(
             checkpoint=checkpoint,
             progress=advance,
         )
-    chains = compared(chain, checked, derived=derived)
+    chains = compared(chain, checked)
+    reasons = [*(f"the tagger's latency is void: {text}" for text in void), *result.reasons]
     document = result.as_json() | {
         "mean_pileup": machine.mean_pileup,
         "chain": chains.as_json(result.latency.max),
-        "passed": result.passed,
-        "reasons": list(result.reasons),
+        "passed": not reasons,
+        "reasons": reasons,
     }
     extras = _Extras()
     if find_copies:
@@ -155,10 +157,10 @@ def simulate(
     if json:
         print_json(document)
     else:
-        _show(result, machine, extras, chains)
+        _show(result, machine, extras, chains, reasons)
         if out is not None:
             console().print(f"written to {out.resolve()}", soft_wrap=True)
-    if not result.passed:
+    if reasons:
         raise typer.Exit(1)
 
 
@@ -174,8 +176,8 @@ def _chain(
     interval: int | None,
     clock: str | None,
     jets: int | None,
-) -> tuple[Topology, BudgetCheck | None, bool]:
-    """The chain with the tagger that is asked for; its budget check; whether it is from a budget."""
+) -> tuple[Topology, BudgetCheck | None, tuple[str, ...]]:
+    """The chain with the tagger that is asked for, its budget check if it has one, and why its timing is void."""
     name = f"budgets/{topology}.topology.yaml" if topology in SHIPPED else topology
     path = resolve(name, Path.cwd())
     chain, plan = read_planned(path, budget=None if budget is None else read_budget(budget))
@@ -188,7 +190,14 @@ def _chain(
     stated = not latency is interval is None
     made = tagger.made_by_a_tool(report, estimate, part=part, reuse=reuse, stated=stated, clock_mhz=running)
     if made is not None:
-        chain = with_timing(chain, made, copies)
+        chain = chain.with_tagger(
+            copies=copies,
+            latency_cycles=made.latency_cycles,
+            interval_cycles=made.interval_cycles,
+            clock_mhz=running,
+            source=made.origin,
+            verified=made.status == "verified",
+        )
     elif stated or clock is not None or copies is not None:
         chain = chain.with_tagger(
             copies=copies,
@@ -198,9 +207,9 @@ def _chain(
         )
     t = chain.tagger
     if plan is None or not is_locked(t.clock_mhz):
-        return chain, None, False
+        return chain, None, () if made is None else made.void
     timing = made or tagger.stated_timing(t.latency_cycles, t.interval_cycles, t.clock_mhz)
-    return chain, check(plan, timing, copies=t.copies), True
+    return chain, check(plan, timing, copies=t.copies), timing.void
 
 
 @dataclass
@@ -222,7 +231,7 @@ def _beam(filling: Path | None, beam: Path | None) -> Beam:
     return Beam(hl_lhc() if filling is None else read_filling_scheme(filling))
 
 
-def _show(result: StreamResult, machine: Beam, extras: _Extras, chains: Chains) -> None:
+def _show(result: StreamResult, machine: Beam, extras: _Extras, chains: Chains, reasons: list[str]) -> None:
     out = console()
     normalisation = str(machine.filling.normalisation)
     t = result.tagger
@@ -274,7 +283,7 @@ def _show(result: StreamResult, machine: Beam, extras: _Extras, chains: Chains) 
     _show_extras(extras)
     if result.unverified:
         out.print(f"not verified in their source: {', '.join(result.unverified)}", style="dim")
-    for reason in result.reasons:
+    for reason in reasons:
         out.print(reason, style="bold red", markup=False)
     out.print(f"digest {result.digest}", style="dim")
     out.print(f"{result.crossings_per_second:.0f} colliding crossings a second", style="dim")

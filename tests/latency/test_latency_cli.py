@@ -126,6 +126,9 @@ def test_budget_and_simulate_take_the_same_tagger_from_a_report(l1emu, report):
     assert document["chain"]["difference_ns"] == 0
     code, _, err = l1emu("simulate", "--report", report, "--latency", 3)
     assert code == 2 and "at once" in err
+    report.write_text(csynth_xml(Design(estimated="3.100")))
+    code, out, _ = l1emu("simulate", "--orbits", 1, *words)
+    assert code == 1 and "the tagger's latency is void: TIMING FAILURE" in json.loads(out)["reasons"][0]
 
 
 def test_a_stream_that_is_late_or_loses_is_exit_code_1(l1emu):

@@ -60,7 +60,7 @@ def test_the_shipped_chains_take_what_their_budgets_say(name):
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_what_is_edited_in_the_budget_reaches_the_stream(data):
     draw = data.draw
