@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from l1emu.cli.options import Json, console, print_json
+from l1emu.cli.tagger import refuse_reuse
 from l1emu.errors import L1emuError
 from l1emu.files import folder_aside, write_json
 from l1emu.latency.budget import read_budget
@@ -79,6 +80,7 @@ def estimate(
     period = _scanned_period if scanning else clock_period_ns
     clocks = [] if clock is None else [period(part) for part in clock.split(",")]
     factors = _listed("--reuse", reuse, _whole, "whole numbers")
+    refuse_reuse(*factors)
     widths = _listed("--bits", bits, _whole, "whole numbers")
     strategies = _listed("--strategy", strategy, str, "words")
     for name in strategies:

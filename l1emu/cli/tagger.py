@@ -9,6 +9,7 @@ import typer
 
 from l1emu.errors import L1emuError
 from l1emu.latency.clock import CLOCK_HELP
+from l1emu.latency.limits import MOST_CYCLES
 from l1emu.latency.reports import read_report
 from l1emu.latency.timing import TaggerTiming
 
@@ -52,6 +53,7 @@ def made_by_a_tool(
     if estimate is not None:
         if report is not None or stated:
             raise L1emuError("--estimate and another source of the timing at once", expected="one of them")
+        refuse_reuse(reuse)
         from l1emu.latency.estimate import estimated_timing  # it loads the reader of firmware
 
         return estimated_timing(estimate, clock_mhz, part=part, reuse=reuse)
@@ -60,6 +62,19 @@ def made_by_a_tool(
     if stated:
         raise L1emuError("--report and --latency or --interval at once", expected="one of the two")
     return TaggerTiming.from_report(read_report(report), clock_mhz)
+
+
+def refuse_reuse(*factors: int | None) -> None:
+    """Check that reuse factors are some that a design can have.
+
+    Raises
+    ------
+    L1emuError
+        if one is below 1 or above 1,000,000, the interval of no trigger.
+    """
+    for factor in factors:
+        if factor is not None and not 1 <= factor <= MOST_CYCLES:
+            raise L1emuError("not a reuse factor", value=factor, expected=f"1 or more, up to {MOST_CYCLES:,}")
 
 
 def stated_timing(latency: int, interval: int, clock_mhz: float) -> TaggerTiming:

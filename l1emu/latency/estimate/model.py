@@ -11,7 +11,6 @@ from l1emu.latency.estimate.cost import PORTS, SETTLED, Cost, cost
 from l1emu.latency.estimate.design import Block, Design
 from l1emu.latency.estimate.target import Constants, Target
 from l1emu.latency.estimate.wrapper import Wrapper
-from l1emu.latency.limits import MOST_CYCLES
 
 RESOURCES = ("DSP", "LUT", "FF", "BRAM_18K")
 
@@ -129,10 +128,10 @@ def estimate(
     Raises
     ------
     L1emuError
-        if the part or the clock is missing or unknown, or the reuse factor is below 1 or above 1,000,000.
+        if the part or the clock is missing or unknown, or the reuse factor is below 1.
     """
-    if reuse is not None and not 1 <= reuse <= MOST_CYCLES:
-        raise L1emuError("not a reuse factor", value=reuse, expected=f"1 or more, up to {MOST_CYCLES:,}")
+    if reuse is not None and reuse < 1:
+        raise L1emuError("not a reuse factor", value=reuse, expected="1 or more")
     changed = design if tool is None else replace(design, tool=tool)
     if reuse is not None or strategy is not None:
         changed = replace(changed, blocks=tuple(_steered(block, reuse, strategy) for block in design.blocks))
