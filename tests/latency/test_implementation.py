@@ -87,6 +87,10 @@ def test_utilization_of_another_part_is_noted_and_proves_nothing(tmp_path):
         ("| DSPs ", "| DSP99 ", "a resource is missing.*DSP"),
         ("8.5", "8.3", "no number of tiles.*8.3"),
         ("150000", "15O000", "LUT is no number.*15O000"),
+        ("| Fixed | Available |", "|  Used  | Fixed | Available |", "a column stands twice"),
+        ("| Available | Util% |", "| Fixed | Available | Fixed |", "a column stands twice"),
+        ("| Fixed |", "| Used |", "a column stands twice"),
+        ("| Available | Util% |", "| Available | Util% | SLR |", "a resource is missing"),
     ],
 )
 def test_damage_is_refused(tmp_path, old, new, message):

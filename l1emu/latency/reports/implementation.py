@@ -130,13 +130,16 @@ def _utilization(source: Source) -> Implementation:
     used: dict[str, int] = {}
     offered: dict[str, int] = {}
     columns: dict[str, int] = {}
+    width = 0
     for number, line in enumerate(text.splitlines(), 1):
         cells = [cell.strip() for cell in line.split("|")[1:-1]] if line.startswith("|") else []
         if "Used" in cells and "Available" in cells:
-            columns = {name: place for place, name in enumerate(cells)}
+            if len(set(cells)) < len(cells):
+                raise L1emuError("a column stands twice", path=source.path, where=f"line {number}", value=line.strip())
+            columns, width = {name: place for place, name in enumerate(cells)}, len(cells)
         elif not cells:
             continue
-        elif len(cells) == len(columns):
+        elif len(cells) == width:
             for name, pattern in _ROWS.items():
                 if name not in used and re.fullmatch(pattern, cells[0]):
                     where = f"line {number}"
