@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from os import PathLike
 
+_LONGEST_VALUE, _LONGEST_PLACE = 120, 300
+"""Characters of a value and of a place that are shown."""
+
 
 class L1emuError(Exception):
     """Bad input from the user, told in one line; the command line prints it and exits with 2.
@@ -45,13 +48,26 @@ class L1emuError(Exception):
         )
 
     def _text(self) -> str:
-        place = ": ".join(p for p in (self.path, self.where) if p)
+        place = ": ".join(p for p in (self.path, _cut(self.where, _LONGEST_PLACE)) if p)
         text = f"{place}: {self.message}" if place else self.message
         if self.value is not None:
-            shown = repr(self.value)
-            if len(shown) > 120:
-                shown = shown[:117] + "..."
-            text += f": got {shown}"
+            text += f": got {_cut(_shown(self.value), _LONGEST_VALUE)}"
         if self.expected is not None:
             text += f"; expected {self.expected}"
-        return text
+        return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # an integer of more digits than Python writes
+        return "a number of thousands of digits"
+
+
+def _cut(text: str | None, longest: int) -> str | None:
+    return text if text is None or len(text) <= longest else text[: longest - 3] + "..."
+
+
+def _escaped(character: str) -> str:
+    """A character of a name or a message that would end the line, or cannot be written, as Python writes it."""
+    return repr(character)[1:-1]

@@ -34,9 +34,12 @@ def resolve(name: str, base: Path) -> Path:
     L1emuError
         if neither exists.
     """
-    here = (base / name).expanduser()
-    if here.exists():
-        return here
+    try:
+        here = (base / name).expanduser()
+        if here.exists():
+            return here
+    except (OSError, RuntimeError):  # too long a name, a folder that nobody may enter, the home of nobody
+        pass
     try:
         return resource(name)
     except L1emuError:
