@@ -6,10 +6,10 @@ import difflib
 import json
 import os
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from l1emu.errors import L1emuError
 from l1emu.files import read_text
@@ -23,6 +23,9 @@ class Config(BaseModel):
 
 
 C = TypeVar("C", bound=BaseModel)
+
+SeedNumber = Annotated[int, Field(ge=0, lt=2**63)]
+"""Where random draws begin."""
 
 
 _LIMIT = 256 << 10

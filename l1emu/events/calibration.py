@@ -35,9 +35,9 @@ LEAST_JETS = 50
 class EtaBin(Config):
     """raw = offset_gev + slope * generator pt, for |eta| up to `abs_eta_max`."""
 
-    abs_eta_max: float = Field(gt=0)
-    offset_gev: float
-    slope: float = Field(gt=0)
+    abs_eta_max: float = Field(gt=0, le=10)
+    offset_gev: float = Field(ge=-10_000, le=10_000)
+    slope: float = Field(ge=0.01, le=100)
 
 
 class Calibration(Config):

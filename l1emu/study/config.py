@@ -6,13 +6,13 @@ import glob
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
-from l1emu.config import Config, load_config
+from l1emu.config import Config, SeedNumber, load_config
 from l1emu.errors import L1emuError
 from l1emu.events.features import CLASSES
 from l1emu.latency import StatedTiming
@@ -20,6 +20,7 @@ from l1emu.resources import resolve, resource
 from l1emu.stream import FillingScheme, Normalisation, hl_lhc, read_filling_scheme
 from l1emu.stream.beam import ORBIT_SLOTS, REVOLUTION_HZ
 from l1emu.trigger import Seed
+from l1emu.trigger.menu import Score
 
 SCORES = tuple(f"tag_{name}" for name in CLASSES)
 """Score fields of the jets, in the order of the tagger's outputs."""
@@ -28,6 +29,10 @@ SHIPPED = "data/study.yaml"
 """The embedded study."""
 
 _MOST_THRESHOLDS = 2000
+
+
+Cm = Annotated[float, Field(ge=-10_000, le=10_000)]
+Entry = Annotated[int, Field(ge=0, lt=2**62)]
 
 
 class SampleFiles(Config):
@@ -41,8 +46,8 @@ class SampleFiles(Config):
     files: list[str] = Field(min_length=1)
     format: str | None = None
     vertex: Literal["file", "candidates", "beam"] | None = None
-    missing: dict[Literal["z0", "dxy"], float] = Field(default_factory=dict)
-    entries: list[int] | None = Field(default=None, min_length=2, max_length=2)
+    missing: dict[Literal["z0", "dxy"], Cm] = Field(default_factory=dict)
+    entries: list[Entry] | None = Field(default=None, min_length=2, max_length=2)
 
     @model_validator(mode="before")
     @classmethod
@@ -65,7 +70,7 @@ class Samples(Config):
 
     minbias: SampleFiles
     signal: SampleFiles
-    step: int = Field(default=500, ge=1)
+    step: int = Field(default=500, ge=1, le=1_000_000)
 
 
 class Tagger(Config):
@@ -84,7 +89,7 @@ class JetSettings(Config):
 
     calibration: str | None = None
     max_jets: int = Field(default=16, ge=1, le=64)
-    min_pt_gev: float = Field(default=15.0, ge=0)
+    min_pt_gev: float = Field(default=15.0, ge=0, le=10_000)
 
 
 class Beam(Config):
@@ -96,7 +101,7 @@ class Beam(Config):
 
     filling: str | None = None
     colliding_bunches: int | None = Field(default=None, ge=1, le=ORBIT_SLOTS)
-    revolution_hz: float = Field(default=REVOLUTION_HZ, gt=0)
+    revolution_hz: float = Field(default=REVOLUTION_HZ, ge=1, le=1e6)
 
     @model_validator(mode="after")
     def _one_count(self) -> Beam:
@@ -108,9 +113,9 @@ class Beam(Config):
 class Scan(Config):
     """Thresholds from `start` to `stop`, `step` apart, the last one included."""
 
-    start: float = Field(ge=0)
-    stop: float
-    step: float = Field(gt=0)
+    start: float = Field(ge=0, le=10_000)
+    stop: float = Field(gt=0, le=10_000)
+    step: float = Field(gt=0, le=10_000)
 
     @model_validator(mode="after")
     def _ascends(self) -> Scan:
@@ -146,22 +151,15 @@ class WorkingPoints(Config):
     """A scan of the minimum score of one seed, at equal rate."""
 
     seed: str
-    minima: list[float] = Field(min_length=1, max_length=200)
-
-    @model_validator(mode="after")
-    def _scores(self) -> WorkingPoints:
-        wrong = [value for value in self.minima if not 0 <= value <= 1]
-        if wrong:
-            raise ValueError(f"a minimum score of {wrong[0]:g}; expected 0 to 1")
-        return self
+    minima: list[Score] = Field(min_length=1, max_length=200)
 
 
 class Rate(Config):
     """The rate at which seeds are compared, and the bootstrap behind the errors."""
 
-    target_khz: float = Field(default=10.0, gt=0)
+    target_khz: float = Field(default=10.0, ge=1e-6, le=40_000)
     replicas: int = Field(default=300, ge=20, le=100_000)
-    random_seed: int = Field(default=1, ge=0)
+    random_seed: SeedNumber = 1
 
 
 class EstimatedTiming(Config):
@@ -169,7 +167,7 @@ class EstimatedTiming(Config):
 
     part: str = Field(min_length=1)
     project: str | None = None
-    reuse: int | None = Field(default=None, ge=1)
+    reuse: int | None = Field(default=None, ge=1, le=1_000_000)
     strategy: Literal["latency", "resource"] | None = None
 
 
@@ -184,9 +182,9 @@ class Latency(Config):
     file: str | None = None
     stated: StatedTiming | None = None
     estimate: EstimatedTiming | None = None
-    clock_mhz: float | None = Field(default=None, gt=0)
-    jets: int | None = Field(default=None, ge=1)
-    copies: int | None = Field(default=None, ge=1)
+    clock_mhz: float | None = Field(default=None, ge=1, le=10_000)
+    jets: int | None = Field(default=None, ge=1, le=10_000)
+    copies: int | None = Field(default=None, ge=1, le=10_000)
 
     @model_validator(mode="after")
     def _one_source(self) -> Latency:
@@ -205,7 +203,7 @@ class Stream(Config):
     topology: str
     accepts: str
     orbits: int = Field(default=1000, ge=1, le=1_000_000)
-    random_seed: int = Field(default=1, ge=0)
+    random_seed: SeedNumber = 1
     engine: Literal["kernel", "simpy"] = "kernel"
 
 

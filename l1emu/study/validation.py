@@ -20,6 +20,7 @@ from l1emu.events.sample import Sample, read_sample
 from l1emu.progress import progress
 from l1emu.resources import resource
 from l1emu.stream import Normalisation
+from l1emu.stream.beam import ORBIT_SLOTS
 from l1emu.trigger import Crossings, HtCondition, RateScan, Seed, reach, scan_rates
 
 Floats = npt.NDArray[np.float64]
@@ -35,19 +36,19 @@ SOFTEST_GEV = 2.0
 class Point(Config):
     """One published rate."""
 
-    threshold_gev: float = Field(gt=0)
-    rate_khz: float = Field(gt=0)
+    threshold_gev: float = Field(gt=0, le=10_000)
+    rate_khz: float = Field(gt=0, le=40_000)
 
 
 class PublishedRates(Config):
     """A published curve of HT rates, with its normalisation and definition."""
 
     source: str
-    pileup: float
-    colliding_bunches: int = Field(gt=0)
-    revolution_hz: float = Field(gt=0)
-    jet_pt_min_gev: float
-    abs_eta_max: float
+    pileup: float = Field(gt=0, le=1000)
+    colliding_bunches: int = Field(gt=0, le=ORBIT_SLOTS)
+    revolution_hz: float = Field(ge=1, le=1e6)
+    jet_pt_min_gev: float = Field(ge=0, le=10_000)
+    abs_eta_max: float = Field(gt=0, le=10)
     points: list[Point] = Field(min_length=1)
 
 

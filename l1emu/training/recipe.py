@@ -9,7 +9,12 @@ from pydantic import Field, model_validator
 
 from l1emu.config import Config
 
-Positive = Annotated[int, Field(gt=0)]
+Size = Annotated[int, Field(gt=0, le=4096)]
+"""Of a layer: hls4ml unrolls what is a small part of it."""
+Count = Annotated[int, Field(gt=0, le=1_000_000)]
+
+
+Gev = Annotated[float, Field(ge=0, le=1_000_000)]
 
 
 class Bits(Config):
@@ -58,14 +63,14 @@ class Types(Config):
 class Architecture(Config):
     """A transformer over the constituents of a jet."""
 
-    constituents: Positive
-    features: Positive
+    constituents: Size
+    features: Size
     classes: Annotated[tuple[str, ...], Field(min_length=2, strict=False)]
-    width: Positive
-    blocks: Positive
-    heads: Positive
-    feed_forward: Positive
-    head: Annotated[tuple[Positive, ...], Field(strict=False)]
+    width: Size
+    blocks: Annotated[int, Field(gt=0, le=100)]
+    heads: Size
+    feed_forward: Size
+    head: Annotated[tuple[Size, ...], Field(strict=False, max_length=100)]
 
     @model_validator(mode="after")
     def _fits(self) -> Architecture:
@@ -86,20 +91,20 @@ class InputType(Config):
 class Stage(Config):
     """One pass of training."""
 
-    epochs: Positive
-    learning_rate: Annotated[float, Field(gt=0)]
-    patience: Positive | None = None
+    epochs: Count
+    learning_rate: Annotated[float, Field(ge=1e-12, le=1000)]
+    patience: Count | None = None
 
 
 class Training(Config):
     """How the weights are found."""
 
-    seed: int
-    batch: Positive
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    batch: Count
     test_fraction: Annotated[float, Field(gt=0, lt=1)]
     validation_fraction: Annotated[float, Field(gt=0, lt=1)]
-    pt_bins_gev: Annotated[tuple[float, ...], Field(min_length=2, strict=False)]
-    largest_weight: Annotated[float, Field(gt=0)]
+    pt_bins_gev: Annotated[tuple[Gev, ...], Field(min_length=2, max_length=10_000, strict=False)]
+    largest_weight: Annotated[float, Field(ge=1e-6, le=1e6)]
     float_twin: Stage
     quantized: Stage
 
@@ -116,9 +121,9 @@ class Hardware(Config):
     """What hls4ml is told about the device."""
 
     part: str
-    clock_period_ns: Annotated[float, Field(gt=0)]
+    clock_period_ns: Annotated[float, Field(ge=0.1, le=1000)]
     strategy: Literal["Latency", "Resource"] = "Latency"
-    reuse_factor: Positive = 1
+    reuse_factor: Count = 1
 
 
 class Recipe(Config):

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from l1emu.config import Config, load_config
+from l1emu.config import Config, SeedNumber, load_config
 from l1emu.errors import L1emuError
 from l1emu.files import sha256_bytes
 from l1emu.resources import resolve, resource
+
+MOST_EVENTS = 100_000_000
+"""Of a pool and of a sample: years of Pythia."""
+
+PtHat = Annotated[float, Field(ge=0, le=100_000)]
 
 
 class Process(Config):
@@ -25,10 +30,10 @@ class Process(Config):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9+_.-]*$")
     settings: list[str] = Field(min_length=1)
-    events: int = Field(gt=0)
-    pt_hat_gev: list[float] | None = Field(default=None, min_length=1, max_length=2)
-    veto_pt_hat_gev: float | None = Field(default=None, gt=0)
-    pool_seed: int | None = Field(default=None, ge=0)
+    events: int = Field(gt=0, le=MOST_EVENTS)
+    pt_hat_gev: list[PtHat] | None = Field(default=None, min_length=1, max_length=2)
+    veto_pt_hat_gev: float | None = Field(default=None, gt=0, le=100_000)
+    pool_seed: SeedNumber | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Process:
@@ -41,7 +46,7 @@ class Process(Config):
 class Collisions(Process):
     """One bin of inelastic collisions; `crossings` is how many crossings have it as their hardest bin."""
 
-    crossings: int = Field(default=0, ge=0)
+    crossings: int = Field(default=0, ge=0, le=MOST_EVENTS)
 
 
 class HardProcess(Process):
@@ -51,7 +56,7 @@ class HardProcess(Process):
     class of its jets where a recipe labels jets by process.
     """
 
-    crossings: int = Field(gt=0)
+    crossings: int = Field(gt=0, le=MOST_EVENTS)
     label: str | None = Field(default=None, min_length=1)
 
 
@@ -64,7 +69,7 @@ class PileUp(Config):
     """
 
     mean: float = Field(ge=0, le=1000)
-    sigma_z_cm: float = Field(gt=0)
+    sigma_z_cm: float = Field(ge=0.001, le=100)
     collisions: list[Collisions] = Field(default_factory=list)
     like: str | None = None
 
@@ -99,9 +104,9 @@ class JetSelection(Config):
     """
 
     label_by: Literal["flavour", "process"] = "flavour"
-    min_pt_gev: float = Field(gt=0)
-    max_abs_eta: float = Field(gt=0)
-    max_per_class: int | None = Field(default=None, gt=0)
+    min_pt_gev: float = Field(gt=0, le=10_000)
+    max_abs_eta: float = Field(gt=0, le=10)
+    max_per_class: int | None = Field(default=None, gt=0, le=1_000_000_000)
 
 
 class Recipe(Config):
@@ -113,9 +118,9 @@ class Recipe(Config):
     about: str = ""
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")
     kind: Literal["minbias", "signal", "jets"]
-    seed: int = Field(ge=0)
-    pool_seed: int = Field(ge=0)
-    energy_tev: float = Field(gt=0)
+    seed: SeedNumber
+    pool_seed: SeedNumber
+    energy_tev: float = Field(ge=0.01, le=1000)
     pileup: PileUp
     hard: list[HardProcess] = Field(default_factory=list)
     jets: JetSelection | None = None
