@@ -8,19 +8,22 @@ smallest little-endian signed type that holds them. All numbers of the layout ar
 from __future__ import annotations
 
 import json
+import math
 import os
 import struct
 from collections.abc import Iterator
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
 from l1emu.errors import L1emuError
-from l1emu.files import sha256_bytes, write_aside
+from l1emu.files import read_bytes, sha256_bytes, write_aside
 from l1emu.firmware.graph import Firmware
 from l1emu.fixedpoint import FixedPoint
+from l1emu.jsontext import parse_json
 from l1emu.layers import KINDS, Layer, Tensor
 
 MAGIC = b"\x89L1FW\r\n\x1a"
@@ -28,6 +31,42 @@ VERSION = 1
 _HEADER = struct.Struct("<8sIQ32s")
 _LENGTH = struct.Struct("<Q")
 _TYPES = ("<i1", "<i2", "<i4", "<i8")
+_LIMIT = 128 << 20
+"""Bytes of the largest file: its arrays take up to eight times as many in memory."""
+_LARGEST = 1 << 24
+"""Numbers of one tensor, and the highest of a layer's counts."""
+_WIDEST, _FARTHEST = 1024, 2048
+"""Bits of a type, and places of its point to either side."""
+_COUNTS = frozenset(
+    [
+        "positions",
+        "n_in",
+        "n_out",
+        "n_filt",
+        "n_state",
+        "steps",
+        "inplace",
+        "free0",
+        "free1",
+        "contract",
+        "dim",
+        "n_outer",
+        "n_slice",
+        "n_inner",
+    ]
+)
+"""Fields of layers that count something."""
+_MALFORMED = (
+    KeyError,
+    TypeError,
+    ValueError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    ZeroDivisionError,
+    RecursionError,
+    struct.error,
+)
 
 
 def content_hash(firmware: Firmware) -> str:
@@ -60,15 +99,12 @@ def load(path: str | os.PathLike[str]) -> Firmware:
     ------
     L1emuError
         if the file is absent, of another kind or version, truncated, or differs by a single bit from what was
-        written.
+        written; or was made by somebody else, and has a field, a size or an array that does not fit.
     """
     file = Path(path)
-    try:
-        data = file.read_bytes()
-    except FileNotFoundError:
-        raise L1emuError("no such file or folder", path=file, expected="an hls4ml project or a .l1fw file") from None
-    except OSError as error:
-        raise L1emuError(f"cannot be read: {error.strerror}", path=file) from None
+    if not os.path.lexists(file):
+        raise L1emuError("no such file or folder", path=file, expected="an hls4ml project or a .l1fw file")
+    data = read_bytes(file, limit=_LIMIT)
     if data[: len(MAGIC)] != MAGIC:
         raise L1emuError(
             "not a firmware file", path=file, value=data[:8], expected=f"a file that begins with {MAGIC!r}"
@@ -88,12 +124,20 @@ def load(path: str | os.PathLike[str]) -> Firmware:
         )
     try:
         size = _LENGTH.unpack_from(body)[0]
-        document = json.loads(body[_LENGTH.size : _LENGTH.size + size])
-        firmware = _decode(document, body[_LENGTH.size + size :])
-    except (KeyError, TypeError, ValueError, IndexError, struct.error) as error:
+        document = parse_json(body[_LENGTH.size : _LENGTH.size + size])
+        firmware, stated = _Decoder(body[_LENGTH.size + size :]).firmware(document)
+    except L1emuError as error:
+        raise L1emuError(
+            f"the firmware file is not well-formed: {error.message}",
+            path=file,
+            where=error.where,
+            value=error.value,
+            expected=error.expected,
+        ) from None
+    except _MALFORMED as error:
         raise L1emuError(f"the firmware file is not well-formed: {error!r}", path=file) from None
-    if firmware.content_hash != document["content_hash"]:
-        raise L1emuError("the content hash does not fit the content", path=file, value=document["content_hash"])
+    if firmware.content_hash != stated:
+        raise L1emuError("the content hash does not fit the content", path=file, value=stated)
     return firmware
 
 
@@ -144,37 +188,107 @@ def _stated(layer: Layer) -> Iterator[tuple[str, Any]]:
             yield field.name, value
 
 
-def _decode(document: dict[str, Any], arrays: bytes) -> Firmware:
-    graph = document["graph"]
-    tensors = {
-        name: Tensor(name, tuple(t["shape"]), FixedPoint.parse(t["type"])) for name, t in graph["tensors"].items()
-    }
+class _Decoder:
+    """The firmware of a document and its arrays. A fitting hash says who damaged it, not that it is well-formed."""
 
-    def value(x: Any) -> Any:
+    def __init__(self, arrays: bytes) -> None:
+        self._arrays = arrays
+        self._left = len(arrays)  # each byte belongs to one array: few bytes cannot stand for many numbers
+        self._tensors: dict[str, Tensor] = {}
+
+    def firmware(self, document: Any) -> tuple[Firmware, str]:
+        """The firmware, and the content hash that the document states."""
+        graph = _mapping(document, "graph")["graph"]
+        for name, tensor in _mapping(graph, "tensors", dict)["tensors"].items():
+            shape = tuple(tensor["shape"])
+            whole = all(type(n) is int and n > 0 for n in shape)
+            if not whole or len(shape) > 16 or math.prod(shape) > _LARGEST:
+                raise L1emuError("not a shape", where=f"tensor {name}", value=shape)
+            self._tensors[name] = Tensor(name, shape, _type(tensor["type"]))
+        layers = [self._layer(entry) for entry in _mapping(graph, "layers", list)["layers"]]
+        inputs, outputs = (self._value(graph[name]) for name in ("inputs", "outputs"))
+        for name, tensors in (("inputs", inputs), ("outputs", outputs)):
+            if not _fits(tensors, tuple[Tensor, ...]):
+                raise L1emuError("not tensors", where=name, value=graph[name])
+        for name, kind in (("name", str), ("backend", str), ("content_hash", str), ("origin", dict)):
+            _mapping(document, name, kind)
+        if self._left:
+            raise L1emuError("bytes of no array", value=self._left)
+        made = Firmware(document["name"], document["backend"], inputs, outputs, tuple(layers), document["origin"])
+        return made, document["content_hash"]
+
+    def _layer(self, entry: Any) -> Layer:
+        cls = KINDS.get(_mapping(entry, "kind", str)["kind"])
+        if cls is None:
+            raise L1emuError("an unknown kind of layer", value=entry["kind"], expected=", ".join(KINDS))
+        place = f"layer {_mapping(entry, 'name', str)['name']}"
+        hints = get_type_hints(cls)
+        stated = {}
+        for name, content in entry.items():
+            if name == "kind":
+                continue
+            value = self._value(content)
+            if name not in hints or not _fits(value, hints[name]):
+                raise L1emuError("a field that this kind of layer does not have", where=place, value={name: content})
+            if type(value) is int and not (1 <= value <= _LARGEST if name in _COUNTS else abs(value) < 1 << 62):
+                raise L1emuError("a number out of range", where=place, value={name: content})
+            stated[name] = value
+        missing = [field.name for field in fields(cls) if field.default is MISSING and field.name not in stated]
+        if missing:
+            raise L1emuError("fields are missing", where=place, value=missing)
+        if not stated["inputs"]:
+            raise L1emuError("a layer without an input", where=place)
+        return cls(**stated)
+
+    def _value(self, x: Any) -> Any:
         if isinstance(x, list):
-            return tuple(value(item) for item in x)
+            return tuple(self._value(item) for item in x)
         if not isinstance(x, dict):
             return x
         ((tag, content),) = x.items()
         if tag == "type":
-            return FixedPoint.parse(content)
+            return _type(content)
         if tag == "tensor":
-            return tensors[content]
-        if tag == "array" and content[1] in _TYPES:
-            offset, kind, shape = content
-            count = int(np.prod(shape, dtype=np.int64))
-            return np.frombuffer(arrays, dtype=kind, count=count, offset=offset).reshape(shape)
-        raise ValueError(f"unknown tag {tag}")
+            return self._tensors[content]
+        if tag == "array":
+            return self._array(*content)
+        raise L1emuError("an unknown tag", value=tag)
 
-    layers: list[Layer] = []
-    for entry in graph["layers"]:
-        cls = KINDS[entry["kind"]]
-        layers.append(cls(**{name: value(x) for name, x in entry.items() if name != "kind"}))
-    return Firmware(
-        document["name"],
-        document["backend"],
-        value(graph["inputs"]),
-        value(graph["outputs"]),
-        tuple(layers),
-        document["origin"],
-    )
+    def _array(self, offset: int, kind: str, shape: list[int]) -> np.ndarray:
+        if kind not in _TYPES or not all(type(n) is int and n >= 0 for n in (offset, *shape)) or len(shape) > 16:
+            raise L1emuError("not an array", value=[offset, kind, shape])
+        count = math.prod(shape)
+        self._left -= count * np.dtype(kind).itemsize
+        if self._left < 0 or offset > len(self._arrays) or any(n > len(self._arrays) for n in shape):
+            raise L1emuError("more numbers than there are", value=[offset, kind, shape])
+        return np.frombuffer(self._arrays, dtype=kind, count=count, offset=offset).reshape(shape)
+
+
+def _mapping(x: Any, key: str, kind: type = object) -> dict[str, Any]:
+    """`x`, a mapping in which there is something of this kind at `key`."""
+    if not isinstance(x, dict) or key not in x or not isinstance(x[key], kind):
+        raise L1emuError("something is missing or of another kind", where=key, value=x)
+    return x
+
+
+def _type(text: Any) -> FixedPoint:
+    if not isinstance(text, str):
+        raise L1emuError("not a fixed-point type", value=text)
+    kind = FixedPoint.parse(text)
+    if kind.width > _WIDEST or abs(kind.integer) > _FARTHEST:
+        raise L1emuError("too wide a type", value=text, expected=f"at most {_WIDEST} bits")
+    return kind
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of an annotated type, as the fields of layers have them."""
+    origin, inside = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return any(_fits(value, option) for option in inside)
+    if origin is Literal:
+        return isinstance(value, str) and value in inside
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_fits(item, inside[0]) for item in value)
+    if origin is np.ndarray:
+        return isinstance(value, np.ndarray)
+    return type(value) is hint

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from l1emu.arrays import check_array, read_npz
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
 from l1emu.files import sha256_bytes
@@ -64,7 +64,7 @@ def check_golden(emulator: Emulator, path: str | os.PathLike[str]) -> GoldenChec
     """
     file = Path(path)
     arrays = _read(file)
-    owner = str(arrays["firmware"])
+    owner = arrays["firmware"].item()
     if owner != emulator.firmware.content_hash:
         raise L1emuError(
             "golden vectors of another firmware",
@@ -74,13 +74,26 @@ def check_golden(emulator: Emulator, path: str | os.PathLike[str]) -> GoldenChec
             expected=f"{emulator.firmware.content_hash}, the content hash of the firmware in use",
         )
     inputs, outputs = arrays["inputs"], arrays["outputs"]
-    found = np.asarray(emulator.raw(inputs)).reshape(len(inputs), -1)
-    wanted = outputs.reshape(len(outputs), -1)
-    if wanted.shape != found.shape:
-        raise L1emuError("wrong shape", path=file, where="outputs", value=outputs.shape, expected=f"{found.shape}")
+    ends = emulator.firmware.inputs, emulator.firmware.outputs
+    if [len(tensors) for tensors in ends] != [1, 1]:
+        raise L1emuError(
+            "golden vectors are of a firmware with one input and one output",
+            path=file,
+            value=[tensor.name for tensors in ends for tensor in tensors],
+        )
+    size = emulator.firmware.outputs[0].size
+    wanted = outputs.reshape(len(outputs), -1) if outputs.size else outputs.reshape(len(outputs), 0)
+    if wanted.shape != (len(inputs), size):
+        raise L1emuError(
+            "wrong shape", path=file, where="outputs", value=outputs.shape, expected=f"({len(inputs)}, {size})"
+        )
+    try:
+        found = np.asarray(emulator.raw(inputs)).reshape(len(inputs), size)
+        traced = emulator.trace(inputs)
+    except L1emuError as error:
+        raise error.within(file) from None
     differ = found != wanted
-    traced = emulator.trace(inputs)
-    names, digests = [str(n) for n in arrays["layer"]], [str(d) for d in arrays["digest"]]
+    names, digests = arrays["layer"].tolist(), arrays["digest"].tolist()
     first = None
     for name, digest in zip(names, digests, strict=True):
         if name not in traced:
@@ -100,16 +113,15 @@ def layer_digest(raw: npt.NDArray[Any]) -> str:
 
 
 def _read(file: Path) -> dict[str, npt.NDArray[Any]]:
-    if not file.is_file():
+    if not file.exists():
         raise L1emuError("no such file", path=file, expected="golden vectors, made by `l1emu convert --golden`")
-    try:
-        with np.load(file, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise L1emuError(f"the golden vectors are damaged ({error})", path=file, expected="an npz file") from None
-    for key in _KEYS:
-        if key not in arrays:
-            raise L1emuError("an array is missing", path=file, where=key, value=sorted(arrays))
-    if len(arrays["inputs"]) != len(arrays["outputs"]) or len(arrays["layer"]) != len(arrays["digest"]):
-        raise L1emuError("arrays of different lengths", path=file, where="inputs, outputs, layer, digest")
+    arrays = read_npz(file, _KEYS)
+    for key in ("inputs", "outputs"):
+        array = arrays[key]
+        check_array(array, path=file, where=key, kinds="iu", shape=(None, *array.shape[1:]))
+    layers = arrays["layer"].size
+    for key, shape in {"layer": (layers,), "digest": (layers,), "firmware": ()}.items():
+        check_array(arrays[key], path=file, where=key, kinds="U", shape=shape)
+    if len(arrays["inputs"]) == 0:
+        raise L1emuError("no jets", path=file, where="inputs")
     return arrays

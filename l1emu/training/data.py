@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from l1emu.arrays import check_array, read_npz
 from l1emu.errors import L1emuError
 from l1emu.training.recipe import Recipe, Training
 
@@ -60,7 +61,13 @@ class Jets:
         return digest.hexdigest()
 
 
-_TYPES = {"features": np.int16, "label": np.int8, "pt": np.int32, "eta": np.int32, "event": np.int64}
+_TYPES: dict[str, type[np.signedinteger[Any]]] = {
+    "features": np.int16,
+    "label": np.int8,
+    "pt": np.int32,
+    "eta": np.int32,
+    "event": np.int64,
+}
 
 
 def read_jets(path: str | os.PathLike[str], recipe: Recipe) -> Jets:
@@ -72,24 +79,18 @@ def read_jets(path: str | os.PathLike[str], recipe: Recipe) -> Jets:
         if the file is no npz, lacks an array, or an array has another shape or values out of range.
     """
     file = Path(path)
-    if not file.is_file():
+    if not file.exists():
         raise L1emuError("no such file", path=file, expected="an npz of labelled jets")
-    try:
-        with np.load(file, allow_pickle=False) as archive:
-            missing = [name for name in _TYPES if name not in archive.files]
-            if missing:
-                raise L1emuError("arrays are missing", path=file, value=", ".join(missing), expected=", ".join(_TYPES))
-            arrays = {name: archive[name] for name in _TYPES}
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, KeyError) as error:
-        raise L1emuError(f"not a readable npz ({error})", path=file) from None
+    arrays = read_npz(file, _TYPES)
     shape = recipe.architecture
-    jets = len(arrays["label"])
-    expected = dict.fromkeys(_TYPES, (jets,)) | {"features": (jets, shape.constituents, shape.features)}
+    jets = arrays["label"].size
     for name, array in arrays.items():
-        if array.shape != expected[name]:
-            raise L1emuError("wrong shape", path=file, where=name, value=array.shape, expected=str(expected[name]))
-        if not np.issubdtype(array.dtype, np.integer):
-            raise L1emuError("not integers, in hardware steps", path=file, where=name, value=str(array.dtype))
+        inside = (jets, shape.constituents, shape.features) if name == "features" else (jets,)
+        if name in ("features", "label"):  # whose ranges are the recipe's
+            check_array(array, path=file, where=name, kinds="iu", shape=inside)
+        else:
+            span = np.iinfo(_TYPES[name])
+            check_array(array, path=file, where=name, kinds="iu", shape=inside, low=span.min, high=span.max)
     if jets == 0:
         raise L1emuError("no jets", path=file)
     label, features = arrays["label"], arrays["features"]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from l1emu.arrays import check_array, read_npz
 from l1emu.emulator.csim import CSim
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
@@ -62,13 +63,18 @@ def golden_inputs(
         features, label = held_out.features, held_out.label
     else:
         own = tagger / "golden.npz"
-        if not own.is_file():
+        if not own.exists():
             raise L1emuError(
                 "no jets for the golden vectors", path=own, expected="--jets, or golden vectors made before"
             )
-        with np.load(own, allow_pickle=False) as archive:
-            physical = archive["label"] >= 0
-            features, label = archive["inputs"][physical], archive["label"][physical]
+        archive = read_npz(own, ("inputs", "label"))
+        shape = (archive["label"].size, recipe.architecture.constituents, recipe.architecture.features)
+        half = 1 << (recipe.input.width - 1)
+        classes = len(recipe.architecture.classes)
+        check_array(archive["inputs"], path=own, where="inputs", kinds="iu", shape=shape, low=-half, high=half - 1)
+        check_array(archive["label"], path=own, where="label", kinds="iu", shape=shape[:1], low=-1, high=classes - 1)
+        physical = archive["label"] >= 0
+        features, label = archive["inputs"][physical], archive["label"][physical]
     extremes = extreme_inputs(recipe)
     return (
         np.concatenate([features, extremes]),

@@ -139,7 +139,10 @@ def set_weights_by_name(model: keras.Model, weights: dict[str, np.ndarray]) -> N
             key = weight_name(layer, variable)
             if key not in weights:
                 raise L1emuError("these weights are missing", where=key)
-            array = np.asarray(weights[key], dtype=np.float32)
+            if weights[key].dtype.kind not in "iuf":
+                raise L1emuError("weights that are no numbers", where=key, value=str(weights[key].dtype))
+            with np.errstate(over="ignore"):  # what is beyond float32 is not finite
+                array = np.asarray(weights[key], dtype=np.float32)
             if array.shape != tuple(variable.shape):
                 raise L1emuError(
                     "wrong shape of weights", where=key, value=array.shape, expected=str(tuple(variable.shape))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from tensorflow import keras
 
+from l1emu.arrays import read_npz
 from l1emu.config import load_config
 from l1emu.errors import L1emuError
 from l1emu.files import write_aside
@@ -70,13 +70,9 @@ def fill(model: keras.Model, path: Path) -> None:
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """All arrays of an npz of weights; an absent or damaged file is an `L1emuError`."""
-    if not path.is_file():
+    if not path.exists():
         raise L1emuError("no such file", path=path, expected="the weights that `l1emu train` writes")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
-        raise L1emuError(f"not a readable npz ({error})", path=path) from None
+    return read_npz(path)
 
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:

@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+from pydantic import BaseModel, ConfigDict, ValidationError
 from tensorflow import keras
 
 import l1emu
+from l1emu.arrays import check_array
 from l1emu.config import load_config
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
@@ -50,6 +52,15 @@ class TrainingResult:
 
     folder: Path
     card: dict[str, Any]
+
+
+class _Story(BaseModel):
+    """What a checkpoint tells of the training so far."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    seconds: dict[str, float]
+    history: dict[str, dict[str, list[float]]]
 
 
 class _Report(keras.callbacks.Callback):
@@ -214,10 +225,19 @@ def _resume(
 ) -> None:
     """Take weights, times and losses of the float twin from the checkpoint of a training that was stopped."""
     weights = read_arrays(checkpoint)
-    story = json.loads(str(weights.pop(_STORY)))
-    times.update(story["seconds"])
-    histories.update(story["history"])
-    set_weights_by_name(twin, weights)
+    try:
+        text = weights.pop(_STORY, np.array(""))
+        check_array(text, path=checkpoint, where=_STORY, kinds="U", shape=())
+        story = _Story.model_validate_json(text.item())
+        set_weights_by_name(twin, weights)
+    except (L1emuError, ValidationError) as error:
+        what = error.message if isinstance(error, L1emuError) else "no times and losses"
+        where = error.where if isinstance(error, L1emuError) else _STORY
+        raise L1emuError(
+            f"not a float twin of this recipe: {what}", path=checkpoint, where=where, expected="delete it to begin anew"
+        ) from None
+    times.update(story.seconds)
+    histories.update(story.history)
 
 
 def _scale_inputs(model: keras.Model, jets: Jets) -> None:

@@ -65,8 +65,8 @@ def test_several_inputs_come_by_name_and_raw(tmp_path: Path) -> None:
     ("make", "message"),
     [
         (lambda folder: folder / "absent.npy", "no such file"),
-        (lambda folder: _written(folder / "text.npy", b"not numpy"), "cannot be read"),
-        (lambda folder: _written(folder / "torn.npz", b"PK\x03\x04 torn"), "cannot be read"),
+        (lambda folder: _written(folder / "text.npy", b"not numpy"), "not a readable npz"),
+        (lambda folder: _written(folder / "torn.npz", b"PK\x03\x04 torn"), "not a readable npz"),
         (lambda folder: _saved(folder / "flat.npy", np.zeros((5, 3))), "wrong shape"),
     ],
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import warnings
-import zipfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -18,6 +17,7 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
+from l1emu.arrays import check_array, read_npz
 from l1emu.errors import L1emuError
 from l1emu.events.generate import truth
 from l1emu.events.generate.recipe import Process, Recipe
@@ -47,6 +47,12 @@ MIN_PT_GEV = 0.1
 MIN_TRACK_PT_GEV = 1.8  # below the 2 GeV of the track finder by more than its resolution
 
 ARRAYS = ("pt", "eta", "phi", "bend", "d0_cm", "z0_cm", "particle", "charge")
+_RANGES = {
+    "particle": (CHARGED_HADRON, NEUTRAL_HADRON),
+    "charge": (-1, 1),
+    "jet_flavour": (0, len(truth.FLAVOURS) - 1),
+}
+"""The lowest and the highest value of whole numbers."""
 JET_ARRAYS = ("jet_pt", "jet_eta", "jet_phi", "jet_flavour")
 
 
@@ -163,11 +169,14 @@ def load_pool(process: Process, recipe: Recipe, cache: Path) -> Pool:
         size = min(CHUNK, process.events - number * CHUNK)
         path = pool_folder(process, recipe, cache) / f"{number:04d}-{size}.npz"
         try:
-            with np.load(path) as file:
-                parts.append({key: file[key] for key in file.files})
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            parts.append(_read_chunk(path, size))
+        except L1emuError as error:
             raise L1emuError(
-                f"a damaged chunk of a pool ({error})", path=path, expected="delete it: it will be made again"
+                f"a damaged chunk of a pool: {error.message}",
+                path=path,
+                where=error.where,
+                value=error.value,
+                expected="delete it: it will be made again",
             ) from None
     joined = {key: np.concatenate([p[key] for p in parts]) for key in (*ARRAYS, *JET_ARRAYS, "count", "jet_count")}
     events = np.array([len(p["count"]) for p in parts])
@@ -180,6 +189,25 @@ def load_pool(process: Process, recipe: Recipe, cache: Path) -> Pool:
         jet_offset=_offsets(joined["jet_count"]),
         jets={key: joined[key] for key in JET_ARRAYS},
     )
+
+
+def _read_chunk(path: Path, size: int) -> dict[str, NDArray[Any]]:
+    """The arrays of a chunk of `size` collisions (fewer after a veto), each of its length and range."""
+    arrays = read_npz(path, (*ARRAYS, *JET_ARRAYS, "count", "jet_count", "sigma_mb"))
+    check_array(arrays["sigma_mb"], path=path, where="sigma_mb", kinds="f", shape=(), low=0, high=1e6)
+    events = arrays["count"].size
+    if events > size:  # a veto can leave none
+        raise L1emuError("wrong number of collisions", path=path, where="count", value=events)
+    for counts, names in (("count", ARRAYS), ("jet_count", JET_ARRAYS)):
+        check_array(arrays[counts], path=path, where=counts, kinds="i", shape=(events,), low=0, high=1_000_000)
+        total = int(arrays[counts].sum(dtype=np.int64))
+        for name in names:
+            low, high = _RANGES.get(name, (None, None))
+            kinds = "i" if name in _RANGES else "f"
+            check_array(arrays[name], path=path, where=name, kinds=kinds, shape=(total,), low=low, high=high)
+            if name not in _RANGES and name != "bend" and not np.isfinite(arrays[name]).all():
+                raise L1emuError("a value that is not finite", path=path, where=name)
+    return arrays
 
 
 def _offsets(counts: NDArray[np.int64]) -> NDArray[np.int64]:
