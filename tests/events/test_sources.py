@@ -80,7 +80,9 @@ def test_default_fields_leave_out_those_on_request(written: Written) -> None:
     assert names == {f.name for f in source.fields if not f.on_request}
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_batches_and_ranges_make_the_same_entries(written: Written, data: st.DataObject) -> None:
     """Two copies of the file as one source: any range in any batches is that part of everything."""

@@ -359,7 +359,9 @@ def _same_or_said(path: Path, damaged: str, sound: SynthesisReport) -> None:
 
 
 WRITERS = {"xml": csynth_xml, "rpt": csynth_rpt}
-QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 
 
 @pytest.mark.parametrize("kind", WRITERS)
