@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ class Checkpoint:
         L1emuError
             if the file is damaged, belongs to another simulation, or has an array that this one cannot have left.
         """
-        if not self._path.exists():
+        if not os.path.lexists(self._path):
             return 0
         try:
             found = read_npz(self._path, ("identity",))["identity"]

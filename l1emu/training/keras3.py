@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import re
 import tempfile
 import zipfile
@@ -14,7 +13,10 @@ import h5py
 import numpy as np
 from tensorflow import keras
 
+from l1emu.arrays import RATIO, UNPACKED
 from l1emu.errors import L1emuError
+from l1emu.files import TEXT_LIMIT
+from l1emu.jsontext import parse_json
 
 # What says nothing about a layer's numbers once its weights are known.
 _IGNORED = re.compile(
@@ -31,11 +33,11 @@ def keras_version(path: Path) -> str | None:
         with zipfile.ZipFile(path) as archive:
             if "metadata.json" not in archive.namelist():
                 return None
-            return str(json.loads(archive.read("metadata.json")).get("keras_version"))
+            return str(_document(path, archive, "metadata.json").get("keras_version"))
     if path.is_file() and h5py.is_hdf5(path):
         with h5py.File(path) as file:
             stated = file.attrs.get("keras_version")
-            return stated.decode() if isinstance(stated, bytes) else stated
+            return stated.decode() if isinstance(stated, bytes) else None if stated is None else str(stated)
     return None
 
 
@@ -50,13 +52,37 @@ def load_keras3(path: Path) -> keras.Model:
     if not zipfile.is_zipfile(path):
         raise L1emuError("an .h5 file of Keras 3", path=path, expected="the model saved as .keras")
     with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory(prefix="l1emu-keras-") as scratch:
-        config = json.loads(archive.read("config.json"))
+        config = _document(path, archive, "config.json")
+        _refuse_bomb(path, archive, "model.weights.h5", max(UNPACKED, RATIO * path.stat().st_size))
         archive.extract("model.weights.h5", scratch)
         builder = _Builder(path, config)
         built = builder.model()
         with h5py.File(Path(scratch) / "model.weights.h5") as file:
             _set_weights(path, builder.layers, file["layers"])
     return built
+
+
+def _document(path: Path, archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
+    """A JSON object of a .keras file."""
+    _refuse_bomb(path, archive, name, TEXT_LIMIT)
+    try:
+        document = parse_json(archive.read(name))
+    except L1emuError as error:
+        raise L1emuError(error.message, path=path, where=name, value=error.value) from None
+    if not isinstance(document, dict):
+        raise L1emuError("not an object of JSON", path=path, where=name, value=document)
+    return document
+
+
+def _refuse_bomb(path: Path, archive: zipfile.ZipFile, name: str, limit: int) -> None:
+    try:
+        size = archive.getinfo(name).file_size
+    except KeyError:
+        raise L1emuError("something is missing in the .keras file", path=path, where=name) from None
+    if size > limit:
+        raise L1emuError(
+            "too large when unpacked", path=path, where=name, value=f"{size:,} bytes", expected=f"at most {limit:,}"
+        )
 
 
 _Call = tuple[keras.layers.Layer, str, int, dict[str, Any]]

@@ -15,6 +15,7 @@ from qkeras.utils import _add_supported_quantized_objects
 from tensorflow import keras
 
 from l1emu.errors import L1emuError
+from l1emu.files import open_regular
 from l1emu.training.keras3 import keras_version, load_keras3
 from l1emu.training.layers import CUSTOM_OBJECTS
 from l1emu.training.tagger import RECIPE, load_tagger
@@ -112,13 +113,18 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model:
         raise L1emuError("no such file or folder", path=place, expected="a Keras model (.h5, .keras)")
     if (place / RECIPE).is_file():
         return load_tagger(place).model
-    if (keras_version(place) or "2").startswith("3"):
-        return load_keras3(place)
+    if not place.is_dir():
+        with open_regular(place):  # neither zipfile nor HDF5 ends where a device does not
+            pass
     objects: dict[str, Any] = dict(CUSTOM_OBJECTS)
     _add_supported_quantized_objects(objects)
     try:
+        if (keras_version(place) or "2").startswith("3"):
+            return load_keras3(place)
         return keras.models.load_model(place, custom_objects=objects, compile=False)
-    except Exception as error:  # Keras raises what it likes
+    except L1emuError:
+        raise
+    except Exception as error:  # Keras raises what it likes, and so do its files where they are damaged
         first = (str(error).strip().splitlines() or [""])[0]
         raise L1emuError(
             f"TensorFlow {tf.__version__} cannot load the model: {type(error).__name__}: {first[:200]}", path=place
