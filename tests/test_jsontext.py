@@ -70,3 +70,8 @@ def test_the_error_takes_a_path() -> None:
             parse_json("x")
         except L1emuError as error:
             raise error.within("study.json") from None
+
+
+@pytest.mark.exhaustive
+def test_much_damaged_json_is_read_or_refused() -> None:
+    assert fuzz(20_000, seed=2) > 0

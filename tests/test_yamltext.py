@@ -176,3 +176,9 @@ def fuzz(name: str, inputs: int, seed: int) -> int:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_damaged_yaml_is_read_or_refused(name: str) -> None:
     assert fuzz(name, 60, seed=1) > 0
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", SHIPPED)
+def test_much_damaged_yaml_is_read_or_refused(name: str) -> None:
+    assert fuzz(name, 4000, seed=2) > 0
