@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,8 @@ from rich.table import Table
 
 from l1emu.cli.arrays import read_arrays
 from l1emu.cli.options import Json, console, print_json
+from l1emu.emulator.child import Limits
+from l1emu.emulator.csim import private_cache
 from l1emu.emulator.verify import verify as run_verify
 from l1emu.errors import L1emuError
 from l1emu.firmware.graph import Firmware
@@ -20,6 +23,8 @@ from l1emu.training import require
 
 if TYPE_CHECKING:
     from l1emu.training.against import AgainstKeras
+
+_GIB = 1 << 30
 
 
 def verify(
@@ -38,9 +43,16 @@ def verify(
     model: Annotated[
         Path | None, typer.Option(help="Against keras: the .h5 or .keras, or a folder that `l1emu train` wrote.")
     ] = None,
+    time_limit: Annotated[
+        float, typer.Option(help=f"Seconds that the C++ may take for a jet; g++ may take {Limits.BUILD} times that.")
+    ] = Limits.seconds,
+    memory_limit: Annotated[float, typer.Option(help="GiB that the C++ may take, and g++.")] = Limits.memory / _GIB,
     as_json: Json = False,
 ) -> None:
     """Compare the emulation of an hls4ml project with its own C++ (g++), layer by layer; exit code 1 if they differ.
+
+    This builds the project's C++ in the cache folder (L1EMU_CACHE_DIR, else ~/.cache/l1emu) and runs it there with
+    your rights, not in a sandbox, within limits of time and memory: verify only projects that you trust.
 
     With --against keras: where the firmware and the Keras model part, by which layer, and how much of it is rounding,
     overflow or a look-up table.
@@ -55,10 +67,15 @@ def verify(
     if not project.is_dir():
         raise L1emuError("no such folder", path=project, expected="an hls4ml project")
     jets = 2000 if jets is None else jets
+    limits = _limits(time_limit, memory_limit)
     fw = Firmware.read(project if firmware is None else firmware)
     own = None if inputs is None else read_arrays(inputs, [tensor.name for tensor in fw.inputs])
+    if not as_json:
+        place = private_cache() or "a temporary folder"
+        said = f"builds the C++ of {project} with g++ in {place} and runs it there with your rights"
+        print(f"l1emu: {said}: verify only projects that you trust", file=sys.stderr)
     with progress("comparing", jets) as advance:
-        found = run_verify(project, jets=jets, inputs=own, seed=seed, firmware=fw, advance=advance)
+        found = run_verify(project, jets=jets, inputs=own, seed=seed, firmware=fw, limits=limits, advance=advance)
     if as_json:
         speed = found.csim_jets_per_second
         document = dataclasses.asdict(found) | {"csim_jets_per_second": speed if math.isfinite(speed) else None}
@@ -67,6 +84,22 @@ def verify(
         console().print(str(found), soft_wrap=True, highlight=False, markup=False)
     if not found.identical:
         raise typer.Exit(1)
+
+
+def _limits(seconds: float, gib: float) -> Limits:
+    """What the options allow the C++.
+
+    Raises
+    ------
+    L1emuError
+        if that is nothing, or without a limit.
+    """
+    if not 0 < seconds < math.inf:
+        raise L1emuError("no limit of time", where="--time-limit", value=seconds, expected="seconds, more than 0")
+    least, most = Limits.LEAST / _GIB, 1 << 20
+    if not least <= gib <= most:
+        raise L1emuError("no limit of memory", where="--memory-limit", value=gib, expected=f"{least:g} to {most:,} GiB")
+    return Limits(seconds, int(gib * _GIB))
 
 
 def _verify_keras(project: Path, model: Path, inputs: Path | None, jets: int | None, seed: int, as_json: bool) -> None:

@@ -1,21 +1,23 @@
 """The project's own C++, compiled with g++ and run: the oracle of every comparison.
 
 The sources are copied into a cache folder, where the copy of the top function gets a few lines that write out every
-variable as raw integers. The user's folder is only read. The program runs in a process of its own, so that an
-`assert` or an `exit` in the C++ ends that process and not Python.
+variable as raw integers. The user's folder is only read. Compiler and program run as `l1emu.emulator.child` runs them:
+whatever the C++ does, it ends that process and not Python. What it prints is not read; its numbers come back in a file
+that has no name.
 
 The cache is ``$L1EMU_CACHE_DIR/csim`` if that variable is set, else ``csim`` in the user's cache folder for l1emu;
-programs are kept by the hash of their sources and can be deleted at any time.
+programs are kept by the hash of their sources and can be deleted at any time. Where others may write to that folder, or
+nobody, programs are built in a temporary folder and not kept.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
-import signal
-import subprocess
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,16 +25,24 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from l1emu.emulator.child import Ended, Limits, run
 from l1emu.errors import L1emuError
-from l1emu.files import folder_aside, read_text, sha256_bytes
+from l1emu.files import folder_aside, read_text, sha256_bytes, sha256_file
 from l1emu.firmware.cpp import Function, Place, Token, declaration, split, statements, template_end, text_of
 from l1emu.firmware.project import Project
 from l1emu.firmware.reader import read_project
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Reshape
+from l1emu.trust import make_private_folder, private_file, private_folder
 
 _COMPILER = "g++"
-_FLAGS = ("-std=c++17", "-w")
+_FLAGS = ("-std=c++17", "-w", "-fmax-errors=1")
+_LARGEST = 1 << 30
+"""Bytes of a project's files, and of any file that the compiler writes."""
+_SCRIBBLED = 1 << 26
+"""Bytes of any file that the program writes, unless its numbers take more."""
+_MISCOUNTED = re.compile(r"ERROR: Expected \d+ values but read only \d+ values")
+"""What hls4ml's loader says of too short a file of weights, before it goes on."""
 _STREAM = "hls::stream<"
 
 _DUMP = """#include <cstdio>
@@ -90,17 +100,23 @@ namespace l1emu_arguments {
 @ARGUMENTS@
 }
 
+static void l1emu_fail(const char *l1emu_what) {
+    std::fprintf(stderr, "ERROR: %s\\n", l1emu_what);
+    std::_Exit(3);
+}
+
 int main(int l1emu_argc, char **l1emu_argv) {
-    if (l1emu_argc != 5) return 3;
+    if (l1emu_argc != 5) l1emu_fail("not started by l1emu");
     const long l1emu_jets = std::atol(l1emu_argv[1]);
-    std::FILE *l1emu_in = std::fopen(l1emu_argv[3], "rb"), *l1emu_out = std::fopen(l1emu_argv[4], "wb");
-    if (!l1emu_in || !l1emu_out) return 3;
+    std::FILE *l1emu_in = fdopen(std::atoi(l1emu_argv[3]), "rb"), *l1emu_out = fdopen(std::atoi(l1emu_argv[4]), "wb");
+    if (!l1emu_in || !l1emu_out) l1emu_fail("the C++ closed the files of inputs and results");
     const bool l1emu_trace = l1emu_argv[2][0] == 't';
     std::vector<double> l1emu_buffer(@INPUT_SIZE@);
     double l1emu_seconds = 0;
     for (long l1emu_jet = 0; l1emu_jet < l1emu_jets; l1emu_jet++) {
         const size_t l1emu_count = l1emu_buffer.size();
-        if (std::fread(l1emu_buffer.data(), sizeof(double), l1emu_count, l1emu_in) != l1emu_count) return 3;
+        if (std::fread(l1emu_buffer.data(), sizeof(double), l1emu_count, l1emu_in) != l1emu_count)
+            l1emu_fail("the inputs cannot be read");
         const double *l1emu_next = l1emu_buffer.data();
 @FILL@
         l1emu_dump_file = l1emu_trace ? l1emu_out : nullptr;
@@ -112,9 +128,10 @@ int main(int l1emu_argc, char **l1emu_argv) {
 @OUTPUTS@
         }
 @EMPTY@
+        if (std::fflush(l1emu_out)) l1emu_fail("the results cannot be written");
     }
-    if (std::fclose(l1emu_out)) return 3;
-    std::printf("%.9g\\n", l1emu_seconds);
+    std::fwrite(&l1emu_seconds, sizeof l1emu_seconds, 1, l1emu_out);
+    if (std::fclose(l1emu_out)) l1emu_fail("the results cannot be written");
     return 0;
 }
 """
@@ -139,12 +156,32 @@ class Variable:
 
 
 def cache_folder() -> Path:
-    """Where compiled C simulations are kept."""
-    own = os.environ.get("L1EMU_CACHE_DIR")
-    if own:
-        return Path(own) / "csim"
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "l1emu" / "csim"
+    """Where compiled C simulations are kept.
+
+    Raises
+    ------
+    L1emuError
+        if the environment names no folder, and the user has no home.
+    """
+    own, base = os.environ.get("L1EMU_CACHE_DIR"), os.environ.get("XDG_CACHE_HOME")
+    try:
+        if own:
+            return Path(own).expanduser().absolute() / "csim"
+        return (Path(base).absolute() if base else Path.home() / ".cache") / "l1emu" / "csim"
+    except RuntimeError:
+        raise L1emuError("there is no home folder for compiled C++", expected="L1EMU_CACHE_DIR in its place") from None
+
+
+def private_cache() -> Path | None:
+    """The folder in which programs are kept, created if need be; None where nobody, or somebody else, may write."""
+    try:
+        folder = cache_folder()
+        if not make_private_folder(folder):
+            return None
+        folder.chmod(0o700)  # what lies in it was made by compilers, whatever permissions those give
+    except (OSError, L1emuError):
+        return None
+    return folder if os.access(folder, os.W_OK) else None
 
 
 def _installed_types() -> Path | None:
@@ -166,17 +203,25 @@ class CSim:
     unset_is_zero
         Let numbers that the C++ declares and never sets be 0; otherwise they are what the stack holds there, which
         differs from run to run.
+    limits
+        What the compiler and the program may take.
 
     Raises
     ------
     L1emuError
-        if there is no g++, if the C++ does not compile (with the compiler's first error), or if the project's top
-        function cannot be understood.
+        if there is no g++, if the C++ does not compile (with the compiler's first error) or not within the limits, or
+        if the project's top function cannot be understood.
     """
 
     def __init__(
-        self, project: str | os.PathLike[str], *, optimization: str = "-O1", unset_is_zero: bool = False
+        self,
+        project: str | os.PathLike[str],
+        *,
+        optimization: str = "-O1",
+        unset_is_zero: bool = False,
+        limits: Limits | None = None,
     ) -> None:
+        self._limits = Limits() if limits is None else limits
         self._project = Project(project)
         function, body = self._project.top()
         self._parameters, self._sizes = self._project.parameters(function)
@@ -203,6 +248,11 @@ class CSim:
         -------
         dict
             float64 arrays (jets, *shape) by the output's C++ name.
+
+        Raises
+        ------
+        L1emuError
+            if the inputs do not fit, or the program crashes, ends before its end or exceeds its limits.
         """
         raw = self._execute(x, "run", self.outputs)
         return {v.name: v.type.to_float(raw[v.name]) for v in self.outputs}
@@ -214,6 +264,11 @@ class CSim:
         -------
         dict
             int64 arrays (jets, *shape) by the C++ name of the variable.
+
+        Raises
+        ------
+        L1emuError
+            as `run` does.
         """
         return self._execute(x, "trace", self.variables)
 
@@ -342,32 +397,62 @@ class CSim:
         compiler = shutil.which(_COMPILER)
         if compiler is None:
             raise L1emuError("g++ is needed to compile the project's C++, and was not found")
-        name, sources = self._project.source.name, self._sources()
-        patched, main = self._patched(), self._main()
-        command = [compiler, optimization, *_FLAGS, "-Iap_types", "-I.", "l1emu_main.cpp", "-o", "csim"]
-        version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
-        identity = [version, *command[1:], patched, main, str(unset_is_zero)]
-        identity += [f"{path} {sha256_bytes(source.read_bytes())}" for path, source in sources.items()]
-        target = cache_folder() / sha256_bytes("\n".join(identity).encode())[:32]
+        sources = self._sources()
+        size = sum(source.stat().st_size for source in sources.values())
+        if size > _LARGEST:
+            found = f"{size:,} bytes"
+            raise L1emuError("too large to be compiled", path=self._project.root, value=found, expected="1 GiB or less")
+        command = [os.path.abspath(compiler), optimization, *_FLAGS, "-Iap_types", "-I.", "l1emu_main.cpp"]
+        texts = {self._project.source.name: self._patched(), "l1emu_main.cpp": self._main()}
+        place = private_cache()
+        if place is None:
+            folder = Path(tempfile.mkdtemp(prefix="l1emu-csim-"))
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            self._compile(command, folder, sources, texts, unset_is_zero)
+            return folder / "csim"
+        version = self._compiled([command[0], "-v"], place)
+        identity = [*version.said, *command[1:], *texts.values(), str(unset_is_zero)]
+        identity += [f"{path} {sha256_file(source)}" for path, source in sources.items()]
+        target = place / sha256_bytes("\n".join(identity).encode())[:32]
         program = target / "csim"
-        if program.is_file():
-            return program
-        with folder_aside(target) as aside:
-            for path, source in sources.items():
-                (aside / path).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source, aside / path)
-            (aside / name).write_text(patched, encoding="utf-8")
-            if unset_is_zero:
-                self._set_to_zero(aside / "ap_types" / "etc" / "ap_private.h")
-            (aside / "l1emu_main.cpp").write_text(main, encoding="utf-8")
-            ccache = shutil.which("ccache")
-            full = [ccache, *command] if ccache else command
-            done = subprocess.run(full, cwd=aside, capture_output=True, text=True, errors="replace", check=False)
-            if done.returncode != 0 or not (aside / "csim").is_file():
-                lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
-                message = lines[0].strip() if lines else f"exit code {done.returncode}"
-                raise L1emuError(f"the project's C++ does not compile: {message}", path=self._project.root)
+        if not (private_folder(target) and private_file(program)):
+            with folder_aside(target) as aside:
+                self._compile(command, aside, sources, texts, unset_is_zero)
+            target.chmod(0o700)
         return program
+
+    def _compile(
+        self, command: list[str], folder: Path, sources: dict[Path, Path], texts: dict[str, str], unset_is_zero: bool
+    ) -> None:
+        """Put the program `csim` into a folder: from copies of `sources`, by place in it, with `texts` over them."""
+        try:
+            for path, source in sources.items():
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, folder / path)
+            for name, text in texts.items():
+                (folder / name).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise L1emuError(f"the project's C++ cannot be copied: {error.strerror or error}", path=folder) from None
+        if unset_is_zero:
+            self._set_to_zero(folder / "ap_types" / "etc" / "ap_private.h")
+        self._compiled([*command, "-o", "csim"], folder)
+        if not (folder / "csim").is_file():
+            raise L1emuError("g++ has written no program", path=self._project.root)
+
+    def _compiled(self, command: list[str], folder: Path) -> Ended:
+        """How the compiler ended; not without success."""
+        seconds = self._limits.seconds * Limits.BUILD
+        # messages in English, and the compiler's own files in the folder that is removed after an error
+        environment = os.environ | {"LC_ALL": "C", "TMPDIR": str(folder)}
+        memory = self._limits.memory
+        done = run(command, folder, seconds=seconds, memory=memory, file=_LARGEST, environment=environment)
+        if done.code is None:
+            raise L1emuError(f"g++ took longer than {seconds:g} s", path=self._project.root)
+        if done.code != 0:
+            lines = [line for line in done.said if "error:" in line] or done.said
+            message = lines[0] if lines else done.how
+            raise L1emuError(f"the project's C++ does not compile: {message}", path=self._project.root)
+        return done
 
     def _set_to_zero(self, header: Path) -> None:
         """Give the numbers of up to 64 bits in this copy of the headers a 0 where they are declared."""
@@ -384,28 +469,32 @@ class CSim:
         variables: Sequence[Variable],
     ) -> dict[str, np.ndarray]:
         data = self._flat(x)
-        jets = len(data)
-        width = sum(v.size for v in variables)
-        with tempfile.TemporaryDirectory(prefix="l1emu-csim-") as scratch:
-            source, result = Path(scratch) / "in.bin", Path(scratch) / "out.bin"
-            data.tofile(source)
-            done = subprocess.run(
-                [self._program, str(jets), mode, source, result],
-                cwd=self._program.parent,  # the C++ looks for weights/ there
-                capture_output=True,
-                text=True,
-                errors="replace",
-                check=False,
-            )
-            if done.returncode != 0 or "ERROR" in done.stderr:
-                said = (done.stderr.strip().splitlines() or ["nothing on its error output"])[-1]
-                code = done.returncode
-                how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-                raise L1emuError(f"the C simulation failed ({how}): {said}", path=self._project.root)
-            raw = np.fromfile(result, dtype=np.int64)
-        if raw.size != jets * width:
-            raise L1emuError("the C simulation wrote another amount of data", path=self._project.root, value=raw.size)
-        seconds = float(done.stdout.split()[-1])
+        jets, width = len(data), sum(v.size for v in variables)
+        expected = 8 * (jets * width + 1)  # the last number is a time
+        try:
+            with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as result:
+                data.tofile(source)
+                source.seek(0)
+                files = [source.fileno(), result.fileno()]
+                done = run(
+                    [self._program, str(jets), mode, *map(str, files)],
+                    self._program.parent,  # the C++ looks for weights/ there
+                    seconds=self._limits.seconds,
+                    memory=self._limits.memory,
+                    file=max(expected, _SCRIBBLED),
+                    keep=files,
+                    progress=lambda: os.fstat(files[1]).st_size,
+                )
+                size = os.fstat(files[1]).st_size
+                self._check(done, jets, min(size // (8 * width), jets))
+                if size != expected:
+                    raise L1emuError("the C simulation wrote another amount of data", path=self._project.root)
+                result.seek(0)
+                raw = np.fromfile(result, dtype=np.int64, count=jets * width)
+                seconds = float(np.fromfile(result, dtype=np.float64, count=1)[0])
+        except OSError as error:
+            message = f"the C simulation's data cannot be written: {error.strerror or error}"
+            raise L1emuError(message, path=tempfile.gettempdir()) from None
         self.jets_per_second = jets / seconds if seconds > 0 else float("nan")
         table = raw.reshape(jets, width)
         found: dict[str, np.ndarray] = {}
@@ -415,6 +504,19 @@ class CSim:
             found[variable.name] = block.reshape(jets, *variable.shape)
             start += variable.size
         return found
+
+    def _check(self, done: Ended, jets: int, written: int) -> None:
+        """Raise unless the program came to its end, with the numbers of `written` jets."""
+        failed = next((line for line in done.said if _MISCOUNTED.search(line)), None)
+        if done.code == 0 and failed is None and written == jets:
+            return
+        how = done.how
+        if done.code is None:
+            how = f"{how}, more than {self._limits.seconds:g} s"
+        failed = failed or (done.said[-1] if done.said else "nothing on its error output")
+        message = f"the C simulation failed ({how}, after {written} of {jets} jets): {failed}"
+        memory = f"a program within {self._limits.memory / 2**30:g} GiB" if "bad_alloc" in failed else None
+        raise L1emuError(message, path=self._project.root, expected=memory)
 
     def _flat(
         self, x: npt.ArrayLike | Sequence[npt.ArrayLike] | Mapping[str, npt.ArrayLike]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from l1emu.emulator.child import Limits
 from l1emu.emulator.csim import CSim
 from l1emu.emulator.emulator import Emulator
 from l1emu.errors import L1emuError
@@ -116,9 +117,12 @@ def verify(
     seed: int = 1,
     firmware: Firmware | None = None,
     optimization: str = "-O1",
+    limits: Limits | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> Verification:
     """Build a project's C++, run it, and compare every layer with the reference and the emulator.
+
+    The C++ runs with the rights of this user, within `limits`: verify only projects that you trust.
 
     Parameters
     ----------
@@ -135,18 +139,20 @@ def verify(
         What to compare with the C++; by default it is read from the project.
     optimization
         The compiler's optimization level.
+    limits
+        What the compiler and the C++ may take.
     advance
         Called with a number of jets after they were compared.
 
     Raises
     ------
     L1emuError
-        if the project cannot be read or compiled, or the inputs do not fit.
+        if the project cannot be read or compiled, the inputs do not fit, or the C++ crashes or exceeds its limits.
     """
     begin = time.perf_counter()
     fw = Firmware.read(project) if firmware is None else firmware
     unset = any(isinstance(layer, LayerNormalization) and not layer.centred for layer in fw.layers)
-    csim = CSim(project, optimization=optimization, unset_is_zero=unset)
+    csim = CSim(project, optimization=optimization, unset_is_zero=unset, limits=limits)
     _check_tensors(fw, csim)
     emulator = Emulator(fw)
     sets = made_up_inputs(fw.inputs, jets, seed)
