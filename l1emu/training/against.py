@@ -22,7 +22,33 @@ from l1emu.emulator.relax import Relaxed, nearest, run_relaxed
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware, reference
 from l1emu.fixedpoint import FixedPoint, Raw
-from l1emu.layers import BatchNormalization, Dense, Layer, LayerNormalization, Softmax, TableActivation, Tensor
+from l1emu.layers import (
+    KINDS,
+    BatchNormalization,
+    ClippedLine,
+    Concatenate,
+    Dense,
+    Einsum,
+    Embedding,
+    Gather,
+    GlobalPooling1D,
+    HalfTable,
+    Layer,
+    LayerNormalization,
+    Linear,
+    Lookup,
+    Merge,
+    Quantize,
+    Recurrent,
+    Relu,
+    Reshape,
+    SlopedRelu,
+    Softmax,
+    TableActivation,
+    Tensor,
+    Transpose,
+)
+from l1emu.layers import Steps as Staircase
 from l1emu.training.steps import Floats, Step, Steps, load_model
 
 CHUNK = 500  # jets at a time
@@ -49,6 +75,13 @@ _LADDER = (
     (ACCUMULATOR_ROUNDING, Relaxed(True, True, True)),
     (RESULT_ROUNDING, Relaxed(True, True, True, True)),
 )
+# What a kind of layer holds besides types: tables, or numbers of the model that were assigned to types.
+_TABLED = (HalfTable, LayerNormalization, Lookup, Recurrent, Softmax, TableActivation)
+_WEIGHTED = (BatchNormalization, ClippedLine, Dense, Embedding, SlopedRelu, Staircase)
+_BARE = (Concatenate, Einsum, Gather, GlobalPooling1D, Linear, Merge, Quantize, Relu, Reshape, Transpose)
+if unknown := set(KINDS.values()) ^ {*_TABLED, *_WEIGHTED, *_BARE}:
+    raise TypeError(f"kinds of layer that cannot be compared: {', '.join(sorted(kind.__name__ for kind in unknown))}")
+_ACTIVATIONS = (ClippedLine, HalfTable, Linear, Lookup, Relu, SlopedRelu, Softmax, Staircase, TableActivation)
 
 
 @dataclass
@@ -335,32 +368,58 @@ def _keras(steps: Steps, group: _Group, values: list[Floats], replaced: dict[int
 
 def _rest(steps: Steps, group: _Group) -> tuple[str, str]:
     """What the difference that no type of accumulator or result explains comes from."""
-    if any(isinstance(layer, Softmax | TableActivation | LayerNormalization) for layer in group.segment):
-        sizes = [f"{len(table)} entries of {kind}" for layer in group.segment for table, kind in _tables(layer)]
-        return TABLE, "; ".join(sizes)
-    held = next((layer for layer in group.segment if isinstance(layer, Dense | BatchNormalization)), None)
-    weights = _effective_weights([steps.steps[i] for i in group.steps])
-    if held is None or weights is None:
-        return OTHER, ""
-    types = (held.weight_type, held.bias_type) if isinstance(held, Dense) else (held.scale_type, held.bias_type)
-    for what, array, kind in zip(("weights", "biases"), weights, types, strict=True):
+    tables = [found for layer in group.segment for found in _tables(layer)]
+    if tables:
+        return TABLE, "; ".join(f"{len(table)} entries of {kind}" for table, kind in tables)
+    held = next((layer for layer in group.segment if isinstance(layer, _WEIGHTED)), None)
+    parts = [steps.steps[i] for i in group.steps]
+    if isinstance(held, Staircase) and any(part.kind.endswith("BatchNormalization") for part in parts):
+        return WEIGHT_ROUNDING, f"thresholds in steps of {held.inputs[0].type}"
+    numbers = [] if held is None else _numbers(held, parts)
+    for what, array, kind in numbers:
         if _outside(array, kind).any():
             low, high = kind.to_float(kind.low), kind.to_float(kind.high)
             reach = f"from {array.min():.4g} to {array.max():.4g}, {kind} from {low:.4g} to {high:.4g}"
             return WEIGHT_OVERFLOW, f"{int(_outside(array, kind).sum())} of {array.size} {what} out of range: {reach}"
-    for what, array, kind in zip(("weights", "biases"), weights, types, strict=True):
+    for what, array, kind in numbers:
         off = np.abs(kind.to_float(kind.from_float(array)) - array) > 1e-6 * np.maximum(np.abs(array), _SMALL)
         if off.any():
             return WEIGHT_ROUNDING, f"{int(off.sum())} of {array.size} {what} between the steps of {kind}"
-    return OTHER, "equal weights: the layers themselves differ"
+    return OTHER, "equal weights: the layers themselves differ" if numbers else ""
+
+
+def _numbers(layer: Layer, steps: Sequence[Step]) -> list[tuple[str, Floats, FixedPoint]]:
+    """What Keras' numbers in a layer are called, the numbers, and the type that the firmware has for them."""
+    last = steps[-1].layer
+    match layer:
+        case Dense() | BatchNormalization():
+            kind = layer.weight_type if isinstance(layer, Dense) else layer.scale_type
+            weights = _effective_weights(steps)
+            return [] if weights is None else [("weights", weights[0], kind), ("biases", weights[1], layer.bias_type)]
+        case Embedding():
+            return [("weights", np.asarray(last.get_weights()[0], dtype=np.float64), layer.table_type)]
+        case SlopedRelu() if hasattr(last, "theta"):
+            return [("thresholds", np.atleast_1d(np.asarray(last.theta, dtype=np.float64)), layer.inputs[0].type)]
+        case SlopedRelu():  # LeakyReLU and its kin have one, PReLU a weight for each number
+            slopes = last.get_weights()[0] if last.get_weights() else getattr(last, "alpha", 0.0)
+            return [("slopes", np.atleast_1d(np.asarray(slopes, dtype=np.float64)), layer.slope_type)]
+        case ClippedLine() if getattr(getattr(last, "activation", None), "__name__", "") == "hard_sigmoid":
+            line = (("slopes", 0.2, layer.slope_type), ("shifts", 0.5, layer.shift_type))  # as Keras 2 has it
+            return [(name, np.array([number]), kind) for name, number, kind in line]
+        case _:  # of functions with steps or bends at whole numbers
+            return []
 
 
 def _tables(layer: Layer) -> list[tuple[npt.NDArray[np.int64], FixedPoint]]:
-    if isinstance(layer, Softmax):
-        return [(layer.exp_table, layer.exp_table_type), (layer.inv_table, layer.inv_table_type)]
-    if isinstance(layer, TableActivation | LayerNormalization):
-        return [(layer.table, layer.table_type)]
-    return []
+    found: list[tuple[npt.NDArray[np.int64], FixedPoint]] = []
+    match layer:
+        case Softmax():
+            found = [(layer.exp_table, layer.exp_table_type), (layer.inv_table, layer.inv_table_type)]
+        case Recurrent():
+            found = [(layer.gate_table, layer.gate_table_type), (layer.table, layer.table_type)]
+        case HalfTable() | LayerNormalization() | Lookup() | TableActivation():
+            found = [(layer.table, layer.table_type)]
+    return [(table, kind) for table, kind in found if len(table)]
 
 
 def _outside(array: Floats, kind: FixedPoint) -> npt.NDArray[np.bool_]:
@@ -429,7 +488,7 @@ def _match(firmware: Firmware, steps: Steps) -> list[_Group]:
             continue
         source = at[step.sources[0]] if len(step.sources) == 1 else -1
         readers = [s for s in steps.steps if len(step.sources) == 1 and step.sources[0] in s.sources]
-        if source < 0 or groups[source].layer is None or len(readers) != 1:
+        if source < 0 or groups[source].layer is None or len(readers) != 1 or not step.joins:
             names = ", ".join(by_name)
             raise L1emuError(
                 "this layer of the model has no counterpart in the firmware",
@@ -460,8 +519,7 @@ def _names(step: Step, known: Mapping[str, Layer]) -> list[str]:
     """The names that hls4ml may give to what a step computes."""
     name = step.layer.name
     if step.part == "activation":
-        kinds = ("relu", "slopedrelu", "table", "softmax", "linear")
-        return [n for n, layer in known.items() if n.startswith(f"{name}_") and layer.kind in kinds][:1]
+        return [n for n, layer in known.items() if n.startswith(f"{name}_") and isinstance(layer, _ACTIVATIONS)][:1]
     if (scaled := known.get(f"{name}_alpha", known.get(f"{name}_pointwise"))) is not None:
         return [scaled.name]
     return [n for n in (name, f"{name}_linear") if n in known]

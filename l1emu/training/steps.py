@@ -88,6 +88,13 @@ class Step:
         return found if type(found).__name__ in _IDEMPOTENT else None
 
     @property
+    def joins(self) -> bool:
+        """Whether a converter may leave the step to the layer before: quantizers, and normalizations by numbers."""
+        if self.part == "activation" or self.kind == "Activation":
+            return type(self.layer.activation).__name__ != "function"
+        return self.kind == "QActivation" or self.kind.endswith("BatchNormalization")
+
+    @property
     def quantizers(self) -> list[str]:
         """Every quantizer of the layer's part, as text."""
         if self.part == "activation":

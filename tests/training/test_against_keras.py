@@ -189,6 +189,106 @@ def test_convolutions_with_fused_normalization(io_type: str, tmp_path: Path) -> 
     assert rows["mp"].own.share == rows["add"].own.share == 0
 
 
+def named(name: str) -> Any:
+    return lambda: L.Activation(name, name="act")
+
+
+# For each activation: the layer, what is left of it when its types lose nothing, and what its note says.
+ACTIVATIONS: dict[str, tuple[Any, str, str]] = {
+    "relu": (named("relu"), "", ""),
+    "elu": (named("elu"), "table", "1024 entries"),
+    "selu": (named("selu"), "table", "1024 entries"),
+    "sigmoid": (named("sigmoid"), "table", "1024 entries"),
+    "tanh": (named("tanh"), "table", "1024 entries"),
+    "softplus": (named("softplus"), "table", "1024 entries"),
+    "softsign": (named("softsign"), "table", "1024 entries"),
+    "softmax": (named("softmax"), "table", "1024 entries"),
+    "hard sigmoid": (named("hard_sigmoid"), "weights rounded", "1 of 1 slopes between the steps of ap_ufixed<16,0>"),
+    "leaky": (lambda: L.LeakyReLU(0.3, name="act"), "weights rounded", "slopes between the steps of ap_ufixed<8,-1>"),
+    "leaky on the grid": (lambda: L.LeakyReLU(0.25, name="act"), "", ""),
+    "thresholded": (lambda: L.ThresholdedReLU(0.5, name="act"), "", ""),
+    "elu with a factor": (lambda: L.ELU(1.7, name="act"), "table", "1024 entries"),
+    "binary": (lambda: QActivation("binary(alpha=1)", name="act"), "", ""),
+    "clipped": (lambda: QActivation("quantized_tanh(8)", name="act"), "", ""),
+}
+
+
+# those that a dense layer takes by their name
+INSIDE = ("relu", "sigmoid", "tanh", "softplus", "softsign", "softmax", "elu", "selu", "hard sigmoid")
+
+
+@pytest.mark.parametrize(("which", "own_layer"), [*((w, True) for w in ACTIVATIONS), *((w, False) for w in INSIDE)])
+def test_each_activation_is_compared_with_its_own(which: str, own_layer: bool, tmp_path: Path) -> None:
+    """Also where it belongs to a dense layer, of which it must not become part."""
+    make, cause, note = ACTIVATIONS[which]
+    x = given = L.Input((6,), name="x")
+    dense = QDense(6, kernel_quantizer=bits(8, 1), bias_quantizer=bits(8, 1), name="fc")
+    layer = make()
+    if own_layer:
+        x = layer(dense(x))
+    else:
+        dense.activation = layer.activation
+        x = dense(x)
+    model = keras.Model(given, L.Dense(2, name="out")(x))
+    config = hls4ml.utils.config_from_keras_model(
+        model, granularity="name", default_precision="fixed<28,10>", backend="Vitis"
+    )
+    config["LayerName"]["x"]["Precision"] = {"result": "fixed<12,5>"}
+    config["LayerName"]["fc"]["Precision"] = {
+        "weight": "fixed<8,2>", "bias": "fixed<8,2>", "result": "fixed<28,10>", "accum": "fixed<28,10>"
+    }  # fmt: skip
+    name = "act" if own_layer else f"fc_{layer.activation.__name__}"
+    if which not in ("binary", "clipped"):  # whose quantizers say it
+        config["LayerName"][name]["Precision"]["result"] = "fixed<36,10>"
+    hls4ml.converters.convert_from_keras_model(
+        model, hls_config=config, output_dir=str(tmp_path / "p"), io_type="io_parallel", backend="Vitis"
+    ).write()
+    found = against_keras(Firmware.read(tmp_path / "p"), model, jets=200)
+    rows = {row.layer: row for row in found.layers}
+    assert rows["fc"].own.share == 0
+    assert rows[name].cause == cause
+    assert (rows[name].own.share > 0) == bool(cause)
+    assert note in rows[name].note
+    if cause:
+        assert rows[name].shares()[cause] > 0.98
+
+
+@pytest.mark.parametrize("cell", ["GRU", "LSTM"])
+def test_rounding_in_a_recurrent_layer_is_not_its_tables(cell: str, tmp_path: Path) -> None:
+    tf.random.set_seed(2)
+    given = L.Input((5, 3), name="x")
+    model = keras.Model(given, L.Dense(2, name="out")(getattr(L, cell)(4, name="cell")(given)))
+    shares = {}
+    for accum in ("fixed<36,10>", "fixed<14,10>"):
+        config = hls4ml.utils.config_from_keras_model(
+            model, granularity="name", default_precision="fixed<28,10>", backend="Vitis"
+        )
+        config["LayerName"]["cell"]["Precision"] = {"result": "fixed<28,10>", "accum": accum}
+        folder = tmp_path / str(len(shares))
+        hls4ml.converters.convert_from_keras_model(
+            model, hls_config=config, output_dir=str(folder), io_type="io_parallel", backend="Vitis"
+        ).write()
+        row = next(r for r in against_keras(Firmware.read(folder), model, jets=100).layers if r.layer == "cell")
+        shares[accum] = row.shares()
+    assert shares["fixed<36,10>"]["table"] > 0.95
+    assert shares["fixed<14,10>"]["accumulator rounding"] > 0.5
+
+
+def test_an_activation_that_the_firmware_lacks_is_refused(tmp_path: Path) -> None:
+    """It is not taken for a part of the layer before it."""
+    given = L.Input((6,), name="x")
+
+    def model(**more: str) -> keras.Model:
+        return keras.Model(given, L.Dense(2, name="out")(L.Dense(4, name="fc", **more)(given)))
+
+    config = hls4ml.utils.config_from_keras_model(model(), granularity="name", backend="Vitis")
+    hls4ml.converters.convert_from_keras_model(
+        model(), hls_config=config, output_dir=str(tmp_path / "p"), io_type="io_parallel", backend="Vitis"
+    ).write()
+    with pytest.raises(L1emuError, match=r"fc \+ sigmoid: this layer of the model has no counterpart"):
+        against_keras(Firmware.read(tmp_path / "p"), model(activation="sigmoid"))
+
+
 def test_the_shipped_taggers_agree_with_their_models() -> None:
     for card in MODELS.glob("*/recipe.yaml"):
         folder = card.parent
