@@ -107,13 +107,25 @@ class Step:
         return [str(q) for q in found if q is not None]
 
 
+class _Lambda(keras.layers.Layer):
+    """In the place of Keras' layer, which runs the Python code that a file holds."""
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], *_: Any, **__: Any) -> Any:
+        expected = "layers that hls4ml converts"
+        raise L1emuError(
+            "a Lambda layer, code that would be run", where=f"layer {config.get('name')}", expected=expected
+        )
+
+
 def load_model(path: str | os.PathLike[str]) -> keras.Model:
     """A Keras model: an .h5, .keras or SavedModel, QKeras layers included, or a folder that `l1emu train` wrote.
 
     Raises
     ------
     L1emuError
-        if there is nothing that this Keras can load.
+        if there is nothing that this Keras can load, or a Lambda layer in it. A SavedModel's TensorFlow functions are
+        not looked at: they may do all that TensorFlow can.
     """
     place = Path(path)
     if not place.exists():
@@ -123,14 +135,14 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model:
     if not place.is_dir():
         with open_regular(place):  # neither zipfile nor HDF5 ends where a device does not
             pass
-    objects: dict[str, Any] = dict(CUSTOM_OBJECTS)
+    objects: dict[str, Any] = {**CUSTOM_OBJECTS, "Lambda": _Lambda}
     _add_supported_quantized_objects(objects)
     try:
         if (keras_version(place) or "2").startswith("3"):
             return load_keras3(place)
         return keras.models.load_model(place, custom_objects=objects, compile=False)
-    except L1emuError:
-        raise
+    except L1emuError as error:
+        raise error.within(place) from None
     except Exception as error:  # Keras raises what it likes, and so do its files where they are damaged
         first = (str(error).strip().splitlines() or [""])[0]
         raise L1emuError(

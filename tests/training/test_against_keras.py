@@ -25,6 +25,7 @@ from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
 from l1emu.fixedpoint import FixedPoint
 from l1emu.training.against import against_keras
+from l1emu.training.steps import load_model
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -322,6 +323,21 @@ def test_the_command_tells_it(model: keras.Model, tmp_path: Path) -> None:
     assert document["conclusion"].startswith("Firmware and Keras part first in layer fc1 (result overflow")
     assert document["layers"][1]["quantizers"] == [str(bits(8, 1)), str(bits(8, 1))]
     assert document["shares"]["overflow"] > 0.5
+
+
+def test_code_in_a_model_is_not_run(tmp_path: Path) -> None:
+    given = L.Input((3,), name="x")
+    ran = str(tmp_path / "ran")
+    spy = L.Lambda(lambda x: (open(ran, "w").close(), x)[1], name="spy")
+    planted = keras.Model(given, spy(given))
+    planted.save(tmp_path / "m.h5")
+    planted.save(tmp_path / "m.keras")
+    (tmp_path / "ran").unlink()  # the model is built here with it
+    with pytest.raises(L1emuError, match=r"m\.h5: layer spy: a Lambda layer, code that would be run"):
+        load_model(tmp_path / "m.h5")
+    with pytest.raises(L1emuError, match=r"m\.keras: .*Lambda"):
+        load_model(tmp_path / "m.keras")
+    assert not (tmp_path / "ran").exists()
 
 
 def test_what_cannot_be_compared_is_refused(model: keras.Model, tmp_path: Path) -> None:
