@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from l1emu import Firmware
 from l1emu.cli import app
 from l1emu.emulator.child import Limits
-from l1emu.emulator.csim import CSim, cache_folder
+from l1emu.emulator.csim import CSim, cache_folder, private_cache
 from l1emu.errors import L1emuError
 from l1emu.firmware import reference
 
@@ -359,3 +359,29 @@ def test_only_a_folder_of_our_own_is_trusted(project: Path, tmp_path: Path, monk
             assert not place.exists()
             spoil.chmod(mode)
         assert (program.read_text(errors="replace") == planted) is not kept
+
+
+def test_where_no_folder_can_be_ours_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("L1EMU_CACHE_DIR", str(tmp_path / "file"))
+    assert private_cache() is None
+    monkeypatch.delenv("L1EMU_CACHE_DIR")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    assert private_cache() is None
+    with pytest.raises(L1emuError, match="no home folder"):
+        cache_folder()
+    monkeypatch.setenv("L1EMU_CACHE_DIR", str(tmp_path / "own"))
+    kept = private_cache()
+    assert kept == tmp_path / "own" / "csim"
+    assert kept.stat().st_mode & 0o777 == 0o700
+
+
+def test_nothing_is_written_where_there_is_no_room(csim: CSim, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/dev/null/nowhere")
+    with pytest.raises(L1emuError, match="data cannot be written"):
+        csim.run(X)
