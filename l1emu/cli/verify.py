@@ -30,7 +30,7 @@ _GIB = 1 << 30
 def verify(
     project: Annotated[Path, typer.Argument(help="An hls4ml project folder; against keras a .l1fw will do, too.")],
     jets: Annotated[
-        int | None, typer.Option(help="How many jets to make up [default: 2000, against keras 500 if no --inputs].")
+        int | None, typer.Option(help="How many jets to make up: 2000, or 500 against keras without --inputs.")
     ] = None,
     inputs: Annotated[
         Path | None, typer.Option(help="Inputs of your own: .npy or .npz; against keras these alone.")
