@@ -1,4 +1,9 @@
-"""Decisions of seeds on crossings: jets in, one bool a crossing out, and the highest threshold that still accepts."""
+"""Decisions of seeds on crossings: jets in, one bool a crossing out, and the highest threshold that still accepts.
+
+Numbers are compared in float64, which holds every float16, float32 and the sums of pt as they are: whatever the dtype
+of a file, a jet at the threshold passes, and one below it does not. A pt, eta or score that is NaN or missing passes
+nothing: the jet is then as one that has not got what was asked for.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from l1emu.errors import L1emuError
-from l1emu.trigger.menu import OPEN, ClosedSeed, HtCondition, JetCondition, Seed, Tag
+from l1emu.trigger.menu import OPEN, ClosedSeed, HtCondition, JetCondition, Seed
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -21,7 +26,8 @@ def decide(seed: ClosedSeed, jets: ak.Array) -> Bools:
     seed
         A seed whose threshold is set, see `Seed.at`.
     jets
-        Shape (crossings, var), records with `pt` in GeV, `eta`, and the scores that the seed asks for. Any order.
+        Shape (crossings, var), records with `pt` in GeV, `eta`, and the scores that the seed asks for. Any order, any
+        type of number; numbers, jets and whole crossings may be missing (None).
 
     Returns
     -------
@@ -30,15 +36,16 @@ def decide(seed: ClosedSeed, jets: ak.Array) -> Bools:
     Raises
     ------
     L1emuError
-        if the jets lack a field that the seed asks for.
+        if the jets lack a field that the seed asks for, or it holds no numbers.
     """
+    jets = _numbers(seed, jets)
     accepted = np.ones(len(jets), np.bool_)
     if seed.jets is not None:
         chosen = _central(jets, seed.jets.abs_eta_max)
         chosen = chosen[chosen.pt >= seed.jets.pt_min_gev]
         accepted &= _bools(ak.num(chosen) >= seed.jets.count)
         for tag in seed.jets.tags:
-            accepted &= _bools(ak.sum(_score(chosen, tag) >= tag.minimum, axis=1) >= tag.count)
+            accepted &= _bools(ak.sum(chosen[tag.score] >= tag.minimum, axis=1) >= tag.count)
     if seed.ht is not None:
         accepted &= _ht(jets, seed.ht) >= float(seed.ht.min_gev)
     return accepted
@@ -62,8 +69,9 @@ def reach(seed: Seed, jets: ak.Array) -> Floats:
     Raises
     ------
     L1emuError
-        if the jets lack a field that the seed asks for.
+        as `decide` does.
     """
+    jets = _numbers(seed, jets)
     found = np.full(len(jets), np.inf)
     if seed.jets is not None:
         found = np.minimum(found, _jet_reach(seed.jets, jets))
@@ -81,13 +89,12 @@ def _jet_reach(condition: JetCondition, jets: ak.Array) -> Floats:
     if condition.pt_min_gev == OPEN:
         found = _nth_highest(chosen.pt, condition.count)
         for tag in condition.tags:
-            found = np.minimum(found, _nth_highest(chosen.pt[_score(chosen, tag) >= tag.minimum], tag.count))
+            found = np.minimum(found, _nth_highest(chosen.pt[chosen[tag.score] >= tag.minimum], tag.count))
         return found
     chosen = chosen[chosen.pt >= condition.pt_min_gev]
     found = np.where(_bools(ak.num(chosen) >= condition.count), np.inf, -np.inf)
     for tag in condition.tags:
-        scores = _score(chosen, tag)
-        highest = _nth_highest(scores, tag.count)
+        highest = _nth_highest(chosen[tag.score], tag.count)
         if tag.minimum == OPEN:
             found = np.minimum(found, highest)
         else:
@@ -110,12 +117,33 @@ def _central(jets: ak.Array, abs_eta_max: float) -> ak.Array:
     return jets[abs(jets.eta) < abs_eta_max]
 
 
-def _score(jets: ak.Array, tag: Tag) -> ak.Array:
-    if tag.score not in jets.fields:
-        scores = [name for name in jets.fields if name.startswith("tag_")]
-        expected = f"one of {', '.join(scores)}" if scores else "jets with the scores of a tagger"
-        raise L1emuError("the jets have no such score", where="tags.score", value=tag.score, expected=expected)
-    return jets[tag.score]
+def _numbers(seed: Seed | ClosedSeed, jets: ak.Array) -> ak.Array:
+    """What a seed asks for of the jets, in float64: minus infinity in the place of a pt or score that is no number."""
+    scores = [] if seed.jets is None else [tag.score for tag in seed.jets.tags]
+    fields = {name: _field(jets, name) for name in ("pt", "eta", *scores)}
+    for name in ("pt", *scores):
+        fields[name] = ak.where(np.isnan(fields[name]), -np.inf, fields[name])
+    return ak.zip(fields)
+
+
+def _field(jets: ak.Array, name: str) -> ak.Array:
+    """One field of the jets, float64 (crossings, var), NaN where it is missing; a missing crossing has no jets."""
+    if not jets.fields and "unknown" in str(jets.type):  # no jet in any crossing
+        return ak.unflatten(np.zeros(0), np.zeros(len(jets), np.int64))
+    if name not in jets.fields:
+        if name in ("pt", "eta"):
+            raise L1emuError("the jets have no such field", value=name, expected="records with pt and eta")
+        known = [field for field in jets.fields if field.startswith(("tag_", "score_"))]
+        expected = f"one of {', '.join(known)}" if known else "jets with the scores of a tagger"
+        raise L1emuError("the jets have no such score", where="tags.score", value=name, expected=expected)
+    values = jets[name]
+    if values.ndim == 2:
+        values = ak.fill_none(ak.fill_none(values, [], axis=0), np.nan, axis=1)
+        values = ak.from_regular(values, axis=1)
+        item = values.type.content.content
+        if isinstance(item, ak.types.NumpyType) and np.dtype(item.primitive).kind in "biuf":
+            return ak.values_astype(values, np.float64)
+    raise L1emuError("not one number a jet", where=name, value=str(jets[name].type), expected="crossings of jets")
 
 
 def _bools(values: ak.Array) -> Bools:

@@ -5,13 +5,23 @@ from __future__ import annotations
 import awkward as ak
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jets_toys import random_jets
 from pydantic import ValidationError
 
 from l1emu.errors import L1emuError
-from l1emu.trigger import HtCondition, JetCondition, Seed, Tag, decide, reach
+from l1emu.trigger import (
+    Crossings,
+    HtCondition,
+    JetCondition,
+    Seed,
+    Tag,
+    decide,
+    reach,
+    scan_efficiency,
+    scan_rates,
+)
 
 JETS = JetCondition(count=4, pt_min_gev="threshold", abs_eta_max=2.4)
 TAGGED = JetCondition(
@@ -87,6 +97,109 @@ def test_a_jet_at_the_threshold_passes_and_one_step_below_fails() -> None:
     seed = Seed(name="one", jets=JetCondition(count=1, pt_min_gev="threshold", abs_eta_max=2.4))
     assert decide(seed.at(30), jets).tolist() == [True, False, False, False]
     assert reach(seed, jets).tolist() == [30.0, 29.75, -np.inf, -np.inf]
+
+
+STEPS = [0.0, 0.1, 0.25, 0.3, 0.5, 0.7, 0.9, 1.0]
+HARDER = [0.0, 19.9, 20.0, 25.0, 25.1, 30.0, 60.0, 60.25, 150.0]
+SPECIAL = [None, float("nan"), float("inf"), -float("inf"), -0.0]
+
+
+def column(values: list[float | None], dtype: str) -> ak.Array:
+    """Numbers of a dtype, missing where they are None."""
+    numbers = np.array([0.0 if v is None else v for v in values], dtype)
+    return ak.mask(ak.Array(numbers), np.array([v is not None for v in values], bool))
+
+
+def clean(value: float | None) -> float:
+    """A number as it is compared: what is missing is NaN, which no comparison holds for."""
+    return float("nan") if value is None else float(value)
+
+
+@st.composite
+def odd_jets(draw: st.DrawFn) -> tuple[ak.Array, list[float]]:
+    """Crossings in any dtype, with ties, NaN, infinities, missing numbers, jets and crossings; thresholds at them."""
+    dtype = draw(st.sampled_from(["float16", "float32", "float64"]))
+    counts = draw(st.lists(st.integers(0, 5), min_size=1, max_size=8))
+    n = sum(counts)
+
+    def numbers(usual: list[float]) -> list[float | None]:
+        return draw(st.lists(st.sampled_from(usual * 3 + SPECIAL), min_size=n, max_size=n))
+
+    values = {"pt": numbers(HARDER), "eta": numbers([0.0, -2.39, 2.4, 1.0]), "tag_b": numbers(STEPS)}
+    values["tag_c"] = numbers(STEPS)
+    jets = ak.unflatten(ak.zip({name: column(v, dtype) for name, v in values.items()}), counts)
+    if draw(st.booleans()):
+        jets = ak.mask(jets, draw(st.lists(st.booleans(), min_size=len(counts), max_size=len(counts))))
+    stored = [float(np.array(v, dtype)) for v in STEPS + HARDER]  # thresholds that a number of this dtype is equal to
+    return jets, draw(st.lists(st.sampled_from(stored + STEPS + HARDER), min_size=1, max_size=5))
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda s: s.name)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(made=odd_jets())
+def test_decisions_reach_and_rates_agree_for_every_dtype_and_what_is_missing(
+    seed: Seed, made: tuple[ak.Array, list[float]]
+) -> None:
+    jets, thresholds = made
+    most = 1.0 if seed.scanned.endswith("score") else np.inf
+    wanted = np.array(sorted({min(t, most) for t in thresholds}))
+    found = reach(seed, jets)
+    assert found.dtype == np.float64 and not np.isnan(found).any()
+    crossings = [
+        [] if c is None else [{k: clean(v) for k, v in jet.items()} for jet in c if jet is not None]
+        for c in ak.to_list(ak.values_astype(jets, np.float64))
+    ]
+    decided = np.array([decide(seed.at(t), jets) for t in wanted])
+    assert decided.tolist() == [[by_hand(seed, c, t) for c in crossings] for t in wanted]
+    assert decided.tolist() == [(found >= t).tolist() for t in wanted]
+    n = len(found)
+    alone = Crossings(np.zeros(n, np.int64), np.full(n, -1), ("all",), np.ones(1))
+    passed = decided.sum(axis=1)
+    assert scan_rates(found, alone, wanted, 1.0, replicas=0).accepted[:, 0].tolist() == passed.tolist()
+    assert scan_efficiency(found, wanted).passed.tolist() == passed.tolist()
+
+
+def test_numbers_are_compared_as_they_are_whatever_their_dtype() -> None:
+    """A float32 of 0.7 is 0.69999998807907: above a threshold at itself, below 0.7."""
+    seed = Seed(
+        name="score",
+        jets=JetCondition(
+            count=1, pt_min_gev=0, abs_eta_max=2.4, tags=[Tag(score="score_b", minimum="threshold", count=1)]
+        ),
+    )
+    for dtype in (np.float16, np.float32, np.float64):
+        jets = ak.zip({"pt": [[30.0]], "eta": [[0.0]], "score_b": ak.Array(np.array([[0.7]], dtype))})
+        stored = float(dtype(0.7))
+        assert reach(seed, jets).tolist() == [stored]
+        for t in (stored, np.nextafter(stored, 1), 0.7):
+            assert decide(seed.at(t), jets).tolist() == [t <= stored]
+    many = ak.zip({"pt": ak.Array(np.full((1, 3), 2**24 + 2, np.float32)), "eta": np.zeros((1, 3))})
+    ht = SEEDS[2]
+    assert reach(ht, many).tolist() == [3 * (2**24 + 2)]  # float32 would lose the 6
+    assert decide(ht.at(3.0 * (2**24 + 2)), many).tolist() == [True]
+
+
+def test_events_without_any_jet_are_decided_too() -> None:
+    for jets in (ak.Array([[], []]), ak.Array([None, None]), ak.Array([[None], []])):
+        for seed in SEEDS:
+            assert reach(seed, jets).tolist() == [0.0 if seed.name == "HT" else -np.inf] * 2
+            assert not decide(seed.at(0.5), jets).any()
+
+
+@pytest.mark.parametrize(
+    ("jets", "message"),
+    [
+        (ak.Array([[{"pt": "30", "eta": 0.0}]]), "pt: not one number a jet"),
+        (ak.Array([[{"pt": [30.0], "eta": 0.0}]]), "pt: not one number a jet"),
+        (ak.Array([[{"pt": 1 + 1j, "eta": 0.0}]]), "pt: not one number a jet"),
+        (ak.Array([{"pt": 30.0, "eta": 0.0}]), "pt: not one number a jet"),
+        (ak.Array([[{"pt": 30.0}]]), "no such field: got 'eta'"),
+    ],
+)
+def test_jets_that_are_none_are_refused(jets: ak.Array, message: str) -> None:
+    for call in (lambda: reach(SEEDS[2], jets), lambda: decide(SEEDS[2].at(1), jets)):
+        with pytest.raises(L1emuError, match=message):
+            call()
 
 
 def test_tags_are_asked_of_jets_above_the_threshold_only() -> None:
