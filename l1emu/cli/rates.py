@@ -12,6 +12,7 @@ from rich.text import Text
 
 from l1emu.cli.options import Json, console, print_json
 from l1emu.study import measure_rates
+from l1emu.trigger.text import efficiency_text, rate_text, total_error_text
 
 
 def rates(
@@ -34,21 +35,25 @@ def rates(
 def seeds_table(comparison: Mapping[str, Any]) -> Table:
     """The seeds at equal rate, with the normalisation.
 
-    The interval of the signal efficiency is Clopper-Pearson; the total error holds that of the rate too.
+    The interval of the signal efficiency is Clopper-Pearson; the total error holds that of the rate too. Where no
+    min-bias crossing passes, an upper limit stands in the place of the rate.
     """
     table = Table(title=f"seeds at {comparison['target_khz']:g} kHz", title_justify="left", caption_justify="left")
     table.add_column("seed")
     for name in ("threshold", "kHz", "signal, %", "68 % interval", "total error"):
         table.add_column(name, justify="right", no_wrap=True)
     for s in comparison["seeds"]:
+        efficiency, interval = efficiency_text(s)
         table.add_row(
             Text(s["seed"]),
             f"{s['threshold']:.1f} {s['unit']}".strip(),
-            f"{s['rate_khz']:.3g} ± {s['rate_khz_error']:.2g}",
-            f"{100 * s['efficiency']:.1f}",
-            f"{100 * s['efficiency_low']:.1f} – {100 * s['efficiency_high']:.1f}",
-            f"± {100 * s['efficiency_error_total']:.1f}",
+            rate_text(s),
+            efficiency,
+            interval,
+            total_error_text(s),
             style="bold" if s["tagged"] else None,
         )
     table.caption = f"rates for {comparison['normalisation']}; statistical errors"
+    if not all(s["accepted_crossings"] for s in comparison["seeds"]):
+        table.caption += "; <: no min-bias crossing of the sample passes, which is too small for this rate"
     return table

@@ -13,6 +13,7 @@ from rich.text import Text
 from l1emu.cli.options import Json, console, print_json
 from l1emu.cli.rates import seeds_table
 from l1emu.study import run_study
+from l1emu.trigger.text import difference_text
 
 
 def run(
@@ -87,7 +88,7 @@ def _budget(document: Mapping[str, Any]) -> Text:
 
 def _gains(comparison: Mapping[str, Any]) -> Text:
     lines = [
-        f"{g['seed']}: {100 * g['difference']:+.1f} ± {100 * g['difference_error']:.1f} points of efficiency against "
+        f"{g['seed']}: {difference_text(g)} points of efficiency against "
         f"{g['reference']} ({g['significance']:.1f} σ) at {comparison['target_khz']:g} kHz"
         for g in comparison["gains"]
     ]

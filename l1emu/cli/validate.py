@@ -13,6 +13,7 @@ from l1emu.cli.options import Json, console, print_json
 from l1emu.events.calibration import read_calibration
 from l1emu.resources import resolve
 from l1emu.study.validation import TOLERANCE, HtValidation, StratumCheck, ht_rates, strata_against_plain
+from l1emu.trigger.text import rate_text
 
 LARGEST_PULL = 4.0
 
@@ -79,9 +80,11 @@ def _rates_table(found: HtValidation) -> Table:
         verdict = "not held to it" if not p.held else "agrees" if p.agrees else f"off by more than {TOLERANCE:.0%}"
         table.add_row(
             f"{p.threshold_gev:g}",
-            f"{p.rate_khz:.4g} ± {p.rate_khz_error:.2g}",
+            rate_text(p.as_dict()),
             f"{p.cms_khz:g}",
-            f"{p.ratio:.2f} ± {p.rate_khz_error / p.cms_khz:.2f}",
+            f"{p.ratio:.2f} ± {p.rate_khz_error / p.cms_khz:.2f}"
+            if p.accepted_crossings
+            else f"< {p.rate_khz_upper95 / p.cms_khz:.2f}",
             verdict,
         )
     table.caption = (

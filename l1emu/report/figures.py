@@ -11,6 +11,7 @@ from typing import Any
 import matplotlib as mpl
 import mplhep
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -20,6 +21,7 @@ from matplotlib.patches import Patch
 from l1emu.files import write_aside
 
 Document = Mapping[str, Any]
+Floats = npt.NDArray[np.float64]
 Draw = Callable[[Document], Figure]
 
 COLOURS = ("#5790fc", "#f89c20", "#e42536", "#964a8b", "#9c9ca1", "#7a21dd")
@@ -79,13 +81,14 @@ def draw_rate(document: Document) -> Figure:
     for ax, (label, seeds) in zip(axes, groups.items(), strict=True):
         for name in seeds:
             points = _points(document, name)
-            x, y, error = points["threshold"], points["rate_khz"], points["rate_khz_error"]
+            x, y = points["threshold"], points["rate_khz"]
             colour = COLOURS[index % len(COLOURS)]
             floor = target * 1e-3
-            seen = y > 0
+            seen = points["accepted_crossings"] > 0
             ax.plot(x[seen], y[seen], color=colour, linestyle=DASHES[index % len(DASHES)], label=name)
-            low, high = np.maximum(y - error, floor), np.maximum(y + error, floor)
-            ax.fill_between(x, low, high, color=colour, alpha=0.25, linewidth=0)
+            low, high = np.maximum(points["rate_khz_low"], floor), np.maximum(points["rate_khz_high"], floor)
+            ax.fill_between(x[seen], low[seen], high[seen], color=colour, alpha=0.25, linewidth=0)
+            draw_limits(ax, x[~seen], points["rate_khz_upper95"][~seen], colour)
             index += 1
         ax.axhline(target, color=GREY, linewidth=1.5, linestyle=":")
         ax.set_yscale("log")
@@ -105,7 +108,8 @@ def draw_efficiency(document: Document) -> Figure:
     ax = figure.subplots()
     comparison = document["comparison"]
     target = comparison["target_khz"]
-    lowest, highest = target / 10, target * 20
+    limits = [seed["rate_khz_upper95"] for seed in comparison["seeds"] if not seed["accepted_crossings"]]
+    lowest, highest = target / 10, max([target * 20, *(1.5 * limit for limit in limits)])
     for i, seed in enumerate(comparison["seeds"]):
         points = _points(document, seed["seed"])
         use = (points["rate_khz"] > 0) & (points["rate_khz"] < highest * 3)
@@ -119,10 +123,11 @@ def draw_efficiency(document: Document) -> Figure:
             x, points["efficiency_low"][use][order], points["efficiency_high"][use][order],
             color=colour, alpha=0.22, linewidth=0,
         )  # fmt: skip
-        below, above = seed["efficiency"] - seed["efficiency_low"], seed["efficiency_high"] - seed["efficiency"]
-        total = max(seed["efficiency_error_total"], below, above)
+        limit = not seed["accepted_crossings"]
+        at = seed["rate_khz_upper95"] if limit else target
         ax.errorbar(
-            [target], [seed["efficiency"]], [[min(total, seed["efficiency"])], [total]], fmt="o", color=colour,
+            [at], [seed["efficiency"]], [[seed["efficiency_error_total_low"]], [seed["efficiency_error_total_high"]]],
+            [0.4 * at] if limit else None, xuplims=limit, fmt="o", color=colour, mfc="white" if limit else colour,
             markersize=7, capsize=4,
         )  # fmt: skip
     ax.axvline(target, color=GREY, linewidth=1.5, linestyle=":")
@@ -238,7 +243,9 @@ def draw_scores(document: Document) -> Figure:
         if not h["jets"]:
             continue
         colour = (COLOURS[2], COLOURS[4], COLOURS[0], COLOURS[3])[i % 4]
-        mplhep.histplot(y, edges, ax=ax, histtype="step", color=colour, linewidth=2, label=f"{name} ({h['jets']:,})")
+        without = f", {h['jets_without_score']:,} without a score" if h["jets_without_score"] else ""
+        label = f"{name} ({h['jets']:,}{without})"
+        mplhep.histplot(y, edges, ax=ax, histtype="step", color=colour, linewidth=2, label=label)
         ax.errorbar(centres, y, error, fmt="none", ecolor=colour, elinewidth=1)
         smallest = min(smallest, *y[y > 0])
     ax.set_yscale("log")
@@ -258,13 +265,16 @@ def draw_working_points(document: Document) -> Figure:
     ax = figure.subplots()
     x = [p["minimum"] for p in points]
     y = np.array([p["efficiency"] for p in points])
-    error = np.array([p["efficiency_error_total"] for p in points])
+    error = np.array([[p[f"efficiency_error_total_{end}"] for p in points] for end in ("low", "high")])
     ax.errorbar(x, y, error, fmt="o", color=COLOURS[2], capsize=4, markersize=7)
+    for p in points:
+        if not p["accepted_crossings"]:  # the rate is not known to be that of the axis
+            ax.plot(p["minimum"], p["efficiency"], "o", color=COLOURS[2], mfc="white", markersize=7)
     chosen = _working_point(document)
     if chosen is not None:
         ax.axvline(chosen, color=GREY, linestyle=":", linewidth=1.5)
         ax.annotate("in use", (chosen, 0.02), (6, 0), textcoords="offset points", color=GREY)
-    ax.set_ylim(0, max(float((y + error).max()) * 1.35, 0.1))
+    ax.set_ylim(0, max(float((y + error[1]).max()) * 1.35, 0.1))
     ax.set_xlabel("Minimum score")
     ax.set_ylabel(f"Signal efficiency at {document['comparison']['target_khz']:g} kHz")
     ax.text(
@@ -284,14 +294,16 @@ FIGURES: dict[str, Drawing] = {
     "efficiency_vs_rate": Drawing(
         "What rate buys how much efficiency",
         "Each curve is one seed at all its thresholds. Bands are Clopper–Pearson intervals of the efficiency; the "
-        "points at the dotted line carry the statistical error of the rate too.",
+        "points at the dotted line carry the statistical error of the rate too. A hollow point with an arrow is an "
+        "upper limit of the rate at 95 % confidence: no simulated min-bias crossing passes there.",
         "rate",
         draw_efficiency,
     ),
     "rate_vs_threshold": Drawing(
         "Rate against threshold",
-        "Bands are one standard error: stratified crossings, bootstrap over the re-used collisions, and, where strata "
-        "had no accepted crossing, what they may add.",
+        "Bands are 68 % intervals: stratified crossings, bootstrap over the re-used collisions, and, where strata had "
+        "no accepted crossing, what they may add. Arrows are upper limits at 95 % confidence, where no simulated "
+        "crossing was accepted.",
         "rate",
         draw_rate,
     ),
@@ -316,7 +328,8 @@ FIGURES: dict[str, Drawing] = {
     ),
     "working_points": Drawing(
         "Choice of the working point",
-        "The tagged seed at equal rate for several minimum scores, on one half of the crossings only.",
+        "The tagged seed at equal rate for several minimum scores, on one half of the crossings only. Hollow: no "
+        "simulated min-bias crossing passes, the rate may be another one.",
         "working_points",
         draw_working_points,
         _has_working_points,
@@ -333,7 +346,10 @@ def _by_scanned(document: Document) -> dict[str, list[str]]:
 
 def _points(document: Document, seed: str) -> dict[str, Any]:
     rows = [p for p in document["rate"] if p["seed"] == seed]
-    keys = ("threshold", "rate_khz", "rate_khz_error", "efficiency", "efficiency_low", "efficiency_high")
+    keys = (
+        "threshold", "rate_khz", "rate_khz_low", "rate_khz_high", "rate_khz_upper95", "accepted_crossings",
+        "efficiency", "efficiency_low", "efficiency_high",
+    )  # fmt: skip
     return {key: np.array([row[key] for row in rows], float) for key in keys}
 
 
@@ -349,6 +365,16 @@ def _bar(colour: str, status: str) -> dict[str, Any]:
         "hatch": None if proven else "///",
         "linewidth": 0.8 if proven else 0.0,
     }
+
+
+def draw_limits(ax: Axes, x: Floats, upper: Floats, colour: str, most: int = 8) -> None:
+    """Upper limits: arrows downwards from them, at so many of the points at most, on a logarithmic axis."""
+    if not x.size:
+        return
+    shown = np.unique(np.linspace(0, x.size - 1, min(most, x.size)).round().astype(int))
+    ax.errorbar(
+        x[shown], upper[shown], 0.5 * upper[shown], uplims=True, fmt="none", color=colour, ecolor=colour, capsize=3
+    )
 
 
 def put_label(ax: Axes) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 
 from l1emu.report.figures import FIGURES
+from l1emu.trigger.text import difference_text, efficiency_text, rate_text, total_error_text
 
 PAGE = "report.html"
 
@@ -27,7 +28,10 @@ def render(document: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
         loader=jinja2.PackageLoader("l1emu.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )  # fmt: skip
-    environment.filters.update(percent=percent, number=number, us=microseconds)
+    environment.filters.update(
+        percent=percent, number=number, us=microseconds, rate=rate_text, total_error=total_error_text,
+        efficiency=efficiency_text, difference=difference_text,
+    )  # fmt: skip
     figures = [
         {
             "name": name,

@@ -101,6 +101,9 @@ class Measurement:
                         "unit": scan.seed.unit,
                         "rate_khz": float(r.rate_khz[i]),
                         "rate_khz_error": float(r.error_khz[i]),
+                        "rate_khz_low": float(r.low_khz[i]),
+                        "rate_khz_high": float(r.high_khz[i]),
+                        "rate_khz_upper95": float(r.upper95_khz[i]),
                         "rate_khz_error_binomial": float(r.binomial_khz[i]),
                         "rate_khz_error_bootstrap": float(r.bootstrap_khz[i]),
                         "rate_khz_unseen": float(r.unseen_khz[i]),
@@ -138,6 +141,9 @@ class Measurement:
                     self.minbias.crossings.counts,
                     strict=True,
                 )
+            ],
+            "unbounded_strata": [
+                name for j, name in enumerate(self.minbias.crossings.names) if not self.minbias.crossings.is_bounded(j)
             ],
             "pools": self.minbias.sample.pool_sizes,
         }

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 from l1emu.errors import L1emuError
 from l1emu.events.sample import Sample, read_sample
 from l1emu.events.sources import NtupleSample, open_ntuple, open_source
 from l1emu.events.sources.ntuple import OWN
 from l1emu.study.config import SampleFiles, StudyFile
+from l1emu.trigger import Crossings
 
 ROLES = ("minbias", "signal")
 
@@ -63,3 +68,40 @@ def open_sample(file: StudyFile, role: str) -> Sample | NtupleSample:
             expected="strata with probabilities" if role == "minbias" else "crossings of equal weight, without strata",
         )
     return sample
+
+
+def stratified(
+    sample: Sample | NtupleSample, stratum: Sequence[npt.NDArray[np.int64]], hard: Sequence[npt.NDArray[np.int64]]
+) -> Crossings:
+    """The crossings of a sample with the probabilities of its strata; without strata all of them are one.
+
+    Parameters
+    ----------
+    sample
+        Where they are from.
+    stratum, hard
+        Of the crossings, part by part, as in `l1emu.trigger.Crossings`.
+
+    Raises
+    ------
+    L1emuError
+        if a stratum has no crossing.
+    """
+    names: tuple[str, ...] = ("all",)
+    probability, bounded = np.ones(1), np.zeros(1, np.bool_)
+    if sample.strata is not None:
+        names = tuple(s.name for s in sample.strata)
+        probability = np.array([s.probability for s in sample.strata])
+        bounded = np.array([_bounded(sample, name) for name in names])
+    return Crossings(np.concatenate(stratum), np.concatenate(hard), names, probability, bounded)
+
+
+def _bounded(sample: Sample | NtupleSample, stratum: str) -> bool:
+    """Whether the recipe puts an upper end to the hard scale of a stratum; one that does not say so does not."""
+    pileup = sample.recipe.get("pileup")
+    bins = pileup.get("collisions") if isinstance(pileup, dict) else None
+    for bin_ in bins if isinstance(bins, list) else []:
+        if isinstance(bin_, dict) and bin_.get("name") == stratum:
+            ends = bin_.get("pt_hat_gev")
+            return bin_.get("veto_pt_hat_gev") is not None or (isinstance(ends, list) and len(ends) == 2)
+    return False

@@ -20,6 +20,7 @@ from l1emu.events.sources import NtupleSample
 from l1emu.firmware import Firmware
 from l1emu.progress import Advance
 from l1emu.study.config import SCORES, JetSettings
+from l1emu.study.samples import stratified
 from l1emu.trigger import Crossings
 
 MATCH_RADIUS = 0.4
@@ -134,12 +135,7 @@ def tag_sample(
             advance(len(batch.stratum))
     if not parts:
         raise L1emuError("a sample without crossings", path=sample.path, expected="at least 1")
-    names: tuple[str, ...] = ("all",)
-    probability = np.ones(1)
-    if sample.strata is not None:
-        names = tuple(s.name for s in sample.strata)
-        probability = np.array([s.probability for s in sample.strata])
-    crossings = Crossings(np.concatenate(stratum), np.concatenate(hard), names, probability)
+    crossings = stratified(sample, stratum, hard)
     return TaggedSample(sample, ak.concatenate(parts), crossings, emulated, seconds)
 
 

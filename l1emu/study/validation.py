@@ -21,7 +21,8 @@ from l1emu.progress import progress
 from l1emu.resources import resource
 from l1emu.stream import Normalisation
 from l1emu.stream.beam import ORBIT_SLOTS
-from l1emu.trigger import Crossings, HtCondition, RateScan, Seed, reach, scan_rates
+from l1emu.study.samples import stratified
+from l1emu.trigger import HtCondition, RateScan, Seed, reach, scan_rates
 
 Floats = npt.NDArray[np.float64]
 
@@ -59,13 +60,18 @@ def published_rates() -> PublishedRates:
 
 @dataclass(frozen=True)
 class HtRate:
-    """The rate above one HT threshold beside CMS's; the error is statistical, re-use of collisions included."""
+    """The rate above one HT threshold beside CMS's; the error is statistical, re-use of collisions included.
+
+    Without an accepted crossing the rate is known by its upper limit alone.
+    """
 
     threshold_gev: float
     rate_khz: float
     rate_khz_error: float
     cms_khz: float
     ratio: float
+    rate_khz_upper95: float
+    accepted_crossings: int
 
     @property
     def held(self) -> bool:
@@ -77,7 +83,7 @@ class HtRate:
         """Whether the rate is within the tolerance of CMS's."""
         return abs(self.ratio - 1) <= TOLERANCE
 
-    def as_dict(self) -> dict[str, float]:
+    def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
 
@@ -103,6 +109,10 @@ class HtValidation:
                 "threshold_gev": scan.thresholds.tolist(),
                 "rate_khz": scan.rate_khz.tolist(),
                 "rate_khz_error": scan.error_khz.tolist(),
+                "rate_khz_low": scan.low_khz.tolist(),
+                "rate_khz_high": scan.high_khz.tolist(),
+                "rate_khz_upper95": scan.upper95_khz.tolist(),
+                "accepted_crossings": scan.accepted.sum(axis=1).tolist(),
             },
         }
 
@@ -151,12 +161,7 @@ def ht_rates(sample: str | os.PathLike[str], calibration: Calibration | None, *,
             stratum.append(batch.stratum)
             hard.append(batch.hard_event)
             advance(len(batch.stratum))
-    crossings = Crossings(
-        np.concatenate(stratum),
-        np.concatenate(hard),
-        tuple(s.name for s in source.strata),
-        np.array([s.probability for s in source.strata]),
-    )
+    crossings = stratified(source, stratum, hard)
     normalisation = Normalisation(reference.colliding_bunches, reference.revolution_hz)
     wanted = {p.threshold_gev for p in reference.points}
     thresholds = np.array(sorted(wanted | set(np.arange(20.0, 601.0, 5.0).tolist())))
@@ -165,7 +170,8 @@ def ht_rates(sample: str | os.PathLike[str], calibration: Calibration | None, *,
     for point in reference.points:
         i = int(np.searchsorted(thresholds, point.threshold_gev))
         rate, error = float(scan.rate_khz[i]), float(scan.error_khz[i])
-        points.append(HtRate(point.threshold_gev, rate, error, point.rate_khz, rate / point.rate_khz))
+        upper, accepted = float(scan.upper95_khz[i]), int(scan.accepted[i].sum())
+        points.append(HtRate(point.threshold_gev, rate, error, point.rate_khz, rate / point.rate_khz, upper, accepted))
     return HtValidation(tuple(points), scan, reference, source, float(crossings.weight.sum()))
 
 
@@ -225,12 +231,7 @@ def strata_against_plain(
         raise L1emuError("a sample without strata", path=source.path, value=source.kind, expected="the kind minbias")
     recipe = Recipe.model_validate(source.recipe)
     by_strata = source.read()
-    weighted = Crossings(
-        by_strata.stratum,
-        by_strata.hard_event,
-        tuple(s.name for s in source.strata),
-        np.array([s.probability for s in source.strata]),
-    )
+    weighted = stratified(source, [by_strata.stratum], [by_strata.hard_event])
     plain = plain_crossings(recipe, crossings, seed=seed, cache=None if cache is None else Path(cache), jobs=jobs)
     checks = []
     for name, ours, theirs in zip(

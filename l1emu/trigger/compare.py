@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +15,12 @@ from l1emu.errors import L1emuError
 from l1emu.trigger.crossings import Crossings
 from l1emu.trigger.decide import reach
 from l1emu.trigger.efficiency import Efficiency, efficiency, scan_efficiency
+from l1emu.trigger.intervals import shared_interval
 from l1emu.trigger.menu import Seed
 from l1emu.trigger.rates import REPLICAS, RateScan, scan_rates
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +35,8 @@ class SeedScan:
         At the thresholds of `rates`.
     minbias_reach, signal_reach
         The highest threshold at which each crossing is accepted, float64 (crossings,).
+    minbias, envelope
+        What the rates were made of beside the reach, as in `l1emu.trigger.rates.scan_rates`.
     """
 
     seed: Seed
@@ -39,14 +44,35 @@ class SeedScan:
     efficiency: Efficiency
     minbias_reach: Floats
     signal_reach: Floats
+    minbias: Crossings
+    envelope: Floats | None
 
 
 @dataclass(frozen=True, eq=False)
 class AtRate:
     """One seed at the threshold that gives a rate.
 
-    `threshold_error` and `total_error` are standard deviations of the bootstrap; the latter holds the numbers of
-    signal and of min-bias crossings, through the threshold. `interval` is Clopper-Pearson at the fixed threshold.
+    Attributes
+    ----------
+    seed, target_khz
+        What was asked for.
+    threshold, threshold_error
+        Where the rate is found; the error is the root mean square distance of the bootstrap's.
+    rate_khz, rate_low_khz, rate_high_khz, rate_error_khz, rate_upper95_khz
+        The rate there, as in `l1emu.trigger.rates.RateScan`.
+    accepted
+        Min-bias crossings that pass there. With 0 the sample is too small for this rate: it is known by its upper
+        limit alone.
+    interval
+        The efficiency with the interval of Clopper and Pearson at the fixed threshold.
+    error_low, error_high
+        Standard errors of the efficiency at this rate, downwards and upwards: that interval, wider where signal
+        crossings share their collisions, and the spread of the threshold.
+    replicas, moved
+        The efficiency in each bootstrap replica, of signal and of min-bias crossings, and of min-bias alone, which
+        moves the threshold: float64 (replicas,).
+    signal, passed
+        The signal crossings, and which of them pass at the threshold, bool (crossings,).
     """
 
     seed: Seed
@@ -54,9 +80,18 @@ class AtRate:
     threshold: float
     threshold_error: float
     rate_khz: float
+    rate_low_khz: float
+    rate_high_khz: float
     rate_error_khz: float
+    rate_upper95_khz: float
+    accepted: int
     interval: Efficiency
+    error_low: float
+    error_high: float
     replicas: Floats
+    moved: Floats
+    signal: Crossings
+    passed: Bools
 
     @property
     def efficiency(self) -> float:
@@ -65,8 +100,8 @@ class AtRate:
 
     @property
     def total_error(self) -> float:
-        """Standard error of the efficiency at this rate."""
-        return float(self.replicas.std(ddof=1))
+        """Standard error of the efficiency at this rate: the larger one of the two."""
+        return max(self.error_low, self.error_high)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -80,10 +115,16 @@ class AtRate:
             "unit": self.seed.unit,
             "rate_khz": self.rate_khz,
             "rate_khz_error": self.rate_error_khz,
+            "rate_khz_low": self.rate_low_khz,
+            "rate_khz_high": self.rate_high_khz,
+            "rate_khz_upper95": self.rate_upper95_khz,
+            "accepted_crossings": self.accepted,
             "efficiency": self.efficiency,
             "efficiency_low": float(self.interval.low),
             "efficiency_high": float(self.interval.high),
             "efficiency_error_total": self.total_error,
+            "efficiency_error_total_low": self.error_low,
+            "efficiency_error_total_high": self.error_high,
             "passed": int(self.interval.passed),
             "signal_crossings": self.interval.total,
         }
@@ -91,14 +132,20 @@ class AtRate:
 
 @dataclass(frozen=True)
 class Gain:
-    """How much more signal one seed keeps than another at equal rate."""
+    """How much more signal one seed keeps than another at equal rate, with its errors downwards and upwards."""
 
     seed: str
     reference: str
     difference: float
-    error: float
+    error_low: float
+    error_high: float
     replicas: int
     replicas_not_better: int
+
+    @property
+    def error(self) -> float:
+        """Standard error of the difference: the larger one of the two."""
+        return max(self.error_low, self.error_high)
 
     @property
     def significance(self) -> float:
@@ -112,6 +159,8 @@ class Gain:
             "reference": self.reference,
             "difference": self.difference,
             "difference_error": self.error,
+            "difference_error_low": self.error_low,
+            "difference_error_high": self.error_high,
             "significance": self.significance,
             "replicas": self.replicas,
             "replicas_not_better": self.replicas_not_better,
@@ -147,16 +196,11 @@ def scan_seed(
     minbias = reach(seed, minbias_jets)
     signal = reach(seed, signal_jets)
     loose = seed.without_tags()
+    envelope = reach(loose, minbias_jets) if loose is not None and seed.tagged else None
     rates = scan_rates(
-        minbias,
-        crossings,
-        thresholds,
-        collision_rate_khz,
-        envelope=reach(loose, minbias_jets) if loose is not None and seed.tagged else None,
-        replicas=replicas,
-        seed=random_seed,
+        minbias, crossings, thresholds, collision_rate_khz, envelope=envelope, replicas=replicas, seed=random_seed
     )
-    return SeedScan(seed, rates, scan_efficiency(signal, thresholds), minbias, signal)
+    return SeedScan(seed, rates, scan_efficiency(signal, thresholds), minbias, signal, crossings, envelope)
 
 
 def at_rate(scan: SeedScan, rate_khz: float, signal: Crossings, *, random_seed: int = 1) -> AtRate:
@@ -174,8 +218,10 @@ def at_rate(scan: SeedScan, rate_khz: float, signal: Crossings, *, random_seed: 
     Raises
     ------
     L1emuError
-        if no scanned threshold gives this rate.
+        if no scanned threshold gives this rate, or there are fewer than two replicas to take an error from.
     """
+    if len(scan.rates.replicas_khz) < 2:
+        raise L1emuError("no error without replicas", value=len(scan.rates.replicas_khz), expected="at least 2")
     try:
         threshold = scan.rates.threshold_at(rate_khz)
     except L1emuError as error:
@@ -183,36 +229,97 @@ def at_rate(scan: SeedScan, rate_khz: float, signal: Crossings, *, random_seed: 
             error.message, where=f"seed {scan.seed.name}", value=error.value, expected=error.expected
         ) from None
     thresholds = scan.rates.replica_thresholds(rate_khz)
-    replicas = np.empty(thresholds.size)
+    replicas, moved = np.empty(thresholds.size), np.empty(thresholds.size)
     for b, weight in enumerate(signal.replicas(thresholds.size, random_seed)):
-        replicas[b] = weight[scan.signal_reach >= thresholds[b]].sum() / max(weight.sum(), 1.0)
-    rate, error_khz = scan.rates.at(threshold)
+        these = scan.signal_reach >= thresholds[b]
+        replicas[b] = weight[these].sum() / max(weight.sum(), 1.0)
+        moved[b] = these.mean()
+    at = scan.rates
+    if at.falls_to_nothing(threshold):
+        at = scan_rates(
+            scan.minbias_reach, scan.minbias, np.array([threshold]), at.collision_rate_khz,
+            envelope=scan.envelope, replicas=0,
+        )  # fmt: skip
+    curves = (at.rate_khz, at.low_khz, at.high_khz, at.error_khz, at.upper95_khz)
+    rate, low, high, error_khz, upper = (at.interpolate(curve, threshold) for curve in curves)
+    passed = np.asarray(scan.signal_reach >= threshold)
+    found = efficiency(int(np.count_nonzero(passed)), passed.size)
+    error_low, error_high = _total_errors(found, passed, signal, replicas, moved)
     return AtRate(
         seed=scan.seed,
         target_khz=rate_khz,
         threshold=threshold,
-        threshold_error=float(thresholds.std(ddof=1)),
+        threshold_error=_spread(thresholds, threshold),
         rate_khz=rate,
+        rate_low_khz=low,
+        rate_high_khz=high,
         rate_error_khz=error_khz,
-        interval=efficiency(int(np.count_nonzero(scan.signal_reach >= threshold)), scan.signal_reach.size),
+        rate_upper95_khz=upper,
+        accepted=int(np.count_nonzero(scan.minbias_reach >= threshold)),
+        interval=found,
+        error_low=error_low,
+        error_high=error_high,
         replicas=replicas,
+        moved=moved,
+        signal=signal,
+        passed=passed,
     )
 
 
 def gain(seed: AtRate, reference: AtRate) -> Gain:
     """The difference of two efficiencies at equal rate.
 
-    Both seeds see the same crossings; replicas are subtracted one by one, so that what they share cancels.
+    Both seeds see the same crossings; replicas are subtracted one by one, so that what they share cancels. Where few
+    signal crossings or none pass one seed alone, replicas scatter less than the difference is unknown: the intervals
+    of the fractions that pass the one alone and the other alone, in quadrature (Zou and Donner, Statistics in Medicine
+    27 (2008) 1693), with the spread of the thresholds are the least that is taken.
     """
-    difference = seed.replicas - reference.replicas
+    replicas = seed.replicas - reference.replicas
+    difference = seed.efficiency - reference.efficiency
+    scatter = _spread(replicas, difference)
+    low = high = 0.0
+    if seed.seed != reference.seed:  # a seed does not differ from itself
+        more_low, more_high = _distances(seed.passed & ~reference.passed, seed.signal)
+        less_low, less_high = _distances(reference.passed & ~seed.passed, seed.signal)
+        spread = _spread(seed.moved - reference.moved, difference)
+        low, high = math.hypot(more_low, less_high, spread), math.hypot(more_high, less_low, spread)
     return Gain(
         seed.seed.name,
         reference.seed.name,
-        seed.efficiency - reference.efficiency,
-        float(difference.std(ddof=1)),
-        difference.size,
-        int(np.count_nonzero(difference <= 0)),
+        difference,
+        max(low, scatter),
+        max(high, scatter),
+        replicas.size,
+        int(np.count_nonzero(replicas <= 0)),
     )
+
+
+def _spread(replicas: Floats, about: float) -> float:
+    """Root mean square distance of replicas from what they replicate: where all of them lie off, that is known too."""
+    return float(np.sqrt(np.sum((replicas - about) ** 2) / (replicas.size - 1)))
+
+
+def _distances(passed: Bools, signal: Crossings) -> tuple[float, float]:
+    """From the fraction that passes down and up to the ends of its interval, shared collisions considered."""
+    low, high = shared_interval(passed, signal)
+    share = float(passed.mean())
+    return share - low, high - share
+
+
+def _total_errors(
+    found: Efficiency, passed: Bools, signal: Crossings, replicas: Floats, moved: Floats
+) -> tuple[float, float]:
+    """Errors of an efficiency downwards and upwards, neither below the distance to its interval's end there.
+
+    The spread of the replicas is taken where it is larger than the interval of independent collisions and the spread of
+    the threshold, `moved`, in quadrature.
+    """
+    value = float(found.value)
+    below, above = _distances(passed, signal)
+    below, above = max(below, value - float(found.low)), max(above, float(found.high) - value)
+    spread, total = _spread(moved, value), _spread(replicas, value)
+    down, up = (max(math.hypot(distance, spread), total) for distance in (below, above))
+    return min(down, value), min(up, 1 - value)
 
 
 def scan_working_points(

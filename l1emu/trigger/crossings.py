@@ -30,6 +30,9 @@ class Crossings:
         Names of the strata.
     probability
         Probability of each stratum for a colliding crossing, float64 (strata,), sum 1.
+    bounded
+        Whether the hard scale of each stratum is bounded above, bool (strata,): a tail may be laid through its
+        crossings then. None, the default, bounds none: plain crossings, as those of an ntuple, can hold anything.
 
     Raises
     ------
@@ -41,6 +44,7 @@ class Crossings:
     hard_event: Ints
     names: tuple[str, ...]
     probability: Floats
+    bounded: npt.NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if not (self.stratum.ndim == 1 and self.stratum.shape == self.hard_event.shape):
@@ -49,6 +53,8 @@ class Crossings:
             )
         if len(self.names) != len(self.probability):
             raise L1emuError("names and probabilities of the strata differ", value=len(self.probability))
+        if self.bounded is not None and self.bounded.shape != self.probability.shape:
+            raise L1emuError("bounds and probabilities of the strata differ", value=self.bounded.shape)
         total = float(self.probability.sum())
         if not abs(total - 1) < 1e-6 or self.probability.min() < 0:
             raise L1emuError("probabilities of the strata do not sum to 1", value=total, expected="1")
@@ -64,6 +70,10 @@ class Crossings:
 
     def __len__(self) -> int:
         return int(self.stratum.size)
+
+    def is_bounded(self, stratum: int) -> bool:
+        """Whether the hard scale of a stratum is known to be bounded above."""
+        return self.bounded is not None and bool(self.bounded[stratum])
 
     @cached_property
     def counts(self) -> Ints:
@@ -99,7 +109,7 @@ class Crossings:
         L1emuError
             if that leaves a stratum empty.
         """
-        return Crossings(self.stratum[mask], self.hard_event[mask], self.names, self.probability)
+        return Crossings(self.stratum[mask], self.hard_event[mask], self.names, self.probability, self.bounded)
 
     def replicas(self, number: int, seed: int) -> Iterator[Floats]:
         """Weights of the crossings in bootstrap replicas, float64 (n,): one Poisson number of mean 1 a cluster.

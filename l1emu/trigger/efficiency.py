@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from hist.intervals import clopper_pearson_interval
 
 from l1emu.errors import L1emuError
+from l1emu.trigger.intervals import COVERAGE, clopper_pearson, without_nan
 
 Floats = npt.NDArray[np.float64]
-COVERAGE = 0.6827
-"""Coverage of every interval, at least: one standard deviation of a Gaussian."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +47,8 @@ def efficiency(passed: npt.ArrayLike, total: int, coverage: float = COVERAGE) ->
         raise L1emuError("an efficiency of no crossings", value=total, expected="at least 1")
     if counts.size and (counts.min() < 0 or counts.max() > total):
         raise L1emuError("more crossings passed than there are", value=int(counts.max()), expected=f"0 to {total}")
-    low, high = clopper_pearson_interval(counts.astype(float).reshape(-1), np.full(counts.size, float(total)), coverage)
-    return Efficiency(counts, total, counts / total, low.reshape(counts.shape), high.reshape(counts.shape))
+    low, high = clopper_pearson(counts, total, coverage)
+    return Efficiency(counts, total, counts / total, low, high)
 
 
 def scan_efficiency(reach: Floats, thresholds: Floats, coverage: float = COVERAGE) -> Efficiency:
@@ -59,8 +57,9 @@ def scan_efficiency(reach: Floats, thresholds: Floats, coverage: float = COVERAG
     Parameters
     ----------
     reach
-        From `l1emu.trigger.decide.reach`, float64 (n,).
+        From `l1emu.trigger.decide.reach`, float64 (n,); a crossing at the threshold passes, one with NaN nowhere.
     thresholds
         float64 (t,), any order.
     """
-    return efficiency(reach.size - np.searchsorted(np.sort(reach), thresholds, side="left"), reach.size, coverage)
+    ordered = np.sort(without_nan(reach))
+    return efficiency(reach.size - np.searchsorted(ordered, thresholds, side="left"), reach.size, coverage)

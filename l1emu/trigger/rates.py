@@ -4,13 +4,15 @@ The rate is f sum_j P_j eps_j: f colliding crossings a second, P_j the probabili
 the accepted fraction of its crossings. Its variance from the number of crossings is
 f^2 sum_j P_j^2 eps_j (1 - eps_j) / N_j.
 
-Two things are added to that formula. Crossings of one stratum may share a hard collision of the generator's pool:
-the bootstrap draws such crossings together, and where its spread is the larger one it is the error. And where no
-crossing of a stratum is accepted, eps (1 - eps) is 0 though eps is merely unknown: the accept probability is then
-taken to be about p, the smaller one of Jeffreys' 1 / (2 (N_j + 1)) and of the stratum's own tail
-(`l1emu.trigger.tails`), with the standard deviation sqrt(2) p of the matching Gamma(1/2) posterior. The rate itself
-stays f sum P eps; `unseen_khz` is what those strata may add to it. Where all of a stratum is accepted, the same holds
-of the rejected.
+That variance is 0 where no crossing of a stratum is accepted, and too small where few are. Each stratum has therefore
+an interval of Clopper and Pearson, of as many independent crossings as its shared collisions leave
+(`l1emu.trigger.intervals`), and the distances of its ends from eps_j are added in quadrature (the method of variance
+estimates recovery: Zou and Donner, Statistics in Medicine 27 (2008) 1693): with one stratum the interval is exact. A
+stratum without an accepted crossing has the upper end of its interval or, where its hard scale is bounded above, that
+of its own tail (`l1emu.trigger.tails`) if it is lower. The bootstrap draws crossings that share a collision together;
+where its spread is the larger one it takes the place of that distance.
+
+The rate itself stays f sum P eps: where it is 0, it is known by its upper limit alone.
 """
 
 from __future__ import annotations
@@ -19,15 +21,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from l1emu.errors import L1emuError
 from l1emu.trigger.crossings import Crossings
+from l1emu.trigger.intervals import COVERAGE, LIMIT, Clusters, without_nan
 from l1emu.trigger.tails import tail_probability, unseen_probability
 
 Floats = npt.NDArray[np.float64]
 
 REPLICAS = 300
 """Bootstrap replicas: their spread is known to 4 %."""
+
+_DEVIATIONS = float(stats.norm.ppf(LIMIT))
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +46,16 @@ class RateScan:
         Ascending, float64 (t,).
     rate_khz
         float64 (t,).
+    low_khz, high_khz
+        Ends of an interval that holds the true rate in 68 % of samples or more, few and no accepts included.
     error_khz
-        Standard error: the larger one of the next two, and of unseen accepts, in quadrature.
+        One standard error: the larger one of the distances to these ends, and not below the next two.
+    upper95_khz
+        Upper limit at 95 % confidence: what is known of the rate where nothing was accepted.
     binomial_khz, bootstrap_khz
         From the number of crossings alone; from the bootstrap over the collisions of the pool.
     unseen_khz
-        What strata without an accepted crossing may add to the rate.
+        What strata without an accepted crossing may add to the rate, in the mean.
     accepted
         Accepted crossings of each stratum, int64 (t, strata).
     replicas_khz
@@ -56,7 +66,10 @@ class RateScan:
 
     thresholds: Floats
     rate_khz: Floats
+    low_khz: Floats
+    high_khz: Floats
     error_khz: Floats
+    upper95_khz: Floats
     binomial_khz: Floats
     bootstrap_khz: Floats
     unseen_khz: Floats
@@ -70,8 +83,14 @@ class RateScan:
         Raises
         ------
         L1emuError
-            if the rate is above or below that of every threshold scanned.
+            if the rate is above or below that of every threshold scanned, or nothing is accepted at any.
         """
+        if self.unseen[0]:
+            raise L1emuError(
+                "no min-bias crossing passes at any scanned threshold",
+                value=f"{rate_khz:g} kHz",
+                expected="a larger sample, or a scan that begins lower",
+            )
         found, inside = interpolate_threshold(self.thresholds, self.rate_khz, rate_khz)
         if not inside:
             raise L1emuError(
@@ -85,16 +104,37 @@ class RateScan:
         """The threshold at which each replica has this rate, float64 (replicas,); the end of the scan beyond it."""
         return np.array([interpolate_threshold(self.thresholds, curve, rate_khz)[0] for curve in self.replicas_khz])
 
+    @property
+    def unseen(self) -> npt.NDArray[np.bool_]:
+        """Where no crossing was accepted, bool (t,): the rate is known by its upper limit alone."""
+        return np.asarray(self.accepted.sum(axis=1) == 0)
+
+    def falls_to_nothing(self, threshold: float) -> bool:
+        """Whether nothing is accepted at the next threshold scanned, so that no rate lies between to interpolate."""
+        i = int(np.searchsorted(self.thresholds, threshold, side="left"))
+        return bool(self.unseen[min(i, self.thresholds.size - 1)])
+
     def at(self, threshold: float) -> tuple[float, float]:
         """Rate and error in kHz at a threshold between two that were scanned, interpolated as by `threshold_at`."""
+        return self.interpolate(self.rate_khz, threshold), self.interpolate(self.error_khz, threshold)
+
+    def interpolate(self, curve: Floats, threshold: float) -> float:
+        """A curve of this scan at a threshold between two of its own: its logarithm is linear, itself if it falls to 0.
+
+        Parameters
+        ----------
+        curve
+            kHz, float64 (t,).
+        threshold
+            Beyond the scan its nearest end is taken.
+        """
+        if self.thresholds.size == 1:
+            return float(curve[0])
         i = int(np.clip(np.searchsorted(self.thresholds, threshold), 1, self.thresholds.size - 1))
-        ends = self.thresholds[i - 1 : i + 1]
-        rates, errors = self.rate_khz[i - 1 : i + 1], self.error_khz[i - 1 : i + 1]
-        if rates.min() > 0:
-            rate = np.exp(np.interp(threshold, ends, np.log(rates)))
-        else:
-            rate = np.interp(threshold, ends, rates)
-        return float(rate), float(np.interp(threshold, ends, errors))
+        ends, values = self.thresholds[i - 1 : i + 1], curve[i - 1 : i + 1]
+        if values.min() > 0:
+            return float(np.exp(np.interp(threshold, ends, np.log(values))))
+        return float(np.interp(threshold, ends, values))
 
 
 def scan_rates(
@@ -112,7 +152,8 @@ def scan_rates(
     Parameters
     ----------
     reach
-        The highest threshold at which each crossing is accepted, float64 (n,), from `l1emu.trigger.decide.reach`.
+        The highest threshold at which each crossing is accepted, float64 (n,), from `l1emu.trigger.decide.reach`: a
+        crossing at the threshold passes, one with NaN nowhere.
     crossings
         Their strata, same order.
     thresholds
@@ -122,7 +163,7 @@ def scan_rates(
     envelope
         Reach of a looser seed, float64 (n,): where nothing was seen, its tail bounds that of the seed too.
     replicas, seed
-        Of the bootstrap.
+        Of the bootstrap; with fewer than two its spread is left out of the errors.
 
     Raises
     ------
@@ -131,37 +172,54 @@ def scan_rates(
     """
     if reach.shape != crossings.stratum.shape:
         raise L1emuError("reach and crossings differ in number", value=reach.shape, expected=f"({len(crossings)},)")
-    if thresholds.ndim != 1 or not thresholds.size or np.any(np.diff(thresholds) <= 0):
+    if thresholds.ndim != 1 or not thresholds.size or not np.all(np.diff(thresholds) > 0) or np.isnan(thresholds[0]):
         raise L1emuError("thresholds must ascend", where="thresholds", value=thresholds.tolist())
+    reach = without_nan(reach)
+    loose = None if envelope is None else without_nan(envelope)
     strata = len(crossings.names)
     order = [_by_reach(reach, crossings, j) for j in range(strata)]
     accepted = np.zeros((thresholds.size, strata), np.int64)
     unseen = np.zeros((thresholds.size, strata))
-    unrejected = np.zeros((thresholds.size, strata))
+    # the distances of the ends of each stratum's interval from its accepted fraction, and of its upper limit
+    above, below, limit = (np.zeros((thresholds.size, strata)) for _ in range(3))
     for j, members in enumerate(order):
-        total = members.size
-        if not total:
+        if not members.size:
             continue
-        accepted[:, j] = total - np.searchsorted(reach[members], thresholds, side="left")
-        limit = np.full(thresholds.size, unseen_probability(total))
-        possible = np.minimum(limit, tail_probability(reach[members], thresholds))
-        if envelope is not None:
-            possible = np.minimum(possible, tail_probability(envelope[members], thresholds))
-        unseen[:, j] = np.where(accepted[:, j] == 0, possible, 0)
-        unrejected[:, j] = np.where(accepted[:, j] == total, limit, 0)
+        groups = Clusters(reach, crossings, members, thresholds)
+        accepted[:, j] = groups.accepted
+        nothing = groups.accepted == 0
+        share = groups.accepted / groups.total
+        low, high = groups.interval(COVERAGE)
+        highest = groups.interval(2 * LIMIT - 1)[1]
+        if crossings.is_bounded(j) and nothing.any():
+            tails = [groups.highest]
+            if loose is not None:
+                tails.append(Clusters(loose, crossings, _by_reach(loose, crossings, j), thresholds).highest)
+            for values in tails:
+                high = np.where(nothing, np.minimum(high, tail_probability(values, thresholds)), high)
+                highest = np.where(nothing, np.minimum(highest, tail_probability(values, thresholds, LIMIT)), highest)
+        above[:, j], below[:, j], limit[:, j] = high - share, share - low, highest - share
+        mean = unseen_probability(groups.total / groups.design_effect)
+        unseen[:, j] = np.where(nothing, np.minimum(mean, high), 0)
     counts = np.maximum(crossings.counts, 1)
     fraction = accepted / counts
     scale = collision_rate_khz * crossings.probability
+    rate = fraction @ scale
     binomial = np.sqrt((scale**2 * fraction * (1 - fraction) / counts).sum(axis=1))
     curves: Floats = _replicas(reach, crossings, thresholds, order, fraction, replicas, seed) @ scale
     bootstrap = curves.std(axis=0, ddof=1) if replicas > 1 else np.zeros(thresholds.size)
-    unknown = (2 * (scale * np.maximum(unseen, unrejected)) ** 2).sum(axis=1)
+    up, down, most = (np.sqrt(((scale * distance) ** 2).sum(axis=1)) for distance in (above, below, limit))
+    up, down = np.maximum(up, bootstrap), np.maximum(down, bootstrap)
     generator = np.random.Generator(np.random.PCG64([seed, 1]))
     may_add: Floats = generator.gamma(0.5, 2.0, (replicas, strata)) @ (scale * unseen).T
+    low_khz, high_khz = np.maximum(rate - down, 0), np.minimum(rate + up, collision_rate_khz)
     return RateScan(
         thresholds=thresholds,
-        rate_khz=fraction @ scale,
-        error_khz=np.sqrt(np.maximum(binomial, bootstrap) ** 2 + unknown),
+        rate_khz=rate,
+        low_khz=low_khz,
+        high_khz=high_khz,
+        error_khz=np.max([high_khz - rate, rate - low_khz, binomial, bootstrap], axis=0),
+        upper95_khz=np.minimum(rate + np.maximum(most, _DEVIATIONS * bootstrap), collision_rate_khz),
         binomial_khz=binomial,
         bootstrap_khz=bootstrap,
         unseen_khz=unseen @ scale,
@@ -187,7 +245,8 @@ def interpolate_threshold(thresholds: Floats, rate_khz: Floats, target_khz: floa
         share = np.log(high / target_khz) / np.log(high / low)
     else:
         share = (high - target_khz) / (high - low)
-    return float(thresholds[i - 1] + share * (thresholds[i] - thresholds[i - 1])), True
+    found = thresholds[i - 1] + share * (thresholds[i] - thresholds[i - 1])
+    return float(min(found, thresholds[i])), True
 
 
 def _by_reach(reach: Floats, crossings: Crossings, stratum: int) -> npt.NDArray[np.int64]:

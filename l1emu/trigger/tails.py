@@ -1,11 +1,12 @@
-"""How probable an accept may be in a stratum where none was seen."""
+"""How probable an accept may be in a stratum whose hard scale is bounded above, where none was seen."""
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
+
+from l1emu.trigger.intervals import COVERAGE, one_sided
 
 Floats = npt.NDArray[np.float64]
 
@@ -13,25 +14,29 @@ _LEAST = 5
 _MOST = 50
 
 
-def unseen_probability(total: int) -> float:
+def unseen_probability(total: npt.ArrayLike) -> Floats:
     """Mean of Jeffreys' posterior Beta(1/2, n + 1/2) after no accept in n crossings: 1 / (2 (n + 1))."""
-    return 0.5 / (total + 1)
+    return 0.5 / (np.asarray(total, np.float64) + 1)
 
 
-def tail_probability(values: Floats, thresholds: Floats) -> Floats:
-    """An exponential tail through the highest values, for thresholds beyond them: an upper estimate.
+def tail_probability(values: Floats, thresholds: Floats, confidence: float = one_sided(COVERAGE)) -> Floats:
+    """Upper limit on P(value >= t) from an exponential tail through the highest values, for thresholds beyond them.
 
-    The highest twentieth of the values (5 to 50 of them) above the next lower one, u, have a mean excess; it is the
-    most probable decay length of an exponential. One standard error longer, that is a factor 1 + 1/sqrt(m), it gives
-    P(value >= t) = (m / n) exp(-(t - u) / length). Within a stratum the hard scale is bounded above, so that the true
-    tail falls faster than any exponential that fits before it.
+    The highest twentieth of the values (m of them, 5 to 50) above the next lower one, u. The sum of their excesses over
+    u follows a Gamma distribution of shape m in units of the decay length, P(value > u) a Beta(m + 1, n - m): the upper
+    limits of both, at `confidence`, make P(value >= t) = P(value > u) exp(-(t - u) / length). Where the hard scale of a
+    stratum is bounded above, the true tail falls faster than any exponential that fits before it. Without that bound
+    it falls as a power of the scale, far slower, and this is no limit.
 
     Parameters
     ----------
     values
-        Reach of each crossing of a stratum, float64 (n,), minus infinity where a crossing is never accepted.
+        Independent values of a stratum with bounded hard scale, float64 (n,), minus infinity where a crossing is never
+        accepted.
     thresholds
         float64 (t,).
+    confidence
+        Of the limit, one-sided.
 
     Returns
     -------
@@ -42,8 +47,9 @@ def tail_probability(values: Floats, thresholds: Floats) -> Floats:
     if m < _LEAST:
         return np.ones(thresholds.shape)
     base = float(finite[m])
-    length = float(np.mean(finite[:m] - base)) * (1 + 1 / math.sqrt(m))
-    if length <= 0:
+    excess = float(np.sum(finite[:m] - base))
+    if excess <= 0:
         return np.ones(thresholds.shape)
-    share = m / values.size
-    return share * np.exp(-np.maximum(thresholds - base, 0) / length)
+    length = excess / stats.gamma.ppf(1 - confidence, m)
+    share = stats.beta.ppf(confidence, m + 1, values.size - m)
+    return np.asarray(share * np.exp(-np.maximum(thresholds - base, 0) / length))

@@ -13,12 +13,18 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
+from matplotlib.markers import CARETDOWNBASE, CARETLEFTBASE
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "study"))
 from study_toys import write_toy_study
 
+from l1emu.cli.options import console
+from l1emu.cli.rates import seeds_table
 from l1emu.report.figures import FIGURES
 from l1emu.report.page import microseconds, number, percent, render
+from l1emu.report.tables import tables
 from l1emu.study import Results, run_study
 
 
@@ -133,6 +139,72 @@ def test_the_curves_are_the_numbers(made: Results) -> None:
     assert held["status"] == "unverified"
     assert len(hatched) == unverified
     assert max(bar.get_x() + bar.get_width() for bar in bars) * 1e3 == pytest.approx(stages[-1]["end_ns"])
+
+
+@pytest.fixture
+def limited(made: Results) -> dict[str, Any]:
+    """The results as they would be if no min-bias crossing passed the tagged seed at the target rate."""
+    document: dict[str, Any] = json.loads(json.dumps(made.document))
+    nothing = {"rate_khz": 0.0, "rate_khz_low": 0.0, "rate_khz_upper95": 46.31, "accepted_crossings": 0}
+    document["comparison"]["seeds"][2] |= nothing
+    document["working_points"]["points"][0] |= nothing
+    for point in document["rate"]:
+        if point["seed"] == "two b" and point["threshold"] > 40:
+            point |= nothing
+    return document
+
+
+def test_an_upper_limit_is_written_as_one(limited: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    page = render(limited, {})
+    assert page.count("&lt; 46 (95 % CL)") == 2
+    assert "the sample too small for 100 kHz" in page
+    assert "Without an upper end of the hard scale: soft, middle, hard." in page
+    console().print(seeds_table(limited["comparison"]))
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "< 46 (95 % CL)" in printed
+    assert "no min-bias crossing of the sample passes" in printed
+    table = tables(limited)["comparison"]
+    assert table["rate_khz_upper95"][2] == 46.31
+    assert table["accepted_crossings"][2] == 0
+
+
+def test_an_upper_limit_is_drawn_as_one(made: Results, limited: dict[str, Any]) -> None:
+    def arrows(ax: Axes) -> list[Any]:
+        return [line for line in ax.get_lines() if line.get_marker() in (CARETDOWNBASE, CARETLEFTBASE)]
+
+    panels = FIGURES["rate_vs_threshold"].draw(limited).axes
+    found = 0
+    for seed in limited["comparison"]["seeds"]:
+        points = [p for p in limited["rate"] if p["seed"] == seed["seed"]]
+        seen = [p["threshold"] for p in points if p["accepted_crossings"]]
+        (curve,) = (line for ax in panels for line in ax.get_lines() if line.get_label() == seed["seed"])
+        assert curve.get_xdata().tolist() == seen
+        limits = {(p["threshold"], p["rate_khz_upper95"]) for p in points if not p["accepted_crossings"]}
+        of_seed = [a for a in arrows(curve.axes) if a.get_color() == curve.get_color()]
+        assert bool(of_seed) == bool(limits)
+        for arrow in of_seed:
+            found += 1
+            assert arrow.get_xdata()[-1] == points[-1]["threshold"]
+            assert {x for x, _ in limits} >= set(arrow.get_xdata())
+    assert found
+    assert not arrows(FIGURES["efficiency_vs_rate"].draw(made.document).axes[0])
+    (left,) = arrows(FIGURES["efficiency_vs_rate"].draw(limited).axes[0])
+    assert left.get_ydata()[0] == limited["comparison"]["seeds"][2]["efficiency"]
+    hollow = [
+        [line.get_mfc() for line in FIGURES["working_points"].draw(d).axes[0].get_lines()].count("white")
+        for d in (made.document, limited)
+    ]
+    assert hollow == [0, 1]
+
+
+def test_the_point_at_the_target_has_the_total_errors(made: Results) -> None:
+    ax = FIGURES["efficiency_vs_rate"].draw(made.document).axes[0]
+    bars = [c for c in ax.containers if isinstance(c, ErrorbarContainer)]
+    assert len(bars) == 3
+    for bar, seed in zip(bars, made.document["comparison"]["seeds"], strict=True):
+        (segment,) = bar.lines[2][0].get_segments()
+        value, low, high = (seed[f"efficiency{key}"] for key in ("", "_error_total_low", "_error_total_high"))
+        assert segment[:, 1] == pytest.approx((value - low, value + high))
 
 
 def test_numbers_are_written_for_people() -> None:

@@ -55,7 +55,8 @@ def test_the_published_curve_falls():
 def test_the_verb_prints_the_list_of_the_points(monkeypatch, capsys, tmp_path, calibrated):
     assert command_line(monkeypatch, "ht-rates", "--json", "--figure", tmp_path / "ht.png") == 0
     printed = json.loads(capsys.readouterr().out)
-    assert [set(p) for p in printed] == [{"threshold_gev", "rate_khz", "rate_khz_error", "cms_khz", "ratio"}] * 7
+    keys = {"threshold_gev", "rate_khz", "rate_khz_error", "rate_khz_upper95", "accepted_crossings", "cms_khz", "ratio"}
+    assert [set(p) for p in printed] == [keys] * 7
     assert printed == [p.as_dict() for p in calibrated.points]
     assert (tmp_path / "ht.png").stat().st_size > 20_000
     assert command_line(monkeypatch, "ht-rates", "--calibration", "none") == 1

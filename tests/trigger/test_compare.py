@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import awkward as ak
 import numpy as np
 import pytest
@@ -9,14 +11,17 @@ from scipy import stats
 
 from l1emu.errors import L1emuError
 from l1emu.trigger import (
+    AtRate,
     Crossings,
     JetCondition,
     Seed,
+    SeedScan,
     Tag,
     at_rate,
     efficiency,
     gain,
     scan_efficiency,
+    scan_rates,
     scan_seed,
     scan_working_points,
 )
@@ -130,6 +135,97 @@ def test_the_error_of_a_gain_is_the_scatter_of_repeated_experiments() -> None:
         differences.append(more.difference)
         errors.append(more.error)
     assert np.mean(errors) == pytest.approx(np.std(differences), rel=0.3)
+
+
+def at_threshold(minbias: np.ndarray, signal: np.ndarray, name: str = "a", replicas: int = 40) -> AtRate:
+    """A seed with these reaches at 300 kHz: ten of a thousand crossings."""
+    seed = LOOSE.model_copy(update={"name": name})
+    thresholds = np.arange(0.0, 101.0)
+    crossings, wanted = alone(minbias.size), alone(signal.size)
+    rates = scan_rates(minbias, crossings, thresholds, F_KHZ, replicas=replicas)
+    scan = SeedScan(seed, rates, scan_efficiency(signal, thresholds), minbias, signal, crossings, None)
+    return at_rate(scan, 300.0, wanted)
+
+
+def alone(n: int) -> Crossings:
+    return Crossings(np.zeros(n, np.int64), np.full(n, -1), ("all",), np.ones(1))
+
+
+@pytest.mark.parametrize("passed", [0, 1, 2, 150, 298, 299, 300])
+def test_a_total_error_is_never_below_the_interval_beside_it(passed: int) -> None:
+    minbias = np.linspace(0, 60, 1000)
+    found = at_threshold(minbias, np.repeat([1.0, 90.0], [300 - passed, passed]))
+    value, low, high = found.efficiency, float(found.interval.low), float(found.interval.high)
+    assert value == passed / 300
+    assert found.error_low >= value - low and found.error_high >= high - value
+    assert value - found.error_low >= 0 and value + found.error_high <= 1
+    written = found.as_dict()
+    assert written["efficiency_error_total"] == max(found.error_low, found.error_high) > 0
+    assert (written["efficiency_error_total_low"], written["efficiency_error_total_high"]) == (
+        found.error_low,
+        found.error_high,
+    )
+
+
+def test_the_threshold_moves_an_efficiency_of_none_upwards() -> None:
+    """None of 300 passes, but half of them almost do: a lower threshold of the replicas lets them in."""
+    found = at_threshold(np.linspace(0, 60, 1000), np.repeat([10.0, 59.0], [150, 150]))
+    assert found.efficiency == 0
+    assert found.error_low == 0
+    assert found.error_high > 10 * (float(found.interval.high) - found.efficiency)
+
+
+def test_a_difference_is_not_known_better_than_the_crossings_that_make_it() -> None:
+    minbias = np.linspace(0, 60, 1000)
+    none = at_threshold(minbias, np.full(300, 1.0), "none")
+    every = at_threshold(minbias, np.full(300, 90.0), "all")
+    some = at_threshold(minbias, np.repeat([1.0, 90.0], [200, 100]), "some")
+    limit = 1 - ((1 - 0.6827) / 2) ** (1 / 300)
+    for one, other in ((none, every), (every, none)):
+        more = gain(one, other)
+        assert abs(more.difference) == 1
+        assert more.error >= limit
+        assert np.isfinite(more.significance)
+    for at in (none, every, some):  # the same crossings pass both: one that passes a single seed may be unseen
+        same = gain(at, replace(at, seed=at.seed.model_copy(update={"name": "other"})))
+        assert same.difference == 0
+        assert same.error_low == same.error_high == pytest.approx(limit, rel=1e-6)
+    less = gain(none, some)
+    assert less.error_low >= float(some.interval.high) - some.efficiency
+    assert less.error_high >= some.efficiency - float(some.interval.low) - 1e-12
+    assert less.as_dict()["difference_error"] == max(less.error_low, less.error_high)
+
+
+def test_differences_cover_where_few_crossings_pass() -> None:
+    """Two of 200 and a half of them, and none of them: the truth is within the error in two thirds or more of toys."""
+    rng, toys, n = np.random.default_rng(5), 150, 200
+    minbias = np.linspace(0, 60, 1000)
+    for p, q in ((0.01, 0.0025), (0.002, 0.002), (0.995, 0.99)):
+        covered = 0
+        for _ in range(toys):
+            one, other = (np.where(rng.random(n) < share, 90.0, 1.0) for share in (p, q))
+            more = gain(at_threshold(minbias, one, "one", 2), at_threshold(minbias, other, "other", 2))
+            covered += -more.error_low <= p - q - more.difference <= more.error_high
+        assert stats.binom.cdf(covered, toys, 0.6827) > 1e-3
+
+
+def test_shared_signal_collisions_widen_the_total_error() -> None:
+    minbias, thresholds = np.linspace(0, 60, 1000), np.arange(0.0, 101.0)
+    shared = Crossings(np.zeros(300, np.int64), np.arange(300) // 3, ("all",), np.ones(1))
+    rates = scan_rates(minbias, alone(1000), thresholds, F_KHZ, replicas=20)
+    none = np.full(300, 1.0)
+    scan = SeedScan(LOOSE, rates, scan_efficiency(none, thresholds), minbias, none, alone(1000), None)
+    assert at_rate(scan, 300.0, shared).error_high == pytest.approx(float(efficiency(0, 100).high))
+
+
+def test_without_replicas_there_is_no_error_to_state() -> None:
+    with pytest.raises(L1emuError, match="no error without replicas: got 0"):
+        at_threshold(np.linspace(0, 60, 1000), np.full(300, 1.0), replicas=0)
+
+
+def test_a_reach_of_nan_is_no_efficiency() -> None:
+    reach = np.array([np.nan, 0.5, 1.0, np.nan])
+    assert scan_efficiency(reach, np.array([0.0, 0.5, 0.6, 1.0])).passed.tolist() == [2, 2, 1, 1]
 
 
 def test_working_points_are_scanned_at_equal_rate() -> None:

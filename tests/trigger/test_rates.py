@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import optimize, stats
 
 from l1emu.errors import L1emuError
-from l1emu.trigger import Crossings, scan_rates
+from l1emu.trigger import Crossings, HtCondition, Seed, at_rate, efficiency, scan_rates
+from l1emu.trigger.compare import SeedScan
+from l1emu.trigger.intervals import clopper_pearson
 from l1emu.trigger.rates import interpolate_threshold
 from l1emu.trigger.tails import tail_probability, unseen_probability
 
@@ -14,6 +17,7 @@ NAMES = ("soft", "middle", "hard")
 PROBABILITY = np.array([0.75, 0.24, 0.01])
 SCALE = np.array([2.0, 5.0, 20.0])
 F_KHZ = 30000.0
+BOUNDED = np.array([True, True, False])
 
 
 def make(rng: np.random.Generator, numbers: tuple[int, ...], share: int = 1) -> tuple[np.ndarray, Crossings]:
@@ -23,7 +27,12 @@ def make(rng: np.random.Generator, numbers: tuple[int, ...], share: int = 1) -> 
     groups = np.concatenate(
         [rng.exponential(SCALE[j], -(-n // share))[np.arange(n) // share] for j, n in enumerate(numbers)]
     )
-    return groups, Crossings(stratum, hard, NAMES, PROBABILITY)
+    return groups, Crossings(stratum, hard, NAMES, PROBABILITY, BOUNDED)
+
+
+def plain(number: int) -> Crossings:
+    """Crossings of an ntuple: one stratum, nothing known of its hard scale."""
+    return Crossings(np.zeros(number, np.int64), np.full(number, -1), ("all",), np.ones(1))
 
 
 def true_rate(threshold: float) -> float:
@@ -52,7 +61,9 @@ def test_a_threshold_of_zero_accepts_every_collision() -> None:
     reach, crossings = make(np.random.default_rng(2), (50, 60, 70))
     scan = scan_rates(reach, crossings, np.array([0.0, 1.0]), F_KHZ, replicas=20)
     assert scan.rate_khz[0] == pytest.approx(F_KHZ)
-    assert 0 < scan.error_khz[0] < 0.02 * F_KHZ
+    assert scan.high_khz[0] == pytest.approx(F_KHZ)
+    rejected = [1 - stats.beta.ppf((1 - 0.6827) / 2, n, 1) for n in (50, 60, 70)]
+    assert scan.error_khz[0] == pytest.approx(F_KHZ * np.sqrt(((PROBABILITY * rejected) ** 2).sum()))
 
 
 @pytest.mark.parametrize("threshold", [3.0, 8.0, 20.0])
@@ -87,17 +98,155 @@ def test_a_stratum_without_accepts_is_bounded_by_its_size_and_by_its_tail() -> N
     thresholds = np.array([20.0, 50.0])
     unknown = scan_rates(only_hard, crossings, thresholds, F_KHZ, replicas=20)
     by_size = F_KHZ * (PROBABILITY[0] * unseen_probability(200) + PROBABILITY[1] * unseen_probability(300))
-    assert unknown.unseen_khz[0] == pytest.approx(by_size)
+    assert unknown.unseen_khz[0] == pytest.approx(float(by_size))
     bounded = scan_rates(only_hard, crossings, thresholds, F_KHZ, replicas=20, envelope=reach)
     assert bounded.rate_khz.tolist() == unknown.rate_khz.tolist()
-    assert bounded.unseen_khz[1] < 1e-2 * unknown.unseen_khz[1]
+    assert bounded.unseen_khz[1] < 2e-2 * unknown.unseen_khz[1]
     assert bounded.error_khz[1] < unknown.error_khz[1]
+    assert bounded.upper95_khz[1] < unknown.upper95_khz[1]
+    nowhere = Crossings(crossings.stratum, crossings.hard_event, NAMES, PROBABILITY)
+    for tail in (None, reach):  # without an upper end of the hard scale a tail says nothing
+        open_ = scan_rates(only_hard, nowhere, thresholds, F_KHZ, replicas=20, envelope=tail)
+        assert open_.unseen_khz[0] == unknown.unseen_khz[0]
+        assert open_.high_khz.tolist() == unknown.high_khz.tolist()
+
+
+def test_without_an_accepted_crossing_the_rate_is_an_upper_limit_by_counting() -> None:
+    n = 2000
+    reach = np.random.default_rng(1).exponential(20.0, n)
+    scan = scan_rates(reach, plain(n), np.array([10.0, 2000.0]), F_KHZ, replicas=20)
+    assert scan.unseen.tolist() == [False, True]
+    assert scan.rate_khz[1] == scan.low_khz[1] == 0
+    assert scan.high_khz[1] == pytest.approx(F_KHZ * 1.8402 / n, rel=1e-3)  # -ln((1 - 0.6827) / 2) = 1.8408
+    assert scan.error_khz[1] == scan.high_khz[1]
+    assert scan.upper95_khz[1] == pytest.approx(F_KHZ * 2.9957 / n, rel=1e-3)  # -ln(0.05)
+    assert scan.error_khz[1] > F_KHZ * 1.14 / n
+
+
+def test_few_crossings_have_the_interval_of_their_number() -> None:
+    for n, k in ((50, 1), (50, 2), (50, 3), (50, 49), (50, 50), (1, 0), (1, 1)):
+        reach = np.repeat([1.0, 5.0], [n - k, k])
+        scan = scan_rates(reach, plain(n), np.array([3.0]), F_KHZ, replicas=0)
+        low, high = efficiency(k, n).low, efficiency(k, n).high
+        assert (scan.low_khz[0], scan.high_khz[0]) == pytest.approx((F_KHZ * low, F_KHZ * high))
+        assert scan.error_khz[0] >= max(scan.high_khz[0] - scan.rate_khz[0], scan.rate_khz[0] - scan.low_khz[0]) > 0
+
+
+@pytest.mark.parametrize("expected", range(11))
+def test_intervals_cover_for_zero_to_ten_expected_crossings_of_an_ntuple(expected: int) -> None:
+    n, p = 400, max(expected, 0.05) / 400
+    number = np.arange(61)
+    scans = [scan_rates(np.repeat([0.0, 1.0], [n - k, k]), plain(n), np.array([0.5]), 1.0, replicas=0) for k in number]
+    weight = stats.binom.pmf(number, n, p)
+    low, high, rate, error, upper = (
+        np.array([getattr(s, name)[0] for s in scans])
+        for name in ("low_khz", "high_khz", "rate_khz", "error_khz", "upper95_khz")
+    )
+    assert weight[(low <= p) & (p <= high)].sum() >= 0.6827 - 1e-9
+    assert weight[np.abs(rate - p) <= error].sum() >= 0.6827 - 1e-9
+    assert weight[p <= upper].sum() >= 0.95 - 1e-9
+
+
+@pytest.mark.parametrize("expected", range(11))
+@pytest.mark.parametrize("shape", [1.0, 6.0])  # the higher, the steeper the end of a tail
+def test_intervals_cover_for_zero_to_ten_expected_crossings_of_strata(expected: int, shape: float) -> None:
+    """Toys of three strata, two bounded, at a threshold that so many of all their crossings pass in the mean."""
+    rng = np.random.default_rng(expected)
+    numbers = np.array([300, 400, 60])
+    tail = [stats.gamma(shape, scale=s / shape) for s in (20.0, 40.0, 60.0)]
+
+    def passing(t: float) -> np.ndarray:
+        return np.array([d.sf(t) for d in tail])
+
+    threshold = float(optimize.brentq(lambda t: float(numbers @ passing(t)) - max(expected, 0.05), 0.0, 1e4))
+    truth, toys = float(PROBABILITY @ passing(threshold)), 60
+    stratum = np.repeat(np.arange(3), numbers)
+    crossings = Crossings(stratum, np.full(stratum.size, -1), NAMES, PROBABILITY, BOUNDED)
+    inside = near = below = 0
+    for _ in range(toys):
+        reach = np.concatenate([d.rvs(n, random_state=rng) for d, n in zip(tail, numbers, strict=True)])
+        scan = scan_rates(reach, crossings, np.array([threshold]), 1.0, replicas=0)
+        inside += scan.low_khz[0] <= truth <= scan.high_khz[0]
+        near += abs(scan.rate_khz[0] - truth) <= scan.error_khz[0]
+        below += truth <= scan.upper95_khz[0]
+    for found, nominal in ((inside, 0.6827), (near, 0.6827), (below, 0.95)):
+        assert stats.binom.cdf(found, toys, nominal) > 1e-3
+
+
+def test_no_accepted_crossing_of_a_power_law_is_still_covered() -> None:
+    """An ntuple's HT falls as a power: an exponential through its hardest crossings is far below the truth."""
+    rng, n, toys = np.random.default_rng(11), 1000, 300
+    threshold, truth = 10.0**0.7, 10.0**-2.8  # 1.6 of 1000
+    unseen = covered = 0
+    for _ in range(toys):
+        scan = scan_rates(rng.pareto(4, n) + 1, plain(n), np.array([threshold]), 1.0, replicas=0)
+        unseen += bool(scan.unseen[0])
+        covered += bool(scan.unseen[0]) and truth <= scan.rate_khz[0] + scan.error_khz[0]
+    assert unseen > 20
+    assert covered == unseen
+
+
+def test_few_shared_collisions_count_as_few() -> None:
+    """Four crossings each share a collision and fate: the interval is that of the collisions."""
+    n = 400
+    hard = np.arange(n) // 4
+    crossings = Crossings(np.zeros(n, np.int64), hard, ("all",), np.ones(1))
+    for groups in (0, 1, 2, 99, 100):
+        reach = np.where(hard < groups, 2.0, 1.0)
+        scan = scan_rates(reach, crossings, np.array([1.5]), 1.0, replicas=0)
+        low, high = clopper_pearson(groups, 100)
+        assert (scan.low_khz[0], scan.high_khz[0]) == pytest.approx((float(low), float(high)))
+
+
+def test_a_crossing_at_the_threshold_counts_in_every_curve() -> None:
+    n = 40
+    scan = scan_rates(np.full(n, 30.0), plain(n), np.array([29.75, 30.0, 30.25]), F_KHZ, replicas=20)
+    assert scan.accepted[:, 0].tolist() == [n, n, 0]
+    assert scan.rate_khz.tolist() == [F_KHZ, F_KHZ, 0]
+    assert np.all(scan.replicas_khz[:, :2] == F_KHZ)
+    assert np.all(scan.replicas_khz[:, 2] < F_KHZ)
+    assert not scan.falls_to_nothing(30.0)
+    assert scan.falls_to_nothing(30.1)
+
+
+def test_a_reach_of_nan_passes_nothing() -> None:
+    reach = np.array([np.nan, 10.0, 20.0, np.nan, np.inf, -np.inf])
+    for dtype in (np.float16, np.float32, np.float64):
+        scan = scan_rates(reach.astype(dtype), plain(6), np.array([0.0, 10.0, 20.5]), 6.0, replicas=20)
+        assert scan.accepted[:, 0].tolist() == [3, 3, 1]
+        assert np.isfinite(scan.error_khz).all()
+        assert np.isfinite(scan.replicas_khz).all()
+
+
+def test_a_rate_between_one_crossing_and_none_is_that_of_what_passes() -> None:
+    """Nothing lies between to interpolate: the threshold is one of a limit, or of the crossing that still passes."""
+    n = 100
+    reach = np.concatenate([np.full(n - 1, 10.0), [28.0]])
+    seed = Seed(name="HT", ht=HtCondition(min_gev="threshold", jet_pt_min_gev=30, abs_eta_max=2.4))
+    signal = plain(50)
+    thresholds = np.array([5.0, 20.0, 30.0])
+    rates = scan_rates(reach, plain(n), thresholds, F_KHZ, replicas=20)
+    wanted = np.linspace(0, 60, 50)
+    scan = SeedScan(seed, rates, efficiency([50, 33, 25], 50), reach, wanted, plain(n), None)
+    still = at_rate(scan, 100.0, signal)  # 300 kHz is one crossing
+    assert 20 < still.threshold <= 28
+    assert still.accepted == 1
+    assert still.rate_khz == pytest.approx(F_KHZ / n)
+    none = at_rate(scan, 20.0, signal)
+    assert 28 < none.threshold < 30
+    assert (none.accepted, none.rate_khz, none.rate_low_khz) == (0, 0, 0)
+    assert none.rate_upper95_khz == pytest.approx(F_KHZ * (1 - 0.05 ** (1 / n)))
+    assert none.as_dict()["rate_khz_upper95"] == none.rate_upper95_khz
+    assert none.threshold_error > 0
+    nothing = scan_rates(np.full(n, -np.inf), plain(n), thresholds, F_KHZ, replicas=20)
+    with pytest.raises(L1emuError, match="no min-bias crossing passes at any scanned threshold"):
+        nothing.threshold_at(10.0)
 
 
 def test_the_tail_is_an_upper_estimate_of_an_exponential_and_says_when_it_knows_nothing() -> None:
     rng = np.random.default_rng(6)
     high = [tail_probability(rng.exponential(2.0, 1000), np.array([16.0]))[0] >= np.exp(-8.0) for _ in range(300)]
-    assert 0.65 < np.mean(high) < 0.95  # about one standard error above the truth
+    assert 0.84 < np.mean(high) < 0.97  # an upper limit at 84 %
     few = np.full(500, -np.inf)
     few[:9] = rng.exponential(2.0, 9)
     assert tail_probability(few, np.array([5.0])).tolist() == [1.0]
@@ -162,3 +311,10 @@ def test_thresholds_must_ascend_and_lengths_agree() -> None:
         scan_rates(reach, crossings, np.array([2.0, 1.0]), F_KHZ)
     with pytest.raises(L1emuError, match="differ in number"):
         scan_rates(reach[:-1], crossings, np.array([1.0, 2.0]), F_KHZ)
+    for wrong in ([1.0, np.nan], [np.nan], [np.nan, 1.0]):
+        with pytest.raises(L1emuError, match="thresholds must ascend"):
+            scan_rates(reach, crossings, np.array(wrong), F_KHZ)
+    one = scan_rates(reach, crossings, np.array([1.0]), F_KHZ, replicas=2)
+    assert one.at(1.0) == (one.rate_khz[0], one.error_khz[0])
+    with pytest.raises(L1emuError, match="bounds and probabilities"):
+        Crossings(crossings.stratum, crossings.hard_event, NAMES, PROBABILITY, np.array([True]))

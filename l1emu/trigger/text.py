@@ -1,0 +1,74 @@
+"""Rates and efficiencies as they are written for people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+
+def rate_text(found: Mapping[str, Any]) -> str:
+    """A rate in kHz with its error; where no crossing was accepted, its upper limit.
+
+    Parameters
+    ----------
+    found
+        With `rate_khz`, `rate_khz_error`, `rate_khz_upper95` and `accepted_crossings`.
+    """
+    if not found["accepted_crossings"]:
+        return f"< {_plain(found['rate_khz_upper95'], 2)} (95 % CL)"
+    return f"{_plain(found['rate_khz'], 3)} ± {_plain(found['rate_khz_error'], 2)}"
+
+
+def decimals(error: float) -> int:
+    """With so many decimals an error has a digit that is not 0; one at least."""
+    return math.ceil(-math.log10(error)) if 0 < error < 0.05 else 1
+
+
+def errors_text(low: float, high: float) -> str:
+    """Errors downwards and upwards: `± 2.6`, or `+0.6 −0.0` where they differ."""
+    digits = decimals(max(low, high))
+    down, up = f"{low:.{digits}f}", f"{high:.{digits}f}"
+    return f"± {up}" if down == up else f"+{up} −{down}"
+
+
+def total_error_text(found: Mapping[str, Any]) -> str:
+    """The total errors of an efficiency at equal rate, in percent.
+
+    Parameters
+    ----------
+    found
+        With `efficiency_error_total_low` and `efficiency_error_total_high`.
+    """
+    return errors_text(100 * found["efficiency_error_total_low"], 100 * found["efficiency_error_total_high"])
+
+
+def efficiency_text(found: Mapping[str, Any]) -> tuple[str, str]:
+    """An efficiency and the two ends of its interval, in percent.
+
+    Parameters
+    ----------
+    found
+        With `efficiency`, `efficiency_low` and `efficiency_high`.
+    """
+    value, low, high = (100 * found[key] for key in ("efficiency", "efficiency_low", "efficiency_high"))
+    digits = decimals(max(high - value, value - low))
+    return f"{value:.{digits}f}", f"{low:.{digits}f} – {high:.{digits}f}"
+
+
+def difference_text(gain: Mapping[str, Any]) -> str:
+    """The difference of two efficiencies with its errors, in points of percent.
+
+    Parameters
+    ----------
+    gain
+        With `difference`, `difference_error_low` and `difference_error_high`.
+    """
+    low, high = 100 * gain["difference_error_low"], 100 * gain["difference_error_high"]
+    return f"{100 * gain['difference']:+.{decimals(max(low, high))}f} {errors_text(low, high)}"
+
+
+def _plain(value: float, digits: int) -> str:
+    """So many significant digits, without exponent where that is readable."""
+    text = f"{value:.{digits}g}"
+    return f"{value:.0f}" if "e" in text and 1 <= value < 1e6 else text

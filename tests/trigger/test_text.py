@@ -1,0 +1,41 @@
+"""How rates and efficiencies are written."""
+
+from __future__ import annotations
+
+import pytest
+
+from l1emu.trigger.text import difference_text, efficiency_text, errors_text, rate_text, total_error_text
+
+
+@pytest.mark.parametrize(
+    ("rate", "error", "upper", "accepted", "text"),
+    [
+        (10.0, 0.523, 11, 90, "10 ± 0.52"),
+        (1000.0, 425.0, 1690, 10, "1000 ± 425"),
+        (12345.0, 1649.0, 2e4, 10, "12345 ± 1649"),
+        (0.00123, 0.0011, 0.01, 1, "0.00123 ± 0.0011"),
+        (0.0, 28.4, 46.3, 0, "< 46 (95 % CL)"),
+        (0.0, 28.4, 0.0463, 0, "< 0.046 (95 % CL)"),
+    ],
+)
+def test_a_rate_has_an_error_or_is_a_limit(rate: float, error: float, upper: float, accepted: int, text: str) -> None:
+    found = {"rate_khz": rate, "rate_khz_error": error, "rate_khz_upper95": upper, "accepted_crossings": accepted}
+    assert rate_text(found) == text
+
+
+def test_errors_have_a_digit_that_is_not_zero() -> None:
+    assert errors_text(2.61, 2.58) == "± 2.6"
+    assert errors_text(0.0, 0.61) == "+0.6 −0.0"
+    assert errors_text(0.0, 0.0018) == "+0.002 −0.000"
+    assert errors_text(0.0, 0.0) == "± 0.0"
+
+
+def test_an_efficiency_and_a_difference_in_percent() -> None:
+    found = {"efficiency": 0.0, "efficiency_low": 0.0, "efficiency_high": 0.000018}
+    assert efficiency_text(found) == ("0.000", "0.000 – 0.002")
+    found = {"efficiency": 0.5, "efficiency_low": 0.46, "efficiency_high": 0.54}
+    assert efficiency_text(found) == ("50.0", "46.0 – 54.0")
+    total = {"efficiency_error_total_low": 0.0, "efficiency_error_total_high": 0.0061}
+    assert total_error_text(total) == "+0.6 −0.0"
+    gain = {"difference": 0.25, "difference_error_low": 0.026, "difference_error_high": 0.0261}
+    assert difference_text(gain) == "+25.0 ± 2.6"
