@@ -223,6 +223,14 @@ def test_without_replicas_there_is_no_error_to_state() -> None:
         at_threshold(np.linspace(0, 60, 1000), np.full(300, 1.0), replicas=0)
 
 
+def test_crossings_exactly_at_the_threshold_found_pass() -> None:
+    minbias, signal = np.repeat([1.0, 2.0], [990, 10]), np.repeat([1.0, 2.0], [250, 50])
+    found = at_threshold(minbias, signal)  # 300 kHz are the ten at 2
+    assert found.threshold == 2.0
+    assert (found.accepted, int(found.interval.passed), int(found.passed.sum())) == (10, 50, 50)
+    assert found.rate_khz == pytest.approx(300.0)
+
+
 def test_a_reach_of_nan_is_no_efficiency() -> None:
     reach = np.array([np.nan, 0.5, 1.0, np.nan])
     assert scan_efficiency(reach, np.array([0.0, 0.5, 0.6, 1.0])).passed.tolist() == [2, 2, 1, 1]
