@@ -46,7 +46,7 @@ def seeds_table(comparison: Mapping[str, Any]) -> Table:
         efficiency, interval = efficiency_text(s)
         table.add_row(
             Text(s["seed"]),
-            f"{s['threshold']:.1f} {s['unit']}".strip(),
+            f"{s['threshold']:.1f} {s['unit']}" if s["unit"] else f"{s['threshold']:.3f}",
             rate_text(s),
             efficiency,
             interval,

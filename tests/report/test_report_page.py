@@ -168,6 +168,15 @@ def test_an_upper_limit_is_written_as_one(limited: dict[str, Any], capsys: pytes
     assert table["accepted_crossings"][2] == 0
 
 
+def test_a_threshold_on_a_score_has_the_digits_of_a_score(
+    limited: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    limited["comparison"]["seeds"][1] |= {"threshold": 0.8726, "threshold_error": 0.0031, "unit": ""}
+    console().print(seeds_table(limited["comparison"]))
+    assert "0.873" in capsys.readouterr().out
+    assert "0.8726 ± 0.0031" in render(limited, {})
+
+
 def test_an_upper_limit_is_drawn_as_one(made: Results, limited: dict[str, Any]) -> None:
     def arrows(ax: Axes) -> list[Any]:
         return [line for line in ax.get_lines() if line.get_marker() in (CARETDOWNBASE, CARETLEFTBASE)]
