@@ -58,7 +58,7 @@ def simulate(
         str, typer.Option(metavar="RATE", help=f"Rate at which the menu accepts crossings: {RATE_HELP}.")
     ] = "500kHz",
     filling: Annotated[
-        Path | None, typer.Option(help="Filling scheme in JSON, either dialect; the HL-LHC's by default.")
+        Path | None, typer.Option(help="Filling scheme, LPC's JSON or CSV; the HL-LHC's by default.")
     ] = None,
     beam: Annotated[
         Path | None, typer.Option(help="Beam in YAML: filling scheme, pile-up, spread of the bunches, levelling.")

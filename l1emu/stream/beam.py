@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from l1emu.errors import L1emuError
 from l1emu.files import read_text
+from l1emu.stream.filling_csv import read_csv
 
 ORBIT_SLOTS = 3564
 REVOLUTION_HZ = 11245.5
@@ -199,38 +200,81 @@ def hl_lhc() -> FillingScheme:
 
 
 def read_filling_scheme(path: str | Path) -> FillingScheme:
-    """Read a filling scheme as the LHC programme coordination publishes it, in JSON.
+    """Read a filling scheme: JSON as the LHC programme coordination (LPC) publishes it, or CSV.
 
-    Newer files hold the masks as `schemebeam1` and `schemebeam2` (their `beam1` and `beam2`, if any, are something
-    else); older ones hold them as `beam1` and `beam2`. Masks are lists of 3564 zeros and ones. Where the name of the
-    scheme (its `schemeName`, else the file's name) tells the number of bunches and of collisions in IP1 and IP5, the
-    masks must agree with it.
+    Of JSON, newer files hold the masks as `schemebeam1` and `schemebeam2` (their `beam1` and `beam2`, if any, are
+    something else); older ones hold them as `beam1` and `beam2`. Masks are lists of 3564 zeros and ones. LPC's answer
+    for one fill (`fills`: number: `csv`) holds the scheme as CSV. Of CSV, see `l1emu.stream.filling_csv`.
+
+    Where the name of the scheme (which the file states, else the file's own name) tells the number of bunches and of
+    collisions in IP1 and IP5, the masks must agree with it.
 
     Raises
     ------
     L1emuError
-        if the file is not JSON, has no masks of 3564 zeros and ones, fills the abort gap or contradicts its name.
+        if the file is neither, has no masks of 3564 zeros and ones or no lists of RF buckets, fills the abort gap or
+        contradicts its name or its own counts.
     """
     file = Path(path)
+    text = read_text(file)
+    if not text.lstrip("\ufeff \t\n").startswith(("{", "[")):
+        return _from_csv(file, text)
     try:
-        data = json.loads(read_text(file))
+        data = json.loads(text)
     except json.JSONDecodeError as error:
         raise L1emuError(f"not valid JSON: {error.msg}", path=file, where=f"line {error.lineno}") from None
+    except (RecursionError, ValueError):  # nested without end; a number of ten thousand digits
+        raise L1emuError("not a filling scheme", path=file, expected="an object with two masks") from None
     if not isinstance(data, dict):
         raise L1emuError("not a filling scheme", path=file, expected="an object with schemebeam1 and schemebeam2")
+    if "fills" in data and "beam1" not in data:
+        return _of_fill(file, data["fills"])
     newer = "schemebeam1" in data or "schemebeam2" in data
     keys = ("schemebeam1", "schemebeam2") if newer else ("beam1", "beam2")
     masks = [_read_mask(file, key, data) for key in keys]
-    name = data.get("schemeName", file.stem)
+    return _scheme(file, data.get("schemeName", file.stem), masks[0], masks[1])
+
+
+def _scheme(file: Path, name: Any, beam1: Mask, beam2: Mask) -> FillingScheme:
     if not isinstance(name, str):
         raise L1emuError("not a name", path=file, where="schemeName", value=name, expected="text")
     try:
-        scheme = FillingScheme(name, masks[0], masks[1])
+        scheme = FillingScheme(name, beam1, beam2)
     except L1emuError as error:
-        raise L1emuError(
-            error.message, path=file, where=error.where, value=error.value, expected=error.expected
-        ) from None
+        raise error.within(file) from None
     _check_name(scheme, file)
+    return scheme
+
+
+def _of_fill(file: Path, fills: Any) -> FillingScheme:
+    """The scheme of LPC's answer for a fill, which holds it as CSV."""
+    if not isinstance(fills, dict) or len(fills) != 1 or not isinstance(next(iter(fills.values())), dict):
+        raise L1emuError("not one fill", path=file, where="fills", expected="the number of a fill with its `csv`")
+    fill = next(iter(fills.values()))
+    if not isinstance(fill.get("csv"), str):
+        raise L1emuError("the fill has no scheme", path=file, where="fills", expected="`csv`, the scheme as text")
+    return _from_csv(file, fill["csv"], fill.get("name"))
+
+
+def _from_csv(file: Path, text: str, name: Any = None) -> FillingScheme:
+    found = read_csv(file, text)
+    masks = [np.zeros(ORBIT_SLOTS, np.bool_) for _ in range(2)]
+    for mask, slots in zip(masks, found.slots, strict=True):
+        mask[slots] = True
+    scheme = _scheme(file, found.name or name or file.stem, *masks)
+    have = {
+        "B1 n. bunches": scheme.bunches(1),
+        "B2 n. bunches": scheme.bunches(2),
+        **{f"collisions in {point}": number for point, number in scheme.collisions.items()},
+    }
+    for key, stated in found.counts.items():
+        if have[key] != stated:
+            raise L1emuError(
+                f"the filled buckets contradict the file's own count: {key}",
+                path=file,
+                value=have[key],
+                expected=str(stated),
+            )
     return scheme
 
 
@@ -242,7 +286,7 @@ def _read_mask(file: Path, key: str, data: dict[str, Any]) -> Mask:
         size = f"{len(values)} entries" if isinstance(values, list) else type(values).__name__
         raise L1emuError("not a mask", path=file, where=key, value=size, expected=f"a list of {ORBIT_SLOTS} 0 or 1")
     for slot, value in enumerate(values):
-        if value not in (0, 1):
+        if not isinstance(value, int | float) or value not in (0, 1):
             raise L1emuError("not 0 or 1", path=file, where=f"{key}, slot {slot}", value=value)
     return np.asarray(values, dtype=np.bool_)
 
