@@ -38,6 +38,10 @@ def emulate(
         list[str] | None,
         typer.Option(help="For ntuples without z0 or dxy: z0=0, the value in cm of all charged candidates."),
     ] = None,
+    tree: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER/TREE", help="The tree of ROOT files, if it is not the format's own."),
+    ] = None,
     raw: Annotated[bool, typer.Option(help="Inputs and outputs are raw integers.")] = False,
     threads: Annotated[int | None, typer.Option(help="Threads; by default one a core.")] = None,
     target: Annotated[str | None, typer.Option(help="Instructions to use; by default the best here.")] = None,
@@ -60,9 +64,9 @@ def emulate(
             raise L1emuError("events are no raw integers", path=inputs, where="--raw", expected=".npy or .npz")
         if columns is not None:
             names = [name.strip() for name in columns.split(",")]
-            arrays, made = fields_of_jets(inputs, emulator.firmware, names, entry_range(entries))
+            arrays, made = fields_of_jets(inputs, emulator.firmware, names, entry_range(entries), tree)
         elif inputs.suffix == ".root":
-            arrays, made = jets_of_crossings(inputs, emulator.firmware, values_for_missing(missing or []))
+            arrays, made = jets_of_crossings(inputs, emulator.firmware, values_for_missing(missing or []), tree)
         else:
             arrays = read_arrays(inputs, [tensor.name for tensor in emulator.firmware.inputs])
     if explain:

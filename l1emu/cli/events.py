@@ -19,6 +19,8 @@ from l1emu.progress import progress
 
 STEP = 1000
 _SHOWN = 4
+_NONE = {"nan": "NaN", "infinite": "infinite", "missing": "missing"}
+"""What is no number: the key and the word of its count. The range and the mean are of the others."""
 
 
 def events(
@@ -32,6 +34,10 @@ def events(
     ] = None,
     entries: Annotated[str | None, typer.Option(help="A range a:b of entries, counted through all files.")] = None,
     first: Annotated[int, typer.Option(min=0, help="Entries to print in full.")] = 0,
+    tree: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER/TREE", help="The tree of ROOT files, if it is not the format's own."),
+    ] = None,
     list_formats: Annotated[
         bool, typer.Option("--list", help="List the formats; with --format the fields of one, their units and meaning.")
     ] = False,
@@ -43,7 +49,7 @@ def events(
         return
     if not files:
         raise L1emuError("nothing to read", expected="files, or --list for the formats")
-    source = open_source(files, format=format)
+    source = open_source(files, format=format, tree=tree)
     wanted = None if columns is None else [name.strip() for name in columns.split(",")]
     span = entry_range(entries)
     document = _describe(source, wanted, span, first)
@@ -99,18 +105,23 @@ def _finite(value: Any) -> Any:
 
 def _empty(field: Field | None) -> dict[str, Any]:
     known = {"unit": field.unit, "meaning": field.meaning} if field else {"unit": None, "meaning": "the file's own"}
-    return known | {"type": None, "values": 0, "sum": 0.0, "min": None, "max": None}
+    counts = {"values": 0, "missing": 0, "nan": 0, "infinite": 0}
+    return known | {"type": None} | counts | {"sum": 0.0, "min": None, "max": None}
 
 
 def _add(summary: dict[str, Any], values: ak.Array) -> None:
     summary["type"] = str(ak.type(values).content)
+    summary["missing"] += sum(int(ak.sum(ak.is_none(values, axis=axis), axis=None)) for axis in range(values.ndim))
     flat = np.asarray(ak.drop_none(ak.flatten(values, axis=None)))
+    summary["values"] += flat.size
     if not flat.size or flat.dtype.kind not in "biuf":
-        summary["values"] += flat.size
         return
     finite = flat[np.isfinite(flat)]
-    summary["values"] += flat.size
-    summary["sum"] += float(finite.sum(dtype=np.float64))
+    nan = int(np.isnan(flat).sum())
+    summary["nan"] += nan
+    summary["infinite"] += flat.size - finite.size - nan
+    with np.errstate(over="ignore"):
+        summary["sum"] += float(finite.sum(dtype=np.float64))
     if finite.size:
         low, high = float(finite.min()), float(finite.max())
         summary["min"] = low if summary["min"] is None else min(summary["min"], low)
@@ -119,7 +130,8 @@ def _add(summary: dict[str, Any], values: ak.Array) -> None:
 
 def _finished(name: str, summary: dict[str, Any], entries: int) -> dict[str, Any]:
     total = summary.pop("sum")
-    mean = total / summary["values"] if summary["values"] and summary["min"] is not None else None
+    finite = summary["values"] - summary["nan"] - summary["infinite"]
+    mean = total / finite if finite and summary["min"] is not None and math.isfinite(total) else None
     per_entry = summary["values"] / entries if entries and summary["type"] is not None else None
     return {"name": name} | summary | {"mean": mean, "values_per_entry": per_entry}
 
@@ -138,9 +150,14 @@ def _print(document: dict[str, Any]) -> None:
         table.add_column(name, no_wrap=True)
     for name in ("an entry", "min", "mean", "max"):
         table.add_column(name, justify="right", no_wrap=True)
+    some = any(f[key] for f in document["fields"] for key in _NONE)
+    if some:
+        table.add_column("not among them", no_wrap=True)
     for f in document["fields"]:
         numbers = [f["values_per_entry"], f["min"], f["mean"], f["max"]]
         cells = ["" if n is None else f"{n:.4g}" for n in numbers]
+        if some:
+            cells.append(", ".join(f"{f[key]} {word}" for key, word in _NONE.items() if f[key]))
         table.add_row(Text(f["name"]), Text(f["unit"] or ""), *cells)
     out.print(table)
     for i, row in enumerate(document["first"]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ def values_for_missing(texts: list[str]) -> dict[str, float]:
         name, _, value = text.partition("=")
         try:
             values[name] = float(value)
+            if not math.isfinite(values[name]):
+                raise ValueError
         except ValueError:
             raise L1emuError("not a value", where="--missing", value=text, expected="z0=0 or dxy=0") from None
         if name not in REPLACEABLE:
@@ -40,8 +43,12 @@ def values_for_missing(texts: list[str]) -> dict[str, float]:
     return values
 
 
-def jets_of_crossings(path: Path, firmware: Firmware, missing: dict[str, float]) -> tuple[Arrays, Arrays]:
+def jets_of_crossings(
+    path: Path, firmware: Firmware, missing: dict[str, float], tree: str | None = None
+) -> tuple[Arrays, Arrays]:
     """The input of the firmware for every jet of a file of crossings, and what the jets are.
+
+    `tree` is that of `l1emu.events.sources.open_source`.
 
     Raises
     ------
@@ -55,7 +62,7 @@ def jets_of_crossings(path: Path, firmware: Firmware, missing: dict[str, float])
             value=_shapes(firmware),
             expected=f"one input {shape}: constituents by features",
         )
-    sample = open_crossings(path, missing=missing)
+    sample = open_crossings(path, missing=missing, tree=tree)
     parts = []
     with progress("building jets", sample.crossings) as advance:
         for batch in sample.iterate(STEP):
@@ -75,7 +82,11 @@ def jets_of_crossings(path: Path, firmware: Firmware, missing: dict[str, float])
 
 
 def fields_of_jets(
-    path: Path, firmware: Firmware, columns: list[str], entries: tuple[int, int | None] | None
+    path: Path,
+    firmware: Firmware,
+    columns: list[str],
+    entries: tuple[int, int | None] | None,
+    tree: str | None = None,
 ) -> tuple[Arrays, Arrays]:
     """The input of the firmware of fields of jets, in this order, and the jets' labels where the format has them.
 
@@ -89,7 +100,7 @@ def fields_of_jets(
     if len(firmware.inputs) != 1:
         raise L1emuError("fields make one input", value=_shapes(firmware), expected="a firmware with one input")
     tensor = firmware.inputs[0]
-    source = open_source(path)
+    source = open_source(path, tree=tree)
     labels = ["label"] if any(f.name == "label" for f in source.fields) else []
     inputs, label = [], []
     with progress(f"reading {source.format.rows}", len(source)) as advance:

@@ -38,6 +38,7 @@ from l1emu.events.hardware import (
     Z0_STEP_CM,
 )
 from l1emu.events.jets import Jets
+from l1emu.events.lists import flat_columns
 
 CMS_FEATURES = (
     "pt", "pt_rel", "pt_log", "deta", "dphi", "mass", "isPhoton", "isElectronPlus", "isElectronMinus", "isMuonPlus",
@@ -63,7 +64,7 @@ def cms_features(candidates: ak.Array, jets: Jets) -> npt.NDArray[np.float32]:
     Raises
     ------
     L1emuError
-        if the candidates lack a field.
+        if the candidates lack a field, or are not those of the jets.
     """
     missing = [name for name in _FIELDS if name not in candidates.fields]
     if missing:
@@ -74,7 +75,14 @@ def cms_features(candidates: ak.Array, jets: Jets) -> npt.NDArray[np.float32]:
     filled = jets.constituents >= 0
     chosen = jets.constituents[filled]
     jet = np.nonzero(filled)[0]
-    flat = {name: ak.to_numpy(ak.flatten(candidates[name])).astype(np.int64)[chosen] for name in _FIELDS}
+    counts, columns_of_all = flat_columns(candidates, _FIELDS, what="candidates")
+    if len(counts) != len(jets.counts) or (chosen.size and chosen.max() >= counts.sum()):
+        raise L1emuError(
+            "the jets are not built of these candidates", value=len(counts), expected=f"{len(jets.counts)} crossings"
+        )
+    flat = {name: values.astype(np.int64)[chosen] for name, values in columns_of_all.items()}
+    if not np.isin(flat["id"], list(MASS_GEV)).all():
+        raise L1emuError("a candidate of an unknown kind", expected=f"0 to {max(MASS_GEV)}")
     pt, kind, plus = flat["pt"] * PT_STEP_GEV, flat["id"], flat["charge"] > 0
     charged = kind <= MUON
     columns = {

@@ -20,12 +20,23 @@ from l1emu.compiled import kernel
 from l1emu.errors import L1emuError
 from l1emu.events.calibration import Calibration
 from l1emu.events.features import CONSTITUENTS, FEATURES, fill_features, wrap_phi
-from l1emu.events.hardware import ETA_PHI_STEP, HALF_TURN, MAX_JETS, PT_MAX, PT_STEP_GEV
+from l1emu.events.hardware import ETA_PHI_STEP, HALF_TURN, MAX_JETS, PARTICLES, PT_MAX, PT_STEP_GEV, WEIGHT_ONE
+from l1emu.events.lists import flat_columns, whole
 
 # (0.4 / step)^2 = 8403.7, kept in `ap_fixed<18,23>`, whose last bit is worth 32.
 CONE_R2 = int((0.4 / ETA_PHI_STEP) ** 2) // 32 * 32
 
 CANDIDATE_FIELDS = ("pt", "eta", "phi", "id", "z0", "dxy", "weight")
+_INT16 = (-(1 << 15), (1 << 15) - 1)  # more than the words of eta, z0 and dxy have
+_RANGES = {
+    "pt": (0, PT_MAX),
+    "eta": _INT16,
+    "phi": (-HALF_TURN, HALF_TURN),
+    "id": (0, len(PARTICLES) - 1),
+    "z0": _INT16,
+    "dxy": _INT16,
+    "weight": (0, WEIGHT_ONE),
+}
 
 _RECIPROCAL_BITS = 10  # address bits of the table: the bits of pt after its leading one
 _WORD = 14  # bits of pt
@@ -90,7 +101,7 @@ def _cluster(
             total_pt, sum_eta, sum_phi = 0, 0, 0
             for k in range(s, n):
                 i = order[k]
-                if owner[k] >= 0:
+                if owner[k] >= 0 or pt[i] <= 0:  # a word of pt 0 is empty
                     continue
                 d_eta = eta[i] - eta[seed]
                 d_phi = wrap_phi(phi[i] - phi[seed])
@@ -158,7 +169,8 @@ def build_jets(candidates: ak.Array, *, max_jets: int = MAX_JETS, min_pt_gev: fl
     ----------
     candidates
         (crossings, var) records of integers in hardware steps with at least the fields pt, eta, phi, id, z0, dxy
-        and weight.
+        and weight. Lists of one length (numpy's two axes) do too: candidates of pt 0, or masked ones, are padding and
+        in no jet.
     max_jets
         The jet finder stops after so many jets of a crossing, counted before the cut on pt.
     min_pt_gev
@@ -167,7 +179,7 @@ def build_jets(candidates: ak.Array, *, max_jets: int = MAX_JETS, min_pt_gev: fl
     Raises
     ------
     L1emuError
-        if a field is missing, or a candidate's pt, phi, id or weight is outside its range.
+        if a field is missing or differs in its lists' lengths, or a value is not whole or outside its range.
     """
     missing = [name for name in CANDIDATE_FIELDS if name not in candidates.fields]
     if missing:
@@ -178,26 +190,18 @@ def build_jets(candidates: ak.Array, *, max_jets: int = MAX_JETS, min_pt_gev: fl
         )
     if max_jets < 1:
         raise L1emuError("max_jets must be positive", value=max_jets)
-    counts = ak.to_numpy(ak.num(candidates["pt"])).astype(np.int64)
+    if not np.isfinite(min_pt_gev):
+        raise L1emuError("min_pt_gev must be finite", value=min_pt_gev)
+    counts, flat = flat_columns(candidates, CANDIDATE_FIELDS, what="candidates")
     ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
-    columns = {f: ak.to_numpy(ak.flatten(candidates[f])).astype(np.int32) for f in CANDIDATE_FIELDS}
-    for name, low, high in (
-        ("pt", 0, PT_MAX),
-        ("phi", -HALF_TURN, HALF_TURN),
-        ("id", 0, len(FEATURES) - FEATURES.index("is_charged_hadron") - 1),
-        ("weight", 0, 256),
-    ):
-        wrong = (columns[name] < low) | (columns[name] > high)
-        if wrong.any():
-            raise L1emuError(
-                f"candidate {name} out of range", value=int(columns[name][wrong][0]), expected=f"{low} to {high}"
-            )
+    columns = {name: whole(flat[name], name, *_RANGES[name], "candidate") for name in CANDIDATE_FIELDS}
+    max_jets = min(max_jets, int(counts.max(initial=1)) or 1)
     capacity = int(np.minimum(counts, max_jets).sum())
     jet_counts = np.zeros(len(counts), np.int64)
     jets = np.zeros((capacity, 3), np.int32)
     features = np.zeros((capacity, CONSTITUENTS, len(FEATURES)), np.int16)
     constituents = np.full((capacity, CONSTITUENTS), -1, np.int64)
-    min_pt = math.ceil(min_pt_gev / PT_STEP_GEV)
+    min_pt = min(math.ceil(min_pt_gev / PT_STEP_GEV), PT_MAX + 1)
     pt, eta, phi, particle, z0, dxy, weight = columns.values()
     n = _cluster(
         ends, pt, eta, phi, particle, z0, dxy, weight, max_jets, min_pt, jet_counts, jets, features,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import awkward as ak
+import numpy as np
 import uproot
 
 from l1emu.errors import L1emuError
+from l1emu.files import open_regular
 
 MAGIC = b"root"
 
@@ -30,9 +33,7 @@ def open_root(path: Path, expected: str = "a ROOT file") -> Iterator[Any]:
     L1emuError
         if the file is absent, is no ROOT file, or is truncated or damaged.
     """
-    if not path.is_file():
-        raise L1emuError("no such file", path=path)
-    with open(path, "rb") as stream:
+    with open_regular(path) as stream:
         if stream.read(4) != MAGIC:
             raise L1emuError("not a ROOT file", path=path, expected=expected)
     try:
@@ -40,7 +41,7 @@ def open_root(path: Path, expected: str = "a ROOT file") -> Iterator[Any]:
             if path.stat().st_size < file.file.fEND:
                 raise _truncated(path, file.file.fEND)
             yield file
-    except (L1emuError, MemoryError):
+    except L1emuError:
         raise
     except Exception as error:  # uproot and its decompressors raise a dozen unrelated types
         if path.stat().st_size < declared_size(path):
@@ -48,9 +49,61 @@ def open_root(path: Path, expected: str = "a ROOT file") -> Iterator[Any]:
         raise damaged(path, error, "a whole ROOT file") from None
 
 
+def entries_of(
+    path: Path, tree: Any, branches: Sequence[str], start: int, stop: int, step: int
+) -> Iterator[dict[str, ak.Array]]:
+    """Entries of a TTree or an RNTuple of an open file, at most `step` at a time: branch -> values.
+
+    What a damaged file may claim is checked before it is believed: that the pieces of a branch add up to the tree's
+    entries, and that the ends of lists lie within their content, which nothing looks at afterwards.
+
+    Raises
+    ------
+    L1emuError
+        if the file is damaged.
+    """
+    for branch in branches:
+        found = tree[branch]
+        offsets = getattr(found, "entry_offsets", None)  # fields of RNTuples have none
+        if not offsets or getattr(found, "branches", None):
+            continue
+        ends = np.asarray(offsets, np.int64)
+        if ends[-1] != tree.num_entries or (np.diff(ends) < 0).any():
+            raise L1emuError(
+                "the file is damaged: the branch has another number of entries than its tree",
+                path=path,
+                where=branch,
+                value=int(ends[-1]),
+                expected=str(tree.num_entries),
+            )
+    position = start
+    for array in tree.iterate(list(branches), step_size=step, entry_start=start, entry_stop=stop):
+        values = {branch: _member(array, branch) for branch in branches}
+        for branch, lists in values.items():
+            wrong = ak.validity_error(lists)
+            if wrong or len(lists) != min(step, stop - position):
+                raise L1emuError(
+                    "the file is damaged: lists that do not fit together", path=path, where=branch, value=wrong[:60]
+                )
+        position += len(array)
+        yield values
+    if position != stop:
+        raise L1emuError("the file is damaged: entries are missing", path=path, value=position, expected=str(stop))
+
+
+def _member(array: ak.Array, branch: str) -> ak.Array:
+    """The values of a branch; those of a member of a record lie in the record."""
+    if branch in array.fields:
+        return array[branch]
+    for part in branch.split("."):
+        array = array[part]
+    return array
+
+
 def damaged(path: Path, error: Exception, expected: str) -> L1emuError:
     """The error that says that a file's content cannot be read, with the first line of what the library said."""
-    reason = str(error).strip().splitlines()[0][:100] if str(error).strip() else type(error).__name__
+    said = " ".join(str(error).split())[:100]
+    reason = "it claims more than fits into memory" if isinstance(error, MemoryError) else said or type(error).__name__
     return L1emuError(f"the file is damaged ({reason})", path=path, expected=expected)
 
 

@@ -15,18 +15,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import awkward as ak
 import numpy as np
 import uproot
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from l1emu.errors import L1emuError
-from l1emu.events.rootfile import open_root
+from l1emu.events.hardware import MAX_CANDIDATES
+from l1emu.events.lists import flat_columns
+from l1emu.events.rootfile import entries_of, open_root
 from l1emu.files import sha256_bytes, write_aside
 
 TREE = "crossings"
@@ -61,6 +64,41 @@ class SignalProcess:
     name: str
     sigma_mb: float
     crossings: int
+
+
+_Count = Annotated[int, Field(ge=0, le=1 << 53)]
+
+
+class _Described(BaseModel):
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
+
+
+class _Stratum(_Described):
+    name: str
+    probability: Annotated[float, Field(ge=0, le=1)]
+    crossings: _Count
+
+
+class _Process(_Described):
+    name: str
+    sigma_mb: Annotated[float, Field(ge=0)]
+    crossings: _Count
+
+
+class _Description(_Described):
+    """What the string `sample` of a file says; later versions may say more."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str
+    kind: str
+    pileup: Annotated[float, Field(ge=0)]
+    strata: Annotated[list[_Stratum], Field(min_length=1, max_length=127)] | None
+    recipe: dict[str, Any]
+    recipe_hash: str
+    pool_sizes: dict[str, _Count]
+    versions: dict[str, str]
+    processes: list[_Process] = []
 
 
 @dataclass(frozen=True)
@@ -116,26 +154,89 @@ class Sample:
         Raises
         ------
         L1emuError
-            if the file's content cannot be decompressed.
+            if the file's content cannot be decompressed, or is not what the description says: whole numbers, of each
+            stratum as many crossings as stated, at most 128 candidates each.
         """
         branches = [*REQUIRED, *(f"truth_{f}" for f in TRUTH_TYPES if self.has_truth)]
+        found = np.zeros(len(self.strata or ()), np.int64)
+        first = 0
         with open_root(self.path) as file:
-            for array in file[TREE].iterate(branches, step_size=step):
-                yield _batch(array, self.has_truth)
+            for columns in entries_of(self.path, file[TREE], branches, 0, self.crossings, step):
+                batch = _batch(self, columns, first)
+                first += len(batch.stratum)
+                if self.strata is not None:
+                    found += np.bincount(batch.stratum, minlength=len(found))
+                yield batch
+        for stratum, number in zip(self.strata or (), found, strict=True):
+            if stratum.crossings != number:
+                raise L1emuError(
+                    f"the stratum {stratum.name} has another number of crossings than the description says",
+                    path=self.path,
+                    where=f"{TREE}/stratum",
+                    value=int(number),
+                    expected=str(stratum.crossings),
+                )
 
     def read(self) -> Batch:
-        """All crossings at once."""
+        """All crossings at once.
+
+        Raises
+        ------
+        L1emuError
+            as `iterate` does, or if there are none.
+        """
         parts = list(self.iterate(max(self.crossings, 1)))
+        if not parts:
+            raise L1emuError("there are no crossings", path=self.path)
         return parts[0]
 
 
-def _batch(array: ak.Array, has_truth: bool) -> Batch:
-    return Batch(
-        candidates=ak.zip({f: array[f"candidate_{f}"] for f in CANDIDATE_TYPES}),
-        stratum=ak.to_numpy(array["stratum"]).astype(np.int64),
-        hard_event=ak.to_numpy(array["hard_event"]).astype(np.int64),
-        truth=ak.zip({f: array[f"truth_{f}"] for f in TRUTH_TYPES}) if has_truth else None,
+def _batch(sample: Sample, columns: dict[str, Any], first: int) -> Batch:
+    """The crossings from number `first` on, checked: kernels index by these numbers."""
+
+    def refuse(wrong: NDArray[np.bool_], branch: str, message: str, values: NDArray[Any], expected: str) -> None:
+        if wrong.any():
+            place = int(wrong.argmax())
+            where = f"{TREE}/{branch}, entry {first + place}"
+            raise L1emuError(message, path=sample.path, where=where, value=int(values[place]), expected=expected)
+
+    flat = {}
+    for name in ("stratum", "hard_event"):
+        values = np.asarray(columns[name])
+        if values.ndim != 1 or values.dtype.kind not in "iu":
+            raise L1emuError(
+                "not one whole number a crossing", path=sample.path, where=f"{TREE}/{name}", value=str(values.dtype)
+            )
+        flat[name] = values.astype(np.int64)
+    known = len(sample.strata or sample.processes) or np.iinfo(np.int8).max
+    stratum, hard = flat["stratum"], flat["hard_event"]
+    refuse((stratum < 0) | (stratum >= known), "stratum", "no such stratum", stratum, f"0 to {known - 1}")
+    refuse(hard < -1, "hard_event", "not the number of a collision", hard, "-1 or more")
+    candidates, counts = _records_of(sample.path, columns, "candidate", CANDIDATE_TYPES)
+    refuse(
+        counts > MAX_CANDIDATES,
+        "candidate_pt",
+        "more candidates than the jet finder receives",
+        counts,
+        f"at most {MAX_CANDIDATES}",
     )
+    truth = _records_of(sample.path, columns, "truth", TRUTH_TYPES)[0] if sample.has_truth else None
+    return Batch(candidates, stratum, hard, truth)
+
+
+def _records_of(
+    path: Path, columns: dict[str, Any], prefix: str, types: Iterable[str]
+) -> tuple[ak.Array, NDArray[np.int64]]:
+    table = ak.zip({name: columns[f"{prefix}_{name}"] for name in types}, depth_limit=1)
+    try:
+        counts, flat = flat_columns(table, list(types), what=f"values of {prefix}")
+    except L1emuError as error:
+        where = f"{TREE}/{prefix}_*, {error.where}"
+        raise L1emuError(error.message, path=path, where=where, value=error.value, expected=error.expected) from None
+    for name, values in flat.items():
+        if values.dtype.kind not in "iu":
+            raise L1emuError("not whole numbers", path=path, where=f"{TREE}/{prefix}_{name}", value=str(values.dtype))
+    return ak.unflatten(ak.zip(flat), counts), counts
 
 
 def read_sample(path: str | os.PathLike[str]) -> Sample:
@@ -173,24 +274,25 @@ def read_sample(path: str | os.PathLike[str]) -> Sample:
 
 def _described(path: Path, text: str, entries: int, has_truth: bool) -> Sample:
     try:
-        data = json.loads(text)
-        strata = data["strata"]
-        sample = Sample(
-            path=path,
-            name=data["name"],
-            kind=data["kind"],
-            pileup=float(data["pileup"]),
-            strata=None if strata is None else tuple(Stratum(**s) for s in strata),
-            recipe=data["recipe"],
-            recipe_hash=data["recipe_hash"],
-            crossings=entries,
-            pool_sizes=data["pool_sizes"],
-            versions=data["versions"],
-            has_truth=has_truth,
-            processes=tuple(SignalProcess(**p) for p in data.get("processes", ())),
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise L1emuError(f"the sample's description is unreadable ({error!r})", path=path, where=METADATA) from None
+        data = _Description.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ": ".join([METADATA, ".".join(map(str, first["loc"]))]).rstrip(": ")
+        raise L1emuError(f"the sample's description is unreadable ({first['msg']})", path=path, where=where) from None
+    sample = Sample(
+        path=path,
+        name=data.name,
+        kind=data.kind,
+        pileup=data.pileup,
+        strata=None if data.strata is None else tuple(Stratum(**dict(s)) for s in data.strata),
+        recipe=data.recipe,
+        recipe_hash=data.recipe_hash,
+        crossings=entries,
+        pool_sizes=dict(data.pool_sizes),
+        versions=data.versions,
+        has_truth=has_truth,
+        processes=tuple(SignalProcess(**dict(p)) for p in data.processes),
+    )
     if recipe_hash(sample.recipe) != sample.recipe_hash:
         raise L1emuError(
             "the recipe does not have the hash that stands beside it",
@@ -278,6 +380,8 @@ def _record(types: dict[str, str]) -> str:
 
 def _narrow(values: NDArray[Any], kind: str, name: str) -> NDArray[Any]:
     limits = np.iinfo(kind)
+    if values.dtype.kind not in "iu":
+        raise L1emuError(f"{name} does not fit {kind}", value=str(values.dtype), expected="whole numbers")
     if len(values) and (values.min() < limits.min or values.max() > limits.max):
         worst = values.max() if values.max() > limits.max else values.min()
         raise L1emuError(f"{name} does not fit {kind}", value=int(worst))
@@ -288,6 +392,6 @@ def _narrow_record(records: ak.Array, types: dict[str, str]) -> ak.Array:
     missing = [name for name in types if name not in records.fields]
     if missing:
         raise L1emuError(f"the field {missing[0]!r} is missing", value=records.fields, expected=", ".join(types))
-    counts = ak.num(records[next(iter(types))])
-    flat = {f: _narrow(ak.to_numpy(ak.flatten(records[f])), kind, f) for f, kind in types.items()}
+    counts, columns = flat_columns(records, list(types), what="records")
+    flat = {f: _narrow(columns[f], kind, f) for f, kind in types.items()}
     return ak.unflatten(ak.zip(flat), counts)

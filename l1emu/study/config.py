@@ -40,7 +40,8 @@ class SampleFiles(Config):
 
     A name alone stands for `files` with that name. The other keys are for ntuples: `format` states their format,
     `vertex` where the primary vertex is, `missing` gives z0 and dxy in cm where the files do not have them, `entries`
-    is a range of crossings, [first, one after the last]. See `l1emu.events.sources.open_ntuple`.
+    is a range of crossings, [first, one after the last], `tree` the tree of the candidates, FOLDER/TREE, where it is
+    not `Events`. See `l1emu.events.sources.open_ntuple`.
     """
 
     files: list[str] = Field(min_length=1)
@@ -48,6 +49,7 @@ class SampleFiles(Config):
     vertex: Literal["file", "candidates", "beam"] | None = None
     missing: dict[Literal["z0", "dxy"], Cm] = Field(default_factory=dict)
     entries: list[Entry] | None = Field(default=None, min_length=2, max_length=2)
+    tree: str | None = Field(default=None, min_length=1)
 
     @model_validator(mode="before")
     @classmethod
@@ -95,8 +97,8 @@ class JetSettings(Config):
 class Beam(Config):
     """The filling scheme of the stream, and the normalisation of every rate: colliding pairs times revolutions.
 
-    `filling` is a scheme in JSON, the standard HL-LHC one if absent. Its colliding pairs normalise the rates, unless
-    `colliding_bunches` states another number for the standard scheme, as tools that count all bunches do.
+    `filling` is a scheme in JSON or CSV, the standard HL-LHC one if absent. Its colliding pairs normalise the rates,
+    unless `colliding_bunches` states another number for the standard scheme, as tools that count all bunches do.
     """
 
     filling: str | None = None

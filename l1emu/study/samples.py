@@ -42,7 +42,7 @@ def open_sample(file: StudyFile, role: str) -> Sample | NtupleSample:
     """
     settings: SampleFiles = getattr(file.study.samples, role)
     paths = sample_files(file, role)
-    if open_source(paths[0], format=settings.format).format.name != OWN:
+    if open_source(paths[0], format=settings.format, tree=settings.tree).format.name != OWN:
         return open_ntuple(
             paths,
             kind=role,
@@ -50,6 +50,7 @@ def open_sample(file: StudyFile, role: str) -> Sample | NtupleSample:
             vertex=settings.vertex,
             missing={str(name): cm for name, cm in settings.missing.items()},
             entries=None if settings.entries is None else (settings.entries[0], settings.entries[1]),
+            tree=settings.tree,
         )
     if len(paths) > 1 or settings != SampleFiles(files=settings.files, format=settings.format):
         raise L1emuError(

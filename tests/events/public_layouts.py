@@ -130,8 +130,8 @@ def pfnano(
     return expected
 
 
-def pfnano_v15(path: Path) -> Expected:
-    return pfnano(path, seed=4, spelling="PFCand", index="pfCandIdx")
+def pfnano_v15(path: Path, rows: int = 23, seed: int = 4) -> Expected:
+    return pfnano(path, rows, seed, spelling="PFCand", index="pfCandIdx")
 
 
 def jetclass(path: Path, rows: int = 23, seed: int = 5) -> Expected:

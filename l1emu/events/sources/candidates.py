@@ -8,8 +8,9 @@ want it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import awkward as ak
 import numpy as np
@@ -33,6 +34,7 @@ from l1emu.events.hardware import (
     Z0_MAX,
     Z0_STEP_CM,
 )
+from l1emu.events.lists import flat_columns
 
 Vertex = Literal["file", "candidates", "beam"]
 
@@ -41,10 +43,15 @@ REPLACEABLE = ("z0", "dxy")
 _CHARGED = (CHARGED_HADRON, ELECTRON, MUON)
 _NEEDED = ("pt", "eta", "phi", "pdg_id", "puppi_weight", *REPLACEABLE)
 _WEIGHT_TOLERANCE = 1e-3
+_MOST_PHI = 4 * math.pi + 1e-3
 
 
 def hardware_candidates(
-    candidates: ak.Array, *, vertex_z0: ak.Array | None = None, missing: Mapping[str, float] | None = None
+    candidates: ak.Array,
+    *,
+    vertex_z0: ak.Array | None = None,
+    missing: Mapping[str, float] | None = None,
+    first: int = 0,
 ) -> ak.Array:
     """Candidates as the hardware has them.
 
@@ -52,13 +59,16 @@ def hardware_candidates(
     ----------
     candidates
         (crossings, var) records: pt [GeV], eta, phi [rad], pdg_id, puppi_weight (0 to 1), z0 [cm], dxy [cm], as the
-        format `fastpuppi` gives them.
+        format `fastpuppi` gives them. Lists of one length (numpy's two axes) do too: candidates of pt 0, or masked
+        ones, are padding.
     vertex_z0
         (crossings,) z of the primary vertex in cm, None where a crossing has none; by default it is taken from the
         charged candidates, see `vertex_of_candidates`.
     missing
         Values in cm for all charged candidates of `z0` (relative to the vertex) or `dxy`, where the candidates do not
         have them.
+    first
+        The number of the first crossing, for messages.
 
     Returns
     -------
@@ -69,7 +79,8 @@ def hardware_candidates(
     Raises
     ------
     L1emuError
-        if a field is missing, a candidate is of an unknown kind, a weight is not 0 to 1, or a value is not finite.
+        if a field is missing, a candidate is of an unknown kind, a weight is not 0 to 1, pt is negative, phi beyond two
+        turns, or a value is not finite.
     """
     given = dict(missing or {})
     for name in _NEEDED:
@@ -78,15 +89,38 @@ def hardware_candidates(
             raise L1emuError(
                 f"the candidates have no {name}", value=candidates.fields, expected=f"{', '.join(_NEEDED)}{hint}"
             )
-    counts = ak.to_numpy(ak.num(candidates["pt"])).astype(np.int64)
+    for name, value in given.items():
+        if name not in REPLACEABLE or not math.isfinite(value):
+            raise L1emuError("not a value for all", where=f"missing.{name}", value=value, expected="z0 or dxy, in cm")
+    fields = [name for name in _NEEDED if name not in given]
+    counts, columns = flat_columns(candidates, fields, what="candidates", first=first)
     row = np.repeat(np.arange(len(counts)), counts)
-    flat = {name: _flat(candidates, name) for name in _NEEDED if name not in given}
-    particle = _particles(flat["pdg_id"])
-    charged = np.isin(particle, _CHARGED)
+    flat = {name: values.astype(np.float64) for name, values in columns.items()}
+
+    def refuse(wrong: NDArray[np.bool_], name: str, message: str, expected: str) -> None:
+        if wrong.any():
+            place = int(wrong.argmax())
+            number = float(flat[name][place])
+            shown = int(number) if name == "pdg_id" and number.is_integer() else number
+            raise L1emuError(message, value=shown, expected=f"{expected}; it is in entry {first + int(row[place])}")
+
+    for name, values in flat.items():
+        refuse(~np.isfinite(values), name, f"a candidate's {name} is not a number", "a finite number")
+    refuse(flat["pt"] < 0, "pt", "a candidate's pt is negative", "0 or more; padding has pt 0 or a mask")
+    refuse(np.abs(flat["phi"]) > _MOST_PHI, "phi", "a candidate's phi is no angle", "radians")
+    kinds = sorted(PARTICLE_OF_PDG)
+    # a place of the padding may hold any kind
+    refuse(
+        ~np.isin(np.abs(flat["pdg_id"]), kinds) & (flat["pt"] > 0),
+        "pdg_id",
+        "a candidate of an unknown kind",
+        f"PDG numbers {kinds}",
+    )
     weight = flat["puppi_weight"]
     wrong = (weight < -_WEIGHT_TOLERANCE) | (weight > 1 + _WEIGHT_TOLERANCE)
-    if wrong.any():
-        raise L1emuError("a PUPPI weight out of range", value=float(weight[wrong][0]), expected="0 to 1")
+    refuse(wrong, "puppi_weight", "a PUPPI weight out of range", "0 to 1")
+    particle = _particles(flat["pdg_id"])
+    charged = np.isin(particle, _CHARGED)
     if "z0" in given:
         z0 = np.full(len(row), given["z0"])
     else:
@@ -94,6 +128,10 @@ def hardware_candidates(
             vertex = vertex_of_candidates(row, len(counts), flat["pt"], flat["z0"], charged)
         else:
             vertex = ak.to_numpy(ak.fill_none(vertex_z0, 0.0)).astype(np.float64)
+            if vertex.shape != counts.shape or not np.isfinite(vertex).all():
+                raise L1emuError(
+                    "not one vertex a crossing", where="vertex_z0", expected=f"{len(counts)} finite numbers, or None"
+                )
         z0 = flat["z0"] - vertex[row]
     dxy = np.full(len(row), given["dxy"]) if "dxy" in given else flat["dxy"]
     phi = (_steps(flat["phi"], ETA_PHI_STEP) + HALF_TURN) % (2 * HALF_TURN) - HALF_TURN
@@ -154,23 +192,13 @@ def vertex_of_candidates(
     return found
 
 
-def _flat(candidates: ak.Array, name: str) -> NDArray[Any]:
-    values = ak.to_numpy(ak.flatten(candidates[name])).astype(np.float64)
-    if not np.isfinite(values).all():
-        raise L1emuError(f"a candidate's {name} is not a number", value=float(values[~np.isfinite(values)][0]))
-    return values
-
-
 def _steps(values: NDArray[np.float64], step: float) -> NDArray[np.int64]:
-    return np.floor(values / step + 0.5).astype(np.int64)
+    # beyond these every word saturates
+    return np.clip(np.floor(values / step + 0.5), -(1 << 40), 1 << 40).astype(np.int64)
 
 
 def _particles(pdg: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The hardware's numbers of the kinds; of others, which are padding, that of the first."""
     known = np.array(sorted(PARTICLE_OF_PDG))
-    kind = np.abs(pdg).astype(np.int64)
-    unknown = ~np.isin(kind, known)
-    if unknown.any():
-        raise L1emuError(
-            "a candidate of an unknown kind", value=int(pdg[unknown][0]), expected=f"PDG numbers {known.tolist()}"
-        )
-    return np.array([PARTICLE_OF_PDG[k] for k in known])[np.searchsorted(known, kind)]
+    place = np.minimum(np.searchsorted(known, np.abs(pdg)), len(known) - 1)
+    return np.array([PARTICLE_OF_PDG[k] for k in known])[place]

@@ -12,9 +12,10 @@ import numpy as np
 
 from l1emu.errors import L1emuError
 from l1emu.events.sources.containers import Columns, Container
-from l1emu.events.sources.format import Built, Field, Format, checked
+from l1emu.events.sources.format import Built, Field, Format, checked, classes
 
 SHAPE = (3, 125, 125)
+LABELS = ("quark", "gluon")
 
 
 def _build(container: Container, columns: Columns, wanted: Sequence[Field]) -> Built:
@@ -29,7 +30,7 @@ def _build(container: Container, columns: Columns, wanted: Sequence[Field]) -> B
                 value=values.shape[1:],
                 expected=str(SHAPE),
             )
-        built[field.name] = values.astype(np.int64) if field.name == "label" else values
+        built[field.name] = classes(container, columns, "y", values, LABELS) if field.name == "label" else values
     return built
 
 
@@ -41,10 +42,10 @@ FORMAT = Format(
     markers=("X_jets",),
     fields=(
         Field("image", "GeV", "energies (3, 125, 125): tracks, ECAL, HCAL", ("X_jets",)),
-        Field("jet.pt", "GeV", "transverse momentum", ("pt",)),
+        Field("jet.pt", "GeV", "transverse momentum", ("pt",), finite=True),
         Field("jet.mass", "GeV", "mass", ("m0",)),
         Field("label", "", "class of the jet: quark, gluon", ("y",)),
     ),
     build=_build,
-    labels=("quark", "gluon"),
+    labels=LABELS,
 )

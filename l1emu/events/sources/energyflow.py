@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from l1emu.errors import L1emuError
 from l1emu.events.sources.containers import Columns, Container
-from l1emu.events.sources.format import Built, Field, Format, checked, unpadded
+from l1emu.events.sources.format import Built, Field, Format, checked, classes, unpadded
 
+LABELS = ("gluon", "quark")
 _PARTICLE = (
     ("pt", "GeV", "transverse momentum"),
     ("rapidity", "", "rapidity"),
@@ -34,7 +33,7 @@ def _build(container: Container, columns: Columns, wanted: Sequence[Field]) -> B
         full = [f"particles.{name}" for name, _, _ in _PARTICLE]
         built |= unpadded(container, block, block[:, :, 0] != 0, full, members)
     if any(field.name == "label" for field in wanted):
-        built["label"] = np.asarray(checked(container, columns, "y", 1)).astype(np.int64)
+        built["label"] = classes(container, columns, "y", checked(container, columns, "y", 1), LABELS)
     return built
 
 
@@ -45,9 +44,12 @@ FORMAT = Format(
     containers=("npz",),
     markers=("X", "y"),
     fields=(
-        *(Field(f"particles.{name}", unit, meaning, ("X",)) for name, unit, meaning in _PARTICLE),
+        *(
+            Field(f"particles.{name}", unit, meaning, ("X",), finite=name != "pdg_id")
+            for name, unit, meaning in _PARTICLE
+        ),
         Field("label", "", "class of the jet: gluon, quark", ("y",)),
     ),
     build=_build,
-    labels=("gluon", "quark"),
+    labels=LABELS,
 )

@@ -25,7 +25,8 @@ _GEN_JET = (
 
 
 def _field(name: str, branch: str, unit: str, meaning: str, optional: bool = False) -> Field:
-    return Field(f"candidates.{name}", unit, meaning, (f"{TABLE}_{branch}",), optional)
+    # of a candidate, all but the mass makes jets and features
+    return Field(f"candidates.{name}", unit, meaning, (f"{TABLE}_{branch}",), optional, finite=name != "mass")
 
 
 def _build(container: Container, columns: Columns, wanted: Sequence[Field]) -> Built:
@@ -54,9 +55,23 @@ FORMAT = Format(
         _field("puppi_weight", "puppiWeight", "", "PUPPI weight, 0 to 1"),
         _field("z0", "z0", "cm", "z of the track at the beam line; 0 of neutrals", True),
         _field("dxy", "dxy", "cm", "transverse impact parameter; 0 of neutrals", True),
-        Field("vertex_z0", "cm", "z of the leading primary vertex; None without one", ("Events/L1PV_z0",), True),
+        Field(
+            "vertex_z0",
+            "cm",
+            "z of the leading primary vertex; None without one",
+            ("Events/L1PV_z0",),
+            True,
+            finite=True,
+        ),
         *(
-            Field(f"gen_jets.{name}", unit, f"{meaning}, of generator jets", (f"Events/GenJets_{name}",), True)
+            Field(
+                f"gen_jets.{name}",
+                unit,
+                f"{meaning}, of generator jets",
+                (f"Events/GenJets_{name}",),
+                optional=True,
+                finite=name != "mass",
+            )
             for name, unit, meaning in _GEN_JET
         ),
     ),

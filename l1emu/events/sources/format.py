@@ -34,6 +34,9 @@ class Field:
         Files of this format may lack it; it is there where the file has its columns.
     on_request
         Left out unless asked for by name: images.
+    finite
+        Refused where a number is NaN, infinite or missing: what selects or orders an object, or builds one. Other
+        numbers, scores among them, are given as NaN then, which passes no cut.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Field:
     columns: tuple[str, ...]
     optional: bool = False
     on_request: bool = False
+    finite: bool = False
 
     @property
     def group(self) -> str:
@@ -83,22 +87,160 @@ class Format:
     labels: tuple[str, ...] = ()
     whole: tuple[str, ...] = ()
 
+    @property
+    def tree(self) -> str:
+        """The tree in which its columns are, in ROOT."""
+        return self.markers[0].rpartition("/")[0]
 
-def checked(container: Container, columns: Columns, name: str, axes: int) -> Any:
+
+def checked(container: Container, columns: Columns, name: str, axes: int, *, text: bool = False) -> Any:
     """A column of numbers with so many axes: 1 for one a row, 2 for a list a row.
+
+    A missing number becomes NaN. Lists of one length are lists all the same.
+
+    Parameters
+    ----------
+    container
+        Where the columns are from.
+    columns
+        A batch.
+    name
+        The column.
+    axes
+        How many.
+    text
+        Whether text will do, as the name of a class.
 
     Raises
     ------
     L1emuError
-        if it has others.
+        if it has other axes or is not of numbers, if a list is missing, or a number where the others are whole.
     """
     values = columns[name]
-    if values.ndim != axes:
-        kind = {1: "one number a row", 2: "a list of numbers a row"}.get(axes, f"{axes} axes")
+    kind = {1: "one number a row", 2: "a list of numbers a row"}.get(axes, f"{axes} axes")
+    if isinstance(values, np.ndarray):
+        shape_fits, leaf = values.ndim == axes, values.dtype
+    else:
+        depth, found = _numbers(values.layout)
+        shape_fits, leaf = depth == axes and found is not None, found or np.dtype(object)
+    if text and shape_fits and leaf.kind in "OSU":
+        return values
+    if not shape_fits or leaf.kind not in "biuf":
         raise L1emuError(
-            "the column has another shape", path=container.path, where=name, value=_type(values), expected=kind
+            "the column has another shape" if not shape_fits else "not a column of numbers",
+            path=container.path,
+            where=name,
+            value=_type(values),
+            expected=kind if not shape_fits else "numbers",
         )
-    return values
+    if isinstance(values, np.ndarray):
+        return values
+    return _without_options(container, columns, name, ak.from_regular(values, axis=None), leaf)
+
+
+def _numbers(layout: Any) -> tuple[int, np.dtype[Any] | None]:
+    """How many axes an array has, and the type of its numbers; None for one of records or of several types."""
+    axes = 1
+    while True:
+        if layout.is_numpy:
+            return axes + layout.data.ndim - 1, layout.dtype
+        if layout.is_unknown:
+            return axes, np.dtype(np.float64)
+        if layout.is_list:
+            axes += 1
+        elif not (layout.is_option or layout.is_indexed):
+            return axes, None
+        layout = layout.content
+
+
+def _without_options(container: Container, columns: Columns, name: str, values: ak.Array, leaf: np.dtype[Any]) -> Any:
+    where = first_row(ak.is_none(values, axis=-1))
+    lists = next((r for axis in range(values.ndim - 1) if (r := first_row(ak.is_none(values, axis=axis))) >= 0), -1)
+    if lists >= 0 or (where >= 0 and leaf.kind != "f"):
+        raise L1emuError(
+            "a list is missing" if lists >= 0 else "a missing value where the others are whole numbers",
+            path=container.path,
+            where=f"{name}, entry {columns.start + (lists if lists >= 0 else where)}",
+        )
+    if where >= 0:
+        values = ak.fill_none(values, leaf.type(np.nan), axis=-1)
+    return values if values.ndim > 1 else ak.to_numpy(values, allow_missing=False)
+
+
+def first_row(marks: Any) -> int:
+    """The first row with a mark, of booleans of any depth; -1 without one."""
+    rows = ak.Array(marks)
+    while rows.ndim > 1:
+        rows = ak.any(rows, axis=-1)
+    found = np.flatnonzero(ak.to_numpy(ak.fill_none(rows, False)))
+    return int(found[0]) if found.size else -1
+
+
+def check_finite(container: Container, columns: Columns, name: str, values: Any) -> None:
+    """Refuse a column with a number that is none.
+
+    Raises
+    ------
+    L1emuError
+        naming the column, the entry and the value.
+    """
+    flat = values if isinstance(values, np.ndarray) else np.asarray(ak.drop_none(ak.flatten(values, axis=None)))
+    if flat.dtype.kind != "f" or np.isfinite(flat).all():
+        return
+    wrong = ~np.isfinite(values) if isinstance(values, np.ndarray) else ~np.isfinite(ak.Array(values))
+    row = first_row(wrong)
+    raise L1emuError(
+        "not a number",
+        path=container.path,
+        where=f"{name}, entry {columns.start + row}",
+        value=float(flat[~np.isfinite(flat)][0]),
+        expected="a finite number",
+    )
+
+
+def whole_numbers(container: Container, columns: Columns, name: str, values: Any) -> NDArray[np.int64]:
+    """Flat values that count or point, as int64.
+
+    Raises
+    ------
+    L1emuError
+        if one is not whole.
+    """
+    found = np.asarray(values)
+    if found.dtype.kind not in "biuf":
+        raise L1emuError("not whole numbers", path=container.path, where=name, value=str(found.dtype))
+    with np.errstate(invalid="ignore"):
+        wrong = (np.abs(found) >= 2.0**62) | (found != np.floor(found)) if found.dtype.kind == "f" else found >= 2**62
+    if wrong.any():
+        raise L1emuError(
+            "not a whole number",
+            path=container.path,
+            where=f"{name}, from entry {columns.start} on",
+            value=found[wrong][0].item(),
+        )
+    return found.astype(np.int64)
+
+
+def classes(container: Container, columns: Columns, name: str, values: Any, labels: Sequence[str]) -> NDArray[Any]:
+    """The numbers of classes, (rows,) int64.
+
+    Raises
+    ------
+    L1emuError
+        if one is not among those of `labels`.
+    """
+    found = np.asarray(values)
+    wrong = ~np.isin(found, np.arange(len(labels)))
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise L1emuError(
+            "not the number of a class",
+            path=container.path,
+            where=f"{name}, entry {columns.start + row}",
+            value=found[row].item(),
+            expected=f"0 to {len(labels) - 1}: {', '.join(labels)}",
+        )
+    return found.astype(np.int64)
 
 
 def unpadded(

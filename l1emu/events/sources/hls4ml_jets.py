@@ -54,6 +54,7 @@ _JET = (
     *(f"mass_{x}" for x in ("trim", "mmdt", "prun", "sdb2", "sdm1")),
     "multiplicity",
 )
+_SELECTS = ("px", "py", "pz", "e", "pt", "eta", "phi")
 _IMAGES = {
     "image": ("jetImage", "all particles"),
     "image_ecal": ("jetImageECAL", "electromagnetic calorimeter"),
@@ -84,8 +85,14 @@ def _build(container: Container, columns: Columns, wanted: Sequence[Field]) -> B
             elif field.name == "label":
                 flags = jets[:, [_index(container, names, label, "jetFeatureNames") for label in LABELS]]
                 of = (flags != 0).sum(axis=1)
-                if (of > 1).any():
-                    raise L1emuError("a jet of several classes", path=container.path, where="jets")
+                wrong = (of > 1) | ~np.isin(flags, (0, 1)).all(axis=1)
+                if wrong.any():
+                    raise L1emuError(
+                        "a jet of several classes, or of part of one",
+                        path=container.path,
+                        where=f"jets, entry {columns.start + int(wrong.argmax())}",
+                        value=flags[wrong][0].tolist(),
+                    )
                 built["label"] = np.where(of == 1, flags.argmax(axis=1), -1)
     members = [field.name for field in wanted if field.group == "particles"]
     if members:
@@ -129,9 +136,20 @@ FORMAT = Format(
     containers=("HDF5",),
     markers=("jetConstituentList", "jets"),
     fields=(
-        *(Field(f"jet.{name}", _unit(name), "high-level feature", ("jets", "jetFeatureNames")) for name in _JET),
         *(
-            Field(f"particles.{name}", unit, meaning, ("jetConstituentList", "particleFeatureNames"))
+            Field(
+                f"jet.{name}", _unit(name), "high-level feature", ("jets", "jetFeatureNames"), finite=name in _SELECTS
+            )
+            for name in _JET
+        ),
+        *(
+            Field(
+                f"particles.{name}",
+                unit,
+                meaning,
+                ("jetConstituentList", "particleFeatureNames"),
+                finite=name in _SELECTS,
+            )
             for name, (unit, meaning) in _PARTICLE.items()
         ),
         Field("label", "", f"class of the jet: {', '.join(LABELS)}; -1 undefined", ("jets", "jetFeatureNames")),

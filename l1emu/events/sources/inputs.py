@@ -32,8 +32,11 @@ def stacked(batch: ak.Array, columns: Sequence[str], particles: int | None = Non
     Raises
     ------
     L1emuError
-        if a field is missing, the fields are not of one kind, or lists come without a number of particles.
+        if a field is missing, the fields are not of one kind, a number is missing, or lists come without a number of
+        particles.
     """
+    if not columns:
+        raise L1emuError("no fields", expected="one at least")
     values = [_field(batch, name) for name in columns]
     axes = {v.ndim for v in values}
     if len(values) == 1 and values[0].ndim > 2:
@@ -57,4 +60,7 @@ def _field(batch: ak.Array, name: str) -> ak.Array:
         values = values[part]
     if values.fields:
         raise L1emuError(f"{name!r} is a group", value=values.fields, expected="its fields one by one")
+    for axis in range(values.ndim):
+        if ak.any(ak.is_none(values, axis=axis), axis=None):
+            raise L1emuError("a value is missing", where=name, expected="numbers: None is no input of a tagger")
     return values

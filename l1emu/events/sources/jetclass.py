@@ -49,6 +49,7 @@ _AUX = (
     ("genpart_pt", "GeV", "transverse momentum of the generator particle"),
     ("truth_match", "", "whether its decay products are in the jet"),
 )
+_SELECTS = ("pt", "eta", "phi", "px", "py", "pz", "energy", "deta", "dphi")
 
 
 def _build(container: Container, columns: Columns, wanted: Sequence[Field]) -> Built:
@@ -56,9 +57,12 @@ def _build(container: Container, columns: Columns, wanted: Sequence[Field]) -> B
     for field in wanted:
         if field.name == "label":
             # labels are bool, int or float from branch to branch
-            flags = np.stack([np.asarray(checked(container, columns, c, 1)) != 0 for c in field.columns], axis=1)
+            flags = np.stack([np.asarray(checked(container, columns, c, 1)) == 1 for c in field.columns], axis=1)
             if (flags.sum(axis=1) != 1).any():
-                raise L1emuError("a jet of no class or of several", path=container.path, where="label_*")
+                entry = columns.start + int((flags.sum(axis=1) != 1).argmax())
+                raise L1emuError(
+                    "a jet of no class or of several", path=container.path, where=f"label_*, entry {entry}"
+                )
             built["label"] = flags.argmax(axis=1)
         else:
             axes = 2 if field.group == "particles" else 1
@@ -74,8 +78,14 @@ FORMAT = Format(
     containers=("ROOT",),
     markers=("tree/part_px", "tree/label_QCD"),
     fields=(
-        *(Field(f"jet.{name}", unit, meaning, (f"tree/jet_{name}",)) for name, unit, meaning in _JET),
-        *(Field(f"particles.{name}", unit, meaning, (f"tree/part_{name}",)) for name, unit, meaning in _PARTICLE),
+        *(
+            Field(f"jet.{name}", unit, meaning, (f"tree/jet_{name}",), finite=name in _SELECTS)
+            for name, unit, meaning in _JET
+        ),
+        *(
+            Field(f"particles.{name}", unit, meaning, (f"tree/part_{name}",), finite=name in _SELECTS)
+            for name, unit, meaning in _PARTICLE
+        ),
         Field("label", "", f"class of the jet: {', '.join(LABELS)}", tuple(f"tree/label_{x}" for x in LABELS)),
         *(Field(f"aux.{name}", unit, meaning, (f"tree/aux_{name}",), True) for name, unit, meaning in _AUX),
     ),

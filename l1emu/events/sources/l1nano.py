@@ -21,10 +21,10 @@ SCORES = ("uds", "g", "b", "c", "tau_p", "tau_n", "e", "mu")
 
 def _kinematics(group: str, table: str, optional: bool) -> tuple[Field, ...]:
     return (
-        Field(f"{group}.pt", "GeV", "transverse momentum", (f"{table}_pt",), optional),
-        Field(f"{group}.eta", "", "pseudorapidity", (f"{table}_eta",), optional),
-        Field(f"{group}.phi", "rad", "azimuth", (f"{table}_phi",), optional),
-        Field(f"{group}.et", "GeV", "transverse energy", (f"{table}_et",), True),
+        Field(f"{group}.pt", "GeV", "transverse momentum", (f"{table}_pt",), optional, finite=True),
+        Field(f"{group}.eta", "", "pseudorapidity", (f"{table}_eta",), optional, finite=True),
+        Field(f"{group}.phi", "rad", "azimuth", (f"{table}_phi",), optional, finite=True),
+        Field(f"{group}.et", "GeV", "transverse energy", (f"{table}_et",), True, finite=True),
     )
 
 
@@ -48,16 +48,23 @@ FORMAT = Format(
     containers=("ROOT",),
     markers=(f"{JETS}_pt",),
     fields=(
-        Field("vertex_z0", "cm", "z of the leading primary vertex; None without one", ("Events/L1PV_z0",), True),
+        Field(
+            "vertex_z0",
+            "cm",
+            "z of the leading primary vertex; None without one",
+            ("Events/L1PV_z0",),
+            True,
+            finite=True,
+        ),
         *_kinematics("jets", JETS, False),
         *_kinematics("tagged_jets", TAGGED, True),
         *(
             Field(f"tagged_jets.score_{name}", "", f"the tagger's score of {name}", (f"{TAGGED}_{name}TagScore",), True)
             for name in SCORES
         ),
-        Field("ht", "GeV", "sum of the jets' pt", (f"{SUMS}_pt",), True),
-        Field("mht", "GeV", "missing HT", (f"{SUMS}_pt",), True),
-        Field("mht_phi", "rad", "azimuth of missing HT", (f"{SUMS}_phi",), True),
+        Field("ht", "GeV", "sum of the jets' pt", (f"{SUMS}_pt",), True, finite=True),
+        Field("mht", "GeV", "missing HT", (f"{SUMS}_pt",), True, finite=True),
+        Field("mht_phi", "rad", "azimuth of missing HT", (f"{SUMS}_phi",), True, finite=True),
     ),
     build=_build,
 )

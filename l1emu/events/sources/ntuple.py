@@ -11,8 +11,7 @@ import numpy as np
 
 from l1emu.errors import L1emuError
 from l1emu.events.sample import Batch, Sample, Stratum, read_sample
-from l1emu.events.sources.candidates import Vertex, hardware_candidates
-from l1emu.events.sources.format import Field
+from l1emu.events.sources.candidates import REPLACEABLE, Vertex, hardware_candidates
 from l1emu.events.sources.source import Paths, Source, open_source
 
 FORMAT = "fastpuppi"
@@ -43,7 +42,8 @@ class NtupleSample:
     @property
     def recipe(self) -> dict[str, Any]:
         """How the crossings were read."""
-        return {"format": self.source.format.name, "vertex": self.vertex, "missing": dict(self.missing)}
+        tree = {} if self.source.tree is None else {"tree": self.source.tree}
+        return {"format": self.source.format.name, "vertex": self.vertex, "missing": dict(self.missing)} | tree
 
     @property
     def crossings(self) -> int:
@@ -63,17 +63,19 @@ class NtupleSample:
         columns = [f"candidates.{name}" for name in wanted]
         if self.vertex == "file":
             columns.append("vertex_z0")
-        for path, batch in self.source.iterate_files(columns, entries=self.entries, step=step):
+        for path, start, batch in self.source.iterate_files(columns, entries=self.entries, step=step):
             vertex = None if self.vertex == "candidates" else np.zeros(len(batch))
             try:
                 candidates = hardware_candidates(
                     batch.candidates,
                     vertex_z0=batch.vertex_z0 if self.vertex == "file" else vertex,
                     missing=self.missing,
+                    first=start,
                 )
             except L1emuError as error:
+                where = "candidates" if error.where is None else f"candidates, {error.where}"
                 raise L1emuError(
-                    error.message, path=path, where="candidates", value=error.value, expected=error.expected
+                    error.message, path=path, where=where, value=error.value, expected=error.expected
                 ) from None
             rows = len(batch)
             yield Batch(candidates, np.zeros(rows, np.int64), np.full(rows, -1, np.int64))
@@ -83,7 +85,11 @@ _NEEDED = ("pt", "eta", "phi", "pdg_id", "puppi_weight", "z0", "dxy")
 
 
 def open_crossings(
-    files: Paths, *, format: str | None = None, missing: Mapping[str, float] | None = None
+    files: Paths,
+    *,
+    format: str | None = None,
+    missing: Mapping[str, float] | None = None,
+    tree: str | None = None,
 ) -> Sample | NtupleSample:
     """A sample made by l1emu, or an ntuple with the defaults of `open_ntuple`, as the content says.
 
@@ -92,10 +98,10 @@ def open_crossings(
     L1emuError
         as `l1emu.events.sample.read_sample` and `open_ntuple` do.
     """
-    source = open_source(files, format=format)
+    source = open_source(files, format=format, tree=tree)
     if source.format.name == OWN and len(source.paths) == 1 and not missing:
         return read_sample(source.paths[0])
-    return open_ntuple(files, format=format, missing=missing)
+    return _ntuple(source, missing=missing)
 
 
 def open_ntuple(
@@ -107,6 +113,7 @@ def open_ntuple(
     vertex: Vertex | None = None,
     missing: Mapping[str, float] | None = None,
     entries: tuple[int, int | None] | None = None,
+    tree: str | None = None,
 ) -> NtupleSample:
     """Open FastPUPPI files as a sample.
 
@@ -123,18 +130,39 @@ def open_ntuple(
     vertex
         Where the primary vertex is: `file`, in the file (`L1PV_z0`); `candidates`, from the charged candidates, see
         `l1emu.events.sources.candidates.vertex_of_candidates`; `beam`, at 0, for z0 that are relative already. By
-        default `file` if it is there, else `candidates`.
+        default `file` if all files have it, `candidates` if none has; where some have, it must be stated.
     missing
         z0 (relative to the vertex) and dxy in cm of all charged candidates, for files without these columns.
     entries
         A range of crossings.
+    tree
+        As in `open_source`.
 
     Raises
     ------
     L1emuError
-        if the files are of another format or lack a column that is not in `missing`, or have one that is.
+        if the files are of another format, if one lacks a column that is not in `missing` or has one that is, or if
+        some have a vertex and others have not.
     """
-    source = open_source(files, format=format)
+    return _ntuple(
+        open_source(files, format=format, tree=tree),
+        name=name,
+        kind=kind,
+        vertex=vertex,
+        missing=missing,
+        entries=entries,
+    )
+
+
+def _ntuple(
+    source: Source,
+    *,
+    name: str | None = None,
+    kind: str = "signal",
+    vertex: Vertex | None = None,
+    missing: Mapping[str, float] | None = None,
+    entries: tuple[int, int | None] | None = None,
+) -> NtupleSample:
     path = source.paths[0]
     if source.format.name != FORMAT:
         raise L1emuError(
@@ -143,24 +171,34 @@ def open_ntuple(
             expected=f"a sample written by `l1emu generate`, or a file of the format {FORMAT}",
         )
     replaced = dict(missing or {})
-    present: dict[str, Field] = {f.name.rpartition(".")[2]: f for f in source.fields}
-    for column in ("z0", "dxy"):
-        if column in replaced and column in present:
+    for column in REPLACEABLE:
+        without = source.lacking(f"candidates.{column}")
+        if column in replaced and len(without) < len(source.paths):
             raise L1emuError(
                 f"the file has {column}; a value for all is for files without it",
-                path=path,
+                path=next(p for p in source.paths if p not in without),
                 where=f"missing.{column}",
                 value=replaced[column],
             )
-        if column not in replaced and column not in present:
+        if column not in replaced and without:
             raise L1emuError(
                 f"the column 'Events/L1PuppiCands_{column}' is missing",
-                path=path,
-                value=[f.columns[0].partition("/")[2] for f in source.fields],
+                path=without[0],
+                value=[
+                    f.columns[0].partition("/")[2] for f in source.fields if without[0] not in source.lacking(f.name)
+                ],
                 expected=f"it, or a value in cm for all: missing: {{{column}: 0}}",
             )
+    without = source.lacking("vertex_z0")
     if vertex is None:
-        vertex = "file" if "vertex_z0" in present else "candidates"
+        if without and len(without) < len(source.paths) and "z0" not in replaced:
+            raise L1emuError(
+                "the column 'Events/L1PV_z0' is missing, and other files have it",
+                path=without[0],
+                where="vertex",
+                expected="files that all have the primary vertex, or `vertex: candidates` for all of them",
+            )
+        vertex = "candidates" if without else "file"
     if "z0" in replaced:
         vertex = "beam"
     span = entries or (0, None)

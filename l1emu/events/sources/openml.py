@@ -23,16 +23,17 @@ FEATURES = (
 def _build(container: Container, columns: Columns, wanted: Sequence[Field]) -> Built:
     built: Built = {}
     for field in wanted:
-        values = checked(container, columns, field.columns[0], 1)
+        name = field.columns[0]
+        values = checked(container, columns, name, 1, text=True)
         if field.name == "label":
             known = np.array(LABELS)
-            given = np.array([v.decode() if isinstance(v, bytes) else str(v) for v in values])
+            given = np.array([v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in values])
             wrong = ~np.isin(given, known)
             if wrong.any():
                 raise L1emuError(
                     "an unknown class",
                     path=container.path,
-                    where=field.columns[0],
+                    where=name,
                     value=str(given[wrong][0]),
                     expected=", ".join(LABELS),
                 )
@@ -40,11 +41,7 @@ def _build(container: Container, columns: Columns, wanted: Sequence[Field]) -> B
             values = order[np.searchsorted(known, given, sorter=order)]
         elif values.dtype.kind not in "fiu":
             bad = next((str(v) for v in values if not isinstance(v, int | float)), "")
-            raise L1emuError(
-                "not a column of numbers", path=container.path, where=field.columns[0], value=bad, expected="numbers"
-            )
-        elif values.dtype.kind == "f" and np.isnan(values).any():
-            raise L1emuError("there are rows without a value", path=container.path, where=field.columns[0])
+            raise L1emuError("not a column of numbers", path=container.path, where=name, value=bad, expected="numbers")
         built[field.name] = values
     return built
 
@@ -57,7 +54,7 @@ FORMAT = Format(
     markers=("zlogz", "c1_b0_mmdt"),
     fields=(
         *(
-            Field(f"features.{name}", "GeV" if name == "mass_mmdt" else "", "high-level feature", (name,))
+            Field(f"features.{name}", "GeV" if name == "mass_mmdt" else "", "high-level feature", (name,), finite=True)
             for name in FEATURES
         ),
         Field("label", "", f"class of the jet: {', '.join(LABELS)}", ("class",)),

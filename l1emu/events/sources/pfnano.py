@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from l1emu.errors import L1emuError
 from l1emu.events.sources.containers import Columns, Container
-from l1emu.events.sources.format import Built, Field, Format, checked
+from l1emu.events.sources.format import Built, Field, Format, checked, whole_numbers
 
 _JET = (
     ("pt", "pt", "GeV", "transverse momentum"),
@@ -38,19 +38,30 @@ _CANDIDATE = (
     ("dz", "dz", "cm", "longitudinal impact parameter; -1 of neutrals"),
     ("puppi_weight", "puppiWeight", "", "PUPPI weight, 0 to 1"),
 )
+_DIRECTION = ("pt", "eta", "phi")
 
 
 def _fields(cands: str, link: str, index: str) -> tuple[Field, ...]:
     fields: list[Field] = []
     for group, table, required in (("jets", "Jet", True), ("fat_jets", "FatJet", False)):
         for name, branch, unit, meaning in _JET:
-            optional = not (required and name in ("pt", "eta", "phi"))
-            fields.append(Field(f"{group}.{name}", unit, meaning, (f"Events/{table}_{branch}",), optional))
+            optional = not (required and name in _DIRECTION)
+            finite = name in _DIRECTION
+            fields.append(
+                Field(f"{group}.{name}", unit, meaning, (f"Events/{table}_{branch}",), optional, finite=finite)
+            )
         links = tuple(f"Events/{table}{link}_{column}" for column in ("jetIdx", index))
         for name, branch, unit, meaning in _CANDIDATE:
             columns = (f"Events/{cands}_{branch}", *links, f"Events/{table}_pt")
             fields.append(
-                Field(f"{group[:-1]}_constituents.{name}", unit, f"{meaning}; a list a jet", columns, optional=True)
+                Field(
+                    f"{group[:-1]}_constituents.{name}",
+                    unit,
+                    f"{meaning}; a list a jet",
+                    columns,
+                    optional=True,
+                    finite=name in _DIRECTION,
+                )
             )
     return tuple(fields)
 
@@ -72,11 +83,15 @@ def _build(container: Container, columns: Columns, wanted: Sequence[Field]) -> B
                         jets,
                         ak.to_numpy(ak.num(values)),
                         (jet, candidate),
+                        columns,
                     ),
                     jets,
+                    int(ak.count(values)),
                 )
-            members, counts, jets = grouped[field.group]
+            members, counts, jets, sizes = grouped[field.group]
             flat = ak.to_numpy(ak.flatten(values))
+            if len(flat) != sizes:
+                raise L1emuError("the columns of a table differ in length", path=container.path, where=field.columns[0])
             values = ak.unflatten(ak.unflatten(flat[members], counts), jets)
         built[field.name] = values
     return built
@@ -89,6 +104,7 @@ def _members(
     jets: NDArray[Any],
     candidates: NDArray[Any],
     names: tuple[str, str],
+    columns: Columns,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The candidates, counted through the batch, of each jet in turn, and how many each has.
 
@@ -101,7 +117,7 @@ def _members(
     index = []
     kept = np.ones(len(row), bool)
     for values, sizes, name in ((jet, jets, names[0]), (candidate, candidates, names[1])):
-        local = ak.to_numpy(ak.flatten(values)).astype(np.int64)
+        local = whole_numbers(container, columns, name, ak.to_numpy(ak.flatten(values)))
         beyond = local >= sizes[row]
         if beyond.any():
             worst = int(np.flatnonzero(beyond)[0])
@@ -110,7 +126,7 @@ def _members(
                 path=container.path,
                 where=name,
                 value=int(local[worst]),
-                expected=f"less than {sizes[row[worst]]}",
+                expected=f"less than {sizes[row[worst]]}, in entry {columns.start + row[worst]}",
             )
         kept &= local >= 0
         index.append(local + (np.cumsum(sizes) - sizes)[row])

@@ -6,6 +6,7 @@ import difflib
 import glob
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,9 @@ from l1emu.events.sources import (
     pfnano,
     top_tagging,
 )
-from l1emu.events.sources.containers import Container, open_container, shown
-from l1emu.events.sources.format import Built, Field, Format
+from l1emu.events.sources.containers import Container, RootContainer, open_container, shown
+from l1emu.events.sources.format import Built, Field, Format, check_finite
+from l1emu.events.sources.repeated import refuse_same_crossings, refuse_same_files
 
 FORMATS: dict[str, Format] = {
     f.name: f
@@ -50,8 +52,17 @@ STEP = 1000
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
+@dataclass(frozen=True)
+class _File:
+    """What is known of a file: its length, and which fields of its format it has."""
+
+    path: Path
+    entries: int
+    fields: frozenset[str]
+
+
 class Source:
-    """Some files of one format; made by `open_source`. Only their names and lengths are in memory.
+    """Some files of one format; made by `open_source`. Only their names, lengths and fields are in memory.
 
     Attributes
     ----------
@@ -59,33 +70,32 @@ class Source:
         Their layout: `format.rows` says whether an entry is a crossing or a jet.
     paths
         The files, in the order in which they are read.
+    lengths
+        The entries of each file.
     fields
-        The fields that the first file has, with units.
+        The fields that a file has at least, with units; `lacking` says which files do not have one.
+    tree
+        The tree of ROOT files that stands for the format's own, if one was named.
     """
 
-    def __init__(self, layout: Format, paths: Sequence[Path], first: Container) -> None:
+    def __init__(self, layout: Format, files: Sequence[_File], tree: str | None, opened: Container) -> None:
         self.format = layout
-        self.paths = tuple(paths)
-        self._open = first  # one at a time: the names in ten thousand NanoAOD files fill a memory
-        self._lengths: dict[Path, int] = {}
-        self.fields = tuple(f for f in layout.fields if set(f.columns) <= set(first.names))
-        self._anchor = next(f for f in layout.fields if not f.optional).columns
+        self.paths = tuple(file.path for file in files)
+        self.lengths = tuple(file.entries for file in files)
+        self.tree = tree
+        self._open = opened  # one at a time: the names in ten thousand NanoAOD files fill a memory
+        self._present = [file.fields for file in files]
+        anywhere = frozenset[str]().union(*self._present)
+        self.fields = tuple(f for f in layout.fields if f.name in anywhere)
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The classes that the field `label` counts; empty without one."""
         return self.format.labels
 
-    @property
-    def lengths(self) -> tuple[int, ...]:
-        """The entries of each file; files that were not read yet are opened for it.
-
-        Raises
-        ------
-        L1emuError
-            if a file is absent or damaged, or of another layout.
-        """
-        return tuple(self._length(path) for path in self.paths)
+    def lacking(self, field: str) -> tuple[Path, ...]:
+        """The files that do not have a field."""
+        return tuple(path for path, names in zip(self.paths, self._present, strict=True) if field not in names)
 
     def __len__(self) -> int:
         return sum(self.lengths)
@@ -104,7 +114,7 @@ class Source:
         columns
             Fields (`candidates.pt`), groups of them (`candidates`), or the file's own columns by their names
             (`Jet_qgl`, `Events/Jet_qgl`), which are given as they are; by default all fields but those that the format
-            gives on request.
+            gives on request. All files that are read must have them.
         entries
             (first, one after the last), counted through all files; None for the end. An end beyond the last entry is
             the last entry.
@@ -118,9 +128,10 @@ class Source:
         Raises
         ------
         L1emuError
-            if a column is unknown or missing in a file, the range is not one of the source, or a file is damaged.
+            if a column is unknown or missing in a file that is read, a number that must be finite is not, the range is
+            not one of the source, or a file is damaged.
         """
-        for _, batch in self.iterate_files(columns, entries=entries, step=step):
+        for _, _, batch in self.iterate_files(columns, entries=entries, step=step):
             yield batch
 
     def iterate_files(
@@ -129,8 +140,8 @@ class Source:
         *,
         entries: tuple[int, int | None] | None = None,
         step: int = STEP,
-    ) -> Iterator[tuple[Path, ak.Array]]:
-        """Yield what `iterate` yields, with the file of each batch.
+    ) -> Iterator[tuple[Path, int, ak.Array]]:
+        """Yield what `iterate` yields, with the file of each batch and the number of its first entry in that file.
 
         Raises
         ------
@@ -142,25 +153,38 @@ class Source:
         low, high = entries or (0, None)
         if low < 0 or (high is not None and high < low):
             raise self._no_range(entries)
+        if low and low >= len(self):
+            raise self._no_range(entries)
+        ranges: list[tuple[int, int, int]] = []
         offset = 0
-        for path in self.paths:
-            if high is not None and offset >= high:
-                break
-            length = self._length(path)
+        for place, length in enumerate(self.lengths):
             start, stop = max(low - offset, 0), length if high is None else min(high - offset, length)
             offset += length
-            if start >= stop:
-                continue
-            container = self._container(path)
-            wanted, raw = self._wanted(container, columns)
+            if start < stop:
+                ranges.append((place, start, stop))
+        wanted, own = self._wanted([place for place, _, _ in ranges], columns)
+        for place, start, stop in ranges:
+            path = self.paths[place]
+            container = self.container(path)
+            raw = {name: self._own(container, name) for name in own}
             names = list(dict.fromkeys([*(c for f in wanted for c in f.columns), *raw.values()]))
             sliced = [name for name in names if name not in self.format.whole]
-            container.rows(sliced)  # that they agree
+            if container.rows(sliced) < stop:
+                raise L1emuError(
+                    "these columns have fewer entries than the file's other ones",
+                    path=path,
+                    value=container.rows(sliced),
+                    expected=str(self.lengths[place]),
+                )
             for batch in container.batches(sliced, start, stop, step):
+                batch.start = start
                 built: Built = self.format.build(container, batch, wanted) if wanted else {}
-                yield path, _records(path, built | {name: batch[column] for name, column in raw.items()})
-        if low and low >= offset:
-            raise self._no_range(entries)
+                for field in wanted:
+                    if field.finite:
+                        check_finite(container, batch, field.columns[0], built[field.name])
+                records = _records(path, built | {name: batch[column] for name, column in raw.items()})
+                yield path, start, records
+                start += len(records)
 
     def read(self, columns: Sequence[str] | None = None, *, entries: tuple[int, int | None] | None = None) -> ak.Array:
         """All entries at once; see `iterate`.
@@ -183,48 +207,53 @@ class Source:
             expected=f"0 <= first <= end, first below {len(self)}",
         )
 
-    def _length(self, path: Path) -> int:
-        if path not in self._lengths:
-            self._lengths[path] = self._container(path).rows(self._anchor[:1])
-        return self._lengths[path]
-
-    def _container(self, path: Path) -> Container:
+    def container(self, path: Path) -> Container:
+        """One of the files, opened and checked."""
         if path != self._open.path:
-            kind, container = open_container(path)
+            kind, container = open_container(path, self.tree)
             check_format(self.format, kind, container)
             self._open = container
         return self._open
 
-    def _wanted(self, container: Container, columns: Sequence[str] | None) -> tuple[list[Field], dict[str, str]]:
-        """Fields to build, and the file's own columns: name given -> column."""
+    def _wanted(self, places: Sequence[int], columns: Sequence[str] | None) -> tuple[list[Field], list[str]]:
+        """Fields to build of the files in these places, and names of the files' own columns."""
+        present = frozenset().union(*(self._present[place] for place in places))
         wanted: list[Field] = []
-        raw: dict[str, str] = {}
+        own: list[str] = []
         if columns is None:
-            wanted = [f for f in self.fields if not f.on_request]
+            wanted = [f for f in self.fields if f.name in present and not f.on_request]
         for name in columns or []:
             found = [f for f in self.format.fields if name in (f.name, f.group)]
-            tree = self._anchor[0].rpartition("/")[0]
-            own = next((n for n in (name, f"{tree}/{name}") if n in container.names), None)
-            if found:
-                present = [f for f in found if f in self.fields] or found[:1]
-                wanted += [f for f in present if f not in wanted]
-            elif own is not None and own not in self.format.whole:
-                raw[name] = own
+            if not found:
+                own.append(name)
             else:
-                known = [*dict.fromkeys(f.group or f.name for f in self.format.fields), *(f.name for f in self.fields)]
-                close = difflib.get_close_matches(name, known, 1)
-                raise L1emuError(
-                    f"there is no field {name!r}" + (f"; did you mean {close[0]!r}?" if close else ""),
-                    path=container.path,
-                    expected=f"among {', '.join(f.name for f in self.fields)}, or a column of the file",
-                )
-        for field in wanted:
-            _check_has(field, container)
-        return wanted, raw
+                some = [f for f in found if f.name in present] or found[:1]
+                wanted += [f for f in some if f not in wanted]
+        for place in places:
+            for field in wanted:
+                if field.name not in self._present[place]:
+                    _check_has(field, self.container(self.paths[place]))
+        if own and places:
+            for name in own:
+                self._own(self.container(self.paths[places[0]]), name)
+        return wanted, own
+
+    def _own(self, container: Container, name: str) -> str:
+        """The column of a file that is asked for by the file's own name."""
+        for column in (name, f"{self.format.tree}/{name}"):
+            if column in container.names and column not in self.format.whole:
+                return column
+        known = [*dict.fromkeys(f.group or f.name for f in self.format.fields), *(f.name for f in self.fields)]
+        close = difflib.get_close_matches(name, known, 1)
+        raise L1emuError(
+            f"there is no field {name!r}" + (f"; did you mean {close[0]!r}?" if close else ""),
+            path=container.path,
+            expected=f"among {', '.join(f.name for f in self.fields)}, or a column of the file",
+        )
 
 
-def open_source(files: Paths, *, format: str | None = None) -> Source:
-    """Open files of a public format, or our own samples.
+def open_source(files: Paths, *, format: str | None = None, tree: str | None = None) -> Source:
+    """Open files of a public format, or our own samples. Each is opened once, for its length and its fields.
 
     Parameters
     ----------
@@ -232,20 +261,48 @@ def open_source(files: Paths, *, format: str | None = None) -> Source:
         A path or a glob such as `data/perfNano_*.root`, or several; the files of a glob come in the order of their
         names. All must be of one format.
     format
-        A name of `FORMATS`; by default it is recognised from the first file's content.
+        A name of `FORMATS`; by default it is recognised from the files' content.
+    tree
+        Of ROOT files: the tree, `FOLDER/TREE`, that has the columns which the format has in another.
 
     Raises
     ------
     L1emuError
-        if nothing matches, the format is unknown, or a file is absent, truncated, damaged or of another layout: then
-        the missing column is named, and what the file has.
+        if nothing matches, the format is unknown, a file or a crossing is there twice, the files are of several
+        formats, or one is absent, truncated, damaged or of another layout: then the missing column is named, and what
+        it has.
     """
     stated = None if format is None else find_format(format)
     paths = find_files(files)
-    kind, container = open_container(paths[0])
-    layout = recognise(kind, container) if stated is None else stated
-    check_format(layout, kind, container)
-    return Source(layout, paths, container)
+    refuse_same_files(paths)
+    layout = stated
+    known: dict[frozenset[str], frozenset[str]] = {}  # ten thousand files share their names
+    surveyed: list[_File] = []
+    for path in paths:
+        kind, container = open_container(path, tree)
+        found = recognise(kind, container) if stated is None else stated
+        layout = layout or found
+        if found is not layout:
+            raise L1emuError(
+                f"files of two formats: this one is {found.name}, {paths[0]} is {layout.name}",
+                path=path,
+                expected="files of one format, or its name where they have the columns of several",
+            )
+        check_format(layout, kind, container)
+        names = set(container.names)
+        present = frozenset(f.name for f in layout.fields if names.issuperset(f.columns))
+        surveyed.append(_File(path, container.rows(anchor(layout)), known.setdefault(present, present)))
+    assert layout is not None  # there is one file at least
+    source = Source(layout, surveyed, tree, container)
+    if layout.rows == "crossings":
+        objects = [f.columns[0] for f in layout.fields if f.finite and f.group and not f.optional]
+        refuse_same_crossings(source.paths, source.lengths, layout.tree, objects, source.container)
+    return source
+
+
+def anchor(layout: Format) -> tuple[str, ...]:
+    """A column that every file of a format has, whose rows are its entries."""
+    return next(f for f in layout.fields if not f.optional).columns[:1]
 
 
 def find_format(name: str) -> Format:
@@ -293,16 +350,38 @@ def recognise(kind: str, container: Container) -> Format:
     L1emuError
         if there is none.
     """
-    names = set(container.names)
     for layout in FORMATS.values():
-        if kind in layout.containers and names.issuperset(layout.markers):
-            return layout
+        if kind in layout.containers:
+            _stand_in(container, layout)
+            if set(container.names).issuperset(layout.markers):
+                return layout
     candidates = [f"{f.name} (has {', '.join(f.markers)})" for f in FORMATS.values() if kind in f.containers]
     raise L1emuError(
-        f"the layout of this {kind} file is unknown; it has {shown(container.names)}",
+        f"the layout of this {kind} file is unknown; it has {shown(container.names)}{_trees(container)}",
         path=container.path,
         expected="; ".join(candidates) or "a format of " + ", ".join(FORMATS),
     )
+
+
+def _stand_in(container: Container, layout: Format) -> None:
+    """Let the tree that was named for a ROOT file stand where the format has its own."""
+    if isinstance(container, RootContainer):
+        container.called(layout.tree)
+
+
+def _trees(container: Container) -> str:
+    """What to say of the trees of a ROOT file of an unknown layout, and which of them would do."""
+    usual = {layout.tree for layout in FORMATS.values()}
+    if not isinstance(container, RootContainer) or usual.issuperset(container.trees) or container.tree is not None:
+        return ""
+    names = set(container.names)
+    for layout in FORMATS.values():
+        for tree in container.trees:
+            inside = [marker.replace(layout.tree, tree, 1) for marker in layout.markers]
+            if "ROOT" in layout.containers and names.issuperset(inside):
+                return f"; the tree {tree} has the columns of {layout.name}: name it with --tree {tree}"
+    listed = [f"{tree} ({entries} entries)" for tree, entries in container.trees.items()]
+    return f"; its trees are {', '.join(listed[:20])}, of which --tree can name one"
 
 
 def check_format(layout: Format, kind: str, container: Container) -> None:
@@ -320,6 +399,7 @@ def check_format(layout: Format, kind: str, container: Container) -> None:
             value=kind,
             expected=" or ".join(layout.containers),
         )
+    _stand_in(container, layout)
     for field in layout.fields:
         if not field.optional:
             _check_has(field, container)

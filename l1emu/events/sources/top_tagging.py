@@ -12,9 +12,11 @@ import numpy as np
 
 from l1emu.errors import L1emuError
 from l1emu.events.sources.containers import Columns, Container
-from l1emu.events.sources.format import Built, Field, Format, checked, unpadded
+from l1emu.events.sources.format import Built, Field, Format, checked, classes, unpadded
 
 PARTICLES = 200
+LABELS = ("QCD", "top")
+SPLITS = ("training", "test", "validation")
 _MOMENTA, _FLAGS = "table/table:values_block_0", "table/table:values_block_1"
 _COMPONENTS = (("e", "energy"), ("px", "momentum, x"), ("py", "momentum, y"), ("pz", "momentum, z"))
 _WIDTHS = {_MOMENTA: 4 * PARTICLES + 4, _FLAGS: 2}
@@ -40,8 +42,10 @@ def _build(container: Container, columns: Columns, wanted: Sequence[Field]) -> B
     for field in wanted:
         if field.group == "truth":
             built[field.name] = columns[_MOMENTA][:, 4 * PARTICLES + names.index(field.name.partition(".")[2])]
-        elif field.name in ("split", "label"):
-            built[field.name] = columns[_FLAGS][:, 0 if field.name == "split" else 1]
+        elif field.name == "split":
+            built["split"] = classes(container, columns, _FLAGS, columns[_FLAGS][:, 0], SPLITS)
+        elif field.name == "label":
+            built["label"] = classes(container, columns, _FLAGS, columns[_FLAGS][:, 1], LABELS)
     return built
 
 
@@ -52,14 +56,14 @@ FORMAT = Format(
     containers=("HDF5",),
     markers=("table/table:values_block_0",),
     fields=(
-        *(Field(f"particles.{name}", "GeV", meaning, (_MOMENTA,)) for name, meaning in _COMPONENTS),
+        *(Field(f"particles.{name}", "GeV", meaning, (_MOMENTA,), finite=True) for name, meaning in _COMPONENTS),
         *(
-            Field(f"truth.{name}", "GeV", f"{meaning}, of the top; 0 of others", (_MOMENTA,))
+            Field(f"truth.{name}", "GeV", f"{meaning}, of the top; 0 of others", (_MOMENTA,), finite=True)
             for name, meaning in _COMPONENTS
         ),
         Field("split", "", "0 training, 1 test, 2 validation", (_FLAGS,)),
         Field("label", "", "class of the jet: QCD, top", (_FLAGS,)),
     ),
     build=_build,
-    labels=("QCD", "top"),
+    labels=LABELS,
 )

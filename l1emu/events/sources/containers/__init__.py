@@ -10,31 +10,35 @@ from l1emu.events import rootfile
 from l1emu.events.sources.containers import hdf5, npz, parquet, text
 from l1emu.events.sources.containers.base import Columns, Container, shown
 from l1emu.events.sources.containers.root import RootContainer
+from l1emu.files import open_regular
 
-__all__ = ["Columns", "Container", "open_container", "shown"]
+__all__ = ["Columns", "Container", "RootContainer", "open_container", "shown"]
 
 _OPENERS: dict[str, tuple[bytes, Callable[[Path], Container]]] = {
-    "ROOT": (rootfile.MAGIC, RootContainer),
     "HDF5": (hdf5.MAGIC, hdf5.Hdf5Container),
     "npz": (npz.MAGIC, npz.NpzContainer),
     "parquet": (parquet.MAGIC, parquet.ParquetContainer),
 }
 
 
-def open_container(path: Path) -> tuple[str, Container]:
+def open_container(path: Path, tree: str | None = None) -> tuple[str, Container]:
     """The kind of a file, by its first bytes, and the file opened: ROOT, HDF5, npz, parquet, ARFF or CSV.
+
+    `tree` names the tree of a ROOT file, `FOLDER/TREE`, that stands where its format has another.
 
     Raises
     ------
     L1emuError
-        if the file is absent, empty, truncated or damaged, or none of these.
+        if the file is absent, empty, not a regular file, truncated or damaged, or none of these, or has no such tree.
     """
-    if not path.is_file():
-        raise L1emuError("this is a folder" if path.is_dir() else "no such file", path=path, expected="a file")
-    with open(path, "rb") as stream:
+    with open_regular(path) as stream:
         head = stream.read(1 << 16)
     if not head:
         raise L1emuError("the file is empty", path=path)
+    if head.startswith(rootfile.MAGIC):
+        return "ROOT", RootContainer(path, tree)
+    if tree is not None:
+        raise L1emuError("only ROOT files have trees", path=path, value=tree)
     for kind, (magic, opener) in _OPENERS.items():
         if head.startswith(magic):
             return kind, opener(path)

@@ -17,8 +17,16 @@ from l1emu.events.rootfile import damaged
 
 _MOST = 40
 
-Columns = Mapping[str, "NDArray[Any] | ak.Array"]
-"""Column name -> values, the first axis the rows."""
+BATCH_BYTES = 1 << 28
+"""What a batch of one column, a row or a piece that must be unpacked at once may take: no public format comes near."""
+
+
+class Columns(dict[str, "NDArray[Any] | ak.Array"]):
+    """Column name -> values, the first axis the rows; `start` is the entry of the file that row 0 is."""
+
+    def __init__(self, values: Mapping[str, NDArray[Any] | ak.Array], start: int = 0) -> None:
+        super().__init__(values)
+        self.start = start
 
 
 class Container(Protocol):
@@ -33,7 +41,10 @@ class Container(Protocol):
     """
 
     path: Path
-    names: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns."""
 
     def rows(self, columns: Sequence[str]) -> int:
         """The number of rows of these columns.
@@ -62,10 +73,28 @@ def reading(path: Path, expected: str = "a whole file") -> Iterator[None]:
     """What a file's library raises inside the block, on a damaged file, becomes an `L1emuError`."""
     try:
         yield
-    except (L1emuError, MemoryError):
+    except L1emuError:
         raise
     except Exception as error:  # each library has its own dozen of types
         raise damaged(path, error, expected) from None
+
+
+def small_rows(path: Path, column: str, row_bytes: int) -> None:
+    """Refuse a column whose single rows are larger than any format's, before memory is taken for them.
+
+    Raises
+    ------
+    L1emuError
+        if a row takes more than `BATCH_BYTES`.
+    """
+    if row_bytes > BATCH_BYTES:
+        raise L1emuError(
+            "an entry is larger than any of the formats has",
+            path=path,
+            where=column,
+            value=f"{row_bytes:,} bytes",
+            expected=f"at most {BATCH_BYTES:,}",
+        )
 
 
 def guarded(path: Path, batches: Iterator[Columns]) -> Iterator[Columns]:
@@ -112,3 +141,12 @@ def _stem(name: str) -> str:
 def plain(values: NDArray[Any]) -> NDArray[Any]:
     """The values in the byte order of this machine."""
     return values.astype(values.dtype.newbyteorder("="), copy=False) if isinstance(values, np.ndarray) else values
+
+
+def filled(values: NDArray[Any], missing: NDArray[np.bool_]) -> NDArray[Any]:
+    """The values as awkward, with None where one is missing; as they are where none is."""
+    if not missing.any():
+        return values
+    return ak.Array(ak.contents.ByteMaskedArray(
+        ak.index.Index8(missing.astype(np.int8)), ak.contents.NumpyArray(values), valid_when=False
+    ))  # fmt: skip

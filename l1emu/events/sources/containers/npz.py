@@ -5,6 +5,7 @@ Arrays in Fortran's order are the exception: their rows do not lie together, and
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -16,10 +17,11 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from l1emu.errors import L1emuError
-from l1emu.events.sources.containers.base import Columns, guarded, plain, reading
+from l1emu.events.sources.containers.base import BATCH_BYTES, Columns, guarded, plain, reading, small_rows
 
 MAGIC = b"PK\x03\x04"
 _SKIP_BYTES = 1 << 24
+_MOST_AT_ONCE = 1 << 30
 
 
 class NpzContainer:
@@ -30,11 +32,20 @@ class NpzContainer:
         self._whole: set[str] = set()  # arrays in Fortran's order, whose rows do not lie together
         self._headers: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
         with reading(path, "a whole .npz file"), zipfile.ZipFile(path) as archive:
-            for member in archive.namelist():
-                if member.endswith(".npy"):
-                    with archive.open(member) as stream:
-                        self._headers[member[: -len(".npy")]] = self._header(stream, member[: -len(".npy")])
-        self.names = tuple(self._headers)
+            for member in archive.infolist():
+                name = member.filename.removesuffix(".npy")
+                if name == member.filename:
+                    continue
+                if name in self._headers:
+                    raise L1emuError("two arrays of one name", path=path, where=name)
+                with archive.open(member) as stream:
+                    self._headers[name] = self._header(stream, name)
+                    self._check_size(member, stream.tell(), name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The arrays."""
+        return tuple(self._headers)
 
     def rows(self, columns: Sequence[str]) -> int:
         """The length of the arrays; see `Container.rows`."""
@@ -53,6 +64,9 @@ class NpzContainer:
         return np.asarray(next(iter(self.batches([column], 0, rows, max(rows, 1))))[column])
 
     def _batches(self, columns: Sequence[str], start: int, stop: int, step: int) -> Iterator[Columns]:
+        for name in columns:
+            small_rows(self.path, name, self._row_bytes(name))
+        step = max(1, min([step, *(BATCH_BYTES // max(self._row_bytes(name), 1) for name in columns)]))
         with ExitStack() as stack:
             archive = stack.enter_context(zipfile.ZipFile(self.path))
             streams: dict[str, IO[bytes]] = {}
@@ -68,7 +82,7 @@ class NpzContainer:
             for low in range(start, stop, step):
                 high = min(low + step, stop)
                 taken = {name: self._take(stream, name, high - low) for name, stream in streams.items()}
-                yield taken | {name: values[low:high] for name, values in at_once.items()}
+                yield Columns(taken | {name: values[low:high] for name, values in at_once.items()})
 
     def _header(self, stream: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
         major = npy.read_magic(stream)[0]
@@ -76,13 +90,35 @@ class NpzContainer:
         shape, fortran, dtype = read(stream)
         if dtype.hasobject:
             raise L1emuError("an array of Python objects, which is never unpickled", path=self.path, where=name)
+        if any(length < 0 for length in shape):
+            raise L1emuError("not a shape", path=self.path, where=name, value=shape)
         if fortran and len(shape) > 1:
             self._whole.add(name)
+            if math.prod(shape) * dtype.itemsize > _MOST_AT_ONCE:
+                raise L1emuError(
+                    "an array in Fortran's order is read at once, and this one is too large for it",
+                    path=self.path,
+                    where=name,
+                    value=shape,
+                    expected="numpy.ascontiguousarray of it",
+                )
         return shape, dtype
+
+    def _check_size(self, member: zipfile.ZipInfo, header: int, name: str) -> None:
+        shape, dtype = self._headers[name]
+        size = header + math.prod(shape) * dtype.itemsize
+        if member.file_size != size:
+            raise L1emuError(
+                "the array has another size than its shape says",
+                path=self.path,
+                where=name,
+                value=f"{member.file_size:,} bytes",
+                expected=f"{size:,}, for {shape} of {dtype}",
+            )
 
     def _row_bytes(self, name: str) -> int:
         shape, dtype = self._headers[name]
-        return int(np.prod(shape[1:], dtype=np.int64)) * dtype.itemsize
+        return math.prod(shape[1:]) * dtype.itemsize
 
     def _skip(self, stream: IO[bytes], number: int) -> None:
         while number > 0:

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.errors import L1emuError
-from l1emu.events.sources.containers.base import Columns, guarded, optional, plain, reading
+from l1emu.events.sources.containers.base import Columns, filled, guarded, optional, plain, reading
 
 MAGIC = b"PAR1"
 
@@ -23,9 +24,19 @@ class ParquetContainer:
         self._arrow = optional("pyarrow")
         self._parquet = optional("pyarrow.parquet")
         with reading(path, "a whole parquet file"), self._parquet.ParquetFile(path) as file:
-            self.names = tuple(file.schema_arrow.names)
+            self._names = tuple(file.schema_arrow.names)
             groups = range(file.metadata.num_row_groups)
             self._groups = [file.metadata.row_group(i).num_rows for i in groups]
+            if min(self._groups, default=0) < 0 or sum(self._groups) != file.metadata.num_rows:
+                raise ValueError("the row groups do not add up to the rows")
+        twice = [name for name in self._names if self._names.count(name) > 1]
+        if twice:
+            raise L1emuError("two columns of one name", path=path, where=twice[0])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns."""
+        return self._names
 
     def rows(self, columns: Sequence[str]) -> int:
         """The rows of the file; see `Container.rows`."""
@@ -64,9 +75,9 @@ class ParquetContainer:
                 yield self._numpy(self._arrow.Table.from_batches(waiting), columns)
 
     def _numpy(self, table: Any, columns: Sequence[str]) -> Columns:
-        return {name: self._column(table.column(name).combine_chunks(), name) for name in columns}
+        return Columns({name: self._column(table.column(name).combine_chunks(), name) for name in columns})
 
-    def _column(self, values: Any, name: str) -> NDArray[Any]:
+    def _column(self, values: Any, name: str) -> NDArray[Any] | ak.Array:
         types = self._arrow.types
         if isinstance(values, self._arrow.ChunkedArray):
             values = self._arrow.concat_arrays(values.chunks)
@@ -78,8 +89,11 @@ class ParquetContainer:
                 raise L1emuError("lists of different lengths, or none", path=self.path, where=name, value=len(lengths))
             shape.append(lengths.pop())
             values = inner
-        if values.null_count:
-            raise L1emuError("there are rows without a value", path=self.path, where=name, value=values.null_count)
         if types.is_dictionary(values.type):
             values = values.dictionary_decode()
-        return plain(values.to_numpy(zero_copy_only=False)).reshape(shape)
+        if values.null_count and len(shape) > 1:
+            raise L1emuError("there are values that are missing", path=self.path, where=name, value=values.null_count)
+        missing = np.asarray(values.is_null().to_numpy(zero_copy_only=False), np.bool_)
+        if values.null_count and (types.is_floating(values.type) or types.is_integer(values.type)):
+            values = values.fill_null(0)
+        return filled(plain(values.to_numpy(zero_copy_only=False)).reshape(shape), missing.reshape(shape))

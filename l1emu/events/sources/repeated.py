@@ -1,0 +1,149 @@
+"""Files and crossings that stand twice in what is read as one: each would count twice, and halve an error.
+
+A file is the same as another if it lies in the same place (links too), or if its content is the same, whatever its
+name. Content is compared where sizes agree: first some pieces, and all of it only where these agree. A crossing is the
+same as another if run, luminosity block and event agree, as far as the file has them, and its objects too: simulations
+number their events alike, so that the numbers alone say nothing.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+from numpy.typing import NDArray
+
+from l1emu.errors import L1emuError
+from l1emu.events.sources.containers import Container
+
+_PIECES, _PIECE_BYTES = 16, 4096
+_IDENTITY = ("run", "luminosityBlock", "event")
+_MOST_CROSSINGS = 20_000_000
+_STEP = 100_000
+_COMPARED = 64
+
+
+def refuse_same_files(paths: Sequence[Path]) -> None:
+    """Refuse a file that is given twice: by its path, through a link, or as a copy of the same content.
+
+    Files that do not exist are left to who opens them.
+
+    Raises
+    ------
+    L1emuError
+        naming both.
+    """
+    places: dict[tuple[int, int], Path] = {}
+    sizes: dict[int, list[Path]] = {}
+    for path in paths:
+        try:
+            found = os.stat(path)
+        except (OSError, ValueError):
+            continue
+        first = places.setdefault((found.st_dev, found.st_ino), path)
+        if first is not path:
+            raise _twice(path, first, "the same file")
+        sizes.setdefault(found.st_size, []).append(path)
+    for size, alike in sizes.items():
+        known: dict[bytes, list[Path]] = {}
+        for path in alike if len(alike) > 1 and size else ():
+            if not path.is_file():
+                continue
+            others = known.setdefault(_pieces(path, size), [])
+            for other in others:
+                if filecmp.cmp(path, other, shallow=False):
+                    raise _twice(path, other, "a file of the same content")
+            others.append(path)
+
+
+def refuse_same_crossings(
+    paths: Sequence[Path],
+    lengths: Sequence[int],
+    tree: str,
+    objects: Sequence[str],
+    opened: Callable[[Path], Container],
+) -> None:
+    """Refuse a crossing that is in the files twice, where they say which it is. Beyond twenty million nothing is said.
+
+    Parameters
+    ----------
+    paths, lengths
+        The files and how many entries they have.
+    tree
+        The tree that has `run`, `luminosityBlock` and `event`.
+    objects
+        Columns of lists by which two crossings of the same numbers are compared.
+    opened
+        Opens one of the files.
+
+    Raises
+    ------
+    L1emuError
+        naming both files, the entry and the numbers.
+    """
+    if sum(lengths) > _MOST_CROSSINGS:
+        return
+    parts, starts = [], np.cumsum([0, *lengths])
+    for path, length in zip(paths, lengths, strict=True):
+        container = opened(path)
+        columns = [f"{tree}/{name}" for name in _IDENTITY if f"{tree}/{name}" in container.names]
+        if f"{tree}/event" not in columns:
+            return
+        for batch in container.batches(columns, 0, length, _STEP):
+            key = np.zeros(min(_STEP, length), np.uint64)
+            for name in columns:
+                values = np.asarray(batch[name])
+                if values.ndim != 1 or values.dtype.kind not in "iu":
+                    return
+                key = _mixed(key[: len(values)] ^ values.astype(np.uint64))
+            parts.append(key)
+    keys = np.concatenate(parts) if parts else np.zeros(0, np.uint64)
+    order = np.argsort(keys, kind="stable")
+    pairs = np.flatnonzero(keys[order][1:] == keys[order][:-1])
+    for place in pairs[:: max(1, len(pairs) // _COMPARED)]:
+        rows = (int(order[place]), int(order[place + 1]))
+        files = [int(np.searchsorted(starts, row, side="right")) - 1 for row in rows]
+        entries = [row - int(starts[file]) for row, file in zip(rows, files, strict=True)]
+        one, other = (
+            _crossing(opened(paths[file]), tree, objects, entry) for file, entry in zip(files, entries, strict=True)
+        )
+        if one == other and any(one[1]):
+            raise L1emuError(
+                "a crossing that was there before",
+                path=paths[files[1]],
+                where=f"entry {entries[1]}",
+                value=":".join(map(str, one[0])),
+                expected=f"each crossing once; it is entry {entries[0]} of {paths[files[0]]}",
+            )
+
+
+def _crossing(container: Container, tree: str, objects: Sequence[str], entry: int) -> tuple[list[Any], list[Any]]:
+    numbers = [f"{tree}/{name}" for name in _IDENTITY if f"{tree}/{name}" in container.names]
+    batch = next(iter(container.batches([*numbers, *objects], entry, entry + 1, 1)))
+    return [ak.to_list(batch[name])[0] for name in numbers], [ak.to_list(batch[name])[0] for name in objects]
+
+
+def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Spread over 64 bits, so that numbers that count up do not meet (the finalizer of SplitMix64)."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return (values ^ (values >> np.uint64(31))) + np.uint64(0x9E3779B97F4A7C15)
+
+
+def _pieces(path: Path, size: int) -> bytes:
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        for start in np.linspace(0, max(size - _PIECE_BYTES, 0), _PIECES).astype(np.int64):
+            stream.seek(int(start))
+            digest.update(stream.read(_PIECE_BYTES))
+    return digest.digest()
+
+
+def _twice(path: Path, first: Path, how: str) -> L1emuError:
+    return L1emuError(f"{how} is given twice: its entries would count twice", path=path, value=str(first))
