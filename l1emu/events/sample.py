@@ -212,7 +212,7 @@ def _batch(sample: Sample, columns: dict[str, Any], first: int) -> Batch:
     stratum, hard = flat["stratum"], flat["hard_event"]
     refuse((stratum < 0) | (stratum >= known), "stratum", "no such stratum", stratum, f"0 to {known - 1}")
     refuse(hard < -1, "hard_event", "not the number of a collision", hard, "-1 or more")
-    candidates, counts = _records_of(sample.path, columns, "candidate", CANDIDATE_TYPES)
+    candidates, counts = _records_of(sample.path, columns, "candidate", CANDIDATE_TYPES, first)
     refuse(
         counts > MAX_CANDIDATES,
         "candidate_pt",
@@ -220,16 +220,16 @@ def _batch(sample: Sample, columns: dict[str, Any], first: int) -> Batch:
         counts,
         f"at most {MAX_CANDIDATES}",
     )
-    truth = _records_of(sample.path, columns, "truth", TRUTH_TYPES)[0] if sample.has_truth else None
+    truth = _records_of(sample.path, columns, "truth", TRUTH_TYPES, first)[0] if sample.has_truth else None
     return Batch(candidates, stratum, hard, truth)
 
 
 def _records_of(
-    path: Path, columns: dict[str, Any], prefix: str, types: Iterable[str]
+    path: Path, columns: dict[str, Any], prefix: str, types: Iterable[str], first: int
 ) -> tuple[ak.Array, NDArray[np.int64]]:
     table = ak.zip({name: columns[f"{prefix}_{name}"] for name in types}, depth_limit=1)
     try:
-        counts, flat = flat_columns(table, list(types), what=f"values of {prefix}")
+        counts, flat = flat_columns(table, list(types), what=f"{prefix} values", first=first)
     except L1emuError as error:
         where = f"{TREE}/{prefix}_*, {error.where}"
         raise L1emuError(error.message, path=path, where=where, value=error.value, expected=error.expected) from None

@@ -203,3 +203,87 @@ def test_a_wrong_description_is_named(tmp_path, change, message):
         file["sample"] = json.dumps(description | change)
     with pytest.raises(L1emuError, match=message):
         read_sample(path)
+
+
+def crafted(path, stratum=(0, 0, 1), hard=(-1, 0, 1), sizes=(1, 2, 3), kind="int16", **fields):
+    """A sample of three crossings as anybody could write one."""
+    columns = {"stratum": np.array(stratum, np.int8), "hard_event": np.array(hard, np.int32)}
+    for name in CANDIDATE_TYPES:
+        columns[f"candidate_{name}"] = ak.unflatten(np.ones(sum(sizes), kind), sizes)
+    columns |= {f"candidate_{name}": values for name, values in fields.items()}
+    description = {"name": "toy", "kind": "minbias", "pileup": 200, "recipe": RECIPE, "pool_sizes": {}, "versions": {}}
+    description["strata"] = [vars(Stratum("soft", 0.5, 2)), vars(Stratum("hard", 0.5, 1))]
+    with uproot.recreate(path) as file:
+        types = {n: ak.type(v).content if isinstance(v, ak.Array) else v.dtype for n, v in columns.items()}
+        file.mktree("crossings", types, counter_name=lambda branch: f"n{branch}").extend(columns)
+        file["sample"] = json.dumps(description | {"recipe_hash": recipe_hash(RECIPE)})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"stratum": (0, 0, 2)}, "crossings/stratum, entry 2: no such stratum: got 2; expected 0 to 1"),
+        ({"stratum": (0, -1, 1)}, "crossings/stratum, entry 1: no such stratum: got -1"),
+        ({"stratum": (0, 1, 1)}, "the stratum soft has another number of crossings .*: got 1; expected 2"),
+        ({"hard": (-1, -2, 0)}, "crossings/hard_event, entry 1: not the number of a collision: got -2"),
+        ({"sizes": (1, 129, 3)}, "candidate_pt, entry 1: more candidates than the jet finder receives: got 129"),
+        ({"kind": "float32"}, "crossings/candidate_pt: not whole numbers: got 'float32'"),
+        ({"eta": ak.Array([[1], [1], [1]])}, r"candidate_\*, pt, eta, crossing 1: .*different lengths"),
+        ({"eta": np.ones(3, np.int16)}, "are lists, one a crossing"),
+    ],
+)
+def test_a_crafted_sample_is_refused_by_branch_and_entry(tmp_path, change, message):
+    path = crafted(tmp_path / "crafted.root", **change)
+    for step in (1, 1000):
+        with pytest.raises(L1emuError, match=message) as error:
+            list(read_sample(path).iterate(step))
+        assert error.value.path == str(path)
+
+
+def test_a_crafted_sample_is_read_where_it_is_whole(tmp_path):
+    sample = read_sample(crafted(tmp_path / "crafted.root", sizes=(1, 128, 3)))
+    assert [len(b.stratum) for b in sample.iterate(2)] == [2, 1]
+    assert ak.num(sample.read().candidates).to_list() == [1, 128, 3]
+
+
+def test_a_sample_without_crossings_is_told(tmp_path):
+    write(tmp_path / "none.root", [], strata=None)
+    with pytest.raises(L1emuError, match="there are no crossings"):
+        read_sample(tmp_path / "none.root").read()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("name", 3),
+        ("kind", None),
+        ("pileup", "many"),
+        ("pileup", float("nan")),
+        ("pileup", -1),
+        ("strata", 5),
+        ("strata", []),
+        ("strata", [{"name": "a", "probability": float("nan"), "crossings": 3}]),
+        ("strata", [{"name": "a", "probability": 2.0, "crossings": 3}]),
+        ("strata", [{"name": "a", "probability": 1.0, "crossings": -3}]),
+        ("strata", [{"name": "a", "probability": 1.0, "crossings": 3.5}]),
+        ("recipe", []),
+        ("recipe_hash", 1),
+        ("pool_sizes", {"a": -1}),
+        ("pool_sizes", {"a": 10**400}),
+        ("processes", [{"name": "a"}]),
+        ("versions", {"l1emu": 1}),
+    ],
+)
+def test_a_description_of_wrong_types_is_one_line(tmp_path, key, value):
+    path = tmp_path / "wrong.root"
+    columns = {name: np.arange(3, dtype=np.int16) for name in REQUIRED}
+    description = {"name": "toy", "kind": "minbias", "pileup": 200, "strata": None, "recipe": RECIPE}
+    description |= {"recipe_hash": recipe_hash(RECIPE), "pool_sizes": {}, "versions": {}}
+    for text in (json.dumps(description | {key: value}), "[" * 100_000, '"text"', "[]", ""):
+        with uproot.recreate(path) as file:
+            file.mktree("crossings", dict.fromkeys(columns, "int16")).extend(columns)
+            file["sample"] = text
+        with pytest.raises(L1emuError, match=r"sample.*unreadable") as error:
+            read_sample(path)
+        assert "\n" not in str(error.value)
