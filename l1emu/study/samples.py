@@ -12,6 +12,7 @@ from l1emu.errors import L1emuError
 from l1emu.events.sample import Sample, read_sample
 from l1emu.events.sources import NtupleSample, open_ntuple, open_source
 from l1emu.events.sources.ntuple import OWN
+from l1emu.events.sources.repeated import refuse_same_files
 from l1emu.study.config import SampleFiles, StudyFile
 from l1emu.trigger import Crossings
 
@@ -38,10 +39,28 @@ def open_sample(file: StudyFile, role: str) -> Sample | NtupleSample:
     Raises
     ------
     L1emuError
-        if it is of the wrong kind or layout, or a file is absent or damaged.
+        if it is of the wrong kind or layout, a file is absent or damaged, or the files of the signal are among those of
+        the minimum bias: the efficiency would be that of the crossings whose rate is sought.
     """
     settings: SampleFiles = getattr(file.study.samples, role)
     paths = sample_files(file, role)
+    sample = _opened(file, role, settings, paths)
+    others: SampleFiles = getattr(file.study.samples, ROLES[0])
+    if role != ROLES[0] and settings.entries is None and others.entries is None:
+        try:
+            refuse_same_files([*sample_files(file, ROLES[0]), *paths])
+        except L1emuError as error:
+            raise L1emuError(
+                "the same crossings are minimum bias and signal",
+                path=error.path,
+                where=f"samples.{role}",
+                value=error.value,
+                expected="other files, or `entries` of both if this is meant",
+            ) from None
+    return sample
+
+
+def _opened(file: StudyFile, role: str, settings: SampleFiles, paths: list[Path]) -> Sample | NtupleSample:
     if open_source(paths[0], format=settings.format, tree=settings.tree).format.name != OWN:
         return open_ntuple(
             paths,

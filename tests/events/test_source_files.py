@@ -231,6 +231,28 @@ def test_the_tree_is_named_in_a_study_too(tmp_path: Path) -> None:
     assert samples.open_sample(file, "minbias").crossings == 9
 
 
+def test_a_study_does_not_take_one_file_for_both(tmp_path: Path) -> None:
+    path, other = write(tmp_path / "a.root", 1), write(tmp_path / "b.root", 2)
+    copy = tmp_path / "c.root"
+    shutil.copy(path, copy)
+    files = lambda names: [Path(name) for name in names]  # noqa: E731
+
+    def opened(minbias: Any, signal: Any) -> int:
+        both = SimpleNamespace(minbias=minbias, signal=signal)
+        file: Any = SimpleNamespace(study=SimpleNamespace(samples=both), path=tmp_path, files=files)
+        return samples.open_sample(file, "minbias").crossings + samples.open_sample(file, "signal").crossings
+
+    def named(path: Path, **others: Any) -> config.SampleFiles:
+        return config.SampleFiles(files=[str(path)], **others)
+
+    for same in (path, copy):
+        with pytest.raises(L1emuError, match=r"samples\.signal: the same crossings are minimum bias") as error:
+            opened(named(path), named(same))
+        assert error.value.path == str(same)
+    assert opened(named(path), named(other)) == 14
+    assert opened(named(path), named(path, entries=[0, 3])) == 10
+
+
 @pytest.mark.parametrize("kind", ["fifo", "folder", "device", "empty", "absent"])
 def test_what_is_no_file_of_events_is_one_line(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "x.root"
