@@ -15,6 +15,7 @@ from l1emu.errors import L1emuError
 from l1emu.files import open_regular
 
 MAGIC = b"root"
+RNTUPLE = "ROOT::RNTuple"
 
 
 @contextmanager
@@ -41,8 +42,8 @@ def open_root(path: Path, expected: str = "a ROOT file") -> Iterator[Any]:
             if path.stat().st_size < file.file.fEND:
                 raise _truncated(path, file.file.fEND)
             yield file
-    except L1emuError:
-        raise
+    except L1emuError as error:
+        raise error.within(path) from None
     except Exception as error:  # uproot and its decompressors raise a dozen unrelated types
         if path.stat().st_size < declared_size(path):
             raise _truncated(path, declared_size(path)) from None
@@ -62,12 +63,11 @@ def entries_of(
     L1emuError
         if the file is damaged.
     """
-    for branch in branches:
+    for branch in branches if isinstance(tree, uproot.TTree) else ():
         found = tree[branch]
-        offsets = getattr(found, "entry_offsets", None)  # fields of RNTuples have none
-        if not offsets or getattr(found, "branches", None):
+        ends = np.asarray(found.entry_offsets, np.int64)
+        if found.branches or not ends.size:
             continue
-        ends = np.asarray(offsets, np.int64)
         if ends[-1] != tree.num_entries or (np.diff(ends) < 0).any():
             raise L1emuError(
                 "the file is damaged: the branch has another number of entries than its tree",
@@ -96,8 +96,29 @@ def _member(array: ak.Array, branch: str) -> ak.Array:
     if branch in array.fields:
         return array[branch]
     for part in branch.split("."):
+        if part not in array.fields:
+            raise L1emuError(
+                f"uproot {uproot.__version__} does not read the members of records in RNTuples",
+                where=branch,
+                expected="uproot 5.7 or later",
+            )
         array = array[part]
     return array
+
+
+def check_readable(path: Path, kind: str) -> None:
+    """Refuse an RNTuple where uproot is older than the format's final version.
+
+    Raises
+    ------
+    L1emuError
+        naming the version that reads it.
+    """
+    version = tuple(int(part) for part in uproot.__version__.split(".")[:2])
+    if kind == RNTUPLE and version < (5, 6):
+        raise L1emuError(
+            f"uproot {uproot.__version__} does not read RNTuples", path=path, expected="uproot 5.6 or later"
+        )
 
 
 def damaged(path: Path, error: Exception, expected: str) -> L1emuError:

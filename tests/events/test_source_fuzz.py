@@ -90,7 +90,7 @@ def test_damaged_files(tmp_path: Path, layout: str, tries: int) -> None:
 @pytest.mark.parametrize("kind", ["tree", "rntuple"])
 def test_damaged_ntuples(tmp_path: Path, tries: int, kind: str, compressed: bool) -> None:
     """Without a compression whose checksums would notice, damage reaches the offsets of the lists."""
-    if kind == "rntuple" and not hasattr(uproot.WritableDirectory, "mkrntuple"):
+    if kind == "rntuple" and tuple(int(part) for part in uproot.__version__.split(".")[:2]) < (5, 7):
         pytest.skip("this uproot does not write RNTuples")
     path = tmp_path / "n.root"
     columns = fastpuppi_columns(np.random.default_rng(1), 12) | {"event": np.arange(12, dtype="u8")}

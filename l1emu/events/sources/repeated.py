@@ -24,6 +24,7 @@ from l1emu.events.sources.containers import Container
 
 _PIECES, _PIECE_BYTES = 16, 4096
 _IDENTITY = ("run", "luminosityBlock", "event")
+_WHOLE = ("int32", "uint32", "int64", "uint64")
 _MOST_CROSSINGS = 20_000_000
 _STEP = 100_000
 _COMPARED = 64
@@ -98,9 +99,9 @@ def refuse_same_crossings(
         for batch in container.batches(columns, 0, length, _STEP):
             key = np.zeros(min(_STEP, length), np.uint64)
             for name in columns:
-                values = np.asarray(batch[name])
-                if values.ndim != 1 or values.dtype.kind not in "iu":
+                if str(ak.type(batch[name]).content) not in _WHOLE:
                     return
+                values = np.asarray(batch[name])
                 key = _mixed(key[: len(values)] ^ values.astype(np.uint64))
             parts.append(key)
     keys = np.concatenate(parts) if parts else np.zeros(0, np.uint64)

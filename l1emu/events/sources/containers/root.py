@@ -15,10 +15,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from l1emu.errors import L1emuError
-from l1emu.events.rootfile import entries_of, open_root
+from l1emu.events.rootfile import RNTUPLE, check_readable, entries_of, open_root
 from l1emu.events.sources.containers.base import Columns
 
-TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple")
+TREES = ("TTree", "TNtuple", "TNtupleD", RNTUPLE)
 
 
 class RootContainer:
@@ -46,7 +46,7 @@ class RootContainer:
         self._keys: dict[str, str] = {}
         self._branches: dict[str, tuple[str, ...]] = {}
         with open_root(path) as file:
-            for name, key in _last_cycles(file, self.tree).items():
+            for name, key in _last_cycles(path, file, self.tree).items():
                 found = file[key]
                 self.trees[name] = int(found.num_entries)
                 self._keys[name] = key
@@ -114,13 +114,14 @@ class RootContainer:
         raise L1emuError("a branch has one entry a row", path=self.path, where=column)
 
 
-def _last_cycles(file: Any, chosen: str | None) -> dict[str, str]:
+def _last_cycles(path: Path, file: Any, chosen: str | None) -> dict[str, str]:
     """Name of a tree -> its key with the last cycle; a cycle that was asked for goes by its own key."""
     last: dict[str, tuple[int, str]] = {}
     kinds = file.classnames(recursive=True)
     for key, kind in kinds.items():
         if kind not in TREES:
             continue
+        check_readable(path, kind)
         name, _, cycle = key.rpartition(";")
         if key == chosen:
             last[key] = (int(cycle), key)
