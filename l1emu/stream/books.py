@@ -6,8 +6,8 @@ same history makes the same books; memory does not grow with the length of the r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -62,8 +62,7 @@ class Highest(IntEnum):
     DERANDOMIZER = 2
 
 
-@dataclass(eq=False)
-class Books:
+class Books(NamedTuple):
     """Counts, histograms and the digest.
 
     Attributes
@@ -89,24 +88,8 @@ class Books:
     worst: npt.NDArray[np.int64]
     digest: npt.NDArray[np.uint64]
 
-    @classmethod
-    def of(cls, chain: Chain) -> Books:
-        """Empty books for a chain."""
-        digest = np.zeros(1, np.uint64)
-        fold_rows(digest, np.asarray([[chain.ticks_per_bx, chain.boards]], np.int64))
-        causes = len(chain.causes)
-        return cls(
-            np.zeros((len(chain.stations) + 1, _FIRST_TICKS), np.int64),
-            np.zeros(len(Count), np.int64),
-            np.zeros(len(Highest), np.int64),
-            np.zeros(causes, np.int64),
-            np.zeros(causes, np.int64),
-            np.asarray([NEVER, NEVER], np.int64),
-            digest,
-        )
-
-    def widen(self) -> None:
-        """Make room for times twice as long.
+    def widened(self) -> Books:
+        """The same books with room for times twice as long.
 
         Raises
         ------
@@ -120,15 +103,25 @@ class Books:
                 value=f"{self.times.shape[1]:,} ticks",
                 expected="stages of fewer cycles, copies that keep up, or clocks with a coarser common tick",
             )
-        self.times = np.concatenate([self.times, np.zeros_like(self.times)], axis=1)
-
-    def count(self, station: int, ticks: int) -> None:
-        """An entry in a histogram."""
-        while ticks >= self.times.shape[1]:
-            self.widen()
-        self.times[station, ticks] += 1
+        return self._replace(times=np.concatenate([self.times, np.zeros_like(self.times)], axis=1))
 
     @property
     def hex_digest(self) -> str:
         """The digest as 16 hexadecimal digits."""
         return f"{int(self.digest[0]):016x}"
+
+
+def empty_books(chain: Chain) -> Books:
+    """Empty books for a chain."""
+    digest = np.zeros(1, np.uint64)
+    fold_rows(digest, np.asarray([[chain.ticks_per_bx, chain.boards]], np.int64))
+    causes = len(chain.causes)
+    return Books(
+        times=np.zeros((len(chain.stations) + 1, _FIRST_TICKS), np.int64),
+        counts=np.zeros(len(Count), np.int64),
+        highest=np.zeros(len(Highest), np.int64),
+        lost=np.zeros(causes, np.int64),
+        dead=np.zeros(causes, np.int64),
+        worst=np.asarray([NEVER, NEVER], np.int64),
+        digest=digest,
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,11 @@ from l1emu.arrays import Array, check_array, read_npz
 from l1emu.errors import L1emuError
 from l1emu.files import sha256_bytes, write_aside
 from l1emu.stream.beam import ORBIT_SLOTS, FillingScheme
-from l1emu.stream.books import NEVER, Books
+from l1emu.stream.books import NEVER, Books, empty_books
 from l1emu.stream.faults import Faults
-from l1emu.stream.kernel import Ints, Kernel, State
+from l1emu.stream.kernel import Ints, Kernel
 from l1emu.stream.source import CrossingSource
+from l1emu.stream.state import State, empty_state
 from l1emu.stream.topology import Topology
 
 STATES = ("state", "current", "kept")
@@ -47,11 +47,11 @@ class Checkpoint:
     def keep(self, orbits: int) -> None:
         """Write the state after so many orbits."""
         arrays: dict[str, Any] = {"identity": self._hash, "orbits": orbits}
-        arrays |= {f"books.{f.name}": getattr(self._kernel.books, f.name) for f in fields(Books)}
+        arrays |= {f"books.{array}": getattr(self._kernel.books, array) for array in Books._fields}
         states = {"state": (0, self._kernel.state), "current": self._moment.current, "kept": self._moment.kept}
         for name, (orbit, state) in states.items():
             arrays[f"{name}.orbit"] = orbit
-            arrays |= {f"{name}.{f.name}": getattr(state, f.name) for f in fields(State)}
+            arrays |= {f"{name}.{array}": getattr(state, array) for array in State._fields}
         with write_aside(self._path) as aside, open(aside, "wb") as file:
             np.savez(file, **arrays)
 
@@ -99,9 +99,9 @@ class _Read:
 
     def __init__(self, path: Path, kernel: Kernel) -> None:
         self._path, self._chain = path, kernel.chain
-        self._empty = State.of(kernel.chain), Books.of(kernel.chain)
-        names = [f"books.{f.name}" for f in fields(Books)]
-        names += [f"{state}.{f}" for state in STATES for f in ("orbit", *(f.name for f in fields(State)))]
+        self._empty = empty_state(kernel.chain), empty_books(kernel.chain)
+        names = [f"books.{array}" for array in Books._fields]
+        names += [f"{state}.{array}" for state in STATES for array in ("orbit", *State._fields)]
         self._arrays = read_npz(path, ["orbits", *names])
         self.orbits = int(self._whole("orbits", (), 0, 1 << 40))
 

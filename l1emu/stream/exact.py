@@ -10,18 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from l1emu.compiled import inlined, kernel
+from l1emu.compiled import in_place, inlined, kernel
 from l1emu.errors import L1emuError
 from l1emu.latency.clock import CROSSING_NS
 from l1emu.stream.beam import ORBIT_SLOTS, FillingScheme, hl_lhc
+from l1emu.stream.board import edge, enters_copy, enters_queue, gone, is_full
 from l1emu.stream.chain import Chain, compile_topology
+from l1emu.stream.numbers import DROP, Numbers, numbers_of
 from l1emu.stream.simulate import with_timing
 from l1emu.stream.source import CrossingSource
+from l1emu.stream.state import ring_size
 from l1emu.stream.topology import Timing, Topology
 
 Ints = npt.NDArray[np.int64]
@@ -32,6 +35,8 @@ PRUNE = 1e-30
 MOST_STATES = 200_000
 _SETTLED = 1e-12
 _MOST_ORBITS = 4
+_FREE, _TURNS, _HISTORY = range(3)
+"""Of a state: when the output is free, when it turns to the next event, and from where on jets were started."""
 _LOSSES, _JETS_LOST, _LATE, _ACCEPTS_LOST, _ACCEPTS_LATE, _PRUNED = range(6)
 
 
@@ -184,29 +189,16 @@ class _BoardStates:
     """
 
     chain: Chain
-    numbers: Ints
+    numbers: Numbers
     states: Ints
     probability: Floats
     ready: int
 
     @classmethod
     def empty(cls, chain: Chain, history: int) -> _BoardStates:
-        numbers = np.asarray(
-            [
-                chain.finder.cycle,
-                chain.finder_interval,
-                -1 if chain.depth is None else chain.depth,
-                ("drop", "block", "truncate").index(chain.policy),
-                chain.copies,
-                chain.tagger.cycle,
-                chain.tagger.cycle * chain.tagger.cycles,
-                chain.tagger_interval,
-            ],
-            np.int64,
-        )
-        state = np.zeros((1, 2 + history), np.int64)
+        state = np.zeros((1, _HISTORY + history), np.int64)
         state[0, -chain.copies :] = -chain.tagger_interval
-        return cls(chain, numbers, state, np.ones(1), 0)
+        return cls(chain, numbers_of(chain), state, np.ones(1), 0)
 
     def _ready(self, number: int) -> int:
         """When the first jet of a crossing could be handed out."""
@@ -219,141 +211,157 @@ class _BoardStates:
         """Whether the board has certainly nothing to do any more when an event of this crossing could come."""
         states = self.states.copy()
         copies = self.chain.copies
-        _shift(states, self._ready(number) - self.ready, self.chain.tagger_interval, copies)
+        _shift(states, self._ready(number) - self.ready, self.numbers)
         return not states[:, :-copies].any() and bool((states[:, -copies:] == -self.chain.tagger_interval).all())
 
     def event(self, number: int, brings: Floats, sums: Floats, latencies: Floats) -> None:
         """Carry the states over one event, and add its losses and latencies."""
-        chain = self.chain
-        collision, ready = number * chain.ticks_per_bx, self._ready(number)
-        _shift(self.states, ready - self.ready, chain.tagger_interval, chain.copies)
+        ready = self._ready(number)
+        _shift(self.states, ready - self.ready, self.numbers)
         self.ready = ready
-        down = np.asarray([(s.cycle, s.cycle * s.cycles) for s in chain.downstream], np.int64)
-        states, probability = _carry(
-            self.numbers, down, self.states, self.probability, ready, collision, chain.deadline, brings, sums, latencies
-        )
+        event = _Event(ready, number * self.chain.ticks_per_bx, brings, sums, latencies)
+        found = _room_for(self.probability.size * len(brings), self.states.shape[1])
+        width = self.states.shape[1]
+        starts, row = np.empty(ring_size(width + len(brings)), np.int64), np.empty(width, np.int64)
+        _carry(self.numbers, self.states, self.probability, event, found, starts, row)
+        number = int(found.number[0])
+        states, probability = found.states[:number], found.probability[:number]
         keep = probability >= PRUNE
         sums[_PRUNED] += probability[~keep].sum()
         self.states, self.probability = states[keep], probability[keep]
 
 
+class _Event(NamedTuple):
+    """When an event's first jet can be handed out and when it collided, in ticks; what it can bring, see `_spectra`.
+
+    `sums` and `latencies` are those that its losses and latencies are added to.
+    """
+
+    ready: int
+    collision: int
+    brings: Floats
+    sums: Floats
+    latencies: Floats
+
+
+class _Found(NamedTuple):
+    """States with their probabilities, and a hash table of their places; `number` holds how many there are."""
+
+    table: Ints
+    states: Ints
+    probability: Floats
+    number: Ints
+
+
 @kernel
-def _shift(states: Ints, by: int, interval: int, copies: int) -> None:
+def _shift(states: Ints, by: int, chain: Numbers) -> None:
     """Count a board's times from its next event on: an output that is free by then is free, old starts are cut off.
 
     The last start of each copy matters until it can start again; those before only while their jets wait.
     """
     width = states.shape[1]
     for i in range(states.shape[0]):
-        states[i, 0] = max(states[i, 0] - by, 0)
-        states[i, 1] = max(states[i, 1] - by, 0)
-        for j in range(2, width):
-            states[i, j] = max(states[i, j] - by, 0 if j < width - copies else -interval)
+        for j in range(width - chain.copies):
+            states[i, j] = max(states[i, j] - by, 0)
+        for j in range(width - chain.copies, width):
+            states[i, j] = max(states[i, j] - by, -chain.tagger_interval)
+
+
+@in_place
+def _carry(
+    chain: Numbers, states: Ints, probability: Floats, event: _Event, found: _Found, starts: Ints, row: Ints
+) -> None:
+    """Find the states after one event, and add its losses and latencies to the event's sums; two arrays to work in."""
+    n_states, width = states.shape
+    history = width - _HISTORY
+    most = event.brings.shape[0]
+    for i in range(n_states):
+        free, turned = event.ready + states[i, _FREE], event.ready + states[i, _TURNS]
+        for j in range(history):
+            starts[j] = event.ready + states[i, _HISTORY + j]
+        started: Any = history
+        left: Any = 0
+        n_lost: Any = 0
+        tail = edge(max(event.ready, turned), chain.tagger_cycle)
+        complete: Any = np.int64(0)
+        for jets in range(most):
+            if jets > 0:  # the state after one more jet follows from that before it
+                handed_out = edge(max(event.ready, free), chain.finder_cycle)
+                at_queue = edge(handed_out, chain.tagger_cycle)
+                left = gone(starts, left, started, at_queue)
+                queued: Any = at_queue
+                if is_full(chain, started - left):
+                    n_lost += 1
+                else:
+                    queued = enters_queue(chain, starts, started, at_queue)
+                    starts[started] = enters_copy(chain, starts, started, queued)
+                    complete = max(complete, starts[started] + chain.tagger_latency)
+                    started += 1
+                free, tail = handed_out + chain.finder_interval + queued - at_queue, queued
+            chance = (event.brings[jets, 0] + event.brings[jets, 1]) * probability[i]
+            if event.brings[jets, 0] + event.brings[jets, 1] == 0.0:
+                continue
+            _enter_outcome(chain, event, max(tail, complete), n_lost, chance, event.brings[jets, 1] * probability[i])
+            row[_FREE], row[_TURNS] = max(free - event.ready, 0), max(tail - event.ready, 0)
+            ago = started - width
+            for j in range(_HISTORY, width - chain.copies):
+                row[j] = max(starts[ago + j] - event.ready, 0)
+            for j in range(width - chain.copies, width):
+                row[j] = max(starts[ago + j] - event.ready, -chain.tagger_interval)
+            _enter_state(found, row, chance)
 
 
 @inlined
-def _edge(tick: Any, cycle: Any) -> Any:
-    return (tick + cycle - 1) // cycle * cycle
+def _enter_outcome(chain: Numbers, event: _Event, complete: Any, n_lost: Any, chance: Any, accepted: Any) -> None:
+    """Add an event's latency, and what it loses."""
+    now = complete
+    for k in range(chain.down.shape[0]):
+        now = edge(now, chain.down[k, 0]) + chain.down[k, 1]
+    latency = now - event.collision
+    sums, latencies = event.sums, event.latencies
+    latencies[min(latency, latencies.size - 1)] += chance
+    if latency > chain.deadline:
+        sums[_LATE] += chance
+        sums[_ACCEPTS_LATE] += accepted
+    elif n_lost > 0 and chain.policy == DROP:
+        sums[_ACCEPTS_LOST] += accepted
+    if n_lost > 0:
+        sums[_LOSSES] += chance
+        sums[_JETS_LOST] += chance * n_lost
 
 
-@kernel
-def _carry(
-    numbers: Ints,
-    down: Ints,
-    states: Ints,
-    probability: Floats,
-    ready: Any,
-    collision: int,
-    deadline: int,
-    brings: Floats,
-    sums: Floats,
-    latencies: Floats,
-) -> tuple[Ints, Floats]:
-    """The states after one event; its losses and latencies are added to `sums` and `latencies`."""
-    finder_cycle, finder_interval, depth, policy, copies = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]
-    tagger_cycle, tagger_latency, tagger_interval = numbers[5], numbers[6], numbers[7]
-    n_states, width = states.shape
-    history = width - 2
-    most = brings.shape[0]
-    capacity = 64
-    while capacity < 4 * n_states * most:
-        capacity *= 2
+def _room_for(states: int, width: int) -> _Found:
+    capacity = max(64, 1 << (4 * states - 1).bit_length())
     table = np.full(capacity, -1, np.int64)
-    found_states = np.empty((n_states * most, width), np.int64)
-    found_probability = np.zeros(n_states * most)
-    n_found: Any = 0
-    starts = np.empty(history + most, np.int64)
-    row = np.empty(width, np.int64)
-    for i in range(n_states):
-        free, turned = ready + states[i, 0], ready + states[i, 1]
-        for j in range(history):
-            starts[j] = ready + states[i, 2 + j]
-        started: Any = history
-        begun = max(ready, turned)
-        tail = _edge(begun, tagger_cycle)
-        last: Any = np.int64(0)
-        n_lost: Any = 0
-        passed: Any = 0
-        for jets in range(most):
-            if jets > 0:  # the state after one more jet follows from that before it
-                found = _edge(max(ready, free), finder_cycle)
-                at_queue = _edge(found, tagger_cycle)
-                while passed < started and starts[passed] <= at_queue:
-                    passed += 1
-                if depth > 0 and policy != 1 and started - passed >= depth:
-                    n_lost += 1
-                    free, tail = found + finder_interval, at_queue
-                else:
-                    queued = at_queue
-                    if depth > 0:
-                        queued = max(queued, starts[started - depth])
-                    start = max(queued, starts[started - copies] + tagger_interval)
-                    starts[started] = start
-                    started += 1
-                    free, tail = found + finder_interval + queued - at_queue, queued
-                    last = max(last, start + tagger_latency)
-            p = brings[jets, 0] + brings[jets, 1]
-            if p == 0.0:
-                continue
-            p *= probability[i]
-            accepted = brings[jets, 1] * probability[i]
-            now = max(tail, last)
-            for k in range(down.shape[0]):
-                now = _edge(now, down[k, 0]) + down[k, 1]
-            latency = now - collision
-            latencies[min(latency, latencies.size - 1)] += p
-            if latency > deadline:
-                sums[_LATE] += p
-                sums[_ACCEPTS_LATE] += accepted
-            elif n_lost > 0 and policy == 0:
-                sums[_ACCEPTS_LOST] += accepted
-            if n_lost > 0:
-                sums[_LOSSES] += p
-                sums[_JETS_LOST] += p * n_lost
-            row[0], row[1] = max(free - ready, 0), max(tail - ready, 0)
-            for j in range(history):
-                since = starts[started - history + j] - ready
-                row[2 + j] = max(since, 0 if j < history - copies else -tagger_interval)
-            word = np.uint64(0x9E3779B97F4A7C15)
-            for j in range(width):
-                word = (word ^ np.uint64(row[j])) * np.uint64(0xBF58476D1CE4E5B9)
-                word ^= word >> np.uint64(29)
-            place = np.int64(word & np.uint64(capacity - 1))
-            while True:
-                at = table[place]
-                if at < 0:
-                    table[place] = n_found
-                    found_states[n_found] = row
-                    found_probability[n_found] = p
-                    n_found += 1
-                    break
-                same = True
-                for j in range(width):
-                    if found_states[at, j] != row[j]:
-                        same = False
-                        break
-                if same:
-                    found_probability[at] += p
-                    break
-                place = (place + 1) & (capacity - 1)
-    return found_states[:n_found].copy(), found_probability[:n_found].copy()
+    return _Found(table, np.empty((states, width), np.int64), np.zeros(states), np.zeros(1, np.int64))
+
+
+@inlined
+def _enter_state(found: _Found, row: Ints, chance: Any) -> None:
+    """Add a state's probability to the same state, or the state to those that are found."""
+    word = np.uint64(0x9E3779B97F4A7C15)
+    for j in range(row.size):
+        word = (word ^ np.uint64(row[j])) * np.uint64(0xBF58476D1CE4E5B9)
+        word ^= word >> np.uint64(29)
+    last = np.uint64(found.table.size - 1)
+    place = np.int64(word & last)
+    while found.table[place] >= 0 and not _equal(found.states[found.table[place]], row):
+        place = (place + 1) & np.int64(last)
+    at = found.table[place]
+    if at < 0:
+        at = found.number[0]
+        found.table[place] = at
+        for j in range(row.size):
+            found.states[at, j] = row[j]
+        found.number[0] += 1
+    found.probability[at] += chance
+
+
+@inlined
+def _equal(a: Ints, b: Ints) -> bool:
+    same = True
+    for j in range(a.size):
+        if a[j] != b[j]:
+            same = False
+            break
+    return same

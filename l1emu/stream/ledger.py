@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from l1emu.stream.books import NEVER, Books, Count, Highest, JetFate, Verdict
+from l1emu.stream.books import NEVER, Count, Highest, JetFate, Verdict, empty_books
 from l1emu.stream.chain import Chain
 from l1emu.stream.digest import JET_STAMPS, fold_rows
 
@@ -53,7 +53,7 @@ class Ledger:
     """Books finished crossings."""
 
     def __init__(self, chain: Chain) -> None:
-        self.books = Books.of(chain)
+        self.books = empty_books(chain)
         self._chain = chain
         self._begun: list[deque[int]] = [deque() for _ in range(chain.boards)]
 
@@ -86,22 +86,23 @@ class Ledger:
             counts[Count.TAGGED + jet.fate] += 1
 
     def _time(self, crossing: Crossing) -> None:
-        books, chain = self.books, self._chain
+        chain = self._chain
         enter, station = crossing.collision, 0
         leaves = [*crossing.upstream, crossing.begun, crossing.complete]
         for leave in leaves:
-            books.count(station, leave - enter)
+            self._enter_time(station, leave - enter)
             enter, station = leave, station + 1
         for jet in crossing.jets:
             if jet.fate == JetFate.TAGGED:
-                books.count(station, jet.started - jet.queued)
-                books.count(station + 1, jet.tagged - jet.started)
+                self._enter_time(station, jet.started - jet.queued)
+                self._enter_time(station + 1, jet.tagged - jet.started)
         station += 2
         for leave in crossing.downstream:
-            books.count(station, leave - enter)
+            self._enter_time(station, leave - enter)
             enter, station = leave, station + 1
         latency = crossing.decision - crossing.collision
-        books.count(station, latency)
+        self._enter_time(station, latency)
+        books = self.books
         if latency > books.worst[0]:
             books.worst[:] = latency, crossing.number
         begun = self._begun[crossing.number % chain.boards]
@@ -110,3 +111,8 @@ class Ledger:
         if crossing.begun > crossing.ready:
             begun.append(crossing.begun)
         books.highest[Highest.EVENTS] = max(books.highest[Highest.EVENTS], len(begun))
+
+    def _enter_time(self, station: int, ticks: int) -> None:
+        while ticks >= self.books.times.shape[1]:
+            self.books = self.books.widened()
+        self.books.times[station, ticks] += 1

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from l1emu.latency.clock import CROSSING_NS
 from l1emu.stream.beam import ORBIT_SLOTS
 from l1emu.stream.books import NEVER
-from l1emu.stream.kernel import Kernel, State, Trace, copied
+from l1emu.stream.kernel import Kernel, Trace
+from l1emu.stream.state import State, copied
 
 BEFORE_BX, AFTER_BX = 120, 600
 """How far the time series reaches around the collision of the worst crossing."""

@@ -1,6 +1,6 @@
 """The SimPy model and the kernel against hand-computed time stamps, an independent recursion, and each other."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given, settings
@@ -76,12 +76,12 @@ def kernel_of(chain, rows, faults=None):
 
 
 def assert_same_books(ours: Books, theirs: Books):
-    for field in fields(Books):
-        a, b = getattr(ours, field.name), getattr(theirs, field.name)
-        if field.name == "times":
+    for field in Books._fields:
+        a, b = getattr(ours, field), getattr(theirs, field)
+        if field == "times":
             width = max(a.shape[1], b.shape[1])
             a, b = (np.pad(x, ((0, 0), (0, width - x.shape[1]))) for x in (a, b))
-        assert np.array_equal(a, b), field.name
+        assert np.array_equal(a, b), field
 
 
 def stamps(jet):
