@@ -1,85 +1,33 @@
-"""The command line: one module a verb, each a thin shell around the Python function of the same name."""
+"""The command line: `main`, the verbs (`l1emu.cli.verbs`) and how a run of them ends (`l1emu.cli.ending`)."""
 
 from __future__ import annotations
 
 import sys
-from importlib import import_module
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-from typer.core import TyperGroup
+if TYPE_CHECKING:
+    from l1emu.cli.verbs import VERBS, app
 
-from l1emu import __version__
-from l1emu.errors import L1emuError
-
-VERBS = {
-    "run": "a whole study: events, emulation, budget, stream, rate against efficiency",
-    "generate": "make an event sample from a recipe (extra: generate)",
-    "events": "what is in a file of events or jets: fields with units, counts, first entries",
-    "calibrate": "fit the jet energy calibration to a sample with generator jets",
-    "validate": "hold the events against CMS's public HT rate, and strata against plain mixing",
-    "train": "train a tagger from its recipe (extra: train)",
-    "convert": "a trained model to an hls4ml project, a firmware file and golden vectors (extra: train)",
-    "emulate": "emulate a firmware on jets, bit for bit",
-    "verify": "compare the emulation of an hls4ml project with its own C++, layer by layer",
-    "report": "read a synthesis report",
-    "estimate": "estimate cycles and resources before synthesis",
-    "budget": "check a tagger's latency against a budget",
-    "simulate": "simulate the 40 MHz stream",
-    "rates": "trigger rate against signal efficiency",
-}
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C: 128 and the number of the signal."""
+__all__ = ["VERBS", "app", "main"]
 
 
-class _Verbs(TyperGroup):
-    """Verbs that are imported when they are called: `l1emu --help` loads neither numba nor TensorFlow."""
+def __getattr__(name: str) -> Any:
+    """The verbs are imported when they are asked for: first of all signals have to find their handlers."""
+    if name not in ("VERBS", "app"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from l1emu.cli import verbs
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        return list(VERBS)
-
-    def get_command(self, ctx: Any, name: str) -> Any:
-        if name not in VERBS:
-            return None
-        module = import_module(f"l1emu.cli.{name}")
-        single = typer.Typer(add_completion=False)
-        single.command(name, short_help=VERBS[name])(getattr(module, name))
-        command = typer.main.get_command(single)
-        return command
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        with formatter.section("Verbs"):
-            formatter.write_dl(list(VERBS.items()))
-
-
-app = typer.Typer(cls=_Verbs, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"l1emu {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _app(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """A trigger emulator with a latency budget for the LHC's Level-1 triggers."""
+    return getattr(verbs, name)
 
 
 def main() -> None:
-    """Run the command line. An `L1emuError` is one line on standard error and exit code 2; Ctrl-C is 130."""
-    try:
-        app()
-    except L1emuError as error:
-        print(f"l1emu: {error}", file=sys.stderr)
-        sys.exit(2)
-    except (KeyboardInterrupt, SystemExit) as stop:
-        if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:  # what typer makes of Ctrl-C
-            raise
-        print("l1emu: interrupted; nothing half-written is left behind", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+    """Run the command line; the exit codes are those of `l1emu.cli.ending`."""
+    from l1emu.cli.ending import ended
+
+    sys.exit(ended(_verb))
+
+
+def _verb() -> int:
+    from l1emu.cli.verbs import app
+
+    return app(prog_name="l1emu", standalone_mode=False) or 0
