@@ -1,34 +1,77 @@
-"""Functions that numba compiles at their first call and keeps on disk.
+"""Functions that numba compiles at their first call and that are kept on disk: a second process compiles nothing.
 
 numba compiles a function anew when its own file changes, but not when a compiled function that it calls has changed in
-another file: after an update an old kernel would go on computing the old thing. Here the kernels are kept for the whole
-set of sources that hold them: if one of these changes, all are compiled again.
+another file: after an update an old kernel would go on computing the old thing. Here the kernels are kept under one
+key, a hash of all sources that hold them and of the versions of l1emu, numba, llvmlite, numpy and Python. The processor
+is part of each file's name.
+
+The folder is that of `l1emu.caches.cache_root`. What lies there is machine code, so it is loaded only if nobody but
+this user and root could have written it, and if its hash tells that it is whole. Whatever is missing, damaged, open to
+others or on a full disk costs a compilation and nothing else.
+
+LLVM keeps some 10 MB for each function that it has compiled, until the process ends, and 1 MB for one that is loaded.
+After `_HERE` of them functions are compiled in a child process and loaded, so that memory does not grow without end in
+a program that emulates many firmwares.
+
+Numba compiles in one thread at a time. A fork waits until no thread does: the child would wait for ever for a thread
+that it does not have.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import os
+import pickle
+import signal
+import sys
 from collections.abc import Callable
-from functools import cache
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import llvmlite
 import numba
+import numpy as np
+from llvmlite.binding import ffi
+from numba.core import serialize
+from numba.core.caching import NullCache
+from numba.core.compiler import CompileResult
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.registry import cpu_target
+from numba.core.sigutils import normalize_signature
+
+from l1emu import __version__
+from l1emu.caches import cache_root
+from l1emu.children import end_with_parent
+from l1emu.errors import L1emuError
+from l1emu.files import read_bytes, write_aside
+from l1emu.trust import make_private_folder, private_file
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_ROOMS = ("events", "stream")
+_ROOMS = ("emulator", "events", "stream")
+_LIMIT = 1 << 28  # bytes of a compiled function; the largest firmware takes some 10 MB
+_DIGEST = 32
+_HERE = 16  # compilations in this process: 200 MB
 
 
-@cache
-def _sources() -> str:
-    """A hash of the sources of all rooms with kernels."""
-    root = Path(__file__).resolve().parent
+@functools.cache
+def key() -> str:
+    """The hash of everything but the function and the processor that a compiled kernel depends on."""
     digest = hashlib.sha256()
-    for room in _ROOMS:
-        for path in sorted((root / room).rglob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+    for version in (__version__, numba.__version__, llvmlite.__version__, np.__version__, sys.version):
+        digest.update(version.encode())
+    root = Path(__file__).resolve().parent
+    for source in [Path(__file__), *(p for room in _ROOMS for p in sorted((root / room).rglob("*.py")))]:
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def folder() -> Path | None:
+    """The folder of compiled kernels, which need not exist; None where there is no place for one."""
+    root = cache_root()
+    return None if root is None else root / key()
 
 
 def kernel(function: F) -> F:
@@ -51,8 +94,144 @@ def inlined(function: F) -> F:
 
 
 def _compiled(function: F, inline: Literal["never", "always"], **options: Any) -> F:
-    dispatcher: Any = numba.njit(cache=True, nogil=True, inline=inline, **options)(function)
-    files = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
-    if files is not None:  # not where caching is switched off
-        files._source_stamp = (files._source_stamp, _sources())
+    return kept(function, numba.njit(nogil=True, inline=inline, **options))
+
+
+def kept(function: F, decorator: Callable[[F], Any]) -> F:
+    """What `decorator`, one of numba's, makes of `function`, kept in `folder()` where that can be.
+
+    Raises
+    ------
+    L1emuError
+        by what is returned, if numba is told not to compile: these functions rely on the integers of compiled code.
+    """
+    dispatcher = decorator(function)
+    if not hasattr(dispatcher, "_cache"):
+
+        @functools.wraps(function)
+        def refuse(*_: Any, **__: Any) -> Any:
+            raise L1emuError("kernels have to be compiled", where="NUMBA_DISABLE_JIT", expected="0, or not set")
+
+        return refuse  # type: ignore[return-value]
+    dispatcher._cache = _Kept(function, dispatcher._compiler)
     return dispatcher  # type: ignore[no-any-return]
+
+
+class _Kept(NullCache):  # type: ignore[misc]
+    """The compiled forms of one function on disk: a file each, that begins with the SHA-256 of the rest."""
+
+    compilations = 0  # in this process
+
+    def __init__(self, function: Callable[..., Any], compiler: Any) -> None:
+        self._name = f"{function.__module__}.{function.__qualname__}"
+        self._code = hashlib.sha256(function.__code__.co_code).hexdigest()
+        self._compiler = compiler
+
+    @property
+    def cache_path(self) -> str:
+        """The folder, for numba's statistics."""
+        return str(folder())
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """The function compiled for the types `sig`; None if it is not there, or not to be relied on."""
+        target_context.refresh()
+        path = self._path(sig, target_context.codegen())
+        found = None if path is None or not private_file(path) else _rebuilt(_whole(path), sig, target_context)
+        if found is None and _Kept.compilations >= _HERE:
+            stored = self._compiled_apart(sig)
+            found = _rebuilt(stored, sig, target_context)
+            if found is not None and path is not None:
+                _keep(path, stored)
+        return found
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep `data`, what numba compiled for the types `sig`."""
+        _Kept.compilations += 1
+        path = self._path(sig, data.codegen)
+        if path is not None:
+            _keep(path, _stored(sig, data))
+
+    def _compiled_apart(self, sig: Any) -> bytes:
+        """What `_stored` gives of a compilation in a child process; nothing if that fails."""
+        with open(os.memfd_create("l1emu", os.MFD_CLOEXEC), "w+b") as shared:
+            parent = os.getpid()
+            child = os.fork()
+            if not child:
+                try:
+                    end_with_parent(parent)
+                    arguments, result = normalize_signature(sig)
+                    shared.write(_stored(sig, self._compiler.compile(arguments, result)))
+                    shared.flush()
+                finally:
+                    os._exit(0)  # whatever happens, the child does not go on with what the parent does
+            try:
+                os.waitpid(child, 0)
+            except BaseException:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+                raise
+            shared.seek(0)
+            return shared.read()
+
+    def _path(self, sig: Any, codegen: Any) -> Path | None:
+        where = folder()
+        if where is None:
+            return None
+        text = "\n".join((self._name, self._code, repr(sig), repr(codegen.magic_tuple())))
+        return where / f"{self._name.rpartition('.')[2]}-{hashlib.sha256(text.encode()).hexdigest()[:32]}.nbc"
+
+
+def _stored(sig: Any, data: Any) -> bytes:
+    """A compiled function as bytes; none if numba cannot tell all that it needs."""
+    if data.library.has_dynamic_globals or any(not lifted.can_cache for lifted in data.lifted):
+        return b""
+    return bytes(serialize.dumps((sig, data._reduce())))
+
+
+def _rebuilt(stored: bytes, sig: Any, target_context: Any) -> Any:
+    """The function that `_stored` made bytes of; None if it is another one, or none."""
+    try:
+        found, payload = pickle.loads(stored)
+        return CompileResult._rebuild(target_context, *payload) if found == sig else None
+    except Exception:  # unpickling raises anything; the answer is to compile
+        return None
+
+
+def _whole(path: Path) -> bytes:
+    """The bytes in a file, nothing if they are not those that were written."""
+    try:
+        content = read_bytes(path, limit=_LIMIT)
+    except L1emuError:
+        return b""
+    return content[_DIGEST:] if hashlib.sha256(content[_DIGEST:]).digest() == content[:_DIGEST] else b""
+
+
+def _keep(path: Path, stored: bytes) -> None:
+    """Write a file for `_whole`, if there is a place that is ours."""
+    if not stored or not make_private_folder(path.parent):
+        return
+    with suppress(L1emuError, OSError), write_aside(path) as aside:
+        aside.write_bytes(hashlib.sha256(stored).digest() + stored)
+
+
+def _locks() -> list[AbstractContextManager[Any]]:
+    """What numba holds while it compiles, in its order: compiler, contexts that it looks up, calls of llvmlite."""
+    _ = cpu_target.typing_context, cpu_target.target_context  # made now: that takes locks in another order
+    looked_up = [value._lock for value in vars(type(cpu_target)).values() if hasattr(value, "_lock")]
+    return [global_compiler_lock, *looked_up, getattr(ffi.lib, "_lock", nullcontext())]
+
+
+_LOCKS = _locks()
+
+
+def _hold() -> None:
+    for lock in _LOCKS:
+        lock.__enter__()
+
+
+def _let_go() -> None:
+    for lock in reversed(_LOCKS):
+        lock.__exit__(None, None, None)
+
+
+os.register_at_fork(before=_hold, after_in_parent=_let_go, after_in_child=_let_go)

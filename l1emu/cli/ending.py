@@ -25,8 +25,8 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
-from types import FrameType
+from contextlib import ExitStack, suppress
+from types import FrameType, ModuleType
 from typing import Any
 
 from l1emu.errors import L1emuError
@@ -50,14 +50,15 @@ class Stopped(BaseException):
 def ended(verb: Callable[[], int]) -> int:
     """Call `verb` and give the exit code; says what is wrong, in one line and without a traceback."""
     output = _open_streams()
-    if not _debugging():
-        _hush()
-    _catch_signals()
-    try:
-        code = verb()
-        sys.stdout.flush()
-    except BaseException as error:
-        code = _told(error, output)
+    with ExitStack() as restored:  # for who calls it from Python
+        if not _debugging():
+            _hush(restored)
+        _catch_signals(restored)
+        try:
+            code = verb()
+            sys.stdout.flush()
+        except BaseException as error:
+            code = _told(error, output)
     if output.failure is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the interpreter complains when it flushes what is left
     return code
@@ -137,6 +138,8 @@ def _open_streams() -> _Output:
     if sys.stderr is None:
         sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), encoding="utf-8", errors="backslashreplace")
     output = _Output(1, "w", closefd=False)
+    if sys.stdout is not None and sys.stdout is not sys.__stdout__:  # somebody listens
+        return output
     sys.stdout = io.TextIOWrapper(
         io.BufferedWriter(output),
         encoding=getattr(sys.stdout, "encoding", "utf-8"),
@@ -159,7 +162,7 @@ class _Output(io.FileIO):
             raise
 
 
-def _catch_signals() -> None:
+def _catch_signals(restored: ExitStack) -> None:
     """Let the signals that end a process raise `Stopped`, but those that it was started to ignore (`nohup`)."""
     last = 0.0
 
@@ -183,19 +186,26 @@ def _catch_signals() -> None:
         elif _debugging():
             sys.__unraisablehook__(unraisable)
 
-    sys.unraisablehook = lost
+    _set(restored, sys, "unraisablehook", lost)
     for number in _STOPS:
-        if signal.getsignal(number) != signal.SIG_IGN:
+        before = signal.getsignal(number)
+        if before != signal.SIG_IGN:
+            restored.callback(signal.signal, number, before)
             signal.signal(number, stop)
 
 
-def _hush() -> None:
+def _hush(restored: ExitStack) -> None:
     """Keep what libraries warn of off standard error, where one line says what is wrong."""
     if not sys.warnoptions:
-        warnings.showwarning = lambda *_, **__: None
+        _set(restored, warnings, "showwarning", lambda *_, **__: None)
+    _set(restored, threading, "excepthook", lambda _: None)  # it is raised again where the thread's result is asked for
     logging.getLogger().addHandler(logging.NullHandler())
-    threading.excepthook = lambda _: None  # what a thread raises is raised again where its result is asked for
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def _set(restored: ExitStack, module: ModuleType, name: str, value: Any) -> None:
+    restored.callback(setattr, module, name, getattr(module, name))
+    setattr(module, name, value)
 
 
 def _debugging() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -157,8 +158,8 @@ class Emulator:
     Notes
     -----
     An emulator may be called from several threads at once. Its memory beyond input and output does not depend on the
-    number of jets. The first call on a machine compiles the kernels; they are kept on disk, see
-    `l1emu.emulator.cache`.
+    number of jets. The first call on a machine compiles the kernels; they are kept on disk, see `l1emu.compiled`, and
+    emulators of the same firmware share them.
     """
 
     def __init__(self, firmware: Firmware, *, threads: int | None = None, target: str | None = None) -> None:
@@ -343,10 +344,14 @@ class Emulator:
         inputs = sum(t.size for t in self.firmware.inputs)
         out = np.empty((jets, sum(t.size for t in program.results)), np.int64)
 
+        stopped = threading.Event()
+
         def work_on(begin: int, end: int) -> None:
             raw = np.empty((min(CHUNK, end - begin), inputs), np.int32 if self._narrow else np.int64)
             execute = program.prepare()
             for first in range(begin, end, CHUNK):
+                if stopped.is_set():
+                    return
                 last = min(first + CHUNK, end)
                 if direct is not None and execute(direct[first:last], out[first:last]):
                     continue
@@ -359,8 +364,12 @@ class Emulator:
             work_on(*parts[0])
         elif parts:
             with ThreadPoolExecutor(len(parts)) as pool:
-                for done in [pool.submit(work_on, *part) for part in parts]:
-                    done.result()
+                try:
+                    for done in [pool.submit(work_on, *part) for part in parts]:
+                        done.result()
+                except BaseException:  # Ctrl-C, a NaN: the others need not go on
+                    stopped.set()
+                    raise
         results, column = {}, 0
         for tensor in program.results:
             part = out[:, column : column + tensor.size]

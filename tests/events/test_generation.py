@@ -1,7 +1,14 @@
 """Recipes and the whole generation, small, with Pythia where it is installed."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
 
 import awkward as ak
 import numpy as np
@@ -166,6 +173,115 @@ def test_what_the_cache_has_is_used_and_what_it_lacks_is_made(tmp_path, warm):
     with pytest.raises(L1emuError, match="damaged chunk"):
         generate(tiny(tmp_path), tmp_path / "d.root", cache=cache)
     assert not (tmp_path / "d.root").exists()
+
+
+def damaged(**changes):
+    """What becomes of a chunk with other arrays."""
+
+    def change(path):
+        with np.load(path) as file:
+            arrays = {key: file[key] for key in file.files}
+        for key, value in changes.items():
+            if value is None:
+                del arrays[key]
+            else:
+                arrays[key] = value(arrays[key])
+        np.savez(path, **arrays)
+
+    return change
+
+
+def with_first(value):
+    def changed(array):
+        array = array.copy()
+        array[0] = value
+        return array
+
+    return changed
+
+
+def fifo(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:-30]),
+        lambda path: path.write_bytes(path.read_bytes().replace(b"PK", b"XX")),
+        fifo,
+        damaged(pt=None),
+        damaged(count=lambda a: a.astype(np.int64)),
+        damaged(count=with_first(-1)),
+        damaged(count=with_first(2**31 - 1)),
+        damaged(count=lambda a: a.reshape(1, -1)),
+        damaged(jet_count=lambda a: a[:-1]),
+        damaged(pt=lambda a: a[:-1]),
+        damaged(phi=with_first(np.nan)),
+        damaged(phi=with_first(1e30)),
+        damaged(bend=with_first(np.inf)),
+        damaged(eta=with_first(-50)),
+        damaged(particle=with_first(17)),
+        damaged(sigma_mb=lambda a: np.array(np.nan)),
+        damaged(pt=lambda a: a.astype("O")),
+    ],
+)
+def test_a_damaged_chunk_is_named_before_kernels_see_it(damage, tmp_path, warm):
+    shutil.copytree(warm / "cache", tmp_path / "cache")
+    path = chunks(tmp_path)[1]
+    damage(path)
+    with pytest.raises(L1emuError) as caught:
+        generate(tiny(tmp_path), tmp_path / "d.root", cache=tmp_path / "cache")
+    assert caught.value.path == str(path)
+
+
+def children(parent):
+    """Processes that another one has started, by their numbers."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, number = stat.read_text().rpartition(")")[2].split()[:2]
+            if int(number) == parent and state != "Z":
+                found.append(int(stat.parent.name))
+    return found
+
+
+def alive(process):
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_workers_end_with_their_parent_and_leave_nothing(number, tmp_path):
+    needs_pythia()
+    changes = with_bins({"events": 4000}, {"events": 4000})
+    tiny(tmp_path, **changes)
+    code = "from l1emu.cli import main; main()"
+    arguments = ["generate", tmp_path / "tiny.yaml", "-o", tmp_path / "s.root", "--cache", tmp_path / "cache", "-j2"]
+    process = subprocess.Popen([sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, text=True)
+    while len(found := children(process.pid)) < 3:  # two workers, and what Python counts their semaphores with
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(number)
+    _, error = process.communicate(timeout=600)  # ends when the last worker, which holds the pipe, does
+    if number != signal.SIGKILL:
+        assert process.returncode == 128 + number
+        assert error.count("\n") == 1 and error.startswith("l1emu: ")
+        assert not [p for p in tmp_path.rglob("*") if p.is_file() and p.name != "tiny.yaml"]
+    while any(alive(child) for child in found):
+        time.sleep(0.1)
+
+
+def test_a_folder_for_one_run_where_there_is_no_place_for_pools(tmp_path, warm, monkeypatch):
+    monkeypatch.setattr(pools_module, "cache_root", lambda: None)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    generate(tiny(tmp_path), tmp_path / "e.root")
+    assert same(read_sample(warm / "a.root").read().candidates, read_sample(tmp_path / "e.root").read().candidates)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["e.root", "tiny.yaml"]
 
 
 def command_line(monkeypatch, *arguments):

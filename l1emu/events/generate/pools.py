@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.arrays import check_array, read_npz
+from l1emu.caches import cache_root
+from l1emu.children import end_with_parent
 from l1emu.errors import L1emuError
 from l1emu.events.generate import truth
 from l1emu.events.generate.recipe import Process, Recipe
 from l1emu.events.hardware import CHARGED_HADRON, ELECTRON, MUON, NEUTRAL_HADRON, PHOTON
-from l1emu.files import sha256_bytes, write_aside
+from l1emu.files import scratch_folder, sha256_bytes, sweep, write_aside
 
 CHUNK = 2000  # collisions a chunk
 BATCH = 1000  # collisions a call of Pythia's bulk interface: about 200 MB of awkward arrays
@@ -47,13 +50,22 @@ MIN_PT_GEV = 0.1
 MIN_TRACK_PT_GEV = 1.8  # below the 2 GeV of the track finder by more than its resolution
 
 ARRAYS = ("pt", "eta", "phi", "bend", "d0_cm", "z0_cm", "particle", "charge")
-_RANGES = {
+_HUGE = 1e9  # GeV or cm
+JET_ARRAYS = ("jet_pt", "jet_eta", "jet_phi", "jet_flavour")
+
+_DTYPES = (
+    {key: np.dtype(np.float32) for key in (*ARRAYS, *JET_ARRAYS)}
+    | {key: np.dtype(np.int8) for key in ("particle", "charge", "jet_flavour")}
+    | {key: np.dtype(np.int32) for key in ("count", "jet_count")}
+)
+_RANGES: dict[str, tuple[float, float]] = {
     "particle": (CHARGED_HADRON, NEUTRAL_HADRON),
     "charge": (-1, 1),
+    "eta": (-MAX_ABS_ETA, MAX_ABS_ETA),
+    "phi": (-4, 4),
     "jet_flavour": (0, len(truth.FLAVOURS) - 1),
 }
-"""The lowest and the highest value of whole numbers."""
-JET_ARRAYS = ("jet_pt", "jet_eta", "jet_phi", "jet_flavour")
+"""The lowest and the highest value, within `_HUGE` otherwise."""
 
 
 @dataclass(frozen=True)
@@ -133,18 +145,35 @@ def make_pools(
         for task in missing:
             advance(_make_chunk(*task))
         return
-    with ProcessPoolExecutor(min(jobs, len(missing)), mp_context=get_context("spawn")) as executor:
-        futures = [executor.submit(_make_chunk, *task) for task in missing]
-        try:
-            for future in as_completed(futures):
+    try:
+        with _workers(min(jobs, len(missing))) as executor:
+            for future in as_completed([executor.submit(_make_chunk, *task) for task in missing]):
                 advance(future.result())
-        except BrokenProcessPool:
-            raise L1emuError(
-                "a process that runs Pythia was killed", expected="about 1 GB of memory for each of --jobs"
-            ) from None
-        except BaseException:
-            executor.shutdown(cancel_futures=True)
-            raise
+    except BrokenProcessPool:
+        raise L1emuError(
+            "a process that runs Pythia was killed", expected="about 1 GB of memory for each of --jobs"
+        ) from None
+    finally:
+        for folder in {path.parent for *_, path in missing}:
+            sweep(folder)
+
+
+@contextmanager
+def _workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that end with the block, and with this process: a chunk in work takes up to a minute."""
+    others = set(active_children())
+    executor = ProcessPoolExecutor(
+        jobs, mp_context=get_context("spawn"), initializer=end_with_parent, initargs=(os.getpid(),)
+    )
+    try:
+        yield executor
+        executor.shutdown()
+    except BaseException:
+        executor.shutdown(wait=False, cancel_futures=True)
+        for child in set(active_children()) - others:
+            child.kill()
+        executor.shutdown()
+        raise
 
 
 def _chunks(process: Process) -> int:
@@ -169,7 +198,7 @@ def load_pool(process: Process, recipe: Recipe, cache: Path) -> Pool:
         size = min(CHUNK, process.events - number * CHUNK)
         path = pool_folder(process, recipe, cache) / f"{number:04d}-{size}.npz"
         try:
-            parts.append(_read_chunk(path, size))
+            part = _read_chunk(path, size)
         except L1emuError as error:
             raise L1emuError(
                 f"a damaged chunk of a pool: {error.message}",
@@ -178,6 +207,7 @@ def load_pool(process: Process, recipe: Recipe, cache: Path) -> Pool:
                 value=error.value,
                 expected="delete it: it will be made again",
             ) from None
+        parts.append(part)
     joined = {key: np.concatenate([p[key] for p in parts]) for key in (*ARRAYS, *JET_ARRAYS, "count", "jet_count")}
     events = np.array([len(p["count"]) for p in parts])
     sigma = np.array([float(p["sigma_mb"]) for p in parts])
@@ -192,21 +222,26 @@ def load_pool(process: Process, recipe: Recipe, cache: Path) -> Pool:
 
 
 def _read_chunk(path: Path, size: int) -> dict[str, NDArray[Any]]:
-    """The arrays of a chunk of `size` collisions (fewer after a veto), each of its length and range."""
-    arrays = read_npz(path, (*ARRAYS, *JET_ARRAYS, "count", "jet_count", "sigma_mb"))
+    """The arrays of a chunk of `size` collisions (fewer after a veto), as kernels index them."""
+    arrays = read_npz(path, (*_DTYPES, "sigma_mb"))
     check_array(arrays["sigma_mb"], path=path, where="sigma_mb", kinds="f", shape=(), low=0, high=1e6)
     events = arrays["count"].size
     if events > size:  # a veto can leave none
-        raise L1emuError("wrong number of collisions", path=path, where="count", value=events)
+        raise L1emuError("wrong number of collisions", path=path, where="count", value=events, expected=f"{size}")
     for counts, names in (("count", ARRAYS), ("jet_count", JET_ARRAYS)):
         check_array(arrays[counts], path=path, where=counts, kinds="i", shape=(events,), low=0, high=1_000_000)
         total = int(arrays[counts].sum(dtype=np.int64))
         for name in names:
-            low, high = _RANGES.get(name, (None, None))
-            kinds = "i" if name in _RANGES else "f"
-            check_array(arrays[name], path=path, where=name, kinds=kinds, shape=(total,), low=low, high=high)
-            if name not in _RANGES and name != "bend" and not np.isfinite(arrays[name]).all():
-                raise L1emuError("a value that is not finite", path=path, where=name)
+            # a bend has no value where there is no track
+            low, high = (None, None) if name == "bend" else _RANGES.get(name, (-_HUGE, _HUGE))
+            check_array(
+                arrays[name], path=path, where=name, kinds=_DTYPES[name].kind, shape=(total,), low=low, high=high
+            )
+    for name, dtype in _DTYPES.items():
+        if arrays[name].dtype != dtype:
+            raise L1emuError("wrong type", path=path, where=name, value=str(arrays[name].dtype), expected=str(dtype))
+    if np.isinf(arrays["bend"]).any():
+        raise L1emuError("an infinite value", path=path, where="bend")
     return arrays
 
 
@@ -234,7 +269,6 @@ def _make_chunk(lines: list[str], veto: float | None, seed: int, events: int, pa
             batch = batch[np.sqrt(ak.to_numpy(batch.info.pT2Hat)) < veto]
         parts.append(_compact(batch.prt))
     arrays = {key: np.concatenate([p[key] for p in parts]) for key in parts[0]}
-    path.parent.mkdir(parents=True, exist_ok=True)
     with write_aside(path) as aside:
         np.savez(aside, sigma_mb=pythia.infoPython().sigmaGen(), **arrays)
     return events
@@ -349,7 +383,22 @@ def _jets(
     }
 
 
-def default_cache() -> Path:
-    """Where pools are kept unless told otherwise: `$XDG_CACHE_HOME/l1emu/pools`, or below `~/.cache`."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "l1emu" / "pools"
+def default_cache() -> Path | None:
+    """Where pools are kept unless told otherwise: `pools` below `l1emu.caches.cache_root`; None without a place."""
+    root = cache_root()
+    return None if root is None else root / "pools"
+
+
+@contextmanager
+def pools_folder(chosen: str | os.PathLike[str] | None) -> Iterator[Path]:
+    """The folder of the pools: `chosen`, else the default one, else one for the length of the block."""
+    folder = default_cache() if chosen is None else Path(chosen)
+    if folder is not None and (chosen is not None or folder.is_dir() or _can_create(folder)):
+        yield folder
+        return
+    with scratch_folder("l1emu-pools") as scratch:
+        yield scratch
+
+
+def _can_create(folder: Path) -> bool:
+    return os.access(next(p for p in folder.parents if p.exists()), os.W_OK | os.X_OK)

@@ -27,7 +27,7 @@ from l1emu.events.generate.crossings import (
     mean_collisions,
     stratum_probabilities,
 )
-from l1emu.events.generate.pools import Pool, default_cache, load_pool, make_pools
+from l1emu.events.generate.pools import Pool, load_pool, make_pools, pools_folder
 from l1emu.events.generate.puppi import FIELDS
 from l1emu.events.generate.recipe import Process, Recipe
 from l1emu.events.generate.truth import RADIUS
@@ -58,7 +58,8 @@ def generate(
     output
         A `.root` file for the kinds minbias and signal, `.npz` for jets.
     cache
-        The folder of the pools; by default below the user's cache folder.
+        The folder of the pools; by default `pools` below `l1emu.caches.cache_root`, or where nobody has a place for
+        one, a temporary folder.
     jobs
         Processes for Pythia, threads for the crossings.
 
@@ -77,10 +78,8 @@ def generate(
         raise L1emuError(f"a recipe of the kind {recipe.kind} makes a {suffix} file", path=target)
     if jobs < 1:
         raise L1emuError("jobs must be positive", value=jobs)
-    folder = Path(cache) if cache is not None else default_cache()
-    processes = recipe.processes
     start = time.perf_counter()
-    pools = _pools(processes, recipe, folder, jobs)
+    pools = _pools(recipe.processes, recipe, cache, jobs)
     ready = time.perf_counter()
     if recipe.kind == "minbias":
         summary = _min_bias(recipe, pools, target, jobs)
@@ -160,7 +159,7 @@ def plain_crossings(recipe: Recipe, crossings: int, *, seed: int, cache: Path | 
     L1emuError
         if the cache lacks a pool and Pythia is missing.
     """
-    pools = _pools(recipe.pileup.collisions, recipe, default_cache() if cache is None else cache, jobs)
+    pools = _pools(recipe.pileup.collisions, recipe, cache, jobs)
     means, mixture = mean_collisions(pools, recipe.pileup.mean), Mixture.of(pools)
     tasks = [
         partial(make_block, mixture, means, size, recipe.pileup.sigma_z_cm, (seed, recipe.seed, _STREAM_PLAIN, number))
@@ -169,10 +168,11 @@ def plain_crossings(recipe: Recipe, crossings: int, *, seed: int, cache: Path | 
     return ak.concatenate([_candidates(block) for block in _run(tasks, jobs, "plain crossings")])
 
 
-def _pools(processes: Sequence[Process], recipe: Recipe, cache: Path, jobs: int) -> list[Pool]:
-    with progress("collisions", sum(p.events for p in processes)) as advance:
-        make_pools(processes, recipe, cache, jobs, advance)
-    return [load_pool(p, recipe, cache) for p in processes]
+def _pools(processes: Sequence[Process], recipe: Recipe, cache: str | os.PathLike[str] | None, jobs: int) -> list[Pool]:
+    with pools_folder(cache) as folder:
+        with progress("collisions", sum(p.events for p in processes)) as advance:
+            make_pools(processes, recipe, folder, jobs, advance)
+        return [load_pool(p, recipe, folder) for p in processes]
 
 
 def _sizes(crossings: int) -> list[int]:
