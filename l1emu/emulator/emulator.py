@@ -287,13 +287,19 @@ class Emulator:
 
     def _check_limit(self, tensor: Tensor, raw: NDArray[Any]) -> None:
         """Refuse numbers beyond the table whose rows an input picks."""
-        limit = self.firmware.limits.get(tensor.name)
-        if limit is not None and raw.size and int(raw.max()) > limit:
+        limits = self.firmware.limits.get(tensor.name)
+        if limits is None or not raw.size:
+            return
+        found = [int(raw.min()), int(raw.max())]
+        if found[0] < limits[0] or found[1] > limits[1]:
+            low, high, worst = tensor.type.to_float(
+                np.array([*limits, found[1] if found[1] > limits[1] else found[0]])
+            ).tolist()
             raise L1emuError(
                 "a number beyond the table of an embedding, where the C++ reads something else",
                 where=f"input {tensor.name}",
-                value=int(raw.max()),
-                expected=f"at most {limit}",
+                value=f"{worst:g}",
+                expected=f"at least {low:g}, at most {high:g}",
             )
 
     def _quantized(self, tensor: Tensor, x: NDArray[Any]) -> NDArray[np.int64]:

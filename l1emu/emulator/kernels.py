@@ -541,7 +541,7 @@ def embedding(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
         for column in range(columns):
             target = (y + row * columns + column) * lanes
             for j in range(lanes):
-                place = min(work[(x + row) * lanes + j], size - 1)
+                place = min(max(work[(x + row) * lanes + j], 0), size - 1)
                 work[target + j] = table[values + place * columns + column]
 
 

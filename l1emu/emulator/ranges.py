@@ -520,6 +520,13 @@ def _(layer: Lookup, x: Interval) -> LayerRange:
 
 @layer_range.register(Embedding)
 def _(layer: Embedding, x: Interval) -> LayerRange:
+    if x.lowest < 0 or x.highest >= len(layer.table):
+        raise L1emuError(
+            "its numbers can lie beyond the table, where the C++ reads something else",
+            where=f"layer {layer.name}",
+            value=f"{x.lowest} to {x.highest}",
+            expected=f"0 to {len(layer.table) - 1}",
+        )
     watch = Watch()
     out, _over = watch.cast(extremes(layer.table), layer.table_type.fraction, layer.output.type)
     return LayerRange(_spread(out, layer), widest=watch.widest)
@@ -703,6 +710,9 @@ def analyse(firmware: Firmware) -> Ranges:
         for a kind of layer without an analysis, by name.
     """
     tensors = {tensor.name: Interval.of_type(tensor.type, tensor.shape) for tensor in firmware.inputs}
+    for name, (low, high) in firmware.limits.items():  # which the emulator checks of every jet
+        shape = np.shape(tensors[name].low)
+        tensors[name] = Interval(_filled(shape, low), _filled(shape, high))
     layers = {}
     for layer in firmware.layers:
         found = layer_range(layer, *(tensors[tensor.name] for tensor in layer.inputs))

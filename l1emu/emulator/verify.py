@@ -158,9 +158,11 @@ def verify(
     sets = made_up_inputs(fw.inputs, jets, seed)
     if inputs is not None:
         sets["user"] = _user_inputs(fw, inputs)
-    for name, limit in fw.limits.items():  # beyond it the C++ reads what happens to lie there
-        for arrays in sets.values():
-            arrays[name] = np.clip(np.nan_to_num(arrays[name]), 0, limit)
+    for tensor in fw.inputs:  # beyond the limits the C++ reads what happens to lie there
+        if tensor.name in fw.limits:
+            low, high = tensor.type.to_float(np.array(fw.limits[tensor.name]))
+            for arrays in sets.values():
+                arrays[tensor.name] = np.clip(np.nan_to_num(arrays[tensor.name]), low, high)
     comparison = _Comparison(fw)
     speed: list[tuple[int, float]] = []
     for name, arrays in sets.items():

@@ -21,17 +21,12 @@ _TOKEN = re.compile(
     |(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
     |(?P<op>::|->|<<=|<<|==|!=|<=|>=|&&|\|\||\+\+|--|\+=|-=|\*=|/=|%=|&=|\|=|\^=|[-+*/%<>=!&|^~?:;,.(){}\[\]])
     """,
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE | re.DOTALL | re.ASCII,
 )
-# strings and comments of one line are matched so that what opens a comment inside them opens none
-_LONG_COMMENT = re.compile(r'"(?:[^"\\\n]|\\.)*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
-_DIRECTIVE = re.compile(r"[ \t]*#[ \t]*(\w*)[ \t]*(.*)")
-
-
-def _blank(found: re.Match[str]) -> str:
-    """A comment over several lines as blanks, since what looks like a directive there is none; all else as it is."""
-    text = found[0]
-    return re.sub(r"[^\n]", " ", text) if text.startswith("/*") and "\n" in text else text
+_RAW = ("R", "LR", "uR", "UR", "u8R")
+_DIGRAPHS = ("<%", "%>", ":>", "%:")
+_DEPTH = 100  # brackets in brackets of an expression, namespaces in namespaces
+_LARGEST = 2**31  # what the headers compute in 32 bits
 
 
 @dataclass(frozen=True)
@@ -63,73 +58,37 @@ def text_of(tokens: list[Token] | tuple[Token, ...]) -> str:
 
 @dataclass
 class Lexed:
-    """A file's tokens as the C simulation sees them, and its object-like numeric macros."""
+    """A file's tokens as the C simulation sees them, comments included, macros in place."""
 
     path: Path
     tokens: list[Token]
-    macros: dict[str, list[Token]] = field(default_factory=dict)
+
+    @property
+    def code(self) -> list[Token]:
+        """The tokens without comments."""
+        return [token for token in self.tokens if token.kind != "comment"]
 
 
-def lex(text: str, path: Path, *, comments: bool = False) -> Lexed:
-    """Split C++ into tokens, with `#ifdef` resolved as in a C simulation (`__SYNTHESIS__` is not defined).
-
-    Includes and pragmas are dropped; macros of one number are kept apart.
-    """
-    lines = _LONG_COMMENT.sub(_blank, text).split("\n")
-    defined: set[str] = set()
-    macros: dict[str, list[Token]] = {}
-    active: list[bool] = []
-    number = 0
-    while number < len(lines):
-        first = number
-        found = _DIRECTIVE.match(lines[number])
-        if found is None:
-            if not all(active):
-                lines[number] = " " * len(lines[number])
-            number += 1
-            continue
-        while lines[number].rstrip().endswith("\\") and number + 1 < len(lines):
-            number += 1
-        directive, rest = found[1], re.sub(r"//.*|/\*.*?\*/", "", found[2]).strip()
-        name = rest.split()[0] if rest else ""
-        if directive in ("ifdef", "ifndef"):
-            active.append((name in defined) == (directive == "ifdef"))
-        elif directive == "else" and active:
-            active[-1] = not active[-1]
-        elif directive == "endif" and active:
-            active.pop()
-        elif directive == "define" and all(active):
-            macro = re.match(r"\w+", rest)
-            name = macro[0] if macro else ""
-            defined.add(name)
-            if first == number and not rest[len(name) :].startswith("("):
-                value = [t for t in _tokens(rest[len(name) :], path, first) if t.kind != "comment"]
-                if value:
-                    macros[name] = value
-        elif directive not in ("include", "pragma", "define") and all(active):
-            raise Place(path, first + 1).error("preprocessor directive not supported", f"#{directive} {rest}")
-        for i in range(first, number + 1):
-            lines[i] = " " * len(lines[i])
-        number += 1
-    if active:
-        raise L1emuError("an #ifdef is never closed; the file may be truncated", path=path)
-    tokens = list(_tokens("\n".join(lines), path, 0))
-    if not comments:
-        tokens = [token for token in tokens if token.kind != "comment"]
-    return Lexed(path, tokens, macros)
-
-
-def _tokens(text: str, path: Path, line: int) -> Iterator[Token]:
+def tokens_of(text: str, path: Path, line: int, offset: int) -> Iterator[Token]:
+    """Split C++ without directives into tokens; `line` lines and `offset` characters of the file stand before it."""
     position, line = 0, line + 1
     while position < len(text):
         found = _TOKEN.match(text, position)
         if found is None:
             raise Place(path, line).error("not C++ that is understood here", text[position : position + 20])
-        kind = found.lastgroup or ""
+        kind, end = found.lastgroup or "", found.end()
+        if kind == "op":
+            pair = text[position : position + 2]
+            if pair == "/*":
+                raise Place(path, line).error("a comment is never closed; the file may be truncated")
+            if pair in _DIGRAPHS or (pair == "<:" and text[position : position + 3] != "<::"):
+                raise Place(path, line).error("digraphs are not supported", pair)
+        elif kind == "name" and found[0] in _RAW and text[end : end + 1] == '"':
+            raise Place(path, line).error("raw strings are not supported", text[position : position + 20])
         if kind not in ("space", "newline"):
-            yield Token(kind, found[0], line, position)
+            yield Token(kind, found[0], line, offset + position)
         line += found[0].count("\n")
-        position = found.end()
+        position = end
 
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
@@ -181,8 +140,10 @@ def split(tokens: list[Token], separator: str = ",") -> list[list[Token]]:
     return parts if parts != [[]] else []
 
 
-def statements(tokens: list[Token], path: Path) -> Iterator[list[Token]]:
+def statements(tokens: list[Token], path: Path, depth: int = 0) -> Iterator[list[Token]]:
     """Top-level statements: up to a `;`, or a definition with its braces. Namespaces are entered."""
+    if depth > _DEPTH:
+        raise Place(path, tokens[0].line if tokens else 1).error("namespaces nested too deeply")
     i = 0
     while i < len(tokens):
         start = i
@@ -204,6 +165,8 @@ def statements(tokens: list[Token], path: Path) -> Iterator[list[Token]]:
                 continue
             if text == "=":
                 assigned = True
+            if text in (")", "]", "}"):
+                raise Place(path, tokens[i].line).error("brackets do not match", text)
             if text == "<" and i == start + 1 and tokens[start].text == "template":
                 i = template_end(tokens, i, path) + 1  # its defaults assign nothing
                 continue
@@ -214,7 +177,7 @@ def statements(tokens: list[Token], path: Path) -> Iterator[list[Token]]:
                 end = matching(tokens, i, path)
                 head = [t.text for t in tokens[start:i]]
                 if head[:1] == ["namespace"] or head == ["extern", '"C"']:
-                    yield from statements(tokens[i + 1 : end], path)
+                    yield from statements(tokens[i + 1 : end], path, depth + 1)
                     i = end + 1
                     break
                 i = end + 1
@@ -271,53 +234,112 @@ class Scope:
     declarations: dict[str, Declaration] = field(default_factory=dict)
     structs: dict[str, Struct] = field(default_factory=dict)
     functions: dict[str, Function] = field(default_factory=dict)
+    prototypes: list[tuple[str, str, Place]] = field(default_factory=list)  # names, parameters, places
 
     def update(self, other: Scope) -> None:
-        """Add another file's declarations."""
-        self.declarations.update(other.declarations)
-        self.structs.update(other.structs)
-        self.functions.update(other.functions)
+        """Add another file's declarations; what both declare must be the same."""
+        for name, declared in other.declarations.items():
+            self.declare(name, declared)
+        for struct in other.structs.values():
+            self.add(struct)
+        self.prototypes += other.prototypes
+        for name, function in other.functions.items():
+            if name in self.functions or name in self.declarations:
+                raise function.place.error("a function of a name that is taken", name)
+            self.functions[name] = function
+
+    def declare(self, name: str, declared: Declaration) -> None:
+        """Add a declaration; one of the same name must be the same, or the same without a value."""
+        known = self.declarations.get(name)
+        if name in self.structs or name in self.functions:
+            raise declared.place.error("declared twice", name)
+        if known is not None:
+            same = (known.kind, text_of(known.type), text_of(known.size)) == (
+                declared.kind,
+                text_of(declared.type),
+                text_of(declared.size),
+            )
+            values = {text_of(part.value) for part in (known, declared) if part.value is not None}
+            if not same or len(values) > 1:
+                raise declared.place.error("declared twice, in two ways", name)
+            if declared.value is None:
+                return
+        self.declarations[name] = declared
+
+    def add(self, struct: Struct) -> None:
+        """Add a struct."""
+        if struct.name in self.structs or struct.name in self.declarations:
+            raise struct.place.error("declared twice", struct.name)
+        self.structs[struct.name] = struct
 
 
 _QUALIFIERS = {"static", "const", "constexpr", "inline", "extern"}
+_CHANGES = {"=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", "++", "--"}
 
 
 def parse(lexed: Lexed) -> Scope:
-    """Read a file's declarations. Templates and statements of other kinds are kept as ``other`` or skipped."""
+    """Read a file's declarations: types, constants, arrays, structs of these, functions.
+
+    Whatever else stands at namespace level is refused: templates, enumerations, directives for names and objects with
+    code of their own may change what the kernels compute.
+    """
     scope = Scope()
     path = lexed.path
-    for name, value in lexed.macros.items():
-        place = Place(path, value[0].line)
-        scope.declarations[name] = Declaration(place, "value", (), tuple(value))
-    for statement in statements([t for t in lexed.tokens if t.kind != "comment"], path):
+    for statement in statements(lexed.code, path):
         place = Place(path, statement[0].line)
         texts = [token.text for token in statement]
+        head = texts[: texts.index("{")] if "{" in texts else texts
         if texts[0] in ("struct", "class") and "{" in texts:
-            struct = _struct(statement, path)
-            scope.structs[struct.name] = struct
-        elif texts[0] in ("template", "enum"):
-            continue
-        elif "{" in texts and "(" in texts[: texts.index("{")] and "=" not in texts[: texts.index("{")]:
+            scope.add(_struct(statement, path))
+        elif texts[0] in ("template", "enum", "union") or "operator" in head:
+            raise place.error(f"{texts[0]} in these files is not supported", text_of(statement)[:100])
+        elif texts[0] == "namespace" or (texts[0] == "using" and texts[2:3] != ["="]):
+            raise place.error("this directive for names is not supported", text_of(statement)[:100])
+        elif "{" in texts and "(" in head and "=" not in head:
             opening = texts.index("(")
             closing = matching(statement, opening, path)
             body_start = texts.index("{", closing)
             body_end = matching(statement, body_start, path)
             name = texts[opening - 1]
-            scope.functions[name] = Function(
+            function = Function(
                 name,
                 place,
                 tuple(statement[opening + 1 : closing]),
                 tuple(statement[body_start + 1 : body_end]),
                 statement[body_end].start,
             )
+            if texts[:opening] != ["void", name] or body_start != closing + 1 or name in scope.functions:
+                raise place.error("this function is not supported here", text_of(statement[:body_start])[:100])
+            scope.functions[name] = function
         elif texts[-2:] == [")", ";"] and "=" not in texts:
-            continue  # a prototype
+            if texts[:1] != ["void"] or texts[2:3] != ["("]:
+                raise place.error("declaration not understood", text_of(statement)[:100])  # no prototype
+            scope.prototypes.append((texts[1], text_of(statement[3:-2]), place))
         else:
             found = declaration(statement, path)
             if found is None:
                 raise place.error("declaration not understood", text_of(statement)[:100])
-            scope.declarations[found[0]] = found[1]
+            _check_initializer(found[1])
+            scope.declare(*found)
     return scope
+
+
+_NUMBER_TYPE = re.compile(
+    r"(bool|float|double|(unsigned )?(char|short|int|long)|unsigned|(::|\w)+(<.*>)?)( \*)*( const)?", re.ASCII
+)
+
+
+def _check_initializer(declared: Declaration) -> None:
+    """Refuse an initializer that changes or calls something, and numbers of types that are none."""
+    kind = text_of(declared.type)
+    if declared.kind in ("value", "array") and not _NUMBER_TYPE.fullmatch(kind):
+        raise declared.place.error("not a type of numbers", kind)
+    value = declared.value or ()
+    texts = [token.text for token in value]
+    for before, token in zip(["", *texts], texts, strict=False):
+        called = token == "(" and before.isidentifier() and before not in ("DIV_ROUNDUP", "MIN", "MAX", "pow2")
+        if token in _CHANGES or called:
+            raise declared.place.error("an initializer that computes by other means is not supported", text_of(value))
 
 
 def _struct(statement: list[Token], path: Path) -> Struct:
@@ -325,13 +347,24 @@ def _struct(statement: list[Token], path: Path) -> Struct:
     opening = texts.index("{")
     name, place = texts[1], Place(path, statement[0].line)
     base = None
+    if opening != 2 and texts[2] != ":":
+        raise place.error("a struct declared in an unusual way", text_of(statement[:opening])[:60])
     if ":" in texts[:opening]:
         base = "".join(t for t in texts[texts.index(":") + 1 : opening] if t not in ("public", "nnet", "::"))
+    closing = matching(statement, opening, path)
+    if texts[closing + 1 :] != [";"] or not name.isidentifier():
+        raise place.error("a struct that does more than to be declared is not supported", text_of(statement)[:60])
     members: dict[str, Declaration] = {}
-    for member in statements(statement[opening + 1 : matching(statement, opening, path)], path):
+    for member in statements(statement[opening + 1 : closing], path):
         found = declaration(member, path)
         if found is None:
             raise Place(path, member[0].line).error(f"member of {name} not understood", text_of(member)[:100])
+        if found[0] in members:
+            raise found[1].place.error(f"member of {name} declared twice", found[0])
+        _check_initializer(found[1])
+        words = {token.text for token in member}
+        if found[1].kind == "value" and found[1].value and not ("static" in words and words & {"const", "constexpr"}):
+            raise found[1].place.error(f"member of {name} is no constant", text_of(member)[:100])
         members[found[0]] = found[1]
     return Struct(name, place, base, members)
 
@@ -380,6 +413,7 @@ class Expression:
         self._place = place
         self._lookup = lookup
         self._at = 0
+        self._depth = 0
 
     def value(self) -> Number:
         """The value; integers divide as in C++."""
@@ -405,6 +439,14 @@ class Expression:
             raise self._error()
 
     def _ternary(self) -> Number:
+        self._depth += 1
+        if self._depth > _DEPTH:
+            raise self._place.error("an expression nested too deeply")
+        found = self._choice()
+        self._depth -= 1
+        return found
+
+    def _choice(self) -> Number:
         condition = self._compare()
         if self._accept("?"):
             yes = self._ternary()
@@ -423,24 +465,29 @@ class Expression:
         left = self._product()
         while sign := self._accept("+", "-"):
             a, b = self._numbers(left, self._product())
-            left = a + b if sign == "+" else a - b
+            left = self._bounded(a + b if sign == "+" else a - b)
         return left
+
+    def _bounded(self, value: int | float) -> int | float:
+        """What the C++ computes in 32 bits, and not wrapped."""
+        if not abs(value) < _LARGEST:
+            raise self._place.error("a number beyond 32 bits", text_of(self._tokens))
+        return value
 
     def _product(self) -> Number:
         left = self._unary()
         while sign := self._accept("*", "/", "%"):
             a, b = self._numbers(left, self._unary())
             if sign == "*":
-                left = a * b
-            elif b == 0:
+                left = self._bounded(a * b)
+            elif b == 0 or (isinstance(a, int) and isinstance(b, int) and min(a, b) < 0):  # which wrap if unsigned
                 raise self._error()
             elif isinstance(a, float) or isinstance(b, float):
                 if sign == "%":
                     raise self._error()
                 left = a / b
             else:
-                quotient = abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
-                left = quotient if sign == "/" else a - b * quotient
+                left = a // b if sign == "/" else a % b
         return left
 
     def _numbers(self, a: Number, b: Number) -> tuple[int | float, int | float]:
@@ -450,7 +497,7 @@ class Expression:
 
     def _unary(self) -> Number:
         if sign := self._accept("-", "+"):
-            number = self._unary()
+            number = self._primary()
             if isinstance(number, str):
                 raise self._error()
             return -number if sign == "-" else number
@@ -466,17 +513,12 @@ class Expression:
         token = self._tokens[self._at]
         self._at += 1
         if token.kind == "number":
-            digits = token.text.rstrip("uUlL")
-            if digits[:2].lower() == "0x":
-                return int(digits, 16)
-            if digits.isdigit():
-                return int(digits, 8) if len(digits) > 1 and digits[0] == "0" else int(digits)
-            return float(digits.rstrip("fF"))
+            return self._number(token)
         if token.kind != "name":
             raise self._error()
         name = token.text
         while self._accept("::"):
-            name += "::" + self._tokens[self._at].text
+            name += "::" + self._peek()
             self._at += 1
         if self._accept("("):
             arguments = [self._ternary()]
@@ -487,6 +529,19 @@ class Expression:
         if name in ("true", "false"):
             return int(name == "true")
         return self._lookup(name)
+
+    def _number(self, token: Token) -> Number:
+        digits = token.text.rstrip("uUlL")
+        base = 16 if digits[:2].lower() == "0x" else 8 if digits[0] == "0" and digits.isdigit() else 10
+        if len(digits) > 40:
+            raise self._place.error("a number of too many digits", digits)
+        try:
+            value = int(digits, base) if base != 10 or digits.isdigit() else float(digits.rstrip("fF"))
+        except ValueError:
+            raise self._place.error("not a number of C++", token.text) from None
+        if not abs(value) < 2**64:
+            raise self._place.error("a number beyond all types", token.text)
+        return value
 
     def _call(self, name: str, arguments: list[Number]) -> Number:
         numbers = [a for a in arguments if isinstance(a, int)]

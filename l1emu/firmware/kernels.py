@@ -8,13 +8,17 @@ not known with them.
 
 from __future__ import annotations
 
+import difflib
 import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
 
 from l1emu.errors import L1emuError
 from l1emu.files import sha256_bytes
-from l1emu.firmware.cpp import Place, Token, statements, template_end
+from l1emu.firmware.cpp import Lexed, Place, Token, statements, template_end
 from l1emu.firmware.known import KNOWN
+from l1emu.firmware.outlines import OUTLINES
 from l1emu.firmware.project import Project
 
 
@@ -73,28 +77,59 @@ def _drop_empty_loop(kept: list[Token]) -> None:
         del kept[opening - 1 :]
 
 
-def fingerprints(project: Project, *, prints: bool = True) -> dict[str, str]:
-    """The fingerprint of every definition in the kernels' headers, overloads of one name together.
+@dataclass(frozen=True)
+class Definition:
+    """What one header has by one name, overloads together: where it stands, its tokens and their fingerprint."""
 
-    Those of the headers for io_stream are under ``stream/name``, those for distributed arithmetic under ``da/name``:
-    the same name is another overload there.
+    header: Lexed
+    tokens: tuple[Token, ...]
+    parts: tuple[str, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """The first 16 digits of the SHA-256 of the tokens."""
+        return sha256_bytes("\n".join(self.parts).encode())[:16]
+
+
+def definitions(project: Project, *, prints: bool = True) -> dict[str, list[Definition]]:
+    """Every definition in the kernels' headers that the top function's file reaches, by name.
+
+    Those of the headers for io_stream are under ``stream/name``, those for distributed arithmetic under ``da/name``,
+    the activations of recurrent layers under ``recr/name``: the same name is another overload, or a class, there.
     """
-    texts: dict[str, list[str]] = {}
+    found: dict[str, list[Definition]] = {}
     for lexed in project.headers.values():
         if lexed.path.name == "nnet_code_gen.h":
             continue  # written for the project; the reader looks into it where it matters
+        here: dict[str, list[list[Token]]] = {}
         for statement in statements(lexed.tokens, lexed.path):
-            name = defined_name(statement, Place(lexed.path, statement[0].line))
+            place = Place(lexed.path, statement[0].line)
+            name = defined_name(statement, place)
             if name is not None:
-                name = _prefix(lexed.path.name) + name
-                tokens = statement if prints else without_prints(statement)
-                texts.setdefault(name, []).append(" ".join(token.text for token in tokens))
-    return {name: sha256_bytes("\n".join(parts).encode())[:16] for name, parts in texts.items()}
+                here.setdefault(name, []).append(statement if prints else without_prints(statement))
+            else:
+                _check_nameless(statement, place)
+        for name, parts in here.items():
+            texts = tuple(" ".join(token.text for token in part) for part in parts)
+            together = tuple(token for part in parts for token in part)
+            found.setdefault(_prefix(lexed.path.name) + name, []).append(Definition(lexed, together, texts))
+    return found
+
+
+def _check_nameless(statement: list[Token], place: Place) -> None:
+    """Refuse operators and directives for names among the kernels: both change what other kernels compute."""
+    texts = [token.text for token in statement]
+    head = texts[: texts.index("{")] if "{" in texts else texts
+    if "operator" in head or texts[0] == "namespace" or (texts[0] == "using" and texts[1] == "namespace"):
+        raise place.error("this among the kernels is not supported", " ".join(head)[:100])
 
 
 def _prefix(header: str) -> str:
     """What tells the definitions of a header from those of the same name in others."""
-    return "stream/" if "stream" in header else "da/" if "_da_" in header else ""
+    for word, prefix in (("stream", "stream/"), ("_da_", "da/"), ("_recr_", "recr/")):
+        if word in header:
+            return prefix
+    return ""
 
 
 class Kernels:
@@ -102,13 +137,13 @@ class Kernels:
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self._found = fingerprints(project)
+        self._found = definitions(project)
 
     def require(self, place: Place, *names: str) -> None:
         """Raise `L1emuError` unless each definition is present and computes what is described first here."""
         for name in names:
             if self.variant(place, name):
-                raise self._unknown(name)
+                raise self._unknown(name, self._found[name][0])
 
     def present(self, name: str) -> bool:
         """Whether the project's headers define it."""
@@ -122,36 +157,69 @@ class Kernels:
         L1emuError
             if the definition is missing, or not known.
         """
-        found = self._found.get(name)
-        if found is None:
-            raise place.error(f"the kernel nnet::{name} is not in nnet_utils")
+        if name not in self._found:
+            raise place.error(f"the kernel nnet::{name} is not in the headers that are included")
         known = KNOWN.get(name, {})
-        if known and found not in known:
-            found = self._quiet[name]
-        if found not in known:
-            raise self._unknown(name)
-        return known[found]
+        words = set()
+        for i, definition in enumerate(self._found[name]):
+            found = definition.fingerprint
+            if known and found not in known:
+                found = self._quiet[name][i].fingerprint
+            if found not in known:
+                raise self._unknown(name, definition)
+            words.add(known[found])
+        if len(words) > 1:
+            raise self._unknown(name, self._found[name][-1])
+        return words.pop()
 
     @cached_property
-    def _quiet(self) -> dict[str, str]:
-        """The fingerprints without statements that only print."""
-        return fingerprints(self._project, prints=False)
+    def _quiet(self) -> dict[str, list[Definition]]:
+        """The definitions without statements that only print."""
+        return definitions(self._project, prints=False)
 
-    def _unknown(self, name: str) -> L1emuError:
+    @staticmethod
+    def _unknown(name: str, found: Definition) -> L1emuError:
+        """Where a definition parts from the known one nearest to it."""
+        line, text = found.tokens[0].line, None
+        nearest = first_difference(name, found.tokens)
+        if nearest is not None:
+            line, text = nearest
         return L1emuError(
-            f"the kernel nnet::{name} is not one whose arithmetic is known here",
-            path=self._project.firmware / "nnet_utils" / self._where(name),
-            where=name,
-            value=self._found[name],
-            expected=" or ".join(sorted(KNOWN.get(name, ()))) or None,
+            f"the kernel nnet::{name} is not one whose arithmetic is known here"
+            + ("; here it first differs from the nearest that is" if text else ""),
+            path=found.header.path,
+            where=f"line {line}: {name}",
+            value=text or found.fingerprint,
+            expected=" or ".join(sorted(KNOWN.get(name, ()))) or None if text is None else None,
         )
 
-    def _where(self, name: str) -> str:
-        for lexed in self._project.headers.values():
-            prefix = _prefix(lexed.path.name)
-            if not name.startswith(prefix):
-                continue
-            for statement in statements(lexed.tokens, lexed.path):
-                if defined_name(statement, Place(lexed.path, statement[0].line)) == name.removeprefix(prefix):
-                    return lexed.path.name
-        return ""
+
+def outline(tokens: Iterable[Token]) -> list[tuple[str, int, str]]:
+    """The statements of a definition: four digits of the hash of each, its line and its text."""
+    pieces: list[tuple[str, int, str]] = []
+    piece: list[Token] = []
+    for token in tokens:
+        piece.append(token)
+        if token.text in (";", "{", "}"):
+            text = " ".join(part.text for part in piece)
+            pieces.append((sha256_bytes(text.encode())[:4], piece[0].line, text))
+            piece = []
+    return pieces
+
+
+def first_difference(name: str, tokens: Iterable[Token]) -> tuple[int, str] | None:
+    """Line and text of the first statement that the nearest known definition does not have there; None if none is."""
+    mine = outline(tokens)
+    best: tuple[float, int] | None = None
+    for known in OUTLINES.get(name, ()):
+        theirs = [known[i : i + 4] for i in range(0, len(known), 4)]
+        matcher = difflib.SequenceMatcher(None, [digits for digits, _, _ in mine], theirs, autojunk=False)
+        same = next((i for i, (a, b) in enumerate(zip(mine, theirs, strict=False)) if a[0] != b), None)
+        if same is None:
+            same = min(len(mine), len(theirs)) if len(mine) != len(theirs) else None
+        if same is not None and (best is None or (matcher.ratio(), same) > best):
+            best = matcher.ratio(), same
+    if best is None or not mine:
+        return None
+    _, line, text = mine[min(best[1], len(mine) - 1)]
+    return line, text

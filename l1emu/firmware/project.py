@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from l1emu.errors import L1emuError
-from l1emu.files import read_text, sha256_bytes
+from l1emu.files import TEXT_LIMIT, read_bytes, read_text, sha256_bytes
 from l1emu.firmware.backend import read_backend
 from l1emu.firmware.cpp import (
     Declaration,
@@ -24,15 +27,78 @@ from l1emu.firmware.cpp import (
     Scope,
     Struct,
     Token,
-    lex,
     parse,
     split,
     statements,
     text_of,
 )
+from l1emu.firmware.preprocess import Unit, is_kernels
 from l1emu.fixedpoint import FixedPoint
 
 _WIDEST = 1024  # bits that the fixed-point headers have
+_DEPTH = 100  # names that stand for names
+_LARGEST = 1 << 24  # numbers in an array of a firmware: more than any device computes in parallel
+
+_RANGES = {
+    "bool": (0, 1),
+    "int": (-(2**31), 2**31 - 1),
+    "short": (-(2**15), 2**15 - 1),
+    "unsigned": (0, 2**32 - 1),
+    "unsigned int": (0, 2**32 - 1),
+    "unsigned short": (0, 2**16 - 1),
+    "unsigned char": (0, 255),
+    "char": (0, 127),
+    "size_t": (0, 2**32 - 1),
+    "std::size_t": (0, 2**32 - 1),
+}
+
+
+def stored(declared: Declaration, value: Number) -> Number:
+    """The value of a constant of a type of C++, which must hold it; -1 stands for the largest unsigned number."""
+    kind = text_of(declared.type)
+    if kind in _RANGES and not isinstance(value, str):
+        low, high = _RANGES[kind]
+        if not isinstance(value, int) or not (low <= value <= high or (value == -1 and kind.startswith("unsigned"))):
+            raise declared.place.error(f"a number that {kind} does not hold", value)
+    return value
+
+
+@contextmanager
+def _resolving(names: set[str], name: str, place: Place) -> Iterator[None]:
+    """Refuse names that stand for themselves, or for each other without end."""
+    if name in names or len(names) > _DEPTH:
+        raise place.error("a name that is made of itself", name)
+    names.add(name)
+    try:
+        yield
+    finally:
+        names.discard(name)
+
+
+def _words(declared: Declaration) -> tuple[str, ...]:
+    value = "" if declared.value is None else "= " + text_of(declared.value)
+    return declared.kind, text_of(declared.type), text_of(declared.size), value
+
+
+def _without_loading(function: Function) -> list[str]:
+    """A top function's parameters and statements, without those that load weights, which a synthesis does not see."""
+    found = [text_of(function.parameters)]
+    for statement in statements(list(function.body), function.place.path):
+        text = " ".join(token.text for token in statement)
+        if text != "static bool loaded_weights = false ;" and not text.startswith("if ( ! loaded_weights ) {"):
+            found.append(text)
+    return found
+
+
+def _joined(scopes: Iterable[Scope]) -> Scope:
+    whole = Scope()
+    for scope in scopes:
+        whole.update(scope)
+    return whole
+
+
+def _below(path: Path, folder: Path) -> str:
+    return str(path.relative_to(folder)) if folder in path.parents else path.name
 
 
 @dataclass
@@ -42,6 +108,7 @@ class Config:
     project: Project
     struct: Struct
     asked: set[str] = field(default_factory=set)
+    _open: set[str] = field(default_factory=set)  # members whose value is being computed
 
     @property
     def place(self) -> Place:
@@ -50,12 +117,22 @@ class Config:
     def member(self, name: str) -> Declaration:
         """A member of the struct, or of its base in the project's own headers."""
         self.asked.add(name)
+        found = self._find(name)
+        if found is None:
+            raise self.place.error(f"{self.struct.name} lacks the member {name}")
+        return found
+
+    def _find(self, name: str) -> Declaration | None:
         struct: Struct | None = self.struct
+        seen: list[str] = []
         while struct is not None:
             if name in struct.members:
                 return struct.members[name]
+            if struct.name in seen:
+                raise struct.place.error("a struct that is its own base", struct.name)
+            seen.append(struct.name)
             struct = self.project.base(struct)
-        raise self.place.error(f"{self.struct.name} lacks the member {name}")
+        return None
 
     def has(self, name: str) -> bool:
         """Whether the struct itself declares the member."""
@@ -66,13 +143,18 @@ class Config:
         declared = self.member(name)
         if declared.kind != "value" or declared.value is None:
             raise declared.place.error(f"{self.struct.name}::{name} is not a constant")
-        return Expression(declared.value, declared.place, self._lookup).value()
+        with _resolving(self._open, name, declared.place):
+            return stored(declared, Expression(declared.value, declared.place, self._lookup).value())
 
     def integer(self, name: str) -> int:
         """A member that must be a whole number."""
         value = self.number(name)
         if not isinstance(value, int):
             raise self.member(name).place.error(f"{self.struct.name}::{name} is not an integer", value)
+        if abs(value) > _LARGEST and value != 2**32 - 1:
+            raise self.member(name).place.error(
+                f"{self.struct.name}::{name} is larger than any firmware", value, f"at most {_LARGEST:,}"
+            )
         return value
 
     def symbol(self, name: str) -> str:
@@ -87,6 +169,9 @@ class Config:
         declared = self.member(name)
         if declared.kind != "type":
             raise declared.place.error(f"{self.struct.name}::{name} is not a type")
+        inner = text_of(declared.type)
+        if inner != name and self._find(inner) is not None:  # a member hides what the namespace calls so
+            raise declared.place.error("a type by the name of another member is not supported", inner)
         return self.project.type(declared.type, declared.place)
 
     def fixed_point(self, name: str) -> tuple[int, FixedPoint]:
@@ -146,7 +231,7 @@ class Config:
     @staticmethod
     def _whole_numbers(declared: Declaration) -> tuple[int, ...]:
         texts = [token.text for token in declared.value or () if token.text not in ("{", "}", ",")]
-        if not all(text.isdigit() for text in texts):
+        if not all(re.fullmatch(r"0|[1-9]\d{0,17}", text, re.ASCII) for text in texts):
             raise declared.place.error("not a list of whole numbers", " ".join(texts)[:60])
         return tuple(int(text) for text in texts)
 
@@ -157,11 +242,8 @@ class Config:
                 raise declared.place.error(f"{self.struct.name} has a member that is not known here", name)
 
     def _lookup(self, name: str) -> Number:
-        if "::" not in name:
-            try:
-                return self.number(name)
-            except L1emuError:
-                return self.project.constant(name, self.place)
+        if "::" not in name and self._find(name) is not None:
+            return self.number(name)
         return self.project.constant(name, self.place)
 
 
@@ -174,28 +256,78 @@ class Project:
             raise L1emuError("no such folder", path=self.root, expected="an hls4ml project")
         self.backend = read_backend(self.root)
         self.firmware = self._firmware_folder()
-        self.source, self.name = self._top()
-        self.scope = Scope()
+        self.source, name = self._top()
         self._types: dict[str, FixedPoint] = {}
+        self._open: set[str] = set()  # names that are being resolved
+        self.unit = self._unit(synthesis=False)
+        own = {path: parse(lexed) for path, lexed in self.unit.files.items() if not is_kernels(path)}
+        self.scope = _joined(own.values())
+        functions = list(own[self.source].functions)
+        if name not in functions:
+            if len(functions) != 1:
+                raise L1emuError(f"the function {name} is not defined", path=self.source)
+            name = functions[0]
+        self.name = name
+        for function in self.scope.functions.values():
+            if function.name != name:
+                raise function.place.error("a function beside the top function is not supported", function.name)
+        parameters = text_of(self.scope.functions[name].parameters)
+        for prototype, declared, place in self.scope.prototypes:
+            if prototype == name and declared != parameters:
+                raise place.error(
+                    "the top function is declared with other parameters", declared[:100], parameters[:100]
+                )
+        self.arrays = self._arrays()
         self.namespaces: list[str] = []
-        for header in ("defines.h", "parameters.h"):
-            path = self.firmware / header
-            lexed = lex(read_text(path), path)
-            self.scope.update(parse(lexed))
-            texts = [token.text for token in lexed.tokens]
-            found = {b for a, b in itertools.pairwise(texts) if a == "namespace"} - {"nnet"}
-            self.namespaces += sorted(found - set(self.namespaces))
+        for path in own:
+            if path != self.source:
+                self.namespaces += sorted(self._spaces(path) - {"nnet", *self.namespaces})
         self.spaces = {"nnet", *self.namespaces}  # those that functions may lie in
-        code = self.firmware / "nnet_utils" / "nnet_code_gen.h"
-        if code.is_file():
-            texts = [token.text for token in lex(read_text(code), code).tokens]
-            self.spaces |= {b for a, b in itertools.pairwise(texts) if a == "namespace"}
+        code = self.headers.get("nnet_code_gen.h")
+        if code is not None:
+            self.spaces |= self._spaces(code.path)
+
+    def _unit(self, *, synthesis: bool) -> Unit:
+        folders = (self.firmware, self.root, self.firmware / "ap_types")
+        return Unit(self.source, self.root, folders, synthesis=synthesis)
+
+    def _spaces(self, path: Path) -> set[str]:
+        texts = [token.text for token in self.unit.files[path].tokens]
+        return {b for a, b in itertools.pairwise(texts) if a == "namespace"}
+
+    def _arrays(self) -> dict[str, Declaration]:
+        """The arrays of weights, with the numbers that a synthesis finds in the headers; all else must be the same."""
+        unit = self._unit(synthesis=True)
+        seen = _joined(parse(lexed) for lexed in unit.files.values())
+        arrays: dict[str, Declaration] = {}
+        for name in self.scope.declarations | seen.declarations:
+            mine, synthesized = self.scope.declarations.get(name), seen.declarations.get(name)
+            if synthesized is not None and synthesized.kind == "array":
+                arrays[name] = synthesized
+                if mine is not None and mine.value is None:
+                    synthesized = replace(synthesized, value=None)
+            if mine is None or synthesized is None or _words(mine) != _words(synthesized):
+                place = (mine or synthesized or seen.declarations[name]).place
+                raise place.error("a synthesis sees something else than a C simulation", name)
+        for struct in (*self.scope.structs.values(), *seen.structs.values()):
+            pair = [scope.structs.get(struct.name) for scope in (self.scope, seen)]
+            told = [
+                None if one is None else (one.base, {name: _words(member) for name, member in one.members.items()})
+                for one in pair
+            ]
+            if told[0] != told[1]:
+                raise struct.place.error("a synthesis sees something else than a C simulation", struct.name)
+        functions = [scope.functions.get(self.name) for scope in (self.scope, seen)]
+        bodies = [None if one is None else _without_loading(one) for one in functions]
+        if bodies[0] != bodies[1]:
+            place = self.scope.functions[self.name].place
+            raise place.error("a synthesis sees another top function than a C simulation", self.name)
+        return arrays
 
     @cached_property
     def qualified_name(self) -> str:
         """The top function's name with the namespace that its file is in, if there is one."""
-        texts = [token.text for token in lex(read_text(self.source), self.source).tokens]
-        spaces = {b for a, b in itertools.pairwise(texts) if a == "namespace"} & set(self.namespaces)
+        spaces = self._spaces(self.source) & set(self.namespaces)
         return "::".join([*(spaces if len(spaces) == 1 else ()), self.name])
 
     def _firmware_folder(self) -> Path:
@@ -218,7 +350,8 @@ class Project:
         if with_configs:  # a file that others wrote around it does not include the configs
             tops = [p for p in tops if p in with_configs]
         if not tops and len(with_configs) == 1:
-            functions = list(parse(lex(read_text(with_configs[0]), with_configs[0])).functions)
+            text = read_text(with_configs[0])
+            functions = re.findall(r"(?m)^\s*void\s+(\w+)\s*\([^;{]*\)\s*\{", text)
             if len(functions) == 1:
                 return with_configs[0], functions[0]
         if len(tops) != 1:
@@ -231,28 +364,25 @@ class Project:
     @cached_property
     def source_hash(self) -> str:
         """SHA-256 over the files that decide the numbers, by name and content."""
-        files = [self.source, self.firmware / "defines.h", self.firmware / "parameters.h"]
-        files += sorted((self.firmware / "weights").glob("*"))
-        files += sorted((self.firmware / "nnet_utils").glob("*.h"))
-        listed = [f"{p.relative_to(self.firmware)} {sha256_bytes(p.read_bytes())}" for p in files if p.is_file()]
+        files = sorted({*self.unit.files, *(self.firmware / "weights").glob("*.txt")})
+        listed = [f"{_below(p, self.root)} {sha256_bytes(read_bytes(p, limit=TEXT_LIMIT))}" for p in files]
         return sha256_bytes("\n".join(listed).encode())
 
     @cached_property
     def headers(self) -> dict[str, Lexed]:
-        """The kernels' headers, as tokens by file name."""
-        folder = self.firmware / "nnet_utils"
-        if not folder.is_dir():
-            raise L1emuError("no folder nnet_utils/ with the kernels", path=self.firmware)
-        kept = [p for p in sorted(folder.glob("nnet_*.h")) if not re.search(r"garnet|math", p.name)]
-        return {path.name: lex(read_text(path), path) for path in kept}
+        """The kernels' headers that the top function's file reaches, as tokens by file name."""
+        found: dict[str, Lexed] = {}
+        for path, lexed in self.unit.files.items():
+            if is_kernels(path):
+                if path.name in found:
+                    raise L1emuError("a second header of kernels of this name", path=path)
+                found[path.name] = Lexed(path, lexed.code)
+        return found
 
     def top(self) -> tuple[Function, list[Token]]:
         """The top function, its body with comments."""
-        lexed = lex(read_text(self.source), self.source, comments=True)
-        bare = Lexed(lexed.path, [t for t in lexed.tokens if t.kind != "comment"])
-        function = parse(bare).functions.get(self.name)
-        if function is None:
-            raise L1emuError(f"the function {self.name} is not defined", path=self.source)
+        lexed = self.unit.files[self.source]
+        function = self.scope.functions[self.name]
         start = function.body[0].start if function.body else function.end
         return function, [t for t in lexed.tokens if start <= t.start < function.end]
 
@@ -276,7 +406,19 @@ class Project:
     def constant(self, name: str, place: Place) -> Number:
         """A constant by name: of the namespace, of a struct, or an enumerator of nnet."""
         bare = name.removeprefix("nnet::")
-        if bare in ("io_parallel", "latency", "resource", "resource_unrolled", "distributed_arithmetic", "io_stream"):
+        declared = self.scope.declarations.get(name)
+        if declared is not None and declared.kind == "value" and declared.value is not None:
+            with _resolving(self._open, name, declared.place):
+                value = Expression(declared.value, declared.place, lambda n: self.constant(n, place)).value()
+            return stored(declared, value)
+        if declared is None and bare in (
+            "io_parallel",
+            "latency",
+            "resource",
+            "resource_unrolled",
+            "distributed_arithmetic",
+            "io_stream",
+        ):
             return bare
         if "::" in bare:
             owner, _, member = bare.rpartition("::")
@@ -285,10 +427,7 @@ class Project:
             return bare
         if name != bare and bare[:1].isalpha():
             return bare  # an enumerator such as nnet::Average
-        declared = self.scope.declarations.get(name)
-        if declared is None or declared.kind != "value" or declared.value is None:
-            raise place.error("unknown name", name)
-        return Expression(declared.value, declared.place, lambda n: self.constant(n, declared.place)).value()
+        raise place.error("unknown name", name)
 
     def evaluate(self, tokens: list[Token] | tuple[Token, ...], place: Place) -> Number:
         """A constant expression at namespace level."""
@@ -306,6 +445,8 @@ class Project:
         sizes = tuple(v for v in values if isinstance(v, int) and v > 0)
         if len(sizes) != len(values):
             raise place.error("not an array's size", text_of(tokens))
+        if math.prod(sizes) > _LARGEST:
+            raise place.error("an array larger than any firmware", text_of(tokens), f"at most {_LARGEST:,} numbers")
         return sizes
 
     def type(self, tokens: list[Token] | tuple[Token, ...], place: Place) -> FixedPoint:
@@ -328,9 +469,14 @@ class Project:
             if declared is None or declared.kind != "type":
                 known = "ap_fixed, ap_ufixed, ap_int or ap_uint"
                 raise place.error("a type that is not known here", text, known)
-            kind = self.type(declared.type, declared.place)
+            kind = self._resolved(text, declared)
         self._types[text] = kind
         return kind
+
+    def _resolved(self, name: str, declared: Declaration) -> FixedPoint:
+        """The type that a name stands for."""
+        with _resolving(self._open, name, declared.place):
+            return self.type(declared.type, declared.place)
 
     def exponent_type(self, tokens: list[Token] | tuple[Token, ...], place: Place) -> FixedPoint:
         """The type of the exponents of weights that are powers of two: a struct of a sign and a `weight`."""
@@ -356,7 +502,8 @@ class Project:
         declared = self.scope.declarations.get(text_of(kept))
         if declared is None or declared.kind != "type":
             raise place.error("not a type that streams carry", text_of(kept), "nnet::array<ap_fixed<...>, n>")
-        return self.stream_type(declared.type, declared.place)
+        with _resolving(self._open, text_of(kept), declared.place):
+            return self.stream_type(declared.type, declared.place)
 
     def config(self, name: str, place: Place) -> Config:
         """A config struct by name."""

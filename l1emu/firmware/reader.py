@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
+
 from l1emu.errors import L1emuError
-from l1emu.files import read_text
 from l1emu.firmware.builders import BUILDERS, CONFIG_FIRST, PLUMBING, Call, generated
 from l1emu.firmware.cpp import (
     Declaration,
@@ -17,8 +19,6 @@ from l1emu.firmware.cpp import (
     Struct,
     Token,
     declaration,
-    lex,
-    parse,
     split,
     statements,
     template_end,
@@ -27,7 +27,7 @@ from l1emu.firmware.cpp import (
 from l1emu.firmware.graph import Firmware
 from l1emu.firmware.kernels import Kernels
 from l1emu.firmware.project import Config, Project
-from l1emu.firmware.weights import from_initializer, from_text, powers_from_text
+from l1emu.firmware.weights import from_initializer, from_text, powers_from_initializer, powers_from_text
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Dense, Layer, Reshape, Tensor
 from l1emu.layers.base import Ints
@@ -59,12 +59,12 @@ class _Reader:
         self.written: set[str] = set()
         self.drained: set[str] = set()  # streams that a layer has read
         self.overwritten: set[str] = set()  # arrays that hold a cell's last state where its first was
+        self.may_load = False
         self.layers: list[Layer] = []
         self.views: dict[tuple[str, tuple[int, ...]], Tensor] = {}
         self.packs: dict[str, int] = {}  # of streams: how many numbers travel together
         self.element: dict[str, FixedPoint] = {}  # of streams: their type
         self.loads: dict[str, tuple[FixedPoint, int, str, Place]] = {}
-        self.headers: dict[Path, dict[str, Declaration]] = {}
 
     def read(self) -> Firmware:
         function, body = self.project.top()
@@ -143,15 +143,20 @@ class _Reader:
     def _statement(self, tokens: list[Token], comment: str) -> None:
         place = Place(self.path, tokens[0].line)
         texts = [token.text for token in tokens]
-        if texts[:2] == ["static", "bool"] and texts[2:4] == ["loaded_weights", "="]:
+        if texts == ["static", "bool", "loaded_weights", "=", "false", ";"]:
+            self.may_load = not self.layers
             return
         if texts[0] in self.sizes and texts[1] == "=":
+            self.project.evaluate(tokens[2:-1], place)
             return
-        if texts[0] == "if" and "loaded_weights" in texts[: texts.index(")")]:
-            self._load_weights(tokens[texts.index("{") + 1 : -1])
+        if texts[:6] == ["if", "(", "!", "loaded_weights", ")", "{"]:
+            if not self.may_load or self.layers:
+                raise place.error("weights are loaded after they are used, or not at all", text_of(tokens)[:40])
+            self._load_weights(tokens[6:-1])
         elif texts[:2] == ["auto", "&"] and len(texts) == 6 and texts[3] == "=":
             if not any(texts[4] in known for known in (self.tensors, self.packs, self.aliases)):
                 raise place.error("alias of an unknown variable", texts[4])
+            self._new(texts[2], place)
             self.aliases[texts[2]] = texts[4]
         elif texts[1:2] == ["::"] and texts[0] in self.project.spaces:
             self._call(tokens, comment)
@@ -160,10 +165,20 @@ class _Reader:
         else:
             raise place.error("statement not supported in the top function", text_of(tokens)[:100])
 
+    def _new(self, name: str, place: Place) -> None:
+        """Refuse a variable by the name of another, or of something outside the function, which it would hide."""
+        outside = self.project.scope
+        if name in outside.declarations or name in outside.structs or name in outside.functions:
+            raise place.error("a variable that hides something of its name", name)
+        if name in self.tensors or name in self.packs or name in self.aliases or name in self.project.spaces:
+            raise place.error("declared twice", name)
+
     def _variable(self, tokens: list[Token], argument: bool) -> None:
         place = Place(self.path, tokens[0].line)
         if [t.text for t in tokens[:4]] == ["hls", "::", "stream", "<"]:
-            name, self.element[name], self.packs[name] = self._stream(tokens, place)
+            name, element, pack = self._stream(tokens, place)
+            self._new(name, place)
+            self.element[name], self.packs[name] = element, pack
             if argument:
                 self.arguments.append(name)
             return
@@ -174,6 +189,7 @@ class _Reader:
                 f"this {what} is neither an array nor a stream of fixed-point numbers", text_of(tokens[:-1])
             )
         name, declared = found
+        self._new(name, place)
         shape = self.project.shape(declared.size, place)
         self.tensors[name] = Tensor(name, shape, self.project.type(declared.type, place))
         if argument:
@@ -192,7 +208,7 @@ class _Reader:
         for statement in statements(body, self.path):
             place = Place(self.path, statement[0].line)
             texts = [token.text for token in statement]
-            if texts[:2] == ["loaded_weights", "="]:
+            if texts == ["loaded_weights", "=", "true", ";"]:
                 continue
             loaders = ("load_weights_from_txt", "load_exponent_weights_from_txt")
             if texts[:2] != ["nnet", "::"] or texts[2] not in loaders or texts[3] != "<":
@@ -200,47 +216,102 @@ class _Reader:
             end = template_end(statement, 3, self.path)
             types = split(statement[4:end])
             arguments = split(statement[end + 2 : -2])
-            if len(types) != 2 or len(arguments) != 2 or not arguments[1][0].text.startswith('"'):
+            plain = [len(part) == 1 and part[0].kind for part in arguments]
+            if len(types) != 2 or plain != ["name", "string"] or text_of(arguments[0]) in self.loads:
                 raise place.error("load_weights_from_txt with unusual arguments", text_of(statement)[:100])
             count = self.project.evaluate(types[1], place)
             if not isinstance(count, int):
                 raise place.error("the count of weights is not a number", text_of(types[1]))
             powers = texts[2] == "load_exponent_weights_from_txt"
             kind = self.project.exponent_type(types[0], place) if powers else self.project.type(types[0], place)
-            self.loads[text_of(arguments[0])] = (kind, count, arguments[1][0].text.strip('"'), place)
+            name = text_of(arguments[0])
+            declared = self.project.scope.declarations.get(name)
+            if declared is None or declared.kind != "array":
+                raise place.error("numbers are loaded into something that is no array of weights", name)
+            (size,) = self.project.shape(declared.size, declared.place)[:1]
+            if text_of(types[0]) != text_of(declared.type) and (
+                powers or self.project.type(declared.type, declared.place) != kind
+            ):
+                raise place.error(
+                    f"{name} is loaded as another type than it has; this does not compile", text_of(types[0])
+                )
+            if size != count:
+                raise place.error(f"as many numbers are not loaded into {name} as it has", count, str(size))
+            self.loads[name] = (kind, count, arguments[1][0].text.strip('"'), place)
+
+    def _file(self, name: str, place: Place) -> Path:
+        """A file of weights, which must lie in the project."""
+        folder = self.project.firmware / "weights"
+        root = self.project.root.resolve()
+        parts = Path(name).parts
+        if (
+            len(name) > 250
+            or Path(name).is_absolute()
+            or ".." in parts
+            or not parts
+            or root not in (folder / name).resolve().parents
+        ):
+            raise place.error("a file of weights outside the project", name, "a file in weights/")
+        return folder / name
 
     def _weights(self, name: str, kind: FixedPoint, place: Place) -> Ints:
-        """An array of weights, from the file that the C simulation loads, else from its header."""
-        if name in self.loads:
-            stored, count, file, where = self.loads[name]
-            if stored != kind:
-                raise where.error(f"{name} is loaded as another type than its layer's", str(stored), str(kind))
-            return from_text(self.project.firmware / "weights" / file, count, kind)
-        header = self.project.firmware / "weights" / f"{name}.h"
-        together = self.project.firmware / "weights.h"
-        if not header.is_file() and together.is_file():
-            header = together
-        if not header.is_file():
+        """An array of weights: what a C simulation loads and what a synthesis finds in the header must be the same."""
+        declared = self.project.arrays.get(name)
+        if declared is None:
             raise place.error("no weights of this name are loaded, and there is no header with them", name)
-        if header not in self.headers:
-            self.headers[header] = parse(lex(read_text(header), header)).declarations
-        declared = self.headers[header].get(name)
-        if declared is None or declared.kind != "array":
-            raise L1emuError(f"does not declare {name}", path=header)
         stored = self.project.type(declared.type, declared.place)
         if stored != kind:
             raise declared.place.error(f"{name} has another type than its layer's", str(stored), str(kind))
-        (count,) = self.project.shape(declared.size, declared.place)
-        return from_initializer(declared, count, kind)
+        count = math.prod(self.project.shape(declared.size, declared.place))
+        synthesized = None if declared.value is None else from_initializer(declared, count, kind)
+        if name not in self.loads:
+            if synthesized is None:
+                raise declared.place.error(f"{name} is given no numbers here, and none are loaded")
+            return synthesized
+        stored, count, file, where = self.loads[name]
+        if stored != kind:
+            raise where.error(f"{name} is loaded as another type than its layer's", str(stored), str(kind))
+        path = self._file(file, where)
+        loaded = from_text(path, count, kind)
+        if synthesized is not None:
+            self._compare(path, declared, loaded, synthesized, kind)
+        return loaded
+
+    def _compare(self, path: Path, declared: Declaration, loaded: Ints, synthesized: Ints, kind: FixedPoint) -> None:
+        """Refuse weights of which a synthesis, that reads the header alone, makes other numbers than a C simulation."""
+        if loaded.size != synthesized.size:
+            raise L1emuError(
+                f"not as many weights as in {declared.place.path.name}",
+                path=path,
+                value=loaded.size,
+                expected=str(synthesized.size),
+            )
+        different = np.flatnonzero(loaded != synthesized)
+        if different.size:
+            first = int(different[0])
+            raise L1emuError(
+                f"the weights differ from those of {declared.place.path.name}, which a synthesis reads",
+                path=path,
+                where=f"entry {first + 1}",
+                value=float(kind.to_float(loaded[first])),
+                expected=str(float(kind.to_float(synthesized[first]))),
+            )
 
     def _powers(self, name: str, kind: FixedPoint, place: Place) -> tuple[Ints, Ints]:
-        """Signs and exponents of weights that are powers of two, from the file that the C simulation loads."""
+        """Signs and exponents of weights that are powers of two, as `_weights`."""
         if name not in self.loads:
             raise place.error("no powers of two of this name are loaded", name)
         stored, count, file, where = self.loads[name]
         if stored != kind:
             raise where.error(f"{name} is loaded as another type than its layer's", str(stored), str(kind))
-        return powers_from_text(self.project.firmware / "weights" / file, count, kind)
+        path = self._file(file, where)
+        signs, exponents = powers_from_text(path, count, kind)
+        declared = self.project.arrays[name]
+        if declared.value is not None:
+            others = powers_from_initializer(declared, count, kind)
+            for loaded, synthesized in zip((signs, exponents), others, strict=True):
+                self._compare(path, declared, loaded, synthesized, FixedPoint.int_type(kind.width + 1))
+        return signs, exponents
 
     def _call(self, tokens: list[Token], comment: str) -> None:
         place = Place(self.path, tokens[0].line)
@@ -251,6 +322,8 @@ class _Reader:
         end = template_end(tokens, 3, self.path)
         types = split(tokens[4:end])
         if function == "save_layer_output":
+            if any(len(part) != 1 for part in split(tokens[end + 2 : -2])):
+                raise place.error("call not supported in the top function", text_of(tokens)[:100])
             return
         arguments = [text_of(part) for part in split(tokens[end + 2 : -2])]
         builder = BUILDERS.get(function)

@@ -14,7 +14,9 @@ from l1emu.firmware.cpp import Declaration, split, text_of
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers.base import Ints
 
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_PAIR = re.compile(r"\s*\{([^{},]*),([^{},]*)\}\s*")
+_DIGITS = 400  # characters that a number may take, its separator and blanks included
 
 
 def from_text(path: Path, count: int, kind: FixedPoint) -> Ints:
@@ -25,11 +27,15 @@ def from_text(path: Path, count: int, kind: FixedPoint) -> Ints:
     L1emuError
         if the file is absent, holds another count of numbers, or something that is not a number.
     """
-    text = read_text(path)
-    lines = text.splitlines()
+    return _raw(_line(path, count).split(","), count, kind, path, "line 1")
+
+
+def _line(path: Path, count: int) -> str:
+    """The one line of a file of `count` numbers; what `count` numbers cannot fill is not read."""
+    lines = read_text(path, limit=count * _DIGITS + 1024).split("\n")
     if any(line.strip() for line in lines[1:]):
         raise L1emuError("more than one line; the C++ reads the first alone", path=path, where="line 2")
-    return _raw(lines[0].split(",") if lines else [], count, kind, path, "line 1")
+    return lines[0]
 
 
 def powers_from_text(path: Path, count: int, kind: FixedPoint) -> tuple[Ints, Ints]:
@@ -40,13 +46,30 @@ def powers_from_text(path: Path, count: int, kind: FixedPoint) -> tuple[Ints, In
     signs, exponents
         1 or -1, and raw values of `kind`.
     """
-    lines = read_text(path).splitlines() or [""]
-    pairs = re.findall(r"\{([^{}]*)\}", lines[0])
-    words = [pair.split(",") for pair in pairs]
-    if len(words) != count or any(len(word) != 2 or word[0].strip() not in ("0.0", "1.0", "0", "1") for word in words):
-        raise L1emuError("not as many signs and exponents", path=path, where="line 1", expected=str(count))
-    signs = np.array([1 if word[0].strip().startswith("1") else -1 for word in words], dtype=np.int64)
-    return signs, _raw([word[1] for word in words], count, kind, path, "line 1")
+    return _pairs(_line(path, count), count, kind, path, "line 1")
+
+
+def powers_from_initializer(declared: Declaration, count: int, kind: FixedPoint) -> tuple[Ints, Ints]:
+    """As `powers_from_text`, of the ``{{sign, exponent}, ...}`` of an array in a header."""
+    text = text_of(list(declared.value or ())[1:-1])
+    return _pairs(text, count, kind, declared.place.path, f"line {declared.place.line}")
+
+
+def _pairs(text: str, count: int, kind: FixedPoint, path: Path, where: str) -> tuple[Ints, Ints]:
+    words = []
+    for i, part in enumerate(re.split(r"(?<=\}),|(?<=\})\s+,", text.strip())):
+        found = _PAIR.fullmatch(part)
+        if found is None or found[1].strip() not in ("0.0", "1.0", "0", "1"):
+            raise L1emuError(
+                "not a sign and an exponent", path=path, where=f"{where}, entry {i + 1}", value=part.strip()
+            )
+        words.append((found[1].strip(), re.sub(r"\s", "", found[2])))
+    if len(words) != count:
+        raise L1emuError(
+            "not as many signs and exponents", path=path, where=where, value=len(words), expected=str(count)
+        )
+    signs = np.array([1 if sign.startswith("1") else -1 for sign, _ in words], dtype=np.int64)
+    return signs, _raw([exponent for _, exponent in words], count, kind, path, where)
 
 
 def from_initializer(declared: Declaration, count: int, kind: FixedPoint) -> Ints:
@@ -59,11 +82,11 @@ def from_initializer(declared: Declaration, count: int, kind: FixedPoint) -> Int
 
 
 def _raw(words: list[str], count: int, kind: FixedPoint, path: Path, where: str) -> Ints:
-    words = [word.strip() for word in words]
+    words = [word.strip(" \t\r\v\f") for word in words]
     for i, word in enumerate(words):
-        if not _NUMBER.fullmatch(word) or not math.isfinite(float(word)):
+        if len(word) > _DIGITS or not _NUMBER.fullmatch(word) or not math.isfinite(float(word)):
             raise L1emuError("not a number", path=path, where=f"{where}, entry {i + 1}", value=word)
-        if kind.is_integer and not re.fullmatch(r"[+-]?(?:0|[1-9]\d*)", word):
+        if kind.is_integer and not re.fullmatch(r"[+-]?(?:0|[1-9][0-9]*)", word):
             raise L1emuError("not an integer", path=path, where=f"{where}, entry {i + 1}", value=word)
     if len(words) != count:
         raise L1emuError("wrong count of weights", path=path, where=where, value=len(words), expected=str(count))

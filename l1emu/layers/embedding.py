@@ -29,11 +29,12 @@ class Embedding(Layer):
     def check(self) -> None:
         self._require_raw("table", self.table, self.table_type, self.table.shape)
         kind, size = self.inputs[0].type, self.inputs[0].size
-        self._require(kind.is_integer and not kind.signed, "the input is no whole number", str(kind), "ap_uint")
+        self._require(kind.fraction == 0, "the input is no whole number", str(kind), "a type of whole numbers")
         ok = self.table.ndim == 2 and self.output.size == size * self.table.shape[1]
         self._require(ok, "shapes do not fit", (self.table.shape, self.output.shape))
 
     def reference(self, *raw: Raw) -> Raw:
-        self._require(raw[0].size == 0 or int(raw[0].max()) < len(self.table), "a number beyond the table")
+        inside = raw[0].size == 0 or (int(raw[0].min()) >= 0 and int(raw[0].max()) < len(self.table))
+        self._require(inside, "a number beyond the table")
         y = self.output.type.cast(self.table[raw[0]], self.table_type.fraction)
         return y.reshape(len(raw[0]), *self.output.shape)

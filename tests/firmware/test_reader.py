@@ -94,6 +94,7 @@ def test_backends_and_folders_do_not_change_the_content(tmp_path: Path, pristine
 
 def test_one_weight_changes_the_content(project: Path, pristine: Path) -> None:
     edit(project / "firmware" / "weights" / "b_head.txt", r"^-?[\d.]+", "0.0")
+    edit(project / "firmware" / "weights" / "b_head.h", r"\{-?[\d.]+", "{0.0")
     assert Firmware.read(project).content_hash != Firmware.read(pristine).content_hash
 
 

@@ -34,7 +34,9 @@ def recurrent(call: Call) -> Recurrent:
         call.check_packs(n_in, n_state)
     data = call.input(0, (steps, n_in))
     output = call.result(call.arguments[1], (steps, n_state) if sequences else (n_state,), 1)
-    layer = _cell(call, config, cell, data, output, call.arguments[2:6], (steps, sequences, False), static)
+    # the kernel picks the cell with the static state, or the other, when it runs: both must compile
+    plan = (steps, sequences, False)
+    layer = _cell(call, config, cell, data, output, call.arguments[2:6], plan, static, both=not states)
     config.finish(*SYNTHESIS, *_PLAN)
     if not states:
         return layer
@@ -115,15 +117,25 @@ def _cell(
     plan: tuple[int, bool, bool],
     static: bool,
     part: str = "",
+    both: bool = False,
 ) -> Recurrent:
-    """One direction; `plan` is the number of steps, whether all come out, and whether from the end."""
+    """One direction; `plan` is the number of steps, whether all come out, and whether from the end.
+
+    With `both` the cell without the static state is compiled beside the one with it.
+    """
     steps, sequences, backward = plan
     n_in, n_state = config.integer("n_in"), config.integer("n_state")
     variant = call.kernels.variant(call.place, f"{cell}_static" if static else cell)
     older = variant.startswith("older")
     accum = config.type("accum_t")
-    if (older or (cell == "lstm" and not static)) and not _one_type(call, config, data, output, cell, older, static):
-        raise call.error("the C++ of this kernel takes one type alone", str(output.type), str(accum))
+    if both and static:
+        call.kernels.variant(call.place, cell)
+    alone = static and not both
+    if (older or (cell == "lstm" and not alone)) and not _one_type(call, config, data, output, cell, older, alone):
+        types = f"data {data.type}, result {output.type}, sums {accum}"
+        raise call.error(
+            f"its C++ does not compile: nnet::{cell} passes arrays of one type as another", types, "one type"
+        )
     weight_type, bias_type = config.type("weight_t"), config.type("bias_t")
     recurrent_weight_type = weight_type if older else config.type("recurrent_weight_t")
     recurrent_bias_type = bias_type if older else config.type("recurrent_bias_t")
@@ -218,6 +230,8 @@ def _function(call: Call, config: Config, member: str, inner: str, count: int) -
         raise part.place.error(f"layer {call.name}: n_in is not the number of values", part.integer("n_in"), str(count))
     size, kind = part.integer("table_size"), part.type("table_t")
     call.kernels.require(call.place, name)
+    if call.kernels.present(f"recr/{name}"):  # a class that calls the function
+        call.kernels.require(call.place, f"recr/{name}")
     part.finish(*SYNTHESIS)
     if name == "relu":
         return "relu", np.empty(0, dtype=np.int64), kind

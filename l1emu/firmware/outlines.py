@@ -1,0 +1,1123 @@
+"""The statements of the kernels whose arithmetic is known, to name the first at which another kernel parts from them.
+
+Each definition is a row of four hexadecimal digits a statement, of the SHA-256 of its tokens: see
+`l1emu.firmware.kernels.outline`. Forks' definitions of which only the fingerprint is known are not among them.
+"""
+
+from __future__ import annotations
+
+OUTLINES: dict[str, tuple[str, ...]] = {
+    "BatchedDenseForConv1D": (
+        "eb6abf3d46f70c1bc90b0d59652652954c886b8ee5efd10bd10bc90b0d596526c687d10bc90b0d596526529564746b8edcb6"
+        "d10bd10bd10bd10b41b8",
+    ),
+    "Conv1DLatency": (
+        "6d485a4a88cfd10bd10b41b8",
+        "79c75a4a88cfd10bd10b41b8",
+    ),
+    "Conv1DResource": (
+        "a3955a4aea45d10bd10b41b8",
+        "c07e5a4aea45d10bd10b41b8",
+    ),
+    "DenseLatency": ("6eabb5200d6fd10bd10b41b8",),
+    "DenseResource_rf_gt_nin_rem0": ("7d36b5207d97d10bd10b41b8",),
+    "DenseResource_rf_leq_nin": ("0400b5205a63d10bd10b41b8",),
+    "DepthwiseDenseLatency": ("2598b520e832d10bd10b41b8",),
+    "DepthwiseDenseResource_rf_gt_nout": ("4aa4b520a5c4d10bd10b41b8",),
+    "DepthwiseDenseResource_rf_gt_nout_rem0": ("b195b5208a93d10bd10b41b8",),
+    "DepthwiseDenseResource_rf_leq_nout": ("76c7b5204e1ed10bd10b41b8",),
+    "Op_add": ("473a8d985cd2d10bd10b41b8",),
+    "Op_max": ("72ac8d985737d10bd10b41b8",),
+    "add": (
+        "b20952958b096b8ec1f1d10bd10b",
+        "cb6a52958b096b8e1b98d10bd10b",
+    ),
+    "average": (
+        "12ba52958b096b8e83aad10bd10b",
+        "f19852958b096b8e46b0d10bd10b",
+        "f19852958b096b8eb927d10bd10b",
+    ),
+    "avg": (
+        "c184850e90603196b0103388d10b1ebc37dc0a54d10b2283b0e990603196b0103388d10b1ebcef0a3c70d10b229e51c49060"
+        "3196b01057a7d10b3c143c70d10b",
+        "c184850e90603196b0103388d10b1ebc37dc0a54d10b3f15b79990603196b0103388d10b1ebcb5370a54d10b5bdc88ac9060"
+        "3196b0103388d10b1ebc2faa3c70d10bd5d0cb1f90603196b0103388d10b1ebccfcc3c70d10b229e51c490603196b01057a7"
+        "d10b3c143c70d10b",
+        "c184850e90603196b0103388d10b1ebc37dc0a54d10b7c9db79990603196b0103388d10b1ebcb5370a54d10bdbc213da9060"
+        "3196b0103388d10b1ebcd75b3c70d10b03f114b190603196b0103388d10b1ebc01f93c70d10b229e51c490603196b01057a7"
+        "d10b3c143c70d10b",
+        "f4aab15d90603196b01057a7d10bac403c70d10b",
+    ),
+    "bidirectional_stack": (
+        "03d1a238ca55d123cf44d5e0529593886b8ed7a3d10b5295fe2c6b8eb049d10b3c3c6698d0c51ff42645d6cabace2241d10b"
+        "3011d5bab6109e79975315be6f0bd10bb37d34d715bed762d10bd10b8919d10be7a09060aedbb010f598d10b9060e9b6b010"
+        "5308d10bd10bd10b",
+    ),
+    "binary_tanh": (
+        "63ce32c4d10baf949ff6529504446b8e2411d10b3d13d13f1a42164ed10bd10b",
+        "63ceaf949ff6529504446b8e3d13d13f1a42164ed10bd10b",
+        "63ceb278af94ff2a529504446b8e3d13ec8b1a420ca6d10bd10b",
+    ),
+    "bit_shift": ("c0056700830b2f1bd10b41b80ed1abf2830b2f1bd10b41b89c6131d8830b2f1bd10b41b8c8611592830b2f1bd10b41b8",),
+    "both_binary": ("bea2d833184ed10bd10b41b8",),
+    "cast": ("3169e026d10b",),
+    "ceillog2": (
+        "9ef1bd07d10b",
+        "a4bdd98bd10b",
+        "b8ccaf2fd10b",
+        "b8ccd98bd10b",
+    ),
+    "concatenate1d": ("f1f152955c596b8e62a6d10b5295f4706b8e7512d10bd10b",),
+    "concatenate2d": ("8d760e61172cd10b45d608e0d10bd10b",),
+    "concatenate2d_0": ("910052952ca26b8e62a6d10b52955dc46b8e7181d10bd10b",),
+    "concatenate2d_1": ("a2f452955c596b8ec90b7cfc65269bf5d10bc90b48996526b82bd10bd10bd10b",),
+    "concatenate3d": ("b8b7d5150436d10b20df504ad10b45d67effd10bd10b",),
+    "concatenate3d_0": ("2f0c5295d50b6b8e62a6d10b5295e90d6b8e6b7dd10bd10b",),
+    "concatenate3d_1": (
+        "d08352955c596b8ec90b7cfc652694360570a416b639fdbe30e0d10bd10bc90b4899652694360e6ca416704ef1cebd39d10b"
+        "d10bd10bd10b",
+    ),
+    "concatenate3d_2": (
+        "5bd452955c596b8ec90b7cfc652694360570a416b81efdbe30e0d10b94360570a4160a98f1cebd39d10bd10bd10bd10b",
+        "5bd452955c596b8ec90b7cfc652694360570a416b81efdbe30e0d10b94360e6ca4160a98f1cebd39d10bd10bd10bd10b",
+    ),
+    "conv_1d_cl": (
+        "710f9082d10b",
+        "710fa4a188cfd10b45d6ea45d10bd10b",
+        "710fb7b1f7cb75d59e7d32359539afb47bd498f7b049f7d65b72b43427a01d258e03a57e69754c0cd0866265d10bd10b2903"
+        "3bd013fb967dd10b2c9f1d258e0334174c0cd08648e7d10bd10b19e3d14a280a39f6d10bd10bd10bd10b",
+    ),
+    "conv_1d_latency_cl": (
+        "606ab7b1f7cb75d59e7d32359539afb47bd498f7b049f7d65b72b43427a01d258e03a57e69754c0cd0866265d10bd10b2903"
+        "3bd013fb967dd10b2c9f1d258e0334174c0cd08648e7d10bd10b19e3d14a280a39f6d10bd10bd10bd10b",
+        "606ab7b1f7cb75d59e7d32359539afb47bd498f7b049f7d65b72b43427a01d258e03a57e69754c0cd0866265d10bd10b2903"
+        "3bd013fb967dd10b2c9f1d258e0334174c0cd08648e7d10bd10b19e3d14a280abc50d10bd10bd10bd10b",
+        "606ac5642c449ddaf12b26496b8efa3ce75823a062966f65c487d6271d11652606ad035292c36445e7f2d10b45d672c7d10b"
+        "d10bd10bd10bd10b529526496b8e1cb4e75823a0485bd10bd10b3cd326496b8e5d17e75823a04a666f65c4874a211d116526"
+        "06addd96d10bd10bd10bd10b529526496b8e1cb4e75823a06cced10bd10bd10b",
+    ),
+    "conv_1d_resource_cl": (
+        "ecdea60a63ff88a46ea0264c71542ec77c33b0104ab8a9971ff4a9b2d6cabef3d10bd10bd10b",
+        "ecdeb7b1f7cbf8680c430d3d37e775d56aca33edafb47bd498f7bd07f7d65b7203b23bd013fb7b3ad10bd10b61f44abdcc34"
+        "b81e8361c78d6e0efbecd9d123bd20cff7d65b72e1fad10b4317b93a7a9acd05d10bfdff1bda7bafd10b45d6ca55d10bd10b"
+        "d10b8df8f7d65b729e3cd14a280a4ef4d10bd10bd10bd10b",
+        "ecdeb7b1f7cbf8680c430d3d37e7f2b975d56aca33edafb47bd498f7bd07f7d65b7203b23bd013fb7b3ad10bd10b61f44abd"
+        "cc348361c78d6e0efbecd9d123bd20cff7d65b72b329d10bb93a7a9acd05d10bfdff1bda7bafd10b45d6ca55d10bd10bd10b"
+        "8df8f7d65b729e3cd14a280a4ef4d10bd10bd10bd10b",
+        "ecdeb7b1f7cbf8680c430d3d37e7f2b975d56aca33edafb47bd498f7bd07f7d65b7203b23bd013fb7b3ad10bd10b61f44abd"
+        "cc348361c78d6e0efbecd9d123bd20cff7d65b72b329d10bb93a7a9acd05d10bfdff1bda7bafd10b45d6ca55d10bd10bd10b"
+        "8df8f7d65b729e3cd14a280a801cd10bd10bd10bd10b",
+    ),
+    "conv_2d_cl": (
+        "3bb22df07a7bd10b2c89f168d10b45d6a2b1d10bd10b",
+        "3bb22df07a7bd10b45d6f168d10bd10b",
+        "3bb2a4a17a7bd10b45d6f168d10bd10b",
+    ),
+    "conv_2d_latency_cl": (
+        "21ae187f1fd786febac6effb75581cfbed8b4f05fa3ce75823a062966f65c48734133302973ea8be1f5084b9985aeb08bb93"
+        "e7f2d10b45d6bfe772c7d10bd10bd10bd10bd10bd10bd10b30fdeffb7558e08bed8b4f051cb4e75823a042e7d10bd10bd10b"
+        "9f0deffb755856bded8b4f055d17e75823a04a666f65c487d0cd3302973e95ba1f5084b9985a626cd527d10bd10bd10bd10b"
+        "d10bd10b30fdeffb7558e08bed8b4f051cb4e75823a0e1f063a7d10bd10bd10bd10b",
+        "21aed1e1f7cb75d59e7d32359539afb47bd498f7b049f7d65b72b43427a01d258e03a57e69754c0cd0866265d10bd10b2903"
+        "3bd013fb967dd10b2c9f1d258e0334174c0cd08648e7d10bd10b19e3d14a280a39f6d10bd10bd10bd10b",
+        "21aed1e1f7cb75d59e7d32359539afb47bd498f7b049f7d65b72b43427a01d258e03a57e69754c0cd0866265d10bd10b2903"
+        "3bd013fb967dd10b2c9f1d258e0334174c0cd08648e7d10bd10b19e3d14a280abc50d10bd10bd10bd10b",
+    ),
+    "conv_2d_resource_cl": (
+        "f19ea60a63ff88a46ea0d57b715403afb060b01090d51424d6ca566da90dd7b8428205682876d10bd10bd10bd10b",
+        "f19ed1e1f7cbf8680c430d3d230475d56aca33edafb47bd498f7bd07f7d65b7203b23bd013fb7b3ad10bd10b61f44abdcc34"
+        "b81e8361c78d6e0efbecd9d123bd20cff7d65b72e1fad10b4317b93a7a9acd05d10bfdff1bda7bafd10b45d6ca55d10bd10b"
+        "d10b8df8f7d65b729e3cd14a280a4ef4d10bd10bd10bd10b",
+        "f19ed1e1f7cbf8682a13a41317ef060475d56aca33edafb47bd498f7bd07f7d65b7203b23bd013fb7b3ad10bd10b61f44abd"
+        "cc34b81e8361c78d6e0efbecd9d123bd20cff7d65b72e1fad10b4317b93a7a9acd05d10bfdff1bda7bafd10b45d6ca55d10b"
+        "d10bd10b8df8f7d65b729e3cd14a280a4ef4d10bd10bd10bd10b",
+        "f19ed1e1f7cbf8682a13a41317ef0604f2b975d56aca33edafb47bd498f7bd07f7d65b7203b23bd013fb7b3ad10bd10b61f4"
+        "4abdcc348361c78d6e0efbecd9d123bd20cff7d65b72b329d10bb93a7a9acd05d10bfdff1bda7bafd10b45d6ca55d10bd10b"
+        "d10b8df8f7d65b729e3cd14a280a4ef4d10bd10bd10bd10b",
+        "f19ed1e1f7cbf8682a13a41317ef0604f2b975d56aca33edafb47bd498f7bd07f7d65b7203b23bd013fb7b3ad10bd10b61f4"
+        "4abdcc348361c78d6e0efbecd9d123bd20cff7d65b72b329d10bb93a7a9acd05d10bfdff1bda7bafd10b45d6ca55d10bd10b"
+        "d10b8df8f7d65b729e3cd14a280a801cd10bd10bd10bd10b",
+    ),
+    "cropping1d_cl": ("4a2287e490607c33b0101ff4d5bed6ca545ed10bd10bd10b",),
+    "cropping2d_cl": ("552e9060b060b0106c8c1ff41424d6ca6a40ec543e95482b0568cb7dd10bd10bd10bd10b",),
+    "da/conv1d_cl": ("17208974f7cb75d5433c9539afb47bd498f7b049f7d65b72d19519e3d14a280ace3ed10bd10bd10bd10b",),
+    "da/conv2d_cl": ("912cd1e1f7cb75d5433c9539afb47bd498f7b049f7d65b72b434d19519e3d14a280ace3ed10bd10bd10bd10b",),
+    "da/dense": (
+        "af82649d168ed3db6d328e031895d10bc156de295bbbba9c1c49d10bd10bcc223f1fd662d0864102d10b83fab6736be6ba9c"
+        "b47fd10bf2f1d10bd10b",
+    ),
+    "data_binary": ("fddbfa2806994841d10bd10b41b8",),
+    "data_prep": ("90421ff4bb14495b3e95e6678c1ba689d10bd10bd10b",),
+    "datapack": ("1f9331f6d10b41b8",),
+    "dense": (
+        "1a342b11d10b",
+        "1a34a4a10d6fd10b45d66d11d10bd10b",
+        "698f2490ea8ed10b45d6a4a10d6fd10b45d66d11d10bd10bd10b",
+    ),
+    "dense_latency": (
+        "7ed7b4346658dde5123904446b8eb4c742c503a465260de97da0d10bd10b5cd7f51b42ebb4bdd10b39b404446b8e74e903a4"
+        "65260de989c7d10bd10bfb13b640eb13f709d10bd10b",
+        "7ed7b4346658dde58e7ecca6ccbbd10b02a00430c2d805685a91d10bc772d10bd10b123904446b8e2411d10bb4c742c503a4"
+        "652624117ed9ccbbd10b0de9310fd10bd10b5cd7f51b42eb2411d10bb4bdd10b39b404446b8e2411d10b74e903a465260de9"
+        "89c7d10bd10bfb13b640eb132411d10bf709d10bd10b",
+        "7ed7b4346658dde5cca6117a123904446b8eb4c742c503a465260de97da0d10bd10b5cd7f51b42ebb4bdd10b39b404446b8e"
+        "74e903a465260de989c7d10bd10bfb13b640eb13f709d10bd10b",
+    ),
+    "dense_out": ("14135de0a0c3aae053d18c1b90604fdb20671ff4950d495b5935d10bd10b96b89060bf902067bf38d10bd10bd10b",),
+    "dense_resource": ("96188cb65a63d10bd1897d97d10b45d61c01d10bd10b",),
+    "dense_resource_rf_gt_nin": (
+        "918e88a4da68b228bc3986e870bd3b4ecef5111e2b4cd10bdde53b0df72742ebb4bdd10b57eee3c4790b48584bdb4a05552d"
+        "aa657f58bf6590f1d10b15bfeff20e82fefc52a8d10b12524a05552daa654bb529792776d10bfa45c82b552d5e77d10bd10b"
+        "fb13b640eb13f709d10bd10b",
+        "918e88a4da68b228bc3986e870bd3b4ecef5111edde53b0df72742ebb4bdd10b57eee3c4790b48584bdb4a05552daa657f58"
+        "bf6590f1d10b15bfeff20e82fefc52a8d10b12524a05552daa654bb529792776d10bfa45c82b552d5e77d10bd10bfb13b640"
+        "eb13f709d10bd10b",
+        "918e88a4da68b228bc3986e870bd3b4ecef5111edde53b0df72742ebb4bdd10b57eee3c4790b48584bdb4a05552daa657f58"
+        "bf65b4ecd10b15bfeff20e82fefc52a8d10b12524a05552daa654bb529792776d10bfa45c82b552d5e77d10bd10bfb13b640"
+        "eb13f709d10bd10b",
+        "918ed48fbc3953e7a40af2b9dde53b0df51b42ebb4bdd10b57ee6232790b48584bdb4a05552dc76868b9ef2dd10b15bfeff2"
+        "0e82fefc52a8d10b12524a05552dc76808bc29792776d10bfa45c82b552d5e77d10bd10bfb13b640eb13f709d10bd10b",
+    ),
+    "dense_resource_rf_gt_nin_rem0": (
+        "0ab43493da68b228bc3986e870bd3b4ecef543732b4cd10bdde53b0df72742ebb4bdd10bc719477befe22261b0aefe9a069b"
+        "e3c4790bb5c3dd37076ad10bd10b57eee3c4790be0eb2f7c4bdb4a05552d1cf264eec4d663c2d10b375797ede66fd10bd10b"
+        "fb13b640eb13f709d10bd10b",
+        "0ab43493da68b228bc3986e870bd3b4ecef54373dde53b0df72742ebb4bdd10bc719477befe22261b0aefe9a069be3c4790b"
+        "b5c3dd37076ad10bd10b57eee3c4790be0eb2f7c4bdb4a05552d1cf264eec4d663c2d10b375797ede66fd10bd10bfb13b640"
+        "eb13f709d10bd10b",
+        "0ab43493da68b228bc3986e870bd3b4ecef54373dde53b0df72742ebb4bdd10bc719477befe22261b0aefe9a069be3c4790b"
+        "b5c3dd37076ad10bd10b57eee3c4790be0eb2f7c4bdb4a05552d469964eec4d663c2d10b375797ede66fd10bd10bfb13b640"
+        "eb13f709d10bd10b",
+        "0ab4678ebc3953e7b485f2b9dde53b0df51b42ebb4bdd10b477befe2226144777305069b6232790bb5c3e314076ad10bd10b"
+        "57ee6232790b2f7c4bdb4a05552debd563c2d10b3757d660e66fd10bd10bfb13b640eb13f709d10bd10b",
+    ),
+    "dense_resource_rf_leq_nin": (
+        "c98a88a4da68b228bc3986e870bd3b4ecef52ded2b4cd10bdde53b0df72742ebb4bdd10b57eee3c4790b630a47a95b7d29a4"
+        "4bdb4a05552d1cf264eec86597ed4e31d10b39f3d398d176d10b45d68ed2d10bd10bd10bfb13b640eb13f709d10bd10b",
+        "c98a88a4da68b228bc3986e870bd3b4ecef52deddde53b0df72742ebb4bdd10b57eee3c4790b630a47a95b7d29a44bdb4a05"
+        "552d1cf264eec86597ed4e31d10b39f3d398d176d10b45d68ed2d10bd10bd10bfb13b640eb13f709d10bd10b",
+        "c98a88a4da68b228bc3986e870bd3b4ecef52deddde53b0df72742ebb4bdd10b57eee3c4790b630a47a95b7d29a44bdb4a05"
+        "552d469964eec86597ed4e31d10b39f3d398d176d10b45d68ed2d10bd10bd10bfb13b640eb13f709d10bd10b",
+        "c98acc3cbc3986e853e72dedf2b9dde53b0df51b42ebb4bdd10b57ee6232790b47a95b7d29a44bdb4a05552debd56181d660"
+        "4e31d10b39f3d398d176d10b45d68ed2d10bd10bd10bfb13b640eb13f709d10bd10b",
+    ),
+    "dense_seq": (
+        "aa136e47a4a11ff4bb14495b9060b9a52067ab32d10b1f91d10bd10b45d61ff4bb14495b9060b9a52067ab32d10b7db0d10bd10bd10b",
+    ),
+    "depthwise_conv_1d_cl": (
+        "9a442df05f09d10b45d60aecd10bd10b",
+        "9a44a4a15f09d10b45d60aecd10bd10b",
+    ),
+    "depthwise_conv_1d_latency_cl": (
+        "13ebb7b1fb44f7cb75d545d23235cd259539afb47bd498f7b049f7d65b72b434f0bd1d258e03a57e293ed10b29033bd013fb"
+        "967dd10b2c9fb6a68e0334174c0cd08648e7d10bd10b19e3d14a280abc50d10bd10bd10bd10b",
+    ),
+    "depthwise_conv_2d_cl": (
+        "89232df01fc5d10b45d65afbd10bd10b",
+        "8923a4a11fc5d10b45d65afbd10bd10b",
+    ),
+    "depthwise_conv_2d_latency_cl": (
+        "648ad1e1210bf7cb75d545d23235cd259539afb47bd498f7b049f7d65b72b434f0bd1d258e03a57e293ed10b29033bd013fb"
+        "967dd10b2c9fb6a68e0334174c0cd08648e7d10bd10b19e3d14a280abc50d10bd10bd10bd10b",
+    ),
+    "depthwise_product_latency": (
+        "b7d128bbdde5de7704446b8e5361d10b5cd7f51b42ebb4bdd10b39b438de6b8e74e903a465260de989c7d10bd10bfb13b640"
+        "eb13f709d10bd10b",
+    ),
+    "depthwise_product_resource_gt_nout": (
+        "50fd70bd3b4e977b5551f901efef3b0df72742ebb4bdd10be83bfe9a2261069be3c4790bb5c3076a167dc59fd10bd10b57ee"
+        "e3c4790b47a9bc674bdb4a05552dbf84c8658f63402c8a7ed10bd10bd10bfb13b17aeb13f709d10bd10b",
+    ),
+    "depthwise_product_resource_rf_gt_nout_rem0": (
+        "fbce70bd3b4e977bec2ca11655515e18efef3b0df72742ebb4bdd10bfe9a2261069be3c4790bb5c3076a167dc59fd10bd10b"
+        "5b7d57eee3c4790b47a92f7c4bdb4a05552dbf84c865d10bd10bfb13b17aeb13f709d10bd10b",
+    ),
+    "depthwise_product_resource_rf_leq_nout": (
+        "0e4f70bd3b4e88a45196a11655510993efef3b0df72742ebb4bdd10b57eee3c4790b47a9e5a04bdb4a05552dbf84c8652d7d"
+        "402c8a7ed10bd10bd10bfb13b17aeb13f709d10bd10b",
+    ),
+    "dot1d": (
+        "d9dd28bb78b2eed5ce2fe9270bf3d10b8cdc4cf113fbb27bd10becf8d10b",
+        "d9ddb73caad828bb78b2eed5ce2fe927517ed10b8cdc4cf113fbb27bd10becf8d10b",
+        "d9ddb73cb51828bb78b2eed5ce2fe9270bf3d10b8cdc4cf113fbb27bd10becf8d10b",
+    ),
+    "einsum": (
+        "3ab2bf74c51a4a7a3c5300487be755ee658532bb86d6a310f403b01021b827e899a6a0267c951d6c2da6118e9a49481ef0d0"
+        "d060564fd10ba5c8d10bd10bd10b286dd10b",
+    ),
+    "einsum_dense": (
+        "d4fb497f2c479637c3c33b2bc163658532bb21b827e899a6a310f403b010bb1fcb1f9632d6caeb2ad10bd10bd10be26bd10b"
+        "de36497f5d45c3c33b2bc163658532bb21b827e899a6f332d10b0191c09d6b8ebcb1d10b8cb3d10b",
+    ),
+    "elu": (
+        "58c0a830ee620d563653524bd10baf941f36529504446b8e3d1344bcb2c4d10b45d6f73e02eee41ad10bd10bd10bc7d4e122d10b",
+        "98a5a830ee620d563653524bd10b32c4d10baf941f36529504446b8e2411d10b3d1344bcb2c4d10b45d6f73e02eee41ad10b"
+        "d10bd10bc7d4aa90d10b",
+        "98a5a830ee620d563653524bd10baf941f36529504446b8e3d1344bcb2c4d10b45d6f73e02eee41ad10bd10bd10bc7d4aa90d10b",
+    ),
+    "elu_fcn_float": ("af114e9bd10b",),
+    "embedding": ("073812e42645d6caca6895e7b010a6e0d10bd10bd10b",),
+    "enable_if/binary_cast": ("64f522a6d10b9d4db530d10b",),
+    "enable_if/cast": (
+        "4b0ce026d10b",
+        "edb5e026d10b",
+    ),
+    "exp_fcn_float": ("35676e0fd10b",),
+    "floorlog2": ("b0b55762d10b",),
+    "get_index_unary_lut": ("d836ba6513d3d10b",),
+    "global_pooling1d_cl": (
+        "3ac427e5523730521cb4e75823a0c3abc90bd4a0652680d2d10b440fd10bd10b",
+        "3ac427e5523730521cb4e75823a0c3abc90bd4a0652680d2d10b5676d10bd10b",
+    ),
+    "global_pooling2d_cl": (
+        "fa6727e5657e52371a9c739692da0f8d977394387ecac45bb0102b07d10b3d8fd10bd10b",
+        "fa6727e5657e52371a9c739692da0f8d977394387ecac45bb0102b07d10beb26d10bd10b",
+    ),
+    "gru": (
+        "5921e82c26e8e683aacb556d06ef28150f877577d0fa6a1f42eb2df1c314d10be79bd0fad60742ebfd1c083bd10bd0fad607"
+        "42eb0acd2be7d10b4ffbd0fad60742ebb27f359fd10bd10b",
+        "e003e82c26e8e683aacb556d06ef28150f877577d0fa6a1f42eb2df1c314d10b85e7d0fad60742eb0652d10bd0fad60742eb"
+        "0acd2be7d10b08f7d0fad60742eb0399d10bd10b",
+        "e003e82c26e8e683aacb556d06ef28150f877577d0fa6a1f42eb2df1c314d10b85e7d0fad60742ebfd1c083bd10bd0fad607"
+        "42eb0acd2be7d10b08f7d0fad60742ebb27f359fd10bd10b",
+    ),
+    "gru_class": ("98a13c158ae4d10b41b8d10b41b8",),
+    "gru_class_static": ("bc183c15929ed10b41b8d10b41b8",),
+    "gru_stack": (
+        "7e58be0ad123d5e05295de106b8e1380d10b3c3c6698d0c51ff42645d6cabaced10b565922f421c83c5415be10d4d10b8919"
+        "d10be1a12e5cb010d15dd10bd10b1b0a968f5295de106b8ed7a3d10b1fead5e0d02de4ba8e032bd2d10bc156de295bbbba9c"
+        "995ed10baae03e39b61083fac8dc6be6ba9c19a0d10bf2f1d10b8919d10be7a083fab6736be6ba9c19a0d10bf2f1d10bd10b",
+        "c33fbe0ad123d5e05295de106b8e1380d10b3c3c6698d0c51ff42645d6cabaced10b565922f421c83c5415be10d4d10b8919"
+        "d10be1a12e5cb010d15dd10bd10b6952d12363533c3c6698d0c51ff42645d6cabaced10b87f621c83c5415be10d4d10b8919"
+        "d10be1a12e5cb010d15dd10bd10b95dd968f5295de106b8ed7a3d10b1fead5e0d02de4ba8e032bd2d10bc156de295bbbba9c"
+        "995ed10baae03e39b61083fac8dc6be6ba9c19a0d10bf2f1d10b8919d10be7a083fab6736be6ba9c19a0d10bf2f1d10bd10b",
+    ),
+    "gru_static": (
+        "00f889a0e82c26e8e683aacb556d06ef28156aeb59b8e8b803d528f5d10bd10b0f87e1dcd0fa6a1f42eb2df1c314d10b85e7"
+        "d0fad60742eb0652d10bd0fad60742eb0acd2be7d10b08f7d0fad60742eb83094cf5d10bd10b",
+        "00f889a0e82c26e8e683aacb556d06ef28156aeb59b8e8b803d528f5d10bd10b0f87e1dcd0fa6a1f42eb2df1c314d10b85e7"
+        "d0fad60742ebfd1c083bd10bd0fad60742eb0acd2be7d10b08f7d0fad60742eb765eab1d4cf5d10bd10b",
+        "dbb689a0e82c26e8e683aacb556d06ef28156aeb59b8e8b803d528f5d10bd10b0f87e1dcd0fa6a1f42eb2df1c314d10be79b"
+        "d0fad60742ebfd1c083bd10bd0fad60742eb0acd2be7d10b4ffbd0fad60742eb765eab1d4cf5d10bd10b",
+        "ef8289a0e82c26e8e683aacb556d06ef28156aeb59b8e8b803d528f5d10bd10b0f87e1dcd0fa6a1f42eb2df1c314d10be79b"
+        "d0fad60742ebfd1c083bd10bd0fad60742eb0acd2be7d10b4ffbd0fad60742eb765eab1d4cf5d10bd10b",
+    ),
+    "hard_sigmoid": (
+        "837832c4d10baf94d46ca8e8529504446b8e2411d10b7ab4a8781d8fb2c4d10bd10b",
+        "8378529504446b8edf59a8781d8fb2c4d10bd10b",
+    ),
+    "hard_tanh": ("73fb32c4d10b529504446b8e417237639cb804f5d10bd10b",),
+    "init_elu_table": ("c8d75295d9fb6b8e0ad48f7ae279d10bd10b",),
+    "init_exp_table": (
+        "ba93a31051d2b010f01a54c393f8d10bda3438b2d10bd10b",
+        "ec50a310e87ab010d22eda3438b2d10bd10b",
+    ),
+    "init_exp_table_legacy": (
+        "c88f0bd15295d9fb6b8ea4b9fdafe279d10bd10b",
+        "c88f0bd15295d9fb6b8ed2a6fdafe279d10bd10b",
+        "ea9a5295d9fb6b8ea4b90816e279d10bd10b",
+    ),
+    "init_invert_sqr_table": (
+        "c6756dc2308363bb8efe5295d9fb6b8edda6554c3193c096d10bd10b",
+        "dc6716576616a47c5295d9fb6b8ec7fa3193d10bd10b",
+        "dc671c5a5295d9fb6b8e6b7549f2c571d10bd10b",
+        "dc67a1e47f62a47c5295d9fb6b8ec7fa3193d10bd10b",
+    ),
+    "init_invert_table": (
+        "5041a310e87ab010d22e282990b0d10bd10b",
+        "5041a310e87ab010d22e982190b0d10bd10b",
+        "fa4ba3100e37b010b18f982190b0d10bd10b",
+    ),
+    "init_invert_table_legacy": (
+        "3e32964f5295d9fb6b8e6b755dd2c571d10bd10b",
+        "9f1f5295d9fb6b8e64915dd2c571d10bd10b",
+    ),
+    "init_selu_table": ("dc375295d9fb6b8e0ad412dae279d10bd10b",),
+    "init_sigmoid_table": ("914e5295d9fb6b8ea4b9e622e279d10bd10b",),
+    "init_softplus_table": ("ea595295d9fb6b8ea4b9e67ce279d10bd10b",),
+    "init_softsign_table": ("ca405295d9fb6b8ea4b9ceefe279d10bd10b",),
+    "init_tanh_table": ("36c15295d9fb6b8e81b7895ee279d10bd10b",),
+    "layernorm_1d": (
+        "af763c857c8da83003990d564193524bd10be91042a3a5ea22b38b88c4691b3d597162632067e839d10b6275dc1462632067"
+        "8f3ce0fa83cbd10ba46b03192ceb402802eec373bc9762632067b2a4d10bd10b",
+        "af763c857c8da83003990d564193524bd10be91042a3a5ea22b38b88c4691b3d597162632067e839d10b6275dc1462632067"
+        "8f3ce0fa83cbd10ba46be9cb3afa402802ee2099bc9762632067b2a4d10bd10b",
+        "af763c857c8da83003990d564193524bd10be910493856edc6480b0ae6cb5ef690606263206794ebd10b9060626320670146"
+        "e0fa83cbd10b026603192ceb402802eec373906062632067b2a4d10bd10b",
+        "af763c857c8da83003991eab0d5659f5524bd10be91042a3a5ea22b38b88c4691b3d597162632067e839d10b6275dc146263"
+        "20678f3ce0fa83cbd10ba46b5d34bc9762632067b2a4d10bd10b",
+        "af76c5657c8da83003990d564193524bd10be9102bc57bda482875365316597162632067cc1ed10b9e2adc14626320675c15"
+        "e0fa83cbd10b52b3e9cb402802ee2099bc9762632067b2a4d10bd10b",
+    ),
+    "layernormalize": (
+        "ad15e910e377359b0d2abb14495b6faf6263206714a5d10b1c9dedc76263206734b9d10bd10bd10b",
+        "ad15e910e37778731ff4bb14495b65986263206714a5d10b1c9daaf06263206734b9d10bd10bd10b",
+    ),
+    "leaky_relu": (
+        "2d9f32c4d10baf94529504446b8e2411d10b3d135c8879ddd10bd10b",
+        "2d9faf94529504446b8e3d135c8879ddd10bd10b",
+        "a9a2af94529504446b8e3d135c8879ddd10bd10b",
+    ),
+    "lin_projection": (
+        "629cb75bbb14495b2b016591dac9142c01d74af4fefae9a6c0c4c809356f7f2f9b4c54face83e58ed10bd10b",
+        "f52ab75bbb14495b2b016591dac9142c01d78c2eb6d2a5cac0c4c809356f7f2f9b4c54face83e58ed10bd10b",
+    ),
+    "linear": (
+        "b13532c4d10b529504446b8e2411d10b0601d10bd10b",
+        "b135529504446b8e0601d10bd10b",
+    ),
+    "lookup_invert_sqr": ("38b46997ddd599d6d10b2ba8341a99d6d10bac67f378b01064fd7e1899d6d10bd10b341a99d6d10b",),
+    "lstm": (
+        "79eabe223a1d8dd5635d8dfbfe42549f3cec10afd0fabd9942eb2df191d35507d10bd0fad60742eb0acdf53bd10beadd6d47"
+        "d0fad60742ebe72ed10b0599d0faee7b42eb67d3d10bd10b",
+        "9e2cbe223a1d8dd5635d8dfbfe42549f3cec10afd0fabd9942eb2df191d35507d10bd0fad60742eb0acdf53bd10b83d8c1e9"
+        "d0fad60742ebe72ed10bcb92d0faee7b42eb67d3d10bd10b",
+    ),
+    "lstm_class": ("2b9ae216c55f3abf31b6d10b41b8d10b41b8",),
+    "lstm_class_static": ("c15ee216c55f3abf53d6d10b41b8d10b41b8",),
+    "lstm_stack": (
+        "30e70d796904d123d5e05295de106b8ed7a39eddd10b3c3c6698d0c51ff42645d6cabaced10bb6b3bf5521c83c5415be6f0b"
+        "d10b8919d10be1a12e5cb010f598d10bd10b4c44968ff05a5295de106b8ed7a39eddd10b1fead5e0d02de4ba8e032bd2d10b"
+        "c156de295bbbba9c995ed10b6827496fb61083fac8dc6be6ba9c19a0d10bf2f1d10b8919d10be7a083fab6736be6ba9c19a0"
+        "d10bf2f1d10bd10b",
+        "38d00d796904d123d5e05295de106b8ed7a39eddd10b3c3c6698d0c51ff42645d6cabaced10bb6b3bf5521c83c5415be6f0b"
+        "d10b8919d10be1a12e5cb010f598d10bd10b6522d12363533c3c6698d0c51ff42645d6cabaced10bf1e621c83c5415be6f0b"
+        "d10b8919d10be1a12e5cb010f598d10bd10be4f9968ff05a5295de106b8ed7a39eddd10b1fead5e0d02de4ba8e032bd2d10b"
+        "c156de295bbbba9c995ed10b6827496fb61083fac8dc6be6ba9c19a0d10bf2f1d10b8919d10be7a083fab6736be6ba9c19a0"
+        "d10bf2f1d10bd10b",
+    ),
+    "lstm_static": (
+        "094589a0dd0fbe223a1d8dd5635d8dfbfe42549f6aebf1bda3ff5966b9590cd7d10bd10b0f879061d0fabd9942eb2df191d3"
+        "5507d10bd0fad60742eb0acdf53bd10b83d8c1e9d0fad60742eb6a44cc81d10be6e7d0faee7b42ebf5ab4cf5d10bd10b",
+        "b14089a0dd0fbe223a1d8dd5635d8dfbfe42549f6aebf1bda3ff5966b9590cd7d10bd10b0f879061d0fabd9942eb2df191d3"
+        "5507d10bd0fad60742eb0acdf53bd10beadd6d47d0fad60742eb6a44cc81d10b6afdd0faee7b42ebf5ab4cf5d10bd10b",
+        "e42489a0dd0fbe223a1d8dd5635d8dfbfe42549f6aebf1bda3ff5966b9590cd7d10bd10b0f879061d0fabd9942eb2df191d3"
+        "5507d10bd0fad60742eb0acdf53bd10b83d8c1e9d0fad60742eb6a44cc81d10be6e7d0faee7b42ebf5ab4cf5d10bd10b",
+    ),
+    "matrixmul": (
+        "413d4645ad651ff4bb14495bdeda9060021c20675d78d10bd10b6c8e889e909d43982067a3f898eaa89c9157d10b826a950d"
+        "495b6abe087b53d18c1b88319b3ad10b685dd10bd10bd10b",
+        "a7144645e269117aad651ff4bb14495bdeda9060021c20675d78d10bd10b6c8e889e909d43982067a3f898eaa89c9157d10b"
+        "826a950d495b6abe087b53d18c1b88319b3ad10b685dd10bd10bd10b",
+    ),
+    "matrixmul_transpose": (
+        "43cf014715709d014cd3f9590450959f72005ae1117ad5ad4398206785721ff40f94495b6b5bd10bd10b909d439820673989"
+        "4c154541a89c1638d10b826abb14495bb462087bce7d8c1bd5b8ddced10b2c11d10b41bcb1ffc54b1bb03372d10bd10bd10b",
+        "43cf014715709d014cd3f959b3da959f7200d5ad4398206785721ff40f94495b6b5bd10bd10b909d4398206739894c154541"
+        "a89c1638d10b826abb14495bb462087bce7d8c1bd5b8ddced10b2c11d10b41bcb1ffc54b1bb03372d10bd10bd10b",
+    ),
+    "max": (
+        "2cfd381e835b3196b0101cb0d10b3c70d10b",
+        "521f381e835b3196b0101cb0d10b3c70d10b",
+    ),
+    "maximum": (
+        "411152958b096b8e0cb5d10bd10b",
+        "411152958b096b8e32c3d10bd10b",
+        "fa4152958b096b8e847cd10bd10b",
+    ),
+    "minimum": (
+        "2b3852958b096b8e331bd10bd10b",
+        "2b3852958b096b8ed656d10bd10b",
+        "445952958b096b8ecd98d10bd10b",
+    ),
+    "mult": (
+        "ccd2441818d1d10ba0c7d10bd10b41b8",
+        "f46fa62318d1d10ba0c7d10bd10b41b8",
+        "f46fa62318d1d10bd10b41b8",
+        "f46fa623422bd627d10ba0c7d10bd10b41b8",
+    ),
+    "multiheadattention": (
+        "7217ce44bdf0916268e435e2376b1f65468a4fdb20675b59d10be74a4fdb2067334ed10be21e4fdb2067d15cd10bf6454fdb"
+        "20678d9ed10b23054fdb206778bad10b2a49d10b",
+        "7217ce44bdf0e47b247cd4fea4507c41468a4fdb20675b59d10be74a4fdb2067334ed10be21e4fdb2067d15cd10bf6454fdb"
+        "20674814d10b23054fdb2067c273d10b6daad10b",
+    ),
+    "multiply": (
+        "096552958b096b8efa32d10bd10b",
+        "83fa52958b096b8ef61dd10bd10b",
+    ),
+    "normalize": (
+        "025bb43432c41c1a83d1d10b02a0d10bfb130079eb132411d10bf7d96c55d10b45d682ea43d0d10bd10bd10b",
+        "8aaeb4341c1a5e15fb130079eb13f7d96120d10b45d682ea6803d10bd10bd10b",
+        "8aaeb434fb130079eb13f7d96120d10b45d682ea6803d10bd10bd10b",
+    ),
+    "normalize_binary_tanh": (
+        "0226af94a9b2529504446b8e3d13ca748494fc505d16d10bd10b",
+        "0226af94a9b2529504446b8e3d13ca74a317fc505d16d10bd10b",
+        "43b732c4d10baf94a9b2529504446b8e2411d10b3d13ca74a317fc5084f7d10bd10b",
+    ),
+    "normalize_ternary_tanh": (
+        "e7db32c4d10baf94351e529504446b8e2411d10b3d13ca74235e1187fc50d075d10bd10b",
+        "f2adaf94351e529504446b8e3d13ca74235e1187fc505d16d10bd10b",
+    ),
+    "pad_val": ("dbff9dffa11a6132edb9419ad3bbd10b7fddd10bd10b",),
+    "pointwise_conv_1d_cl": (
+        "692da57e9082d10b",
+        "692da57ea4a188cfd10b45d6ea45d10bd10b",
+        "692da57ea4a1faefb5a595bcd10b45d6a1aa3bebd10bd10b45d688cfd10bd10b45d6ea45d10bd10b",
+        "692da57eb7b1f7cb75d59e7d32359539afb47bd498f7b049f7d65b72b43427a01d258e03a57e69754c0cd0866265d10bd10b"
+        "29033bd013fb967dd10b2c9f1d258e0334174c0cd08648e7d10bd10b19e3d14a280a39f6d10bd10bd10bd10b",
+        "692da57ec2742c449ddaf12b26496b8efa3ce75823a062966f65c487ba3b5c9681e2ca88e7f2d10b45d672c7d10bd10bd10b"
+        "d10b529526496b8e1cb4e75823a0485bd10bd10b3cd326496b8e5d17e75823a04a666f65c487ba3bdd96d10bd10bd10b5295"
+        "26496b8e1cb4e75823a06cced10bd10bd10b",
+    ),
+    "pointwise_conv_1d_latency_cl": (
+        "23f1a57e66cbb7887ccaf12ba1e76b8efa3ce75823a062966f65c487ba3b5c9681e2ca88e7f2d10b45d672c7d10bd10bd10b"
+        "d10b5295a1e76b8e1cb4e75823a0485bd10bd10b3cd3a1e76b8e5d17e75823a04a666f65c487ba3bdd96d10bd10bd10b5295"
+        "a1e76b8e1cb4e75823a06cced10bd10bd10b",
+        "23f1a57e66cbb788f12ba1e76b8efa3ce75823a062966f65c487ba3b5c9681e2ca88e7f2d10b45d64ac0d10bd10bd10bd10b"
+        "5295a1e76b8e1cb4e75823a0485bd10bd10b3cd3a1e76b8e5d17e75823a04a666f65c487ba3bdd96d10bd10bd10b5295a1e7"
+        "6b8e1cb4e75823a07693d10bd10bd10b",
+        "8c3da57e025fb7b0f12b8a9b6b8efa3ce75823a062966f65c487ba3b5c9681e2ca88e7f2d10b45d64ac0d10bd10bd10bd10b"
+        "52958a9b6b8e1cb4e75823a0485bd10bd10b3cd38a9b6b8e5d17e75823a04a666f65c487ba3bdd96d10bd10bd10b52958a9b"
+        "6b8e1cb4e75823a07693d10bd10bd10b",
+    ),
+    "pointwise_conv_1d_latency_cl_split_by_rf": (
+        "a4d987e682aa5a50ef9465265d35094b6b8ea605d10bd10bd0a43c334b6b301890cdee506f18c6bb196e0fc6f30dacbd8125"
+        "0f3ad291b32259519964e8306f29429adb16bb45528b2e19805cc331eb93dbe212c13268234c82f3cfed9d232bf620831b73"
+        "ca538ad68eaacd2b7b5577c1fa247166e531a47c2d17f8ad4a0ead19ec3894a6f9d10c9b7139b5b473389392b0df73cd0f7a"
+        "6dbad26424c4a5022f2b533ca77ecfbd623c3f0dc6bff855eb49ff2921248593001326cb214051a57c65b9f3a0771a18a7d9"
+        "526039e19950736542ed71394d7585b9dd9e16cbf53690bb5387f7bec8250b5483dcdf1322f531051a62482dbc16fb5f5c55"
+        "33480804a24efce968fc1a771b8a80caef946526992f61496b8eb412d10bd10bd10b",
+    ),
+    "pointwise_conv_2d_cl": (
+        "55b794111fd786febac6effb75581cfbed8b4f05fa3ce75823a062966f65c4870ee35c968910e7f2d10b45d64d3972c7d10b"
+        "d10bd10bd10bd10b30fdeffb7558e08bed8b4f051cb4e75823a042e7d10bd10bd10b9f0deffb755856bded8b4f055d17e758"
+        "23a04a666f65c4870ee3626cd527d10bd10bd10bd10b30fdeffb7558e08bed8b4f051cb4e75823a0e1f063a7d10bd10bd10b"
+        "d10b",
+        "55b7a57e2df07a7bd10b2c89f168d10b45d69c3bd10bd10b",
+        "55b7a57e2df07a7bd10b45d6f168d10bd10b",
+        "55b7a57ea4a17a7bd10b45d6f168d10bd10b",
+    ),
+    "pool_op": (
+        "c9489dff4a38d5c1d10bd10b5d850e2fd10b",
+        "e1ee9dffdc2b1cf2d10bd10b",
+    ),
+    "pooling1d_cl": (
+        "d55d30520161ab9e1cb4e75823a05295f8ba880f956be881c90b333765267f5073996bcfd10befb3d10b197cf4c6d10bd10bd10b",
+        "d55d30520161d8fd1cb4e75823a05295f8ba880f956be881c90b333765267f5073996bcfd10befb3d10b742ff4c6d10bd10bd10b",
+        "d55d3052f3c57936d1ccd10b1cb4e75823a052958479880fe8815b32c90b75746526977b48e19e97d10b45d67399c826d10b"
+        "d10b63e1136933f46678d10bd10bd10bd10b",
+        "d55d3052f3c57936d1ccd10b1cb4e75823a052958479880fe8815b32c90b75746526977b48e1d10b45d67399c826d10bd10b"
+        "63e1136933f46678d10bd10bd10bd10b",
+        "d55d3052f3c57936d1ccd10b1cb4e75823a052958479880fe8815b32c90b75746526977b48e1d10b45d683d1c826d10bd10b"
+        "63e11369beb46678d10bd10bd10bd10b",
+    ),
+    "pooling2d_cl": (
+        "99957396159f2683ab9e36d11cb4e75823a05295a9828eccc90b57ca5163521b956b94364619a4168a722ebcbdd63d9bbf04"
+        "a9679aea26526bcfd10b8ba8d10bd10b5c66e3acd10bd10bd10bd10b",
+        "99957396159f2683d8fde7db1cb4e75823a05295a9828eccc90b57ca5163521b956b94364ab7a4168a721364bdd63d9bbf04"
+        "a9679aeac8886bcfd10b431fd10bd10b5e84e3acd10bd10bd10bd10b",
+        "99957396e9f233f987b5b5c2d1ccd10b1cb4e75823a0529525be8eccc90b81fb5163521b5b3294364ab7a4168a721364bdd6"
+        "8755efff9e97d10b45d6f142c826d10bd10bd10b4b851369de831180d10bd10bd10bd10bd10b",
+        "99957396e9f233f987b5b5c2d1ccd10b1cb4e75823a0529525be8eccc90b81fb5163521b5b3294364ab7a4168a721364bdd6"
+        "8755efffd10b45d6dabcc826d10bd10bd10b4b8513694bfc1180d10bd10bd10bd10bd10b",
+        "99957396e9f233f987b5b5c2d1ccd10b1cb4e75823a0529525be8eccc90b81fb5163521b5b3294364ab7a4168a721364bdd6"
+        "8755efffd10b45d6f142c826d10bd10bd10b4b851369de831180d10bd10bd10bd10bd10b",
+    ),
+    "pow2": ("a50e455ad10b",),
+    "prelu": (
+        "4ab732c4d10baf94529504446b8e2411d10b3d135c885306d10bd10b",
+        "4ab7af94529504446b8e3d135c885306d10bd10b",
+        "86edaf94529504446b8e3d135c885306d10bd10b",
+    ),
+    "read_stream_array": ("b6a13e95deff8c1bf2bed10bd10b",),
+    "read_time_step_2d": ("9fea2e28a578b0100a42d10bd10b",),
+    "read_time_step_3d": ("f1af6754048fb01037e1d5bed6ca715ad10bd10bd10b",),
+    "read_time_step_4d": ("07e303af239fb01090d5afe6d6ca0cd6482b0568cbdad10bd10bd10bd10b",),
+    "recr/relu": ("378926c47392d10bd10b41b8",),
+    "recr/sigmoid": ("64c026c4b976d10bd10b41b8",),
+    "recr/tanh": ("711826c4c3e7d10bd10b41b8",),
+    "reduce": (
+        "294af6a9577ef91ffb80d10bd5b5ec61d10b5713d10b",
+        "a6e7f6a9577ef91ffb80d10bc266ec61d10b45d63f851d2e113c7ae4b010a4a0d10b4a87af4ab010bfc2d10b1b8dd10bd10b",
+    ),
+    "relu": (
+        "5a8f32c4d10baf94529504446b8e2411d10b3d135c88f22cd10bd10b",
+        "5a8faf94529504446b8e3d135c88f22cd10bd10b",
+    ),
+    "relu1": ("ec1ad445d10b",),
+    "relu6": ("d158c12bd10b",),
+    "relu_max": (
+        "95eb32c4d10baf94529504446b8e2411d10b3d138fe009770eead10bd10b",
+        "95ebaf94529504446b8e3d138fe009770eead10bd10b",
+    ),
+    "resize_nearest": ("415318fd1a1f8f6390602629b0101ff46c7ad6ca40677f3d3e95482b0568d150d10bd10bd10bd10b",),
+    "selu": (
+        "0c73a8301ccc0d569736524bd10b32c4d10baf941f36529504446b8e2411d10b3d1344bcce8dd10b45d6f73e02ee40b1d10bd10bd10b",
+        "0c73a8301ccc0d569736524bd10b88ec42e1529504446b8eca1744bc2f6dd10b45d69742402836efa5ced10b40b1d10bd10bd10b",
+        "0c73a8301ccc0d569736524bd10baf941f36529504446b8e3d1344bcce8dd10b45d6f73e02ee40b1d10bd10bd10b",
+    ),
+    "selu_fcn_float": ("9e6b77a1d10b",),
+    "sigmoid": (
+        "f191a8309ee70d561751524bd10b32c4d10b54b81f36529504446b8e2411d10b7bca77f9402802eecda6d10bd10b",
+        "f191a8309ee70d561751524bd10b54b81f36529504446b8e7bca77f9402802eecda6d10bd10b",
+    ),
+    "sigmoid_fcn_float": ("30724d6dd10b",),
+    "softmax": (
+        "3a1cbe786535d3bb9142d3bbc757d3bb15cdd3bbd10bd10b",
+        "7ca6be786535d3bb9142d3bbc757d3bb15cdd3bbd10bd10b",
+        "7ca6be786535d3bb9142d3bbc757d3bbd10bd10b",
+    ),
+    "softmax_argmax": (
+        "abe4906010d2b010aa99d10b5c58ff1a835b10d2b01034433035873ad10bd10be1aad10b",
+        "f33f9060b9a5b010aa99d10b5c58ff1a835bb9a5b01034433035873ad10bd10be1aad10b",
+    ),
+    "softmax_idx_from_real_val": (
+        "f06750034d4386add10b",
+        "f8b2ba654d4386add10b",
+    ),
+    "softmax_latency": (
+        "10e4a830c590db200d561d3741c8524bd10be9c49a03a31010d2b010064b571cd10b06af785cf3eca31010d2b010fdd8d10bd10b",
+        "f40da83021c411d50d561d371556524bd10b8370fd8ba310b9a5b010d0ef571cd10b5eeb436d9305a310b9a5b010fdd8d10bd10b",
+    ),
+    "softmax_legacy": (
+        "77636d0b0f8da83021c411d50d565cf5ebf3524bd10b837025f2ed4354b81f3653655646ef44529504446b8ecc32116b4028"
+        "02ee61824c98d10b976fc482610ee624529504446b8e5db9d10bd10b",
+        "7763a830393b6ad00d565cf5ebf3524bd10b32c4d10b7c78fd7d9b0254b81f36529504446b8e1c6b4cbbd10b529504446b8e"
+        "2411d10bc90bd4a06526e6cf45d6ee9e77f9402802eec1d4d10b9e61d10bd10b529504446b8e0e20c482610ed01bd10bd10b",
+        "7763a830393b6ad00d565cf5ebf3524bd10b7c78fd7d9b0254b81f36529504446b8e1c6b4cbbd10b529504446b8ec90bd4a0"
+        "6526e6cf45d6ee9e77f9402802eec1d4d10b9e61d10bd10b529504446b8e0e20c482610ed01bd10bd10b",
+        "f074a83016335e730d564c733863524bd10b7daefd7d0a1f54b81f365295fa186b8e1c6b4cbbd10b5295fa186b8ec90b7f7b"
+        "6526e6cf45d6410f67164028c038c1d4d10b9e61d10bd10b5295fa186b8e0f86c482a6a1d01bd10bd10b",
+    ),
+    "softmax_multidim": (
+        "e5d192f47c7a0455c5efb010dd2d4a600568b73aaa20d6cab268d10babd4b73aaa20d6cac1c2d10bd10bd10bd10b",
+    ),
+    "softmax_real_val_from_idx": (
+        "d2465003eef2408cb9b3d10b",
+        "d733ba65eef2408cb9b3d10b",
+    ),
+    "softmax_stable": (
+        "4021a83021c411d50d561d371556524bd10b7a7f52eac386a310b9a5b010167ad10b8370fd8ba310b9a5b01078f4571cd10b"
+        "5eeb436d9305a310b9a5b010fdd8d10bd10b",
+        "d04ea830c590db200d566bcc41c8524bd10b7a7fa4f186faa31010d2b0106609d10be9c49a03a31010d2b0102dde571cd10b"
+        "06af785cf3eca31010d2b010fdd8d10bd10b",
+    ),
+    "softplus": (
+        "4959a83084d40d56f970524bd10b32c4d10b54b81f36529504446b8e2411d10b7bca77f9402802ee3f0cd10bd10b",
+        "4959a83084d40d56f970524bd10b54b81f36529504446b8e7bca77f9402802ee3f0cd10bd10b",
+    ),
+    "softplus_fcn_float": ("9cbb72e6d10b",),
+    "softsign": (
+        "2faaa830a3d90d5641e6524bd10b32c4d10b54b81f36529504446b8e2411d10b7bca77f9402802eedd7ad10bd10b",
+        "2faaa830a3d90d5641e6524bd10b54b81f36529504446b8e7bca77f9402802eedd7ad10bd10b",
+    ),
+    "softsign_fcn_float": ("b8edfceed10b",),
+    "stream/add": (
+        "b3bf34dded6a44f3b010ec767e002f0695847b82d6ca8130d10b9a56d10bd10b",
+        "b3bf34dded6a44f3b010ec767e002f06f2ba7b82d6ca8130d10b9a56d10bd10b",
+    ),
+    "stream/average": (
+        "cde234ddb46344f3b010ec767e002f06a08c7b82d6ca4d18d10b9a56d10bd10b",
+        "cde234ddb46344f3b010ec767e002f06a08c7b82d6ca84fed10b9a56d10bd10b",
+        "cde234ddb46344f3b010ec767e002f06b71e7b82d6ca84fed10b9a56d10bd10b",
+    ),
+    "stream/binary_tanh": (
+        "cd127a99e168b0100baf2f06c5047b82d6cac6ac37fcd10b9a56d10bd10b",
+        "cd12b2787a99e168b0100bafff2a2f06c5047b82d6ca65b71a42f268d10b9a56d10bd10b",
+    ),
+    "stream/broadcast_stream": (
+        "3e1a657699aeb0100baf1ff4b2a8d6ca2f063e9530260568e011d10b9a56d10bd10bd10b",
+        "3e1ad310201dd10bee999344d10bd10b",
+    ),
+    "stream/broadcast_stream_1x1xC": (
+        "cd3363abd4576576eba0b0100baf1ff4c05cd6ca2f06ca5b30260568e011d10b9a56d10bd10bd10b",
+    ),
+    "stream/broadcast_stream_HxWx1": ("a18e491b6576eba0b0100baf2f06ca5b302605680615d10b9a56d10bd10b",),
+    "stream/clone_stream": (
+        "49ab1c325d22b0100baf37d67e21096ae706d6caea71ff7dd10bf4cd1303d10bd10b12071c325d22b0100baf37d67e215fb6"
+        "942ae706d6caea71ff7d832dd10bf4cd1303306cd10bd10b",
+        "49ab1c325d22b0100baf37d67e21096ae706d6caea71ff7dd10bf4cd1303d10bd10b12071c325d22b0100baf37d67e215fb6"
+        "942ae706d6caea71ff7d832dd10bf4cd1303306cd10bd10b4a5f1c325d22b0100baf37d67e215fb6aafdee2fe706d6caea71"
+        "ff7d832db015d10bf4cd1303306c1c8dd10bd10ba6d11c325d22b0100baf37d67e215fb6aafd1db8438ae706d6caea71ff7d"
+        "832db015dc06d10bf4cd1303306c1c8d4a65d10bd10b13241c325d22b0100baf37d67e215fb6aafd1db854a36247e706d6ca"
+        "ea71ff7d832db015dc0686e0d10bf4cd1303306c1c8d4a65abf0d10bd10b580a1c325d22b0100baf37d67e215fb6aafd1db8"
+        "54a3ef9b950ce706d6caea71ff7d832db015dc0686e0df0ad10bf4cd1303306c1c8d4a65abf0250ad10bd10b",
+        "49ab1c325d22b0100baf37d67e21e703e706d6caea71ff7dd10bf4cd1303d10bd10b",
+    ),
+    "stream/compute_depthwise_output_buffer_1d": (
+        "dff1ea2f42b550858abfc87783fa605e73bda4a1ca54d10b45d60aecd10b814d07cb95fe7449d10bf2f1d10bd7a0fdace915"
+        "d10b45d601654d81d10bd10b",
+        "dff1ea2f42b550858abfc87783faaed973bda4a1ca54d10b45d60aecd10b814d07cb95fe7449d10bf2f1d10bd7a0fdace915"
+        "d10b45d601654d81d10bd10b",
+        "dff1ea2f42b550858abfc87783faaed973bdc600814d07cb95fe7449d10bf2f1d10bd7a0fdace915d10b45d601654d81d10bd10b",
+    ),
+    "stream/compute_depthwise_output_buffer_2d": (
+        "dd76ea2fdfbe42b518305085fef5377ac87783fa418d0c62a4a1ca54d10b45d65afbd10b814d07cb95fe7449d10bf2f1d10b"
+        "d7a0fdace9155626451229c6d10b45d6575b92e5d10bd10b45d601654d81d10bd10b",
+        "dd76ea2fdfbe42b518305085fef5377ac87783faa07d0c62a4a1ca54d10b45d65afbd10b814d07cb95fe7449d10bf2f1d10b"
+        "d7a0fdace9155626451229c6d10b45d6575b92e5d10bd10b45d601654d81d10bd10b",
+        "dd76ea2fdfbe42b518305085fef5377ac87783faa07d0c62c600814d07cb95fe7449d10bf2f1d10bd7a0fdace91556264512"
+        "29c6d10b45d6575b92e5d10bd10b45d601654d81d10bd10b",
+    ),
+    "stream/compute_depthwise_output_encoded": (
+        "6c0664a90db6bac94000fdab4954cbb2d0d3481e4fadd10bd10b986d41ffd10bd10bd10b",
+    ),
+    "stream/compute_global_pool": ("4eada342010c481e8d41a4c25dc9bac9df35d10bfa06d10bd10b",),
+    "stream/compute_output_buffer_1d": (
+        "0800ea2f42b550858abf11b883fa605e73bda4a1d9fad10b45d63a5dd10b814d07cb95fe7449d10bf2f1d10bd7a0fdace915"
+        "d10b45d601654d81d10bd10b",
+        "0800ea2f42b550858abf11b883faaed973bda4a1d9fad10b45d63a5dd10b814d07cb95fe7449d10bf2f1d10bd7a0fdace915"
+        "d10b45d601654d81d10bd10b",
+        "0800ea2f42b550858abf11b883faaed973bdc600814d07cb95fe7449d10bf2f1d10bd7a0fdace915d10b45d601654d81d10bd10b",
+    ),
+    "stream/compute_output_buffer_2d": (
+        "f615ea2fdfbe42b518305085fef5377a11b883fa418d0c62a4a1d9fad10b45d63a5dd10b814d07cb95fe7449d10bf2f1d10b"
+        "d7a0fdace9155626451229c6d10b45d6575b92e5d10bd10b45d601654d81d10bd10b",
+        "f615ea2fdfbe42b518305085fef5377a11b883faa07d0c62a4a1d9fad10b45d63a5dd10b814d07cb95fe7449d10bf2f1d10b"
+        "d7a0fdace9155626451229c6d10b45d6575b92e5d10bd10b45d601654d81d10bd10b",
+        "f615ea2fdfbe42b518305085fef5377a11b883faa07d0c62c600814d07cb95fe7449d10bf2f1d10bd7a0fdace91556264512"
+        "29c6d10b45d6575b92e5d10bd10b45d601654d81d10bd10b",
+    ),
+    "stream/compute_output_encoded": ("390864a90db6bac94000fdab4954cbb2d0d3481e4fadd10bd10b986dadf0d10bd10bd10b",),
+    "stream/compute_pool_buffer_1d": (
+        "b3cf611742b5508591189ecd83faaed973bd78ad07cb95fe5edb8574954d81ccd10b2294d10ba616d10bf699fdace915d10b"
+        "45d601654d81d10bd10b",
+        "b3cf611742b55085d15e9ecd83fa605e73bd78ad07cb95fe5edb8574954d81ccd10b85d9d10ba616d10bf699fdace915d10b"
+        "45d601654d81d10bd10b",
+    ),
+    "stream/compute_pool_buffer_2d": (
+        "c4e061171b8142b518305085fef5aa046b7e83fa418d0c6278ad07cb95fe5a160a67f3ee1bb0d10b1d86d10ba616d10bd7a0"
+        "fdace9155626451229c6d10b45d6575b92e5d10bd10b45d601654d81d10bd10b",
+        "c4e061171b8142b518305085fef5ea1e6b7e83faa07d0c6278ad07cb95fe5a160a67f3ee1bb0d10b844ed10ba616d10bd7a0"
+        "fdace9155626451229c6d10b45d6575b92e5d10bd10b45d601654d81d10bd10b",
+    ),
+    "stream/compute_pool_encoded_1d": (
+        "3f0f428dfc66a830bb780d569dcf524bd10b37cbd10b9118dd09a4c25dc9bac98151f850023ad10bfdcc010c481ef1d2d10b"
+        "9840a8e2010c481ea785b67049548b16d10ba270f9e0d10b45d62768d10bd10ba270a616d10b45d67b6da61677fdd10b45d6"
+        "0e9cd10bd10bd10bd10bd10b",
+    ),
+    "stream/compute_pool_encoded_2d": (
+        "0301374e5afe5fe4fc66a830e8fc916a0d5675ad5cea524bd10b37cbd10bea1efadfdd09a4c25dc9bac9dffa16f5b7c0d10b"
+        "fdcc010c481e3afad10b38aca8e2010c481ea785fe2a49540fb0d10ba2702f79d10b45d619b7d10bd10ba270a616d10b45d6"
+        "7b6da61677fdd10b45d60e9cd10bd10bd10bd10bd10b",
+    ),
+    "stream/compute_scaled_indices_1d": (
+        "6b3ef77fb08a0db6bac95a5d65a9d10bd10b",
+        "6b3ef77fb08a0db6bac9f30a65a9d10bd10b",
+    ),
+    "stream/compute_scaled_indices_2d": (
+        "cbf60252f77fb08a0db6bac93e35a2d6d10bd10b",
+        "cbf6680af77fb08a0db6bac9f30aa2d6d10bd10b",
+    ),
+    "stream/concatenate1d": (
+        "f0be2f062a8c24d2b010ec7625b22a24d6cad867d10bd10b9b70ea05b0107e000d468fbad6ca1026d10bd10b9a56d10b",
+    ),
+    "stream/concatenate2d": ("2a060e61172cd10b45d608e0d10bd10b",),
+    "stream/concatenate2d_0": (
+        "fc5fdcd81127b010ec762f06438608b80568664fd10b9a56d10b472b9c31b0107e002f065f2b84e605688061d10b9a56d10bd10b",
+    ),
+    "stream/concatenate2d_1": ("356690e31127b010ec767e002f06438608b80568664fd10b965784e6056894bed10b9a56d10bd10b",),
+    "stream/concatenate3d": ("a038d5150436d10b20df504ad10b45d67effd10bd10b",),
+    "stream/concatenate3d_0": (
+        "e133dcd81127b0104ede4fc0d6caec762f06438608b80568664fd10b9a56d10bd10b472b9c31b0103a44f5c0d6ca7e002f06"
+        "5f2b84e605688061d10b9a56d10bd10bd10b",
+        "e133dcd81127b0104ede4fc0d6caec762f06cf6908b80568664fd10b9a56d10bd10b472b9c31b0103a44f5c0d6ca7e002f06"
+        "965784e605688061d10b9a56d10bd10bd10b",
+    ),
+    "stream/concatenate3d_1": (
+        "f1f490e31127b0104ede4fc0d6caec762f06438608b80568664fd10b9a56d10b3a44f5c0d6ca7e002f065f2b84e605688061"
+        "d10b9a56d10bd10bd10b",
+        "f1f490e31127b0104ede4fc0d6caec762f06cf6908b80568664fd10b9a56d10b3a44f5c0d6ca7e002f06965784e605688061"
+        "d10b9a56d10bd10bd10b",
+    ),
+    "stream/concatenate3d_2": (
+        "60ae90e31127b01016ee4fc0d6caec767e002f06438608b80568664fd10b965784e6056894bed10b9a56d10bd10bd10b",
+        "60ae90e31127b01016ee4fc0d6caec767e002f06cf6908b80568664fd10b965784e6056894bed10b9a56d10bd10bd10b",
+    ),
+    "stream/conv_1d_buffer_cl": (
+        "e29b27e51595dd1a954da4a1d10b32c5d10bd10b",
+        "e29b27e5b9a8d10b1595dd1a954d2df0d10b32c5d10bd10b",
+        "e29b27e5b9a8d10b1595dd1a954da4a1d10b32c5d10bd10b",
+    ),
+    "stream/conv_1d_cl": (
+        "51fd459127e52df01595dd1a954d32c5d10bd10b2c898030dd1a954d32c5d10bd10b45d6b39dd10bd10b",
+        "51fd459127e5a4a11595dd1a954d32c5d10bd10b45d68030dd1a954d32c5d10bd10bd10b",
+        "51fdbe78b5cad3bb05b9d3bbd10bd10b",
+    ),
+    "stream/conv_1d_encoded_cl": (
+        "2a2427e5de07558f54d2c0bed086d10b83fa71ef923b15950ccd954d701ed10b79ccbeded10bd10b",
+        "2a2427e5de07558f54d2c0bed086d10b83fa71ef923b15950ccd954de6bcd10b79ccbeded10bd10b",
+        "2a2427e5de07558f54d2c0bed086d10b83faa5a1923b15950ccd954de6bcd10b79ccbeded10bd10b",
+    ),
+    "stream/conv_2d_buffer_cl": (
+        "ce2bb5ded5e191699687436f1595dd1a954da4a1d10b760b1991d10b45d632c5d10bd10bd10bd10b",
+        "ce2bb5ded5e1b9a8d10b91699687436f1595dd1a954d2df0d10b760b1991d10b45d632c5d10bd10bd10bd10b",
+        "ce2bb5ded5e1b9a8d10b91699687436f1595dd1a954da4a1d10b760b1991d10b45d632c5d10bd10bd10bd10b",
+    ),
+    "stream/conv_2d_buffer_latency_cl": ("3572b5ded5e191699687436f1595dd1a954d760b1991d10b45d632c5d10bd10bd10bd10b",),
+    "stream/conv_2d_buffer_resource_cl": ("a0c9b5ded5e191699687436f1595dd1a954d760b1991d10b45d632c5d10bd10bd10bd10b",),
+    "stream/conv_2d_cl": (
+        "e3ea45912df0710fd10b2c893aaad10b45d65e30d10bd10b",
+        "e3ea4591a4a1710fd10b45d63aaad10bd10b",
+        "e3eabe781c4ad3bb71bad3bbd10bd10b",
+    ),
+    "stream/conv_2d_encoded_cl": (
+        "8853b5de0cdd82c0cc5f54d2a1acd086d10b83fa71ef205e91699687436f15950ccd954d701ed10ba4fdbeded10bd10bd10b",
+        "8853b5de0cdd82c0cc5f54d2a1acd086d10b83fa71ef205e91699687436f15950ccd954de6bcd10ba4fdbeded10bd10bd10b",
+        "8853b5de0cdd82c0cc5f54d2a1acd086d10b83faa5a1205e91699687436f15950ccd954de6bcd10ba4fdbeded10bd10bd10b",
+    ),
+    "stream/cropping1d_cl": ("b0079060acb4b0109db5d10b90607c33b010efdbd10b90603b00b0109db5d10bd10b",),
+    "stream/cropping2d_cl": (
+        "92c890602f9fb0101ff4afe6d6ca9db5d10bd10b9060b060b0101ff4f873d6ca9db5d10b1ff41424d6caefdbd10b1ff4f2df"
+        "d6ca9db5d10bd10b9060ce01b0101ff4afe6d6ca9db5d10bd10bd10b",
+    ),
+    "stream/data_prepare": (
+        "cfe41895d3db6d328e03c15634e95bbbba9c1c49d10bd10bd10b45d6c1569a195bbbba9c4974d10bd10bd10b",
+    ),
+    "stream/dense": (
+        "bf8e649d168e144e2df06583d10b45d692d4d10b0ce0d10b",
+        "bf8e649d168e144ea4a16583d10b45d692d4d10b0ce0d10b",
+        "bf8e649d168ed3db6d328e031895d10bc156de295bbbba9c1c49d10bd10b29743f1fd662d0864102d10b83fa7f8b6be6ba9c"
+        "b47fd10bf2f1d10bd10b",
+        "bf8e649d168ed3db6d328e031895d10bc156de295bbbba9c1c49d10bd10b29743f1fd662d0864102d10b83fab6736be6ba9c"
+        "b47fd10bf2f1d10bd10b",
+    ),
+    "stream/dense_latency_wrapper": ("cd680d6fd10b",),
+    "stream/dense_resource_wrapper": ("2a736d11d10b",),
+    "stream/dense_wrapper": (
+        "45e52df0d10b2b11d10b",
+        "45e5a4a10d6fd10b45d66d11d10bd10b",
+        "45e5a4a1d10b2b11d10b",
+    ),
+    "stream/depthwise_conv_1d_buffer_cl": (
+        "06c827e51595dd1a954d2df0d10b522ad10bd10b",
+        "06c827e51595dd1a954da4a1d10b522ad10bd10b",
+        "06c827e52df01595dd1a954d522ad10bd10b45d68030dd1a954d522ad10bd10bd10b",
+        "06c827e5a4a11595dd1a954d522ad10bd10b45d68030dd1a954d522ad10bd10bd10b",
+    ),
+    "stream/depthwise_conv_1d_cl": (
+        "d24e45910b7ed10b",
+        "d24ebe7895ced3bbaccad3bbd10bd10b",
+        "d24ecd25be7895ced3bbaccad3bbd10bd10b",
+    ),
+    "stream/depthwise_conv_1d_encoded_cl": (
+        "d56a27e5de07558f54d2c0bed086d10b83fa71ef923b15950ccd954d701ed10b79cc4bbad10bd10b",
+        "d56a27e5de07558f54d2c0bed086d10b83fa71ef923b15950ccd954de6bcd10b79cc4bbad10bd10b",
+        "d56a27e5de07558f54d2c0bed086d10b83faa5a1923b15950ccd954de6bcd10b79cc4bbad10bd10b",
+    ),
+    "stream/depthwise_conv_2d_buffer_cl": (
+        "d24bb5de485d2df091699687436f1595dd1a954d760bc9a0d10b45d6522ad10bd10bd10bd10b45d67d559687436f8030dd1a"
+        "954d760bc9a0d10b45d6522ad10bd10bd10bd10bd10b",
+        "d24bb5de485d91699687436f1595dd1a954d2df0d10b760bc9a0d10b45d6522ad10bd10bd10bd10b",
+        "d24bb5de485d91699687436f1595dd1a954da4a1d10b760bc9a0d10b45d6522ad10bd10bd10bd10b",
+        "d24bb5de485da4a191699687436f1595dd1a954d760bc9a0d10b45d6522ad10bd10bd10bd10b45d67d559687436f8030dd1a"
+        "954d760bc9a0d10b45d6522ad10bd10bd10bd10bd10b",
+    ),
+    "stream/depthwise_conv_2d_cl": (
+        "2dfd4591e5d6d10b",
+        "2dfdbe78ee2bd3bb5745d3bbd10bd10b",
+        "2dfdcd25be78ee2bd3bb5745d3bbd10bd10b",
+    ),
+    "stream/depthwise_conv_2d_encoded_cl": (
+        "40a7b5de0cdd82c0cc5f54d2a1acd086d10b83fa71ef205e91699687436f15950ccd954d701ed10ba4fd4bbad10bd10bd10b",
+        "40a7b5de0cdd82c0cc5f54d2a1acd086d10b83fa71ef205e91699687436f15950ccd954de6bcd10ba4fd4bbad10bd10bd10b",
+        "40a7b5de0cdd82c0cc5f54d2a1acd086d10b83faa5a1205e91699687436f15950ccd954de6bcd10ba4fd4bbad10bd10bd10b",
+    ),
+    "stream/depthwise_mult_buffer": (
+        "d0592af80fb9f15d8f3b18519de1d10b0aa96a3204136526adceb800d10b45d6947ed10bd10badcef2f1d10b45d62bcdf2f1"
+        "77fdd10b45d60e9cd10bd10bd10b",
+        "d0592af80fb9f15d8f3b18519de1d10ba4a15db8d10b45d65afbd10b6a3204136526adceb800d10b45d6947ed10bd10badce"
+        "f2f1d10b45d62bcdf2f177fdd10b45d60e9cd10bd10bd10b",
+    ),
+    "stream/depthwise_product": (
+        "872e8c26e89cde775acc6b8e11d5d10b5cd7f6ef42ebb4bdd10b39b4295a6b8e74e90413652631f489c7d10bd10bfb130b14"
+        "eb13e1a3d10bd10b",
+        "872e8c26e89cfe510433de775acc6b8e98c6d10b5cd7f6ef42ebb4bdd10b39b4295a6b8e74e90413652631f489c7d10bd10b"
+        "fb130b14eb13f709d10bd10b",
+    ),
+    "stream/elu": (
+        "8942a830ee620d563653524bd10bb022e168b0100baf2f06aa5e7b82d6ca1ea344bcd944d10b45d6974202ee0bebd10bd10b"
+        "9a56d10bd10b6242e122d10b",
+        "bb80a830ee620d563653524bd10bb022e168b0100baf2f066be97b82d6ca1ea344bcd944d10b45d6974202ee0bebd10bd10b"
+        "9a56d10bd10b6242aa90d10b",
+        "bb80a830ee620d563653524bd10bb022e168b0100baf2f06aa5e7b82d6ca1ea344bcd944d10b45d6974202ee0bebd10bd10b"
+        "9a56d10bd10b6242aa90d10b",
+    ),
+    "stream/embedding": ("0dc00baf12e4e706d6ca83fa720395e7b0100fead10ba616d10bd10b",),
+    "stream/fill_data": ("12b9e20e88d7ad0cd0d3481ea92ed10baac8d10b",),
+    "stream/fill_zero": ("878e88d7ad0cd0d3481ea050d10baac8d10b",),
+    "stream/global_pooling1d_cl": (
+        "317d27e55237f3784fadc440ca21d10b91950953647cdeaad10bf1300e1d954d9405d10bc4404011f745280a83fa906a6be6"
+        "ba9c1e3bd10ba616d10bd10b45d60b44f745280a83fa29726be6ba9c2449d10ba616d10bd10bd10b",
+        "317d27e55237f3784fadc440ca21d10b91950953647cdeaad10bf1300e1d954d9405d10bc4404011f745280a83fae3cb6be6"
+        "ba9c1e3bd10ba616d10bd10b45d60b44f745280a83fa60886be6ba9c2449d10ba616d10bd10bd10b",
+    ),
+    "stream/global_pooling2d_cl": (
+        "4d5ab5de224ff3784fadc440ca21d10b91950953647cdeaad10b91699687436f15950cf4954d9405d10bd10bc4404011f745"
+        "280a83fa906a6be6ba9c1e3bd10ba616d10bd10b45d60b44f745280a83fa29726be6ba9cd85ed10ba616d10bd10bd10b",
+        "4d5ab5de224ff3784fadc440ca21d10b91950953647cdeaad10b91699687436f15950cf4954d9405d10bd10bc4404011f745"
+        "280a83fae3cb6be6ba9c1e3bd10ba616d10bd10b45d60b44f745280a83fa60886be6ba9cd85ed10ba616d10bd10bd10b",
+    ),
+    "stream/hard_sigmoid": (
+        "0d5ddf25e168b0100baf2f0698167b82d6cad6e0a8781d8fd944d10b9a56d10bd10b",
+        "0d5debac668bdf25e168b0100baf2f06a5737b82d6cad192a8781d8fd944d10b9a56d10bd10b",
+    ),
+    "stream/hard_tanh": (
+        "5d97df25e168b0100baf2f0698167b82d6ca881d37639cb84cfed10b9a56d10bd10b",
+        "5d97df25e168b0100baf2f06a5737b82d6ca881d37639cb84cfed10b9a56d10bd10b",
+    ),
+    "stream/init_pool_table": ("20c4019118ca6b8e0ac7d10bd10b",),
+    "stream/kernel_shift_1d": ("b2f2d454b167d835954d9e274fc095feb374d10bd10bc8250fce4fc095fecd9bd10bd10b",),
+    "stream/kernel_shift_2d": (
+        "1be2d454b167d835954d8d26fa45436f9e274fc095fea571d10bd10bd10bc8258749fa45436f0fce4fc095fe8f14d10bd10bd10b",
+    ),
+    "stream/leaky_relu": (
+        "0c111d4ce168b0100baf2f0685d17b82d6ca91c95c67d10b9a56d10bd10b",
+        "34c01d4ce168b0100baf2f0607087b82d6ca91c95c67d10b9a56d10bd10b",
+        "34c01d4ce168b0100baf2f0685d17b82d6ca91c95c67d10b9a56d10bd10b",
+    ),
+    "stream/linear": (
+        "2255fedfe168b0100baf2f062e3d7b82d6cab060d10b9a56d10bd10b",
+        "2255fedfe168b0100baf2f0676ee7b82d6cab060d10b9a56d10bd10b",
+    ),
+    "stream/maximum": (
+        "17de34ddc05044f3b010ec767e002f066ae17b82d6caaa8ed10b9a56d10bd10b",
+        "17de34ddc05044f3b010ec767e002f06bf6e7b82d6caaa8ed10b9a56d10bd10b",
+        "17de34ddc05044f3b010ec767e002f06bf6e7b82d6cad60bd10b9a56d10bd10b",
+    ),
+    "stream/minimum": (
+        "bcd334dd3f5044f3b010ec767e002f06598f7b82d6ca08a5d10b9a56d10bd10b",
+        "bcd334dd3f5044f3b010ec767e002f06fb787b82d6ca08a5d10b9a56d10bd10b",
+        "bcd334dd3f5044f3b010ec767e002f06fb787b82d6caebb9d10b9a56d10bd10b",
+    ),
+    "stream/mult_buffer": (
+        "074c2af840b0f15d8f3b18519de1d10b0aa96a328ab26526a270b800d10b45d637fad10bd10ba270f2f1d10b45d67b6df2f1"
+        "77fdd10b45d60e9cd10bd10bd10b",
+        "074c2af840b0f15d8f3b18519de1d10ba4a11ec6d10b45d6f6c9d10b6a328ab26526a270b800d10b45d637fad10bd10ba270"
+        "f2f1d10b45d67b6df2f177fdd10b45d60e9cd10bd10bd10b",
+    ),
+    "stream/multiply": (
+        "c6ae34ddbf0844f3b010ec767e002f06b00c7b82d6ca0ae0d10b9a56d10bd10b",
+        "c6ae34ddbf0844f3b010ec767e002f06e7d27b82d6ca0ae0d10b9a56d10bd10b",
+    ),
+    "stream/normalize": (
+        "e6f2b73c5eafe51a8391dca7b0100baf2f066cdde706d6caecbbf7d98beed10b45d6d228d10b6e5cd10b9a56d10bd10b",
+        "f14092708391dca7b0100baf2f0654b5e706d6caecbbf7d98beed10b45d6d228d10b55a4d10b9a56d10bd10b",
+    ),
+    "stream/normalize_binary_tanh": (
+        "51650b44dca7b0100baff0959897e706d6ca5ad2d10b9a56d10bd10b",
+        "51650b44dca7b0100baff0959897e706d6caecbbf7d98beed10b45d6d228d10b7dbed10b9a56d10bd10b",
+        "ba790b44dca7b0100baf61248f56e706d6ca5ad2d10b9a56d10bd10b",
+    ),
+    "stream/normalize_ternary_tanh": (
+        "40bedc76dca7b0100baf25969897e706d6ca4f624a83604dd10b4108e721d10b45d61414d10bd10b9a56d10bd10b",
+        "40bedc76dca7b0100baf25969897e706d6caecbbf7d98beed10b45d6d228d10b4a83604dd10b4108e721d10b45d61414d10b"
+        "d10b9a56d10bd10b",
+        "e18ddc76dca7b0100baf02498f56e706d6ca4f624a83604dd10b4108e721d10b45d61414d10bd10b9a56d10bd10b",
+    ),
+    "stream/pointwise_conv_1d_cl": (
+        "487f27e5a57e15950ccd954d701ed10b255ec79ad10b45d69db5d10bd10bd10b",
+        "487f27e5a57e15950ccd954de6bcd10b255ec79ad10b45d69db5d10bd10bd10b",
+        "487f27e5a57e2df01595dd1a954d255ec79ad10b45d69db5d10bd10bd10b45d68030dd1a954d255ec79ad10b45d69db5d10b"
+        "d10bd10bd10b",
+        "487f27e5a57ea4a11595dd1a954d255ec79ad10b45d69db5d10bd10bd10b45d68030dd1a954d255ec79ad10b45d69db5d10b"
+        "d10bd10bd10b",
+    ),
+    "stream/pointwise_conv_2d_cl": (
+        "dfdfb5deec232df091699687436f1595dd1a954d8f48c79ad10b45d69db5d10bd10bd10bd10b45d67d559687436f8030dd1a"
+        "954d8f48c79ad10b45d69db5d10bd10bd10bd10bd10b",
+        "dfdfb5deec2391699687436f15950ccd954d701ed10b8f48c79ad10b45d69db5d10bd10bd10bd10b",
+        "dfdfb5deec2391699687436f15950ccd954de6bcd10b8f48c79ad10b45d69db5d10bd10bd10bd10b",
+        "dfdfb5deec23a4a191699687436f1595dd1a954d8f48c79ad10b45d69db5d10bd10bd10bd10b45d67d559687436f8030dd1a"
+        "954d8f48c79ad10b45d69db5d10bd10bd10bd10bd10b",
+    ),
+    "stream/pointwise_mult_buffer": (
+        "44e03c8140b083fa7af6c36e18515819d10b0aa96a328ab26526b800d10bf2f1d10b",
+        "44e03c8140b083fa7af6c36e18515819d10ba4a11ec6d10b45d6f6c9d10b6a328ab26526b800d10bf2f1d10b",
+        "44e03c8140b083faf15dc36e18515819d10ba4a11ec6d10b45d6f6c9d10b6a328ab26526b800d10bf2f1d10b",
+    ),
+    "stream/pooling1d_cl": (
+        "628d459127e515955607954d3042d10bd10b",
+        "628dbe7886d3d3bb4174d3bbd10bd10b",
+    ),
+    "stream/pooling1d_encoded_cl": (
+        "b29127e5523783fa71ef59b96eef54d23827d086d10be3851595201d954da270d10b4060d10bd10b",
+        "b29127e5523783faa5a159b96eef54d23827d086d10be3851595201d954da270d10b4060d10bd10b",
+    ),
+    "stream/pooling2d_cl": (
+        "ae224591b5de224fe4fb91699687436f1595dd1a954d4f97d10bd10bd10b",
+        "ae22be78362fd3bbd109d3bbd10bd10b",
+    ),
+    "stream/pooling2d_encoded_cl": (
+        "cc68b5de224f83fa71efd6d92e0c54d2ef6ad086d10be38591699687436f1595eb67954da270d10b4150d10bd10bd10b",
+        "cc68b5de224f83faa5a1d6d92e0c54d2ef6ad086d10be38591699687436f1595eb67954da270d10b4150d10bd10bd10b",
+    ),
+    "stream/prelu": (
+        "0c857a99e168b0100baf2f066d787b82d6ca91c9a905d10b9a56d10bd10b",
+        "0c857a99e168b0100baf2f06c5047b82d6ca91c9a905d10b9a56d10bd10b",
+        "98b67a99e168b0100baf2f06c5047b82d6ca91c9a905d10b9a56d10bd10b",
+    ),
+    "stream/reduce_global_pool": ("0b28c44020cbc6c89cd0d10b45d62b09e1ada3b3d10bd10b",),
+    "stream/reduce_pool": ("5e3dc44020cbb725d10b45d62b09030bb097d10bd10b",),
+    "stream/relu": (
+        "5cf6cef8e168b0100baf2f06df957b82d6ca91c9f2aad10b9a56d10bd10b",
+        "5cf6cef8e168b0100baf2f06f12b7b82d6ca91c9f2aad10b9a56d10bd10b",
+    ),
+    "stream/repack_stream": (
+        "898cad5690605d22b0100baf2f061ff4e706d6cab060d10b9a56d10bd10b65f6624890605d22b010a58ad10b0baf2f061ff4"
+        "0cebd6ca2f063e9530260568adabd10b9a56d10bd10bd10b45d62f06370e82b390605d22b0100baf1ff4e706d6ca5943d10b"
+        "46bd9a56f7b6d10b45d638d1d10bd10bd10bd10b",
+        "898cad5690605d22b0100baf2f064c39e706d6cab060d10b9a56d10bd10b65f6624890605d22b010a58ad10b0baf2f064c39"
+        "0cebd6ca2f063e9530260568adabd10b9a56d10bd10bd10b45d62f06370e82b390605d22b0100baf1ff4e706d6ca5943d10b"
+        "46bd9a56f7b6d10b45d638d1d10bd10bd10bd10b",
+    ),
+    "stream/res_write": (
+        "83e541023f1fd662d08683fa72046be6ba9cb47fd10bf2f1d10bd10b45d683faf6a06be6ba9c882dd10bf2f1d10bd10b",
+    ),
+    "stream/resize_nearest": (
+        "bec1118693934278de9d1ad41811c74d1bbbbdc2f15fb01008adbb5dd5bed6ca6d4bd10bd10b250d2cb7b010f7a27b167b08"
+        "4f22b078d6ca0503f77a482b056818f7d10b3e02d10bd10bd10bd10bd10b",
+        "bec1118693934278de9d2a25a57987ffb01008add6ec7b46d6ca0503125b482b0568e011d10b3e02d10bd10bd10b",
+    ),
+    "stream/scale_index": ("5af3deb81dd0d10b45d62f52d10bd10b",),
+    "stream/scale_index_K_gte_S": ("a2003a94cd7dd10b0da09f0ba649ca14d10bcd41f710a95fd10ba505d10b",),
+    "stream/scale_index_K_lt_S": ("d94522d8cd7dd10b0da01eb8a649ca14d10bcd41ca7ca95fd10b95dad10b",),
+    "stream/scale_index_regular": ("1d0bf667deb81dd0d10b45d62f52d10bd10bd10b41b8",),
+    "stream/scale_index_unscaled": ("940cf667cd7dd10bd10b41b8",),
+    "stream/selu": (
+        "df1ca8301ccc0d569736524bd10b2530e168b0100baf2f0629d07b82d6ca1ea344bcf3ecd10b45d6974202ee197ed10bd10b"
+        "9a56d10bd10b",
+        "df1ca8301ccc0d569736524bd10b2530e168b0100baf2f06d3297b82d6ca1ea344bcf3ecd10b45d6974202ee197ed10bd10b"
+        "9a56d10bd10b",
+    ),
+    "stream/separable_conv_1d_cl": (
+        "1b876fc587767d41a8433f573d5ad10b",
+        "1b877d41a8436bbb12e2d3bbfd93d3bbd10b3d5ad10b",
+        "1b877d41a843dcbd3d5ad10b",
+        "83026fc587769d726c66dbdac3e6d10b",
+        "83026fc587769d72a843dbdac3e6d10b",
+        "83029d726c6673eac3e6d10b",
+        "83029d72a84373eac3e6d10b",
+    ),
+    "stream/separable_conv_2d_cl": (
+        "1b896fc587769d72330ba9ffa39ad10b",
+        "1b896fc587769d7244eca9ffa39ad10b",
+        "1b899d72330bb5f5a39ad10b",
+        "1b899d7244ecb5f5a39ad10b",
+        "1f546fc587767d41330b212367a4d10b",
+        "1f547d41330b6bbb2e46d3bb8708d3bbd10b67a4d10b",
+        "1f547d41330b864267a4d10b",
+    ),
+    "stream/shift_line_buffer": ("07af6116c8824fc095fe84e5d10b89df4fc095feec51fa45436fac6ed342d10bd10b161fd10b",),
+    "stream/sigmoid": (
+        "5db6a8309ee70d561751524bd10ba96de168b0100baf2f0650c17b82d6ca0043d2644028f6a1e349d10b9a56d10bd10b",
+        "5db6a8309ee70d561751524bd10ba96de168b0100baf2f068ff37b82d6ca0043d2644028f6a1e349d10b9a56d10bd10b",
+    ),
+    "stream/softmax": (
+        "98f4a2eebe786535d3bb9142d3bbc757d3bb15cdd3bbd10bd10b",
+        "98f4a2eebe786535d3bb9142d3bbc757d3bbd10bd10b",
+    ),
+    "stream/softmax_argmax": (
+        "5d8e9060e168b0100baf2f069060ea89b010cbecd10be4b3ff1a835bea89b01051e8f872873ad10bd10b0ca79a56d10bd10b",
+    ),
+    "stream/softmax_latency": (
+        "f16fa83021c411d50d56a9291556524bd10b62081aa63ec4fd8b6e65dca7b0103b0fe87de706d6ca051bf74ad10b5eeb9780"
+        "9305a8812a427b82d6caa0fed10b99afd10bd10b",
+        "f16fa83021c411d50d56a9291556524bd10b62081aa63ec4fd8b6e65dca7b0103b0fe87de706d6ca051bf74ad10b5eeb9780"
+        "9305a881f4c67b82d6caa0fed10b99afd10bd10b",
+        "f16fa830c590db200d56a92941c8524bd10b62081aa6a4aa9a036e65dca7b0103b0fe87de706d6ca3a02f74ad10b06af247e"
+        "f3eca881f4c67b82d6caa0fed10b99afd10bd10b",
+    ),
+    "stream/softmax_legacy": (
+        "9008a830393b6ad00d565cf5ebf3524bd10b5674fd7d93dea14d7389d6443b0f1c4be706d6ca8ddceeb3d10b7d374bb6b010"
+        "43a0e706d6cad7a600a6d10b45d65cb3d264402802eec1d4d10be8bcd10bd10ba8812a427b82d6ca463fc482610e4bb8d10b"
+        "99afd10bd10b",
+        "9008a830393b6ad00d565cf5ebf3524bd10b5674fd7d93dea14d7389d6443b0f1c4be706d6ca8ddceeb3d10b7d374bb6b010"
+        "43a0e706d6cad7a600a6d10b45d65cb3d264402802eec1d4d10be8bcd10bd10ba881f4c67b82d6ca463fc482610e4bb8d10b"
+        "99afd10bd10b",
+    ),
+    "stream/softmax_stable": (
+        "b8d4a83021c411d50d56a9291556524bd10b62081aa6516c1daddca7b0103b0fa537e706d6ca4e5bd10b6518bbb416e3cb1f"
+        "e706d6ca5b0dd10b3ec4fd8bcb1fe706d6ca6793f74ad10b5eeb97809305a8812a427b82d6caa0fed10b99afd10bd10b",
+        "b8d4a83021c411d50d56a9291556524bd10b62081aa6516c1daddca7b0103b0fa537e706d6ca4e5bd10b6518bbb416e3cb1f"
+        "e706d6ca5b0dd10b3ec4fd8bcb1fe706d6ca6793f74ad10b5eeb97809305a881f4c67b82d6caa0fed10b99afd10bd10b",
+        "b8d4a830c590db200d566bcc41c8524bd10b62081aa6516c1daddca7b0103b0fa537e706d6ca4e5bd10b6518bbb485adcb1f"
+        "e706d6cac057d10ba4aa9a03cb1fe706d6ca75adf74ad10b06af247ef3eca881f4c67b82d6caa0fed10b99afd10bd10b",
+    ),
+    "stream/softplus": (
+        "abe7a83084d40d56f970524bd10b2a44e168b0100baf2f0625257b82d6ca0043d2644028f6a15fbfd10b9a56d10bd10b",
+        "abe7a83084d40d56f970524bd10b2a44e168b0100baf2f06a4787b82d6ca0043d2644028f6a15fbfd10b9a56d10bd10b",
+    ),
+    "stream/softsign": (
+        "710ea830a3d90d5641e6524bd10b06d9e168b0100baf2f0604627b82d6ca0043d2644028f6a1b283d10b9a56d10bd10b",
+        "710ea830a3d90d5641e6524bd10b06d9e168b0100baf2f0659d97b82d6ca0043d2644028f6a1b283d10b9a56d10bd10b",
+    ),
+    "stream/subtract": (
+        "2fa034ddc46c44f3b010ec767e002f066ef17b82d6ca43a8d10b9a56d10bd10b",
+        "2fa034ddc46c44f3b010ec767e002f06a2b07b82d6ca43a8d10b9a56d10bd10b",
+    ),
+    "stream/tanh": (
+        "5116a8308aba0d56ce24524bd10b1bb1e168b0100baf2f0672aa7b82d6caf94db43c4028f6a1e8bad10b9a56d10bd10b",
+        "5116a8308aba0d56ce24524bd10b1bb1e168b0100baf2f06deab7b82d6caf94db43c4028f6a1e8bad10b9a56d10bd10b",
+    ),
+    "stream/ternary_tanh": ("cf987a99e168b0100baf2f06c5047b82d6ca8fd2983b2bffd10b9a56d10bd10b",),
+    "stream/thresholded_relu": (
+        "33230a54e168b0100baf2f060c6b7b82d6caae15f2aad10b9a56d10bd10b",
+        "d2fe0a54e168b0100baf2f060c6b7b82d6caae15f2aad10b9a56d10bd10b",
+        "d2fe0a54e168b0100baf2f064b867b82d6caae15f2aad10b9a56d10bd10b",
+    ),
+    "stream/transpose": (
+        "80cfd16f90602d61b0100baf1ff4e706d6caabe1d10bd10b90606f9db0102f064c397b82d6ca3520d10b9a56d10bd10b2c06"
+        "d16f90602d61b0100baf1ff4e706d6caabe1d10bd10b90606f9db0102f064c397b82d6ca6aacd10b9a56d10bd10b",
+    ),
+    "stream/transpose_2d": (
+        "caf4d76090603719b0100baf1ff4e706d6caabe1d10bd10b90603a30b0102f061ff47b82d6ca65ded10b9a56d10bd10b",
+        "caf4d76090603719b0100baf1ff4e706d6caabe1d10bd10b90603a30b0102f064c397b82d6ca65ded10b9a56d10bd10b",
+    ),
+    "stream/unary_lut": ("ce44594ee168b0100baf2f066d027b82d6ca22eb2f6cd10b9a56d10bd10b",),
+    "stream/zeropad1d_cl": ("4100a7694e4ab0101f44d10b1a9f048fb010efdbd10b053dabf7b0101f44d10bd10b",),
+    "stream/zeropad2d_cl": (
+        "f0c609d807b9b010d2c01424d6ca1f44d10bd10b918e239fb01024845c8cd6ca1f44d10b0ae1afe6d6caefdbd10b8d72897b"
+        "d6ca1f44d10bd10b26f2c726b0106fd51424d6ca1f44d10bd10bd10b",
+    ),
+    "subtract": (
+        "006e52958b096b8e394cd10bd10b",
+        "8d2552958b096b8efd72d10bd10b",
+    ),
+    "tanh": (
+        "b755a8308aba0d56ce24524bd10b32c4d10b54b81f36529504446b8e2411d10bb14a237f402802ee86ddd10bd10b",
+        "b755a8308aba0d56ce24524bd10b54b81f36529504446b8eb14a237f402802ee86ddd10bd10b",
+    ),
+    "ternary_tanh": (
+        "feb232c4d10baf949ff6529504446b8e2411d10b53c875a296781a42164ed10bd10b",
+        "feb2af949ff6529504446b8e53c875a296781a42164ed10bd10b",
+    ),
+    "thresholded_relu": (
+        "8c33af94529504446b8e3d138d3cf22cd10bd10b",
+        "f80c32c4d10baf94529504446b8e2411d10b3d138d3cf22cd10bd10b",
+        "f80caf94529504446b8e3d138d3cf22cd10bd10b",
+    ),
+    "transfer_idx": ("535dff1a0297358417042864fa2dd10bcd7dd10b",),
+    "transpose": ("44289060f709b010b7211b10d10bd10b",),
+    "transpose_2d": (
+        "a2f690605ff1b0101ff417a3d6ca15a4d10bd10bd10b",
+        "e8b690605ff1b0101ff417a3d6ca15a4d10bd10bd10b",
+    ),
+    "transpose_3d": (
+        "2ef45d642eda41b85b26fc358a25533cfa52b7294889b72941b88b4f687857e5392f67bb40b133ec1f557a0c03a7cf8fa88c"
+        "9a80d10bd10bd10bd10b",
+        "a6aa5d642eda41b85b26fc358a25533cfa52b7294889b72941b88b4f687857e5392f67bb40b133ec1f557a0c03a7cf8fa88c"
+        "9a80d10bd10bd10bd10b",
+    ),
+    "unary_lut": ("9fa5529504446b8e070b1e31d10bd10b",),
+    "weight_binary": ("44acb95aee1d8d33d10bd10b41b8",),
+    "weight_exponential": (
+        "6e4883f6f3330b13d238d10bd10b41b8",
+        "6e48d489f3330b13d238d10bd10b41b8",
+    ),
+    "weight_ternary": ("e870b95a5ff4da9b8d33d10bd10b41b8",),
+    "write_time_step_2d": ("628b2e28a578b010de4fd10bd10b",),
+    "write_time_step_3d": ("32076754048fb01037e1d5bed6cae823d10bd10bd10b",),
+    "write_time_step_4d": ("6f5503af239fb01090d5afe6d6ca0cd6482b0568aa4cd10bd10bd10bd10b",),
+    "zeropad1d_cl": (
+        "96be90604e4ab0101ff4d5bed6cafa62d10bd10b9060048fb0101ff4d5bed6ca545ed10bd10b9060abf7b0101ff4d5bed6ca"
+        "fa62d10bd10bd10b",
+    ),
+    "zeropad2d_cl": (
+        "fc6c906007b9b0101ff41424d6ca3e95482b0568fa62d10bd10bd10b9060239fb0101ff45c8cd6ca3e95482b0568fa62d10b"
+        "d10b1ff4afe6d6ca3e95482b0568545ed10bd10b1ff4897bd6ca3e95482b0568fa62d10bd10bd10b9060c726b0101ff41424"
+        "d6ca3e95482b0568fa62d10bd10bd10bd10b",
+    ),
+}

@@ -1,0 +1,296 @@
+"""A project's files are read as a compiler reads them, or refused: includes, macros, conditions, weights, links."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from handmade_projects import ProjectMaker, need_compiler
+
+import l1emu
+from l1emu.errors import L1emuError
+from l1emu.fixedpoint import FixedPoint
+
+
+def network(folder: Path) -> Path:
+    """A dense layer of 6 to 4 numbers, a ReLU, a dense layer of 4 to 3."""
+    make = ProjectMaker(folder, 5, ordinary=True)
+    x = make.input("x", (6,), make.type())
+    make.output(make.dense("head", make.elementwise("act", "relu", make.dense("fc", x, 4)), 3))
+    return make.write()
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return network(tmp_path_factory.mktemp("pristine") / "p")
+
+
+@pytest.fixture
+def project(pristine: Path, tmp_path: Path) -> Path:
+    """A copy to spoil."""
+    return Path(shutil.copytree(pristine, tmp_path / "p"))
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def refusal(project: Path) -> str:
+    with pytest.raises(L1emuError) as error:
+        l1emu.Firmware.read(project)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def compiles(project: Path) -> bool:
+    need_compiler()
+    folder = project / "firmware"
+    command = ["g++", "-std=c++17", "-w", "-fsyntax-only", "-Iap_types", "-I.", "handmade.cpp"]
+    return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode == 0
+
+
+AFTER = '#include "parameters.h"\n'
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "told"),
+    [
+        # macros and includes
+        ("handmade.cpp", AFTER, '#define nnet other\n', "line"),
+        ("handmade.cpp", AFTER, '#define F(x) x\n', "#define F(x) x"),
+        ("handmade.cpp", AFTER, '#undef MIN\n', "#undef MIN"),
+        ("handmade.cpp", AFTER, '#include "own.h"\n', "own.h"),
+        ("handmade.cpp", AFTER, '#include <own>\n', "own"),
+        ("handmade.cpp", AFTER, '#include "/dev/zero"\n', "/dev/zero"),
+        ("handmade.cpp", AFTER, '#pragma pack(1)\n', "#pragma pack(1)"),
+        ("handmade.cpp", AFTER, '#ifdef FAST\n#endif\n', "#ifdef FAST"),
+        ("handmade.cpp", AFTER, '#if 0\n#endif\n', "#if 0"),
+        ("handmade.cpp", AFTER, 'using namespace nnet;\n', "using"),
+        ("handmade.cpp", AFTER, 'int f() { return 1; }\n', "int f()"),
+        ("handmade.cpp", AFTER, 'void f() {}\n', "beside the top function"),
+        ("handmade.cpp", AFTER, 'int n = (w_fc[0] = 1, 2);\n', "initializer"),
+        ("handmade.cpp", AFTER, 'int n = f();\n', "initializer"),
+        ("handmade.cpp", AFTER, '%:define nnet other\n', "%:"),
+        ("handmade.cpp", AFTER, '// a\\\nint f;\n', "backslash"),
+        ("handmade.cpp", AFTER, '// ??/\n', "trigraph"),
+        ("handmade.cpp", AFTER, 'const char *s = R"(a)";\n', "raw string"),
+        ("handmade.cpp", AFTER, 'template <class T> struct A {};\n', "template"),
+        ("defines.h", "typedef", "#define MAX(a, b) a\ntypedef", "#define MAX(a, b) a"),
+        ("defines.h", "typedef", "#define N 1\n#define N 2\ntypedef", "defined twice"),
+        ("defines.h", "typedef", '#include "defines.h"\n#include "../../../x.h"\ntypedef', "x.h"),
+        ("parameters.h", "struct config_fc ", "struct config_fc {};\nstruct config_fc ", "declared twice"),
+        ("parameters.h", "n_in = 6;", "n_in = 6, other = 3;", "initializer"),
+        ("parameters.h", "n_in = 6;", "n_in = 08;", "08"),
+        ("parameters.h", "n_in = 6;", f"n_in = {'9' * 5000};", "too many digits"),
+        ("parameters.h", "n_in = 6;", f"n_in = {'(' * 3000}6{')' * 3000};", "nested too deeply"),
+        ("parameters.h", "n_in = 6;", "n_in = n_in;", "made of itself"),
+        ("parameters.h", "n_in = 6;", "n_in = 2147483647;", "larger than any firmware"),
+        ("parameters.h", "n_in = 6;", "n_in = (2 - 8) / 1;", "not understood"),
+        ("parameters.h", "static const unsigned n_in = 6;", "static const unsigned char n_in = 262;", "not hold"),
+        ("parameters.h", "#ifndef PARAMETERS_H_", "#ifdef __HLS_SYN__\nint a;\n#endif\n#ifndef PARAMETERS_H_", "synth"),
+        ("defines.h", "#ifndef DEFINES_H_", "\0#ifndef DEFINES_H_", "NUL"),
+        ("defines.h", "typedef", "/* é */ typedef é x;\ntypedef", "not C++"),
+        ("handmade.cpp", "fc_out_t fc_out[4]", "fc_out_t fc_out[2000000000]", "larger than any firmware"),
+        ("handmade.cpp", "fc_out_t fc_out[4];", "fc_out_t fc_out[4];\n    fc_out_t fc_out[4];", "declared twice"),
+        ("handmade.cpp", "fc_out_t fc_out[4];", "fc_out_t fc_out[4];\n    w_fc_t w_fc[24];", "hides"),
+        ("handmade.cpp", "if (!loaded_weights)", "if (!loaded_weights && false)", "synthesis"),
+        ("handmade.cpp", "loaded_weights = false", "loaded_weights = true", "synthesis"),
+        ("handmade.cpp", '"w_fc.txt"', '"../weights/w_fc.txt"', "outside the project"),
+        ("handmade.cpp", '"w_fc.txt"', '"/dev/zero"', "outside the project"),
+        ("handmade.cpp", "<w_fc_t, 24>", "<w_fc_t, 12>", "24"),
+        ("nnet_utils/nnet_common.h", "#define MIN", "#define accum_t bias_t\n#define MIN", "bias_t"),
+        ("nnet_utils/nnet_common.h", "namespace nnet {", "int operator+(A, B) {}\nnamespace nnet {", "operator"),
+        ("nnet_utils/nnet_activation.h", "#else", "initialized = true;\n#else", "synthesis sees other code"),
+    ],
+)  # fmt: skip
+def test_what_is_not_interpreted_is_refused(project: Path, file: str, old: str, new: str, told: str) -> None:
+    path = project / "firmware" / file
+    edit(path, old, AFTER + new if old == AFTER else new)
+    message = refusal(project)
+    assert str(project) in message and told in message
+
+
+def test_macros_stand_for_their_value(project: Path, pristine: Path) -> None:
+    """A macro that swaps a config changes the firmware as it changes the C++."""
+    plain = l1emu.Firmware.read(pristine).content_hash
+    defines, parameters = project / "firmware" / "defines.h", project / "firmware" / "parameters.h"
+    edit(defines, "typedef", "#define FOUR 4\n#define OUTPUTS FOUR\ntypedef")
+    edit(parameters, "n_out = 4;", "n_out = OUTPUTS;")
+    assert l1emu.Firmware.read(project).content_hash == plain
+    assert compiles(project)
+    edit(defines, "typedef", "#define fc_accum_t w_fc_t\ntypedef")
+    assert "declared twice" in refusal(project)  # and the C++ says the same
+    assert not compiles(project)
+
+
+def test_a_macro_behind_the_types_swaps_them(project: Path, pristine: Path) -> None:
+    need_compiler()
+    plain = l1emu.Firmware.read(pristine).content_hash
+    edit(project / "firmware" / "parameters.h", "struct config_fc ", "#define fc_accum_t w_fc_t\nstruct config_fc ")
+    assert l1emu.Firmware.read(project).content_hash != plain
+    assert l1emu.verify(project, jets=50, optimization="-O0").identical
+
+
+def test_synthesis_and_simulation_see_the_same(project: Path) -> None:
+    edit(
+        project / "firmware" / "parameters.h",
+        "struct config_fc ",
+        "#ifdef __SYNTHESIS__\n#define fc_accum_t w_fc_t\n#endif\nstruct config_fc ",
+    )
+    assert "synthesis" in refusal(project)
+
+
+def test_headers_are_those_that_are_included(project: Path, pristine: Path) -> None:
+    """Whatever the folder is called, and whatever lies beside; a header that is left out is not missed."""
+    plain = l1emu.Firmware.read(pristine).content_hash
+    firmware = project / "firmware"
+    (firmware / "nnet_utils" / "nnet_more.h").write_text(
+        "namespace nnet { void relu() {} }\n#error nobody reads this\n"
+    )
+    for unused in ("garnet", "image", "sepconv2d_stream"):
+        (firmware / "nnet_utils" / f"nnet_{unused}.h").unlink()
+    assert l1emu.Firmware.read(project).content_hash == plain
+    (firmware / "nnet_utils").rename(firmware / "nn_utils")
+    parameters = firmware / "parameters.h"
+    parameters.write_text(parameters.read_text().replace("nnet_utils/", "nn_utils/"))
+    assert l1emu.Firmware.read(project).content_hash == plain
+    assert compiles(project)
+    edit(
+        parameters,
+        '#include "nn_utils/nnet_dense.h"',
+        '#include "nn_utils/nnet_more.h"\n#include "nn_utils/nnet_dense.h"',
+    )
+    assert "#error" in refusal(project)
+
+
+@pytest.mark.parametrize("function", ["tanh", "sigmoid"])
+def test_definitions_are_judged_by_themselves(tmp_path: Path, function: str) -> None:
+    """`nnet_recr_activations.h` has classes of the same names."""
+    make = ProjectMaker(tmp_path / "p", 3)
+    x = make.input("x", (4,), make.type())
+    make.output(make.elementwise("act", function, x))
+    project = make.write()
+    plain = l1emu.Firmware.read(project).content_hash
+    parameters = project / "firmware" / "parameters.h"
+    text = parameters.read_text()
+    parameters.write_text(re.sub(r'#include "nnet_utils/nnet_(?!activation|helpers).*\n', "", text))
+    assert l1emu.Firmware.read(project).content_hash == plain
+    assert compiles(project)
+
+
+def test_own_kernels_are_told_by_line(project: Path) -> None:
+    header = project / "firmware" / "nnet_utils" / "nnet_dense_latency.h"
+    edit(header, "acc[jj] += mult[index];", "acc[jj] -= mult[index];")
+    line = next(i for i, text in enumerate(header.read_text().split("\n"), 1) if "-= mult" in text)
+    message = refusal(project)
+    assert f"nnet_dense_latency.h: line {line}: dense_latency" in message
+    assert "acc [ jj ] -= mult [ index ] ;" in message
+
+
+def test_weights_of_header_and_text(project: Path, pristine: Path) -> None:
+    """A synthesis reads the header alone. Digits may differ where the numbers do not."""
+    plain = l1emu.Firmware.read(pristine).content_hash
+    weights = project / "firmware" / "weights"
+    text = (weights / "w_fc.txt").read_text().split(", ")
+    (weights / "w_fc.txt").write_text(", ".join([f"{text[0]}0001", *text[1:]]))
+    assert l1emu.Firmware.read(project).content_hash == plain
+    (weights / "w_fc.txt").write_text(", ".join([*text[:2], "0.03125", *text[3:]]))
+    message = refusal(project)
+    assert "w_fc.txt: entry 3: the weights differ from those of w_fc.h" in message and "0.03125" in message
+    (weights / "w_fc.txt").write_text(", ".join(text))
+    edit(weights / "w_fc.h", "{", "{7, ")
+    assert "w_fc.h" in refusal(project)
+
+
+@pytest.mark.parametrize("name", ["weights/w_fc.txt", "defines.h", "nnet_utils/nnet_dense.h", "handmade.cpp"])
+def test_files_are_regular_and_of_their_size(project: Path, name: str) -> None:
+    path = project / "firmware" / name
+    path.unlink()
+    os.mkfifo(path)
+    assert "not a regular file" in refusal(project)
+    path.unlink()
+    with path.open("wb") as stream:
+        stream.truncate(1 << 30)
+    assert "too large" in refusal(project)
+    path.unlink()
+    path.write_bytes(b"\xff\xfe")
+    assert "UTF-8" in refusal(project) or "top function" in refusal(project)
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    message = refusal(project)
+    assert "outside the project" in message or "not a regular file" in message
+
+
+def test_links_inside_the_project_are_followed(project: Path, pristine: Path) -> None:
+    weights = project / "firmware" / "weights"
+    for path in list(weights.iterdir()):
+        path.rename(project / path.name)
+        path.symlink_to(project / path.name)
+    assert l1emu.Firmware.read(project).content_hash == l1emu.Firmware.read(pristine).content_hash
+    outside = project.parent / "elsewhere.txt"
+    (project / "w_fc.txt").rename(outside)
+    (weights / "w_fc.txt").unlink()
+    (weights / "w_fc.txt").symlink_to(outside)
+    assert "outside the project" in refusal(project)
+
+
+@pytest.mark.parametrize("static", [True, False])
+@pytest.mark.parametrize("changed", ["data", "result", "accum", ""])
+def test_lstm_that_does_not_compile(tmp_path: Path, changed: str, static: bool) -> None:
+    """`lstm` passes arrays of one type as another, and is compiled beside `lstm_static`."""
+    kind = "ap_fixed<14,6>"
+    make = ProjectMaker(tmp_path / "p", 2)
+    x = make.input("x", (3, 2), FixedPoint.parse(kind))
+    make.output(make.recurrent("cell", "lstm", x, sequences=False, static=static, kind=kind))
+    project = make.write()
+    name = {"data": "x_t", "result": "cell_out_t", "accum": "cell_accum_t", "": ""}[changed]
+    if name:
+        edit(project / "firmware" / "defines.h", f"typedef ap_fixed<14,6> {name};", f"typedef ap_fixed<16,6> {name};")
+        assert "does not compile" in refusal(project)
+    else:
+        l1emu.Firmware.read(project)
+    assert compiles(project) == (not changed)
+
+
+def embedding(folder: Path, kind: str, rows: int = 7) -> Path:
+    make = ProjectMaker(folder, 9, ordinary=True)
+    make.output(make.embedding("emb", make.input("x", (5,), FixedPoint.parse(kind)), rows, 3))
+    return make.write()
+
+
+@pytest.mark.parametrize("kind", ["ap_fixed<12,6>", "ap_ufixed<9,4>", "ap_int<5>", "ap_fixed<6,6>"])
+def test_index_of_an_embedding_is_converted_as_in_the_c_simulation(tmp_path: Path, kind: str) -> None:
+    need_compiler()
+    project = embedding(tmp_path / "p", kind)
+    firmware = l1emu.Firmware.read(project)
+    low, high = firmware.limits["x"]
+    type_ = firmware.inputs[0].type
+    raw = np.arange(low, high + 1)
+    jets = type_.to_float(np.resize(raw, (len(raw), 5)))
+    assert l1emu.verify(project, jets=50, inputs=jets, optimization="-O0").identical
+    emulator = l1emu.Emulator(firmware)
+    emulator(jets)
+    step = 1 / (1 << type_.fraction)
+    for beyond in ([(low - 1) * step] if low > type_.low else []) + [(high + 1) * step]:
+        with pytest.raises(L1emuError, match=r"input x.*beyond the table of an embedding"):
+            emulator(np.full((1, 5), beyond))
+
+
+def test_index_of_an_embedding_behind_a_layer_is_proven(tmp_path: Path) -> None:
+    def project(folder: Path, kind: str) -> Path:
+        make = ProjectMaker(folder, 9, ordinary=True)
+        x = make.input("x", (5,), FixedPoint.parse("ap_fixed<8,6>"))
+        whole = make.elementwise("whole", "relu", x, kind=FixedPoint.parse(kind))
+        make.output(make.embedding("emb", whole, 8, 3))
+        return make.write()
+
+    l1emu.Emulator(l1emu.Firmware.read(project(tmp_path / "inside", "ap_uint<3>")))
+    with pytest.raises(L1emuError, match=r"layer emb.*beyond the table.*0 to 15.*0 to 7"):
+        l1emu.Emulator(l1emu.Firmware.read(project(tmp_path / "beyond", "ap_uint<4>")))
