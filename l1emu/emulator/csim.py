@@ -278,8 +278,8 @@ class CSim:
         arguments = [self._variable([*p, Token("op", ";", place.line)]) for p in self._parameters]
         reads = _first_uses(self._project.source, body)
         self._arguments = tuple(arguments)
-        self.inputs = tuple(v for v in arguments if reads.get(v.name, False))
-        self.outputs = tuple(v for v in arguments if not reads.get(v.name, False))
+        self.inputs = tuple(v for v in arguments if reads.get(v.name, True))  # also those that nothing reads
+        self.outputs = tuple(v for v in arguments if not reads.get(v.name, True))
         states = _first_states(self._project.source, body)
         declared = (*self._arguments, *self._locals(body))
         dumps = [(states.get(variable.name, function.end), variable) for variable in declared]

@@ -59,7 +59,7 @@ def fused_attention(
     source, other
         What the queries, and what the keys and values are made of, (positions, features); of the output's type.
     output
-        (positions, features).
+        Of the size positions * features.
     query, key, value
         Projections to heads * dim numbers.
     join
@@ -69,7 +69,7 @@ def fused_attention(
     softmax
         Makes the layer of that name between two tensors of shape (heads, positions, positions).
     """
-    kind, positions = output.type, output.shape[0]
+    kind, positions = output.type, source.shape[0]
     dim = query.weight.shape[1] // heads
 
     def tensor(part: str, shape: tuple[int, ...], type_: FixedPoint = kind) -> Tensor:

@@ -57,7 +57,7 @@ def attention(call: Call) -> tuple[Layer, ...]:
         value=projection(9),
         join=_matrix(call, config, join, 1, (heads * dim, features), 3),
         accum_type=config.type("accum_t"),
-        softmax=lambda name, x, y: direct_softmax(call, name, softmax_config, x, y, heads * positions),
+        softmax=lambda name, x, y: _softmax(call, name, softmax_config, x, y, heads * positions),
     )
     config.finish(*SYNTHESIS)
     return layers
@@ -82,6 +82,25 @@ def _matrix(call: Call, config: Config, part: Config, heads: int, sizes: tuple[i
     accum_type = part.type("accum_t")
     part.finish(*SYNTHESIS)
     return Matrix(np.hstack(list(each)), weight_type, bias, bias_type, accum_type, order)
+
+
+def _softmax(call: Call, name: str, config: Config, data: Tensor, output: Tensor, rows: int) -> Softmax:
+    """The forks' softmax, or the legacy one of hls4ml 0.6 to 0.8 beside their attention."""
+    if call.variant("softmax_legacy") != "one table":
+        return direct_softmax(call, name, config, data, output, rows)
+    n_in = config.integer("n_in")
+    if rows * n_in != data.size:
+        raise call.error("n_in is not the tensor's size", n_in, str(data.size // rows))
+    if config.symbol("implementation") != "legacy":
+        raise call.error("this softmax is not supported for this kernel", config.symbol("implementation"), "legacy")
+    if call.variant("softmax") != "one table":
+        raise call.error("nnet::softmax is of another origin than nnet::softmax_legacy")
+    call.kernels.require(call.place, "init_exp_table_legacy", "init_invert_table_legacy", "exp_fcn_float")
+    size, kind = config.integer("table_size"), config.type("table_t")
+    config.finish(*SYNTHESIS, "axis", "exp_table_t", "inv_table_t")
+    exponential, inverse = tables.legacy_exponential(size, kind), tables.legacy_inverse(size, kind)
+    inside = (exponential, kind, inverse, kind, kind, kind, None)
+    return Softmax(name, (data,), output, "legacy", rows, n_in, 1, *inside)
 
 
 def direct_softmax(call: Call, name: str, config: Config, data: Tensor, output: Tensor, rows: int) -> Softmax:
