@@ -281,6 +281,8 @@ class Unit:
         name = found[1] or found[2]
         if Path(name).is_absolute() or len(name) > _NAME:
             raise place.error("an #include outside the project", name, "a file of the project")
+        if self._synthesis and is_kernels(Path(name)):
+            return
         folders = (place.path.parent, *self._folders) if found[1] else self._folders
         candidates = [folder / name for folder in folders]
         target = next((path for path in candidates if path.exists()), None)
@@ -292,8 +294,6 @@ class Unit:
         path = Path(_shortened(target))
         if self._root not in target.resolve().parents or not path.samefile(target):
             raise place.error("an #include outside the project", name, "a file of the project")
-        if self._synthesis and is_kernels(target):
-            return
         self._file(path, depth + 1)
 
     def _expanded(self, tokens: Iterator[Token], path: Path) -> Iterator[Token]:

@@ -78,7 +78,9 @@ def project(folder: Path, *, weights: str | None = None, strategy: str = "latenc
     (firmware / "weights").mkdir(parents=True)
     (firmware / "parameters.h").write_text(PARAMETERS.replace("STRATEGY", strategy))
     (firmware / "defines.h").write_text(DEFINES)
-    (firmware / "myproject.h").write_text("void myproject();\n")
+    (firmware / "myproject.h").write_text(
+        '#include "defines.h"\nvoid myproject(input_t x[N_INPUT_1_1], result_t layer3_out[N_LAYER_2]);\n'
+    )
     (firmware / "myproject.cpp").write_text(TOP.replace("EXTRA", extra))
     if weights is not None:
         (firmware / "weights" / "w2.txt").write_text(weights)
@@ -914,9 +916,9 @@ def test_a_vitis_kernel_over_streams_reads_and_writes_beside_the_network(tmp_pat
     arrays = load_design(path)
     assert (arrays.backend, arrays.wrapper, arrays.buffered) == ("VitisAccelerator", None, 3)
     assert any("the kernel around the network is counted" in text for text in estimate(arrays).problems)
-    source = path / "firmware" / "myproject.cpp"
-    text = source.read_text().replace("input_t x[N_INPUT_1_1]", "hls::stream<input_t> &x")
-    source.write_text(text.replace("result_t layer3_out[N_LAYER_2]", "hls::stream<result_t> &layer3_out"))
+    for source in (path / "firmware" / "myproject.cpp", path / "firmware" / "myproject.h"):
+        text = source.read_text().replace("input_t x[N_INPUT_1_1]", "hls::stream<input_t> &x")
+        source.write_text(text.replace("result_t layer3_out[N_LAYER_2]", "hls::stream<result_t> &layer3_out"))
     found = estimate(load_design(path))
     assert found.design.wrapper == Wrapper("kernel_wrapper", 4, 3, 4, 3, dataflow=True, memory=True)
     assert found.as_dict()["top"] == "kernel_wrapper"

@@ -17,6 +17,7 @@ from l1emu.errors import L1emuError
 from l1emu.files import read_text
 from l1emu.firmware.backend import UNKNOWN, tool_of
 from l1emu.firmware.cpp import Declaration, Place, Struct, Token, split, statements, template_end, text_of
+from l1emu.firmware.preprocess import Unit
 from l1emu.firmware.project import Config, Project
 from l1emu.latency.estimate.design import Block, Design, Weights
 from l1emu.latency.estimate.matrices import matrix, unknown_matrix
@@ -141,7 +142,7 @@ def read_design(path: str | os.PathLike[str]) -> Design:
 
 
 class _Project(Project):
-    """A project of which only `firmware/` must be there; the top is the file that calls the network's layers.
+    """A project of which only `firmware/` must be there, and no kernels; the top is the file that calls the layers.
 
     `unread` lists members of config structs that are there and could not be made out.
     """
@@ -149,6 +150,9 @@ class _Project(Project):
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.unread: list[str] = []
         super().__init__(folder)
+
+    def _unit(self, *, synthesis: bool) -> Unit:
+        return super()._unit(synthesis=True)
 
     def _top(self) -> tuple[Path, str]:
         found = [p for p in sorted(self.firmware.glob("*.cpp")) if re.search(r"nnet\s*::\s*\w+\s*<", read_text(p))]

@@ -11,7 +11,8 @@ import numpy as np
 
 from l1emu.errors import L1emuError
 from l1emu.files import read_text
-from l1emu.firmware.cpp import Declaration, Place, Token, lex, matching, template_end
+from l1emu.firmware.cpp import Declaration, Place, Token, matching, template_end
+from l1emu.firmware.preprocess import Unit
 from l1emu.firmware.project import Project
 from l1emu.firmware.weights import from_initializer, from_text
 from l1emu.layers.base import Ints
@@ -41,10 +42,7 @@ def raw_weights(project: Project, name: str, count: int) -> Ints | None:
         if not path.is_file():
             continue
         try:
-            source = read_text(path)
-            same = "{" + read_text(text).strip() + "}" if text.is_file() else "{}"
-            # what hls4ml writes to both is read from the text file, which is faster by far
-            found = _in_header(source.replace(same, "{}"), path, name)
+            found = _in_header(project, path, name)
             if found is None:
                 continue
             kind_tokens, value = found
@@ -68,9 +66,9 @@ def _powers(project: Project, kind: list[Token], place: Place) -> bool:
     return True
 
 
-def _in_header(source: str, path: Path, name: str) -> tuple[list[Token], tuple[Token, ...]] | None:
+def _in_header(project: Project, path: Path, name: str) -> tuple[list[Token], tuple[Token, ...]] | None:
     """The tokens of an array's type, and those of its numbers in one pair of braces; no numbers if it has none."""
-    tokens = lex("#define __SYNTHESIS__\n" + source, path).tokens
+    tokens = Unit(path, project.root, (project.firmware,), synthesis=True).files[path].tokens
     for i, token in enumerate(tokens[:-1]):
         if token.text != name or tokens[i + 1].text != "[":
             continue
