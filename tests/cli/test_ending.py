@@ -88,7 +88,7 @@ def test_wrong_arguments_are_one_line(arguments: str, words: str) -> None:
         (
             "from l1emu.errors import L1emuError; raise L1emuError('one\\ntwo \\x1b[1m', path='p')",
             2,
-            "p: one two \\x1b",
+            "p: one\\ntwo \\x1b",
         ),
         ("import warnings; warnings.warn('w'); import logging; logging.warning('w'); 1 / 0", 70, "ZeroDivisionError"),
         ("import numpy; numpy.arange(3) / 0; 1 / 0", 70, "ZeroDivisionError"),

@@ -300,9 +300,9 @@ def test_what_keeps_the_compiler_busy_is_ended(tmp_path: Path, monkeypatch: pyte
     text, limits, expected = SOURCES[how]
     text = text.replace("fifo", str(tmp_path / "fifo"))
     os.mkfifo(tmp_path / "fifo")
-    (folder / "firmware" / "bomb.h").write_text('#include "bomb.h"\n' * 2)
-    top = folder / "firmware" / "handmade.cpp"
-    top.write_text(text + top.read_text())
+    types = folder / "firmware" / "ap_types"  # which the reader leaves to the compiler
+    (types / "bomb.h").write_text('#include "bomb.h"\n' * 2)
+    (types / "ap_fixed.h").write_text(text + (types / "ap_fixed.h").read_text())
     with pytest.raises(L1emuError, match=expected) as caught:
         CSim(folder, optimization="-O0", limits=limits)
     assert "\n" not in str(caught.value)
