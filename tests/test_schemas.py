@@ -32,9 +32,6 @@ SHIPPED: dict[str, type[Config]] = {
     "data/study.yaml": Study,
 }
 
-WITHOUT_BOUNDS = ("l1emu.latency.", "l1emu.stream.")
-"""Modules whose schemas have numbers without bounds."""
-
 
 def schemas() -> list[type[Config]]:
     for module in pkgutil.walk_packages(l1emu.__path__, "l1emu."):
@@ -44,7 +41,7 @@ def schemas() -> list[type[Config]]:
     while waiting:
         waiting += (inside := waiting.pop().__subclasses__())
         found += inside
-    found = [s for s in found if s.__module__.startswith("l1emu.") and not s.__module__.startswith(WITHOUT_BOUNDS)]
+    found = [s for s in found if s.__module__.startswith("l1emu.")]
     return sorted(found, key=lambda s: (s.__module__, s.__name__))
 
 

@@ -157,5 +157,6 @@ def _locked(clock_mhz: float) -> float:
     return clock_mhz
 
 
-LockedClock = Annotated[float, Field(gt=0), AfterValidator(_locked)]
+# the validator says which clocks there are; the schema tells the highest
+LockedClock = Annotated[float, Field(gt=0, json_schema_extra={"maximum": 800}), AfterValidator(_locked)]
 """The name in MHz, in a config, of a clock that is locked to the LHC's."""

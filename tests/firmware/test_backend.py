@@ -135,7 +135,7 @@ def test_the_estimate_says_the_backend_also_of_a_saved_firmware(tmp_path: Path) 
     firmware = Firmware.read(folder)
     firmware.save(tmp_path / "f.l1fw")
     for path in (folder, tmp_path / "f.l1fw"):
-        options = ["--part", "xcvu13p-flga2577-2-e", "--clock", "5", "--json"]
+        options = ["--part", "xcvu13p-flga2577-2-e", "--clock", "5ns", "--json"]
         result = CliRunner().invoke(app, ["estimate", str(path), *options])
         assert result.exit_code == 0, result.output
         assert json.loads(result.stdout)["backend"] == "Vitis"

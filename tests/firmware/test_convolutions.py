@@ -104,7 +104,7 @@ def test_encoded_convolutions(tmp_path: Path) -> None:
     table = max(tables, key=len)
     for other, message in (
         (table.replace("1,", "0,", 1), "empty queue"),
-        ("0" + table[1:].replace(table[-1], "0"), "count of results|empty queue"),
+        ("0" + table[1:].replace(table[-1], "0"), "count of results|empty queue|not a list of whole numbers"),
         (table[:1], "does not fit the convolution"),
     ):
         parameters.write_text(text.replace(f"{{{table}}}", f"{{{other}}}"))

@@ -89,5 +89,5 @@ def test_converted_weights(tmp_path: Path, which: str, io_type: str, backend: st
     if which == "powers":
         weights = project / "firmware" / "weights" / "w2.txt"
         weights.write_text(weights.read_text().replace("{1.0", "{2.0", 1))
-        with pytest.raises(L1emuError, match=r"w2\.txt.*not as many signs and exponents"):
+        with pytest.raises(L1emuError, match=r"w2\.txt.*not (as many signs and exponents|a sign and an exponent)"):
             l1emu.Firmware.read(project)

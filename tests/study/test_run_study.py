@@ -271,7 +271,7 @@ def cut(path: Path) -> None:
         ({"latency.report": "x"}, None, "2 sources of the tagger's timing; expected exactly one"),
         ({"samples.minbias": "minbais.root"}, None, "study.yaml: no such file: got 'minbais.root'"),
         ({"samples.minbias": "signal.root"}, None, "signal.root: samples.minbias: not a minbias sample"),
-        ({"rate.target_khz": 1e9}, None, "seed HT: no scanned threshold gives this rate"),
+        ({"rate.target_khz": 4e4}, None, "seed HT: no scanned threshold gives this rate"),
         ({}, ("tagger.l1fw", flip_byte), "tagger.l1fw"),
         ({}, ("minbias.root", cut), "minbias.root: the file is truncated"),
         ({}, ("golden.npz", cut), "golden.npz: not a readable npz"),
