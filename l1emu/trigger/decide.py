@@ -119,11 +119,23 @@ def _central(jets: ak.Array, abs_eta_max: float) -> ak.Array:
 
 def _numbers(seed: Seed | ClosedSeed, jets: ak.Array) -> ak.Array:
     """What a seed asks for of the jets, in float64: minus infinity in the place of a pt or score that is no number."""
+    if not isinstance(jets, ak.Array):
+        raise L1emuError(
+            "the jets are no awkward array",
+            value=type(jets).__name__,
+            expected='ak.zip({"pt": pt, "eta": eta}) of arrays with one list a crossing',
+        )
     scores = [] if seed.jets is None else [tag.score for tag in seed.jets.tags]
     fields = {name: _field(jets, name) for name in ("pt", "eta", *scores)}
     for name in ("pt", *scores):
         fields[name] = ak.where(np.isnan(fields[name]), -np.inf, fields[name])
-    return ak.zip(fields)
+    try:
+        return ak.zip(fields)
+    except ValueError:
+        numbers = {name: int(ak.count(values)) for name, values in fields.items()}
+        raise L1emuError(
+            "the jets have fields of different lengths", value=numbers, expected="one number a jet in each"
+        ) from None
 
 
 def _field(jets: ak.Array, name: str) -> ak.Array:

@@ -194,6 +194,10 @@ def test_events_without_any_jet_are_decided_too() -> None:
         (ak.Array([[{"pt": 1 + 1j, "eta": 0.0}]]), "pt: not one number a jet"),
         (ak.Array([{"pt": 30.0, "eta": 0.0}]), "pt: not one number a jet"),
         (ak.Array([[{"pt": 30.0}]]), "no such field: got 'eta'"),
+        (ak.Array({"pt": [[30.0, 20.0]], "eta": [[0.0]]}), "fields of different lengths: got .'pt': 2, 'eta': 1"),
+        ({"pt": np.ones((1, 2)), "eta": np.ones((1, 2))}, "no awkward array: got 'dict'"),
+        (np.ones((1, 2)), "no awkward array: got 'ndarray'"),
+        (None, "no awkward array: got 'NoneType'"),
     ],
 )
 def test_jets_that_are_none_are_refused(jets: ak.Array, message: str) -> None:
