@@ -188,6 +188,8 @@ def fit(pairs: Pairs, name: str, source: str) -> Calibration:
         raw = np.array([p.median for p in points]) * generator
         # the error of a median of n values is 1.25 sigma / sqrt(n)
         error = np.array([1.25 * p.spread / np.sqrt(p.jets * p.matched) for p in points]) * generator
+        # nothing is known better than to the rounding of a word's step, whatever the jets of a bin have in common
+        error = np.maximum(error, PT_STEP_GEV / np.sqrt(12))
         slope, offset = np.polyfit(generator, raw, 1, w=1 / error)
         bins.append(EtaBin(abs_eta_max=high, offset_gev=round(float(offset), 3), slope=round(float(slope), 4)))
     return Calibration(name=name, source=source, bins=bins)

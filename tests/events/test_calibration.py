@@ -69,6 +69,14 @@ def test_a_generator_jet_is_paired_with_the_nearest_within_its_radius():
     assert both.raw.tolist() == pairs.raw.tolist() * 2
 
 
+def test_jets_without_any_spread_are_fitted_too():
+    generator = np.tile(np.arange(22.5, 400, 5), 400)
+    eta = np.repeat(np.linspace(-2.39, 2.39, 400), generator.size // 400)
+    pairs = Pairs(generator, np.abs(eta), 0.9 * generator, eta)
+    for line in fit(pairs, "x", "y").bins:
+        assert (line.offset_gev, line.slope) == pytest.approx((0, 0.9), abs=1e-3)
+
+
 def test_too_few_jets_are_refused():
     pairs = made_up(-7, 1.0, n=300)
     with pytest.raises(L1emuError, match=r"0.0 < \|eta\| < 0.7: too few generator jets"):
