@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,7 +78,7 @@ def entries_of(
                 expected=str(tree.num_entries),
             )
     position = start
-    for array in tree.iterate(list(branches), step_size=step, entry_start=start, entry_stop=stop):
+    for array in _quietly(tree.iterate(list(branches), step_size=step, entry_start=start, entry_stop=stop)):
         values = {branch: _member(array, branch) for branch in branches}
         for branch, lists in values.items():
             wrong = ak.validity_error(lists)
@@ -89,6 +90,17 @@ def entries_of(
         yield values
     if position != stop:
         raise L1emuError("the file is damaged: entries are missing", path=path, value=position, expected=str(stop))
+
+
+def _quietly(arrays: Iterator[ak.Array]) -> Iterator[ak.Array]:
+    """The same arrays, without uproot's warnings of aliases that are called as a branch is: it reads the branch."""
+    while True:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", uproot.exceptions.NameConflictWarning)
+            array = next(arrays, None)
+        if array is None:
+            return
+        yield array
 
 
 def _member(array: ak.Array, branch: str) -> ak.Array:

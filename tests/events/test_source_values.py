@@ -237,3 +237,14 @@ def test_none_is_no_input_of_a_tagger() -> None:
     for name in ("x", "p"):
         with pytest.raises(L1emuError, match=f"{name}: a value is missing"):
             stacked(batch, [name], particles=3)
+
+
+def test_an_alias_called_as_a_branch_changes_and_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    path = l1nano(tmp_path / "a.root", lambda columns: None)
+    plain = open_source(path).read(["jets.pt"])
+    name = "L1puppiJetSC4_pt"
+    monkeypatch.setattr(uproot.behaviors.TTree.TTree, "aliases", {name: f"2 * {name}", "L1puppiJetSC4_eta": "1"})
+    assert ak.to_list(open_source(path).read(["jets.pt"])) == ak.to_list(plain)
+    assert not [w for w in recwarn if w.category is uproot.exceptions.NameConflictWarning]
