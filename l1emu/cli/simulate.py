@@ -30,6 +30,7 @@ from l1emu.stream.simulate import simulate as run_stream
 from l1emu.stream.source import CrossingSource
 from l1emu.stream.topology import Topology, read_planned, read_topology
 from l1emu.stream.unloaded import Chains, compared
+from l1emu.trigger.text import rate_text
 
 SHIPPED = ("cms-phase2", "cms-run3", "atlas-phase2")
 
@@ -264,7 +265,15 @@ def _show(result: StreamResult, machine: Beam, extras: _Extras, chains: Chains, 
         losses.add_column(column, justify="left" if not column else "right")
 
     def row(name: str, n: int, dead: str = "", style: str | None = None) -> None:
-        losses.add_row(name, str(n), f"{result.rate_khz(n):.1f} ± {result.rate_error_khz(n):.1f}", dead, style=style)
+        rate = rate_text(
+            {
+                "rate_khz": result.rate_khz(n),
+                "rate_khz_error": result.rate_error_khz(n),
+                "rate_khz_upper95": result.rate_upper95_khz(n),
+                "accepted_crossings": n,
+            }
+        )
+        losses.add_row(name, str(n), rate, dead, style=style)
 
     row("in", result.triggered)
     for cause, n in result.lost.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +16,8 @@ from l1emu.stream.chain import LAST_CAUSE, Chain
 from l1emu.stream.moment import Worst
 from l1emu.stream.source import CrossingSource
 from l1emu.stream.topology import Topology
+
+_TAIL = (1 - 0.6827) / 2
 
 QUANTILES = {"p50": (1, 2), "p99": (99, 100), "p999999": (999_999, 1_000_000)}
 """Printed quantiles as exact fractions of the entries."""
@@ -105,9 +106,7 @@ class StreamResult:
 
         It takes crossings as independent, which neighbours in a busy stretch are not: a guide, not a guarantee.
         """
-        if self.late == self.colliding:
-            return 1.0
-        return float(stats.beta.ppf(0.95, self.late + 1, self.colliding - self.late))
+        return self._upper(self.late, 0.95)
 
     @property
     def slack_ns(self) -> float:
@@ -147,8 +146,21 @@ class StreamResult:
         return crossings / self.colliding * self.colliding_rate_khz
 
     def rate_error_khz(self, crossings: int) -> float:
-        """Its Poisson standard error in kHz."""
-        return math.sqrt(crossings) / self.colliding * self.colliding_rate_khz
+        """Its standard error in kHz: the larger distance to the ends of the 68 % Clopper-Pearson interval, never 0."""
+        low = stats.beta.ppf(_TAIL, crossings, self.colliding - crossings + 1) if crossings else 0.0
+        high = self._upper(crossings, 1 - _TAIL)
+        share = crossings / self.colliding
+        return float(max(share - low, high - share)) * self.colliding_rate_khz
+
+    def rate_upper95_khz(self, crossings: int) -> float:
+        """Its upper limit in kHz at 95 % confidence: what is known where it never happened."""
+        return self._upper(crossings, 0.95) * self.colliding_rate_khz
+
+    def _upper(self, crossings: int, confidence: float) -> float:
+        """One-sided upper end of the Clopper-Pearson interval of a fraction of the colliding crossings."""
+        if crossings == self.colliding:
+            return 1.0
+        return float(stats.beta.ppf(confidence, crossings + 1, self.colliding - crossings))
 
     def as_json(self) -> dict[str, Any]:
         """As a JSON document; times in ns, rates in kHz."""
@@ -181,8 +193,10 @@ class StreamResult:
                 "colliding": self.colliding_rate_khz,
                 "in": self.rate_khz(self.triggered),
                 "in_error": self.rate_error_khz(self.triggered),
+                "in_upper95": self.rate_upper95_khz(self.triggered),
                 "out": self.rate_khz(self.accepted),
                 "out_error": self.rate_error_khz(self.accepted),
+                "out_upper95": self.rate_upper95_khz(self.accepted),
                 "readout_limit": self.max_accept_khz,
             },
             "histogram": {

@@ -154,6 +154,16 @@ def limited(made: Results) -> dict[str, Any]:
     return document
 
 
+def test_a_stream_without_accepts_has_an_upper_limit(made: Results) -> None:
+    document = json.loads(json.dumps(made.document))
+    document["stream"] |= {"triggered": 0, "accepted": 0}
+    for way in ("in", "out"):
+        document["stream"]["rate_khz"] |= {way: 0.0, f"{way}_error": 0.5, f"{way}_upper95": 0.78}
+    page = render(document, {})
+    assert page.count('<td>0</td><td class="number">&lt; 0.78 (95 % CL)</td>') == 2
+    assert "0 ± 0<" not in page
+
+
 def test_an_upper_limit_is_written_as_one(limited: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     page = render(limited, {})
     assert page.count("&lt; 46 (95 % CL)") == 2

@@ -43,6 +43,18 @@ def test_a_crossing_without_jets_takes_the_sum_of_the_fixed_latencies():
     assert (result.triggered, result.jets["found"], result.rate_khz(result.accepted)) == (0, 0, 0)
 
 
+@pytest.mark.parametrize(("accept", "triggered"), [(False, 0), (True, 162)])
+def test_a_rate_of_none_or_of_all_crossings_has_an_error_and_a_limit(accept, triggered):
+    source = CrossingSource(np.array([0]), np.array([accept]), np.array([1.0]))
+    result = simulate(TOPOLOGY, source, orbits=3, filling=SHORT)
+    assert result.triggered == triggered
+    rate = result.as_json()["rate_khz"]
+    tail = 1 - ((1 - 0.6827) / 2) ** (1 / 162)
+    assert rate["in_error"] == pytest.approx(tail * rate["colliding"])
+    limit = 1 if accept else 1 - 0.05 ** (1 / 162)
+    assert rate["in_upper95"] == pytest.approx(limit * rate["colliding"])
+
+
 def test_the_same_seed_gives_the_same_digest_and_any_change_another_one():
     def digest(topology=TOPOLOGY, **options):
         return simulate(topology, BUSY, **({"orbits": 2, "filling": SHORT, "seed": 5} | options)).digest
