@@ -156,13 +156,16 @@ def verify(
     _check_tensors(fw, csim)
     emulator = Emulator(fw)
     sets = made_up_inputs(fw.inputs, jets, seed)
-    if inputs is not None:
-        sets["user"] = _user_inputs(fw, inputs)
+    own = {} if inputs is None else _user_inputs(fw, inputs)
+    for name, given in own.items():
+        _check_limits(fw, name, given)
     for tensor in fw.inputs:  # beyond the limits the C++ reads what happens to lie there
         if tensor.name in fw.limits:
             low, high = tensor.type.to_float(np.array(fw.limits[tensor.name]))
             for arrays in sets.values():
                 arrays[tensor.name] = np.clip(np.nan_to_num(arrays[tensor.name]), low, high)
+    if own:
+        sets["user"] = own
     comparison = _Comparison(fw)
     speed: list[tuple[int, float]] = []
     for name, arrays in sets.items():
@@ -291,6 +294,25 @@ def _user_inputs(fw: Firmware, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLik
     if len({len(x) for x in arrays.values()}) != 1:
         raise L1emuError("the inputs hold different numbers of jets", value=[len(x) for x in arrays.values()])
     return arrays
+
+
+def _check_limits(fw: Firmware, name: str, given: npt.NDArray[np.float64]) -> None:
+    """Refuse a user's numbers beyond what an embedding's table has: the C++ reads other memory there."""
+    if name not in fw.limits:
+        return
+    kind = next(tensor.type for tensor in fw.inputs if tensor.name == name)
+    low, high = fw.limits[name]
+    raw = kind.from_float(given)
+    wrong = np.isnan(given) | (raw < low) | (raw > high)
+    if wrong.any():
+        jet = int(np.argwhere(wrong)[0][0])
+        first, last = kind.to_float(np.array([low, high]))
+        raise L1emuError(
+            "an index beyond the table of an embedding",
+            where=f"{name}, jet {jet}",
+            value=float(given[wrong][0]),
+            expected=f"{first:g} to {last:g}",
+        )
 
 
 def _check_tensors(fw: Firmware, csim: CSim) -> None:

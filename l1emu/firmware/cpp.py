@@ -23,6 +23,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
+_NUMBERS = re.compile(r"\{[-+.,\deE \t\n]{400,}\}", re.ASCII)
 _RAW = ("R", "LR", "uR", "UR", "u8R")
 _DIGRAPHS = ("<%", "%>", ":>", "%:")
 _DEPTH = 100  # brackets in brackets of an expression, namespaces in namespaces
@@ -31,7 +32,10 @@ _LARGEST = 2**31  # what the headers compute in 32 bits
 
 @dataclass(frozen=True)
 class Token:
-    """A lexical element; `kind` is name, number, string, op or comment, `start` its place in the file's text."""
+    """A lexical element; `kind` is name, number, numbers, string, op or comment, `start` its place in the file's text.
+
+    A long list of numbers and its braces are one element, ``numbers``: weights are millions of them.
+    """
 
     kind: str
     text: str
@@ -69,10 +73,18 @@ class Lexed:
         return [token for token in self.tokens if token.kind != "comment"]
 
 
-def tokens_of(text: str, path: Path, line: int, offset: int) -> Iterator[Token]:
-    """Split C++ without directives into tokens; `line` lines and `offset` characters of the file stand before it."""
+def tokens_of(text: str, path: Path, line: int, offset: int, *, lists: bool = False) -> Iterator[Token]:
+    """Split C++ without directives into tokens; `line` lines and `offset` characters of the file stand before it.
+
+    With `lists` a long list of numbers is one token.
+    """
     position, line = 0, line + 1
     while position < len(text):
+        if lists and text[position] == "{" and (whole := _NUMBERS.match(text, position)):
+            yield Token("numbers", whole[0], line, offset + position)
+            line += whole[0].count("\n")
+            position = whole.end()
+            continue
         found = _TOKEN.match(text, position)
         if found is None:
             raise Place(path, line).error("not C++ that is understood here", text[position : position + 20])
@@ -335,7 +347,7 @@ def _check_initializer(declared: Declaration) -> None:
     if declared.kind in ("value", "array") and not _NUMBER_TYPE.fullmatch(kind):
         raise declared.place.error("not a type of numbers", kind)
     value = declared.value or ()
-    texts = [token.text for token in value]
+    texts = [token.text for token in value if token.kind != "numbers"]
     for before, token in zip(["", *texts], texts, strict=False):
         called = token == "(" and before.isidentifier() and before not in ("DIV_ROUNDUP", "MIN", "MAX", "pow2")
         if token in _CHANGES or called:

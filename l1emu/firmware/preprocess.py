@@ -17,7 +17,11 @@ from l1emu.files import TEXT_LIMIT, read_bytes
 from l1emu.firmware.cpp import Lexed, Place, Token, text_of, tokens_of
 
 # The fixed-point library, which is the compiler's own in synthesis, and the headers of the C++ library.
-_LIBRARY = re.compile(r"(ap|hls)_\w+\.h|ap_types/\w+\.h|(utils|etc)/x?_?\w+\.h")
+_LIBRARY = re.compile(r"(ap|hls)_\w+\.h|(utils|etc)/x?_?\w+\.h")
+_SHIPPED = re.compile(  # what hls4ml writes into ap_types/
+    r"ap_(common|decl|float|shift_reg|(fixed|int)(_base|_ref|_special)?)\.h|hls_(math|stream)\.h|ap_private\.h|"
+    r"x_hls_utils\.h"
+)
 _STANDARD = re.compile(
     r"algorithm|any|array|bitset|c?(assert|ctype|float|limits|math|stddef|stdint|stdio|stdlib|string|time)(\.h)?|cerrno|"
     r"chrono|climits|complex|deque|exception|fstream|functional|initializer_list|iomanip|ios|iosfwd|iostream|istream|"
@@ -160,7 +164,8 @@ class Unit:
         def flush(upto: int) -> None:
             if upto > first:
                 waiting = "\n".join(lines[first:upto]) + "\n"
-                found.tokens.extend(self._expanded(tokens_of(waiting, path, first, first_offset), path))
+                tokens = tokens_of(waiting, path, first, first_offset, lists=not kernels)
+                found.tokens.extend(self._expanded(tokens, path))
 
         while number < len(lines):
             line = lines[number]
@@ -219,7 +224,8 @@ class Unit:
             if condition.synthesis and kernels and all(outer.active for outer in stack):
                 _check_same(condition)
         elif not active:
-            if directive not in ("", "define", "include", "pragma", "undef", "error", "warning", "elif"):
+            known = ("define", "include", "pragma", "undef", "error", "warning", "elif")
+            if directive not in known and directive + rest:
                 raise place.error("preprocessor directive not supported", f"#{directive} {rest}")
             if directive == "elif":
                 raise place.error("preprocessor directive not supported", f"#elif {rest}")
@@ -230,7 +236,7 @@ class Unit:
         elif directive == "pragma" and _PRAGMA.match(rest):
             if rest == "once":
                 self._once.add(place.path)
-        elif directive:
+        elif directive or rest:  # beside a lone #, which does nothing
             raise place.error("preprocessor directive not supported", f"#{directive} {rest}".strip())
 
     def _condition(self, directive: str, rest: str, place: Place, active: bool, following: list[str]) -> Condition:
@@ -257,6 +263,8 @@ class Unit:
         name, value = found[0], rest[found.end() :]
         if name in _SYNTHESIS or name == "defined":
             raise place.error("this name is the compiler's own", name)
+        if name == "WEIGHTS_DIR" and value.strip() != '"weights"':
+            raise place.error("weights from another folder are not supported", f"#define {rest}", '"weights"')
         if value.startswith("("):
             if _normal(value) not in _KNOWN_FUNCTIONS.get(name, ()):
                 raise place.error("this macro is not one of hls4ml's, which are computed here", f"#define {rest}")
@@ -287,7 +295,8 @@ class Unit:
         candidates = [folder / name for folder in folders]
         target = next((path for path in candidates if path.exists()), None)
         library = _LIBRARY.fullmatch(name) is not None
-        if target is None or (library and target.parent.name in ("ap_types", "etc", "utils")):
+        shipped = target is not None and _SHIPPED.fullmatch(target.name) is not None
+        if target is None or (shipped and target.parent.name in ("ap_types", "etc", "utils")):
             if not library and (found[1] or not _STANDARD.fullmatch(name)):
                 raise place.error("the file that is included was not found", name)
             return

@@ -230,7 +230,7 @@ class Config:
 
     @staticmethod
     def _whole_numbers(declared: Declaration) -> tuple[int, ...]:
-        texts = [token.text for token in declared.value or () if token.text not in ("{", "}", ",")]
+        texts = re.findall(r"[^\s{},]+", text_of(declared.value or ()))
         if not all(re.fullmatch(r"0|[1-9]\d{0,17}", text, re.ASCII) for text in texts):
             raise declared.place.error("not a list of whole numbers", " ".join(texts)[:60])
         return tuple(int(text) for text in texts)

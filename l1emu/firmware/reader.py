@@ -27,7 +27,13 @@ from l1emu.firmware.cpp import (
 from l1emu.firmware.graph import Firmware
 from l1emu.firmware.kernels import Kernels
 from l1emu.firmware.project import Config, Project
-from l1emu.firmware.weights import from_initializer, from_text, powers_from_initializer, powers_from_text
+from l1emu.firmware.weights import (
+    from_initializer,
+    from_text,
+    is_initializer_of,
+    powers_from_initializer,
+    powers_from_text,
+)
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Dense, Layer, Reshape, Tensor
 from l1emu.layers.base import Ints
@@ -263,18 +269,17 @@ class _Reader:
         if stored != kind:
             raise declared.place.error(f"{name} has another type than its layer's", str(stored), str(kind))
         count = math.prod(self.project.shape(declared.size, declared.place))
-        synthesized = None if declared.value is None else from_initializer(declared, count, kind)
         if name not in self.loads:
-            if synthesized is None:
+            if declared.value is None:
                 raise declared.place.error(f"{name} is given no numbers here, and none are loaded")
-            return synthesized
+            return from_initializer(declared, count, kind)
         stored, count, file, where = self.loads[name]
         if stored != kind:
             raise where.error(f"{name} is loaded as another type than its layer's", str(stored), str(kind))
         path = self._file(file, where)
         loaded = from_text(path, count, kind)
-        if synthesized is not None:
-            self._compare(path, declared, loaded, synthesized, kind)
+        if declared.value is not None and not is_initializer_of(path, count, declared):
+            self._compare(path, declared, loaded, from_initializer(declared, count, kind), kind)
         return loaded
 
     def _compare(self, path: Path, declared: Declaration, loaded: Ints, synthesized: Ints, kind: FixedPoint) -> None:

@@ -10,12 +10,14 @@ import numpy as np
 
 from l1emu.errors import L1emuError
 from l1emu.files import read_text
-from l1emu.firmware.cpp import Declaration, split, text_of
+from l1emu.firmware.cpp import Declaration, text_of
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers.base import Ints
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _PAIR = re.compile(r"\s*\{([^{},]*),([^{},]*)\}\s*")
+_SIGN = re.compile(r"^([+-])\s+")
+_OCTAL = re.compile(r"(?<![\w.])0\d", re.ASCII)  # to C++; to what reads a text it is decimal
 _DIGITS = 400  # characters that a number may take, its separator and blanks included
 
 
@@ -72,25 +74,39 @@ def _pairs(text: str, count: int, kind: FixedPoint, path: Path, where: str) -> t
     return signs, _raw([exponent for _, exponent in words], count, kind, path, where)
 
 
+def is_initializer_of(path: Path, count: int, declared: Declaration) -> bool:
+    """Whether a file of `count` numbers holds, to the letter, what the header initializes an array with."""
+    text = " ".join(token.text for token in declared.value or ())
+    return text[1:-1].strip() == _line(path, count).strip() and not _OCTAL.search(text)
+
+
 def from_initializer(declared: Declaration, count: int, kind: FixedPoint) -> Ints:
     """Read the `{...}` of an array in a header."""
-    tokens = list(declared.value or ())
-    if len(tokens) < 2 or tokens[0].text != "{" or tokens[-1].text != "}":
-        raise declared.place.error("weights without a list of numbers", text_of(tokens)[:40], "{...}")
-    words = [text_of(part).replace(" ", "") for part in split(tokens[1:-1])]
-    return _raw(words, count, kind, declared.place.path, f"line {declared.place.line}")
+    text = " ".join(token.text for token in declared.value or ())
+    if len(text) < 2 or text[0] != "{" or text[-1] != "}":
+        raise declared.place.error("weights without a list of numbers", text[:40], "{...}")
+    where = f"line {declared.place.line}"
+    words = [_SIGN.sub(r"\1", word.strip()) for word in text[1:-1].split(",")]
+    if _OCTAL.search(text):
+        octal = next(i for i, word in enumerate(words) if _OCTAL.search(word))
+        raise L1emuError(
+            "not a decimal number", path=declared.place.path, where=f"{where}, entry {octal + 1}", value=words[octal]
+        )
+    return _raw(words, count, kind, declared.place.path, where)
 
 
 def _raw(words: list[str], count: int, kind: FixedPoint, path: Path, where: str) -> Ints:
     words = [word.strip(" \t\r\v\f") for word in words]
+    numbers = []
     for i, word in enumerate(words):
-        if len(word) > _DIGITS or not _NUMBER.fullmatch(word) or not math.isfinite(float(word)):
+        if len(word) > _DIGITS or not _NUMBER.fullmatch(word) or not math.isfinite(number := float(word)):
             raise L1emuError("not a number", path=path, where=f"{where}, entry {i + 1}", value=word)
+        numbers.append(number)
         if kind.is_integer and not re.fullmatch(r"[+-]?(?:0|[1-9][0-9]*)", word):
             raise L1emuError("not an integer", path=path, where=f"{where}, entry {i + 1}", value=word)
     if len(words) != count:
         raise L1emuError("wrong count of weights", path=path, where=where, value=len(words), expected=str(count))
-    raw = kind.from_float(np.array([float(word) for word in words]))
+    raw = kind.from_float(np.array(numbers))
     if raw.dtype != np.int64:
         raise L1emuError("weights of more than 64 bits are not supported", path=path, value=str(kind))
     return raw

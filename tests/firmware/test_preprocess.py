@@ -83,6 +83,8 @@ AFTER = '#include "parameters.h"\n'
         ("handmade.cpp", AFTER, 'const char *s = R"(a)";\n', "raw string"),
         ("handmade.cpp", AFTER, 'template <class T> struct A {};\n', "template"),
         ("defines.h", "typedef", "#define MAX(a, b) a\ntypedef", "#define MAX(a, b) a"),
+        ("defines.h", "typedef", "#/**/define fc_accum_t w_fc_t\ntypedef", "define fc_accum_t w_fc_t"),
+        ("defines.h", "typedef", '#define WEIGHTS_DIR "other"\ntypedef', "another folder"),
         ("defines.h", "typedef", "#define N 1\n#define N 2\ntypedef", "defined twice"),
         ("defines.h", "typedef", '#include "defines.h"\n#include "../../../x.h"\ntypedef', "x.h"),
         ("parameters.h", "struct config_fc ", "struct config_fc {};\nstruct config_fc ", "declared twice"),
@@ -209,6 +211,36 @@ def test_weights_of_header_and_text(project: Path, pristine: Path) -> None:
     assert "w_fc.h" in refusal(project)
 
 
+def test_long_lists_of_numbers_are_compared_too(tmp_path: Path) -> None:
+    make = ProjectMaker(tmp_path / "p", 5, ordinary=True)
+    make.output(make.dense("fc", make.input("x", (24,), make.type()), 24))
+    project = make.write()
+    plain = l1emu.Firmware.read(project).content_hash
+    header = project / "firmware" / "weights" / "w_fc.h"
+    text = header.read_text()
+    body = text[text.rindex("{") + 1 : text.rindex("}")]
+    words = [word.strip() for word in body.split(",")]
+    for changed, told in (
+        (["-  0.0", *words[1:]], None if float(words[0]) == 0 else "entry 1"),
+        (["010", *words[1:]], "entry 1: not a decimal number"),
+        ([*words[:4], "1 2", *words[5:]], "entry 5: not a number"),
+        ([*words[:-1], "31"], f"entry {len(words)}: the weights differ"),
+        (words[:-1], "wrong count"),
+    ):
+        header.write_text(text.replace(body, ", ".join(changed)))
+        assert told is None or told in refusal(project)
+    header.write_text(text.replace(body, ",\n".join(words)))
+    assert l1emu.Firmware.read(project).content_hash == plain
+
+
+def test_own_headers_among_the_fixed_point_library_are_read(project: Path, pristine: Path) -> None:
+    folder = project / "firmware" / "ap_types"
+    folder.mkdir(exist_ok=True)
+    (folder / "ap_mine.h").write_text("#define fc_accum_t w_fc_t\n")
+    edit(project / "firmware" / "parameters.h", "struct config_fc ", '#include "ap_mine.h"\nstruct config_fc ')
+    assert l1emu.Firmware.read(project).content_hash != l1emu.Firmware.read(pristine).content_hash
+
+
 @pytest.mark.parametrize("name", ["weights/w_fc.txt", "defines.h", "nnet_utils/nnet_dense.h", "handmade.cpp"])
 def test_files_are_regular_and_of_their_size(project: Path, name: str) -> None:
     path = project / "firmware" / name
@@ -281,6 +313,8 @@ def test_index_of_an_embedding_is_converted_as_in_the_c_simulation(tmp_path: Pat
     for beyond in ([(low - 1) * step] if low > type_.low else []) + [(high + 1) * step]:
         with pytest.raises(L1emuError, match=r"input x.*beyond the table of an embedding"):
             emulator(np.full((1, 5), beyond))
+        with pytest.raises(L1emuError, match=r"x, jet 0.*an index beyond the table of an embedding"):
+            l1emu.verify(project, jets=10, inputs=np.full((1, 5), beyond), optimization="-O0")
 
 
 def test_index_of_an_embedding_behind_a_layer_is_proven(tmp_path: Path) -> None:
