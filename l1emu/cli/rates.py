@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from l1emu.cli.options import Json, console, print_json
-from l1emu.study import measure_rates
+from l1emu.study.config import read_study
 from l1emu.trigger.text import efficiency_text, rate_text, total_error_text
 
 
@@ -25,6 +25,9 @@ def rates(
 
     The table shows the seeds at equal rate; --json gives every threshold.
     """
+    read_study(study)  # a wrong one is refused before what runs it is loaded
+    from l1emu.study.run import measure_rates
+
     document = measure_rates(study)
     if json:
         print_json(document)

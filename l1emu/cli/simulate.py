@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -19,18 +19,17 @@ from l1emu.outputs import refuse_to_replace
 from l1emu.progress import progress
 from l1emu.resources import resolve
 from l1emu.stream.beam import hl_lhc, read_filling_scheme
-from l1emu.stream.exact import ExactLoss, exact_loss
 from l1emu.stream.faults import read_faults
 from l1emu.stream.luminosity import Beam, read_beam
-from l1emu.stream.needs import CopiesNeeded, Needed, WorstCase, copies_needed, needed_for, worst_case
-from l1emu.stream.recovery import Recovery, recovery
-from l1emu.stream.result import StreamResult
-from l1emu.stream.simulate import BATCH
-from l1emu.stream.simulate import simulate as run_stream
-from l1emu.stream.source import CrossingSource
+from l1emu.stream.settings import BATCH, check_settings
 from l1emu.stream.topology import Topology, read_planned, read_topology
-from l1emu.stream.unloaded import Chains, compared
-from l1emu.trigger.text import rate_text
+
+if TYPE_CHECKING:
+    from l1emu.stream.exact import ExactLoss
+    from l1emu.stream.needs import CopiesNeeded, Needed, WorstCase
+    from l1emu.stream.recovery import Recovery
+    from l1emu.stream.result import StreamResult
+    from l1emu.stream.unloaded import Chains
 
 SHIPPED = ("cms-phase2", "cms-run3", "atlas-phase2")
 
@@ -96,6 +95,7 @@ def simulate(
     """
     if out is not None:
         refuse_to_replace(out, "results.json")
+    check_settings(orbits, seed, engine, batch, checkpoint)
     chain, checked, void = _chain(
         topology, budget, report, estimate, part, reuse, copies, latency, interval, clock, jets
     )
@@ -107,8 +107,17 @@ def simulate(
         raise L1emuError(
             "wrong accept rate", where="--accept-rate", value=accept_rate, expected=f"0 to {highest_khz:g} kHz"
         )
-    source = CrossingSource.poisson(mean_jets, accepts_khz / highest_khz, machine.relative_pileup, machine.pileup)
     failing = None if faults is None else read_faults(faults)
+    from l1emu.stream.source import CrossingSource  # it loads numba
+
+    source = CrossingSource.poisson(mean_jets, accepts_khz / highest_khz, machine.relative_pileup, machine.pileup)
+    # What follows loads scipy and SimPy: a wrong file or option is refused before.
+    from l1emu.stream.exact import exact_loss
+    from l1emu.stream.needs import copies_needed, needed_for, worst_case
+    from l1emu.stream.recovery import recovery
+    from l1emu.stream.running import simulate as run_stream
+    from l1emu.stream.unloaded import compared
+
     with progress("simulating orbits", max(orbits, 1)) as advance:
         result = run_stream(
             chain,
@@ -233,6 +242,8 @@ def _beam(filling: Path | None, beam: Path | None) -> Beam:
 
 
 def _show(result: StreamResult, machine: Beam, extras: _Extras, chains: Chains, reasons: list[str]) -> None:
+    from l1emu.trigger.text import rate_text  # it loads scipy
+
     out = console()
     normalisation = str(machine.filling.normalisation)
     t = result.tagger

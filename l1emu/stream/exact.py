@@ -22,7 +22,7 @@ from l1emu.stream.beam import ORBIT_SLOTS, FillingScheme, hl_lhc
 from l1emu.stream.board import edge, enters_copy, enters_queue, gone, is_full
 from l1emu.stream.chain import Chain, compile_topology
 from l1emu.stream.numbers import DROP, Numbers, numbers_of
-from l1emu.stream.simulate import with_timing
+from l1emu.stream.running import with_timing
 from l1emu.stream.source import CrossingSource
 from l1emu.stream.state import ring_size
 from l1emu.stream.topology import Timing, Topology

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from l1emu.errors import L1emuError
 from l1emu.stream.beam import ORBIT_SLOTS
@@ -148,6 +147,8 @@ class Sampler:
 
 def _jet_spectrum(mean: float, pileup: float | None) -> npt.NDArray[np.float64]:
     """P(n) of the number of jets, with a tail below 1e-12 folded in."""
+    from scipy import stats  # slow to load
+
     if pileup is None or pileup == 0:
         jets = np.arange(int(stats.poisson.isf(_POISSON_TAIL, mean)) + 2 if mean > 0 else 1)
         spectrum = stats.poisson.pmf(jets, mean)

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from l1emu.errors import L1emuError
-from l1emu.latency.limits import LARGEST_SEED, MOST_ORBITS
 from l1emu.stream.beam import ORBIT_SLOTS, FillingScheme, hl_lhc
 from l1emu.stream.books import Books
 from l1emu.stream.chain import Chain, compile_topology
@@ -21,12 +20,9 @@ from l1emu.stream.ledger import Crossing, Jet, Ledger
 from l1emu.stream.model import Model
 from l1emu.stream.moment import Worst, WorstMoment
 from l1emu.stream.result import StreamResult, result_of
+from l1emu.stream.settings import BATCH, check_settings
 from l1emu.stream.source import CrossingSource, Sampler
 from l1emu.stream.topology import Timing, Topology
-
-ENGINES = ("kernel", "simpy")
-BATCH = 50
-"""Orbits that the kernel runs between two reports of its progress."""
 
 
 def simulate(
@@ -77,18 +73,7 @@ def simulate(
         for less than one orbit, a negative seed, an unknown engine, a wrong tagger, beams that do not collide, a
         fault in a part that the chain does not have, or a checkpoint of another simulation.
     """
-    if not 1 <= orbits <= MOST_ORBITS:
-        raise L1emuError("wrong number of orbits", value=orbits, expected=f"at least 1, at most {MOST_ORBITS:,}")
-    if not 1 <= batch <= MOST_ORBITS:
-        raise L1emuError(
-            "wrong number of orbits in a batch", value=batch, expected=f"at least 1, at most {MOST_ORBITS:,}"
-        )
-    if not 0 <= seed <= LARGEST_SEED:
-        raise L1emuError("wrong seed", value=seed, expected="a number that is not negative, below 2^63")
-    if engine not in ENGINES:
-        raise L1emuError("no such engine", value=engine, expected=" or ".join(ENGINES))
-    if engine == "simpy" and checkpoint is not None:
-        raise L1emuError("SimPy's state cannot be kept", where="checkpoint", value=engine, expected="engine kernel")
+    check_settings(orbits, seed, engine, batch, checkpoint)
     topology = with_timing(topology, tagger, copies)
     filling = hl_lhc() if filling is None else filling
     if not filling.colliding.any():

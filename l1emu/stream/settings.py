@@ -1,0 +1,34 @@
+"""How a run of the stream is made: its length, seed, engine and batches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from l1emu.errors import L1emuError
+from l1emu.latency.limits import LARGEST_SEED, MOST_ORBITS
+
+ENGINES = ("kernel", "simpy")
+BATCH = 50
+"""Orbits that the kernel runs between two reports of its progress."""
+
+
+def check_settings(orbits: int, seed: int, engine: str, batch: int, checkpoint: str | Path | None) -> None:
+    """Check the settings of a run.
+
+    Raises
+    ------
+    L1emuError
+        for less than one orbit, a negative seed, an unknown engine, or one whose state cannot be kept.
+    """
+    if not 1 <= orbits <= MOST_ORBITS:
+        raise L1emuError("wrong number of orbits", value=orbits, expected=f"at least 1, at most {MOST_ORBITS:,}")
+    if not 1 <= batch <= MOST_ORBITS:
+        raise L1emuError(
+            "wrong number of orbits in a batch", value=batch, expected=f"at least 1, at most {MOST_ORBITS:,}"
+        )
+    if not 0 <= seed <= LARGEST_SEED:
+        raise L1emuError("wrong seed", value=seed, expected="a number that is not negative, below 2^63")
+    if engine not in ENGINES:
+        raise L1emuError("no such engine", value=engine, expected=" or ".join(ENGINES))
+    if engine == "simpy" and checkpoint is not None:
+        raise L1emuError("SimPy's state cannot be kept", where="checkpoint", value=engine, expected="engine kernel")

@@ -1,0 +1,46 @@
+"""Bad options and files are refused before what takes seconds to load is loaded."""
+
+import subprocess
+import sys
+
+import pytest
+
+SLOW = ("numba", "scipy", "awkward", "simpy", "matplotlib", "pandas")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["simulate", "--latency", "x"],
+        ["simulate", "--orbits", "0"],
+        ["simulate", "--engine", "none"],
+        ["simulate", "--clock", "x"],
+        ["simulate", "--accept-rate", "nan"],
+        ["simulate", "--copies", "0"],
+        ["simulate", "wrong.yaml"],
+        ["simulate", "--budget", "wrong.yaml"],
+        ["simulate", "--faults", "wrong.yaml"],
+        ["simulate", "--beam", "wrong.yaml"],
+        ["simulate", "--filling", "wrong.yaml"],
+        ["budget", "wrong.yaml"],
+        ["budget", "--clock", "x"],
+        ["report", "wrong.yaml"],
+        ["estimate", "wrong.yaml"],
+    ],
+    ids=" ".join,
+)
+def test_a_refusal_loads_nothing_slow(tmp_path, arguments):
+    (tmp_path / "wrong.yaml").write_text("a: [\n")
+    code = f"""
+import sys
+from l1emu.cli import main
+sys.argv = ["l1emu", *{arguments!r}]
+try:
+    main()
+finally:
+    print(*sorted(set(sys.modules) & {set(SLOW)!r}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert done.stderr.startswith("l1emu: ")
+    assert done.stdout == "\n"
