@@ -12,7 +12,7 @@ from rich.text import Text
 
 from l1emu.cli.options import Json, console, print_json
 from l1emu.cli.rates import seeds_table
-from l1emu.study import run_study
+from l1emu.study.config import read_study
 from l1emu.trigger.text import difference_text
 
 
@@ -28,8 +28,12 @@ def run(
     """Run a study: read events, emulate the tagger, check the budget, simulate the stream, compare the seeds.
 
     Writes a results folder with results.json, report.html, figures and tables, and prints its path on the last line.
-    Exit code 0 if the emulation is exact and the budget holds, 1 if not, 2 for bad input.
+    Exit code 0 if the emulation is exact, the budget holds and the stream is in time and loses nothing, 1 if not, 2 for
+    bad input.
     """
+    read_study(study)  # a wrong one is refused before what runs it is loaded
+    from l1emu.study.run import run_study
+
     results = run_study(study, output)
     if json:
         print_json({"output": str(results.folder)} | results.document)
@@ -82,8 +86,9 @@ def _budget(document: Mapping[str, Any]) -> Text:
         text += f", accepts lost in the boards or late with a probability of {lost:.2g} exactly"
     needed = document["stream"]["copies_needed"]["copies"]
     text += f"; {budget['throughput']['copies']} tagger copies a board, {needed or 'no number'} would lose nothing"
-    text += "".join(f"; {reason}" for reason in budget["reasons"])
-    return Text(text, style="green" if budget["passed"] else "bold red")
+    reasons = [*budget["reasons"], *document["stream"]["reasons"]]
+    text += "".join(f"; {reason}" for reason in reasons)
+    return Text(text, style="bold red" if reasons else "green")
 
 
 def _gains(comparison: Mapping[str, Any]) -> Text:

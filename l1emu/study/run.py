@@ -65,9 +65,14 @@ class Results:
         return bool(self.document["budget"]["passed"])
 
     @property
+    def in_time(self) -> bool:
+        """Whether every crossing of the simulated stream was decided in time and nothing was lost on the way."""
+        return bool(self.document["stream"]["passed"])
+
+    @property
     def passed(self) -> bool:
-        """Both of them."""
-        return self.bit_exact and self.within_budget
+        """All of them."""
+        return self.bit_exact and self.within_budget and self.in_time
 
 
 @dataclass(frozen=True, eq=False)
@@ -364,7 +369,8 @@ class _Stream:
         exact = None if self.exact is None else self.exact.as_json()
         needed = self.copies.as_json() | {"orbits": COPIES_ORBITS}
         chain = self.chains.as_json(self.result.latency.max)
-        return self.result.as_json() | {"chain": chain, "copies_needed": needed, "exact": exact}
+        judged = {"passed": self.result.passed, "reasons": list(self.result.reasons)}
+        return self.result.as_json() | judged | {"chain": chain, "copies_needed": needed, "exact": exact}
 
 
 def _chain(file: StudyFile, check_: BudgetCheck) -> tuple[Topology, bool]:

@@ -26,6 +26,8 @@ from l1emu.events.sample import read_sample
 from l1emu.files import sha256_file
 from l1emu.firmware import Firmware
 from l1emu.firmware.reference import run as reference
+from l1emu.resources import resource
+from l1emu.stream import read_topology
 from l1emu.study import Results, read_study, run_study
 from l1emu.study.run import check_budget, crossing_source, load_emulator, measure
 from l1emu.study.tagging import SCORES
@@ -234,6 +236,34 @@ def test_a_budget_that_does_not_hold_is_an_answer_with_exit_code_1(toy: Path, tm
     assert document["budget"]["passed"] is False
     assert document["stream"]["tagger"]["copies"] == 8
     assert document["stream"]["tagger"]["latency_cycles"] == 2000
+
+
+@pytest.mark.parametrize(
+    ("part", "values", "words"),
+    [
+        ("pipeline", {"depth_bx": 300}, "crossings are late"),
+        ("readout", {"throttle": None}, "find the derandomizer full"),
+    ],
+)
+def test_a_stream_that_is_late_or_loses_is_exit_code_1_though_the_budget_holds(
+    toy: Path, tmp_path: Path, l1emu: Call, part: str, values: dict[str, Any], words: str
+) -> None:
+    own = read_topology(resource("budgets/cms-phase2.topology.yaml")).model_dump(exclude_none=True)
+    own[part] |= values
+    if part == "readout":
+        own[part]["derandomizer"]["depth"] = 1
+        own[part]["max_accept_khz"] = 50
+    study = changed(toy, tmp_path / "study", {"stream.topology": "own.yaml"})
+    (study.parent / "own.yaml").write_text(yaml.safe_dump(own, sort_keys=False, allow_unicode=True))
+    done = l1emu("run", study, "-o", "out", cwd=tmp_path)
+    assert done.returncode == 1
+    document = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert document["budget"]["passed"] is True
+    assert document["stream"]["passed"] is False
+    (reason,) = document["stream"]["reasons"]
+    assert words in reason
+    assert words in " ".join(done.stdout.split())
+    assert reason in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_the_last_line_is_the_folder_and_rates_prints_its_table(toy: Path, tmp_path: Path, l1emu: Call) -> None:
