@@ -185,3 +185,10 @@ def test_an_export_does_not_expand_entities(tmp_path):
     path.write_text(bomb)
     with pytest.raises(L1emuError, match="document type"):
         read_any(path)
+
+
+def test_a_cosimulation_report_that_stands_twice_in_a_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "tagger_cosim.rpt"
+    file.write_text(cosim_rpt() + cosim_rpt(latency=(20, 20, 20)))
+    with pytest.raises(L1emuError, match=r"a language twice: got 'VHDL'"):
+        read_any(file)

@@ -103,7 +103,7 @@ def _rows(source: Source) -> list[list[str]]:
     if not table or not any("Status" in line for _, line in table):
         raise L1emuError("not a co-simulation report", path=source.path, expected="a table with RTL, Status, Latency")
     width = len(table[0][1])
-    rows = []
+    rows: list[list[str]] = []
     for number, line in table:
         if len(line) != width or line[-1] not in "+|":
             raise L1emuError("a table row is out of joint", path=source.path, where=f"line {number}", value=line)
@@ -111,6 +111,8 @@ def _rows(source: Source) -> list[list[str]]:
         if line.startswith("|") and cells[0].lower() in ("vhdl", "verilog", "systemc"):
             if len(cells) not in (8, 9):
                 raise L1emuError("unknown columns", path=source.path, where=f"line {number}", value=len(cells))
+            if any(cells[0].lower() == row[0].lower() for row in rows):
+                raise L1emuError("a language twice", path=source.path, where=f"line {number}", value=cells[0])
             rows.append(cells)
     if not re.fullmatch(r"\+(-+\+)+", table[-1][1]) or not rows:
         raise L1emuError("the table is cut off", path=source.path, where=f"line {table[-1][0]}")
