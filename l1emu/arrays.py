@@ -16,7 +16,7 @@ import tokenize
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,6 +27,7 @@ from l1emu.errors import L1emuError
 from l1emu.files import open_regular
 
 Array = npt.NDArray[Any]
+Fits = Callable[[tuple[int, ...]], None]
 
 UNPACKED = 1 << 30
 """Bytes to which an archive may unpack whatever its own size, ..."""
@@ -63,8 +64,14 @@ _DAMAGE = (
 )
 
 
-def read_npy(path: str | os.PathLike[str]) -> Array:
+def read_npy(path: str | os.PathLike[str], fits: Fits | None = None) -> Array:
     """The array of a .npy file, in this machine's order of bytes.
+
+    Parameters
+    ----------
+    fits
+        Called with the shape that the header states, before memory is taken for it; raises an `L1emuError` if it is
+        not the one that is wanted.
 
     Raises
     ------
@@ -73,7 +80,7 @@ def read_npy(path: str | os.PathLike[str]) -> Array:
         numbers, truth values and texts.
     """
     with open_regular(path) as file:
-        return _member(file, os.fstat(file.fileno()).st_size, Path(path), None)
+        return _member(file, os.fstat(file.fileno()).st_size, Path(path), None, fits)
 
 
 def read_npz(path: str | os.PathLike[str], names: Iterable[str] | None = None) -> dict[str, Array]:
@@ -176,7 +183,7 @@ def _members(archive: zipfile.ZipFile, file: Path, names: list[str] | None) -> d
     return arrays
 
 
-def _member(stream: IO[bytes], size: int, file: Path, where: str | None) -> Array:
+def _member(stream: IO[bytes], size: int, file: Path, where: str | None, fits: Fits | None = None) -> Array:
     """The array of a stream of `size` bytes."""
     shape, fortran, dtype, used = _header(stream, file, where)
     needed = math.prod(shape) * dtype.itemsize
@@ -188,6 +195,8 @@ def _member(stream: IO[bytes], size: int, file: Path, where: str | None) -> Arra
             value=f"{size - used:,} bytes",
             expected=f"{needed:,}",
         )
+    if fits is not None:
+        fits(shape)
     try:
         if needed > _memory():
             raise MemoryError

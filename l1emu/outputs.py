@@ -7,6 +7,19 @@ from pathlib import Path
 from l1emu.errors import L1emuError
 
 
+def figure_stem(path: Path) -> Path:
+    """`path` without the suffix, which a figure's kinds of file take in its place.
+
+    Raises
+    ------
+    L1emuError
+        if it names no file.
+    """
+    if not path.name or path.name == ".." or path.is_dir():
+        raise L1emuError("this names no file", where="--figure", value=str(path), expected="FILE or FILE.png")
+    return path.with_suffix("")
+
+
 def refuse_to_replace(folder: Path, marker: str) -> None:
     """Check that a folder of results may be written here, in the place of what is there.
 

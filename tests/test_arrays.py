@@ -18,6 +18,8 @@ from l1emu import arrays
 from l1emu.arrays import check_array, is_npy, read_npy, read_npz
 from l1emu.cli.arrays import read_arrays
 from l1emu.errors import L1emuError
+from l1emu.firmware.graph import Tensor
+from l1emu.fixedpoint import FixedPoint
 
 PLAIN = [
     np.arange(6, dtype=np.int16).reshape(2, 3),
@@ -194,8 +196,8 @@ def fuzz(folder: Path, inputs: int, seed: int) -> int:
             np.savez(file, **{name: altered_array(array, rng) for name, array in good.items()})
         else:
             file.write_bytes(damaged(bytes_of[place % 4], rng))
-        names = ["x", "y", "z"] if place % 4 else ["x"]
-        wrong += refused(partial(read_arrays, file, names)) is not None
+        tensors = [Tensor(name, (3,), FixedPoint(10, 4, True)) for name in ("xyz" if place % 4 else "x")]
+        wrong += refused(partial(read_arrays, file, tensors)) is not None
     return wrong
 
 

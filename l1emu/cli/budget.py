@@ -16,6 +16,7 @@ from l1emu.latency.budget import Budget, read_budget, waterfall
 from l1emu.latency.check import BudgetCheck, Limit, check
 from l1emu.latency.clock import CROSSING_NS, clock_mhz
 from l1emu.latency.timing import TaggerTiming, read_timing
+from l1emu.outputs import figure_stem
 from l1emu.resources import resolve, resource
 
 
@@ -42,14 +43,15 @@ def budget(
     Without --report, --estimate or --latency the numbers stated for the default tagger are taken. Exit code 0 if the
     tagger keeps to the budget, 1 if not, 2 for bad input.
     """
+    stem = None if figure is None else figure_stem(figure)
     plan = read_budget(resolve(budget, Path.cwd()))
     running = plan.clock.value if clock is None else clock_mhz(clock)
     timing = _timing(report, estimate, part, reuse, latency, interval, running)
     result = check(plan, timing, jets=jets, copies=copies)
-    if figure is not None:
+    if stem is not None:
         from l1emu.report.figures import draw_budget, save  # matplotlib is slow to load
 
-        save(draw_budget, {"budget": result.as_dict()}, figure.with_suffix(""))
+        save(draw_budget, {"budget": result.as_dict()}, stem)
     if json:
         print_json(result.as_dict())
     else:

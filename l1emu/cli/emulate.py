@@ -68,7 +68,7 @@ def emulate(
         elif inputs.suffix == ".root":
             arrays, made = jets_of_crossings(inputs, emulator.firmware, values_for_missing(missing or []), tree)
         else:
-            arrays = read_arrays(inputs, [tensor.name for tensor in emulator.firmware.inputs])
+            arrays = read_arrays(inputs, emulator.firmware.inputs)
     if explain:
         try:
             explanation = emulator.explain(arrays)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from typing import Annotated, Any
 
@@ -26,6 +27,16 @@ def console() -> Console:
     return Console(width=None if free else 180)
 
 
+def is_integer(text: str) -> bool:
+    """Whether `text` is a whole number as one writes it, see `is_number`, and has no more digits than are needed."""
+    return re.fullmatch(r"[+-]?[0-9]{1,40}", text) is not None
+
+
+def is_number(text: str) -> bool:
+    """Whether `text` is a number as one writes it: Python takes underscores, blanks and the digits of any script."""
+    return re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text) is not None
+
+
 def entry_range(text: str | None) -> tuple[int, int | None] | None:
     """The range that `--entries` means: `a:b`, `a:` or `:b`; None without one.
 
@@ -36,9 +47,9 @@ def entry_range(text: str | None) -> tuple[int, int | None] | None:
     """
     if text is None:
         return None
-    low, colon, high = text.partition(":")
+    low, _, high = text.partition(":")
     try:
-        if not colon:
+        if not re.fullmatch(r"[0-9]{0,18}:[0-9]{0,18}", text):
             raise ValueError
         return int(low or 0), int(high) if high else None
     except ValueError:

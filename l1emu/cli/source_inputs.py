@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from l1emu.cli.options import is_number
 from l1emu.errors import L1emuError
 from l1emu.events import build_jets, features
 from l1emu.events.hardware import ETA_PHI_STEP, PT_STEP_GEV
@@ -33,6 +34,8 @@ def values_for_missing(texts: list[str]) -> dict[str, float]:
     for text in texts:
         name, _, value = text.partition("=")
         try:
+            if not is_number(value):
+                raise ValueError
             values[name] = float(value)
             if not math.isfinite(values[name]):
                 raise ValueError

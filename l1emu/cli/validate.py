@@ -11,6 +11,7 @@ from rich.table import Table
 
 from l1emu.cli.options import Json, console, print_json
 from l1emu.events.calibration import read_calibration
+from l1emu.outputs import figure_stem
 from l1emu.resources import resolve
 from l1emu.study.validation import TOLERANCE, HtValidation, StratumCheck, ht_rates, strata_against_plain
 from l1emu.trigger.text import rate_text
@@ -46,6 +47,7 @@ def validate(
 
     `ht-rates` is held to 30 % between 120 and 400 GeV, `strata` to four standard deviations.
     """
+    stem = None if figure is None else figure_stem(figure)
     path = resolve(sample, Path())
     if what is What.strata:
         checks = strata_against_plain(path, crossings=crossings, cache=cache, jobs=jobs)
@@ -57,11 +59,11 @@ def validate(
     else:
         chosen = None if calibration == "none" else read_calibration(resolve(calibration, Path()))
         found = ht_rates(path, chosen)
-        if figure is not None:
+        if stem is not None:
             from l1emu.report.figures import save  # matplotlib is slow to load
             from l1emu.report.validation import draw_ht_rates
 
-            save(draw_ht_rates, found.document(), figure.with_suffix(""))
+            save(draw_ht_rates, found.document(), stem)
         if json:
             print_json([p.as_dict() for p in found.points])
         else:

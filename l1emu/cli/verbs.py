@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 from typer.core import TyperGroup
 
 from l1emu import __version__
+from l1emu.cli.options import is_integer, is_number
+from l1emu.errors import L1emuError
 
 VERBS = {
     "run": "a whole study: events, emulation, budget, stream, rate against efficiency",
@@ -28,6 +30,22 @@ VERBS = {
 }
 
 
+def _take_plain_numbers(parameter: Any, kind: type) -> None:
+    """Let an option that is a number refuse, before typer sees it, text that is none as one writes it.
+
+    Python's `int` and `float` take `1_0`, blanks and the digits of any script, and `float` what is not finite.
+    """
+    process = parameter.process_value
+
+    def plain(ctx: Any, value: Any) -> Any:
+        if isinstance(value, str) and not (is_integer if kind is int else is_number)(value):
+            what, expected = ("whole number", "12") if kind is int else ("number", "1.5 or 2e3")
+            raise L1emuError(f"not a {what}", where=parameter.opts[0], value=value, expected=f"digits, as {expected}")
+        return process(ctx, value)
+
+    parameter.process_value = plain
+
+
 class _Verbs(TyperGroup):
     """Verbs that are imported when they are called: `l1emu --help` loads neither numba nor TensorFlow."""
 
@@ -37,10 +55,15 @@ class _Verbs(TyperGroup):
     def get_command(self, ctx: Any, name: str) -> Any:
         if name not in VERBS:
             return None
-        module = import_module(f"l1emu.cli.{name}")
+        function = getattr(import_module(f"l1emu.cli.{name}"), name)
         single = typer.Typer(add_completion=False)
-        single.command(name, short_help=VERBS[name])(getattr(module, name))
+        single.command(name, short_help=VERBS[name])(function)
         command = typer.main.get_command(single)
+        hints = get_type_hints(function)
+        for parameter in command.params:
+            for kind in (int, float):
+                if kind in (hints.get(parameter.name or ""), *get_args(hints.get(parameter.name or ""))):
+                    _take_plain_numbers(parameter, kind)
         return command
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,11 +68,12 @@ def verify(
     jets = 2000 if jets is None else jets
     limits = _limits(time_limit, memory_limit)
     fw = Firmware.read(project if firmware is None else firmware)
-    own = None if inputs is None else read_arrays(inputs, [tensor.name for tensor in fw.inputs])
+    own = None if inputs is None else read_arrays(inputs, fw.inputs)
     if not as_json:
         place = private_cache() or "a temporary folder"
         said = f"builds the C++ of {project} with g++ in {place} and runs it there with your rights"
-        print(f"l1emu: {said}: verify only projects that you trust", file=sys.stderr)
+        # on standard output: a line on standard error says what is wrong
+        print(f"{said}: verify only projects that you trust", flush=True)
     with progress("comparing", jets) as advance:
         found = run_verify(project, jets=jets, inputs=own, seed=seed, firmware=fw, limits=limits, advance=advance)
     if as_json:
@@ -111,7 +111,7 @@ def _verify_keras(project: Path, model: Path, inputs: Path | None, jets: int | N
         raise L1emuError("against keras either --jets or --inputs", where="--jets", value=jets)
     jets = 500 if jets is None else jets
     fw = Firmware.read(project)
-    own = None if inputs is None else read_arrays(inputs, [tensor.name for tensor in fw.inputs])
+    own = None if inputs is None else read_arrays(inputs, fw.inputs)
     loaded = load_model(model)
     with progress("comparing", jets if own is None else len(next(iter(own.values())))) as advance:
         found = against_keras(fw, loaded, inputs=own, jets=jets, seed=seed, advance=advance)

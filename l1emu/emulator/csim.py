@@ -19,15 +19,17 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from l1emu.caches import cache_root
 from l1emu.emulator.child import Ended, Limits, run
 from l1emu.errors import L1emuError
-from l1emu.files import folder_aside, read_text, sha256_bytes, sha256_file
+from l1emu.files import folder_aside, read_text, scratch_folder, sha256_bytes, sha256_file
 from l1emu.firmware.cpp import Function, Place, Token, declaration, split, statements, template_end, text_of
 from l1emu.firmware.project import Project
 from l1emu.firmware.reader import read_project
@@ -163,13 +165,10 @@ def cache_folder() -> Path:
     L1emuError
         if the environment names no folder, and the user has no home.
     """
-    own, base = os.environ.get("L1EMU_CACHE_DIR"), os.environ.get("XDG_CACHE_HOME")
-    try:
-        if own:
-            return Path(own).expanduser().absolute() / "csim"
-        return (Path(base).absolute() if base else Path.home() / ".cache") / "l1emu" / "csim"
-    except RuntimeError:
-        raise L1emuError("there is no home folder for compiled C++", expected="L1EMU_CACHE_DIR in its place") from None
+    root = cache_root()
+    if root is None:
+        raise L1emuError("there is no home folder for compiled C++", expected="L1EMU_CACHE_DIR in its place")
+    return root / "csim"
 
 
 def private_cache() -> Path | None:
@@ -406,8 +405,9 @@ class CSim:
         texts = {self._project.source.name: self._patched(), "l1emu_main.cpp": self._main()}
         place = private_cache()
         if place is None:
-            folder = Path(tempfile.mkdtemp(prefix="l1emu-csim-"))
-            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            kept = ExitStack()
+            folder = kept.enter_context(scratch_folder("l1emu-csim"))
+            weakref.finalize(self, kept.close)
             self._compile(command, folder, sources, texts, unset_is_zero)
             return folder / "csim"
         version = self._compiled([command[0], "-v"], place)

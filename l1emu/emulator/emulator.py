@@ -421,14 +421,25 @@ def _shaped(x: Any, tensor: Tensor) -> NDArray[Any]:
         )
     if array.dtype.kind == "b":
         array = array.astype(np.int64)
-    if array.ndim == 0 or array.shape[1:] not in (tensor.shape, (tensor.size,)):
+    check_shape(array.shape, tensor)
+    return array.reshape(array.shape[0], tensor.size)
+
+
+def check_shape(shape: tuple[int, ...], tensor: Tensor) -> None:
+    """Check that an array of this shape holds an input of jets: (jets, *shape) or (jets, size).
+
+    Raises
+    ------
+    L1emuError
+        if not.
+    """
+    if not shape or shape[1:] not in (tensor.shape, (tensor.size,)):
         raise L1emuError(
             "wrong shape",
             where=f"input {tensor.name}",
-            value=array.shape,
+            value=shape,
             expected=f"(jets, {_text(tensor.shape)}) or (jets, {tensor.size})",
         )
-    return array.reshape(array.shape[0], tensor.size)
 
 
 def _text(shape: tuple[int, ...]) -> str:

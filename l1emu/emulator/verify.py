@@ -19,6 +19,8 @@ from l1emu.firmware import reference
 from l1emu.firmware.graph import Firmware
 from l1emu.layers import LayerNormalization, Tensor
 
+MOST_MADE_UP = 1_000_000
+"""Jets that are made up at most: all of them are held in memory."""
 CHUNK = 500  # jets compared at a time; a trace of every layer is large
 
 Inputs = dict[str, npt.NDArray[np.float64]]
@@ -152,13 +154,13 @@ def verify(
     begin = time.perf_counter()
     fw = Firmware.read(project) if firmware is None else firmware
     unset = any(isinstance(layer, LayerNormalization) and not layer.centred for layer in fw.layers)
-    csim = CSim(project, optimization=optimization, unset_is_zero=unset, limits=limits)
-    _check_tensors(fw, csim)
-    emulator = Emulator(fw)
     sets = made_up_inputs(fw.inputs, jets, seed)
     own = {} if inputs is None else _user_inputs(fw, inputs)
     for name, given in own.items():
         _check_limits(fw, name, given)
+    csim = CSim(project, optimization=optimization, unset_is_zero=unset, limits=limits)
+    _check_tensors(fw, csim)
+    emulator = Emulator(fw)
     for tensor in fw.inputs:  # beyond the limits the C++ reads what happens to lie there
         if tensor.name in fw.limits:
             low, high = tensor.type.to_float(np.array(fw.limits[tensor.name]))
@@ -199,6 +201,20 @@ def verify(
     )
 
 
+def check_made_up(jets: int, seed: int) -> None:
+    """Check that so many jets can be made up, from such a seed.
+
+    Raises
+    ------
+    L1emuError
+        if not.
+    """
+    if not 1 <= jets <= MOST_MADE_UP:
+        raise L1emuError("there must be jets to compare", value=jets, expected=f"1 or more, up to {MOST_MADE_UP:,}")
+    if seed < 0:
+        raise L1emuError("not a seed", value=seed, expected="0 or more")
+
+
 def made_up_inputs(tensors: tuple[Tensor, ...], jets: int, seed: int) -> dict[str, Inputs]:
     """Sets of inputs: random, extreme, equal rows, out of range, NaN; about `jets` jets in all.
 
@@ -206,9 +222,13 @@ def made_up_inputs(tensors: tuple[Tensor, ...], jets: int, seed: int) -> dict[st
     -------
     dict
         For each set, float64 arrays (jets, *shape) by input name.
+
+    Raises
+    ------
+    L1emuError
+        as `check_made_up` does.
     """
-    if jets < 1:
-        raise L1emuError("there must be jets to compare", value=jets, expected="1 or more")
+    check_made_up(jets, seed)
     rng = np.random.default_rng(seed)
     counts = {"random": (jets + 1) // 2, "extreme": jets // 4, "equal rows": jets // 8}
     counts["out of range"] = jets - sum(counts.values())

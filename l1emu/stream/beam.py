@@ -6,7 +6,6 @@ and 894 slots apart. Distances between filled slots are differences of slot numb
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import numpy.typing as npt
 
 from l1emu.errors import L1emuError
 from l1emu.files import read_text
+from l1emu.jsontext import parse_json
 from l1emu.stream.filling_csv import read_csv
 
 ORBIT_SLOTS = 3564
@@ -220,11 +220,9 @@ def read_filling_scheme(path: str | Path) -> FillingScheme:
     if not text.lstrip("\ufeff \t\n").startswith(("{", "[")):
         return _from_csv(file, text)
     try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise L1emuError(f"not valid JSON: {error.msg}", path=file, where=f"line {error.lineno}") from None
-    except (RecursionError, ValueError):  # nested without end; a number of ten thousand digits
-        raise L1emuError("not a filling scheme", path=file, expected="an object with two masks") from None
+        data = parse_json(text)
+    except L1emuError as error:
+        raise error.within(file) from None
     if not isinstance(data, dict):
         raise L1emuError("not a filling scheme", path=file, expected="an object with schemebeam1 and schemebeam2")
     if "fills" in data and "beam1" not in data:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from tensorflow import keras
 
 from l1emu.emulator.relax import Relaxed, nearest, run_relaxed
+from l1emu.emulator.verify import check_made_up
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware, reference
 from l1emu.fixedpoint import FixedPoint, Raw
@@ -578,8 +579,7 @@ def _inputs(
 ) -> dict[str, Floats]:
     """Inputs by name, float64 of shape (jets, *shape)."""
     if inputs is None:
-        if jets < 1:
-            raise L1emuError("there must be jets to compare", value=jets, expected="1 or more")
+        check_made_up(jets, seed)
         rng = np.random.default_rng(seed)
         drawn = {t.name: rng.normal(0, 1, (jets, *t.shape)) for t in firmware.inputs}
         return {t.name: t.type.to_float(nearest(t.type, drawn[t.name])) for t in firmware.inputs}

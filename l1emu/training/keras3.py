@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from tensorflow import keras
 
 from l1emu.arrays import RATIO, UNPACKED
 from l1emu.errors import L1emuError
-from l1emu.files import TEXT_LIMIT
+from l1emu.files import TEXT_LIMIT, scratch_folder
 from l1emu.jsontext import parse_json
 
 # What says nothing about a layer's numbers once its weights are known.
@@ -51,13 +50,13 @@ def load_keras3(path: Path) -> keras.Model:
     """
     if not zipfile.is_zipfile(path):
         raise L1emuError("an .h5 file of Keras 3", path=path, expected="the model saved as .keras")
-    with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory(prefix="l1emu-keras-") as scratch:
+    with zipfile.ZipFile(path) as archive, scratch_folder("l1emu-keras") as scratch:
         config = _document(path, archive, "config.json")
         _refuse_bomb(path, archive, "model.weights.h5", max(UNPACKED, RATIO * path.stat().st_size))
         archive.extract("model.weights.h5", scratch)
         builder = _Builder(path, config)
         built = builder.model()
-        with h5py.File(Path(scratch) / "model.weights.h5") as file:
+        with h5py.File(scratch / "model.weights.h5") as file:
             _set_weights(path, builder.layers, file["layers"])
     return built
 

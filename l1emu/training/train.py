@@ -6,8 +6,8 @@ import hashlib
 import importlib.metadata
 import json
 import os
-import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from l1emu.arrays import check_array
 from l1emu.config import load_config
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
-from l1emu.files import read_text, sha256_bytes, write_aside, write_json
+from l1emu.files import read_text, scratch_folder, sha256_bytes, write_aside, write_json
 from l1emu.firmware import Firmware
 from l1emu.progress import Advance, progress
 from l1emu.training.card import render
@@ -78,8 +78,8 @@ def train(
     """Train the tagger of a recipe; same recipe, jets, versions and machine give the same weights.
 
     Writes into `out` (beside what is there): `recipe.yaml`, `float_weights.npz`, `weights.npz`, `tagger.l1fw`,
-    `card.json`, `card.md`; each is whole or absent, the card last. If training is stopped, a later call with the same
-    recipe and jets takes up after the float twin, where that was finished.
+    `card.json`, `card.md`; all of them or none, each whole, the card last. If training is stopped, a later call with
+    the same recipe and jets takes up after the float twin, where that was finished.
 
     Parameters
     ----------
@@ -157,23 +157,23 @@ def train(
     }
     card["seconds"]["all"] = round(time.perf_counter() - started, 1)
 
-    with write_aside(folder / RECIPE) as aside:
-        aside.write_text(recipe_text, encoding="utf-8")
-    save_arrays(folder / FLOAT_WEIGHTS, weights_by_name(twin))
-    save_arrays(folder / WEIGHTS, weights_by_name(model))
-    with write_aside(folder / FIRMWARE) as aside:
-        firmware.save(aside)
-    with write_aside(folder / CARD_TEXT) as aside:
-        aside.write_text(render(card), encoding="utf-8")
-    write_json(folder / CARD, card)
+    names = (CARD, CARD_TEXT, FIRMWARE, WEIGHTS, FLOAT_WEIGHTS, RECIPE)
+    with ExitStack() as together:  # each is renamed when all are written, the last one of these first
+        aside = {name: together.enter_context(write_aside(folder / name)) for name in names}
+        aside[RECIPE].write_text(recipe_text, encoding="utf-8")
+        save_arrays(aside[FLOAT_WEIGHTS], weights_by_name(twin))
+        save_arrays(aside[WEIGHTS], weights_by_name(model))
+        firmware.save(aside[FIRMWARE])
+        aside[CARD_TEXT].write_text(render(card), encoding="utf-8")
+        write_json(aside[CARD], card)
     checkpoint.unlink(missing_ok=True)
     return TrainingResult(folder, card)
 
 
 def emulated_firmware(tagger: TrainedTagger) -> Firmware:
     """The firmware of `tagger`, through a project written with hls4ml for Vitis and read back."""
-    with tempfile.TemporaryDirectory() as scratch:
-        return Firmware.read(tagger.write_project(Path(scratch) / "project", "Vitis"))
+    with scratch_folder("l1emu-train") as scratch:
+        return Firmware.read(tagger.write_project(scratch / "project", "Vitis"))
 
 
 def _areas(twin: keras.Model, tagger: TrainedTagger, firmware: Firmware, held_out: Jets) -> dict[str, Any]:

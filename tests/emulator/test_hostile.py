@@ -254,9 +254,9 @@ def test_the_verb_ends_in_one_line(project: Path, monkeypatch: pytest.MonkeyPatc
 def test_what_is_built_and_run_is_said(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = CliRunner().invoke(app, ["verify", str(project), "--jets", "8"])
     assert done.exit_code == 0
-    (said,) = done.stderr.splitlines()
-    assert said == (
-        f"l1emu: builds the C++ of {project} with g++ in {cache_folder()} and runs it there with your rights: "
+    assert done.stderr == ""  # where one line says what is wrong
+    assert done.stdout.splitlines()[0] == (
+        f"builds the C++ of {project} with g++ in {cache_folder()} and runs it there with your rights: "
         "verify only projects that you trust"
     )
     told = CliRunner().invoke(app, ["verify", "--help"], env={"COLUMNS": "200"}).stdout
@@ -273,6 +273,16 @@ def test_a_limit_that_is_none_is_refused(project: Path, option: tuple[str, str])
     done = CliRunner().invoke(app, ["verify", str(project), *option])
     assert isinstance(done.exception, L1emuError)
     assert str(done.exception).startswith(option[0])
+
+
+@pytest.mark.parametrize("option", [("--jets", "0"), ("--jets", "9" * 19), ("--jets", "9" * 30), ("--seed", "-1")])
+def test_jets_that_cannot_be_made_up_are_refused_before_anything_is_built(
+    project: Path, option: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")  # no g++
+    done = CliRunner().invoke(app, ["verify", str(project), *option, "--json"])
+    assert isinstance(done.exception, L1emuError)
+    assert option[1] in str(done.exception)
 
 
 SOURCES = {
