@@ -256,9 +256,16 @@ def _named_after(path: str | os.PathLike[str], aside: Path) -> Iterator[None]:
     """Turn what comes of a disk that takes nothing into an `L1emuError` that names `path`, not `aside`."""
     try:
         yield
+    except L1emuError as error:  # of what is written aside inside a folder that is
+        if error.path is None or not (error.path == str(aside) or error.path.startswith(f"{aside}{os.sep}")):
+            raise
+        place = os.fspath(path) + error.path[len(str(aside)) :]
+        raise L1emuError(
+            error.message, path=place, where=error.where, value=error.value, expected=error.expected
+        ) from error
     except Exception as error:
         cause = _failed_write(error, aside)
-        if cause is None or isinstance(error, L1emuError):
+        if cause is None:
             raise
         raise _unwritable(path, cause) from error
 

@@ -274,3 +274,14 @@ def test_other_faults_in_a_block_stay_what_they_are(tmp_path: Path) -> None:
         raise ZeroDivisionError
     with pytest.raises(L1emuError, match=r"^of its own$"), write_aside(tmp_path / "a"):
         raise L1emuError("of its own") from OSError(28, "No space left on device")
+
+
+def test_what_cannot_be_written_inside_is_named_by_its_place_to_be(tmp_path: Path) -> None:
+    target = tmp_path / "results"
+    with pytest.raises(L1emuError) as caught, folder_aside(target) as aside:
+        (aside / "tables").mkdir()
+        write_json(aside / "tables", {})
+    assert caught.value.path == str(target / "tables")
+    assert ".l1emu-" not in str(caught.value)
+    with pytest.raises(L1emuError, match="elsewhere"), folder_aside(target):
+        raise L1emuError("no such file", path=tmp_path / "elsewhere")

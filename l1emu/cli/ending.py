@@ -50,6 +50,7 @@ class Stopped(BaseException):
 def ended(verb: Callable[[], int]) -> int:
     """Call `verb` and give the exit code; says what is wrong, in one line and without a traceback."""
     output = _open_streams()
+    os.environ["MPLBACKEND"] = "agg"  # figures are files, and a name of no backend would stop matplotlib's import
     with ExitStack() as restored:  # for who calls it from Python
         if not _debugging():
             _hush(restored)

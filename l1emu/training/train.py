@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import shutil
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -157,15 +158,18 @@ def train(
     }
     card["seconds"]["all"] = round(time.perf_counter() - started, 1)
 
-    names = (CARD, CARD_TEXT, FIRMWARE, WEIGHTS, FLOAT_WEIGHTS, RECIPE)
-    with ExitStack() as together:  # each is renamed when all are written, the last one of these first
-        aside = {name: together.enter_context(write_aside(folder / name)) for name in names}
-        aside[RECIPE].write_text(recipe_text, encoding="utf-8")
-        save_arrays(aside[FLOAT_WEIGHTS], weights_by_name(twin))
-        save_arrays(aside[WEIGHTS], weights_by_name(model))
-        firmware.save(aside[FIRMWARE])
-        aside[CARD_TEXT].write_text(render(card), encoding="utf-8")
-        write_json(aside[CARD], card)
+    with scratch_folder("l1emu-train") as scratch, ExitStack() as together:
+        (scratch / RECIPE).write_text(recipe_text, encoding="utf-8")
+        save_arrays(scratch / FLOAT_WEIGHTS, weights_by_name(twin))
+        save_arrays(scratch / WEIGHTS, weights_by_name(model))
+        firmware.save(scratch / FIRMWARE)
+        (scratch / CARD_TEXT).write_text(render(card), encoding="utf-8")
+        write_json(scratch / CARD, card)
+        # each is renamed when there is room for all of them, the last one of these first
+        names = (CARD, CARD_TEXT, FIRMWARE, WEIGHTS, FLOAT_WEIGHTS, RECIPE)
+        asides = {name: together.enter_context(write_aside(folder / name)) for name in names}
+        for name, aside in asides.items():
+            shutil.copyfile(scratch / name, aside)
     checkpoint.unlink(missing_ok=True)
     return TrainingResult(folder, card)
 

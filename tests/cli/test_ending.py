@@ -205,3 +205,9 @@ def test_names_and_texts_that_the_output_cannot_spell() -> None:
     body = "print('µ', chr(0xdcff))"
     done = raising(body, env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert (done.returncode, done.stdout) == (0, "\\xb5 \\udcff\n")
+
+
+def test_figures_are_drawn_whatever_backend_is_asked_for(tmp_path: Path) -> None:
+    done = l1emu("budget", "--figure", str(tmp_path / "b"), "--json", env=os.environ | {"MPLBACKEND": "nonsense"})
+    assert done.stderr == ""
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["b.pdf", "b.png"]

@@ -111,6 +111,18 @@ def test_interrupted_training_takes_up_after_the_float_twin_and_ends_alike(
         assert (tmp_path / name).read_bytes() == (trained / "tagger" / name).read_bytes(), name
 
 
+def test_a_file_that_cannot_take_its_place_leaves_the_others_as_they_were(trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "tagger.l1fw").mkdir()
+    (tmp_path / "weights.npz").write_bytes(b"old")
+    with pytest.raises(L1emuError, match=r"tagger\.l1fw"):
+        train(trained / "recipe.yaml", trained / "jets.npz", tmp_path)
+    assert (tmp_path / "weights.npz").read_bytes() == b"old"
+    assert sorted(p.name for p in tmp_path.iterdir() if not p.name.startswith(".float-")) == [
+        "tagger.l1fw",
+        "weights.npz",
+    ]
+
+
 def test_a_class_without_jets_is_refused(tiny_recipe: Path, tmp_path: Path) -> None:
     path = tmp_path / "jets.npz"
     np.savez(path, **toy_jets(label=np.zeros(3000, np.int8)))
