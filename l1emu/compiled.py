@@ -20,6 +20,7 @@ that it does not have.
 from __future__ import annotations
 
 import functools
+import gc
 import hashlib
 import os
 import pickle
@@ -28,7 +29,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, BinaryIO, Literal, NoReturn, TypeVar
 
 import llvmlite
 import numba
@@ -155,15 +156,15 @@ class _Kept(NullCache):  # type: ignore[misc]
         """What `_stored` gives of a compilation in a child process; nothing if that fails."""
         with open(os.memfd_create("l1emu", os.MFD_CLOEXEC), "w+b") as shared:
             parent = os.getpid()
-            child = os.fork()
-            if not child:
-                try:
-                    end_with_parent(parent)
-                    arguments, result = normalize_signature(sig)
-                    shared.write(_stored(sig, self._compiler.compile(arguments, result)))
-                    shared.flush()
-                finally:
-                    os._exit(0)  # whatever happens, the child does not go on with what the parent does
+            collects = gc.isenabled()
+            gc.disable()  # a collection in the child would end what other libraries' threads hold here
+            try:
+                child = os.fork()
+                if not child:
+                    self._compile_for(parent, sig, shared)
+            finally:
+                if collects:
+                    gc.enable()
             try:
                 os.waitpid(child, 0)
             except BaseException:
@@ -172,6 +173,16 @@ class _Kept(NullCache):  # type: ignore[misc]
                 raise
             shared.seek(0)
             return shared.read()
+
+    def _compile_for(self, parent: int, sig: Any, shared: BinaryIO) -> NoReturn:
+        """In the child: write the compiled function into `shared` and end, whatever happens."""
+        try:
+            end_with_parent(parent)
+            arguments, result = normalize_signature(sig)
+            shared.write(_stored(sig, self._compiler.compile(arguments, result)))
+            shared.flush()
+        finally:
+            os._exit(0)
 
     def _path(self, sig: Any, codegen: Any) -> Path | None:
         where = folder()

@@ -297,3 +297,30 @@ print(twice())
 
 def test_a_compilation_that_fails_apart_is_done_here(package: Path) -> None:
     assert run(package, "/dev/null/x", BROKEN.replace("print", "print(1); print")) == [1, 42]
+
+
+COLLECTED = """
+import gc, os
+from l1emu import compiled
+from l1emu.events.caller import twice
+compiled._HERE = 0
+here = os.getpid()
+
+class Threads:  # as a library that ends its threads where it is collected, and has none in a child
+    def __del__(self):
+        if os.getpid() != here:
+            os.abort()
+
+def unused():
+    one = Threads()
+    one.itself = one
+
+os.register_at_fork(after_in_child=unused)
+gc.set_threshold(1)
+assert twice() == 42 and gc.isenabled()
+print(compiled._Kept.compilations)
+"""
+
+
+def test_nothing_of_others_is_collected_where_a_function_is_compiled_apart(package: Path) -> None:
+    assert run(package, "/dev/null/x", COLLECTED) == [0]

@@ -720,6 +720,16 @@ def test_weights_come_from_headers_of_any_form(form: str, tmp_path: Path) -> Non
     assert not any("weights' values" in text for text in estimate(load_design(alone)).problems)
 
 
+@pytest.mark.parametrize("rows", [1, 4])
+def test_long_lists_of_weights_are_read_from_headers(rows: int, tmp_path: Path) -> None:
+    path = project(tmp_path, weights=WEIGHTS)
+    numbers = [f"{n}.{'0' * 180}" for n in range(1, 13)]
+    lists = [", ".join(numbers[i::rows]) for i in range(rows)]
+    braces = f"{{{lists[0]}}}" if rows == 1 else "{{" + "}, {".join(lists) + "}}"
+    (path / "firmware" / "weights" / "w2.h").write_text(f"model_default_t w2[12] = {braces};\n")
+    assert load_design(path).blocks[0].weights[0].nonzeros == 12
+
+
 def test_synthesis_reads_the_header_and_not_the_text(tmp_path: Path) -> None:
     path = project(tmp_path, weights=WEIGHTS)
     (path / "firmware" / "weights" / "w2.h").write_text("model_default_t w2[12] = {0,0,0,0,0,0,0,0,0,0,0,11};\n")

@@ -50,7 +50,7 @@ def raw_weights(project: Project, name: str, count: int) -> Ints | None:
             if _powers(project, kind_tokens, place):
                 return np.ones(count, dtype=np.int64)
             kind = project.type(kind_tokens, place)
-            if len(value) > 2:
+            if len(value) not in (0, 2):  # two are the braces of none
                 return from_initializer(Declaration(place, "array", tuple(kind_tokens), value), count, kind)
             return from_text(text, count, kind) if text.is_file() else None
         except L1emuError:
@@ -68,7 +68,7 @@ def _powers(project: Project, kind: list[Token], place: Place) -> bool:
 
 def _in_header(project: Project, path: Path, name: str) -> tuple[list[Token], tuple[Token, ...]] | None:
     """The tokens of an array's type, and those of its numbers in one pair of braces; no numbers if it has none."""
-    tokens = Unit(path, project.root, (project.firmware,), synthesis=True).files[path].tokens
+    tokens = Unit(path, project.root, (project.firmware,), synthesis=True).files[path].code
     for i, token in enumerate(tokens[:-1]):
         if token.text != name or tokens[i + 1].text != "[":
             continue
@@ -81,6 +81,8 @@ def _in_header(project: Project, path: Path, name: str) -> tuple[list[Token], tu
         kind = [t for t in tokens[start:i] if t.text not in _QUALIFIERS]
         if end < len(tokens) and tokens[end].text == "=":
             end += 1
+        if end < len(tokens) and tokens[end].kind == "numbers":
+            return kind, (tokens[end],)
         if end >= len(tokens) or tokens[end].text != "{":
             return kind, ()
         return kind, _flat(tokens[end : matching(tokens, end, path) + 1], path)
@@ -98,6 +100,8 @@ def _flat(tokens: list[Token], path: Path) -> tuple[Token, ...]:
             if after < len(tokens) and tokens[after].text in ("(", "::"):
                 i = after
                 continue
+        elif token.kind == "numbers":
+            kept.append(Token("numbers", token.text[1:-1], token.line, token.start))
         elif token.text not in ("{", "}", "(", ")") and token.kind != "name":
             stated = token.text.rstrip("fFlL") if token.kind == "number" else token.text
             kept.append(Token(token.kind, stated, token.line, token.start))
