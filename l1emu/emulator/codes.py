@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 from l1emu.emulator import kernels
+from l1emu.emulator.interval import low_of, rounding_of
 from l1emu.errors import L1emuError
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 
@@ -17,17 +16,6 @@ _ROUNDING = {
     Rounding.RND_MIN_INF: kernels.RND_MIN_INF,
     Rounding.TRN_ZERO: kernels.TRN_ZERO,
 }
-
-
-def rounding_of(type_: FixedPoint) -> Rounding:
-    """The rounding of an assignment to `type_`: an integer type truncates toward zero."""
-    return Rounding.TRN_ZERO if type_.is_integer else type_.rounding
-
-
-def low_of(type_: FixedPoint) -> int:
-    """The least value that an assignment to `type_` gives: SAT_SYM avoids the most negative one."""
-    symmetric = type_.overflow == Overflow.SAT_SYM and type_.signed
-    return -type_.high if symmetric else type_.low
 
 
 def cast_code(type_: FixedPoint, *, fraction: int, overflows: bool) -> tuple[int, int, int, int, int]:
@@ -46,30 +34,6 @@ def cast_code(type_: FixedPoint, *, fraction: int, overflows: bool) -> tuple[int
     else:
         rounding, shift = _ROUNDING[rounding_of(type_)], min(shift, 63 if type_.rounding == Rounding.TRN else 62)
     return rounding, shift, *overflow_code(type_, overflows=overflows)
-
-
-def index_code(size: int, divide: int, fraction: int) -> tuple[int, int, int]:
-    """Factor, divisor and shift of ``int(trunc(x * size / divide))`` for numbers x with `fraction`, in lowest terms.
-
-    The index is x * factor, divided by the divisor toward zero, and its low bits cut off toward zero; a negative
-    shift is of numbers coarser than one, whose quotients are as coarse and are multiplied afterwards.
-    """
-    if fraction > 62:
-        raise L1emuError("numbers too fine for the emulator's integers address a table", value=f"{fraction} bits")
-    common = math.gcd(size, divide)
-    factor, divide = size // common, divide // common
-    if divide > 1:
-        return factor, divide, fraction
-    if fraction < 0:
-        return factor << -fraction, 1, 0
-    twos = min((factor & -factor).bit_length() - 1, fraction)
-    return factor >> twos, 1, fraction - twos
-
-
-def index_reach(size: int, divide: int, fraction: int) -> int:
-    """The largest factor by which a number is multiplied on its way to the index of `index_code`."""
-    factor, _divide, shift = index_code(size, divide, fraction)
-    return factor << max(-shift, 0)
 
 
 def overflow_code(type_: FixedPoint, *, overflows: bool) -> tuple[int, int, int]:

@@ -17,10 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 from l1emu.emulator import kernels, simd
 from l1emu.emulator.cache import module_from_source
 from l1emu.emulator.explain import Explanation, explain
+from l1emu.emulator.interval import Ranges
 from l1emu.emulator.lowering import Program, lower
 from l1emu.emulator.packed import PackedProgram, narrow_inputs, plan
 from l1emu.emulator.quantize import quantize_into
-from l1emu.emulator.ranges import Ranges, analyse
+from l1emu.emulator.ranges import analyse
 from l1emu.errors import L1emuError
 from l1emu.firmware.graph import Firmware
 from l1emu.layers import Tensor

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from l1emu.emulator.ranges import LayerRange, Ranges
+from l1emu.emulator.interval import LayerRange, Ranges
 from l1emu.firmware.graph import Firmware
 from l1emu.layers import Dense, Einsum, Layer, Recurrent, Softmax
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.emulator.cache import compiled
+from l1emu.emulator.interval import Sum
 
 Ints = NDArray[np.int64]
 
@@ -26,7 +27,7 @@ MATRIX = 7 + 2 * CAST
 FUNCTION = 5 + CAST
 LEFT, TRN, RND, RND_CONV, RND_ZERO, RND_INF, RND_MIN_INF, TRN_ZERO = range(8)
 FITS, WRAP_SIGNED, WRAP_UNSIGNED, CLAMP, ZERO = range(5)
-STEP, SUM, ROUNDED = range(3)  # as the C++ does it; exact products in any order; products rounded, in any order
+STEP, SUM, ROUNDED = int(Sum.STEP), int(Sum.ANY_ORDER), int(Sum.ROUNDED)
 ADD, SUBTRACT, AVERAGE, MULTIPLY, MAXIMUM, MINIMUM = range(6)
 (
     OP_DENSE,

@@ -14,21 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.emulator import kernels
-from l1emu.emulator.codes import cast_code, index_code, low_of
-from l1emu.emulator.ranges import (
-    Interval,
-    LayerRange,
-    Ranges,
-    Sum,
-    cast_interval,
+from l1emu.emulator.affine import (
+    index_code,
     layer_norm_affine,
     levels,
     line,
     reduction,
-    rounded,
     scaled_to_common_fraction,
     slopes,
 )
+from l1emu.emulator.codes import cast_code
+from l1emu.emulator.interval import Interval, LayerRange, Ranges, Sum, cast_interval, low_of, rounded
 from l1emu.errors import L1emuError
 from l1emu.firmware.graph import Firmware
 from l1emu.fixedpoint import FixedPoint

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.emulator import kernels, products, rounded, singles, tabled
-from l1emu.emulator.codes import low_of, rounding_of
+from l1emu.emulator.affine import scaled_to_common_fraction
+from l1emu.emulator.interval import Interval, Ranges, low_of, rounding_of
 from l1emu.emulator.lowering import Program
 from l1emu.emulator.packing import LIMIT, Clip, Ending, Layout, NotClean, Value, Writer, pair
-from l1emu.emulator.ranges import Interval, Ranges, scaled_to_common_fraction
 from l1emu.emulator.rounded import rounds_products
 from l1emu.emulator.simd import LANES, Features
 from l1emu.emulator.workspace import Workspace

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from l1emu.emulator.codes import low_of, rounding_of
-from l1emu.emulator.ranges import rounded
+from l1emu.emulator.interval import low_of, rounded, rounding_of
 from l1emu.emulator.simd import FLOAT_LIMIT, FLOAT_ZERO, Features
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import Einsum

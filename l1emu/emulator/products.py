@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.emulator import rounded
+from l1emu.emulator.interval import Sum
 from l1emu.emulator.packing import LIMIT, Ending, Layout, Left, NotClean, Value, Writer, affine, einsum_indices
-from l1emu.emulator.ranges import Sum
 from l1emu.layers import Dense, Einsum, GlobalPooling1D
 
 if TYPE_CHECKING:

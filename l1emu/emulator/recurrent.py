@@ -8,20 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.emulator import kernels
-from l1emu.emulator.codes import cast_code, index_code, index_reach
+from l1emu.emulator.affine import index_code, index_reach
+from l1emu.emulator.codes import cast_code
+from l1emu.emulator.interval import Interval, LayerRange, Sum, Watch, exact, extremes, fold, shaped, shifted
 from l1emu.emulator.lowering import Assembler, lower_layer, matrix_block
-from l1emu.emulator.ranges import (
-    Interval,
-    LayerRange,
-    Sum,
-    Watch,
-    exact,
-    extremes,
-    fold,
-    layer_range,
-    shaped,
-    shifted,
-)
+from l1emu.emulator.ranges import layer_range
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Recurrent
 from l1emu.layers.recurrent import GATES, RANGE_HALF

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1emu.emulator.codes import rounding_of
+from l1emu.emulator.affine import scaled_to_common_fraction
+from l1emu.emulator.interval import Interval, LayerRange, Sum, rounding_of
 from l1emu.emulator.packing import Ending, Layout, Left, NotClean, Round, Step, Value, Writer, affine, einsum_indices
-from l1emu.emulator.ranges import Interval, LayerRange, Sum, scaled_to_common_fraction
 from l1emu.emulator.simd import LANES
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import BatchNormalization, Dense, Einsum, Layer, LayerNormalization, Softmax

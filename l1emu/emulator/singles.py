@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from l1emu.emulator.codes import index_code, rounding_of
+from l1emu.emulator.affine import index_code, scaled_to_common_fraction
+from l1emu.emulator.interval import Interval, Sum, rounding_of
 from l1emu.emulator.packing import Clip, Ending, Layout, NotClean, Step, Value, Writer
-from l1emu.emulator.ranges import Interval, Sum, scaled_to_common_fraction
 from l1emu.fixedpoint import FixedPoint, Rounding
 from l1emu.layers import (
     BatchNormalization,
