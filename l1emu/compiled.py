@@ -52,6 +52,7 @@ from l1emu.trust import make_private_folder, private_file
 F = TypeVar("F", bound=Callable[..., Any])
 
 _ROOMS = ("emulator", "events", "stream")
+_MODULES = ("compiled.py", "splitmix.py")
 _LIMIT = 1 << 28  # bytes of a compiled function; the largest firmware takes some 10 MB
 _DIGEST = 32
 _HERE = 16  # compilations in this process: 200 MB
@@ -64,7 +65,8 @@ def key() -> str:
     for version in (__version__, numba.__version__, llvmlite.__version__, np.__version__, sys.version):
         digest.update(version.encode())
     root = Path(__file__).resolve().parent
-    for source in [Path(__file__), *(p for room in _ROOMS for p in sorted((root / room).rglob("*.py")))]:
+    modules = [root / module for module in _MODULES]
+    for source in [*modules, *(p for room in _ROOMS for p in sorted((root / room).rglob("*.py")))]:
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -23,7 +23,7 @@ PACKAGE = {
     "@kernel\ndef twice():\n    return 2 * answer()\n",
     "__init__.py": "__version__ = '0'\n",
 }
-USED = ("compiled.py", "caches.py", "children.py", "errors.py", "files.py", "trust.py")
+USED = ("compiled.py", "splitmix.py", "caches.py", "children.py", "errors.py", "files.py", "trust.py")
 RUN = "from l1emu.events.caller import twice; print(twice(), sum(twice.stats.cache_hits.values()))"
 
 

@@ -21,14 +21,15 @@ from l1emu.resources import resolve
 from l1emu.stream.beam import hl_lhc, read_filling_scheme
 from l1emu.stream.faults import read_faults
 from l1emu.stream.luminosity import Beam, read_beam
+from l1emu.stream.read import read_planned, read_topology
 from l1emu.stream.settings import BATCH, check_settings
-from l1emu.stream.topology import Topology, read_planned, read_topology
+from l1emu.stream.topology import Topology
 
 if TYPE_CHECKING:
     from l1emu.stream.exact import ExactLoss
-    from l1emu.stream.needs import CopiesNeeded, Needed, WorstCase
     from l1emu.stream.recovery import Recovery
     from l1emu.stream.result import StreamResult
+    from l1emu.stream.sizing import CopiesNeeded, Needed, WorstCase
     from l1emu.stream.unloaded import Chains
 
 SHIPPED = ("cms-phase2", "cms-run3", "atlas-phase2")
@@ -113,9 +114,9 @@ def simulate(
     source = CrossingSource.poisson(mean_jets, accepts_khz / highest_khz, machine.relative_pileup, machine.pileup)
     # What follows loads scipy and SimPy: a wrong file or option is refused before.
     from l1emu.stream.exact import exact_loss
-    from l1emu.stream.needs import copies_needed, needed_for, worst_case
     from l1emu.stream.recovery import recovery
-    from l1emu.stream.running import simulate as run_stream
+    from l1emu.stream.simulation import simulate as run_stream
+    from l1emu.stream.sizing import copies_needed, needed_for, worst_case
     from l1emu.stream.unloaded import compared
 
     with progress("simulating orbits", max(orbits, 1)) as advance:

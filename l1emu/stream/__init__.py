@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     )
     from l1emu.stream.exact import ExactLoss, OverloadError, exact_loss
     from l1emu.stream.faults import Faults, read_faults
-    from l1emu.stream.needs import CopiesNeeded, WorstCase, copies_needed, worst_case
+    from l1emu.stream.read import read_topology
     from l1emu.stream.result import LatencySummary, StreamResult
-    from l1emu.stream.running import simulate
+    from l1emu.stream.simulation import simulate
+    from l1emu.stream.sizing import CopiesNeeded, WorstCase, copies_needed, worst_case
     from l1emu.stream.source import CrossingSource
-    from l1emu.stream.topology import Topology, read_topology
+    from l1emu.stream.topology import Topology
 
 __all__ = [
     "DEFAULT_NORMALISATION",
@@ -54,11 +55,12 @@ __all__ = [
 _HOME = {
     "exact": ("ExactLoss", "OverloadError", "exact_loss"),
     "faults": ("Faults", "read_faults"),
-    "needs": ("CopiesNeeded", "WorstCase", "copies_needed", "worst_case"),
+    "sizing": ("CopiesNeeded", "WorstCase", "copies_needed", "worst_case"),
     "result": ("LatencySummary", "StreamResult"),
-    "running": ("simulate",),
+    "simulation": ("simulate",),
     "source": ("CrossingSource",),
-    "topology": ("Topology", "read_topology"),
+    "read": ("read_topology",),
+    "topology": ("Topology",),
 }
 
 

@@ -12,14 +12,16 @@ from l1emu.arrays import Array, check_array, read_npz
 from l1emu.errors import L1emuError
 from l1emu.files import sha256_bytes, write_aside
 from l1emu.stream.beam import ORBIT_SLOTS, FillingScheme
-from l1emu.stream.books import NEVER, Books, empty_books
 from l1emu.stream.faults import Faults
 from l1emu.stream.kernel import Ints, Kernel
 from l1emu.stream.source import CrossingSource
 from l1emu.stream.state import State, empty_state
+from l1emu.stream.tallies import NEVER, Tallies, empty_tallies
 from l1emu.stream.topology import Topology
 
 STATES = ("state", "current", "kept")
+_TALLIES = "books"
+"""What the tallies are called in the file."""
 _MOST = 1 << 61
 
 Identity = tuple[Topology, FillingScheme, CrossingSource, int, Faults | None]
@@ -34,21 +36,21 @@ class Checkpoint:
         The file; written whole or not at all.
     identity
         Topology, filling scheme, source, seed and faults: a checkpoint goes on with these alone.
-    kernel, moment
+    kernel, keeper
         Whose arrays are kept.
     """
 
-    def __init__(self, path: Path, identity: Identity, kernel: Kernel, moment: Any) -> None:
+    def __init__(self, path: Path, identity: Identity, kernel: Kernel, keeper: Any) -> None:
         self._path = path
         self._hash = _hash_of(identity)
         self._kernel = kernel
-        self._moment = moment
+        self._worst = keeper
 
     def keep(self, orbits: int) -> None:
         """Write the state after so many orbits."""
         arrays: dict[str, Any] = {"identity": self._hash, "orbits": orbits}
-        arrays |= {f"books.{array}": getattr(self._kernel.books, array) for array in Books._fields}
-        states = {"state": (0, self._kernel.state), "current": self._moment.current, "kept": self._moment.kept}
+        arrays |= {f"{_TALLIES}.{array}": getattr(self._kernel.tallies, array) for array in Tallies._fields}
+        states = {"state": (0, self._kernel.state), "current": self._worst.current, "kept": self._worst.kept}
         for name, (orbit, state) in states.items():
             arrays[f"{name}.orbit"] = orbit
             arrays |= {f"{name}.{array}": getattr(state, array) for array in State._fields}
@@ -81,12 +83,12 @@ class Checkpoint:
             )
         read = _Read(self._path, self._kernel)
         orbits = read.orbits
-        self._kernel.books = read.books()
+        self._kernel.tallies = read.tallies()
         self._kernel.state = read.state("state")[1]
-        self._moment.current, self._moment.kept = read.state("current"), read.state("kept")
-        worst = int(self._kernel.books.worst[1])
-        if worst != NEVER and self._moment.kept[0] > worst // ORBIT_SLOTS:
-            raise read.wrong("kept.orbit", self._moment.kept[0], f"at most {worst // ORBIT_SLOTS}, of books.worst")
+        self._worst.current, self._worst.kept = read.state("current"), read.state("kept")
+        worst = int(self._kernel.tallies.worst[1])
+        if worst != NEVER and self._worst.kept[0] > worst // ORBIT_SLOTS:
+            raise read.wrong("kept.orbit", self._worst.kept[0], f"at most {worst // ORBIT_SLOTS}, of {_TALLIES}.worst")
         return orbits
 
 
@@ -99,25 +101,25 @@ class _Read:
 
     def __init__(self, path: Path, kernel: Kernel) -> None:
         self._path, self._chain = path, kernel.chain
-        self._empty = empty_state(kernel.chain), empty_books(kernel.chain)
-        names = [f"books.{array}" for array in Books._fields]
+        self._empty = empty_state(kernel.chain), empty_tallies(kernel.chain)
+        names = [f"{_TALLIES}.{array}" for array in Tallies._fields]
         names += [f"{state}.{array}" for state in STATES for array in ("orbit", *State._fields)]
         self._arrays = read_npz(path, ["orbits", *names])
         self.orbits = int(self._whole("orbits", (), 0, 1 << 40))
 
-    def books(self) -> Books:
-        """The books."""
+    def tallies(self) -> Tallies:
+        """The tallies."""
         empty = self._empty[1]
-        width = self._grown("books.times", empty.times.shape[1])
+        width = self._grown(f"{_TALLIES}.times", empty.times.shape[1])
         end = self.orbits * ORBIT_SLOTS - 1
-        worst = self._whole("books.worst", (2,), NEVER, max(end, width))
+        worst = self._whole(f"{_TALLIES}.worst", (2,), NEVER, max(end, width))
         if worst[1] > end or worst[0] >= width or (worst[0] == NEVER) != (worst[1] == NEVER):
-            raise self.wrong("books.worst", worst.tolist(), f"a time below {width} and a crossing up to {end}")
+            raise self.wrong(f"{_TALLIES}.worst", worst.tolist(), f"a time below {width} and a crossing up to {end}")
         names = ("counts", "highest", "lost", "dead")
-        counts = {name: self._whole(f"books.{name}", getattr(empty, name).shape, 0, _MOST) for name in names}
-        digest = self._checked("books.digest", "u", (1,)).astype(np.uint64)
-        times = self._whole("books.times", (len(empty.times), width), 0, _MOST)
-        return Books(times=times, worst=worst, digest=digest, **counts)
+        counts = {name: self._whole(f"{_TALLIES}.{name}", getattr(empty, name).shape, 0, _MOST) for name in names}
+        digest = self._checked(f"{_TALLIES}.digest", "u", (1,)).astype(np.uint64)
+        times = self._whole(f"{_TALLIES}.times", (len(empty.times), width), 0, _MOST)
+        return Tallies(times=times, worst=worst, digest=digest, **counts)
 
     def state(self, name: str) -> tuple[int, State]:
         """An orbit, and the state before it."""
@@ -128,7 +130,7 @@ class _Read:
             0 if chain.readout is None else chain.readout.delay + (chain.readout.depth + 2) * chain.readout.interval
         )
         intervals = chain.finder_interval + chain.tagger_interval + (chain.merge_interval or 0) + chain.ticks_per_bx
-        latest = number * chain.ticks_per_bx + self._grown("books.times", self._empty[1].times.shape[1])
+        latest = number * chain.ticks_per_bx + self._grown(f"{_TALLIES}.times", self._empty[1].times.shape[1])
         latest += chain.deadline + readout + 4 * intervals
         rings = {ring: self._grown(f"{name}.{ring}", getattr(empty, ring).shape[1]) for ring in ("starts", "begun")}
         boards = self._whole(f"{name}.boards", empty.boards.shape, 0, max(latest, _MOST))

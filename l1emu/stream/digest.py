@@ -11,24 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from l1emu.compiled import inlined, kernel
+from l1emu.splitmix import numbers
 
 JET_STAMPS = 5
 """Of a jet: found, queued, started, tagged, fate."""
 _MOST_STAMPS = 256
 
 
-def _weights() -> npt.NDArray[np.uint64]:
-    mask = 0xFFFFFFFFFFFFFFFF
-    words = []
-    for i in range(1, _MOST_STAMPS + 1):
-        word = (i * 0x9E3779B97F4A7C15) & mask
-        word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & mask
-        word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & mask
-        words.append((word ^ (word >> 31)) | 1)
-    return np.asarray(words, np.uint64)
-
-
-WEIGHTS = _weights()
+WEIGHTS = numbers(0, _MOST_STAMPS) | np.uint64(1)
 with np.errstate(over="ignore"):
     NO_STAMPS = -(WEIGHTS[0] + WEIGHTS[1] + WEIGHTS[2] + WEIGHTS[3])
 """The sum of the weighted time stamps of a jet that has none."""

@@ -1,7 +1,7 @@
 """Random draws for crossings, by number: the same crossing brings the same whatever ran before it, or beside it.
 
-A draw is a hash of seed and crossing number (SplitMix64, Steele, Lea and Flood, OOPSLA 2014), so that runs can be cut
-into batches, resumed, or run on two engines, and still draw alike. Rows of a table are drawn by Walker's alias method.
+A draw is a hash of seed and crossing number (`l1emu.splitmix`), so that runs can be cut into batches, resumed, or run
+on two engines, and still draw alike. Rows of a table are drawn by Walker's alias method.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from l1emu.compiled import inlined, kernel
+from l1emu.splitmix import GOLDEN, mix, numbers
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+
+_mix = inlined(mix)
 
 
 def alias_table(probability: Floats) -> tuple[Floats, Ints]:
@@ -48,39 +51,26 @@ def alias_table(probability: Floats) -> tuple[Floats, Ints]:
 
 
 @inlined
-def mixed(word: np.uint64) -> np.uint64:
-    """SplitMix64's output function."""
-    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return word ^ (word >> np.uint64(31))
-
-
-@inlined
 def drawn_row(key: np.uint64, number: Any, keep: Floats, other: Ints) -> Any:
     """The row that crossing `number` draws from an alias table."""
     place = np.uint64(number) * np.uint64(2)
-    golden = np.uint64(0x9E3779B97F4A7C15)
-    first = mixed(key + place * golden)
-    second = mixed(key + (place + np.uint64(1)) * golden)
+    first = _mix(key + place * GOLDEN)
+    second = _mix(key + (place + np.uint64(1)) * GOLDEN)
     column = np.int64(((first >> np.uint64(32)) * np.uint64(keep.size)) >> np.uint64(32))
     part = np.float64(second >> np.uint64(11)) * 1.1102230246251565e-16
     return column if part < keep[column] else other[column]
 
 
 @kernel
-def drawn_rows(key: np.uint64, numbers: Ints, tables: Ints, keep: Floats, other: Ints) -> Ints:
+def drawn_rows(key: np.uint64, crossings: Ints, tables: Ints, keep: Floats, other: Ints) -> Ints:
     """The rows that crossings draw, each from the table that its slot has."""
-    rows = np.empty(numbers.size, np.int64)
-    for i in range(numbers.size):
+    rows = np.empty(crossings.size, np.int64)
+    for i in range(crossings.size):
         table = tables[i]
-        rows[i] = drawn_row(key, numbers[i], keep[table], other[table])
+        rows[i] = drawn_row(key, crossings[i], keep[table], other[table])
     return rows
 
 
 def seed_key(seed: int) -> np.uint64:
     """The 64-bit key of a seed."""
-    mask = 0xFFFFFFFFFFFFFFFF
-    word = (seed + 0x9E3779B97F4A7C15) & mask
-    word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & mask
-    word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & mask
-    return np.uint64(word ^ (word >> 31))
+    return np.uint64(numbers(seed, 1)[0])

@@ -21,8 +21,9 @@ from l1emu.latency.clock import CROSSING_NS
 from l1emu.stream.beam import ORBIT_SLOTS, FillingScheme, hl_lhc
 from l1emu.stream.board import edge, enters_copy, enters_queue, gone, is_full
 from l1emu.stream.chain import Chain, compile_topology
+from l1emu.stream.digest import folded
 from l1emu.stream.numbers import DROP, Numbers, numbers_of
-from l1emu.stream.running import with_timing
+from l1emu.stream.simulation import with_timing
 from l1emu.stream.source import CrossingSource
 from l1emu.stream.state import ring_size
 from l1emu.stream.topology import Timing, Topology
@@ -339,10 +340,9 @@ def _room_for(states: int, width: int) -> _Found:
 @inlined
 def _enter_state(found: _Found, row: Ints, chance: Any) -> None:
     """Add a state's probability to the same state, or the state to those that are found."""
-    word = np.uint64(0x9E3779B97F4A7C15)
+    word = np.uint64(0)
     for j in range(row.size):
-        word = (word ^ np.uint64(row[j])) * np.uint64(0xBF58476D1CE4E5B9)
-        word ^= word >> np.uint64(29)
+        word = folded(word, np.uint64(row[j]))
     last = np.uint64(found.table.size - 1)
     place = np.int64(word & last)
     while found.table[place] >= 0 and not _equal(found.states[found.table[place]], row):

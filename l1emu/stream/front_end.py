@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from l1emu.compiled import inlined
-from l1emu.stream.books import Books, Highest
 from l1emu.stream.chain import CAUSES
 from l1emu.stream.numbers import Numbers
 from l1emu.stream.state import Scalar, State
+from l1emu.stream.tallies import Highest, Tallies
 
 NO_CAUSE = -1
 """In place of a cause, by its place in `Chain.causes`: nothing forbids the accept."""
@@ -54,7 +54,7 @@ def inhibited_by(chain: Numbers, state: State, number: Any, n_causes: Any) -> An
 
 
 @inlined
-def accepted(chain: Numbers, state: State, number: Any, now: Any, books: Books) -> None:
+def accepted(chain: Numbers, state: State, number: Any, now: Any, tallies: Tallies) -> None:
     """Remember an accept, and put its event into the derandomizer."""
     scalars, reads = state.scalars, state.reads
     for i in range(state.accepts.size - 1, 0, -1):
@@ -65,7 +65,7 @@ def accepted(chain: Numbers, state: State, number: Any, now: Any, books: Books) 
         reads[(scalars[Scalar.READ_HEAD] + scalars[Scalar.HELD]) % reads.size] = done
         scalars[Scalar.LAST_READ] = done
         scalars[Scalar.HELD] += 1
-        books.highest[Highest.DERANDOMIZER] = max(books.highest[Highest.DERANDOMIZER], scalars[Scalar.HELD])
+        tallies.highest[Highest.DERANDOMIZER] = max(tallies.highest[Highest.DERANDOMIZER], scalars[Scalar.HELD])
         if scalars[Scalar.BUSY] == 0 and scalars[Scalar.HELD] >= chain.busy_at:
             _say(state, now + chain.delay, 1)
 

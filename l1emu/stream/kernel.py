@@ -15,7 +15,6 @@ import numpy.typing as npt
 from l1emu.compiled import in_place, inlined
 from l1emu.stream.beam import ORBIT_SLOTS
 from l1emu.stream.board import edge, enters_copy, enters_queue, gone, is_full
-from l1emu.stream.books import NEVER, Books, Count, Highest, JetFate, Verdict, empty_books
 from l1emu.stream.chain import CAUSES, Chain
 from l1emu.stream.digest import JET_STAMPS, NO_STAMPS, WEIGHTS, folded
 from l1emu.stream.draws import drawn_row
@@ -24,6 +23,7 @@ from l1emu.stream.front_end import NO_CAUSE, accepted, heard, inhibited_by, read
 from l1emu.stream.numbers import DROP, Numbers, numbers_of
 from l1emu.stream.source import Sampler
 from l1emu.stream.state import Board, Scalar, State, copied, empty_state
+from l1emu.stream.tallies import NEVER, Count, Highest, JetFate, Tallies, Verdict, empty_tallies
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -93,10 +93,10 @@ def _run(
     first_orbit: int,
     orbits: int,
     state: State,
-    books: Books,
+    tallies: Tallies,
     tape: _Tape,
 ) -> int:
-    """Simulate orbits; all arrays of the state, the books and the tape are changed in place."""
+    """Simulate orbits; all arrays of the state, the tallies and the tape are changed in place."""
     row = tape.row
     for orbit in range(first_orbit, first_orbit + orbits):
         for slot in beam.slots:
@@ -114,15 +114,15 @@ def _run(
             cut_at = _upstream(chain, faults.links, row)
             if cut_at == NEVER:
                 taken = min(jets, chain.max_jets)
-                code, dropped = _tagging(chain, faults.stalls, taken, row, state, books, tape)
+                code, dropped = _tagging(chain, faults.stalls, taken, row, state, tallies, tape)
                 if code == _DONE:
                     _downstream(chain, state.scalars, row)
-                    code = _enter_times(chain, row, books)
+                    code = _tally_times(chain, row, tallies)
                 if code != _DONE:
                     return code
-            _untagged(taken, jets, JetFate.TRUNCATED if cut_at == NEVER else JetFate.LINK_DOWN, books, tape)
-            _front_end(chain, row, cut_at, dropped, beam.accept[drawn], state, books)
-            _enter_row(row, state, books, tape)
+            _tally_untagged(taken, jets, JetFate.TRUNCATED if cut_at == NEVER else JetFate.LINK_DOWN, tallies, tape)
+            _front_end(chain, row, cut_at, dropped, beam.accept[drawn], state, tallies)
+            _tally_crossing(row, state, tallies, tape)
     return _DONE
 
 
@@ -165,15 +165,15 @@ def _upstream(chain: Numbers, links: Ints, row: Ints) -> Any:
 
 @inlined
 def _tagging(
-    chain: Numbers, stalls: Ints, taken: Any, row: Ints, state: State, books: Books, tape: _Tape
+    chain: Numbers, stalls: Ints, taken: Any, row: Ints, state: State, tallies: Tallies, tape: _Tape
 ) -> tuple[Any, Any]:
     """The board whose turn it is: jet finder, queue, tagger copies; and how many jets a full queue dropped."""
     n_up = chain.up.shape[0]
     b = row[_NUMBER] % chain.boards
-    board, ring, width = state.boards[b], state.starts[b], books.times.shape[1]
+    board, ring, width = state.boards[b], state.starts[b], tallies.times.shape[1]
     ready = edge(row[_UP + n_up - 1], chain.finder_cycle) + chain.finder_latency
     begun = max(ready, board[Board.TURNS])
-    code = _wait_for_output(board, state.begun[b], ready, begun, books)
+    code = _wait_for_output(board, state.begun[b], ready, begun, tallies)
     if code != _DONE:
         return code, np.int64(0)
     free, jets, left = board[Board.FREE], board[Board.JETS], board[Board.JETS_GONE]
@@ -201,14 +201,14 @@ def _tagging(
             ring[jets & (ring.size - 1)] = start
             jets += 1
             if start > queued:
-                books.highest[Highest.QUEUE] = max(books.highest[Highest.QUEUE], jets - left)
+                tallies.highest[Highest.QUEUE] = max(tallies.highest[Highest.QUEUE], jets - left)
             free, tail = found + chain.finder_interval + queued - at_queue, queued
             complete = max(complete, tagged)
             if max(start - queued, tagged - start) >= width:
                 return _TIMES, lost
-            books.times[n_up + 2, start - queued] += 1
-            books.times[n_up + 3, tagged - start] += 1
-        _enter_jet(j, found, queued, start, tagged, fate, books, tape)
+            tallies.times[n_up + 2, start - queued] += 1
+            tallies.times[n_up + 3, tagged - start] += 1
+        _tally_jet(j, found, queued, start, tagged, fate, tallies, tape)
     board[Board.FREE], board[Board.TURNS] = free, tail
     board[Board.JETS], board[Board.JETS_GONE] = jets, left
     row[_UP + n_up], row[_UP + n_up + 1], row[_UP + n_up + 2] = ready, begun, max(tail, complete)
@@ -216,7 +216,7 @@ def _tagging(
 
 
 @inlined
-def _wait_for_output(board: Ints, ring: Ints, ready: Any, begun: Any, books: Books) -> Any:
+def _wait_for_output(board: Ints, ring: Ints, ready: Any, begun: Any, tallies: Tallies) -> Any:
     """Count an event that is ready before the jet finder's output turns to it."""
     events = board[Board.EVENTS]
     begun_before = gone(ring, board[Board.EVENTS_GONE], events, ready)
@@ -228,7 +228,7 @@ def _wait_for_output(board: Ints, ring: Ints, ready: Any, begun: Any, books: Boo
             ring[events & (ring.size - 1)] = begun
             events += 1
     if code == _DONE:
-        books.highest[Highest.EVENTS] = max(books.highest[Highest.EVENTS], events - begun_before)
+        tallies.highest[Highest.EVENTS] = max(tallies.highest[Highest.EVENTS], events - begun_before)
         board[Board.EVENTS], board[Board.EVENTS_GONE] = events, begun_before
     return code
 
@@ -259,9 +259,9 @@ def _downstream(chain: Numbers, scalars: Ints, row: Ints) -> None:
 
 
 @inlined
-def _enter_times(chain: Numbers, row: Ints, books: Books) -> Any:
-    """Book the time that a crossing spent in each station."""
-    times = books.times
+def _tally_times(chain: Numbers, row: Ints, tallies: Tallies) -> Any:
+    """Tally the time that a crossing spent in each station."""
+    times = tallies.times
     n_up, n_down = chain.up.shape[0], chain.down.shape[0]
     collision, decision = row[_NUMBER] * chain.ticks, row[row.size - 1]
     begun, complete = row[_UP + n_up + 1], row[_UP + n_up + 2]
@@ -281,29 +281,31 @@ def _enter_times(chain: Numbers, row: Ints, books: Books) -> Any:
             times[n_up + 4 + i, leave - enter] += 1
             enter = leave
         times[n_up + 4 + n_down, decision - collision] += 1
-        if decision - collision > books.worst[0]:
-            books.worst[0], books.worst[1] = decision - collision, row[_NUMBER]
+        if decision - collision > tallies.worst[0]:
+            tallies.worst[0], tallies.worst[1] = decision - collision, row[_NUMBER]
     return code
 
 
 @inlined
-def _enter_jet(j: Any, found: Any, queued: Any, start: Any, tagged: Any, fate: Any, books: Books, tape: _Tape) -> None:
-    """Book a jet that was handed out."""
-    books.counts[Count.TAGGED + fate] += 1
+def _tally_jet(
+    j: Any, found: Any, queued: Any, start: Any, tagged: Any, fate: Any, tallies: Tallies, tape: _Tape
+) -> None:
+    """Tally a jet that was handed out."""
+    tallies.counts[Count.TAGGED + fate] += 1
     word = np.uint64(found) * WEIGHTS[0] + np.uint64(queued) * WEIGHTS[1]
     word += np.uint64(start) * WEIGHTS[2] + np.uint64(tagged) * WEIGHTS[3]
-    books.digest[0] = folded(books.digest[0], word + np.uint64(fate) * WEIGHTS[4])
+    tallies.digest[0] = folded(tallies.digest[0], word + np.uint64(fate) * WEIGHTS[4])
     if tape.wanted:
         stamps = tape.trace.jets[tape.used[1] + j]
         stamps[0], stamps[1], stamps[2], stamps[3], stamps[4] = found, queued, start, tagged, fate
 
 
 @inlined
-def _untagged(first: Any, jets: Any, fate: Any, books: Books, tape: _Tape) -> None:
-    """Book the jets that were never handed out."""
-    books.counts[Count.TAGGED + fate] += jets - first
+def _tally_untagged(first: Any, jets: Any, fate: Any, tallies: Tallies, tape: _Tape) -> None:
+    """Tally the jets that were never handed out."""
+    tallies.counts[Count.TAGGED + fate] += jets - first
     for j in range(first, jets):
-        books.digest[0] = folded(books.digest[0], NO_STAMPS + np.uint64(fate) * WEIGHTS[4])
+        tallies.digest[0] = folded(tallies.digest[0], NO_STAMPS + np.uint64(fate) * WEIGHTS[4])
         if tape.wanted:
             stamps = tape.trace.jets[tape.used[1] + j]
             stamps[:4] = NEVER
@@ -311,16 +313,18 @@ def _untagged(first: Any, jets: Any, fate: Any, books: Books, tape: _Tape) -> No
 
 
 @inlined
-def _front_end(chain: Numbers, row: Ints, cut_at: Any, dropped: Any, accept: Any, state: State, books: Books) -> None:
+def _front_end(
+    chain: Numbers, row: Ints, cut_at: Any, dropped: Any, accept: Any, state: State, tallies: Tallies
+) -> None:
     """Judge the crossing when it leaves the pipeline, one tick after the deadline."""
     number, decision = row[_NUMBER], row[row.size - 1]
     collision = number * chain.ticks
     judged = collision + chain.deadline + 1
     read_out(chain, state, judged)
     heard(state, judged)
-    cause = inhibited_by(chain, state, number, books.lost.size)
+    cause = inhibited_by(chain, state, number, tallies.lost.size)
     if cause != NO_CAUSE:
-        books.dead[cause] += 1
+        tallies.dead[cause] += 1
     is_late = cut_at == NEVER and decision - collision > chain.deadline
     if cut_at != NEVER:
         cause = _LINK_DOWN if cut_at <= judged else _LATE
@@ -331,24 +335,24 @@ def _front_end(chain: Numbers, row: Ints, cut_at: Any, dropped: Any, accept: Any
     row[_VERDICT] = Verdict.NOT_TRIGGERED
     if accept and cause != NO_CAUSE:
         row[_VERDICT] = Verdict.LOST + cause
-        books.lost[cause] += 1
+        tallies.lost[cause] += 1
     elif accept:
         row[_VERDICT] = Verdict.ACCEPTED
-        books.counts[Count.ACCEPTED] += 1
-        accepted(chain, state, number, judged, books)
-    books.counts[Count.TRIGGERED] += accept
-    books.counts[Count.LATE] += is_late
+        tallies.counts[Count.ACCEPTED] += 1
+        accepted(chain, state, number, judged, tallies)
+    tallies.counts[Count.TRIGGERED] += accept
+    tallies.counts[Count.LATE] += is_late
 
 
 @inlined
-def _enter_row(row: Ints, state: State, books: Books, tape: _Tape) -> None:
-    """Book a crossing that is judged."""
-    books.counts[Count.COLLIDING] += 1
-    books.counts[Count.JETS] += row[_JETS]
+def _tally_crossing(row: Ints, state: State, tallies: Tallies, tape: _Tape) -> None:
+    """Tally a crossing that is judged."""
+    tallies.counts[Count.COLLIDING] += 1
+    tallies.counts[Count.JETS] += row[_JETS]
     word = np.uint64(0)
     for i in range(row.size):
         word += np.uint64(row[i]) * WEIGHTS[i]
-    books.digest[0] = folded(books.digest[0], word)
+    tallies.digest[0] = folded(tallies.digest[0], word)
     if tape.wanted:
         for i in range(row.size):
             tape.trace.crossings[tape.used[0], i] = row[i]
@@ -373,13 +377,13 @@ class Kernel:
     def __init__(self, chain: Chain, slots: Ints, sampler: Sampler, faults: FaultWindows | None = None) -> None:
         self.chain = chain
         self.state = empty_state(chain)
-        self.books = empty_books(chain)
+        self.tallies = empty_tallies(chain)
         self._slots = slots
         self._sampler = sampler
         self._faults = compile_faults(None, chain) if faults is None else faults
 
     def again(self, state: State) -> Kernel:
-        """The same engine with new books, to go on from an earlier state."""
+        """The same engine with new tallies, to go on from an earlier state."""
         other = Kernel(self.chain, self._slots, self._sampler, self._faults)
         other.state = copied(state)
         return other
@@ -410,15 +414,15 @@ class Kernel:
         nowhere = Trace(np.zeros((0, 0), np.int64), np.zeros((0, 0), np.int64), np.zeros(0, np.int64))
         width = _UP + 3 + len(self.chain.upstream) + len(self.chain.downstream)
         while True:
-            state, books = copied(self.state), copied(self.books)
+            state, tallies = copied(self.state), copied(self.tallies)
             used, row = np.zeros(2, np.int64), np.empty(width, np.int64)
             tape = _Tape(nowhere if trace is None else trace, trace is not None, used, row)
-            code = _run(chain, beam, faults, first_orbit, orbits, state, books, tape)
+            code = _run(chain, beam, faults, first_orbit, orbits, state, tallies, tape)
             if code == _DONE:
-                self.state, self.books = state, books
+                self.state, self.tallies = state, tallies
                 return int(used[1])
             if code == _TIMES:
-                self.books = self.books.widened()
+                self.tallies = self.tallies.widened()
             elif code == _JET_RING:
                 self.state = self.state.with_longer_starts()
             elif code == _EVENT_RING:

@@ -18,11 +18,11 @@ from typing import Any
 
 import simpy
 
-from l1emu.stream.books import NEVER, Highest, JetFate, Verdict
 from l1emu.stream.chain import CAUSES, Chain, ReadoutBuffer, Stage
 from l1emu.stream.faults import FaultWindows, compile_faults
-from l1emu.stream.ledger import Crossing, Jet, Ledger
+from l1emu.stream.records import Crossing, Jet, Records
 from l1emu.stream.rules import TriggerRules
+from l1emu.stream.tallies import NEVER, Highest, JetFate, Verdict
 
 _LAST = simpy.core.EventPriority(2)  # after urgent, 0, and normal, 1
 Process = Generator[simpy.Event, Any, None]
@@ -179,16 +179,16 @@ class Model:
     ----------
     chain
         What is simulated.
-    ledger
-        Where finished crossings are booked, in the order of their collisions.
+    records
+        Where finished crossings are tallied, in the order of their collisions.
     faults
         What fails, and when.
     """
 
-    def __init__(self, chain: Chain, ledger: Ledger, faults: FaultWindows | None = None) -> None:
+    def __init__(self, chain: Chain, records: Records, faults: FaultWindows | None = None) -> None:
         self._env = simpy.Environment()
         self._chain = chain
-        self._ledger = ledger
+        self._records = records
         self._rules = TriggerRules(chain.rules)
         self._faults = compile_faults(None, chain) if faults is None else faults
         self._boards = [Board(self._env, chain, i, self._faults) for i in range(chain.boards)]
@@ -207,7 +207,7 @@ class Model:
         self._env.process(self._beam(crossings))
         self._env.run()
         self._book()
-        highest = self._ledger.books.highest
+        highest = self._records.tallies.highest
         highest[Highest.QUEUE] = max(board.queue_max for board in self._boards)
         highest[Highest.DERANDOMIZER] = 0 if self._readout is None else self._readout.highest
 
@@ -304,4 +304,4 @@ class Model:
     def _book(self) -> None:
         waiting = self._unfinished
         while waiting and waiting[0].closed and waiting[0].verdict is not None:
-            self._ledger.enter(waiting.popleft())
+            self._records.enter(waiting.popleft())

@@ -11,11 +11,11 @@ import numpy.typing as npt
 from l1emu.errors import L1emuError
 from l1emu.latency.clock import CROSSING_NS
 from l1emu.stream.beam import ORBIT_SLOTS, FillingScheme, hl_lhc
-from l1emu.stream.books import Count
 from l1emu.stream.chain import compile_topology
 from l1emu.stream.faults import Faults, compile_faults
 from l1emu.stream.kernel import Kernel, Trace
 from l1emu.stream.source import CrossingSource, Sampler
+from l1emu.stream.tallies import Count
 from l1emu.stream.topology import Topology
 
 _BATCH = 10
@@ -99,8 +99,8 @@ def recovery(
             last = int(numbers[-1])
         if progress is not None:
             progress(count)
-    more = hit.books.lost - free.books.lost
-    counts = hit.books.counts - free.books.counts
+    more = hit.tallies.lost - free.tallies.lost
+    counts = hit.tallies.counts - free.tallies.counts
     ticks = max(0, disturbed - faults.end_bx * chain.ticks_per_bx)
     return Recovery(
         lost=dict(zip(chain.causes, more.tolist(), strict=True)),

@@ -11,11 +11,11 @@ from scipy import stats
 
 from l1emu.latency.clock import CROSSING_NS
 from l1emu.stream.beam import ORBIT_SLOTS, FillingScheme
-from l1emu.stream.books import Books, Count, Highest
 from l1emu.stream.chain import LAST_CAUSE, Chain
-from l1emu.stream.moment import Worst
 from l1emu.stream.source import CrossingSource
+from l1emu.stream.tallies import Count, Highest, Tallies
 from l1emu.stream.topology import Topology
+from l1emu.stream.worst_crossing import WorstCrossing
 
 _TAIL = (1 - 0.6827) / 2
 
@@ -84,7 +84,7 @@ class StreamResult:
     budget_ns: float
     budget_bx: int
     occupancy_max: dict[str, int]
-    worst: Worst | None
+    worst: WorstCrossing | None
     colliding_rate_khz: float
     max_accept_khz: float
     histogram_ticks: npt.NDArray[np.int64]
@@ -212,7 +212,7 @@ class StreamResult:
 def result_of(
     topology: Topology,
     chain: Chain,
-    books: Books,
+    tallies: Tallies,
     source: CrossingSource,
     filling: FillingScheme,
     *,
@@ -220,12 +220,12 @@ def result_of(
     orbits: int,
     seed: int,
     seconds: float,
-    worst: Worst | None,
+    worst: WorstCrossing | None,
 ) -> StreamResult:
-    """The result of a run from its books."""
-    counts = {count: int(books.counts[count]) for count in Count}
-    times, end_to_end = books.times[:-1], books.times[-1]
-    dead = zip(chain.causes, books.dead.tolist(), strict=True)
+    """The result of a run from its tallies."""
+    counts = {count: int(tallies.counts[count]) for count in Count}
+    times, end_to_end = tallies.times[:-1], tallies.times[-1]
+    dead = zip(chain.causes, tallies.dead.tolist(), strict=True)
     inhibiting = ("throttle", *chain.rule_names, LAST_CAUSE)
     colliding = int(np.count_nonzero(filling.colliding)) / ORBIT_SLOTS
     ticks = np.flatnonzero(end_to_end)
@@ -245,7 +245,7 @@ def result_of(
         colliding=counts[Count.COLLIDING],
         triggered=counts[Count.TRIGGERED],
         accepted=counts[Count.ACCEPTED],
-        lost=dict(zip(chain.causes, books.lost.tolist(), strict=True)),
+        lost=dict(zip(chain.causes, tallies.lost.tolist(), strict=True)),
         late=counts[Count.LATE],
         dead_fraction={cause: n / counts[Count.COLLIDING] for cause, n in dead if cause in inhibiting},
         jets={
@@ -263,9 +263,9 @@ def result_of(
         budget_ns=topology.pipeline.depth_bx * CROSSING_NS,
         budget_bx=topology.pipeline.depth_bx,
         occupancy_max={
-            "tagger queue": int(books.highest[Highest.QUEUE]),
-            "events before hand-out": int(books.highest[Highest.EVENTS]),
-            "derandomizer": int(books.highest[Highest.DERANDOMIZER]),
+            "tagger queue": int(tallies.highest[Highest.QUEUE]),
+            "events before hand-out": int(tallies.highest[Highest.EVENTS]),
+            "derandomizer": int(tallies.highest[Highest.DERANDOMIZER]),
         },
         worst=worst,
         colliding_rate_khz=filling.normalisation.colliding_rate_hz / 1e3,
@@ -275,6 +275,6 @@ def result_of(
         ticks_per_bx=chain.ticks_per_bx,
         tagger_load=chain.mean_load(source.mean_jets(chain.max_jets), colliding) / chain.copies,
         unverified=topology.unverified(),
-        digest=books.hex_digest,
+        digest=tallies.hex_digest,
         crossings_per_second=counts[Count.COLLIDING] / seconds,
     )

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from l1emu.errors import L1emuError
-from l1emu.stream.books import LARGEST_BYTES
 from l1emu.stream.chain import Chain
+from l1emu.stream.tallies import LARGEST_BYTES
 
 Ints = npt.NDArray[np.int64]
 Arrays = TypeVar("Arrays", bound=NamedTuple)

@@ -7,19 +7,14 @@ Nanoseconds appear only in what is printed, at `l1emu.latency.clock.CROSSING_NS`
 from __future__ import annotations
 
 import math
-import re
 from fractions import Fraction
-from pathlib import Path
 from typing import Annotated, Literal, Protocol
 
-from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from l1emu.config import Config, load_config
+from l1emu.config import Config
 from l1emu.errors import L1emuError
-from l1emu.files import read_text
-from l1emu.latency.budget import Budget, read_budget
 from l1emu.latency.limits import MOST_BUFFERED, MOST_COPIES, MOST_CROSSINGS, MOST_CYCLES, MOST_JETS
-from l1emu.resources import resolve
 from l1emu.stream.beam import ORBIT_SLOTS
 
 LHC_MHZ = 40
@@ -327,54 +322,6 @@ class Timing(Protocol):
     def interval_cycles(self) -> int: ...
     @property
     def clock_mhz(self) -> float: ...
-
-
-def read_topology(path: str | Path, *, budget: Budget | None = None) -> Topology:
-    """Read a topology from YAML: a whole one, or a layout whose times are those of a budget.
-
-    Parameters
-    ----------
-    budget
-        A budget in the place of the one that the layout names.
-
-    Raises
-    ------
-    L1emuError
-        at the first unknown, missing or wrong key, if the parts do not fit together, or if a budget is given and the
-        topology has times of its own.
-    """
-    return read_planned(path, budget=budget)[0]
-
-
-def has_budget(path: str | Path) -> bool:
-    """Whether the times of a topology are those of a budget."""
-    return re.search(r"^budget\s*:", read_text(path), re.MULTILINE) is not None
-
-
-def read_planned(path: str | Path, *, budget: Budget | None = None) -> tuple[Topology, Budget | None]:
-    """A topology as `read_topology` reads it, and the budget that it was made from; None where it was not."""
-    from l1emu.stream.layout import Layout, topology_of  # made of the parts above
-
-    file = Path(path)
-    plan: Budget | None = None
-    if has_budget(file):
-        layout = load_config(file, Layout)
-        plan = read_budget(resolve(layout.budget, file.parent)) if budget is None else budget
-    elif re.search(r"^stages\s*:", read_text(file), re.MULTILINE):
-        raise L1emuError("this is a budget", path=file, expected="a topology, which may name this budget")
-    elif budget is not None:
-        raise L1emuError(
-            "this topology states its own times", path=file, value=budget.name, expected="no budget, or a key `budget`"
-        )
-    try:
-        topology = load_config(file, Topology) if plan is None else topology_of(layout, plan)
-        check_clocks(topology.clocks())
-    except ValidationError as error:
-        message = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise L1emuError(f"the budget makes no chain: {message}", path=file) from None
-    except L1emuError as error:
-        raise error.within(file) from None
-    return topology, plan
 
 
 def cycle_in_crossings(clock_mhz: float) -> Fraction:

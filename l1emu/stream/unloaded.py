@@ -9,8 +9,8 @@ from typing import Any
 from l1emu.latency.check import BudgetCheck
 from l1emu.latency.clock import CROSSING_NS
 from l1emu.stream.chain import compile_topology
-from l1emu.stream.ledger import Crossing, Jet, Ledger
 from l1emu.stream.model import Model
+from l1emu.stream.records import Crossing, Jet, Records
 from l1emu.stream.topology import Topology
 
 
@@ -21,7 +21,7 @@ def unloaded_crossings(topology: Topology) -> Fraction:
     """
     chain = compile_topology(topology)
     alone = Crossing(0, 0, False, [Jet() for _ in range(chain.max_jets)])
-    Model(chain, Ledger(chain)).run([alone])
+    Model(chain, Records(chain)).run([alone])
     return Fraction(alone.decision, chain.ticks_per_bx)
 
 

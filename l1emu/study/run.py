@@ -33,7 +33,7 @@ from l1emu.stream import (
     read_topology,
     simulate,
 )
-from l1emu.stream.topology import has_budget
+from l1emu.stream.read import has_budget
 from l1emu.stream.unloaded import Chains, compared
 from l1emu.study.config import StudyFile, StudySeed, read_study
 from l1emu.study.golden import GoldenCheck, check_golden

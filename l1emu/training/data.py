@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from l1emu.arrays import check_array, read_npz
 from l1emu.errors import L1emuError
+from l1emu.splitmix import GOLDEN, mix
 from l1emu.training.recipe import Recipe, Training
 
 FEATURE_FRACTION = 6
@@ -125,15 +126,11 @@ def read_jets(path: str | os.PathLike[str], recipe: Recipe) -> Jets:
 def split(jets: Jets, training: Training) -> tuple[npt.NDArray[np.bool_], ...]:
     """Masks of the jets to train on, to validate on and held out; all jets of an event fall into the same one.
 
-    The event's number and the recipe's seed decide (SplitMix64, https://prng.di.unimi.it/splitmix64.c), so an event's
-    part does not depend on which other events are in the file.
+    The event's number and the recipe's seed decide (`l1emu.splitmix`), so an event's part does not depend on which
+    other events are in the file.
     """
-    with np.errstate(over="ignore"):
-        z = jets.event.astype(np.uint64) + np.uint64(training.seed + 1) * np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z ^= z >> np.uint64(31)
-    uniform = (z >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    start = np.uint64((training.seed + 1) * int(GOLDEN) % (1 << 64))
+    uniform = (mix(jets.event.astype(np.uint64) + start) >> np.uint64(11)).astype(np.float64) * 2.0**-53
     held_out = uniform < training.test_fraction
     validation = ~held_out & (uniform < training.test_fraction + training.validation_fraction)
     return ~held_out & ~validation, validation, held_out

@@ -18,11 +18,11 @@ from l1emu.errors import L1emuError
 from l1emu.latency import TaggerTiming, check, read_budget
 from l1emu.resources import resource
 from l1emu.stream import CrossingSource, read_topology, simulate
-from l1emu.stream.books import empty_books
 from l1emu.stream.chain import compile_topology
 from l1emu.stream.faults import compile_faults, read_faults
 from l1emu.stream.luminosity import read_beam
 from l1emu.stream.state import empty_state
+from l1emu.stream.tallies import empty_tallies
 
 HUGE = ("2147483648", "9223372036854775808", "1" + "0" * 30)
 
@@ -112,7 +112,7 @@ CHAIN = compile_topology(read_topology(resource("budgets/cms-phase2.topology.yam
 def compiled(path: Path) -> None:
     """All that is allocated before the first crossing."""
     chain = compile_topology(read_topology(path))
-    held = sum(array.nbytes for kept in (empty_books(chain), empty_state(chain)) for array in kept)
+    held = sum(array.nbytes for kept in (empty_tallies(chain), empty_state(chain)) for array in kept)
     assert held < 1 << 30
 
 

@@ -8,7 +8,7 @@ from l1emu.resources import resource
 from l1emu.stream import CrossingSource, read_topology, simulate
 from l1emu.stream.beam import Train, from_trains
 from l1emu.stream.exact import OverloadError, exact_loss
-from l1emu.stream.needs import needed_for
+from l1emu.stream.sizing import needed_for
 
 TOGETHER = read_topology(resource("budgets/cms-phase2.topology.yaml"))
 TOPOLOGY = TOGETHER.model_copy(update={"jet_finder": TOGETHER.jet_finder.model_copy(update={"interval_cycles": 4})})

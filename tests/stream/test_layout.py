@@ -17,7 +17,7 @@ from l1emu.errors import L1emuError
 from l1emu.latency import Budget, TaggerTiming, check, read_budget
 from l1emu.resources import resource
 from l1emu.stream import CrossingSource, read_topology, simulate
-from l1emu.stream.running import with_timing
+from l1emu.stream.simulation import with_timing
 from l1emu.stream.unloaded import compared, unloaded_crossings
 
 SHIPPED = ("cms-phase2", "cms-run3", "atlas-phase2")

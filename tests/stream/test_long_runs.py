@@ -90,6 +90,6 @@ def test_the_worst_moment_is_what_a_trace_of_the_whole_run_shows():
 def test_memory_does_not_grow_with_the_run():
     kernel = Kernel(compile_topology(TOPOLOGY), TRAINS.colliding_slots, Sampler(SOURCE, 1))
     kernel.run(0, 50)
-    sizes = [array.nbytes for array in kernel.state] + [kernel.books.times.nbytes]
+    sizes = [array.nbytes for array in kernel.state] + [kernel.tallies.times.nbytes]
     kernel.run(50, 2000)
-    assert [array.nbytes for array in kernel.state] + [kernel.books.times.nbytes] == sizes
+    assert [array.nbytes for array in kernel.state] + [kernel.tallies.times.nbytes] == sizes

@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l1emu.stream.beam import ORBIT_SLOTS
-from l1emu.stream.books import Books, Count, Highest, JetFate, Verdict
 from l1emu.stream.chain import CAUSES, Chain, ReadoutBuffer, Stage
 from l1emu.stream.faults import FaultWindows
 from l1emu.stream.kernel import Kernel
-from l1emu.stream.ledger import Crossing, Jet, Ledger
 from l1emu.stream.model import Model
+from l1emu.stream.records import Crossing, Jet, Records
 from l1emu.stream.source import CrossingSource, Sampler
+from l1emu.stream.tallies import Count, Highest, JetFate, Tallies, Verdict
 
 SMALL = Chain(
     ticks_per_bx=4,
@@ -36,8 +36,8 @@ SMALL = Chain(
 LATE, BUFFER_FULL, RULE = (Verdict.LOST + i for i in (CAUSES.index("late"), CAUSES.index("buffer full"), len(CAUSES)))
 
 
-class Recorder(Ledger):
-    """A ledger that also keeps the crossings."""
+class Recorder(Records):
+    """A records that also keeps the crossings."""
 
     def __init__(self, chain):
         super().__init__(chain)
@@ -49,12 +49,12 @@ class Recorder(Ledger):
 
     @property
     def lost(self):
-        causes = dict(zip(self._chain.causes, self.books.lost.tolist(), strict=True))
+        causes = dict(zip(self._chain.causes, self.tallies.lost.tolist(), strict=True))
         return {cause: n for cause, n in causes.items() if n}
 
     @property
     def end_to_end(self):
-        return {int(t): int(n) for t, n in enumerate(self.books.times[-1]) if n}
+        return {int(t): int(n) for t, n in enumerate(self.tallies.times[-1]) if n}
 
 
 def run(chain, rows, faults=None):
@@ -75,8 +75,8 @@ def kernel_of(chain, rows, faults=None):
     return Kernel(chain, slots, Sampler(CrossingSource(jets, accept, np.eye(len(rows)), kinds), 0), faults)
 
 
-def assert_same_books(ours: Books, theirs: Books):
-    for field in Books._fields:
+def assert_same_tallies(ours: Tallies, theirs: Tallies):
+    for field in Tallies._fields:
         a, b = getattr(ours, field), getattr(theirs, field)
         if field == "times":
             width = max(a.shape[1], b.shape[1])
@@ -106,11 +106,11 @@ def test_every_time_stamp_of_a_small_case():
     assert (third.upstream, third.ready, third.begun, third.complete) == ([16], 22, 22, 22)
     assert third.downstream == [23, 28]
     assert [c.verdict for c in recorder.crossings] == [BUFFER_FULL, Verdict.ACCEPTED, RULE]
-    assert recorder.books.highest[Highest.QUEUE] == 1
+    assert recorder.tallies.highest[Highest.QUEUE] == 1
     assert recorder.lost == {"buffer full": 1, "1 in 3 BX": 1}
-    assert [recorder.books.counts[c] for c in (Count.ACCEPTED, Count.TRIGGERED, Count.LATE)] == [1, 3, 0]
-    assert [recorder.books.counts[c] for c in (Count.JETS, Count.TAGGED, Count.TRUNCATED)] == [5, 3, 1]
-    assert recorder.books.counts[Count.BUFFER_FULL] == 1
+    assert [recorder.tallies.counts[c] for c in (Count.ACCEPTED, Count.TRIGGERED, Count.LATE)] == [1, 3, 0]
+    assert [recorder.tallies.counts[c] for c in (Count.JETS, Count.TAGGED, Count.TRUNCATED)] == [5, 3, 1]
+    assert recorder.tallies.counts[Count.BUFFER_FULL] == 1
     assert recorder.end_to_end == {32: 1, 24: 1, 20: 1}
 
 
@@ -124,15 +124,15 @@ def test_a_queue_that_blocks_holds_the_jet_finder_back():
         (22, 24, 29, 34, JetFate.TAGGED),  # 18 + 2 + 1, on an edge of the finder's clock
     ]
     assert crossing.complete == 34
-    assert recorder.books.highest[Highest.QUEUE] == 1
+    assert recorder.tallies.highest[Highest.QUEUE] == 1
 
 
 def test_a_decision_at_the_deadline_is_in_time_and_one_tick_later_is_late():
     rows = [(0, 4, True)]
     on_time, _ = run(replace(SMALL, deadline=32), rows)
     late, _ = run(replace(SMALL, deadline=31), rows)
-    assert (on_time.books.counts[Count.LATE], on_time.crossings[0].verdict) == (0, BUFFER_FULL)
-    assert (late.books.counts[Count.LATE], late.crossings[0].verdict) == (1, LATE)
+    assert (on_time.tallies.counts[Count.LATE], on_time.crossings[0].verdict) == (0, BUFFER_FULL)
+    assert (late.tallies.counts[Count.LATE], late.crossings[0].verdict) == (1, LATE)
 
 
 def test_a_truncating_queue_loses_the_jet_and_keeps_the_event():
@@ -156,7 +156,7 @@ def test_the_throttle_inhibits_a_delay_after_the_derandomizer_fills_until_it_has
     # crossing n is judged at 4 n + 41; 0, 1 and 2 fill the buffer, the mark is passed at 45, known at 53 (n = 3);
     # read at 61, 81 and 101, where it is empty: known at 109, when n = 17 is judged
     assert [c.verdict for c in recorder.crossings] == [1, 1, 1, *[throttle] * 14, 1, 1, 1]
-    assert recorder.books.highest[Highest.DERANDOMIZER] == 3
+    assert recorder.tallies.highest[Highest.DERANDOMIZER] == 3
     unwatched = replace(buffered, readout=ReadoutBuffer(depth=3, interval=20))
     recorder, _ = run(unwatched, [(n, 0, True) for n in range(7)])
     assert [c.verdict for c in recorder.crossings] == [1, 1, 1, full, full, 1, full]  # one is read at 61
@@ -288,22 +288,22 @@ def test_model_recursion_and_kernel_agree_on_every_time_stamp(chain, rows):
     ]
     history, queue_max = recursion(chain, rows)
     assert found == history
-    books = recorder.books
-    assert books.highest[Highest.QUEUE] == max(queue_max)
-    assert books.counts[Count.TRIGGERED] == books.counts[Count.ACCEPTED] + books.lost.sum()
+    tallies = recorder.tallies
+    assert tallies.highest[Highest.QUEUE] == max(queue_max)
+    assert tallies.counts[Count.TRIGGERED] == tallies.counts[Count.ACCEPTED] + tallies.lost.sum()
     fates = [Count.TAGGED, Count.TRUNCATED, Count.BUFFER_FULL, Count.LINK_DOWN]
-    assert books.counts[Count.JETS] == books.counts[fates].sum() == sum(r[1] for r in rows)
+    assert tallies.counts[Count.JETS] == tallies.counts[fates].sum() == sum(r[1] for r in rows)
     begun = [(h[0] % chain.boards, h[2], h[3]) for h in history]
     waiting = [
         sum(b == board and begin > ready for b, _, begin in begun[: i + 1]) for i, (board, ready, _) in enumerate(begun)
     ]
-    assert books.highest[Highest.EVENTS] == max(waiting)
+    assert tallies.highest[Highest.EVENTS] == max(waiting)
     kernel = kernel_of(chain, rows)
     trace = kernel.trace(0, 1)
     flat = [[n, len(j), v, *u, r, b, c, *d] for n, u, r, b, c, d, j, v in history]
     assert trace.crossings.tolist() == flat
     assert [tuple(jet) for jet in trace.jets.tolist()] == [jet for h in history for jet in h[6]]
-    assert_same_books(kernel.books, books)
+    assert_same_tallies(kernel.tallies, tallies)
 
 
 @st.composite
@@ -347,7 +347,7 @@ def test_model_and_kernel_agree_on_everything_with_faults(data):
     recorder, _ = run(chain, rows, faults)
     kernel = kernel_of(chain, rows, faults)
     kernel.run(0, 1)
-    assert_same_books(kernel.books, recorder.books)
+    assert_same_tallies(kernel.tallies, recorder.tallies)
 
 
 @settings(max_examples=15, deadline=None)
@@ -355,15 +355,15 @@ def test_model_and_kernel_agree_on_everything_with_faults(data):
 def test_whole_orbits_in_any_batches_agree(chain, seed, batch):
     slots = np.arange(0, 3000, 7 - seed % 3)
     sampler = Sampler(CrossingSource.poisson(3.0, 0.2), seed)
-    ledger = Ledger(chain)
+    records = Records(chain)
     numbers = np.concatenate([slots + orbit * ORBIT_SLOTS for orbit in range(3)])
     rows = sampler.rows(numbers)
     jets, accept = sampler.source.n_jets[rows].tolist(), sampler.source.accept[rows].tolist()
-    Model(chain, ledger).run(
+    Model(chain, records).run(
         Crossing(n, n * chain.ticks_per_bx, a, [Jet() for _ in range(j)])
         for n, j, a in zip(numbers.tolist(), jets, accept, strict=True)
     )
     kernel = Kernel(chain, slots, sampler)
     for first in range(0, 3, batch):
         kernel.run(first, min(batch, 3 - first))
-    assert_same_books(kernel.books, ledger.books)
+    assert_same_tallies(kernel.tallies, records.tallies)

@@ -6,7 +6,8 @@ from whole_chain import WHOLE
 from l1emu.errors import L1emuError
 from l1emu.resources import resource
 from l1emu.stream.chain import compile_topology
-from l1emu.stream.topology import cycle_in_crossings, read_topology
+from l1emu.stream.read import read_topology
+from l1emu.stream.topology import cycle_in_crossings
 
 SHIPPED = "budgets/cms-phase2.topology.yaml"
 

@@ -17,10 +17,10 @@ from typing import Any
 
 import awkward as ak
 import numpy as np
-from numpy.typing import NDArray
 
 from l1emu.errors import L1emuError
 from l1emu.events.sources.containers import Container
+from l1emu.splitmix import GOLDEN, mix
 
 _PIECES, _PIECE_BYTES = 16, 4096
 _IDENTITY = ("run", "luminosityBlock", "event")
@@ -102,7 +102,7 @@ def refuse_same_crossings(
                 if str(ak.type(batch[name]).content) not in _WHOLE:
                     return
                 values = np.asarray(batch[name])
-                key = _mixed(key[: len(values)] ^ values.astype(np.uint64))
+                key = mix(key[: len(values)] ^ values.astype(np.uint64)) + GOLDEN
             parts.append(key)
     keys = np.concatenate(parts) if parts else np.zeros(0, np.uint64)
     order = np.argsort(keys, kind="stable")
@@ -128,13 +128,6 @@ def _crossing(container: Container, tree: str, objects: Sequence[str], entry: in
     numbers = [f"{tree}/{name}" for name in _IDENTITY if f"{tree}/{name}" in container.names]
     batch = next(iter(container.batches([*numbers, *objects], entry, entry + 1, 1)))
     return [ak.to_list(batch[name])[0] for name in numbers], [ak.to_list(batch[name])[0] for name in objects]
-
-
-def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Spread over 64 bits, so that numbers that count up do not meet (the finalizer of SplitMix64)."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return (values ^ (values >> np.uint64(31))) + np.uint64(0x9E3779B97F4A7C15)
 
 
 def _pieces(path: Path, size: int) -> bytes:

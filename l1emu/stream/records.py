@@ -1,4 +1,4 @@
-"""Crossings and jets of the SimPy model, and how they are booked when they are finished."""
+"""Crossings and jets of the SimPy model, and how they are tallied when they are finished."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from l1emu.stream.books import NEVER, Count, Highest, JetFate, Verdict, empty_books
 from l1emu.stream.chain import Chain
 from l1emu.stream.digest import JET_STAMPS, fold_rows
+from l1emu.stream.tallies import NEVER, Count, Highest, JetFate, Verdict, empty_tallies
 
 
 @dataclass(slots=True)
@@ -49,16 +49,16 @@ class Crossing:
     inhibited_by: int | None = None
 
 
-class Ledger:
-    """Books finished crossings."""
+class Records:
+    """Tallies finished crossings, in the order of their numbers."""
 
     def __init__(self, chain: Chain) -> None:
-        self.books = empty_books(chain)
+        self.tallies = empty_tallies(chain)
         self._chain = chain
         self._begun: list[deque[int]] = [deque() for _ in range(chain.boards)]
 
     def enter(self, crossing: Crossing) -> None:
-        """Book a finished crossing; crossings come in the order of their numbers."""
+        """Tally a finished crossing; crossings come in the order of their numbers."""
         self._count(crossing)
         if crossing.decision != NEVER:
             self._time(crossing)
@@ -68,19 +68,19 @@ class Ledger:
         row += [crossing.ready, crossing.begun, crossing.complete]
         row += [*crossing.downstream, *[NEVER] * (down - len(crossing.downstream))]
         jets = [(jet.found, jet.queued, jet.started, jet.tagged, jet.fate) for jet in crossing.jets]
-        fold_rows(self.books.digest, np.asarray(jets, np.int64).reshape(-1, JET_STAMPS))
-        fold_rows(self.books.digest, np.asarray([row], np.int64))
+        fold_rows(self.tallies.digest, np.asarray(jets, np.int64).reshape(-1, JET_STAMPS))
+        fold_rows(self.tallies.digest, np.asarray([row], np.int64))
 
     def _count(self, crossing: Crossing) -> None:
-        counts, verdict = self.books.counts, crossing.verdict or 0
+        counts, verdict = self.tallies.counts, crossing.verdict or 0
         counts[Count.COLLIDING] += 1
         counts[Count.TRIGGERED] += crossing.accept
         counts[Count.LATE] += crossing.decision - crossing.collision > self._chain.deadline
         counts[Count.ACCEPTED] += verdict == Verdict.ACCEPTED
         if crossing.inhibited_by is not None:
-            self.books.dead[crossing.inhibited_by] += 1
+            self.tallies.dead[crossing.inhibited_by] += 1
         if verdict >= Verdict.LOST:
-            self.books.lost[verdict - Verdict.LOST] += 1
+            self.tallies.lost[verdict - Verdict.LOST] += 1
         counts[Count.JETS] += len(crossing.jets)
         for jet in crossing.jets:
             counts[Count.TAGGED + jet.fate] += 1
@@ -90,29 +90,29 @@ class Ledger:
         enter, station = crossing.collision, 0
         leaves = [*crossing.upstream, crossing.begun, crossing.complete]
         for leave in leaves:
-            self._enter_time(station, leave - enter)
+            self._tally_time(station, leave - enter)
             enter, station = leave, station + 1
         for jet in crossing.jets:
             if jet.fate == JetFate.TAGGED:
-                self._enter_time(station, jet.started - jet.queued)
-                self._enter_time(station + 1, jet.tagged - jet.started)
+                self._tally_time(station, jet.started - jet.queued)
+                self._tally_time(station + 1, jet.tagged - jet.started)
         station += 2
         for leave in crossing.downstream:
-            self._enter_time(station, leave - enter)
+            self._tally_time(station, leave - enter)
             enter, station = leave, station + 1
         latency = crossing.decision - crossing.collision
-        self._enter_time(station, latency)
-        books = self.books
-        if latency > books.worst[0]:
-            books.worst[:] = latency, crossing.number
+        self._tally_time(station, latency)
+        tallies = self.tallies
+        if latency > tallies.worst[0]:
+            tallies.worst[:] = latency, crossing.number
         begun = self._begun[crossing.number % chain.boards]
         while begun and begun[0] <= crossing.ready:
             begun.popleft()
         if crossing.begun > crossing.ready:
             begun.append(crossing.begun)
-        books.highest[Highest.EVENTS] = max(books.highest[Highest.EVENTS], len(begun))
+        tallies.highest[Highest.EVENTS] = max(tallies.highest[Highest.EVENTS], len(begun))
 
-    def _enter_time(self, station: int, ticks: int) -> None:
-        while ticks >= self.books.times.shape[1]:
-            self.books = self.books.widened()
-        self.books.times[station, ticks] += 1
+    def _tally_time(self, station: int, ticks: int) -> None:
+        while ticks >= self.tallies.times.shape[1]:
+            self.tallies = self.tallies.widened()
+        self.tallies.times[station, ticks] += 1

@@ -10,16 +10,16 @@ import numpy.typing as npt
 
 from l1emu.latency.clock import CROSSING_NS
 from l1emu.stream.beam import ORBIT_SLOTS
-from l1emu.stream.books import NEVER
 from l1emu.stream.kernel import Kernel, Trace
 from l1emu.stream.state import State, copied
+from l1emu.stream.tallies import NEVER
 
 BEFORE_BX, AFTER_BX = 120, 600
 """How far the time series reaches around the collision of the worst crossing."""
 
 
 @dataclass(frozen=True, eq=False)
-class Worst:
+class WorstCrossing:
     """The crossing that took longest, the first of them, and its board around it.
 
     Attributes
@@ -57,7 +57,7 @@ class Worst:
         }
 
 
-class WorstMoment:
+class WorstCrossingKeeper:
     """Keeps the kernel's state from before the batch with the worst crossing, to run the orbits around it again."""
 
     def __init__(self, kernel: Kernel) -> None:
@@ -72,14 +72,14 @@ class WorstMoment:
 
     def after(self, orbit: int, orbits: int) -> None:
         """Called after it."""
-        number = int(self._kernel.books.worst[1])
+        number = int(self._kernel.tallies.worst[1])
         if orbit <= number // ORBIT_SLOTS < orbit + orbits:
             self.kept = self.previous if number // ORBIT_SLOTS == orbit else self.current
 
-    def look(self, orbits: int) -> Worst | None:
+    def look(self, orbits: int) -> WorstCrossing | None:
         """The time series, by running again; None if no crossing had a decision."""
         kernel = self._kernel
-        latency, number = (int(v) for v in kernel.books.worst)
+        latency, number = (int(v) for v in kernel.tallies.worst)
         if number == NEVER:
             return None
         orbit = number // ORBIT_SLOTS
@@ -92,7 +92,7 @@ class WorstMoment:
         return _series(kernel, trace, number, latency)
 
 
-def _series(kernel: Kernel, trace: Trace, number: int, latency: int) -> Worst:
+def _series(kernel: Kernel, trace: Trace, number: int, latency: int) -> WorstCrossing:
     chain = kernel.chain
     ticks, board = chain.ticks_per_bx, number % chain.boards
     bx = np.arange(-BEFORE_BX, AFTER_BX + 1)
@@ -103,7 +103,7 @@ def _series(kernel: Kernel, trace: Trace, number: int, latency: int) -> Worst:
     events = rows[(rows[:, 0] % chain.boards == board) & (rows[:, 3 + up] != NEVER)]
     judged = rows[:, 0] * ticks + chain.deadline + 1
     last = np.searchsorted(judged, at, side="right") - 1
-    return Worst(
+    return WorstCrossing(
         number,
         board,
         latency * CROSSING_NS / ticks,

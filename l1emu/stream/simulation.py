@@ -11,18 +11,18 @@ import numpy.typing as npt
 
 from l1emu.errors import L1emuError
 from l1emu.stream.beam import ORBIT_SLOTS, FillingScheme, hl_lhc
-from l1emu.stream.books import Books
 from l1emu.stream.chain import Chain, compile_topology
 from l1emu.stream.checkpoint import Checkpoint
 from l1emu.stream.faults import Faults, FaultWindows, compile_faults
 from l1emu.stream.kernel import Kernel
-from l1emu.stream.ledger import Crossing, Jet, Ledger
 from l1emu.stream.model import Model
-from l1emu.stream.moment import Worst, WorstMoment
+from l1emu.stream.records import Crossing, Jet, Records
 from l1emu.stream.result import StreamResult, result_of
 from l1emu.stream.settings import BATCH, check_settings
 from l1emu.stream.source import CrossingSource, Sampler
+from l1emu.stream.tallies import Tallies
 from l1emu.stream.topology import Timing, Topology
+from l1emu.stream.worst_crossing import WorstCrossing, WorstCrossingKeeper
 
 
 def simulate(
@@ -83,35 +83,35 @@ def simulate(
     sampler = Sampler(source, seed)
     advance = progress or (lambda orbits: None)
     started = time.perf_counter()
-    worst: Worst | None = None
+    worst: WorstCrossing | None = None
     if engine == "simpy":
-        books = _run_model(chain, filling.colliding_slots, sampler, windows, orbits, advance)
+        tallies = _run_model(chain, filling.colliding_slots, sampler, windows, orbits, advance)
     else:
         kernel = Kernel(chain, filling.colliding_slots, sampler, windows)
-        moment = WorstMoment(kernel)
+        keeper = WorstCrossingKeeper(kernel)
         kept = None
         if checkpoint is not None:
             identity = (topology, filling, source, seed, faults)
-            kept = Checkpoint(Path(checkpoint), identity, kernel, moment)
+            kept = Checkpoint(Path(checkpoint), identity, kernel, keeper)
         first = 0 if kept is None else kept.resume()
         if first > orbits:
             raise L1emuError("more orbits were run already", path=checkpoint, value=first, expected=f"up to {orbits}")
         advance(first)
         for begin in range(first, orbits, batch):
             count = min(batch, orbits - begin)
-            moment.before(begin)
+            keeper.before(begin)
             kernel.run(begin, count)
-            moment.after(begin, count)
+            keeper.after(begin, count)
             if kept is not None:
                 kept.keep(begin + count)
             advance(count)
-        books = kernel.books
-        worst = moment.look(orbits)
+        tallies = kernel.tallies
+        worst = keeper.look(orbits)
     elapsed = time.perf_counter() - started
     return result_of(
         topology,
         chain,
-        books,
+        tallies,
         source,
         filling,
         engine=engine,
@@ -143,11 +143,11 @@ def _run_model(
     faults: FaultWindows,
     orbits: int,
     advance: Callable[[int], None],
-) -> Books:
-    ledger = Ledger(chain)
-    model = Model(chain, ledger, faults)
+) -> Tallies:
+    records = Records(chain)
+    model = Model(chain, records, faults)
     model.run(_crossings(chain, slots, sampler, faults, orbits, advance))
-    return ledger.books
+    return records.tallies
 
 
 def _crossings(

@@ -13,7 +13,7 @@ from l1emu.latency.clock import CROSSING_NS
 from l1emu.stream.beam import ORBIT_SLOTS, FillingScheme, hl_lhc
 from l1emu.stream.chain import compile_topology
 from l1emu.stream.exact import ExactLoss, OverloadError, exact_loss
-from l1emu.stream.running import simulate, with_timing
+from l1emu.stream.simulation import simulate, with_timing
 from l1emu.stream.source import CrossingSource
 from l1emu.stream.topology import Timing, Topology
 

@@ -1,7 +1,7 @@
-"""The books of one run: counts, histograms and digest, as plain arrays, so that an engine can be stopped and resumed.
+"""The tallies of one run: counts, histograms and digest, as plain arrays, so that an engine can be stopped and resumed.
 
-An engine books finished crossings in the order of their collisions. Whatever the engine and however it batches, the
-same history makes the same books; memory does not grow with the length of the run.
+An engine tallies finished crossings in the order of their collisions. Whatever the engine and however it batches, the
+same history makes the same tallies; memory does not grow with the length of the run.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Highest(IntEnum):
     DERANDOMIZER = 2
 
 
-class Books(NamedTuple):
+class Tallies(NamedTuple):
     """Counts, histograms and the digest.
 
     Attributes
@@ -88,8 +88,8 @@ class Books(NamedTuple):
     worst: npt.NDArray[np.int64]
     digest: npt.NDArray[np.uint64]
 
-    def widened(self) -> Books:
-        """The same books with room for times twice as long.
+    def widened(self) -> Tallies:
+        """The same tallies with room for times twice as long.
 
         Raises
         ------
@@ -111,12 +111,12 @@ class Books(NamedTuple):
         return f"{int(self.digest[0]):016x}"
 
 
-def empty_books(chain: Chain) -> Books:
-    """Empty books for a chain."""
+def empty_tallies(chain: Chain) -> Tallies:
+    """Empty tallies for a chain."""
     digest = np.zeros(1, np.uint64)
     fold_rows(digest, np.asarray([[chain.ticks_per_bx, chain.boards]], np.int64))
     causes = len(chain.causes)
-    return Books(
+    return Tallies(
         times=np.zeros((len(chain.stations) + 1, _FIRST_TICKS), np.int64),
         counts=np.zeros(len(Count), np.int64),
         highest=np.zeros(len(Highest), np.int64),
