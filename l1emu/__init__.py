@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from l1emu.emulator.emulator import Emulator
     from l1emu.emulator.verify import Verification, verify
-    from l1emu.firmware.graph import Firmware
+    from l1emu.firmware import Firmware
 
 __version__ = "0.1.0"
 
@@ -16,7 +16,7 @@ __all__ = ["Emulator", "Firmware", "Verification", "__version__", "verify"]
 
 _HOME = {
     "Emulator": "l1emu.emulator.emulator",
-    "Firmware": "l1emu.firmware.graph",
+    "Firmware": "l1emu.firmware",
     "Verification": "l1emu.emulator.verify",
     "verify": "l1emu.emulator.verify",
 }

@@ -18,8 +18,8 @@ from l1emu import arrays
 from l1emu.arrays import check_array, is_npy, read_npy, read_npz
 from l1emu.cli.arrays import read_arrays
 from l1emu.errors import L1emuError
-from l1emu.firmware.graph import Tensor
 from l1emu.fixedpoint import FixedPoint
+from l1emu.layers import Tensor
 
 PLAIN = [
     np.arange(6, dtype=np.int16).reshape(2, 3),

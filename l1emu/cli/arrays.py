@@ -11,7 +11,7 @@ import numpy.typing as npt
 from l1emu.arrays import is_npy, read_npy, read_npz
 from l1emu.emulator.emulator import check_shape
 from l1emu.errors import L1emuError
-from l1emu.firmware.graph import Tensor
+from l1emu.layers import Tensor
 
 
 def read_arrays(path: Path, tensors: Sequence[Tensor]) -> dict[str, npt.NDArray[Any]]:

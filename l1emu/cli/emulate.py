@@ -16,7 +16,7 @@ from l1emu.cli.source_inputs import fields_of_jets, jets_of_crossings, values_fo
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
 from l1emu.files import write_aside
-from l1emu.firmware.graph import Firmware
+from l1emu.firmware import Firmware
 
 
 def emulate(

@@ -15,7 +15,7 @@ from l1emu.events import build_jets, features
 from l1emu.events.hardware import ETA_PHI_STEP, PT_STEP_GEV
 from l1emu.events.sources import open_crossings, open_source, stacked
 from l1emu.events.sources.candidates import REPLACEABLE
-from l1emu.firmware.graph import Firmware
+from l1emu.firmware import Firmware
 from l1emu.progress import progress
 
 STEP = 1000

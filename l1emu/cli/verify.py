@@ -16,7 +16,7 @@ from l1emu.emulator.child import Limits
 from l1emu.emulator.csim import private_cache
 from l1emu.emulator.verify import verify as run_verify
 from l1emu.errors import L1emuError
-from l1emu.firmware.graph import Firmware
+from l1emu.firmware import Firmware
 from l1emu.progress import progress
 from l1emu.training import require
 

@@ -23,7 +23,7 @@ from l1emu.emulator.packed import PackedProgram, narrow_inputs, plan
 from l1emu.emulator.quantize import quantize_into
 from l1emu.emulator.ranges import analyse
 from l1emu.errors import L1emuError
-from l1emu.firmware.graph import Firmware
+from l1emu.firmware import Firmware
 from l1emu.layers import Tensor
 
 LANES = 64  # jets side by side in the exact kernels: a row of int64 is then 512 bytes

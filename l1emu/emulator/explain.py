@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from l1emu.emulator.interval import LayerRange, Ranges
-from l1emu.firmware.graph import Firmware
+from l1emu.firmware import Firmware
 from l1emu.layers import Dense, Einsum, Layer, Recurrent, Softmax
 
 

@@ -26,7 +26,7 @@ from l1emu.emulator.affine import (
 from l1emu.emulator.codes import cast_code
 from l1emu.emulator.interval import Interval, LayerRange, Ranges, Sum, cast_interval, low_of, rounded
 from l1emu.errors import L1emuError
-from l1emu.firmware.graph import Firmware
+from l1emu.firmware import Firmware
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import (
     BatchNormalization,

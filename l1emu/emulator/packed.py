@@ -24,7 +24,7 @@ from l1emu.emulator.packing import LIMIT, Clip, Ending, Layout, NotClean, Value,
 from l1emu.emulator.rounded import rounds_products
 from l1emu.emulator.simd import LANES, Features
 from l1emu.emulator.workspace import Workspace
-from l1emu.firmware.graph import Firmware
+from l1emu.firmware import Firmware
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import (
     BatchNormalization,

@@ -35,7 +35,7 @@ from l1emu.emulator.interval import (
     shifted,
 )
 from l1emu.errors import L1emuError
-from l1emu.firmware.graph import Firmware
+from l1emu.firmware import Firmware
 from l1emu.fixedpoint import FixedPoint, Overflow
 from l1emu.layers import (
     BatchNormalization,

@@ -15,8 +15,7 @@ from l1emu.emulator.child import Limits
 from l1emu.emulator.csim import CSim
 from l1emu.emulator.emulator import Emulator
 from l1emu.errors import L1emuError
-from l1emu.firmware import reference
-from l1emu.firmware.graph import Firmware
+from l1emu.firmware import Firmware, reference
 from l1emu.layers import LayerNormalization, Tensor
 
 MOST_MADE_UP = 1_000_000

@@ -1,5 +1,5 @@
 """What was synthesized: an immutable graph of layers, read from an hls4ml project or a saved file."""
 
-from l1emu.firmware.graph import Firmware
+from l1emu.firmware.firmware import Firmware
 
 __all__ = ["Firmware"]

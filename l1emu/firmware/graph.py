@@ -1,14 +1,13 @@
-"""`Firmware`: an immutable graph of layers with integer weights and the type of every tensor."""
+"""An immutable graph of layers with integer weights and the type of every tensor: data alone."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from l1emu.errors import L1emuError
+from l1emu.firmware.encoding import content_hash
 from l1emu.fixedpoint import Rounding
 from l1emu.layers.base import Layer, Tensor
 from l1emu.layers.batchnorm import BatchNormalization
@@ -17,7 +16,7 @@ from l1emu.layers.reshape import Gather, Reshape
 
 
 @dataclass(frozen=True, eq=False)
-class Firmware:
+class Graph:
     """What was synthesized, as integers.
 
     Parameters
@@ -58,27 +57,6 @@ class Firmware:
             if known.get(tensor.name) != tensor:
                 raise L1emuError(f"the output {tensor.name} is never written", where=f"firmware {self.name}")
 
-    @staticmethod
-    def read(path: str | os.PathLike[str]) -> Firmware:
-        """Read an hls4ml project folder or a saved firmware file.
-
-        Raises
-        ------
-        L1emuError
-            naming the file, the place and the construct that is wrong or not supported.
-        """
-        from l1emu.firmware.reader import read_project
-        from l1emu.firmware.store import load
-
-        location = Path(path)
-        return read_project(location) if location.is_dir() else load(location)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write one self-contained file; equal firmware gives equal bytes."""
-        from l1emu.firmware.store import save
-
-        save(self, Path(path))
-
     @cached_property
     def limits(self) -> dict[str, tuple[int, int]]:
         """By name the raw values, both included, of inputs that pick rows of a table and can lie beyond it.
@@ -115,9 +93,7 @@ class Firmware:
     @cached_property
     def content_hash(self) -> str:
         """SHA-256 of everything that decides the numbers (not of `origin`), as 64 hexadecimal digits."""
-        from l1emu.firmware.store import content_hash
-
-        return content_hash(self)
+        return content_hash(self.inputs, self.outputs, self.layers)
 
     @property
     def parameters(self) -> int:

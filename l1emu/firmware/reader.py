@@ -1,4 +1,4 @@
-"""From an hls4ml project folder to a `Firmware`, by its C++ alone."""
+"""From an hls4ml project folder to a `Graph`, by its C++ alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from l1emu.firmware.cpp import (
     template_end,
     text_of,
 )
-from l1emu.firmware.graph import Firmware
+from l1emu.firmware.graph import Graph
 from l1emu.firmware.kernels import Kernels
 from l1emu.firmware.project import Config, Project
 from l1emu.firmware.weights import (
@@ -39,7 +39,7 @@ from l1emu.layers import Dense, Layer, Reshape, Tensor
 from l1emu.layers.base import Ints
 
 
-def read_project(folder: str | os.PathLike[str]) -> Firmware:
+def read_project(folder: str | os.PathLike[str]) -> Graph:
     """Read an hls4ml project (backends Vivado and Vitis).
 
     Raises
@@ -72,7 +72,7 @@ class _Reader:
         self.element: dict[str, FixedPoint] = {}  # of streams: their type
         self.loads: dict[str, tuple[FixedPoint, int, str, Place]] = {}
 
-    def read(self) -> Firmware:
+    def read(self) -> Graph:
         function, body = self.project.top()
         data, self.sizes = self.project.parameters(function)
         for parameter in data:
@@ -99,7 +99,7 @@ class _Reader:
             "sources": self.project.source_hash,
         }
         backend = self.project.backend
-        return Firmware(self.project.name, backend, inputs, outputs, tuple(self.layers), origin)
+        return Graph(self.project.name, backend, inputs, outputs, tuple(self.layers), origin)
 
     def _commented(self, body: list[Token]) -> Iterator[tuple[list[Token], list[Token], str]]:
         """The statements of a body: with comments, without, and the comment that names the layer."""

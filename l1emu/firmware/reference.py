@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from l1emu.errors import L1emuError
-from l1emu.firmware.graph import Firmware
+from l1emu.firmware.graph import Graph
 from l1emu.fixedpoint import Raw
 
 
 def run(
-    firmware: Firmware, raw_inputs: npt.ArrayLike | Sequence[npt.ArrayLike] | Mapping[str, npt.ArrayLike]
+    firmware: Graph, raw_inputs: npt.ArrayLike | Sequence[npt.ArrayLike] | Mapping[str, npt.ArrayLike]
 ) -> dict[str, Raw]:
     """Run every layer's reference.
 
@@ -47,14 +47,14 @@ def run(
     return results
 
 
-def run_float(firmware: Firmware, x: npt.ArrayLike) -> dict[str, Raw]:
+def run_float(firmware: Graph, x: npt.ArrayLike) -> dict[str, Raw]:
     """`run` on floating-point numbers, assigned to the input's type as the C++ does (one input)."""
     tensor = firmware.inputs[0]
     return run(firmware, [tensor.type.from_float(np.asarray(x).reshape(len(np.asarray(x)), *tensor.shape))])
 
 
 def _listed(
-    firmware: Firmware, raw: npt.ArrayLike | Sequence[npt.ArrayLike] | Mapping[str, npt.ArrayLike]
+    firmware: Graph, raw: npt.ArrayLike | Sequence[npt.ArrayLike] | Mapping[str, npt.ArrayLike]
 ) -> list[npt.ArrayLike]:
     if isinstance(raw, Mapping):
         names = [tensor.name for tensor in firmware.inputs]

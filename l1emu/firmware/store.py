@@ -7,11 +7,9 @@ smallest little-endian signed type that holds them. All numbers of the layout ar
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import struct
-from collections.abc import Iterator
 from dataclasses import MISSING, fields
 from pathlib import Path
 from types import UnionType
@@ -21,7 +19,8 @@ import numpy as np
 
 from l1emu.errors import L1emuError
 from l1emu.files import read_bytes, sha256_bytes, write_aside
-from l1emu.firmware.graph import Firmware
+from l1emu.firmware.encoding import ARRAY_TYPES, encoded, json_bytes
+from l1emu.firmware.graph import Graph
 from l1emu.fixedpoint import FixedPoint
 from l1emu.jsontext import parse_json
 from l1emu.layers import KINDS, Layer, Tensor
@@ -30,7 +29,6 @@ MAGIC = b"\x89L1FW\r\n\x1a"
 VERSION = 1
 _HEADER = struct.Struct("<8sIQ32s")
 _LENGTH = struct.Struct("<Q")
-_TYPES = ("<i1", "<i2", "<i4", "<i8")
 _LIMIT = 128 << 20
 """Bytes of the largest file: its arrays take up to eight times as many in memory."""
 _LARGEST = 1 << 24
@@ -69,15 +67,9 @@ _MALFORMED = (
 )
 
 
-def content_hash(firmware: Firmware) -> str:
-    """SHA-256 of what decides the numbers: inputs, outputs and layers. Backend and origin are left out."""
-    graph, arrays = _encode(firmware)
-    return sha256_bytes(_json(graph) + arrays)
-
-
-def save(firmware: Firmware, path: str | os.PathLike[str]) -> None:
+def save(firmware: Graph, path: str | os.PathLike[str]) -> None:
     """Write `firmware` to `path`, whole or not at all."""
-    graph, arrays = _encode(firmware)
+    graph, arrays = encoded(firmware.inputs, firmware.outputs, firmware.layers)
     document = {
         "name": firmware.name,
         "backend": firmware.backend,
@@ -85,14 +77,14 @@ def save(firmware: Firmware, path: str | os.PathLike[str]) -> None:
         "content_hash": firmware.content_hash,
         "graph": graph,
     }
-    text = _json(document)
+    text = json_bytes(document)
     body = _LENGTH.pack(len(text)) + text + arrays
     header = _HEADER.pack(MAGIC, VERSION, len(body), bytes.fromhex(sha256_bytes(body)))
     with write_aside(path) as aside:
         aside.write_bytes(header + body)
 
 
-def load(path: str | os.PathLike[str]) -> Firmware:
+def load(path: str | os.PathLike[str]) -> Graph:
     """Read a firmware file.
 
     Raises
@@ -141,53 +133,6 @@ def load(path: str | os.PathLike[str]) -> Firmware:
     return firmware
 
 
-def _json(document: Any) -> bytes:
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-
-
-def _encode(firmware: Firmware) -> tuple[dict[str, Any], bytes]:
-    """The graph as JSON values, and its arrays."""
-    chunks: list[bytes] = []
-    tensors: dict[str, Tensor] = {}
-    position = 0
-
-    def value(x: object) -> Any:
-        nonlocal position
-        if isinstance(x, np.ndarray):
-            low, high = (int(x.min()), int(x.max())) if x.size else (0, 0)
-            kind = next(t for t in _TYPES if np.iinfo(t).min <= low and high <= np.iinfo(t).max)
-            chunks.append(np.ascontiguousarray(x, dtype=kind).tobytes())
-            position += len(chunks[-1])
-            return {"array": [position - len(chunks[-1]), kind, list(x.shape)]}
-        if isinstance(x, FixedPoint):
-            return {"type": str(x)}
-        if isinstance(x, Tensor):
-            tensors[x.name] = x
-            return {"tensor": x.name}
-        if isinstance(x, tuple):
-            return [value(item) for item in x]
-        if x is None or isinstance(x, int | str):
-            return x
-        raise TypeError(f"no way to store {type(x).__name__}")
-
-    layers = [{"kind": layer.kind} | {name: value(x) for name, x in _stated(layer)} for layer in firmware.layers]
-    graph = {
-        "inputs": value(firmware.inputs),
-        "outputs": value(firmware.outputs),
-        "layers": layers,
-        "tensors": {t.name: {"shape": list(t.shape), "type": str(t.type)} for t in tensors.values()},
-    }
-    return graph, b"".join(chunks)
-
-
-def _stated(layer: Layer) -> Iterator[tuple[str, Any]]:
-    """The fields of a layer that differ from their default: a field that is added later changes no older file."""
-    for field in fields(layer):
-        value = getattr(layer, field.name)
-        if field.default is MISSING or isinstance(value, np.ndarray) or value != field.default:
-            yield field.name, value
-
-
 class _Decoder:
     """The firmware of a document and its arrays. A fitting hash says who damaged it, not that it is well-formed."""
 
@@ -196,7 +141,7 @@ class _Decoder:
         self._left = len(arrays)  # each byte belongs to one array: few bytes cannot stand for many numbers
         self._tensors: dict[str, Tensor] = {}
 
-    def firmware(self, document: Any) -> tuple[Firmware, str]:
+    def firmware(self, document: Any) -> tuple[Graph, str]:
         """The firmware, and the content hash that the document states."""
         graph = _mapping(document, "graph")["graph"]
         for name, tensor in _mapping(graph, "tensors", dict)["tensors"].items():
@@ -214,7 +159,7 @@ class _Decoder:
             _mapping(document, name, kind)
         if self._left:
             raise L1emuError("bytes of no array", value=self._left)
-        made = Firmware(document["name"], document["backend"], inputs, outputs, tuple(layers), document["origin"])
+        made = Graph(document["name"], document["backend"], inputs, outputs, tuple(layers), document["origin"])
         return made, document["content_hash"]
 
     def _layer(self, entry: Any) -> Layer:
@@ -255,7 +200,7 @@ class _Decoder:
         raise L1emuError("an unknown tag", value=tag)
 
     def _array(self, offset: int, kind: str, shape: list[int]) -> np.ndarray:
-        if kind not in _TYPES or not all(type(n) is int and n >= 0 for n in (offset, *shape)) or len(shape) > 16:
+        if kind not in ARRAY_TYPES or not all(type(n) is int and n >= 0 for n in (offset, *shape)) or len(shape) > 16:
             raise L1emuError("not an array", value=[offset, kind, shape])
         count = math.prod(shape)
         self._left -= count * np.dtype(kind).itemsize

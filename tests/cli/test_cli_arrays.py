@@ -9,8 +9,8 @@ import pytest
 
 from l1emu.cli.arrays import read_arrays
 from l1emu.errors import L1emuError
-from l1emu.firmware.graph import Tensor
 from l1emu.fixedpoint import FixedPoint
+from l1emu.layers import Tensor
 
 TENSOR = Tensor("x", (4, 6), FixedPoint(10, 4, True))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from l1emu.firmware.graph import Firmware
+from l1emu.firmware import Firmware
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import (
     BatchNormalization,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from l1emu.firmware.graph import Firmware
+from l1emu.firmware import Firmware
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import (
     BatchNormalization,

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from l1emu.cli import app
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
-from l1emu.firmware.graph import Firmware
+from l1emu.firmware import Firmware
 
 runner = CliRunner()
 

@@ -14,7 +14,7 @@ from tagger_firmware import tagger_firmware
 
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
-from l1emu.firmware.graph import Firmware
+from l1emu.firmware import Firmware
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Merge, Tensor
 

@@ -12,8 +12,7 @@ from random_firmware import clean_firmware, random_firmware, random_inputs
 from tagger_firmware import tagger_firmware
 
 from l1emu.emulator import Emulator, simd
-from l1emu.firmware import reference
-from l1emu.firmware.graph import Firmware
+from l1emu.firmware import Firmware, reference
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 
 needs_dot8 = pytest.mark.skipif(not simd.features("simd").dot8, reason="this processor has no AVX-512 VNNI")

@@ -11,8 +11,7 @@ from random_firmware import random_firmware, random_inputs
 from l1emu.emulator.affine import reduction
 from l1emu.emulator.interval import Interval, Sum, cast_interval, signed_bits
 from l1emu.emulator.ranges import analyse
-from l1emu.firmware import reference
-from l1emu.firmware.graph import Firmware
+from l1emu.firmware import Firmware, reference
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import Dense, Einsum, Tensor
 

@@ -38,8 +38,7 @@ from l1emu.emulator.simd import (
     xor,
 )  # fmt: skip
 from l1emu.errors import L1emuError
-from l1emu.firmware import reference
-from l1emu.firmware.graph import Firmware
+from l1emu.firmware import Firmware, reference
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import Dense, Softmax, Tensor
 

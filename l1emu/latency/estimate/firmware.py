@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from l1emu.errors import L1emuError
+from l1emu.firmware import Firmware
 from l1emu.firmware.backend import BACKENDS, UNKNOWN, supported, tool_of
-from l1emu.firmware.graph import Firmware
 from l1emu.fixedpoint import Overflow
 from l1emu.latency.estimate.design import Block, Design
 from l1emu.latency.estimate.matrices import matrix
