@@ -5,12 +5,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from l1emu.version import __version__
+
 if TYPE_CHECKING:
     from l1emu.emulator.emulator import Emulator
     from l1emu.emulator.verify import Verification, verify
     from l1emu.firmware import Firmware
-
-__version__ = "0.1.0"
 
 __all__ = ["Emulator", "Firmware", "Verification", "__version__", "verify"]
 

@@ -42,12 +42,12 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 from numba.core.sigutils import normalize_signature
 
-from l1emu import __version__
 from l1emu.caches import cache_root
 from l1emu.children import end_with_parent
 from l1emu.errors import L1emuError
 from l1emu.files import read_bytes, write_aside
 from l1emu.trust import make_private_folder, private_file
+from l1emu.version import __version__
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -21,9 +21,18 @@ PACKAGE = {
     "events/callee.py": "from l1emu.compiled import kernel\n\n@kernel\ndef answer():\n    return {number}\n",
     "events/caller.py": "from l1emu.compiled import kernel\nfrom l1emu.events.callee import answer\n\n"
     "@kernel\ndef twice():\n    return 2 * answer()\n",
-    "__init__.py": "__version__ = '0'\n",
+    "__init__.py": "",
 }
-USED = ("compiled.py", "splitmix.py", "caches.py", "children.py", "errors.py", "files.py", "trust.py")
+USED = (
+    "compiled.py",
+    "splitmix.py",
+    "caches.py",
+    "children.py",
+    "errors.py",
+    "files.py",
+    "trust.py",
+    "version.py",
+)
 RUN = "from l1emu.events.caller import twice; print(twice(), sum(twice.stats.cache_hits.values()))"
 
 

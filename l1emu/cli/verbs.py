@@ -8,9 +8,9 @@ from typing import Annotated, Any, get_args, get_type_hints
 import typer
 from typer.core import TyperGroup
 
-from l1emu import __version__
 from l1emu.cli.options import is_integer, is_number
 from l1emu.errors import L1emuError
+from l1emu.version import __version__
 
 VERBS = {
     "run": "a whole study: events, emulation, budget, stream, rate against efficiency",

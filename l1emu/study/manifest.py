@@ -10,9 +10,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from l1emu import __version__
 from l1emu.files import sha256_file
 from l1emu.stream import Normalisation
+from l1emu.version import __version__
 
 
 def manifest(

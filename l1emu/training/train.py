@@ -19,7 +19,6 @@ import tensorflow as tf
 from pydantic import BaseModel, ConfigDict, ValidationError
 from tensorflow import keras
 
-import l1emu
 from l1emu.arrays import check_array
 from l1emu.config import load_config
 from l1emu.emulator import Emulator
@@ -33,6 +32,7 @@ from l1emu.training.evaluate import auc_table
 from l1emu.training.model import build, multiplications, set_weights_by_name, weights_by_name
 from l1emu.training.recipe import Recipe, Stage
 from l1emu.training.tagger import FLOAT_WEIGHTS, RECIPE, WEIGHTS, TrainedTagger, read_arrays, save_arrays
+from l1emu.version import __version__
 
 FIRMWARE = "tagger.l1fw"
 CARD = "card.json"
@@ -153,7 +153,7 @@ def train(
         "firmware": firmware.content_hash,
         "recipe_sha256": sha256_bytes(recipe_text.encode()),
         "weights_sha256": _weights_hash(model),
-        "versions": {"l1emu": l1emu.__version__}
+        "versions": {"l1emu": __version__}
         | {name: importlib.metadata.version(name) for name in ("tensorflow", "qkeras", "hls4ml", "numpy")},
     }
     card["seconds"]["all"] = round(time.perf_counter() - started, 1)

@@ -15,7 +15,6 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from l1emu import __version__
 from l1emu.errors import L1emuError
 from l1emu.events.features import CLASSES
 from l1emu.events.generate.crossings import (
@@ -36,6 +35,7 @@ from l1emu.events.jets import Jets, build_jets
 from l1emu.events.sample import Batch, SignalProcess, Stratum, write_sample
 from l1emu.files import write_aside
 from l1emu.progress import progress
+from l1emu.version import __version__
 
 BASKET = 3000  # crossings a basket of the ROOT file
 PILEUP = CLASSES.index("pileup")

@@ -8,15 +8,11 @@ Vivado's `report_utilization` (`vivado_synth.rpt`, `<top>_utilization_routed.rpt
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any, Literal
 
 from l1emu.errors import L1emuError
-from l1emu.latency.reports.model import Problem, Resources
+from l1emu.latency.reports.model import Implementation, Problem, Resources, Stage
 from l1emu.latency.reports.values import UNDEFINED, Source, count, period_ns
 from l1emu.latency.reports.xml import parse_xml
-
-Stage = Literal["synthesized", "placed", "routed"]
 
 _STATES: dict[str, Stage] = {
     "Synthesized": "synthesized",
@@ -34,60 +30,6 @@ _ROWS = {
     "uram": r"URAM",
 }
 _REQUIRED = ("lut", "ff", "bram_18k", "dsp")
-
-
-@dataclass(frozen=True)
-class Implementation:
-    """A design after logic synthesis, placement or routing.
-
-    Attributes
-    ----------
-    stage
-        How far it had come: LUTs after `synthesized` are more than remain after `routed`.
-    design
-        The top of the netlist, a wrapper around the top function where HLS exported it; None where it is not named.
-    part
-        The device, as this report spells it (`xcvu9pflga2104-2L`).
-    resources, available
-        What it takes and what the part offers; block memory in halves of 18 Kb.
-    clock_target_ns, clock_achieved_ns
-        The period asked for and the one reached, in ns; None where the report does not say.
-    origin, path, sha256
-        Where the numbers were read.
-    problems
-        What is wrong or doubtful.
-    """
-
-    stage: Stage
-    design: str | None
-    part: str | None
-    resources: Resources
-    available: Resources
-    clock_target_ns: float | None
-    clock_achieved_ns: float | None
-    origin: str
-    path: str
-    sha256: str
-    problems: tuple[Problem, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """The report as `l1emu report --json` prints it: without cycles, which such reports do not have."""
-        return {
-            "part": self.part,
-            "top": self.design,
-            "kind": self.stage,
-            "clock_target_ns": self.clock_target_ns,
-            "clock_estimated_ns": self.clock_achieved_ns,
-            "latency_cycles": [None, None],
-            "interval_cycles": [None, None],
-            "resources": self.resources.as_dict(),
-            "available": self.available.as_dict(),
-            "origin": self.origin,
-            "path": self.path,
-            "sha256": self.sha256,
-            "latency_void": any(problem.voids for problem in self.problems),
-            "problems": [problem.text for problem in self.problems],
-        }
 
 
 def is_implementation(source: Source) -> bool:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
-
-if TYPE_CHECKING:
-    from l1emu.latency.reports.implementation import Implementation
+from typing import Any, Literal
 
 RESOURCES = ("DSP", "LUT", "FF", "BRAM_18K", "URAM")
 """FPGA resources in the order of every table; block memory is counted in halves of 18 Kb."""
@@ -52,6 +49,61 @@ class Problem:
 
 
 Interval = tuple[int | None, int | None]
+Stage = Literal["synthesized", "placed", "routed"]
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """A design after logic synthesis, placement or routing.
+
+    Attributes
+    ----------
+    stage
+        How far it had come: LUTs after `synthesized` are more than remain after `routed`.
+    design
+        The top of the netlist, a wrapper around the top function where HLS exported it; None where it is not named.
+    part
+        The device, as this report spells it (`xcvu9pflga2104-2L`).
+    resources, available
+        What it takes and what the part offers; block memory in halves of 18 Kb.
+    clock_target_ns, clock_achieved_ns
+        The period asked for and the one reached, in ns; None where the report does not say.
+    origin, path, sha256
+        Where the numbers were read.
+    problems
+        What is wrong or doubtful.
+    """
+
+    stage: Stage
+    design: str | None
+    part: str | None
+    resources: Resources
+    available: Resources
+    clock_target_ns: float | None
+    clock_achieved_ns: float | None
+    origin: str
+    path: str
+    sha256: str
+    problems: tuple[Problem, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as `l1emu report --json` prints it: without cycles, which such reports do not have."""
+        return {
+            "part": self.part,
+            "top": self.design,
+            "kind": self.stage,
+            "clock_target_ns": self.clock_target_ns,
+            "clock_estimated_ns": self.clock_achieved_ns,
+            "latency_cycles": [None, None],
+            "interval_cycles": [None, None],
+            "resources": self.resources.as_dict(),
+            "available": self.available.as_dict(),
+            "origin": self.origin,
+            "path": self.path,
+            "sha256": self.sha256,
+            "latency_void": any(problem.voids for problem in self.problems),
+            "problems": [problem.text for problem in self.problems],
+        }
 
 
 @dataclass(frozen=True)

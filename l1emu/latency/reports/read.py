@@ -13,8 +13,8 @@ from l1emu.files import TEXT_LIMIT, read_bytes
 from l1emu.latency.reports.checks import looks_like_layer, ordered, wrapper_problems
 from l1emu.latency.reports.cosim import TRANSACTIONS, read_cosim_rpt, read_transactions
 from l1emu.latency.reports.hls4ml import read_hls4ml_json
-from l1emu.latency.reports.implementation import Implementation, is_implementation, read_implementation
-from l1emu.latency.reports.model import Problem, SynthesisReport
+from l1emu.latency.reports.implementation import is_implementation, read_implementation
+from l1emu.latency.reports.model import Implementation, Problem, SynthesisReport
 from l1emu.latency.reports.rpt import read_csynth_rpt
 from l1emu.latency.reports.values import Source, read_source
 from l1emu.latency.reports.xml import read_csynth_xml
