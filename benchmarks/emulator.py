@@ -31,10 +31,10 @@ from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 from l1emu.emulator import Emulator, simd  # noqa: E402
-from l1emu.emulator.csim import CSim  # noqa: E402
 from l1emu.errors import L1emuError  # noqa: E402
 from l1emu.firmware import Firmware, reference  # noqa: E402
 from l1emu.resources import resource  # noqa: E402
+from l1emu.verification.csim import CSim  # noqa: E402
 
 DEFAULT = "models/jet-tagger"
 

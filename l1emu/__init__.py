@@ -9,16 +9,16 @@ from l1emu.version import __version__
 
 if TYPE_CHECKING:
     from l1emu.emulator.emulator import Emulator
-    from l1emu.emulator.verify import Verification, verify
     from l1emu.firmware import Firmware
+    from l1emu.verification.compare import Verification, verify
 
 __all__ = ["Emulator", "Firmware", "Verification", "__version__", "verify"]
 
 _HOME = {
     "Emulator": "l1emu.emulator.emulator",
     "Firmware": "l1emu.firmware",
-    "Verification": "l1emu.emulator.verify",
-    "verify": "l1emu.emulator.verify",
+    "Verification": "l1emu.verification.compare",
+    "verify": "l1emu.verification.compare",
 }
 
 

@@ -48,28 +48,6 @@ def test_help_loads_no_heavy_library() -> None:
     assert not modules_after("import l1emu, l1emu.cli") & (EXTRAS | {"numba", "numpy", "awkward", "matplotlib"})
 
 
-def test_rooms_import_only_what_the_design_allows() -> None:
-    forbidden = {
-        "firmware": {"events", "trigger", "latency", "stream", "training", "study"},
-        "layers": {"events", "trigger", "latency", "stream", "training", "study", "firmware", "emulator"},
-        "emulator": {"events", "trigger", "latency", "stream", "training", "study"},
-        "latency": {"events", "trigger", "stream", "training", "study", "emulator"},
-        "stream": {"events", "trigger", "training", "study", "emulator", "firmware"},
-        "events": {"firmware", "emulator", "layers", "latency", "stream", "training", "study", "trigger"},
-        "trigger": {"firmware", "emulator", "layers", "latency", "training", "study"},
-    }
-    root = Path(__file__).parent.parent / "l1emu"
-    wrong = []
-    for room, others in forbidden.items():
-        for file in sorted((root / room).rglob("*.py")):
-            for line in file.read_text().splitlines():
-                words = line.split()
-                if words[:1] in (["from"], ["import"]) and words[1].startswith("l1emu."):
-                    if words[1].split(".")[1] in others:
-                        wrong.append(f"{file.relative_to(root)}: {line.strip()}")
-    assert not wrong
-
-
 def test_resources() -> None:
     assert resource("budgets/cms-phase2.yaml").is_file()
     assert resource("data/study.yaml").is_file()

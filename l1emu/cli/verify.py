@@ -12,13 +12,13 @@ from rich.table import Table
 
 from l1emu.cli.arrays import read_arrays
 from l1emu.cli.options import Json, console, print_json
-from l1emu.emulator.child import Limits
-from l1emu.emulator.csim import private_cache
-from l1emu.emulator.verify import verify as run_verify
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
 from l1emu.progress import progress
 from l1emu.training import require
+from l1emu.verification.child import Limits
+from l1emu.verification.compare import verify as run_verify
+from l1emu.verification.csim import private_cache
 
 if TYPE_CHECKING:
     from l1emu.training.against import AgainstKeras

@@ -19,7 +19,6 @@ import numpy.typing as npt
 from tensorflow import keras
 
 from l1emu.emulator.relax import Relaxed, nearest, run_relaxed
-from l1emu.emulator.verify import check_made_up
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware, reference
 from l1emu.fixedpoint import FixedPoint, Raw
@@ -51,6 +50,7 @@ from l1emu.layers import (
 )
 from l1emu.layers import Steps as Staircase
 from l1emu.training.steps import Floats, Step, Steps, load_model
+from l1emu.verification.compare import check_made_up
 
 CHUNK = 500  # jets at a time
 _NOISE = 4e-6  # of a layer's largest value: Keras adds in single precision

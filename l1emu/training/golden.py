@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from l1emu.arrays import check_array, read_npz
-from l1emu.emulator.csim import CSim
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
 from l1emu.training.data import FEATURE_FRACTION, read_jets, split
 from l1emu.training.recipe import Recipe
 from l1emu.training.tagger import save_arrays
 from l1emu.training.train import sample_of
+from l1emu.verification.csim import CSim
 
 EXTREME_JETS = 500
 

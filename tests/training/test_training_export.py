@@ -19,7 +19,6 @@ from tensorflow import keras
 from training_toys import TINY
 
 from l1emu.config import load_config
-from l1emu.emulator.csim import CSim
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
 from l1emu.firmware.reference import run
@@ -28,6 +27,7 @@ from l1emu.training.export import convert, plan_types
 from l1emu.training.layers import CUSTOM_OBJECTS, QEinsum, QSoftmax
 from l1emu.training.model import build
 from l1emu.training.recipe import Recipe
+from l1emu.verification.csim import CSim
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),

@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 
 import l1emu
 from l1emu.cli import app
-from l1emu.emulator.verify import made_up_inputs
 from l1emu.errors import L1emuError
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import Dense, Layer, Tensor
+from l1emu.verification.compare import made_up_inputs
 
 
 @pytest.fixture(scope="module")

@@ -21,10 +21,10 @@ from typer.testing import CliRunner
 
 from l1emu import Firmware
 from l1emu.cli import app
-from l1emu.emulator.child import Limits
-from l1emu.emulator.csim import CSim, cache_folder, private_cache
 from l1emu.errors import L1emuError
 from l1emu.firmware import reference
+from l1emu.verification.child import Limits
+from l1emu.verification.csim import CSim, cache_folder, private_cache
 
 X = np.random.default_rng(5).normal(0, 4, (20, 6))
 
@@ -216,7 +216,7 @@ def test_it_ends_with_us_and_leaves_no_file(
     (tmp_path / "tmp").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     code = (
-        "import sys, numpy; from l1emu.emulator.csim import CSim\n"
+        "import sys, numpy; from l1emu.verification.csim import CSim\n"
         "CSim(sys.argv[1], optimization='-O0').run(numpy.zeros((1, 6)))"
     )
     ours = subprocess.Popen([sys.executable, "-c", code, csim._project.root], stderr=subprocess.PIPE)
@@ -305,7 +305,7 @@ SOURCES = {
 def test_what_keeps_the_compiler_busy_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     need_compiler()
     monkeypatch.setenv("L1EMU_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr("l1emu.emulator.csim._LARGEST", 1 << 26)
+    monkeypatch.setattr("l1emu.verification.csim._LARGEST", 1 << 26)
     folder = small(tmp_path / "p")
     text, limits, expected = SOURCES[how]
     text = text.replace("fifo", str(tmp_path / "fifo"))

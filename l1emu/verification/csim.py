@@ -1,9 +1,9 @@
 """The project's own C++, compiled with g++ and run: the oracle of every comparison.
 
 The sources are copied into a cache folder, where the copy of the top function gets a few lines that write out every
-variable as raw integers. The user's folder is only read. Compiler and program run as `l1emu.emulator.child` runs them:
-whatever the C++ does, it ends that process and not Python. What it prints is not read; its numbers come back in a file
-that has no name.
+variable as raw integers. The user's folder is only read. Compiler and program run as `l1emu.verification.child` runs
+them: whatever the C++ does, it ends that process and not Python. What it prints is not read; its numbers come back in a
+file that has no name.
 
 The cache is ``$L1EMU_CACHE_DIR/csim`` if that variable is set, else ``csim`` in the user's cache folder for l1emu;
 programs are kept by the hash of their sources and can be deleted at any time. Where others may write to that folder, or
@@ -27,7 +27,6 @@ import numpy as np
 import numpy.typing as npt
 
 from l1emu.caches import cache_root
-from l1emu.emulator.child import Ended, Limits, run
 from l1emu.errors import L1emuError
 from l1emu.files import folder_aside, read_text, scratch_folder, sha256_bytes, sha256_file
 from l1emu.firmware.cpp import Function, Place, Token, declaration, split, statements, template_end, text_of
@@ -36,6 +35,7 @@ from l1emu.firmware.reader import read_project
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Reshape
 from l1emu.trust import make_private_folder, private_file, private_folder
+from l1emu.verification.child import Ended, Limits, run
 
 _COMPILER = "g++"
 _FLAGS = ("-std=c++17", "-w", "-fmax-errors=1")

@@ -11,9 +11,9 @@ import pytest
 from handmade_projects import need_compiler, small
 
 from l1emu import Firmware
-from l1emu.emulator.csim import CSim, cache_folder
 from l1emu.errors import L1emuError
 from l1emu.firmware import reference
+from l1emu.verification.csim import CSim, cache_folder
 
 
 @pytest.fixture(scope="module")

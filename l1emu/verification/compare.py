@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from l1emu.emulator.child import Limits
-from l1emu.emulator.csim import CSim
 from l1emu.emulator.emulator import Emulator
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware, reference
 from l1emu.layers import LayerNormalization, Tensor
+from l1emu.verification.child import Limits
+from l1emu.verification.csim import CSim
 
 MOST_MADE_UP = 1_000_000
 """Jets that are made up at most: all of them are held in memory."""

@@ -1,0 +1,13 @@
+"""The emulation against the project's own C++, layer by layer.
+
+| module    | what it does                                                                      |
+|-----------|-----------------------------------------------------------------------------------|
+| `compare` | makes inputs up, runs C++, reference and emulator on them, finds the first difference |
+| `csim`    | the oracle: builds a project's C++ with every variable written out, and runs it   |
+| `child`   | runs a program that somebody else wrote, within limits                            |
+| `keeper`  | the process between us and it; a file of the standard library alone               |
+"""
+
+from l1emu.verification.compare import Verification, verify
+
+__all__ = ["Verification", "verify"]
