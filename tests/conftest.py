@@ -1,4 +1,4 @@
-"""Test helpers that several folders share (`handmade_projects`) are importable because this file stands here."""
+"""How Hypothesis draws its examples."""
 
 from hypothesis import HealthCheck, settings
 

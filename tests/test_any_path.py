@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from handmade_projects import every_kind
 from typer.testing import CliRunner
 
 from l1emu import Firmware
 from l1emu.cli import VERBS, app
 from l1emu.errors import L1emuError
 from l1emu.resources import resource
+from tests.handmade_projects import every_kind
 
 IT = "@"
 """What stands for the path in question."""

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fuzzing import altered_array, damaged, refused
 
 from l1emu import arrays
 from l1emu.arrays import check_array, is_npy, read_npy, read_npz
@@ -20,6 +19,7 @@ from l1emu.cli.arrays import read_arrays
 from l1emu.errors import L1emuError
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Tensor
+from tests.fuzzing import altered_array, damaged, refused
 
 PLAIN = [
     np.arange(6, dtype=np.int16).reshape(2, 3),

@@ -8,12 +8,12 @@ from math import floor
 
 import numpy as np
 import pytest
-from handmade_projects import hls4ml_templates, need_compiler
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l1emu.errors import L1emuError
 from l1emu.fixedpoint import Exact, FixedPoint, Overflow, Rounding
+from tests.handmade_projects import hls4ml_templates, need_compiler
 
 NUMBERS = [0.0, -0.0, 1e-30, -1e-30, 5e-324, -5e-324, 1e30, -1e30, 1e300, -1e300, 0.5, -0.5, 2.0**62, -(2.0**63)]
 NUMBERS += [-0.25, -0.4999, -0.75, 0.25, float("inf"), float("-inf"), float("nan"), float(np.copysign(np.nan, -1.0))]

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fuzzing import altered, damaged, json_bytes, refused
 
 from l1emu.errors import L1emuError
 from l1emu.jsontext import parse_json
 from l1emu.resources import resource
+from tests.fuzzing import altered, damaged, json_bytes, refused
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,6 @@ KNOWN_CIRCLES: set[tuple[str, str]] = {
     ("l1emu.emulator.rounded", "l1emu.emulator.packed"),
     ("l1emu.emulator.singles", "l1emu.emulator.packed"),
     ("l1emu.emulator.tabled", "l1emu.emulator.packed"),
-    ("l1emu.stream.topology", "l1emu.stream.layout"),
 }
 
 

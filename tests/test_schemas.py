@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from fuzzing import altered, damaged, refused
 
 import l1emu
 from l1emu.config import Config, load_config
@@ -22,6 +21,7 @@ from l1emu.resources import resource
 from l1emu.stream.topology import Topology
 from l1emu.study.config import Study
 from l1emu.training.recipe import Recipe as TaggerRecipe
+from tests.fuzzing import altered, damaged, refused
 
 SHIPPED: dict[str, type[Config]] = {
     "budgets/cms-phase2.yaml": Budget,

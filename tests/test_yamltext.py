@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fuzzing import damaged, refused
 
 from l1emu.config import Config, load_config
 from l1emu.errors import L1emuError
 from l1emu.resources import resource
 from l1emu.yamltext import compose, line_of, plain
+from tests.fuzzing import damaged, refused
 
 
 def read(text: str) -> Any:

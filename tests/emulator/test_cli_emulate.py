@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from random_firmware import random_firmware, random_inputs
-from tagger_firmware import tagger_firmware
 from typer.testing import CliRunner
 
 from l1emu.cli import app
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
+from tests.emulator.random_firmware import random_firmware, random_inputs
+from tests.emulator.tagger_firmware import tagger_firmware
 
 runner = CliRunner()
 

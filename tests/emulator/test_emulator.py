@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from random_firmware import random_firmware, random_inputs
-from tagger_firmware import tagger_firmware
 
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Merge, Tensor
+from tests.emulator.random_firmware import random_firmware, random_inputs
+from tests.emulator.tagger_firmware import tagger_firmware
 
 
 def every_tensor(firmware: Firmware, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -8,12 +8,12 @@ import sys
 
 import numpy as np
 import pytest
-from random_firmware import clean_firmware, random_firmware, random_inputs
-from tagger_firmware import tagger_firmware
 
 from l1emu.emulator import Emulator, simd
 from l1emu.firmware import Firmware, reference
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
+from tests.emulator.random_firmware import clean_firmware, random_firmware, random_inputs
+from tests.emulator.tagger_firmware import tagger_firmware
 
 needs_dot8 = pytest.mark.skipif(not simd.features("simd").dot8, reason="this processor has no AVX-512 VNNI")
 
@@ -113,8 +113,8 @@ def test_the_portable_kernels_run_on_a_processor_without_avx() -> None:
     """numba told to compile for the x86-64 of 2003: no instruction set may be assumed."""
     script = """
 import numpy as np
-from tagger_firmware import tagger_firmware
-from random_firmware import random_inputs
+from tests.emulator.tagger_firmware import tagger_firmware
+from tests.emulator.random_firmware import random_inputs
 from l1emu.emulator import Emulator, simd
 from l1emu.firmware import reference
 assert simd.features("simd").dot16 == "plain"

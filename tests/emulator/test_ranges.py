@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_firmware import random_firmware, random_inputs
 
 from l1emu.emulator.affine import reduction
 from l1emu.emulator.interval import Interval, Sum, cast_interval, signed_bits
@@ -14,6 +13,7 @@ from l1emu.emulator.ranges import analyse
 from l1emu.firmware import Firmware, reference
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import Dense, Einsum, Tensor
+from tests.emulator.random_firmware import random_firmware, random_inputs
 
 
 @settings(max_examples=150, deadline=None)

@@ -5,8 +5,6 @@ import dataclasses
 import numba
 import numpy as np
 import pytest
-from random_firmware import random_firmware, random_inputs
-from tagger_firmware import exponential_table, inverse_table
 
 from l1emu.emulator import Emulator, simd
 from l1emu.emulator.quantize import quantize_into
@@ -41,6 +39,8 @@ from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware, reference
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import Dense, Softmax, Tensor
+from tests.emulator.random_firmware import random_firmware, random_inputs
+from tests.emulator.tagger_firmware import exponential_table, inverse_table
 
 permuting = pytest.mark.skipif(not simd.features("simd").permute8, reason="this processor has no AVX-512 VBMI")
 wide = pytest.mark.skipif(not simd.features("simd").wide, reason="this processor has no AVX-512")

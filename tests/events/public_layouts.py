@@ -10,7 +10,8 @@ import awkward as ak
 import h5py
 import numpy as np
 import pandas as pd
-from ntuple_files import write_tree
+
+from tests.ntuple_files import write_tree
 
 Expected = dict[str, Any]
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ntuple_files import as_ntuple, write_tree
-from public_layouts import fastpuppi_columns, l1nano
 
 from l1emu.errors import L1emuError
 from l1emu.events import build_jets, read_sample
 from l1emu.events.hardware import MAX_CANDIDATES, PT_MAX
 from l1emu.events.sources import hardware_candidates, open_ntuple
 from l1emu.resources import resource
+from tests.events.public_layouts import fastpuppi_columns, l1nano
+from tests.ntuple_files import as_ntuple, write_tree
 
 
 @pytest.fixture(scope="module")

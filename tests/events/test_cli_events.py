@@ -9,12 +9,12 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import pytest
-from public_layouts import fastpuppi, hls4ml_jets, jetclass
 from typer.testing import CliRunner
 
 from l1emu.cli import app
 from l1emu.errors import L1emuError
 from l1emu.events.sources import FORMATS
+from tests.events.public_layouts import fastpuppi, hls4ml_jets, jetclass
 
 
 def run(*arguments: object) -> Any:

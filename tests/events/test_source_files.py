@@ -13,14 +13,14 @@ import awkward as ak
 import numpy as np
 import pytest
 import uproot
-from ntuple_files import write_tree
-from public_layouts import LAYOUTS, Expected, fastpuppi_columns, jagged
 from typer.testing import CliRunner
 
 from l1emu.cli import app
 from l1emu.errors import L1emuError
 from l1emu.events.sources import open_crossings, open_ntuple, open_source
 from l1emu.study import config, samples
+from tests.events.public_layouts import LAYOUTS, Expected, fastpuppi_columns, jagged
+from tests.ntuple_files import write_tree
 
 RECORDS = tuple(int(part) for part in uproot.__version__.split(".")[:2]) >= (5, 7)
 

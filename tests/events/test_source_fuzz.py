@@ -20,15 +20,15 @@ import h5py
 import numpy as np
 import pytest
 import uproot
-from fuzzing import altered_array, damaged, refused
-from ntuple_files import write_tree
-from public_layouts import LAYOUTS, fastpuppi_columns
 
 from l1emu.errors import L1emuError
 from l1emu.events import build_jets
 from l1emu.events.sample import Batch, Stratum, read_sample, write_sample
 from l1emu.events.sources import open_crossings, open_ntuple, open_source
 from l1emu.events.sources.containers import base
+from tests.events.public_layouts import LAYOUTS, fastpuppi_columns
+from tests.fuzzing import altered_array, damaged, refused
+from tests.ntuple_files import write_tree
 
 SECONDS = 120
 TRIES = [12, pytest.param(400, marks=pytest.mark.exhaustive)]

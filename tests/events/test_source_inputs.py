@@ -9,7 +9,6 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import pytest
-from public_layouts import energyflow, fastpuppi, hls4ml_jets, l1nano, openml_csv
 from typer.testing import CliRunner
 
 from l1emu.cli import app
@@ -19,6 +18,7 @@ from l1emu.events.sources import open_source, stacked
 from l1emu.firmware import Firmware
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Dense, Tensor
+from tests.events.public_layouts import energyflow, fastpuppi, hls4ml_jets, l1nano, openml_csv
 
 
 def dense(shape: tuple[int, ...], path: Path) -> Firmware:

@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import uproot
-from ntuple_files import write_tree
-from public_layouts import LAYOUTS, fastpuppi_columns, jagged
 from typer.testing import CliRunner
 
 from l1emu.cli import app
 from l1emu.errors import L1emuError
 from l1emu.events.sources import FORMATS, open_ntuple, open_source, stacked
 from l1emu.events.sources.containers import Columns
+from tests.events.public_layouts import LAYOUTS, fastpuppi_columns, jagged
+from tests.ntuple_files import write_tree
 
 ODD = (np.nan, np.inf, -np.inf)
 

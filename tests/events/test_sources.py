@@ -14,13 +14,13 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ntuple_files import write_tree
-from public_layouts import LAYOUTS, Expected, fastpuppi_columns, jagged
 
 from l1emu.errors import L1emuError
 from l1emu.events.sample import read_sample
 from l1emu.events.sources import FORMATS, Source, open_source
 from l1emu.resources import resource
+from tests.events.public_layouts import LAYOUTS, Expected, fastpuppi_columns, jagged
+from tests.ntuple_files import write_tree
 
 BLOCK = "values_block_0"
 others: dict[Path, Expected] = {}

@@ -8,7 +8,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from handmade_projects import every_kind
 from typer.testing import CliRunner
 
 import l1emu
@@ -17,6 +16,7 @@ from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
 from l1emu.firmware.backend import BACKENDS, UNKNOWN, read_backend, tool_of
 from l1emu.latency.estimate import load_design
+from tests.handmade_projects import every_kind
 
 FOREIGN = ("Quartus", "oneAPI", "Catapult", "Libero", "SymbolicExpression", "Bambu", "Pynq", "Intel", "Vivado2", "")
 

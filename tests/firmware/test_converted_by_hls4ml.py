@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
-from handmade_projects import need_compiler
 
 import l1emu
 from l1emu.errors import L1emuError
+from tests.handmade_projects import need_compiler
 
 
 def convert(folder: Path, backend: str, strategy: str) -> Path:

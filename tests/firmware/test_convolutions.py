@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from handmade_projects import need_compiler
 
 import l1emu
 from l1emu.errors import L1emuError
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Gather, Tensor
+from tests.handmade_projects import need_compiler
 
 
 def convert(folder: Path, seed: int, *, two: bool, io_type: str, backend: str, encoded: bool = False) -> Path:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzzing import damaged, refused
-from handmade_projects import ProjectMaker, every_kind, need_compiler
 
 import l1emu
 from l1emu.errors import L1emuError
+from tests.fuzzing import damaged, refused
+from tests.handmade_projects import ProjectMaker, every_kind, need_compiler
 
 WORDS = (
     *("0", "1", "3", "-1", "16777216", "1e999", "0x", "(", ")", "{", "}", "<", ">", ";", ",", "#define a b"),

@@ -6,10 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from handmade_projects import ProjectMaker, need_compiler
 
 import l1emu
 from l1emu.errors import L1emuError
+from tests.handmade_projects import ProjectMaker, need_compiler
 
 
 def small(folder: Path) -> Path:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from handmade_projects import need_compiler
 
 import l1emu
 from l1emu.errors import L1emuError
 from l1emu.layers import Dense, Quantize
+from tests.handmade_projects import need_compiler
 
 
 def write(folder: Path, equation: str, shapes: tuple[tuple[int, ...], ...], bias: np.ndarray, **types: str) -> Path:

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from handmade_projects import need_compiler
 
 import l1emu
 from l1emu.latency.estimate import estimate, load_design
+from tests.handmade_projects import need_compiler
 
 pytestmark = pytest.mark.exhaustive
 

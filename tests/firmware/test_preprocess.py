@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from handmade_projects import ProjectMaker, need_compiler
 
 import l1emu
 from l1emu.errors import L1emuError
 from l1emu.fixedpoint import FixedPoint
+from tests.handmade_projects import ProjectMaker, need_compiler
 
 
 def network(folder: Path) -> Path:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from handmade_projects import every_kind
+from tests.handmade_projects import every_kind
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "projects.py"
 

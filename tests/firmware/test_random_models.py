@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from handmade_projects import need_compiler
-from random_models import RandomModel
 
 import l1emu
 from l1emu.errors import L1emuError
+from tests.firmware.random_models import RandomModel
+from tests.handmade_projects import need_compiler
 
 # What the C++ does not do either: it does not compile, stops, or waits for streams.
 FAULTS = (

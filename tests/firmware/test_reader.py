@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from handmade_projects import ProjectMaker, every_kind, small
 
 from l1emu import Firmware
 from l1emu.errors import L1emuError
 from l1emu.firmware import reference
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import KINDS, Dense, Softmax
+from tests.handmade_projects import ProjectMaker, every_kind, small
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from handmade_projects import every_kind
 
 from l1emu import Firmware
 from l1emu.errors import L1emuError
 from l1emu.firmware import reference, store
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Dense, Einsum, Relu, Tensor
+from tests.handmade_projects import every_kind
 
 
 def tiny(weight: int = 3) -> Firmware:

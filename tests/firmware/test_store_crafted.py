@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fuzzing import altered, damaged, refused
-from handmade_projects import every_kind
 
 from l1emu import Firmware
 from l1emu.errors import L1emuError
 from l1emu.firmware import reference, store
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Dense, Gather, Relu, Tensor
+from tests.fuzzing import altered, damaged, refused
+from tests.handmade_projects import every_kind
 
 Document = dict[str, Any]
 

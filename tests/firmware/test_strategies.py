@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from handmade_projects import need_compiler
 
 import l1emu
 from l1emu.errors import L1emuError
+from tests.handmade_projects import need_compiler
 
 
 def convert(folder: Path, io_type: str, backend: str) -> Path:

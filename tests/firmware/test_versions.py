@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from handmade_projects import need_compiler
 
 import l1emu
+from tests.handmade_projects import need_compiler
 
 pytestmark = pytest.mark.exhaustive
 

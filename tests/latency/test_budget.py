@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from handmade_reports import Design, cosim_rpt, csynth_xml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,6 +27,7 @@ from l1emu.latency.budget import JetInterval
 from l1emu.latency.check import copies_needed, last_jet_wait
 from l1emu.latency.clock import multiple, period_ns
 from l1emu.resources import resource
+from tests.latency.handmade_reports import Design, cosim_rpt, csynth_xml
 
 SHIPPED = ["cms-phase2", "cms-run3", "atlas-phase2"]
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from handmade_projects import every_kind
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -26,6 +25,7 @@ from l1emu.latency.estimate.scan import with_bits
 from l1emu.latency.estimate.target import Part, series
 from l1emu.latency.estimate.wrapper import Wrapper
 from l1emu.resources import resource
+from tests.handmade_projects import every_kind
 
 PART, CLOCK = "xcvu13p-flga2577-2-e", 5.0
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handmade_projects import every_kind
 
 from l1emu.errors import L1emuError
 from l1emu.latency.estimate import Block, Design, estimate, load_design
 from l1emu.latency.estimate.cost import FORMULAS
 from l1emu.latency.estimate.design import COUNTS
 from l1emu.latency.estimate.matrices import unknown_matrix
+from tests.handmade_projects import every_kind
 
 FILES = ("firmware/parameters.h", "firmware/defines.h", "project.tcl", "hls4ml_config.yml")
 WORDS = (

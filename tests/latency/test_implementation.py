@@ -4,11 +4,11 @@ import json
 import sys
 
 import pytest
-from handmade_reports import Design, csynth_xml, export, export_xml, utilization
 
 from l1emu import cli
 from l1emu.errors import L1emuError
 from l1emu.latency.reports import Implementation, read_any, read_report
+from tests.latency.handmade_reports import Design, csynth_xml, export, export_xml, utilization
 
 
 def read(tmp_path, text, name="vivado_synth.rpt"):

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from handmade_reports import Design, csynth_xml, export
 
 from l1emu import cli
+from tests.latency.handmade_reports import Design, csynth_xml, export
 
 
 @pytest.fixture

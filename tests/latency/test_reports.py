@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from handmade_reports import Design, cosim_rpt, csynth_rpt, csynth_xml, transactions
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from l1emu.errors import L1emuError
 from l1emu.latency.reports import SynthesisReport, read_report
+from tests.latency.handmade_reports import Design, cosim_rpt, csynth_rpt, csynth_xml, transactions
 
 SOUND = Design()
 VERSIONS = ["2018.2", "2019.1", "2019.2.1", "2020.1", "2020.2", "2022.2", "2023.2", "2024.2", "2025.1"]

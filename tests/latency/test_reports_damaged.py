@@ -12,11 +12,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fuzzing import altered, damaged, json_bytes, refused
-from handmade_reports import Design, cosim_rpt, csynth_rpt, csynth_xml, export, export_xml, transactions, utilization
 
 from l1emu.errors import L1emuError
 from l1emu.latency.reports import SynthesisReport, read_any
+from tests.fuzzing import altered, damaged, json_bytes, refused
+from tests.latency.handmade_reports import (
+    Design,
+    cosim_rpt,
+    csynth_rpt,
+    csynth_xml,
+    export,
+    export_xml,
+    transactions,
+    utilization,
+)
 
 DESIGN = replace(Design(), modules=(("network", 40, 6),))
 HLS4ML = {

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from handmade_projects import hls4ml_templates, need_compiler
 
 import l1emu
 from l1emu.emulator import simd
@@ -18,6 +17,7 @@ from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import LayerNormalization, Softmax, Tensor
 from l1emu.layers.attention import Matrix, fused_attention
 from l1emu.layers.base import Ints
+from tests.handmade_projects import hls4ml_templates, need_compiler
 
 POSITIONS, FEATURES, HEADS, DIM = 5, 3, 2, 4
 EXP_SIZE, EXP_RANGE, INV_RANGE = 64, 4, 16

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from handmade_projects import hls4ml_templates, need_compiler
 
 import l1emu
 from l1emu.emulator.relax import Relaxed, relaxed
@@ -16,6 +15,7 @@ from l1emu.errors import L1emuError
 from l1emu.firmware import reference, tables
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import LayerNormalization, Tensor
+from tests.handmade_projects import hls4ml_templates, need_compiler
 
 CPP = """
 #include "ap_fixed.h"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from handmade_projects import every_kind, need_compiler
 
 import l1emu
 from l1emu.layers import KINDS
+from tests.handmade_projects import every_kind, need_compiler
 
 
 def check(folder: Path, seed: int, backend: str, jets: int) -> None:

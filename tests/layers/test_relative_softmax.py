@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from handmade_projects import hls4ml_templates, need_compiler
 
 import l1emu
 from l1emu.firmware import reference, tables
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import Softmax, Tensor
+from tests.handmade_projects import hls4ml_templates, need_compiler
 
 N, SIZE = 5, 128
 

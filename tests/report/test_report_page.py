@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import html.parser
 import json
-import sys
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -17,15 +15,13 @@ from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.markers import CARETDOWNBASE, CARETLEFTBASE
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "study"))
-from study_toys import write_toy_study
-
 from l1emu.cli.options import console
 from l1emu.cli.rates import seeds_table
 from l1emu.report.figures import FIGURES
 from l1emu.report.page import microseconds, number, percent, render
 from l1emu.report.tables import tables
 from l1emu.study import Results, run_study
+from tests.study.study_toys import write_toy_study
 
 
 @pytest.fixture(scope="module")

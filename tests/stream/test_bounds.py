@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from fuzzing import altered, refused
-from whole_chain import WHOLE
 
 from l1emu import cli
 from l1emu.errors import L1emuError
@@ -23,6 +21,8 @@ from l1emu.stream.faults import compile_faults, read_faults
 from l1emu.stream.luminosity import read_beam
 from l1emu.stream.state import empty_state
 from l1emu.stream.tallies import empty_tallies
+from tests.fuzzing import altered, refused
+from tests.stream.whole_chain import WHOLE
 
 HUGE = ("2147483648", "9223372036854775808", "1" + "0" * 30)
 

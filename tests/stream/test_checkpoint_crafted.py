@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from fuzzing import altered_array, damaged, refused
 
 from l1emu.errors import L1emuError
 from l1emu.resources import resource
 from l1emu.stream import CrossingSource, read_topology, simulate
 from l1emu.stream.beam import Train, from_trains
+from tests.fuzzing import altered_array, damaged, refused
 
 TOPOLOGY = read_topology(resource("budgets/cms-phase2.topology.yaml")).with_tagger(copies=1)
 SOURCE = CrossingSource.poisson(6.0, 0.05)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzzing import damaged, refused
 
 from l1emu.errors import L1emuError
 from l1emu.stream.beam import FillingScheme, hl_lhc, read_filling_scheme
+from tests.fuzzing import damaged, refused
 
 
 def buckets(scheme: FillingScheme, beam: int) -> list[int]:

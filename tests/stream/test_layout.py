@@ -10,7 +10,6 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from whole_chain import WHOLE
 
 from l1emu import cli
 from l1emu.errors import L1emuError
@@ -19,6 +18,7 @@ from l1emu.resources import resource
 from l1emu.stream import CrossingSource, read_topology, simulate
 from l1emu.stream.simulation import with_timing
 from l1emu.stream.unloaded import compared, unloaded_crossings
+from tests.stream.whole_chain import WHOLE
 
 SHIPPED = ("cms-phase2", "cms-run3", "atlas-phase2")
 CMS = resource("budgets/cms-phase2.topology.yaml")

@@ -1,13 +1,13 @@
 from fractions import Fraction
 
 import pytest
-from whole_chain import WHOLE
 
 from l1emu.errors import L1emuError
 from l1emu.resources import resource
 from l1emu.stream.chain import compile_topology
 from l1emu.stream.read import read_topology
 from l1emu.stream.topology import cycle_in_crossings
+from tests.stream.whole_chain import WHOLE
 
 SHIPPED = "budgets/cms-phase2.topology.yaml"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from study_toys import write_toy_study
 
 from l1emu.study import Results, run_study
+from tests.study.study_toys import write_toy_study
 
 
 @pytest.fixture(scope="session")

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ntuple_files import as_ntuple, write_tree
-from study_toys import toy_firmware
 from typer.testing import CliRunner
 
 from l1emu.cli import app
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
 from l1emu.events import build_jets, features, read_sample
+from tests.ntuple_files import as_ntuple, write_tree
+from tests.study.study_toys import toy_firmware
 
 
 def run(*arguments: object) -> Any:

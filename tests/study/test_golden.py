@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fuzzing import altered_array, damaged, refused
-from study_toys import toy_firmware, write_golden
 
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
 from l1emu.study.golden import check_golden
+from tests.fuzzing import altered_array, damaged, refused
+from tests.study.study_toys import toy_firmware, write_golden
 
 Arrays = dict[str, np.ndarray]
 

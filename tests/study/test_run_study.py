@@ -17,7 +17,6 @@ import awkward as ak
 import numpy as np
 import pytest
 import yaml
-from study_toys import STRATA, toy_firmware, toy_study, write_golden
 
 from l1emu.cli import main
 from l1emu.errors import L1emuError
@@ -31,6 +30,7 @@ from l1emu.stream import read_topology
 from l1emu.study import Results, read_study, run_study
 from l1emu.study.run import check_budget, crossing_source, load_emulator, measure
 from l1emu.study.tagging import SCORES
+from tests.study.study_toys import STRATA, toy_firmware, toy_study, write_golden
 
 POINT = {"seed", "threshold", "rate_khz", "rate_khz_error", "efficiency", "efficiency_low", "efficiency_high"}
 

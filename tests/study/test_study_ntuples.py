@@ -12,12 +12,12 @@ import awkward as ak
 import numpy as np
 import pytest
 import yaml
-from ntuple_files import as_ntuple, write_tree
 
 from l1emu.errors import L1emuError
 from l1emu.events import read_sample
 from l1emu.study import Results, measure_rates, run_study
 from l1emu.study.config import read_study
+from tests.ntuple_files import as_ntuple, write_tree
 
 
 @pytest.fixture(scope="module")

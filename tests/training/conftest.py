@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from training_toys import TINY, toy_jets
+
+from tests.training.training_toys import TINY, toy_jets
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 

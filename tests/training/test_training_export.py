@@ -16,7 +16,6 @@ pytest.importorskip("hls4ml", reason="training needs the extra: train")
 
 from qkeras import QActivation, QBatchNormalization, QDense, quantized_bits, quantized_po2, quantized_relu
 from tensorflow import keras
-from training_toys import TINY
 
 from l1emu.config import load_config
 from l1emu.errors import L1emuError
@@ -28,6 +27,7 @@ from l1emu.training.layers import CUSTOM_OBJECTS, QEinsum, QSoftmax
 from l1emu.training.model import build
 from l1emu.training.recipe import Recipe
 from l1emu.verification.csim import CSim
+from tests.training.training_toys import TINY
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzzing import altered_array, damaged, refused
-from training_toys import TINY, toy_jets
 
 from l1emu.config import load_config
 from l1emu.training.data import read_jets
 from l1emu.training.model import build, weights_by_name
 from l1emu.training.recipe import Recipe
 from l1emu.training.tagger import fill
+from tests.fuzzing import altered_array, damaged, refused
+from tests.training.training_toys import TINY, toy_jets
 
 Arrays = dict[str, np.ndarray]
 

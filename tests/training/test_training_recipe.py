@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from training_toys import TINY, toy_jets
 
 import l1emu.training
 from l1emu.config import load_config
@@ -18,6 +17,7 @@ from l1emu.errors import L1emuError
 from l1emu.resources import resource
 from l1emu.training.data import Jets, flattening_weights, read_jets, split
 from l1emu.training.recipe import Recipe
+from tests.training.training_toys import TINY, toy_jets
 
 
 def recipe_of(tmp_path: Path, text: str = TINY) -> Recipe:

@@ -12,7 +12,6 @@ pytest.importorskip("tensorflow", reason="training needs the extra: train")
 pytest.importorskip("qkeras", reason="training needs the extra: train")
 pytest.importorskip("hls4ml", reason="training needs the extra: train")
 
-from training_toys import TINY, toy_jets
 from typer.testing import CliRunner
 
 import l1emu.training.train as room
@@ -28,6 +27,7 @@ from l1emu.training.model import build, multiplications, weights_by_name
 from l1emu.training.recipe import Recipe
 from l1emu.training.tagger import fill, load_tagger
 from l1emu.training.train import predict, train
+from tests.training.training_toys import TINY, toy_jets
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),

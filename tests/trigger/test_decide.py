@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from jets_toys import random_jets
 from pydantic import ValidationError
 
 from l1emu.errors import L1emuError
@@ -22,6 +21,7 @@ from l1emu.trigger import (
     scan_efficiency,
     scan_rates,
 )
+from tests.trigger.jets_toys import random_jets
 
 JETS = JetCondition(count=4, pt_min_gev="threshold", abs_eta_max=2.4)
 TAGGED = JetCondition(

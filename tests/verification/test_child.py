@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from handmade_projects import need_compiler, small
 from typer.testing import CliRunner
 
 from l1emu import Firmware
@@ -25,6 +24,7 @@ from l1emu.errors import L1emuError
 from l1emu.firmware import reference
 from l1emu.verification.child import Limits
 from l1emu.verification.csim import CSim, cache_folder, private_cache
+from tests.handmade_projects import need_compiler, small
 
 X = np.random.default_rng(5).normal(0, 4, (20, 6))
 

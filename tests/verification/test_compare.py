@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from handmade_projects import need_compiler, small
 from typer.testing import CliRunner
 
 import l1emu
@@ -19,6 +18,7 @@ from l1emu.errors import L1emuError
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import Dense, Layer, Tensor
 from l1emu.verification.compare import made_up_inputs
+from tests.handmade_projects import need_compiler, small
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_user_inputs(project: Path) -> None:
 
 
 def test_integer_inputs_and_outputs(tmp_path: Path) -> None:
-    from handmade_projects import ProjectMaker
+    from tests.handmade_projects import ProjectMaker
 
     need_compiler()
     make = ProjectMaker(tmp_path / "p", 4)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from handmade_projects import need_compiler, small
 
 from l1emu import Firmware
 from l1emu.errors import L1emuError
 from l1emu.firmware import reference
 from l1emu.verification.csim import CSim, cache_folder
+from tests.handmade_projects import need_compiler, small
 
 
 @pytest.fixture(scope="module")
