@@ -10,11 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 from l1emu.errors import L1emuError
 from l1emu.files import TEXT_LIMIT, read_bytes
 from l1emu.firmware.cpp import Lexed, Place, Token, text_of, tokens_of
+from l1emu.firmware.grammar import FUNCTIONS, KEYWORDS
 
 # The fixed-point library, which is the compiler's own in synthesis, and the headers of the C++ library.
 _LIBRARY = re.compile(r"(ap|hls)_\w+\.h|(utils|etc)/x?_?\w+\.h")
@@ -52,7 +54,10 @@ _EXPANDED = 10_000  # tokens that a macro may grow to
 # strings and comments of one line are matched so that what opens a comment inside them opens none
 _COMMENT = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|//[^\n]*|/\*.*?\*/", re.DOTALL)
 _DIRECTIVE = re.compile(r"[ \t]*#[ \t]*(\w*)[ \t]*(.*)", re.ASCII)
-_PRAGMA = re.compile(r"(?i)(HLS|AP)\b|once$|GCC (diagnostic|optimize)\b|message\b|region$|endregion$")
+_PRAGMA = re.compile(r"(?i)(HLS|AP)\b|once$|GCC diagnostic\b|message\b|region$|endregion$")  # those change no number
+_COMPILER = {"_Pragma", "__attribute__", "__attribute", "__declspec", "asm", "__asm__", "__asm"}
+_RESERVED = re.compile(r"(ap|AP|hls|HLS)_\w*|hls|std|nnet|_[A-Z_]\w*")
+_GUARD = re.compile(r"(?!_*(AP|ap|HLS|hls|X_HLS)_)\w+_(H|HPP|h)_*")
 
 
 def source_text(path: Path, *, limit: int = TEXT_LIMIT) -> str:
@@ -129,20 +134,22 @@ class Unit:
 
     def __init__(self, source: Path, root: Path, folders: tuple[Path, ...], *, synthesis: bool = False) -> None:
         self.files: dict[Path, Lexed] = {}
+        self.sequence: list[tuple[Path, list[Token]]] = []
         self.macros: dict[str, list[Token]] = {}
-        self._functions: set[str] = set()
+        self.functions: set[str] = set()
         self._guards: set[str] = {"__cplusplus"}  # names that are defined, as nothing
         self._root = root.resolve()
         self._folders = folders
         self._synthesis = synthesis
         self._once: set[Path] = set()
+        self._libraries: set[str] = set()  # the libraries' headers so far
         self._count = 0
         self._file(source, 0)
 
     def _defined(self, name: str) -> bool:
         return (
             name in self.macros
-            or name in self._functions
+            or name in self.functions
             or name in self._guards
             or (self._synthesis and name in _SYNTHESIS)
         )
@@ -165,7 +172,9 @@ class Unit:
             if upto > first:
                 waiting = "\n".join(lines[first:upto]) + "\n"
                 tokens = tokens_of(waiting, path, first, first_offset, lists=not kernels)
-                found.tokens.extend(self._expanded(tokens, path))
+                part = list(self._expanded(tokens, path))
+                found.tokens.extend(part)
+                self.sequence.append((path, part))
 
         while number < len(lines):
             line = lines[number]
@@ -268,13 +277,15 @@ class Unit:
         if value.startswith("("):
             if _normal(value) not in _KNOWN_FUNCTIONS.get(name, ()):
                 raise place.error("this macro is not one of hls4ml's, which are computed here", f"#define {rest}")
-            self._functions.add(name)
+            self.functions.add(name)
             return
         if name in _KNOWN_FUNCTIONS:
             raise place.error("this macro is not one of hls4ml's, which are computed here", f"#define {rest}")
         if "#" in value:
             raise place.error("macros that make tokens are not supported", f"#define {rest}")
         tokens = [t for t in tokens_of(value, place.path, place.line - 1, 0) if t.kind != "comment"]
+        if name in KEYWORDS or (tokens and _RESERVED.fullmatch(name)):
+            raise place.error("a macro by a name of the language, its libraries or the kernels", f"#define {rest}")
         if name in self.macros and text_of(self.macros[name]) != text_of(tokens):
             raise place.error("a macro is defined twice", f"#define {rest}")
         if tokens:
@@ -299,15 +310,39 @@ class Unit:
         if target is None or (shipped and target.parent.name in ("ap_types", "etc", "utils")):
             if not library and (found[1] or not _STANDARD.fullmatch(name)):
                 raise place.error("the file that is included was not found", name)
+            self._library(name, target, place)
             return
         path = Path(_shortened(target))
         if self._root not in target.resolve().parents or not path.samefile(target):
             raise place.error("an #include outside the project", name, "a file of the project")
         self._file(path, depth + 1)
 
+    def _library(self, name: str, target: Path | None, place: Place) -> None:
+        """Refuse macros by names that a header of the libraries uses: they would change what lies in it."""
+        if name in self._libraries:
+            return
+        self._libraries.add(name)
+        known = self.macros.keys() | self.functions | {guard for guard in self._guards if not _GUARD.fullmatch(guard)}
+        known -= {"__cplusplus"}
+        if not known:
+            return
+        used = FUNCTIONS
+        if target is not None:
+            text = read_bytes(target, limit=TEXT_LIMIT)
+            used = used | identifiers(text)
+            for inner in re.findall(rb'(?m)^\s*#\s*include\s*[<"]([^>"\n]+)[>"]', text):
+                beside = target.parent / inner.decode(errors="replace")
+                if len(inner) <= _NAME and beside.is_file() and len(self._libraries) < _FILES:
+                    self._library(str(beside.name), beside, place)
+        changed = sorted(known & used)
+        if changed:
+            raise place.error(f"what {name} has is changed by a macro of a name in it", changed[0])
+
     def _expanded(self, tokens: Iterator[Token], path: Path) -> Iterator[Token]:
         """Tokens with macros in place: not inside themselves, and each on the line where it is used."""
         for token in tokens:
+            if token.kind == "name" and token.text in _COMPILER:
+                raise Place(path, token.line).error("what it tells the compiler is not supported", token.text)
             if token.kind == "name" and token.text in self.macros:
                 yield from self._value(token, path, frozenset())
             elif token.kind == "name" and token.text in self._guards and token.text != "__cplusplus":
@@ -326,6 +361,37 @@ class Unit:
             if len(value) > _EXPANDED or len(inside) > _DEPTH:
                 raise Place(path, token.line).error("a macro that grows beyond all bounds", token.text)
         return value
+
+
+@lru_cache(maxsize=64)
+def identifiers(text: bytes) -> frozenset[str]:
+    """The names in a header of the libraries, comments and strings aside."""
+    without = re.sub(rb'//[^\n]*|/\*.*?\*/|"(?:[^"\\\n]|\\.)*"', b" ", text, flags=re.DOTALL)
+    return frozenset(word.decode() for word in re.findall(rb"[A-Za-z_]\w*", without))
+
+
+def check_library(folder: Path, used: set[str]) -> None:
+    """Refuse a macro in a project's copy of the fixed-point library by a name that the project uses.
+
+    Parameters
+    ----------
+    folder
+        The folder ``ap_types``; nothing is done where there is none. Its code is not read beyond that: a synthesis has
+        a library of its own.
+    used
+        The names in the project's files.
+    """
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.rglob("*.h")):
+        if _SHIPPED.fullmatch(path.name) is None:
+            continue  # read as a file of the project where it is included
+        for i, line in enumerate(source_text(path).split("\n"), 1):
+            found = re.match(r"\s*#\s*define\s+(\w+)(.*)", line) if "define" in line else None
+            if found is not None and found[0].strip() == "#define for if (0); else for":
+                continue  # for a compiler of 1998 alone
+            if found is not None and found[1] in used and not _RESERVED.fullmatch(found[1]):
+                raise Place(path, i).error("a macro of the fixed-point library by a name that the project uses", line)
 
 
 def is_kernels(path: Path) -> bool:

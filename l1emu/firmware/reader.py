@@ -24,8 +24,10 @@ from l1emu.firmware.cpp import (
     template_end,
     text_of,
 )
+from l1emu.firmware.grammar import check
 from l1emu.firmware.graph import Graph
 from l1emu.firmware.kernels import Kernels
+from l1emu.firmware.preprocess import check_library
 from l1emu.firmware.project import Config, Project
 from l1emu.firmware.weights import (
     from_initializer,
@@ -48,7 +50,11 @@ def read_project(folder: str | os.PathLike[str]) -> Graph:
         naming file, line and construct, for whatever is missing, malformed or not supported.
     """
     project = Project(folder)
-    return _Reader(project).read()
+    firmware = _Reader(project).read()
+    check(project.unit.sequence, project.unit.functions)  # what nobody looked into
+    names = {t.text for _, part in project.unit.sequence for t in part if t.kind == "name"}
+    check_library(project.firmware / "ap_types", names)
+    return firmware
 
 
 class _Reader:

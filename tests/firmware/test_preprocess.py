@@ -110,6 +110,34 @@ AFTER = '#include "parameters.h"\n'
         ("nnet_utils/nnet_common.h", "#define MIN", "#define accum_t bias_t\n#define MIN", "bias_t"),
         ("nnet_utils/nnet_common.h", "namespace nnet {", "int operator+(A, B) {}\nnamespace nnet {", "operator"),
         ("nnet_utils/nnet_activation.h", "#else", "initialized = true;\n#else", "synthesis sees other code"),
+        # what changes the compiler's arithmetic, or a library
+        ("handmade.cpp", AFTER, '#pragma GCC optimize("Ofast")\n', "#pragma GCC optimize"),
+        ("nnet_utils/nnet_dense.h", "namespace nnet {", '#pragma GCC optimize("Ofast")\nnamespace nnet {', "Ofast"),
+        ("handmade.cpp", AFTER, '#pragma GCC push_options\n', "push_options"),
+        ("handmade.cpp", AFTER, '#pragma STDC FP_CONTRACT ON\n', "FP_CONTRACT"),
+        ("handmade.cpp", AFTER, '_Pragma("GCC optimize(3)")\n', "_Pragma"),
+        ("handmade.cpp", "void handmade", '__attribute__((optimize("Ofast"))) void handmade', "__attribute__"),
+        ("handmade.cpp", "void handmade", '[[gnu::optimize("Ofast")]] void handmade', "line"),
+        ("nnet_utils/nnet_common.h", "namespace nnet {", 'namespace nnet {\n__attribute__((cold)) int f();', "attr"),
+        ("defines.h", '#include "ap_fixed.h"', '#define ap_fixed ap_ufixed\n#include "ap_fixed.h"', "ap_ufixed"),
+        ("defines.h", '#include "ap_fixed.h"', '#define AP_TRN AP_RND\n#include "ap_fixed.h"', "AP_TRN AP_RND"),
+        ("defines.h", '#include "ap_fixed.h"', '#define float double\n#include "ap_fixed.h"', "float double"),
+        ("defines.h", '#include "ap_fixed.h"', '#define overflow quantization\n#include "ap_fixed.h"', "overflow"),
+        ("defines.h", '#include "ap_fixed.h"', '#define exp sin\n#include "ap_fixed.h"', "exp"),
+        ("ap_types/ap_fixed.h", "#include", "#define fc_accum_t w_fc_t\n#include", "fc_accum_t w_fc_t"),
+        ("ap_types/ap_int_base.h", "#include", "#define dense_latency(a) a\n#include", "dense_latency"),
+        # what no compiler takes, wherever it stands
+        ("nnet_utils/nnet_activation.h", "void relu6(", "void relu6 x(", "not C++ that compiles"),
+        ("nnet_utils/nnet_common.h", "return a && b;", "return a && && b;", "not C++ that compiles"),
+        ("nnet_utils/nnet_common.h", "return a && b;", "return a + c;", "c is not declared"),
+        ("nnet_utils/nnet_common.h", "return a && b;", "return a b;", "';' is expected"),
+        ("nnet_utils/nnet_common.h", "return a && b;", "break;", "break outside a loop"),
+        ("nnet_utils/nnet_common.h", "class Op_and", "class Op_add", "defined twice"),
+        ("nnet_utils/nnet_common.h", "#define DIV_ROUNDUP", "// #define DIV_ROUNDUP", "DIV_ROUNDUP is not declared"),
+        ("parameters.h", "multiplier_limit = DIV_ROUNDUP(n_in", "multiplier_limit = DIV_ROUNDUP(n_im", "n_im is not"),
+        ("defines.h", "fc_accum_t;", "fc_accum_t;\nnamespace a { typedef ap_int<8> t; }\ntypedef t u;", "t is not"),
+        ("defines.h", "typedef", "typedef fc_accum_t early_t;\ntypedef", "fc_accum_t is not declared"),
+        ("nnet_utils/nnet_common.h", "class Op_and", "template <int n> struct own { T };\nclass Op_and", "line"),
     ],
 )  # fmt: skip
 def test_what_is_not_interpreted_is_refused(project: Path, file: str, old: str, new: str, told: str) -> None:
@@ -117,6 +145,23 @@ def test_what_is_not_interpreted_is_refused(project: Path, file: str, old: str, 
     edit(path, old, AFTER + new if old == AFTER else new)
     message = refusal(project)
     assert str(project) in message and told in message
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("nnet_utils/nnet_common.h", "return a && b;", "if (a < b && b > a) return T(a); else return (T)b;"),
+        ("nnet_utils/nnet_common.h", "return a && b;", "for (int i = 0, k = 2; i < k; i++) { a += b; } return a;"),
+        ("nnet_utils/nnet_common.h", "namespace nnet {", "namespace nnet {\ntemplate <int n> struct own { int a; };"),
+        ("defines.h", "fc_accum_t;", "fc_accum_t;\nnamespace a {\ntypedef ap_fixed<8,2> t;\n}\ntypedef a::t u;"),
+        ("defines.h", "typedef", "#define N_OWN 4\ntypedef"),
+    ],
+)  # fmt: skip
+def test_what_compiles_beside_the_kernels_is_read(project: Path, pristine: Path, file: str, old: str, new: str) -> None:
+    """A function that nothing calls may be anything that compiles."""
+    edit(project / "firmware" / file, old, new)
+    assert compiles(project)
+    assert l1emu.Firmware.read(project).content_hash == l1emu.Firmware.read(pristine).content_hash
 
 
 def test_macros_stand_for_their_value(project: Path, pristine: Path) -> None:
