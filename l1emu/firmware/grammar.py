@@ -324,9 +324,13 @@ class _Parser:
     def specifiers(self, *, allowed: frozenset[str] = _SPECIFIERS, bare: bool = False) -> str:
         """What stands before the declared name: specifiers and a type; the kind of thing if it is a class."""
         found = ""
+        seen: set[str] = set()
         while True:
             text = self.texts[self.at]
             if text in allowed:
+                if text in seen:
+                    raise self.bad(f"{text} twice")
+                seen.add(text)
                 self.at += 1
             elif text in _BUILTIN:
                 if found not in ("", "builtin"):

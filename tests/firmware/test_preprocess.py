@@ -132,6 +132,7 @@ AFTER = '#include "parameters.h"\n'
         ("nnet_utils/nnet_common.h", "return a && b;", "return a + c;", "c is not declared"),
         ("nnet_utils/nnet_common.h", "return a && b;", "return a b;", "';' is expected"),
         ("nnet_utils/nnet_common.h", "return a && b;", "break;", "break outside a loop"),
+        ("parameters.h", "static const unsigned io_type", "static static const unsigned io_type", "static twice"),
         ("nnet_utils/nnet_common.h", "class Op_and", "class Op_add", "defined twice"),
         ("nnet_utils/nnet_common.h", "#define DIV_ROUNDUP", "// #define DIV_ROUNDUP", "DIV_ROUNDUP is not declared"),
         ("parameters.h", "multiplier_limit = DIV_ROUNDUP(n_in", "multiplier_limit = DIV_ROUNDUP(n_im", "n_im is not"),
