@@ -1,10 +1,11 @@
-"""Intervals of Clopper and Pearson (Biometrika 26 (1934) 404), also for crossings that are not independent."""
+"""Intervals of Clopper and Pearson (Biometrika 26 (1934) 404), for crossings that are not independent and for sums."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 from hist.intervals import clopper_pearson_interval
+from scipy import special
 
 from l1emu.trigger.crossings import Crossings
 
@@ -15,6 +16,8 @@ COVERAGE = 0.6827
 """Coverage of every interval, at least: one standard deviation of a Gaussian."""
 LIMIT = 0.95
 """Confidence of an upper limit, one-sided."""
+_HALVINGS = 25
+"""Of the distance between the ends of two intervals: more than any error needs."""
 
 
 def one_sided(coverage: float) -> float:
@@ -39,6 +42,62 @@ def clopper_pearson(passed: npt.ArrayLike, total: npt.ArrayLike, coverage: float
     of, out_of = np.broadcast_arrays(np.asarray(passed, np.float64), np.asarray(total, np.float64))
     low, high = clopper_pearson_interval(of.reshape(-1), out_of.reshape(-1), coverage)
     return np.asarray(low.reshape(of.shape)), np.asarray(high.reshape(of.shape))
+
+
+def intervals_in_sum(passed: Floats, total: Floats, scale: Floats, confidence: float) -> tuple[Floats, Floats]:
+    """Ends of the intervals of the accepted fractions of strata, for their sum with `scale`.
+
+    The interval of Clopper and Pearson holds all of the probability of the number that was seen: no more can be known
+    of a whole number alone. In a sum the other strata spread the steps between whole numbers, and as far as they do,
+    half of it is enough, as in the mid-P interval (Lancaster, Journal of the American Statistical Association 56
+    (1961) 223). What is left of the steps is the characteristic function of the others' sum at their frequency: 1
+    with nothing else in the sum or with steps as long, about 0 with many smaller ones.
+
+    Parameters
+    ----------
+    passed, total
+        Of independent crossings, float64 (t, strata): 0 <= passed <= total, total above 0; need not be whole.
+    scale
+        What a stratum adds to the sum if all of it passes, 0 or more, float64 (strata,).
+    confidence
+        With which the truth lies above the lower end, and below the upper end.
+
+    Returns
+    -------
+    low, high: float64 (t, strata); of Clopper and Pearson where none or all pass.
+    """
+    low, high = clopper_pearson(passed, total, 2 * confidence - 1)
+    partly = (passed > 0) & (passed < total)
+    share = (1 + _steps_left(passed, total, scale))[partly] / 2
+    k, n = passed[partly], total[partly]
+    low[partly], high[partly] = 1 - _upper_end(n - k, n, share, confidence), _upper_end(k, n, share, confidence)
+    return low, high
+
+
+def _steps_left(passed: Floats, total: Floats, scale: Floats) -> Floats:
+    """What the others' sum leaves of the steps of each stratum, 0 to 1, as in `intervals_in_sum`."""
+    fraction = passed / total
+    left = np.ones(passed.shape)
+    for j in np.flatnonzero(scale > 0):
+        turns = (scale / total) / (scale[j] / total[:, [j]])  # steps of the others in units of its own
+        squared = 1 - 2 * fraction * (1 - fraction) * (1 - np.cos(2 * np.pi * turns))  # |1 - p + p exp(2 pi i turns)|^2
+        logarithm = total / 2 * np.log(np.maximum(squared, np.finfo(np.float64).tiny))
+        left[:, j] = np.exp(np.delete(logarithm, j, axis=1).sum(axis=1))
+    return left
+
+
+def _upper_end(passed: Floats, total: Floats, share: Floats, confidence: float) -> Floats:
+    """Upper end of an interval that holds a share of the probability of the number seen, 0 < passed < total.
+
+    The quantile of a mixture of Beta(k + 1, n - k), of Clopper and Pearson, with this share, and Beta(k, n - k + 1).
+    """
+    k, n = passed, total
+    low, high = special.betaincinv(k, n - k + 1, confidence), special.betaincinv(k + 1, n - k, confidence)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        below = share * special.betainc(k + 1, n - k, middle) + (1 - share) * special.betainc(k, n - k + 1, middle)
+        low, high = np.where(below < confidence, middle, low), np.where(below < confidence, high, middle)
+    return np.asarray(high)
 
 
 def without_nan(reach: npt.ArrayLike) -> Floats:
@@ -100,13 +159,18 @@ class Clusters:
         known = single > 0
         return np.where(known, np.maximum(between / np.where(known, single, 1.0), 1.0), self._sizes / n)
 
-    def interval(self, coverage: float) -> tuple[Floats, Floats]:
-        """Ends of the interval of the accepted fraction, float64 (t,) each: of so many independent crossings.
+    @property
+    def independent(self) -> tuple[Floats, Floats]:
+        """Accepted ones of all, of so many independent crossings, float64 (t,) each.
 
         Both numbers are divided by the design effect (Korn and Graubard, Survey Methodology 24 (1998) 193).
         """
         effect = self.design_effect
-        return clopper_pearson(self.accepted / effect, self.total / effect, coverage)
+        return self.accepted / effect, self.total / effect
+
+    def interval(self, coverage: float) -> tuple[Floats, Floats]:
+        """Ends of the interval of Clopper and Pearson of the accepted fraction, float64 (t,) each."""
+        return clopper_pearson(*self.independent, coverage)
 
 
 def shared_interval(

@@ -5,12 +5,16 @@ the accepted fraction of its crossings. Its variance from the number of crossing
 f^2 sum_j P_j^2 eps_j (1 - eps_j) / N_j.
 
 That variance is 0 where no crossing of a stratum is accepted, and too small where few are. Each stratum has therefore
-an interval of Clopper and Pearson, of as many independent crossings as its shared collisions leave
-(`l1emu.trigger.intervals`), and the distances of its ends from eps_j are added in quadrature (the method of variance
-estimates recovery: Zou and Donner, Statistics in Medicine 27 (2008) 1693): with one stratum the interval is exact. A
-stratum without an accepted crossing has the upper end of its interval or, where its hard scale is bounded above, that
-of its own tail (`l1emu.trigger.tails`) if it is lower. The bootstrap draws crossings that share a collision together;
-where its spread is the larger one it takes the place of that distance.
+an interval of its number, of as many independent crossings as its shared collisions leave, and the distances of its
+ends from eps_j are added in quadrature (the method of variance estimates recovery: Zou and Donner, Statistics in
+Medicine 27 (2008) 1693). It is that of Clopper and Pearson where one stratum makes the rate, which is exact then, and
+comes down to the mid-P interval where others spread the steps of its number (`l1emu.trigger.intervals`). An interval
+of the weighted sum as a whole, from its variance (Fay and Feuer, Statistics in Medicine 16 (1997) 791, also with
+mid-P), knows nothing of a heavy stratum that happens to have no accept: it holds the truth in half of such toys.
+
+A stratum without an accepted crossing has the upper end of Clopper and Pearson or, where its hard scale is bounded
+above, that of its own tail (`l1emu.trigger.tails`) if it is lower. The bootstrap draws crossings that share a collision
+together; where its spread is the larger one it takes the place of that distance.
 
 The rate itself stays f sum P eps: where it is 0, it is known by its upper limit alone.
 """
@@ -25,7 +29,7 @@ from scipy import stats
 
 from l1emu.errors import L1emuError
 from l1emu.trigger.crossings import Crossings
-from l1emu.trigger.intervals import COVERAGE, LIMIT, Clusters, without_nan
+from l1emu.trigger.intervals import COVERAGE, LIMIT, Clusters, intervals_in_sum, one_sided, without_nan
 from l1emu.trigger.tails import tail_probability, unseen_probability
 
 Floats = npt.NDArray[np.float64]
@@ -178,29 +182,23 @@ def scan_rates(
     loose = None if envelope is None else without_nan(envelope)
     strata = len(crossings.names)
     order = [_by_reach(reach, crossings, j) for j in range(strata)]
-    accepted = np.zeros((thresholds.size, strata), np.int64)
-    unseen = np.zeros((thresholds.size, strata))
-    # the distances of the ends of each stratum's interval from its accepted fraction, and of its upper limit
-    above, below, limit = (np.zeros((thresholds.size, strata)) for _ in range(3))
+    shape = (thresholds.size, strata)
+    accepted = np.zeros(shape, np.int64)
+    passed, total = np.zeros(shape), np.ones(shape)  # of independent crossings
+    tail, highest_tail = np.ones(shape), np.ones(shape)
     for j, members in enumerate(order):
         if not members.size:
             continue
         groups = Clusters(reach, crossings, members, thresholds)
         accepted[:, j] = groups.accepted
-        nothing = groups.accepted == 0
-        share = groups.accepted / groups.total
-        low, high = groups.interval(COVERAGE)
-        highest = groups.interval(2 * LIMIT - 1)[1]
-        if crossings.is_bounded(j) and nothing.any():
+        passed[:, j], total[:, j] = groups.independent
+        if crossings.is_bounded(j) and not groups.accepted.all():
             tails = [groups.highest]
             if loose is not None:
                 tails.append(Clusters(loose, crossings, _by_reach(loose, crossings, j), thresholds).highest)
             for values in tails:
-                high = np.where(nothing, np.minimum(high, tail_probability(values, thresholds)), high)
-                highest = np.where(nothing, np.minimum(highest, tail_probability(values, thresholds, LIMIT)), highest)
-        above[:, j], below[:, j], limit[:, j] = high - share, share - low, highest - share
-        mean = unseen_probability(groups.total / groups.design_effect)
-        unseen[:, j] = np.where(nothing, np.minimum(mean, high), 0)
+                tail[:, j] = np.minimum(tail[:, j], tail_probability(values, thresholds))
+                highest_tail[:, j] = np.minimum(highest_tail[:, j], tail_probability(values, thresholds, LIMIT))
     counts = np.maximum(crossings.counts, 1)
     fraction = accepted / counts
     scale = collision_rate_khz * crossings.probability
@@ -208,11 +206,17 @@ def scan_rates(
     binomial = np.sqrt((scale**2 * fraction * (1 - fraction) / counts).sum(axis=1))
     curves: Floats = _replicas(reach, crossings, thresholds, order, fraction, replicas, seed) @ scale
     bootstrap = curves.std(axis=0, ddof=1) if replicas > 1 else np.zeros(thresholds.size)
-    up, down, most = (np.sqrt(((scale * distance) ** 2).sum(axis=1)) for distance in (above, below, limit))
-    up, down = np.maximum(up, bootstrap), np.maximum(down, bootstrap)
+    nothing = accepted == 0
+    low, high = intervals_in_sum(passed, total, scale, one_sided(COVERAGE))
+    highest = intervals_in_sum(passed, total, scale, LIMIT)[1]
+    high, highest = (np.where(nothing, np.minimum(*ends), ends[0]) for ends in ((high, tail), (highest, highest_tail)))
+    unseen = np.where(nothing, np.minimum(unseen_probability(total), high), 0)
+    distances = (high - fraction, fraction - low, highest - fraction)
+    up, down, most = (np.sqrt(((scale * distance) ** 2).sum(axis=1)) for distance in distances)
     generator = np.random.Generator(np.random.PCG64([seed, 1]))
     may_add: Floats = generator.gamma(0.5, 2.0, (replicas, strata)) @ (scale * unseen).T
-    low_khz, high_khz = np.maximum(rate - down, 0), np.minimum(rate + up, collision_rate_khz)
+    low_khz = np.maximum(rate - np.maximum(down, bootstrap), 0)
+    high_khz = np.minimum(rate + np.maximum(up, bootstrap), collision_rate_khz)
     return RateScan(
         thresholds=thresholds,
         rate_khz=rate,

@@ -6,18 +6,29 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+_ALIKE = 1.2
+"""Errors that differ by a smaller factor are written as one."""
+
 
 def rate_text(found: Mapping[str, Any]) -> str:
-    """A rate in kHz with its error; where no crossing was accepted, its upper limit.
+    """A rate in kHz with its error, or both where they differ; where no crossing was accepted, its upper limit.
 
     Parameters
     ----------
     found
-        With `rate_khz`, `rate_khz_error`, `rate_khz_upper95` and `accepted_crossings`.
+        With `rate_khz`, `rate_khz_error`, `rate_khz_upper95` and `accepted_crossings`; with `rate_khz_low` and
+        `rate_khz_high` the distances to both.
     """
     if not found["accepted_crossings"]:
         return f"< {_plain(found['rate_khz_upper95'], 2)} (95 % CL)"
-    return f"{_plain(found['rate_khz'], 3)} ± {_plain(found['rate_khz_error'], 2)}"
+    rate, error = found["rate_khz"], found["rate_khz_error"]
+    text = f"{_plain(rate, 3)} ± {_plain(error, 2)}"
+    if "rate_khz_low" not in found:
+        return text
+    up, down = found["rate_khz_high"] - rate, rate - found["rate_khz_low"]
+    if max(up, down) <= _ALIKE * min(up, down):
+        return text
+    return f"{_plain(rate, 3)} +{_plain(up, 2)} −{_plain(down, 2)}"
 
 
 def decimals(error: float) -> int:

@@ -9,7 +9,7 @@ from scipy import optimize, stats
 from l1emu.errors import L1emuError
 from l1emu.trigger import Crossings, HtCondition, Seed, at_rate, efficiency, scan_rates
 from l1emu.trigger.compare import SeedScan
-from l1emu.trigger.intervals import clopper_pearson
+from l1emu.trigger.intervals import clopper_pearson, intervals_in_sum
 from l1emu.trigger.rates import interpolate_threshold
 from l1emu.trigger.tails import tail_probability, unseen_probability
 
@@ -171,6 +171,65 @@ def test_intervals_cover_for_zero_to_ten_expected_crossings_of_strata(expected: 
         below += truth <= scan.upper95_khz[0]
     for found, nominal in ((inside, 0.6827), (near, 0.6827), (below, 0.95)):
         assert stats.binom.cdf(found, toys, nominal) > 1e-3
+
+
+NOMINAL = 0.5 + 0.6827 / 2
+WEIGHTED = [  # kHz that one crossing adds, and crossings: a heavy stratum among lighter ones, or equal ones
+    ([1.724, 0.2765, 0.0906, 0.0329, 0.0155], [5500, 6000, 2700, 1300, 700], [2.0, 6.0, 35.0, 28.0, 34.0]),
+    ([1.0, 1.0], [400, 2000], [1.0, 3.0]),
+    ([1.0, 0.5], [400, 2000], [1.0, 1.0]),
+    ([1.0, 0.25, 0.25, 0.25], [400, 2000, 2000, 2000], [1.0, 1.0, 1.0, 1.0]),
+    ([1.0, 0.02], [400, 4000], [1.0, 1.0]),
+]
+
+
+@pytest.mark.parametrize("mean", [0.3, *range(1, 11)])
+@pytest.mark.parametrize(("weight", "numbers", "means"), WEIGHTED)
+def test_intervals_of_sums_cover_whatever_the_weights(
+    mean: float, weight: list[float], numbers: list[int], means: list[float]
+) -> None:
+    """Toys without tails: so many crossings of the heaviest stratum pass in the mean, and any number of the others."""
+    w, n, toys = np.array(weight), np.array(numbers), 1500
+    expected = np.array([mean, *([mean * m for m in means[1:]] if len(set(means)) == 1 else means[1:])])
+    k = np.random.default_rng(3).binomial(n, expected / n, (toys, n.size)).astype(float)
+    low, high = intervals_in_sum(k, np.broadcast_to(n.astype(float), k.shape), w * n, NOMINAL)
+    limit = intervals_in_sum(k, np.broadcast_to(n.astype(float), k.shape), w * n, 0.95)[1]
+    found, truth = k @ w, float(expected @ w)
+    up, down, most = (np.sqrt(((w * (n * end - k)) ** 2).sum(axis=1)) for end in (high, low, limit))
+    inside = (found - down <= truth) & (truth <= found + up)
+    assert stats.binom.cdf(inside.sum(), toys, 0.6827) > 1e-3
+    assert stats.binom.cdf((truth <= found + most).sum(), toys, 0.95) > 1e-3
+
+
+def test_the_interval_of_a_sum_is_between_that_of_a_whole_number_and_the_mid_p_interval() -> None:
+    def ends(k: list[float], n: list[float], scale: list[float]) -> tuple[np.ndarray, np.ndarray]:
+        low, high = intervals_in_sum(np.array([k]), np.array([n]), np.array(scale), NOMINAL)
+        return low[0], high[0]
+
+    exact = [float(end) for end in clopper_pearson(2, 5500)]
+    tail = (1 - 0.6827) / 2
+    for others in ([], [0.0], [500.0], [2.0]):  # alone; with none or all of another; with as long steps
+        sizes, scale = [5500.0, *([500.0] * len(others))], [5500.0, *([500.0] * len(others))]
+        low, high = ends([2.0, *others], sizes, scale)
+        assert (low[0], high[0]) == pytest.approx(exact, rel=1e-9)
+    low, high = ends([2.0, 300.0], [5500.0, 3000.0], [5500.0, 300.0])  # many smaller steps: half of the probability
+    for end, at_least in ((high[0], False), (low[0], True)):
+        outside = stats.binom.sf(2, 5500, end) if at_least else stats.binom.cdf(1, 5500, end)
+        assert outside + stats.binom.pmf(2, 5500, end) / 2 == pytest.approx(tail, rel=1e-6)
+    low, high = ends([2.0, 1.0], [5500.0, 1000.0], [5500.0, 300.0])
+    assert high[0] < exact[1]
+    assert low[0] > exact[0]
+    assert stats.binom.cdf(1, 5500, high[0]) + stats.binom.pmf(2, 5500, high[0]) / 2 < tail  # more than mid-P
+
+
+def test_a_heavy_stratum_does_not_widen_a_rate_beyond_what_toys_need() -> None:
+    """Two of 5,500 crossings make a third of the rate: the interval is as wide as the toys scatter, to a fifth."""
+    w, n, means = (np.array(v, float) for v in WEIGHTED[0])
+    k = np.random.default_rng(4).poisson(means, (3000, n.size)).astype(float)
+    low, high = intervals_in_sum(k, np.broadcast_to(n, k.shape), w * n, NOMINAL)
+    up, down = (np.sqrt(((w * (n * end - k)) ** 2).sum(axis=1)) for end in (high, low))
+    assert np.mean(up + down) / 2 < 1.2 * np.std(k @ w)
+    assert np.mean(np.maximum(up, down)) < 1.5 * np.std(k @ w)
 
 
 def test_no_accepted_crossing_of_a_power_law_is_still_covered() -> None:

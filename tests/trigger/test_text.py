@@ -23,6 +23,21 @@ def test_a_rate_has_an_error_or_is_a_limit(rate: float, error: float, upper: flo
     assert rate_text(found) == text
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (9.55, 10.52, "10 ± 0.52"),
+        (7.38, 13.7, "10 +3.7 −2.6"),
+        (10.0, 28.4, "10 +18 −0"),
+        (9.95, 10.001, "10 +0.001 −0.05"),
+    ],
+)
+def test_a_rate_has_both_errors_where_they_differ(low: float, high: float, text: str) -> None:
+    error = max(high - 10.0, 10.0 - low)
+    found = {"rate_khz": 10.0, "rate_khz_error": error, "rate_khz_upper95": 30, "accepted_crossings": 5}
+    assert rate_text(found | {"rate_khz_low": low, "rate_khz_high": high}) == text
+
+
 def test_errors_have_a_digit_that_is_not_zero() -> None:
     assert errors_text(2.61, 2.58) == "± 2.6"
     assert errors_text(0.0, 0.61) == "+0.6 −0.0"
