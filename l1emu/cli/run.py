@@ -13,7 +13,7 @@ from rich.text import Text
 from l1emu.cli.options import Json, console, print_json
 from l1emu.cli.rates import seeds_table
 from l1emu.study.config import read_study
-from l1emu.trigger.text import difference_text
+from l1emu.trigger.text import difference_text, foremost
 
 
 def run(
@@ -95,6 +95,8 @@ def _gains(comparison: Mapping[str, Any]) -> Text:
     lines = [
         f"{g['seed']}: {difference_text(g)} points of efficiency against "
         f"{g['reference']} ({g['significance']:.1f} σ) at {comparison['target_khz']:g} kHz"
-        for g in comparison["gains"]
+        for g in foremost(comparison["gains"])
     ]
+    if len(lines) < len(comparison["gains"]):
+        lines.append(f"(the foremost of {len(comparison['gains'])}: all are in tables/gains.csv)")
     return Text("\n".join(lines) or "no tagged seed to compare with one without tags")

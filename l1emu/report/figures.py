@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,37 +11,16 @@ from typing import Any
 import matplotlib as mpl
 import mplhep
 import numpy as np
-import numpy.typing as npt
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from l1emu.files import write_aside
+from l1emu.report.seeds import draw_efficiency, draw_rate
+from l1emu.report.style import COLOURS, GREY, STYLE, Document, put_label, wrapped
 
-Document = Mapping[str, Any]
-Floats = npt.NDArray[np.float64]
 Draw = Callable[[Document], Figure]
-
-COLOURS = ("#5790fc", "#f89c20", "#e42536", "#964a8b", "#9c9ca1", "#7a21dd")
-"""The six-colour scheme of arXiv:2107.02270, which CMS recommends."""
-DASHES = ("--", "-.", "-", ":", (0, (5, 1)), (0, (1, 1)))
-GREY = "#717581"
-_SYMBOLS = {"jet pt": r"Jet $p_\mathrm{T}$", "HT": r"$H_\mathrm{T}$"}
-_STYLE = {
-    **mplhep.style.CMS,
-    "font.size": 17,
-    "axes.labelsize": 19,
-    "axes.titlesize": 17,
-    "xtick.labelsize": 16,
-    "ytick.labelsize": 16,
-    "legend.fontsize": 15,
-    "figure.dpi": 100,
-    "savefig.dpi": 130,
-    "pdf.fonttype": 42,
-    "svg.hashsalt": "l1emu",
-}
 
 
 @dataclass(frozen=True)
@@ -57,7 +36,7 @@ class Drawing:
 
 def save(draw: Draw, document: Document, path: Path) -> bytes:
     """Draw a figure, write it as PNG and PDF (suffixes are added to `path`), and return the PNG."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = draw(document)
         FigureCanvasAgg(figure)
         figure.draw_without_rendering()
@@ -69,78 +48,6 @@ def save(draw: Draw, document: Document, path: Path) -> bytes:
             first.write_bytes(png.getvalue())
             figure.savefig(second, format="pdf", metadata={"CreationDate": None})
     return png.getvalue()
-
-
-def draw_rate(document: Document) -> Figure:
-    """Rate against threshold, a panel for each quantity that is scanned."""
-    groups = _by_scanned(document)
-    figure = Figure(figsize=(6.6 * len(groups) + 1.4, 6.6), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(1, len(groups), sharey=True))
-    target = document["comparison"]["target_khz"]
-    index = 0
-    for ax, (label, seeds) in zip(axes, groups.items(), strict=True):
-        for name in seeds:
-            points = _points(document, name)
-            x, y = points["threshold"], points["rate_khz"]
-            colour = COLOURS[index % len(COLOURS)]
-            floor = target * 1e-3
-            seen = points["accepted_crossings"] > 0
-            ax.plot(x[seen], y[seen], color=colour, linestyle=DASHES[index % len(DASHES)], label=name)
-            low, high = np.maximum(points["rate_khz_low"], floor), np.maximum(points["rate_khz_high"], floor)
-            ax.fill_between(x[seen], low[seen], high[seen], color=colour, alpha=0.25, linewidth=0)
-            draw_limits(ax, x[~seen], points["rate_khz_upper95"][~seen], colour)
-            index += 1
-        ax.axhline(target, color=GREY, linewidth=1.5, linestyle=":")
-        ax.set_yscale("log")
-        ax.set_xlabel(f"{_SYMBOLS.get(label, label)} threshold" + ("" if label.endswith("score") else " [GeV]"))
-        ax.legend(loc="upper right", handlelength=2.2)
-    axes[0].annotate(f"{target:g} kHz", (axes[0].get_xlim()[0], target), (6, 5), textcoords="offset points", color=GREY)
-    axes[0].set_ylim(target * 0.03, 2 * document["manifest"]["normalisation"]["colliding_rate_khz"])
-    axes[0].set_ylabel("Level-1 rate [kHz]")
-    put_label(axes[0])
-    _normalisation(axes[-1], document)
-    return figure
-
-
-def draw_efficiency(document: Document) -> Figure:
-    """Signal efficiency against rate for every seed, with Clopper-Pearson bands."""
-    figure = Figure(figsize=(9.2, 7.4), layout="constrained")
-    ax = figure.subplots()
-    comparison = document["comparison"]
-    target = comparison["target_khz"]
-    limits = [seed["rate_khz_upper95"] for seed in comparison["seeds"] if not seed["accepted_crossings"]]
-    lowest, highest = target / 10, max([target * 20, *(1.5 * limit for limit in limits)])
-    for i, seed in enumerate(comparison["seeds"]):
-        points = _points(document, seed["seed"])
-        use = (points["rate_khz"] > 0) & (points["rate_khz"] < highest * 3)
-        order = np.argsort(points["rate_khz"][use], kind="stable")
-        x = points["rate_khz"][use][order]
-        colour = COLOURS[i % len(COLOURS)]
-        ax.plot(
-            x, points["efficiency"][use][order], color=colour, linestyle=DASHES[i % len(DASHES)], label=seed["seed"]
-        )
-        ax.fill_between(
-            x, points["efficiency_low"][use][order], points["efficiency_high"][use][order],
-            color=colour, alpha=0.22, linewidth=0,
-        )  # fmt: skip
-        limit = not seed["accepted_crossings"]
-        at = seed["rate_khz_upper95"] if limit else target
-        ax.errorbar(
-            [at], [seed["efficiency"]], [[seed["efficiency_error_total_low"]], [seed["efficiency_error_total_high"]]],
-            [0.4 * at] if limit else None, xuplims=limit, fmt="o", color=colour, mfc="white" if limit else colour,
-            markersize=7, capsize=4,
-        )  # fmt: skip
-    ax.axvline(target, color=GREY, linewidth=1.5, linestyle=":")
-    ax.set_xscale("log")
-    ax.set_xlim(lowest, highest)
-    ax.set_ylim(0, 1.19)
-    ax.annotate(f"{target:g} kHz", (target, 0.03), (6, 0), textcoords="offset points", color=GREY)
-    ax.set_xlabel("Level-1 rate [kHz]")
-    ax.set_ylabel("Signal efficiency")
-    ax.legend(loc="upper left", title="bands: 68% Clopper–Pearson\npoints: rate error included", alignment="left")
-    put_label(ax)
-    _normalisation(ax, document)
-    return figure
 
 
 def draw_budget(document: Document) -> Figure:
@@ -171,7 +78,7 @@ def draw_budget(document: Document) -> Figure:
         inside = end > 0.62 * total
         text = f"{name}, {stage['crossings']} BX"
         x, side = (begin - 0.12, "right") if inside else (end + 0.12, "left")
-        ax.text(x, row, text, ha=side, va="center", fontsize=14)
+        ax.text(x, row, text, ha=side, va="center", fontsize=14, parse_math=False)
     ax.axvline(total, color="black", linewidth=2)
     ax.text(total - 0.1, -0.95, f"{total:.2f} µs", ha="right", va="center", fontsize=15)
     ax.set_ylim(len(stages) - 0.4, -1.35)
@@ -191,7 +98,7 @@ def draw_budget(document: Document) -> Figure:
     verdict = "PASS" if budget["passed"] else "FAIL"
     ax.set_title(f"{verdict}: slack {budget['slack_ns'] / 1e3:.2f} µs", loc="right")
     for line, reason in enumerate(budget["reasons"][:2]):
-        ax.text(0.12, -1.0 + 0.33 * line, reason, va="center", fontsize=12, color=COLOURS[2])
+        ax.text(0.12, -1.0 + 0.33 * line, reason, va="center", fontsize=12, color=COLOURS[2], parse_math=False)
     return figure
 
 
@@ -278,8 +185,8 @@ def draw_working_points(document: Document) -> Figure:
     ax.set_xlabel("Minimum score")
     ax.set_ylabel(f"Signal efficiency at {document['comparison']['target_khz']:g} kHz")
     ax.text(
-        0.97, 0.95, f"{document['working_points']['seed']}\n{document['working_points']['crossings']}",
-        transform=ax.transAxes, ha="right", va="top", fontsize=15,
+        0.97, 0.95, f"{wrapped(document['working_points']['seed'])}\n{document['working_points']['crossings']}",
+        transform=ax.transAxes, ha="right", va="top", fontsize=15, parse_math=False,
     )  # fmt: skip
     put_label(ax)
     return figure
@@ -337,22 +244,6 @@ FIGURES: dict[str, Drawing] = {
 }
 
 
-def _by_scanned(document: Document) -> dict[str, list[str]]:
-    groups: dict[str, list[str]] = {}
-    for seed in document["comparison"]["seeds"]:
-        groups.setdefault(seed["scanned"], []).append(seed["seed"])
-    return groups
-
-
-def _points(document: Document, seed: str) -> dict[str, Any]:
-    rows = [p for p in document["rate"] if p["seed"] == seed]
-    keys = (
-        "threshold", "rate_khz", "rate_khz_low", "rate_khz_high", "rate_khz_upper95", "accepted_crossings",
-        "efficiency", "efficiency_low", "efficiency_high",
-    )  # fmt: skip
-    return {key: np.array([row[key] for row in rows], float) for key in keys}
-
-
 def _working_point(document: Document) -> float | None:
     return document["working_points"].get("in_use")
 
@@ -365,24 +256,3 @@ def _bar(colour: str, status: str) -> dict[str, Any]:
         "hatch": None if proven else "///",
         "linewidth": 0.8 if proven else 0.0,
     }
-
-
-def draw_limits(ax: Axes, x: Floats, upper: Floats, colour: str, most: int = 8) -> None:
-    """Upper limits: arrows downwards from them, at so many of the points at most, on a logarithmic axis."""
-    if not x.size:
-        return
-    shown = np.unique(np.linspace(0, x.size - 1, min(most, x.size)).round().astype(int))
-    ax.errorbar(
-        x[shown], upper[shown], 0.5 * upper[shown], uplims=True, fmt="none", color=colour, ecolor=colour, capsize=3
-    )
-
-
-def put_label(ax: Axes) -> None:
-    """The name where CMS has its own, bound to each other whatever the layout does later."""
-    name = ax.text(0, 1.008, "l1emu", transform=ax.transAxes, ha="left", va="bottom", fontsize=24, weight="bold")
-    ax.annotate("simulation", (1, 0), (7, 0), xycoords=name, textcoords="offset points", va="bottom", style="italic")
-
-
-def _normalisation(ax: Axes, document: Document) -> None:
-    rate = document["manifest"]["normalisation"]["colliding_rate_khz"] / 1e3
-    ax.set_title(f"{rate:.3f} MHz of collisions", loc="right", fontsize=15)

@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 
 from l1emu.report.figures import FIGURES
-from l1emu.trigger.text import difference_text, efficiency_text, rate_text, total_error_text
+from l1emu.trigger.text import difference_text, efficiency_text, foremost, rate_text, total_error_text
 
 PAGE = "report.html"
 
@@ -30,7 +30,7 @@ def render(document: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
     )  # fmt: skip
     environment.filters.update(
         percent=percent, number=number, us=microseconds, rate=rate_text, total_error=total_error_text,
-        efficiency=efficiency_text, difference=difference_text,
+        efficiency=efficiency_text, difference=difference_text, foremost=foremost,
     )  # fmt: skip
     figures = [
         {

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from l1emu.report.figures import COLOURS, DASHES, GREY, Document
+from l1emu.report.style import COLOURS, DASHES, GREY, Document
 
 MARKERS = {"latency": "o", "resource": "s", None: "D"}
 Point = dict[str, Any]

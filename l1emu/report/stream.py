@@ -11,7 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from l1emu.files import folder_aside, write_json
-from l1emu.report.figures import COLOURS, GREY, draw_stream, put_label, save
+from l1emu.report.figures import draw_stream, save
+from l1emu.report.style import COLOURS, GREY, put_label
 
 Document = Mapping[str, Any]
 _SERIES = {

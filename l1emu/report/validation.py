@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from l1emu.report.figures import COLOURS, GREY, Document, draw_limits, put_label
+from l1emu.report.style import COLOURS, GREY, Document, draw_limits, put_label
 
 
 def draw_ht_rates(document: Document) -> Figure:

@@ -29,6 +29,7 @@ SHIPPED = "data/study.yaml"
 """The embedded study."""
 
 _MOST_THRESHOLDS = 2000
+_MOST_SEEDS = 256
 
 
 Cm = Annotated[float, Field(ge=-10_000, le=10_000)]
@@ -218,7 +219,7 @@ class Study(Config):
     jets: JetSettings = JetSettings()
     beam: Beam = Beam()
     rate: Rate = Rate()
-    seeds: list[StudySeed] = Field(min_length=1)
+    seeds: list[StudySeed] = Field(min_length=1, max_length=_MOST_SEEDS)
     working_points: WorkingPoints | None = None
     latency: Latency
     stream: Stream

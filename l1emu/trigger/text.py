@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _ALIKE = 1.2
@@ -77,6 +77,25 @@ def difference_text(gain: Mapping[str, Any]) -> str:
     """
     low, high = 100 * gain["difference_error_low"], 100 * gain["difference_error_high"]
     return f"{100 * gain['difference']:+.{decimals(max(low, high))}f} {errors_text(low, high)}"
+
+
+def foremost(gains: Sequence[Mapping[str, Any]], most: int = 6) -> list[Mapping[str, Any]]:
+    """The gains to be told in few lines: all, or those of so many seeds, each against what it is least ahead of.
+
+    Parameters
+    ----------
+    gains
+        With `seed`, `reference` and `difference`.
+    most
+        Lines at most; the seeds with the largest of these differences first.
+    """
+    if len(gains) <= most:
+        return list(gains)
+    least: dict[str, Mapping[str, Any]] = {}
+    for gain in gains:
+        if gain["seed"] not in least or gain["difference"] < least[gain["seed"]]["difference"]:
+            least[gain["seed"]] = gain
+    return sorted(least.values(), key=lambda gain: -gain["difference"])[:most]
 
 
 def _plain(value: float, digits: int) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.container import ErrorbarContainer
 from matplotlib.markers import CARETDOWNBASE, CARETLEFTBASE
 
@@ -19,6 +20,7 @@ from l1emu.cli.options import console
 from l1emu.cli.rates import seeds_table
 from l1emu.report.figures import FIGURES
 from l1emu.report.page import microseconds, number, percent, render
+from l1emu.report.style import STYLE, wrapped
 from l1emu.report.tables import tables
 from l1emu.study import Results, run_study
 from tests.study.study_toys import write_toy_study
@@ -210,6 +212,75 @@ def test_an_upper_limit_is_drawn_as_one(made: Results, limited: dict[str, Any]) 
         for d in (made.document, limited)
     ]
     assert hollow == [0, 1]
+
+
+def with_seeds(document: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """The results as they would be with so many seeds: copies of those there are."""
+    found: dict[str, Any] = json.loads(json.dumps(document))
+    seeds, points = found["comparison"]["seeds"], found["rate"]
+    copied = [(name, seeds[i % len(seeds)]) for i, name in enumerate(names)]
+    found["comparison"]["seeds"] = [seed | {"seed": name} for name, seed in copied]
+    found["rate"] = [p | {"seed": name} for name, seed in copied for p in points if p["seed"] == seed["seed"]]
+    return found
+
+
+ODD_NAMES = ["_hidden", "$x^$", "100 % & <b>", "a name " * 12, "x" * 70, "ü"]
+
+
+@pytest.mark.parametrize("drawing", ["efficiency_vs_rate", "rate_vs_threshold"])
+@pytest.mark.parametrize(
+    "names",
+    [["one"], [f"s{i}" for i in range(6)], ODD_NAMES, [f"L1_Seed_Number_{i}_with_a_long_name" for i in range(40)]],
+    ids=["1", "6", "odd", "40"],
+)
+def test_every_seed_of_any_number_can_be_told_apart(made: Results, names: list[str], drawing: str) -> None:
+    """Each is in one legend, in a look of its own in this panel, on the canvas, and not over another panel."""
+    with mpl.rc_context(STYLE):
+        figure = FIGURES[drawing].draw(with_seeds(made.document, names))
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        renderer = canvas.get_renderer()
+        told: list[str] = []
+        frames = [ax.get_window_extent(renderer) for ax in figure.axes]
+        for ax in figure.axes:
+            legend = ax.get_legend()
+            entries = legend.get_texts()
+            told += [text.get_text() for text in entries]
+            drawn = [line for line in ax.get_lines() if line.get_label() in names]
+            assert len(drawn) == len(entries) <= 6
+            assert len({(line.get_color(), line.get_linestyle()) for line in legend.get_lines()}) == len(entries)
+            box = legend.get_window_extent(renderer)
+            assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+            assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1
+            own = ax.get_window_extent(renderer)
+            assert not any(box.overlaps(frame) for frame in frames if frame.bounds != own.bounds)
+            assert own.width > 300
+            if len(names) > 6:
+                assert box.y0 >= own.y1 - 1  # not over the curves
+    assert sorted(told) == sorted(wrapped(name) for name in names)
+
+
+def test_a_name_is_written_in_lines_and_cut_after_three() -> None:
+    assert wrapped("HT") == "HT"
+    assert wrapped(" ") == " "
+    lines = wrapped("three jets and two b tags " * 20).split("\n")
+    assert len(lines) == 3
+    assert max(map(len, lines)) <= 44
+    assert lines[-1].endswith("…")
+
+
+def test_of_many_gains_the_page_tells_the_foremost(made: Results) -> None:
+    document = json.loads(json.dumps(made.document))
+    gain = document["comparison"]["gains"][0]
+    document["comparison"]["gains"] = [
+        gain | {"seed": f"seed {i}", "reference": f"other {j}", "difference": i / 100}
+        for i in range(9)
+        for j in range(9)
+    ]
+    page = render(document, {})
+    assert page.count(" points against ") == 6
+    assert "seed 8: +8.0" in page
+    assert "The foremost of 81" in page
 
 
 def test_the_point_at_the_target_has_the_total_errors(made: Results) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from l1emu.trigger.text import difference_text, efficiency_text, errors_text, rate_text, total_error_text
+from l1emu.trigger.text import difference_text, efficiency_text, errors_text, foremost, rate_text, total_error_text
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,9 @@ def test_an_efficiency_and_a_difference_in_percent() -> None:
     assert total_error_text(total) == "+0.6 −0.0"
     gain = {"difference": 0.25, "difference_error_low": 0.026, "difference_error_high": 0.0261}
     assert difference_text(gain) == "+25.0 ± 2.6"
+
+
+def test_of_many_gains_the_foremost_are_told() -> None:
+    gains = [{"seed": f"s{i}", "reference": f"r{j}", "difference": i - 2 * j} for i in range(10) for j in range(3)]
+    assert foremost(gains[:6]) == gains[:6]
+    assert [(g["seed"], g["reference"]) for g in foremost(gains)] == [(f"s{i}", "r2") for i in range(9, 3, -1)]

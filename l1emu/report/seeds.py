@@ -1,0 +1,176 @@
+"""Figures of the seeds: all in one panel with room for few, small panels with a few in colour for any number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from l1emu.report.style import COLOURS, DASHES, GREY, Document, draw_limits, put_label, put_normalisation, wrapped
+
+FEW = len(COLOURS)
+"""Seeds of a panel: more cannot be told apart."""
+_SHORT = 30
+_COLUMNS = 3
+_LINE_INCHES = 0.27
+_SYMBOLS = {"jet pt": r"Jet $p_\mathrm{T}$", "HT": r"$H_\mathrm{T}$"}
+
+
+def draw_rate(document: Document) -> Figure:
+    """Rate against threshold, a panel for each quantity that is scanned, and of each a few seeds."""
+    number = {seed["seed"]: i for i, seed in enumerate(document["comparison"]["seeds"])}
+    groups = _by_scanned(document)
+    panels = [(label, part) for label, seeds in groups.items() for part in _parts(seeds)]
+    outside = _wants_room(document)
+    figure, axes = _panels(
+        [part for _, part in panels], 7.0, 5.6 if outside else 6.6, outside=outside, columns=len(groups)
+    )
+    target = document["comparison"]["target_khz"]
+    floor = target * 1e-3
+    for ax, (label, seeds) in zip(axes, panels, strict=True):
+        for name in groups[label]:
+            points = _points(document, name)
+            x, y = points["threshold"], points["rate_khz"]
+            seen = points["accepted_crossings"] > 0
+            if name not in seeds:
+                _draw_in_grey(ax, x[seen], y[seen])
+                continue
+            colour, dashes = _look(number[name] if len(number) <= FEW else seeds.index(name))
+            ax.plot(x[seen], y[seen], color=colour, linestyle=dashes, label=name)
+            low, high = np.maximum(points["rate_khz_low"], floor), np.maximum(points["rate_khz_high"], floor)
+            ax.fill_between(x[seen], low[seen], high[seen], color=colour, alpha=0.25, linewidth=0)
+            draw_limits(ax, x[~seen], points["rate_khz_upper95"][~seen], colour)
+        ax.axhline(target, color=GREY, linewidth=1.5, linestyle=":")
+        ax.set_yscale("log")
+        ax.set_xlabel(f"{_SYMBOLS.get(label, label)} threshold" + ("" if label.endswith("score") else " [GeV]"))
+        _legend(ax, seeds, outside=outside, loc="upper right", handlelength=2.2)
+        ax.set_ylim(target * 0.03, 2 * document["manifest"]["normalisation"]["colliding_rate_khz"])
+        ax.annotate(f"{target:g} kHz", (ax.get_xlim()[0], target), (6, 5), textcoords="offset points", color=GREY)
+        if ax.get_subplotspec().is_first_col():
+            ax.set_ylabel("Level-1 rate [kHz]")
+        else:
+            ax.tick_params(labelleft=False)
+    _head(figure, axes, document, outside=outside)
+    return figure
+
+
+def draw_efficiency(document: Document) -> Figure:
+    """Signal efficiency against rate for every seed, with Clopper-Pearson bands."""
+    comparison = document["comparison"]
+    target = comparison["target_khz"]
+    limits = [seed["rate_khz_upper95"] for seed in comparison["seeds"] if not seed["accepted_crossings"]]
+    lowest, highest = target / 10, max([target * 20, *(1.5 * limit for limit in limits)])
+    number = {seed["seed"]: i for i, seed in enumerate(comparison["seeds"])}
+    parts = list(_parts(number))
+    outside = _wants_room(document)
+    figure, axes = _panels(parts, *((6.6, 5.6) if len(parts) > 1 else (9.2, 7.4)), outside=outside, columns=_COLUMNS)
+    for ax, part in zip(axes, parts, strict=True):
+        for seed in comparison["seeds"]:
+            points = _points(document, seed["seed"])
+            use = (points["rate_khz"] > 0) & (points["rate_khz"] < highest * 3)
+            order = np.argsort(points["rate_khz"][use], kind="stable")
+            x, y, low, high = (
+                points[key][use][order] for key in ("rate_khz", "efficiency", "efficiency_low", "efficiency_high")
+            )
+            if seed["seed"] not in part:
+                _draw_in_grey(ax, x, y)
+                continue
+            colour, dashes = _look(number[seed["seed"]])
+            ax.plot(x, y, color=colour, linestyle=dashes, label=seed["seed"])
+            ax.fill_between(x, low, high, color=colour, alpha=0.22, linewidth=0)
+            limit = not seed["accepted_crossings"]
+            at = seed["rate_khz_upper95"] if limit else target
+            errors = [[seed["efficiency_error_total_low"]], [seed["efficiency_error_total_high"]]]
+            ax.errorbar(
+                [at], [seed["efficiency"]], errors, [0.4 * at] if limit else None, xuplims=limit, fmt="o",
+                color=colour, mfc="white" if limit else colour, markersize=7, capsize=4,
+            )  # fmt: skip
+        ax.axvline(target, color=GREY, linewidth=1.5, linestyle=":")
+        ax.set_xscale("log")
+        ax.set_xlim(lowest, highest)
+        ax.set_ylim(0, 1.08 if outside else 1.19)
+        ax.annotate(f"{target:g} kHz", (target, 0.03), (6, 0), textcoords="offset points", color=GREY)
+        ax.set_xlabel("Level-1 rate [kHz]")
+        ax.set_ylabel("Signal efficiency")
+        title = "bands: 68% Clopper–Pearson\npoints: rate error included"
+        _legend(ax, part, outside=outside, loc="upper left", title=None if outside else title, alignment="left")
+    _head(figure, axes, document, outside=outside)
+    return figure
+
+
+def _wants_room(document: Document) -> bool:
+    """Whether the names of the seeds are too many or too long to stand among the curves."""
+    names = [seed["seed"] for seed in document["comparison"]["seeds"]]
+    return len(names) > FEW or max(map(len, names)) > _SHORT
+
+
+def _parts(names: Iterable[str]) -> Iterator[list[str]]:
+    """So many names as one panel holds, one after the other."""
+    ordered = list(names)
+    for first in range(0, len(ordered), FEW):
+        yield ordered[first : first + FEW]
+
+
+def _panels(
+    parts: list[list[str]], width: float, height: float, *, outside: bool, columns: int
+) -> tuple[Figure, list[Axes]]:
+    """A figure that grows with the panels and their legends; in inches, of one panel."""
+    columns = min(len(parts), _COLUMNS if outside else columns)
+    rows = math.ceil(len(parts) / columns)
+    lines = max(sum(wrapped(name).count("\n") + 1 for name in part) for part in parts) if outside else 0
+    size = (width * columns + 1.4 * (columns > 1), (height + _LINE_INCHES * lines) * rows + 1.0 * outside)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = [figure.add_subplot(rows, columns, i + 1) for i in range(len(parts))]
+    return figure, axes
+
+
+def _look(index: int) -> tuple[str, Any]:
+    """Colour and dashes of the seed with this number: no two of a panel have the same."""
+    return COLOURS[index % FEW], DASHES[index % FEW]
+
+
+def _draw_in_grey(ax: Axes, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> None:
+    """A seed of another panel, to compare with."""
+    ax.plot(x, y, color="#d9dbe0", linewidth=1, zorder=0)
+
+
+def _legend(ax: Axes, names: list[str], *, outside: bool, **options: Any) -> None:
+    """The names as they are: none is a formula, and none is left out for its first letter."""
+    handles = [next(line for line in ax.get_lines() if line.get_label() == name) for name in names]
+    if outside:
+        options |= {"loc": "lower left", "bbox_to_anchor": (0, 1.0), "borderaxespad": 0.2, "fontsize": 13}
+    legend = ax.legend(handles, [str(i) for i in range(len(names))], **options)
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_parse_math(False)
+        text.set_text(wrapped(name))
+
+
+def _head(figure: Figure, axes: list[Axes], document: Document, *, outside: bool) -> None:
+    """Name and normalisation over the panel, or over all of them where their legends take its place."""
+    if not outside:
+        put_label(axes[0])
+        put_normalisation(axes[-1], document)
+        return
+    rate = document["manifest"]["normalisation"]["colliding_rate_khz"] / 1e3
+    figure.suptitle(f"l1emu simulation, {rate:.3f} MHz of collisions", x=0.01, ha="left", fontsize=20, weight="bold")
+
+
+def _by_scanned(document: Document) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for seed in document["comparison"]["seeds"]:
+        groups.setdefault(seed["scanned"], []).append(seed["seed"])
+    return groups
+
+
+def _points(document: Document, seed: str) -> dict[str, npt.NDArray[np.float64]]:
+    rows = [p for p in document["rate"] if p["seed"] == seed]
+    keys = (
+        "threshold", "rate_khz", "rate_khz_low", "rate_khz_high", "rate_khz_upper95", "accepted_crossings",
+        "efficiency", "efficiency_low", "efficiency_high",
+    )  # fmt: skip
+    return {key: np.array([row[key] for row in rows], float) for key in keys}
