@@ -51,7 +51,8 @@ def draw_rate(document: Document) -> Figure:
         _legend(ax, seeds, outside=outside, loc="upper right", handlelength=2.2)
         ax.set_ylim(target * 0.03, 2 * document["manifest"]["normalisation"]["colliding_rate_khz"])
         ax.annotate(f"{target:g} kHz", (ax.get_xlim()[0], target), (6, 5), textcoords="offset points", color=GREY)
-        if ax.get_subplotspec().is_first_col():
+        place = ax.get_subplotspec()
+        if place is None or place.is_first_col():
             ax.set_ylabel("Level-1 rate [kHz]")
         else:
             ax.tick_params(labelleft=False)

@@ -227,7 +227,8 @@ class Study(Config):
     @model_validator(mode="after")
     def _named_seeds(self) -> Study:
         names = [seed.name for seed in self.seeds]
-        twice = next((name for name in names if names.count(name) > 1), None)
+        read = [" ".join(name.split()) for name in names]  # as it is read in a table
+        twice = next((name for name, text in zip(names, read, strict=True) if read.count(text) > 1), None)
         if twice is not None:
             raise ValueError(f"two seeds are named {twice!r}; expected names that differ")
         for key, wanted in (

@@ -70,6 +70,8 @@ class Seed(Config):
 
     @model_validator(mode="after")
     def _one_open(self) -> Seed:
+        if not self.name.strip():
+            raise ValueError("the name of a seed is blank; expected one that a table can show")
         if self.jets is None and self.ht is None:
             raise ValueError(f"the seed {self.name!r} has no condition; expected `jets`, `ht` or both")
         found = len(self._open())

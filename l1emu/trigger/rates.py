@@ -89,6 +89,12 @@ class RateScan:
         L1emuError
             if the rate is above or below that of every threshold scanned, or nothing is accepted at any.
         """
+        if rate_khz > self.collision_rate_khz:
+            raise L1emuError(
+                "more than the rate of all colliding crossings",
+                value=f"{rate_khz:g} kHz",
+                expected=f"{self.collision_rate_khz:.6g} kHz at most",
+            )
         if self.unseen[0]:
             raise L1emuError(
                 "no min-bias crossing passes at any scanned threshold",
@@ -100,7 +106,7 @@ class RateScan:
             raise L1emuError(
                 "no scanned threshold gives this rate",
                 value=f"{rate_khz:g} kHz",
-                expected=f"{self.rate_khz[-1]:.4g} to {self.rate_khz[0]:.4g} kHz, or a wider scan",
+                expected=f"{self.rate_khz[-1]:.6g} to {self.rate_khz[0]:.6g} kHz, or a wider scan",
             )
         return found
 

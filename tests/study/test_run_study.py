@@ -30,6 +30,7 @@ from l1emu.stream import read_topology
 from l1emu.study import Results, read_study, run_study
 from l1emu.study.run import check_budget, crossing_source, load_emulator, measure
 from l1emu.study.tagging import SCORES
+from l1emu.trigger.text import rate_text, total_error_text
 from tests.study.study_toys import STRATA, toy_firmware, toy_study, write_golden
 
 POINT = {"seed", "threshold", "rate_khz", "rate_khz_error", "efficiency", "efficiency_low", "efficiency_high"}
@@ -301,7 +302,14 @@ def cut(path: Path) -> None:
         ({"latency.report": "x"}, None, "2 sources of the tagger's timing; expected exactly one"),
         ({"samples.minbias": "minbais.root"}, None, "study.yaml: no such file: got 'minbais.root'"),
         ({"samples.minbias": "signal.root"}, None, "signal.root: samples.minbias: not a minbias sample"),
-        ({"rate.target_khz": 4e4}, None, "seed HT: no scanned threshold gives this rate"),
+        ({"rate.target_khz": 4e4}, None, "seed HT: more than the rate of all colliding crossings: got '40000 kHz'"),
+        (
+            {"rate.target_khz": 3e4},
+            None,
+            "seed HT: no scanned threshold gives this rate: got '30000 kHz'; expected 0 to",
+        ),
+        ({"seeds.1.name": "HT "}, None, "two seeds are named 'HT'"),
+        ({"seeds.1.name": " "}, None, "the name of a seed is blank"),
         ({}, ("tagger.l1fw", flip_byte), "tagger.l1fw"),
         ({}, ("minbias.root", cut), "minbias.root: the file is truncated"),
         ({}, ("golden.npz", cut), "golden.npz: not a readable npz"),
@@ -352,6 +360,29 @@ def test_a_report_without_latency_and_a_budget_that_is_too_long(toy: Path, tmp_p
     assert len(done.stderr.splitlines()) == 1
     assert "budget.yaml" in done.stderr
     assert "900 crossings" in done.stderr
+
+
+def test_seeds_that_accept_everything_have_errors_to_one_side(toy: Path, tmp_path: Path) -> None:
+    """All of 600 and all of 200 pass at a threshold of 0: nothing is above, and what is below has the interval."""
+    rate = 2748 * 11.2455
+    everything = [
+        {"name": "HT", "ht": {"min_gev": "threshold", "jet_pt_min_gev": 0, "abs_eta_max": 6}, "scan": SCAN},
+        {"name": "a jet", "jets": {"count": 1, "pt_min_gev": "threshold", "abs_eta_max": 6}, "scan": SCAN},
+    ]
+    change = {"seeds": everything, "working_points": None, "stream.accepts": "HT", "rate.target_khz": rate}
+    out = run_study(changed(toy, tmp_path / "study", change), tmp_path / "out")
+    for seed in out.document["comparison"]["seeds"]:
+        assert (seed["efficiency"], seed["efficiency_high"], seed["passed"]) == (1, 1, 200)
+        assert seed["efficiency_error_total_high"] == 0
+        assert seed["efficiency_error_total_low"] >= 1 - seed["efficiency_low"] > 0
+        assert seed["rate_khz"] == seed["rate_khz_high"] == seed["rate_khz_upper95"] == pytest.approx(rate)
+        assert 0 < seed["rate_khz_low"] < rate
+        assert rate_text(seed).startswith("30903 +0 −")
+        assert total_error_text(seed).startswith("+0.0 −")
+    assert out.document["stream"]["triggered"] == out.document["stream"]["colliding"]
+
+
+SCAN = {"start": 0, "stop": 50, "step": 5}
 
 
 def test_golden_vectors_of_another_firmware_are_refused(toy: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import pytest
+import uproot
 import yaml
 
 from l1emu.errors import L1emuError
@@ -52,6 +53,39 @@ def test_the_same_crossings_as_ntuples_give_the_same_efficiencies(folder: Path, 
     theirs = measure_rates(write(folder, "signal-ntuples", signal="perfNano_signal_*.root"))
     assert theirs["rate"] == ours["rate"]
     assert theirs["emulation"]["jets"] == ours["emulation"]["jets"]
+
+
+def test_files_of_one_sample_may_differ_in_types_containers_and_length(folder: Path, toy: Path) -> None:
+    """float32, float64 and integers, TTree and RNTuple, files without crossings among them: the same crossings."""
+    candidates = read_sample(folder / "signal.root").read().candidates
+    columns = as_ntuple(candidates, np.zeros(len(candidates)))
+
+    def part(low: int, high: int, **types: str) -> dict[str, Any]:
+        cut = {name: values[low:high] for name, values in columns.items()}
+        return {n: ak.values_astype(v, types.get(n.split("_")[1], types.get("rest", "f4"))) for n, v in cut.items()}
+
+    write_tree(folder / "kinds_1.root", "Events", part(0, 50, rest="f8"))
+    write_tree(folder / "kinds_2.root", "Events", part(50, 100, charge="i4", pdgId="i8"))
+    for name, low, high in (("kinds_0", 0, 0), ("kinds_3", 100, 150), ("kinds_4", 150, 150)):
+        with uproot.recreate(folder / f"{name}.root") as file:
+            file.mkrntuple("Events", part(low, high))
+    write_tree(folder / "kinds_5.root", "Events", part(150, 200))
+    study = write(folder, "kinds", signal={"files": "kinds_*.root", "vertex": "beam"})
+    assert measure_rates(study)["rate"] == measure_rates(toy)["rate"]
+
+
+def test_crossings_without_a_candidate_count_and_no_crossing_is_refused(folder: Path, toy: Path) -> None:
+    columns = as_ntuple(read_sample(folder / "signal.root").read().candidates, np.zeros(200))
+    write_tree(folder / "bare.root", "Events", {name: values[:100, :0] for name, values in columns.items()})
+    write_tree(folder / "full.root", "Events", columns)
+    both = write(folder, "bare", signal={"files": ["bare.root", "full.root"], "vertex": "beam"})
+    ours = {(p["seed"], p["threshold"]): p["efficiency"] for p in measure_rates(toy)["rate"]}
+    for point in measure_rates(both)["rate"]:
+        assert point["efficiency"] == pytest.approx(ours[point["seed"], point["threshold"]] * 2 / 3)
+    with uproot.recreate(folder / "nothing.root") as file:
+        file.mkrntuple("Events", {name: values[:0] for name, values in columns.items()})
+    with pytest.raises(L1emuError, match=r"nothing.*without crossings"):
+        measure_rates(write(folder, "nothing", signal={"files": "nothing.root", "vertex": "beam"}))
 
 
 @pytest.fixture(scope="module")
