@@ -23,6 +23,7 @@ from l1emu.report.page import microseconds, number, percent, render
 from l1emu.report.style import STYLE, wrapped
 from l1emu.report.tables import tables
 from l1emu.study import Results, run_study
+from l1emu.trigger.text import difference_text, efficiency_text, rate_text, total_error_text
 from tests.study.study_toys import write_toy_study
 
 
@@ -75,6 +76,68 @@ def test_the_page_is_whole_and_loads_nothing(made: Results) -> None:
         "unverified",
     ):
         assert answer in text
+
+
+def same(found: Any, wanted: Any) -> bool:
+    """Whether a cell of a CSV is this value: numbers to the last bit."""
+    if wanted is None or wanted == "":
+        return bool(pd.isna(found))
+    return bool(found == wanted or str(found) == str(wanted))
+
+
+def test_document_csv_page_screen_and_figures_have_the_same_numbers(
+    made: Results, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All of them are read back: every cell of every table, every row of the page, every point that is drawn."""
+    document = json.loads((made.folder / "results.json").read_text())
+    comparison = document["comparison"]
+    for name, rows in (
+        ("rate", document["rate"]),
+        ("comparison", comparison["seeds"]),
+        ("gains", comparison["gains"]),
+        ("strata", comparison["strata"]),
+        ("working_points", document["working_points"]["points"]),
+    ):
+        table = pd.read_csv(made.folder / "tables" / f"{name}.csv", float_precision="round_trip")
+        assert len(table) == len(rows)
+        for (_, found), wanted in zip(table.iterrows(), rows, strict=True):
+            assert set(wanted) <= set(table.columns)
+            assert all(same(found[key], value) for key, value in wanted.items())
+    histogram = pd.read_csv(made.folder / "tables" / "stream_latency.csv", float_precision="round_trip")
+    assert histogram.to_dict("list") == document["stream"]["histogram"]
+    stages = pd.read_csv(made.folder / "tables" / "budget.csv", float_precision="round_trip")
+    for (_, found), wanted in zip(stages.iterrows(), document["budget"]["stages"], strict=True):
+        assert all(same(found[key], value) for key, value in wanted.items() if key != "tagger_slice")
+
+    links = Links()
+    links.feed((made.folder / "report.html").read_text(encoding="utf-8"))
+    page = " ".join(" ".join(links.text).split())
+    console().print(seeds_table(comparison))
+    screen = " ".join(capsys.readouterr().out.split())
+    for seed in comparison["seeds"]:
+        value, interval = efficiency_text(seed)
+        digits = 2 if seed["unit"] else 4
+        threshold = f"{seed['threshold']:.{digits}f} ± {seed['threshold_error']:.{digits}f} {seed['unit']}"
+        shown = [rate_text(seed), value, interval, total_error_text(seed)]
+        assert " ".join([seed["seed"], threshold.strip(), *shown, seed["description"]]) in page
+        assert " │ ".join(shown) in screen
+    for gain in comparison["gains"]:
+        assert f"{difference_text(gain)} points against {gain['reference']}" in page
+
+    for drawing, x, y in (
+        ("efficiency_vs_rate", "rate_khz", "efficiency"),
+        ("rate_vs_threshold", "threshold", "rate_khz"),
+    ):
+        lines = [line for ax in FIGURES[drawing].draw(document).axes for line in ax.get_lines()]
+        for seed in comparison["seeds"]:
+            (line,) = (line for line in lines if line.get_label() == seed["seed"])
+            points = {(p[x], p[y]) for p in document["rate"] if p["seed"] == seed["seed"]}
+            drawn = set(zip(*(v.tolist() for v in line.get_data()), strict=True))
+            assert drawn
+            assert drawn <= points
+    scores = [f"{name} ({kind['jets']:,}" for name, kind in document["scores"]["kinds"].items() if kind["jets"]]
+    legend = FIGURES["scores"].draw(document).axes[0].get_legend()
+    assert all(text.get_text().startswith(word) for text, word in zip(legend.get_texts(), scores, strict=True))
 
 
 def test_a_wrong_emulation_and_a_broken_budget_cannot_be_overlooked(made: Results) -> None:
