@@ -8,8 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from l1emu.cli.options import Json, console, print_json
+from l1emu.config import load_config
 from l1emu.errors import L1emuError
 from l1emu.training import require
+from l1emu.training.recipe import RECIPE, Recipe
 
 
 def convert(
@@ -30,6 +32,7 @@ def convert(
     require()
     if backend not in ("Vitis", "Vivado"):
         raise L1emuError("unknown backend", value=backend, expected="Vitis or Vivado")
+    load_config(tagger / RECIPE, Recipe)  # a wrong one is refused before TensorFlow is loaded
     from l1emu.firmware import Firmware
     from l1emu.training.golden import write_golden
     from l1emu.training.tagger import load_tagger

@@ -11,8 +11,7 @@ import typer
 from numpy.typing import NDArray
 
 from l1emu.cli.arrays import read_arrays
-from l1emu.cli.options import Json, console, entry_range, print_json
-from l1emu.cli.source_inputs import fields_of_jets, jets_of_crossings, values_for_missing
+from l1emu.cli.options import Json, console, entry_range, listed, print_json
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
 from l1emu.files import write_aside
@@ -63,9 +62,13 @@ def emulate(
         if raw and (columns is not None or inputs.suffix == ".root"):
             raise L1emuError("events are no raw integers", path=inputs, where="--raw", expected=".npy or .npz")
         if columns is not None:
-            names = [name.strip() for name in columns.split(",")]
+            from l1emu.cli.source_inputs import fields_of_jets  # it loads the readers of events
+
+            names = listed(columns, where="--columns")
             arrays, made = fields_of_jets(inputs, emulator.firmware, names, entry_range(entries), tree)
         elif inputs.suffix == ".root":
+            from l1emu.cli.source_inputs import jets_of_crossings, values_for_missing
+
             arrays, made = jets_of_crossings(inputs, emulator.firmware, values_for_missing(missing or []), tree)
         else:
             arrays = read_arrays(inputs, emulator.firmware.inputs)

@@ -13,7 +13,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from l1emu.cli.options import Json, console, print_json
+from l1emu.cli.options import Json, console, listed, print_json
 from l1emu.cli.tagger import refuse_reuse
 from l1emu.errors import L1emuError
 from l1emu.files import folder_aside, write_json
@@ -75,10 +75,9 @@ def estimate(
     json: Json = False,
 ) -> None:
     """Estimate latency, interval and resources by an analytical model, with a band for each number."""
-    design = load_design(path)
     # with --scan a period that names a clock locked to the LHC's is that clock, as for the budget
     period = _scanned_period if scanning else clock_period_ns
-    clocks = [] if clock is None else [period(part) for part in clock.split(",")]
+    clocks = [] if clock is None else [period(part) for part in listed(clock, where="--clock")]
     factors = _listed("--reuse", reuse, _whole, "whole numbers")
     refuse_reuse(*factors)
     widths = _listed("--bits", bits, _whole, "whole numbers")
@@ -86,6 +85,7 @@ def estimate(
     for name in strategies:
         if name not in STRATEGIES:
             raise L1emuError("not a strategy", where="--strategy", value=name, expected=" or ".join(STRATEGIES))
+    design = load_design(path)
     if scanning:
         if output is not None:
             refuse_to_replace(output, SCAN)
@@ -143,7 +143,7 @@ def _listed(option: str, text: str | None, kind: Callable[[str], Value], expecte
     if text is None:
         return []
     try:
-        return [kind(part.strip()) for part in text.split(",")]
+        return [kind(part) for part in listed(text, where=option)]
     except ValueError:
         raise L1emuError("not understood", where=option, value=text, expected=f"{expected}, by commas") from None
 

@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from l1emu.cli.options import Json, console, entry_range, print_json
+from l1emu.cli.options import Json, console, entry_range, listed, print_json
 from l1emu.errors import L1emuError
 from l1emu.events.sources import FORMATS, Field, Format, Source, find_format, open_source
 from l1emu.progress import progress
@@ -49,9 +49,9 @@ def events(
         return
     if not files:
         raise L1emuError("nothing to read", expected="files, or --list for the formats")
-    source = open_source(files, format=format, tree=tree)
-    wanted = None if columns is None else [name.strip() for name in columns.split(",")]
+    wanted = None if columns is None else listed(columns, where="--columns")
     span = entry_range(entries)
+    source = open_source(files, format=format, tree=tree)
     document = _describe(source, wanted, span, first)
     if json:
         print_json(document)

@@ -10,9 +10,7 @@ from rich.table import Table
 
 from l1emu.cli.options import Json, console, print_json
 from l1emu.errors import L1emuError
-from l1emu.events.generate import generate as make
-from l1emu.events.generate import load_recipe
-from l1emu.events.generate.recipe import shipped_recipes
+from l1emu.events.generate.recipe import load_recipe, shipped_recipes
 from l1emu.resources import resolve
 
 
@@ -41,7 +39,10 @@ def generate(
             value=None,
             expected="l1emu generate RECIPE --output FILE, or l1emu generate --list",
         )
-    summary = make(load_recipe(_file(recipe)), output, cache=cache, jobs=jobs)
+    wanted = load_recipe(_file(recipe))  # a wrong one is refused before what makes it is loaded
+    from l1emu.events.generate.run import generate as make
+
+    summary = make(wanted, output, cache=cache, jobs=jobs)
     if json:
         print_json(summary)
         return

@@ -37,6 +37,20 @@ def is_number(text: str) -> bool:
     return re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text) is not None
 
 
+def listed(text: str, *, where: str) -> list[str]:
+    """What stands between the commas of `text`; blanks may stand beside them, and at no end of the text.
+
+    Raises
+    ------
+    L1emuError
+        if the text begins or ends with a blank, as no number may, or nothing stands between two commas.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if text != text.strip() or not all(parts):
+        raise L1emuError("not a list", where=where, value=text, expected="values with commas between them")
+    return parts
+
+
 def entry_range(text: str | None) -> tuple[int, int | None] | None:
     """The range that `--entries` means: `a:b`, `a:` or `:b`; None without one.
 

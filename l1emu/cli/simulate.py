@@ -22,7 +22,7 @@ from l1emu.stream.beam import hl_lhc, read_filling_scheme
 from l1emu.stream.faults import read_faults
 from l1emu.stream.luminosity import Beam, read_beam
 from l1emu.stream.read import read_planned, read_topology
-from l1emu.stream.settings import BATCH, check_settings
+from l1emu.stream.settings import BATCH, check_loss, check_mean_jets, check_settings
 from l1emu.stream.topology import Topology
 
 if TYPE_CHECKING:
@@ -97,6 +97,9 @@ def simulate(
     if out is not None:
         refuse_to_replace(out, "results.json")
     check_settings(orbits, seed, engine, batch, checkpoint)
+    check_mean_jets(mean_jets)
+    if loss is not None:
+        check_loss(loss)
     chain, checked, void = _chain(
         topology, budget, report, estimate, part, reuse, copies, latency, interval, clock, jets
     )

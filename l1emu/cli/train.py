@@ -9,7 +9,9 @@ import typer
 from rich.table import Table
 
 from l1emu.cli.options import Json, console, print_json
+from l1emu.config import load_config
 from l1emu.training import require
+from l1emu.training.recipe import Recipe
 
 
 def train(
@@ -20,6 +22,7 @@ def train(
 ) -> None:
     """Train a tagger from its recipe (extra: train)."""
     require()
+    load_config(recipe, Recipe)  # a wrong one is refused before TensorFlow is loaded
     from l1emu.training.train import train as train_tagger
 
     result = train_tagger(recipe, jets, output)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -13,8 +13,10 @@ from l1emu.cli.options import Json, console, print_json
 from l1emu.events.calibration import read_calibration
 from l1emu.outputs import figure_stem
 from l1emu.resources import resolve
-from l1emu.study.validation import TOLERANCE, HtValidation, StratumCheck, ht_rates, strata_against_plain
 from l1emu.trigger.text import rate_text
+
+if TYPE_CHECKING:
+    from l1emu.study.validation import HtValidation, StratumCheck
 
 LARGEST_PULL = 4.0
 
@@ -49,6 +51,11 @@ def validate(
     """
     stem = None if figure is None else figure_stem(figure)
     path = resolve(sample, Path())
+    chosen = None
+    if what is What.ht_rates and calibration != "none":
+        chosen = read_calibration(resolve(calibration, Path()))  # a wrong one is refused before the rest is loaded
+    from l1emu.study.validation import ht_rates, strata_against_plain
+
     if what is What.strata:
         checks = strata_against_plain(path, crossings=crossings, cache=cache, jobs=jobs)
         if json:
@@ -57,7 +64,6 @@ def validate(
             console().print(_strata_table(checks))
         passed = all(abs(c.pull) <= LARGEST_PULL for c in checks)
     else:
-        chosen = None if calibration == "none" else read_calibration(resolve(calibration, Path()))
         found = ht_rates(path, chosen)
         if stem is not None:
             from l1emu.report.figures import save  # matplotlib is slow to load
@@ -74,6 +80,8 @@ def validate(
 
 
 def _rates_table(found: HtValidation) -> Table:
+    from l1emu.study.validation import TOLERANCE
+
     reference = found.reference
     table = Table(title=f"HT rate of {found.sample.name} beside CMS's", title_justify="left", caption_justify="left")
     for name in ("HT, GeV", "kHz", "CMS, kHz", "ratio", ""):

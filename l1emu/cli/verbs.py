@@ -30,17 +30,23 @@ VERBS = {
 }
 
 
-def _take_plain_numbers(parameter: Any, kind: type) -> None:
-    """Let an option that is a number refuse, before typer sees it, text that is none as one writes it.
+def _take_plain_values(parameter: Any, kinds: set[Any]) -> None:
+    """Let a parameter refuse, before typer sees it, what is empty, and text that is no number as one writes it.
 
-    Python's `int` and `float` take `1_0`, blanks and the digits of any script, and `float` what is not finite.
+    Python's `int` and `float` take `1_0`, blanks and the digits of any script, and `float` what is not finite. What is
+    empty is a variable of a script that was never set, and a path would take it for the working folder.
     """
     process = parameter.process_value
+    name = max(parameter.opts, key=len) if parameter.param_type_name == "option" else parameter.name
 
     def plain(ctx: Any, value: Any) -> Any:
-        if isinstance(value, str) and not (is_integer if kind is int else is_number)(value):
-            what, expected = ("whole number", "12") if kind is int else ("number", "1.5 or 2e3")
-            raise L1emuError(f"not a {what}", where=parameter.opts[0], value=value, expected=f"digits, as {expected}")
+        for text in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(text, str) and not text.strip():
+                raise L1emuError("this is empty", where=name, value=text, expected="a value")
+            if isinstance(text, str) and int in kinds and not is_integer(text):
+                raise L1emuError("not a whole number", where=name, value=text, expected="digits, as 12")
+            if isinstance(text, str) and float in kinds and not is_number(text):
+                raise L1emuError("not a number", where=name, value=text, expected="digits, as 1.5 or 2e3")
         return process(ctx, value)
 
     parameter.process_value = plain
@@ -61,9 +67,8 @@ class _Verbs(TyperGroup):
         command = typer.main.get_command(single)
         hints = get_type_hints(function)
         for parameter in command.params:
-            for kind in (int, float):
-                if kind in (hints.get(parameter.name or ""), *get_args(hints.get(parameter.name or ""))):
-                    _take_plain_numbers(parameter, kind)
+            hint = hints.get(parameter.name or "")
+            _take_plain_values(parameter, {hint, *get_args(hint)})
         return command
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

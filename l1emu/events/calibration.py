@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import awkward as ak
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
@@ -21,6 +21,9 @@ from pydantic import Field, model_validator
 from l1emu.config import Config, load_config
 from l1emu.errors import L1emuError
 from l1emu.events.hardware import ETA_PHI_STEP, PT_MAX, PT_STEP_GEV
+
+if TYPE_CHECKING:
+    import awkward as ak
 
 Floats = npt.NDArray[np.float64]
 
@@ -127,6 +130,8 @@ def match(jets: ak.Array, truth: ak.Array) -> Pairs:
     truth
         (crossings, var) records of the generator's, pt, eta, phi in hardware steps.
     """
+    import awkward as ak  # it is slow to load, and who reads a calibration does without
+
     wanted = ak.zip({"pt": truth.pt * PT_STEP_GEV, "eta": truth.eta * ETA_PHI_STEP, "phi": truth.phi * ETA_PHI_STEP})
     pairs = ak.cartesian({"truth": wanted, "jet": jets}, axis=1, nested=True)
     d_phi = (pairs.truth.phi - pairs.jet.phi + np.pi) % (2 * np.pi) - np.pi

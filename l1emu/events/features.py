@@ -39,7 +39,6 @@ FEATURES = (
     "is_photon",
     "is_neutral_hadron",
 )
-CLASSES = ("b", "c", "uds", "g", "pileup")  # truth classes of a jet
 
 _CLIP = 255
 _ONE = 1 << FEATURE_FRACTION

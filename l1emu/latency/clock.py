@@ -54,6 +54,7 @@ def period_ns(clock_mhz: float) -> float:
 _LOWEST_MHZ, _HIGHEST_MHZ = 1, 2000
 """The slowest and the fastest clock that a design on an FPGA is given: no fabric runs faster, and none this slowly."""
 
+_WRITTEN = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)(?: ?([a-zA-Z]+))?")
 _UNITS = {"hz": Fraction(1, 10**6), "khz": Fraction(1, 1000), "mhz": Fraction(1), "ghz": Fraction(1000)}
 _TIMES = {"ps": Fraction(1, 1000), "ns": Fraction(1), "us": Fraction(1000)}
 
@@ -102,8 +103,8 @@ def clock_period_ns(text: str, *, where: str = "--clock") -> float:
 
 def _frequency_or_period(text: str, where: str) -> tuple[Fraction, Fraction | None]:
     """The frequency in MHz, and the period in ns where it was written as one."""
-    match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*([a-zA-Z]*)", text.strip())
-    unit = match[2].lower() if match is not None else ""
+    match = _WRITTEN.fullmatch(text)
+    unit = (match[2] or "").lower() if match is not None else ""
     if match is None or (unit and unit not in _UNITS and unit not in _TIMES):
         raise L1emuError("not a clock", where=where, value=text, expected=CLOCK_HELP)
     number = Fraction(match[1])
@@ -142,8 +143,8 @@ def rate_khz(text: str, *, where: str) -> float:
     L1emuError
         if it is none of these.
     """
-    match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*([a-zA-Z]*)", text.strip())
-    unit = match[2].lower() if match is not None else ""
+    match = _WRITTEN.fullmatch(text)
+    unit = (match[2] or "").lower() if match is not None else ""
     if match is None or (unit and unit not in _UNITS):
         raise L1emuError("not a rate", where=where, value=text, expected=RATE_HELP)
     return float(Fraction(match[1]) * _UNITS[unit or "khz"] * 1000)

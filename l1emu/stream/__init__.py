@@ -3,10 +3,9 @@
 It knows of a crossing how many jets it brings and whether the menu accepts it, and nothing else of physics.
 """
 
-from __future__ import annotations
+from typing import TYPE_CHECKING
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from l1emu.lazy import lazily
 
 if TYPE_CHECKING:
     from l1emu.stream.beam import (
@@ -52,25 +51,25 @@ __all__ = [
     "worst_case",
 ]
 
-_HOME = {
-    "exact": ("ExactLoss", "OverloadError", "exact_loss"),
-    "faults": ("Faults", "read_faults"),
-    "sizing": ("CopiesNeeded", "WorstCase", "copies_needed", "worst_case"),
-    "result": ("LatencySummary", "StreamResult"),
-    "simulation": ("simulate",),
-    "source": ("CrossingSource",),
-    "read": ("read_topology",),
-    "topology": ("Topology",),
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import what is asked for: a wrong topology is refused before numba is loaded."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = next((module for module, names in _HOME.items() if name in names), "beam")
-    return getattr(import_module(f"{__name__}.{home}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "beam": (
+            "DEFAULT_NORMALISATION",
+            "MENU_TOOLS_NORMALISATION",
+            "FillingScheme",
+            "Normalisation",
+            "colliding_rate_hz",
+            "hl_lhc",
+            "read_filling_scheme",
+        ),
+        "exact": ("ExactLoss", "OverloadError", "exact_loss"),
+        "faults": ("Faults", "read_faults"),
+        "sizing": ("CopiesNeeded", "WorstCase", "copies_needed", "worst_case"),
+        "result": ("LatencySummary", "StreamResult"),
+        "simulation": ("simulate",),
+        "source": ("CrossingSource",),
+        "read": ("read_topology",),
+        "topology": ("Topology",),
+    },
+)

@@ -7,6 +7,8 @@ from pathlib import Path
 from l1emu.errors import L1emuError
 from l1emu.latency.limits import LARGEST_SEED, MOST_ORBITS
 
+MOST_JETS = 1000
+"""The highest mean of jets in a crossing: there is no such beam."""
 ENGINES = ("kernel", "simpy")
 BATCH = 50
 """Orbits that the kernel runs between two reports of its progress."""
@@ -32,3 +34,27 @@ def check_settings(orbits: int, seed: int, engine: str, batch: int, checkpoint: 
         raise L1emuError("no such engine", value=engine, expected=" or ".join(ENGINES))
     if engine == "simpy" and checkpoint is not None:
         raise L1emuError("SimPy's state cannot be kept", where="checkpoint", value=engine, expected="engine kernel")
+
+
+def check_mean_jets(mean: float) -> None:
+    """Check the mean number of jets of a colliding crossing.
+
+    Raises
+    ------
+    L1emuError
+        if it is negative, above 1000 or NaN.
+    """
+    if not 0 <= mean <= MOST_JETS:
+        raise L1emuError("wrong mean number of jets", value=mean, expected=f"a number from 0 to {MOST_JETS}")
+
+
+def check_loss(loss: float) -> None:
+    """Check a probability of loss that a chain is to keep below.
+
+    Raises
+    ------
+    L1emuError
+        unless it is between 0 and 1.
+    """
+    if not 0 < loss < 1:
+        raise L1emuError("wrong probability of loss", value=loss, expected="a number between 0 and 1")

@@ -13,6 +13,7 @@ from l1emu.latency.clock import CROSSING_NS
 from l1emu.stream.beam import ORBIT_SLOTS, FillingScheme, hl_lhc
 from l1emu.stream.chain import compile_topology
 from l1emu.stream.exact import ExactLoss, OverloadError, exact_loss
+from l1emu.stream.settings import check_loss
 from l1emu.stream.simulation import simulate, with_timing
 from l1emu.stream.source import CrossingSource
 from l1emu.stream.topology import Timing, Topology
@@ -227,8 +228,7 @@ def needed_for(
     L1emuError
         for a probability outside 0 and 1, or as `exact_loss` does.
     """
-    if not 0 < loss < 1:
-        raise L1emuError("wrong probability of loss", value=loss, expected="a number between 0 and 1")
+    check_loss(loss)
     tried: dict[tuple[int, int | None], LossTried] = {}
 
     def enough(copies: int, depth: int | None) -> bool:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from l1emu.errors import L1emuError
 from l1emu.stream.beam import ORBIT_SLOTS
 from l1emu.stream.draws import alias_table, drawn_rows, seed_key
+from l1emu.stream.settings import check_mean_jets
 
 _POISSON_TAIL = 1e-12
 
@@ -89,8 +90,7 @@ class CrossingSource:
         L1emuError
             if the mean is negative or above 1000, or the probability is not within 0 and 1.
         """
-        if not 0 <= mean_jets <= 1000:
-            raise L1emuError("wrong mean number of jets", value=mean_jets, expected="a number from 0 to 1000")
+        check_mean_jets(mean_jets)
         if not 0 <= accept_probability <= 1:
             raise L1emuError("wrong accept probability", value=accept_probability, expected="a number from 0 to 1")
         relative = np.ones(ORBIT_SLOTS) if relative_pileup is None else np.asarray(relative_pileup, np.float64)

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from l1emu.config import Config, SeedNumber, load_config
 from l1emu.errors import L1emuError
-from l1emu.events.features import CLASSES
+from l1emu.events.classes import CLASSES
 from l1emu.latency import StatedTiming
 from l1emu.resources import resolve, resource
 from l1emu.stream import FillingScheme, Normalisation, hl_lhc, read_filling_scheme

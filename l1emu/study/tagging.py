@@ -13,6 +13,7 @@ from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
 from l1emu.events import features
 from l1emu.events.calibration import Calibration
+from l1emu.events.classes import CLASSES
 from l1emu.events.hardware import ETA_PHI_STEP
 from l1emu.events.jets import build_jets
 from l1emu.events.sample import Sample
@@ -66,7 +67,7 @@ def check_fits(firmware: Firmware, path: str) -> None:
     jet = (features.CONSTITUENTS, len(features.FEATURES))
     for what, tensors, size, expected in (
         ("input", firmware.inputs, jet[0] * jet[1], f"{jet}: constituents by features"),
-        ("output", firmware.outputs, len(SCORES), f"({len(SCORES)},): {', '.join(features.CLASSES)}"),
+        ("output", firmware.outputs, len(SCORES), f"({len(SCORES)},): {', '.join(CLASSES)}"),
     ):
         if len(tensors) != 1 or tensors[0].size != size:
             raise L1emuError(

@@ -9,6 +9,9 @@ from pydantic import Field, model_validator
 
 from l1emu.config import Config
 
+RECIPE = "recipe.yaml"
+"""Its name in a tagger's folder."""
+
 Size = Annotated[int, Field(gt=0, le=4096)]
 """Of a layer: hls4ml unrolls what is a small part of it."""
 Count = Annotated[int, Field(gt=0, le=1_000_000)]

@@ -18,7 +18,8 @@ from l1emu.errors import L1emuError
 from l1emu.files import open_regular
 from l1emu.training.keras3 import keras_version, load_keras3
 from l1emu.training.layers import CUSTOM_OBJECTS
-from l1emu.training.tagger import RECIPE, load_tagger
+from l1emu.training.recipe import RECIPE
+from l1emu.training.tagger import load_tagger
 
 Floats = npt.NDArray[np.float64]
 

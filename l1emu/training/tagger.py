@@ -15,9 +15,9 @@ from l1emu.errors import L1emuError
 from l1emu.files import write_aside
 from l1emu.training.export import Backend, convert
 from l1emu.training.model import build, set_weights_by_name
-from l1emu.training.recipe import Recipe
+from l1emu.training.recipe import RECIPE, Recipe
 
-RECIPE, WEIGHTS, FLOAT_WEIGHTS = "recipe.yaml", "weights.npz", "float_weights.npz"
+WEIGHTS, FLOAT_WEIGHTS = "weights.npz", "float_weights.npz"
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,8 @@ from l1emu.training.card import render
 from l1emu.training.data import Jets, flattening_weights, read_jets, split
 from l1emu.training.evaluate import auc_table
 from l1emu.training.model import build, multiplications, set_weights_by_name, weights_by_name
-from l1emu.training.recipe import Recipe, Stage
-from l1emu.training.tagger import FLOAT_WEIGHTS, RECIPE, WEIGHTS, TrainedTagger, read_arrays, save_arrays
+from l1emu.training.recipe import RECIPE, Recipe, Stage
+from l1emu.training.tagger import FLOAT_WEIGHTS, WEIGHTS, TrainedTagger, read_arrays, save_arrays
 from l1emu.version import __version__
 
 FIRMWARE = "tagger.l1fw"

@@ -4,12 +4,17 @@ Jets come as `ak.Array` (crossings, var) of records with `pt` in GeV, `eta`, `ph
 `tag_b` and so on. Nothing here knows how they were made.
 """
 
-from l1emu.trigger.compare import AtRate, Gain, SeedScan, at_rate, gain, scan_seed, scan_working_points
-from l1emu.trigger.crossings import Crossings
-from l1emu.trigger.decide import decide, reach
-from l1emu.trigger.efficiency import Efficiency, efficiency, scan_efficiency
-from l1emu.trigger.menu import HtCondition, JetCondition, Seed, Tag
-from l1emu.trigger.rates import RateScan, scan_rates
+from typing import TYPE_CHECKING
+
+from l1emu.lazy import lazily
+
+if TYPE_CHECKING:
+    from l1emu.trigger.compare import AtRate, Gain, SeedScan, at_rate, gain, scan_seed, scan_working_points
+    from l1emu.trigger.crossings import Crossings
+    from l1emu.trigger.decisions import decide, reach
+    from l1emu.trigger.efficiencies import Efficiency, efficiency, scan_efficiency
+    from l1emu.trigger.menu import HtCondition, JetCondition, Seed, Tag
+    from l1emu.trigger.rates import RateScan, scan_rates
 
 __all__ = [
     "AtRate",
@@ -32,3 +37,15 @@ __all__ = [
     "scan_seed",
     "scan_working_points",
 ]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "compare": ("AtRate", "Gain", "SeedScan", "at_rate", "gain", "scan_seed", "scan_working_points"),
+        "crossings": ("Crossings",),
+        "decisions": ("decide", "reach"),
+        "efficiencies": ("Efficiency", "efficiency", "scan_efficiency"),
+        "menu": ("HtCondition", "JetCondition", "Seed", "Tag"),
+        "rates": ("RateScan", "scan_rates"),
+    },
+)

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from l1emu.errors import L1emuError
 from l1emu.trigger.crossings import Crossings
-from l1emu.trigger.decide import reach
-from l1emu.trigger.efficiency import Efficiency, efficiency, scan_efficiency
+from l1emu.trigger.decisions import reach
+from l1emu.trigger.efficiencies import Efficiency, efficiency, scan_efficiency
 from l1emu.trigger.intervals import shared_interval
 from l1emu.trigger.menu import Seed
 from l1emu.trigger.rates import REPLICAS, RateScan, scan_rates
@@ -185,7 +185,7 @@ def scan_seed(
     seed, thresholds
         The seed and its thresholds, ascending, float64 (t,).
     minbias_jets, signal_jets
-        As in `l1emu.trigger.decide.decide`.
+        As in `l1emu.trigger.decisions.decide`.
     crossings
         Strata of the min-bias crossings.
     collision_rate_khz

@@ -162,7 +162,7 @@ def scan_rates(
     Parameters
     ----------
     reach
-        The highest threshold at which each crossing is accepted, float64 (n,), from `l1emu.trigger.decide.reach`: a
+        The highest threshold at which each crossing is accepted, float64 (n,), from `l1emu.trigger.decisions.reach`: a
         crossing at the threshold passes, one with NaN nowhere.
     crossings
         Their strata, same order.

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-SLOW = ("numba", "scipy", "awkward", "simpy", "matplotlib", "pandas")
+SLOW = ("numba", "scipy", "awkward", "simpy", "matplotlib", "pandas", "uproot", "tensorflow")
 
 
 @pytest.mark.parametrize(
@@ -17,11 +17,21 @@ SLOW = ("numba", "scipy", "awkward", "simpy", "matplotlib", "pandas")
         ["simulate", "--clock", "x"],
         ["simulate", "--accept-rate", "nan"],
         ["simulate", "--copies", "0"],
+        ["simulate", "--mean-jets", "-1"],
+        ["simulate", "--loss", "1"],
         ["simulate", "wrong.yaml"],
         ["simulate", "--budget", "wrong.yaml"],
         ["simulate", "--faults", "wrong.yaml"],
         ["simulate", "--beam", "wrong.yaml"],
         ["simulate", "--filling", "wrong.yaml"],
+        ["run", "wrong.yaml"],
+        ["rates", "wrong.yaml"],
+        ["generate", "wrong.yaml", "-o", "x.root"],
+        ["generate", "--jobs", "0", "wrong.yaml"],
+        ["train", "wrong.yaml", "--jets", "x.npz", "--output", "x"],
+        ["convert", "nowhere", "--output", "x"],
+        ["validate", "ht-rates", "--calibration", "wrong.yaml"],
+        ["validate", "strata", "--crossings", "1"],
         ["budget", "wrong.yaml"],
         ["budget", "--clock", "x"],
         ["report", "wrong.yaml"],

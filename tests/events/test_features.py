@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from l1emu.events.classes import CLASSES
 from l1emu.events.features import (
-    CLASSES,
     CONSTITUENTS,
     FEATURE_FRACTION,
     FEATURES,

@@ -17,7 +17,7 @@ import yaml
 
 from l1emu.cli import main
 from l1emu.errors import L1emuError
-from l1emu.events.features import CLASSES
+from l1emu.events.classes import CLASSES
 from l1emu.events.generate import Recipe, generate, load_recipe
 from l1emu.events.generate import pools as pools_module
 from l1emu.events.generate.recipe import shipped_recipes

@@ -10,7 +10,8 @@ import awkward as ak
 import numpy as np
 import yaml
 
-from l1emu.events.features import CLASSES, CONSTITUENTS, FEATURES
+from l1emu.events.classes import CLASSES
+from l1emu.events.features import CONSTITUENTS, FEATURES
 from l1emu.events.sample import Batch, Stratum, write_sample
 from l1emu.firmware import Firmware
 from l1emu.firmware.reference import run

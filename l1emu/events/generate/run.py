@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.errors import L1emuError
-from l1emu.events.features import CLASSES
+from l1emu.events.classes import CLASSES
 from l1emu.events.generate.crossings import (
     BLOCK,
     Block,

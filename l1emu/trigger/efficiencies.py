@@ -57,7 +57,7 @@ def scan_efficiency(reach: Floats, thresholds: Floats, coverage: float = COVERAG
     Parameters
     ----------
     reach
-        From `l1emu.trigger.decide.reach`, float64 (n,); a crossing at the threshold passes, one with NaN nowhere.
+        From `l1emu.trigger.decisions.reach`, float64 (n,); a crossing at the threshold passes, one with NaN nowhere.
     thresholds
         float64 (t,), any order.
     """
