@@ -31,6 +31,7 @@ from l1emu.events.hardware import MAX_CANDIDATES
 from l1emu.events.lists import flat_columns
 from l1emu.events.rootfile import entries_of, open_root
 from l1emu.files import sha256_bytes, write_aside
+from l1emu.jsontext import parse_json
 
 TREE = "crossings"
 METADATA = "sample"
@@ -274,7 +275,11 @@ def read_sample(path: str | os.PathLike[str]) -> Sample:
 
 def _described(path: Path, text: str, entries: int, has_truth: bool) -> Sample:
     try:
-        data = _Description.model_validate_json(text)
+        data = _Description.model_validate(parse_json(text))
+    except L1emuError as error:
+        where = ": ".join(part for part in (METADATA, error.where) if part)
+        message = f"the sample's description is unreadable ({error.message})"
+        raise L1emuError(message, path=path, where=where, value=error.value) from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ": ".join([METADATA, ".".join(map(str, first["loc"]))]).rstrip(": ")

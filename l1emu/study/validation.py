@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import awkward as ak
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from l1emu.config import Config, load_config
 from l1emu.errors import L1emuError
@@ -23,6 +23,9 @@ from l1emu.stream import Normalisation
 from l1emu.stream.beam import ORBIT_SLOTS
 from l1emu.study.samples import stratified
 from l1emu.trigger import HtCondition, RateScan, Seed, reach, scan_rates
+
+if TYPE_CHECKING:
+    from l1emu.events.generate import Recipe
 
 Floats = npt.NDArray[np.float64]
 
@@ -221,15 +224,14 @@ def strata_against_plain(
     Raises
     ------
     L1emuError
-        if the sample has no strata, or Pythia is needed and missing.
+        if the sample has no strata or no recipe that could be made again, or Pythia is needed and missing.
     """
-    from l1emu.events.generate import Recipe
     from l1emu.events.generate.run import plain_crossings
 
     source = read_sample(sample)
     if source.strata is None:
         raise L1emuError("a sample without strata", path=source.path, value=source.kind, expected="the kind minbias")
-    recipe = Recipe.model_validate(source.recipe)
+    recipe = _recipe(source)
     by_strata = source.read()
     weighted = stratified(source, [by_strata.stratum], [by_strata.hard_event])
     plain = plain_crossings(recipe, crossings, seed=seed, cache=None if cache is None else Path(cache), jobs=jobs)
@@ -249,6 +251,23 @@ def strata_against_plain(
                 StratumCheck(name, threshold, float(scan.rate_khz[0]), float(scan.error_khz[0]), fraction, error)
             )
     return checks
+
+
+def _recipe(source: Sample) -> Recipe:
+    """The recipe that made a sample, with its collisions."""
+    from l1emu.events.generate import Recipe
+
+    expected = "a sample made by `l1emu generate`"
+    try:
+        recipe = Recipe.model_validate(source.recipe)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(["recipe", *map(str, first["loc"])])
+        what = first["msg"].removeprefix("Value error, ")
+        raise L1emuError(f"not a recipe: {what}", path=source.path, where=where, expected=expected) from None
+    if not recipe.pileup.collisions:
+        raise L1emuError("a recipe without collisions", path=source.path, where="recipe.pileup", expected=expected)
+    return recipe
 
 
 def _quantities(candidates: ak.Array) -> tuple[Floats, Floats, Floats]:

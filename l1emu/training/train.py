@@ -25,6 +25,7 @@ from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
 from l1emu.files import read_text, scratch_folder, sha256_bytes, write_aside, write_json
 from l1emu.firmware import Firmware
+from l1emu.jsontext import parse_json
 from l1emu.progress import Advance, progress
 from l1emu.training.card import render
 from l1emu.training.data import Jets, flattening_weights, read_jets, split
@@ -232,7 +233,7 @@ def _resume(
     try:
         text = weights.pop(_STORY, np.array(""))
         check_array(text, path=checkpoint, where=_STORY, kinds="U", shape=())
-        story = _Story.model_validate_json(text.item())
+        story = _Story.model_validate(parse_json(text.item()))
         set_weights_by_name(twin, weights)
     except (L1emuError, ValidationError) as error:
         what = error.message if isinstance(error, L1emuError) else "no times and losses"

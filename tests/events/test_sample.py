@@ -280,7 +280,15 @@ def test_a_description_of_wrong_types_is_one_line(tmp_path, key, value):
     columns = {name: np.arange(3, dtype=np.int16) for name in REQUIRED}
     description = {"name": "toy", "kind": "minbias", "pileup": 200, "strata": None, "recipe": RECIPE}
     description |= {"recipe_hash": recipe_hash(RECIPE), "pool_sizes": {}, "versions": {}}
-    for text in (json.dumps(description | {key: value}), "[" * 100_000, '"text"', "[]", ""):
+    for text in (
+        json.dumps(description | {key: value}),
+        "[" * 100_000,
+        '{"name": 1, "name": 2}',
+        '{"a": NaN}',
+        '"text"',
+        "[]",
+        "",
+    ):
         with uproot.recreate(path) as file:
             file.mktree("crossings", dict.fromkeys(columns, "int16")).extend(columns)
             file["sample"] = text

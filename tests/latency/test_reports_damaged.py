@@ -180,6 +180,29 @@ def test_a_simulation_shorter_than_its_transaction_is_refused(tmp_path):
         assert (refused(lambda: read_any(path)) is None) is fits
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"a": NaN}', "not a finite number: got 'NaN'"),
+        ('{"a": 1e999}', "not a finite number"),
+        ('{"a": ' + "9" * 5000 + "}", "too large a number"),
+        ('{"a": 1, "a": 2}', "a key stands twice: got 'a'"),
+        ('{"a": "\\ud800"}', "half of a surrogate pair"),
+        ('{"a": ' * 50_000, "nested too deep"),
+        ('{"a": 1', "line 1, column 8"),
+        ('{"a": "\x01"}', "Invalid control character"),
+        ("{" + " " * (16 << 20) + "}", "too large"),
+        ('{"CSynthesisReport": []}', "no CSynthesisReport"),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_a_dictionary_that_is_no_plain_json_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "report.json").write_text(text)
+    with pytest.raises(L1emuError, match=r"report\.json: ") as refusal:
+        read_any(tmp_path / "report.json")
+    assert said in str(refusal.value)
+
+
 def test_special_files_are_no_reports(tmp_path):
     os.mkfifo(tmp_path / "tagger_csynth.xml")
     with pytest.raises(L1emuError, match="not a regular file"):

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from study_toys import write_toy_sample
 
 from l1emu.cli import main
 from l1emu.errors import L1emuError
@@ -70,6 +71,14 @@ def test_a_sample_of_another_kind_or_pile_up_is_refused(monkeypatch, capsys):
     assert "got '140'; expected a sample at pile-up 200" in capsys.readouterr().err
     with pytest.raises(L1emuError, match="without strata"):
         strata_against_plain(resource("datasets/signal-hh4b-pu200.root"))
+
+
+def test_a_sample_that_no_recipe_made_cannot_be_mixed_again(tmp_path):
+    write_toy_sample(tmp_path / "toy.root", signal=False)
+    with pytest.raises(
+        L1emuError, match=r"toy.root: recipe.name: not a recipe: Field required; expected a sample made"
+    ):
+        strata_against_plain(tmp_path / "toy.root")
 
 
 @pytest.mark.exhaustive

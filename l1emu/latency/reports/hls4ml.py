@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from l1emu.errors import L1emuError
+from l1emu.files import TEXT_LIMIT
+from l1emu.jsontext import parse_json
 from l1emu.latency.reports.checks import clock_problems, cycle_problems, ordered, resource_problems
 from l1emu.latency.reports.model import Interval, Problem, Resources, SynthesisReport
 from l1emu.latency.reports.values import Source, count, period_ns
@@ -21,10 +22,17 @@ def read_hls4ml_json(source: Source) -> SynthesisReport:
     L1emuError
         if it is no such dictionary or has no latency, interval, clock or resources.
     """
+    if len(source.data) > TEXT_LIMIT:
+        raise L1emuError(
+            "too large",
+            path=source.path,
+            value=f"{len(source.data):,} bytes of JSON",
+            expected=f"at most {TEXT_LIMIT:,}",
+        )
     try:
-        document = json.loads(source.text, object_pairs_hook=lambda pairs: _unique(pairs, source))
-    except (ValueError, RecursionError) as error:  # ValueError also of a number of thousands of digits
-        raise L1emuError(f"not valid JSON: {error}", path=source.path) from None
+        document = parse_json(source.data)
+    except L1emuError as error:
+        raise error.within(source.path) from None
     section = document.get(_SECTION) if isinstance(document, dict) else None
     if not isinstance(section, dict):
         raise L1emuError(f"the report has no {_SECTION}", path=source.path, expected="hls4ml's report dictionary")
@@ -68,14 +76,6 @@ def read_hls4ml_json(source: Source) -> SynthesisReport:
         sha256=source.sha256,
         problems=ordered(problems),
     )
-
-
-def _unique(pairs: list[tuple[str, Any]], source: Source) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    twice = next((key for key in keys if keys.count(key) > 1), None)
-    if twice is not None:
-        raise L1emuError("a key stands twice", path=source.path, value=twice)
-    return dict(pairs)
 
 
 def _word(value: Any) -> str | None:
