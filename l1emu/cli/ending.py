@@ -15,6 +15,7 @@ not held back.
 
 from __future__ import annotations
 
+import gc
 import io
 import logging
 import os
@@ -60,6 +61,8 @@ def ended(verb: Callable[[], int]) -> int:
             sys.stdout.flush()
         except BaseException as error:
             code = _told(error, output)
+        if code:
+            gc.collect()  # what only the error kept, such as a file on a full disk, complains now that nobody listens
     if output.failure is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the interpreter complains when it flushes what is left
     return code

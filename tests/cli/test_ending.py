@@ -215,3 +215,16 @@ def test_figures_are_drawn_whatever_backend_is_asked_for(tmp_path: Path) -> None
     done = l1emu("budget", "--figure", str(tmp_path / "b"), "--json", env=os.environ | {"MPLBACKEND": "nonsense"})
     assert done.stderr == ""
     assert sorted(p.name for p in tmp_path.iterdir()) == ["b.pdf", "b.png"]
+
+
+def test_what_is_collected_late_says_nothing_more() -> None:
+    """An archive that was half-written on a full disk complains when it is collected, after the line."""
+    body = """
+    class Archive:
+        def __del__(self):
+            raise OSError("cannot be closed")
+    archive = Archive()
+    archive.itself = archive
+    open('/proc/absent')
+"""
+    assert line(raising(body), 2) == "/proc/absent: No such file or directory"
