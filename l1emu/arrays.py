@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from l1emu.errors import L1emuError
 from l1emu.files import open_regular
+from l1emu.memory import available_memory
 
 Array = npt.NDArray[Any]
 Fits = Callable[[tuple[int, ...]], None]
@@ -198,11 +199,11 @@ def _member(stream: IO[bytes], size: int, file: Path, where: str | None, fits: F
     if fits is not None:
         fits(shape)
     try:
-        if needed > _memory():
+        if needed * (1 if dtype.isnative else 2) > available_memory():  # other orders of bytes are copied
             raise MemoryError
         array = np.empty(shape, dtype, order="F" if fortran else "C")
     except (ValueError, MemoryError):
-        raise L1emuError("too large for this machine's memory", path=file, where=where, value=shape) from None
+        raise L1emuError("too large for the memory that is free", path=file, where=where, value=shape) from None
     flat = array.reshape(-1, order="A") if array.ndim else array.reshape(1)
     data: Any = flat.view(np.uint8) if needed else b""
     view, read = memoryview(data), 0
@@ -253,11 +254,6 @@ def _header(stream: IO[bytes], file: Path, where: str | None) -> tuple[tuple[int
     if len(shape) > 32 or any(not 0 <= n < 2**62 for n in shape):
         raise L1emuError("the header is damaged: not a shape", path=file, where=where, value=shape)
     return shape, fortran, dtype, 8 + digits + length
-
-
-def _memory() -> int:
-    """Bytes of this machine's memory: a file with holes can be said to be larger."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _first_line(error: BaseException) -> str:
