@@ -32,7 +32,7 @@ WRITTEN_NUMBERS = {
 @pytest.fixture(scope="module")
 def arguments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """What each verb needs beside the option in question."""
-    from handmade_projects import every_kind
+    from tests.handmade_projects import every_kind
 
     project = every_kind(tmp_path_factory.mktemp("values") / "project", 2)
     ntuple = str(project / "absent.root")

@@ -4,13 +4,13 @@ import json
 
 import numpy as np
 import pytest
-from study_toys import write_toy_sample
 
 from l1emu.cli import main
 from l1emu.errors import L1emuError
 from l1emu.events.calibration import Calibration, EtaBin, read_calibration
 from l1emu.resources import resource
 from l1emu.study.validation import ht_rates, published_rates, strata_against_plain
+from tests.study.study_toys import write_toy_sample
 
 MINBIAS = "datasets/minbias-pu200.root"
 
