@@ -1,14 +1,13 @@
 """Which kernels the project's own headers hold, told from their code and not from a version number.
 
 Every kernel that a layer runs is compared, token by token (comments, pragmas and white space aside), with those
-whose arithmetic is known here. The comparison is by hash. A kernel that differs is refused by name: its arithmetic
-may differ. Statements that only print, which people add to look into a simulation, are left out of a kernel that is
-not known with them.
+whose arithmetic is known, see `l1emu.firmware.known`. The comparison is by hash. A kernel that differs is refused, by
+the first token that differs from the nearest known one: its arithmetic may differ. Statements that only print, which
+people add to look into a simulation, are left out of a kernel that is not known with them.
 """
 
 from __future__ import annotations
 
-import difflib
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,8 +16,8 @@ from functools import cached_property
 from l1emu.errors import L1emuError
 from l1emu.files import sha256_bytes
 from l1emu.firmware.cpp import Lexed, Place, Token, statements, template_end
-from l1emu.firmware.known import KNOWN
-from l1emu.firmware.outlines import OUTLINES
+from l1emu.firmware.known import find, of_name
+from l1emu.firmware.known.tokens import difference
 from l1emu.firmware.project import Project
 
 
@@ -91,14 +90,14 @@ class Definition:
         return sha256_bytes("\n".join(self.parts).encode())[:16]
 
 
-def definitions(project: Project, *, prints: bool = True) -> dict[str, list[Definition]]:
-    """Every definition in the kernels' headers that the top function's file reaches, by name.
+def definitions(headers: Iterable[Lexed], *, prints: bool = True) -> dict[str, list[Definition]]:
+    """Every definition in kernels' headers, by name; with `prints=False` without statements that only print.
 
     Those of the headers for io_stream are under ``stream/name``, those for distributed arithmetic under ``da/name``,
     the activations of recurrent layers under ``recr/name``: the same name is another overload, or a class, there.
     """
     found: dict[str, list[Definition]] = {}
-    for lexed in project.headers.values():
+    for lexed in headers:
         if lexed.path.name == "nnet_code_gen.h":
             continue  # written for the project; the reader looks into it where it matters
         here: dict[str, list[list[Token]]] = {}
@@ -137,13 +136,13 @@ class Kernels:
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self._found = definitions(project)
+        self._found = definitions(project.headers.values())
 
     def require(self, place: Place, *names: str) -> None:
         """Raise `L1emuError` unless each definition is present and computes what is described first here."""
         for name in names:
             if self.variant(place, name):
-                raise self._unknown(name, self._found[name][0])
+                raise self._other(name)
 
     def present(self, name: str) -> bool:
         """Whether the project's headers define it."""
@@ -159,67 +158,63 @@ class Kernels:
         """
         if name not in self._found:
             raise place.error(f"the kernel nnet::{name} is not in the headers that are included")
-        known = KNOWN.get(name, {})
         words = set()
         for i, definition in enumerate(self._found[name]):
-            found = definition.fingerprint
-            if known and found not in known:
-                found = self._quiet[name][i].fingerprint
-            if found not in known:
-                raise self._unknown(name, definition)
-            words.add(known[found])
+            header = definition.header.path.stem
+            known = find(name, definition.fingerprint, header) or find(name, self._quiet[name][i].fingerprint, header)
+            if known is None:
+                raise self._unknown(name, definition, self._quiet[name][i])
+            words.add(known.variant)
         if len(words) > 1:
-            raise self._unknown(name, self._found[name][-1])
+            raise self._of_several(name)
         return words.pop()
 
     @cached_property
     def _quiet(self) -> dict[str, list[Definition]]:
         """The definitions without statements that only print."""
-        return definitions(self._project, prints=False)
+        return definitions(self._project.headers.values(), prints=False)
 
-    @staticmethod
-    def _unknown(name: str, found: Definition) -> L1emuError:
-        """Where a definition parts from the known one nearest to it."""
-        line, text = found.tokens[0].line, None
-        nearest = first_difference(name, found.tokens)
-        if nearest is not None:
-            line, text = nearest
+    @cached_property
+    def _words(self) -> set[str]:
+        """The words of all kernels' headers."""
+        return {token.text for header in self._project.headers.values() for token in header.tokens}
+
+    def _unknown(self, name: str, found: Definition, quiet: Definition) -> L1emuError:
+        """Where a definition parts from the known one nearest to it, with its prints or without them."""
+        path, message = found.header.path, f"the kernel nnet::{name} is not one whose arithmetic is known here"
+        differences = [difference(name, one.tokens, self._words) for one in (quiet, found)]
+        nearest = max((one for one in differences if one), key=lambda one: one.likeness, default=None)
+        if nearest is None:
+            return L1emuError(message, path=path, where=f"line {found.tokens[0].line}: {name}")
         return L1emuError(
-            f"the kernel nnet::{name} is not one whose arithmetic is known here"
-            + ("; here it first differs from the nearest that is" if text else ""),
-            path=found.header.path,
-            where=f"line {line}: {name}",
-            value=text or found.fingerprint,
-            expected=" or ".join(sorted(KNOWN.get(name, ()))) or None if text is None else None,
+            f'{message}; it first differs from that of {nearest.known.origin} in "{nearest.around}"',
+            path=path,
+            where=f"line {nearest.line}: {name}",
+            value=nearest.found or "nothing more",
+            expected="another name" if nearest.expected is None else repr(nearest.expected),
         )
 
+    def _other(self, name: str) -> L1emuError:
+        """A known definition, of an arithmetic that its layer is not read with."""
+        found = self._found[name][0]
+        known = find(name, found.fingerprint, found.header.path.stem) or find(
+            name, self._quiet[name][0].fingerprint, found.header.path.stem
+        )
+        usual = next((one for one in of_name(name).values() if not one.variant), None)
+        return L1emuError(
+            f"the kernel nnet::{name} has an arithmetic that this layer is not read with",
+            path=found.header.path,
+            where=f"line {found.tokens[0].line}: {name}",
+            value=f"that of {known.origin}" if known else None,
+            expected=f"that of {usual.origin}" if usual else None,
+        )
 
-def outline(tokens: Iterable[Token]) -> list[tuple[str, int, str]]:
-    """The statements of a definition: four digits of the hash of each, its line and its text."""
-    pieces: list[tuple[str, int, str]] = []
-    piece: list[Token] = []
-    for token in tokens:
-        piece.append(token)
-        if token.text in (";", "{", "}"):
-            text = " ".join(part.text for part in piece)
-            pieces.append((sha256_bytes(text.encode())[:4], piece[0].line, text))
-            piece = []
-    return pieces
-
-
-def first_difference(name: str, tokens: Iterable[Token]) -> tuple[int, str] | None:
-    """Line and text of the first statement that the nearest known definition does not have there; None if none is."""
-    mine = outline(tokens)
-    best: tuple[float, int] | None = None
-    for known in OUTLINES.get(name, ()):
-        theirs = [known[i : i + 4] for i in range(0, len(known), 4)]
-        matcher = difflib.SequenceMatcher(None, [digits for digits, _, _ in mine], theirs, autojunk=False)
-        same = next((i for i, (a, b) in enumerate(zip(mine, theirs, strict=False)) if a[0] != b), None)
-        if same is None:
-            same = min(len(mine), len(theirs)) if len(mine) != len(theirs) else None
-        if same is not None and (best is None or (matcher.ratio(), same) > best):
-            best = matcher.ratio(), same
-    if best is None or not mine:
-        return None
-    _, line, text = mine[min(best[1], len(mine) - 1)]
-    return line, text
+    def _of_several(self, name: str) -> L1emuError:
+        """Definitions of one name, in several headers, that compute different things."""
+        first, *_, last = self._found[name]
+        return L1emuError(
+            f"two headers define nnet::{name}, with another arithmetic each",
+            path=last.header.path,
+            where=f"line {last.tokens[0].line}: {name}",
+            expected=f"one definition, or that of {first.header.path.name} again",
+        )

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from l1emu.errors import L1emuError
-from l1emu.firmware.cpp import Place, Token
+from l1emu.files import sha256_bytes
+from l1emu.firmware.cpp import Place, Token, tokens_of
 from l1emu.firmware.kernels import Kernels
+from l1emu.firmware.known import find
+from l1emu.firmware.known.tokens import difference
 from l1emu.firmware.project import Config, Project
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Layer, Tensor
@@ -69,6 +72,19 @@ class Call:
     def variant(self, name: str) -> str:
         """The word of `l1emu.firmware.known` for a kernel, in io_stream for its overload for streams."""
         return self.kernels.variant(self.place, f"stream/{name}" if self.stream else name)
+
+    def require_generated(self, name: str, code: str) -> None:
+        """Refuse code that hls4ml wrote for one layer, without white space and what differs from layer to layer."""
+        name = f"generated {name}"
+        if find(name, sha256_bytes(code.encode())[:16], "nnet_code_gen") is None:
+            tokens = list(tokens_of(code, self.place.path, 0, 0))
+            near = difference(name, tokens, {token.text for token in tokens})
+            where = f'; it first differs from that of {near.known.origin} in "{near.around}"' if near else ""
+            raise self.error(
+                f"its generated code is not known here{where}",
+                near.found if near else None,
+                near.expected if near else None,
+            )
 
     def output(self, shape: tuple[int, ...]) -> Tensor:
         """The last tensor argument of a layer without weights; its type must be the call's.

@@ -6,13 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from l1emu.files import sha256_bytes
 from l1emu.firmware.builders.adders import wrapped_sums
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.firmware.builders.dense import dense_by_strategy, dense_kernel, matrix_product, require_cast
 from l1emu.firmware.builders.encoded import encoded_windows
 from l1emu.firmware.builders.windows import Shape, fill_buffer, gathered, windows
-from l1emu.firmware.known import KNOWN
 from l1emu.firmware.project import Config
 from l1emu.layers import Layer
 from l1emu.layers.base import Ints
@@ -306,9 +304,7 @@ def _check_generated_pointwise(call: Call, name: str, reuse: int) -> None:
     parts = [f"{product}(data_tmp[{i}],res_tmp[{i}],weights,biases);" for i in range(reuse)]
     if code.count(product) != reuse or code.count("".join(parts)) != 1:
         raise call.error("its generated code does not multiply each part of the data once", name)
-    found = sha256_bytes(code.replace("".join(parts), "").encode())[:16]
-    if found not in KNOWN["generated pointwise_conv"]:
-        raise call.error("its generated code is not known here", found, " or ".join(KNOWN["generated pointwise_conv"]))
+    call.require_generated("pointwise_conv", code.replace("".join(parts), ""))
 
 
 BUILDERS: dict[str, Builder] = {

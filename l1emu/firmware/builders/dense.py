@@ -6,10 +6,8 @@ import re
 
 import numpy as np
 
-from l1emu.files import sha256_bytes
 from l1emu.firmware.builders.adders import streamed_dense
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
-from l1emu.firmware.known import KNOWN
 from l1emu.firmware.project import Config
 from l1emu.fixedpoint import FixedPoint, Overflow
 from l1emu.layers import Dense, Layer, Linear, Relu, Steps, Tensor
@@ -84,10 +82,7 @@ def _unrolled(call: Call, config: Config, name: str, weights: str) -> Ints:
     if code is None:
         raise call.error("its generated code is not in nnet_code_gen.h", name)
     skeleton = re.sub(r"M\d+:\{\}", "", _UNROLLED.sub("", code)).replace(name, "name")
-    found = sha256_bytes(skeleton.encode())[:16]
-    if found not in KNOWN["generated dense_resource_unrolled"]:
-        expected = " or ".join(KNOWN["generated dense_resource_unrolled"])
-        raise call.error("its generated code is not known here", found, expected)
+    call.require_generated("dense_resource_unrolled", skeleton)
     n_in, n_out, reuse = (config.integer(key) for key in ("n_in", "n_out", "reuse_factor"))
     order = resource_order(n_in, reuse) if n_in % reuse == 0 else np.arange(n_in, dtype=np.int64)
     place = np.argsort(order)
