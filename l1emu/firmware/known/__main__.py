@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -161,6 +162,15 @@ def add(found: Iterable[Found], origin: str) -> list[Path]:
     return changed
 
 
+def in_full(known: Known) -> str:
+    """What a definition computes, with the meanings of those that its own refers to."""
+    meaning = known.meaning
+    for begin in re.findall(r"\b[0-9a-f]{8}\b", meaning):
+        other = next(one for fingerprint, one in of_name(known.name).items() if fingerprint.startswith(begin))
+        meaning += f" {begin}: {in_full(other)}"
+    return meaning
+
+
 def report(found: Iterable[Found], words: set[str]) -> Iterator[str]:
     """Of each definition that is not known: where it is, the nearest known one, and what changed."""
     for one in found:
@@ -173,7 +183,7 @@ def report(found: Iterable[Found], words: set[str]) -> Iterator[str]:
             yield "  new: no definition of this name is known"
             continue
         known, theirs, likeness = like
-        yield f"  {likeness:.0%} like that of {known.origin}: {known.meaning}"
+        yield f"  {likeness:.0%} like that of {known.origin}: {in_full(known)}"
         yield from (f"    … {change}" for change in changes(tokens, theirs, words))
 
 
