@@ -25,6 +25,7 @@ PATH = FOLDER / "tokens.txt"
 
 _DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _AROUND = 6  # tokens that are shown on either side of the one that differs
+_COMPARED = 1000  # statements that count for the likeness, several times those of the longest kernel
 
 _CPP = re.findall(
     r"\S+",
@@ -150,7 +151,7 @@ def nearest(name: str, tokens: Sequence[Token]) -> tuple[Known, list[str], float
     best: tuple[float, int, Known, list[str]] | None = None
     for fingerprint, known in of_name(name).items():
         theirs = [lines[number] for number in found.get((name, fingerprint), ())]
-        likeness = difflib.SequenceMatcher(None, mine, theirs, autojunk=False).ratio()
+        likeness = difflib.SequenceMatcher(None, mine[:_COMPARED], theirs, autojunk=False).ratio()
         same = next((i for i, pair in enumerate(zip(mine, theirs, strict=False)) if pair[0] != pair[1]), len(mine))
         if theirs and (best is None or (likeness, same) > best[:2]):
             best = likeness, same, known, _in_threes("".join(theirs))
