@@ -285,7 +285,7 @@ class Scope:
         self.structs[struct.name] = struct
 
 
-_QUALIFIERS = {"static", "const", "constexpr", "inline", "extern"}
+QUALIFIERS = {"static", "const", "constexpr", "inline", "extern"}
 _CHANGES = {"=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", "++", "--"}
 
 
@@ -409,7 +409,7 @@ def declaration(statement: list[Token], path: Path) -> tuple[str, Declaration] |
     start = len(head) - 1
     while start >= 2 and head[start - 1].text == "::" and head[start - 2].kind == "name":
         start -= 2
-    kept = tuple(token for token in head[:start] if token.text not in _QUALIFIERS)
+    kept = tuple(token for token in head[:start] if token.text not in QUALIFIERS)
     return "".join(t.text for t in head[start:]), Declaration(place, kind, kept, value, size)
 
 

@@ -1,11 +1,15 @@
 """The emulation against the project's own C++, layer by layer.
 
-| module    | what it does                                                                      |
-|-----------|-----------------------------------------------------------------------------------|
-| `compare` | makes inputs up, runs C++, reference and emulator on them, finds the first difference |
-| `csim`    | the oracle: builds a project's C++ with every variable written out, and runs it   |
-| `child`   | runs a program that somebody else wrote, within limits                            |
-| `keeper`  | the process between us and it; a file of the standard library alone               |
+`compare`
+    makes inputs up, runs C++, reference and emulator on them, and finds the first difference.
+`csim`
+    the oracle: builds a project's C++ with every variable written out, and runs it.
+`instrument`
+    the C++ for that, around and inside the top function.
+`child`
+    runs a program that somebody else wrote, within limits.
+`keeper`
+    the process between us and it: a file of the standard library alone.
 """
 
 from l1emu.verification.compare import Verification, verify

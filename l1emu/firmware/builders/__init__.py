@@ -20,7 +20,6 @@ from l1emu.firmware.builders.adders import BUILDERS as ADDERS
 from l1emu.firmware.builders.adders import adders, is_adders
 from l1emu.firmware.builders.call import Builder, Call
 from l1emu.firmware.builders.quantize import is_quantizer, quantize
-from l1emu.firmware.builders.reshape import PLUMBING
 from l1emu.firmware.project import Project
 
 BUILDERS: dict[str, Builder] = {
@@ -42,10 +41,6 @@ BUILDERS: dict[str, Builder] = {
 }
 
 
-# Functions whose config is the first template argument, and not the last.
-CONFIG_FIRST = tuple(ADDERS)
-
-
 def generated(project: Project, function: str) -> Builder | None:
     """The builder of a function that hls4ml generated for the project, told by its form."""
     if is_quantizer(project, function):
@@ -53,4 +48,4 @@ def generated(project: Project, function: str) -> Builder | None:
     return adders if is_adders(project, function) else None
 
 
-__all__ = ["BUILDERS", "CONFIG_FIRST", "PLUMBING", "Call", "generated"]
+__all__ = ["BUILDERS", "Call", "generated"]

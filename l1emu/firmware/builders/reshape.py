@@ -154,14 +154,10 @@ def _streamed(call: Call, outputs: range) -> tuple[int, ...]:
     return call.in_packs(0, size)
 
 
-# Calls without a config struct.
-PLUMBING: dict[str, Builder] = {
+BUILDERS: dict[str, Builder] = {
+    "broadcast_stream": broadcast_stream,
     "clone_stream": clone_stream,
     "repack_stream": repack_stream,
-}
-BUILDERS: dict[str, Builder] = {
-    **PLUMBING,
-    "broadcast_stream": broadcast_stream,
     **{f"read_time_step_{dims}d": read_time_step for dims in (2, 3, 4)},
     **{f"write_time_step_{dims}d": write_time_step for dims in (2, 3, 4)},
     "transpose": transpose,

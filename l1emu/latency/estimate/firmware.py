@@ -13,7 +13,7 @@ from l1emu.firmware.backend import BACKENDS, UNKNOWN, supported, tool_of
 from l1emu.fixedpoint import Overflow
 from l1emu.latency.estimate.design import Block, Design
 from l1emu.latency.estimate.matrices import matrix
-from l1emu.latency.estimate.project import read_design
+from l1emu.latency.estimate.read import read_design
 from l1emu.layers import (
     BatchNormalization,
     ClippedLine,
