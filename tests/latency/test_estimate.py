@@ -961,6 +961,33 @@ def test_attention_s_weights_are_read(tmp_path: Path) -> None:
     assert found == [(3, 4, 4, 3), (3, 4, 12, None), (3, 2, 6, None), (2, 3, 2, 1)]
 
 
+@pytest.mark.parametrize(
+    ("call", "inputs"),
+    [  # the slopes stand before the result, the state before it too
+        ("prelu<layer2_t, model_default_t, layer2_t, config9>(layer2_out, w9, y)", ("layer2_out",)),
+        ("gru_stack<layer2_t, layer2_t, layer2_t, config9>(layer2_out, h, y, w9, w10, b9, b10)", ("layer2_out", "h")),
+    ],
+)
+def test_weights_are_read_where_the_function_takes_them(tmp_path: Path, call: str, inputs: tuple[str, ...]) -> None:
+    path = project(tmp_path, extra=f"layer2_t h[2];\n    layer2_t y[12];\n    nnet::{call}; // it")
+    sizes = {"n_in": 12, "n_state": 2, "n_sequence": 1, "n_out": 2, "reuse_factor": 1}
+    members = "".join(f"static const unsigned {name} = {value};\n" for name, value in sizes.items())
+    parts = "".join(
+        f"struct config9_{i} {{ static const unsigned n_in = 2; static const unsigned n_out = 6; }};\n" for i in (1, 2)
+    )
+    types = "typedef model_default_t weight_t;\ntypedef config9_1 mult_config1;\ntypedef config9_2 mult_config2;\n"
+    parameters = path / "firmware" / "parameters.h"
+    struct = f"{parts}struct config9 {{\n{members}{types}}};\n"
+    parameters.write_text(parameters.read_text().replace("#endif", struct + "#endif"))
+    numbers = ",".join(["11", "0", "3"] * 4)
+    for name in ("w9", "w10"):
+        (path / "firmware" / "weights" / f"{name}.h").write_text(f"model_default_t {name}[12] = {{{numbers}}};\n")
+    block = next(block for block in load_design(path).blocks if block.name == "it")
+    assert [w.nonzeros for w in block.weights] == [8] * len(block.weights) and block.weights
+    assert all(w.multipliers is not None for w in block.weights)
+    assert (block.inputs, block.output) == (inputs, "y")
+
+
 WRAPPER = """
 #include "myproject_axi.h"
 void myproject_axi(input_axi_t in[N_IN], output_axi_t out[N_OUT]) {

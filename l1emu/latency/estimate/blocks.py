@@ -120,7 +120,7 @@ class BlockBuilder:
             function,
             kind,
             Members(self._project, config),
-            call.having(Role.WEIGHTS),
+            call.having(Role.WEIGHTS, Role.NUMBER),
             tuple(self._variables.known(call.having(Role.DATA, Role.STATE))),
             results[-1] if results else name,
             widths[0][0],
