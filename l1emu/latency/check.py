@@ -257,13 +257,8 @@ def check(budget: Budget, timing: TaggerTiming, *, jets: int | None = None, copi
     L1emuError
         if `jets` or `copies` is below 1, or more than any trigger has.
     """
-    n_jets = budget.jets.value if jets is None else jets
-    n_copies = budget.copies.value if copies is None else copies
-    for name, value, most in (("jets", n_jets, MOST_JETS), ("copies", n_copies, MOST_COPIES)):
-        if value < 1:
-            raise L1emuError(f"number of {name} below 1", value=value, expected="1 or more")
-        if value > most:
-            raise L1emuError(f"number of {name}", value=value, expected=f"1 to {most:,}")
+    n_jets = _number("jets", budget.jets.value if jets is None else jets, MOST_JETS)
+    n_copies = _number("copies", budget.copies.value if copies is None else copies, MOST_COPIES)
     per_crossing = multiple(timing.clock_mhz)
     rounds = _ceil(n_jets, n_copies)
     coming = budget.jet_interval
@@ -300,6 +295,15 @@ def check(budget: Budget, timing: TaggerTiming, *, jets: int | None = None, copi
         copies_needed=copies_needed(n_jets, timing.interval_cycles, window),
         throughput_status=_least([*tagger, budget.time_multiplexing.status]),
     )
+
+
+def _number(name: str, value: int, most: int) -> int:
+    """A number of jets or copies that a trigger can have."""
+    if value < 1:
+        raise L1emuError(f"number of {name} below 1", value=value, expected="1 or more")
+    if value > most:
+        raise L1emuError(f"number of {name}", value=value, expected=f"1 to {most:,}")
+    return value
 
 
 def last_jet_wait(jets: int, copies: int, interval: int, apart: Fraction) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -153,51 +153,52 @@ def verify(
     begin = time.perf_counter()
     fw = Firmware.read(project) if firmware is None else firmware
     unset = any(isinstance(layer, LayerNormalization) and not layer.centred for layer in fw.layers)
+    sets = _input_sets(fw, jets, seed, inputs)
+    csim = CSim(project, optimization=optimization, unset_is_zero=unset, limits=limits)
+    _check_tensors(fw, csim)
+    comparison, seconds = _Comparison(fw), 0.0
+    for count, took in _compared(fw, csim, sets, comparison):
+        seconds += took
+        if advance is not None:
+            advance(count)
+    counts = {name: len(next(iter(arrays.values()))) for name, arrays in sets.items()}
+    speed = sum(counts.values()) / seconds
+    return comparison.outcome(counts, fw.content_hash, speed, time.perf_counter() - begin, unset)
+
+
+def _input_sets(
+    fw: Firmware, jets: int, seed: int, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike] | None
+) -> dict[str, Inputs]:
+    """What is made up, and the user's own inputs, inside an embedding's table."""
     sets = made_up_inputs(fw.inputs, jets, seed)
     own = {} if inputs is None else _user_inputs(fw, inputs)
     for name, given in own.items():
         _check_limits(fw, name, given)
-    csim = CSim(project, optimization=optimization, unset_is_zero=unset, limits=limits)
-    _check_tensors(fw, csim)
-    emulator = Emulator(fw)
     for tensor in fw.inputs:  # beyond the limits the C++ reads what happens to lie there
         if tensor.name in fw.limits:
             low, high = tensor.type.to_float(np.array(fw.limits[tensor.name]))
             for arrays in sets.values():
                 arrays[tensor.name] = np.clip(np.nan_to_num(arrays[tensor.name]), low, high)
-    if own:
-        sets["user"] = own
-    comparison = _Comparison(fw)
-    speed: list[tuple[int, float]] = []
+    return sets | ({"user": own} if own else {})
+
+
+def _compared(
+    fw: Firmware, csim: CSim, sets: Mapping[str, Inputs], comparison: _Comparison
+) -> Iterator[tuple[int, float]]:
+    """Compare chunk after chunk: how many jets it has, and the seconds that the C++ took for it."""
+    emulator = Emulator(fw)
     for name, arrays in sets.items():
-        total = len(next(iter(arrays.values())))
-        for start in range(0, total, CHUNK):
+        for start in range(0, len(next(iter(arrays.values()))), CHUNK):
             chunk = {key: x[start : start + CHUNK] for key, x in arrays.items()}
             count = len(next(iter(chunk.values())))
             cpp = csim.trace(chunk)
-            speed.append((count, count / csim.jets_per_second))
             raw = {t.name: t.type.from_float(chunk[t.name]) for t in fw.inputs}
-            expected = reference.run(fw, raw)
-            comparison.add("reference", name, start, cpp, expected)
+            comparison.add("reference", name, start, cpp, reference.run(fw, raw))
             if not any(np.isnan(x).any() for x in chunk.values()):
                 traced = emulator.trace(chunk)
                 found = {layer.output.name: traced[layer.name] for layer in fw.layers}
                 comparison.add("emulator", name, start, cpp, found)
-            if advance is not None:
-                advance(count)
-    first = comparison.first()
-    return Verification(
-        first is None,
-        comparison.values,
-        comparison.layers,
-        {name: len(next(iter(arrays.values()))) for name, arrays in sets.items()},
-        ("reference", "emulator"),
-        first,
-        fw.content_hash,
-        sum(n for n, _ in speed) / sum(s for _, s in speed),
-        time.perf_counter() - begin,
-        unset,
-    )
+            yield count, count / csim.jets_per_second
 
 
 def check_made_up(jets: int, seed: int) -> None:
@@ -400,6 +401,23 @@ class _Comparison:
                 int(b[place]),
                 count,
             )
+
+    def outcome(
+        self, jets: dict[str, int], content_hash: str, speed: float, seconds: float, unset_is_zero: bool
+    ) -> Verification:
+        """What was found, with what else is to be told of the run."""
+        return Verification(
+            self.first() is None,
+            self.values,
+            self.layers,
+            jets,
+            ("reference", "emulator"),
+            self.first(),
+            content_hash,
+            speed,
+            seconds,
+            unset_is_zero,
+        )
 
     def first(self) -> Difference | None:
         """The difference of the earliest layer; of two in one layer, the reference's."""

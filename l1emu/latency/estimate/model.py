@@ -142,13 +142,6 @@ def estimate(
     if changed.wrapper is not None:
         latency, interval = _wrapped(changed.wrapper, latency, interval)
         settled = False
-    resources = {
-        "DSP": round(sum(c.dsp for c in costs)),
-        "LUT": round(sum(c.lut for c in costs)),
-        "FF": round(sum(c.ff for c in costs)),
-        "BRAM_18K": round(sum(c.bram for c in costs) + _fifo_memory(changed)),
-        "URAM": 0,
-    }
     problems = [*changed.problems]
     for block, found in zip(changed.blocks, costs, strict=True):
         problems += [f"extrapolated: {block.name}: {text}" for text in found.extrapolated]
@@ -160,11 +153,22 @@ def estimate(
         latency_cycles=(worst, worst),
         interval_cycles=(interval, interval),
         interval_settled=settled,
-        resources=resources,
+        resources=_resources(changed, costs),
         bands={name: (float(low), float(high)) for name, (low, high) in target.constants["bands"].items()},
         layers=tuple(zip(changed.blocks, costs, finished, strict=True)),
         problems=tuple(dict.fromkeys(problems)),
     )
+
+
+def _resources(design: Design, costs: list[Cost]) -> dict[str, int]:
+    """What all blocks and the queues between them take."""
+    return {
+        "DSP": round(sum(c.dsp for c in costs)),
+        "LUT": round(sum(c.lut for c in costs)),
+        "FF": round(sum(c.ff for c in costs)),
+        "BRAM_18K": round(sum(c.bram for c in costs) + _fifo_memory(design)),
+        "URAM": 0,
+    }
 
 
 def _wrapped(wrapper: Wrapper, latency: float, interval: int) -> tuple[float, int]:
