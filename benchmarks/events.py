@@ -23,7 +23,16 @@ from rich.table import Table
 from l1emu.events.cms_tagger import cms_features
 from l1emu.events.generate import load_recipe
 from l1emu.events.generate.crossings import Mixture, draw_counts, make_block, mean_collisions
-from l1emu.events.generate.detector import MAX_TRACKS, N_ETA, N_PHI, TRACK_COLUMNS, add_collision, read_out
+from l1emu.events.generate.detector import (
+    MAX_TRACKS,
+    N_ETA,
+    N_PHI,
+    TRACK_COLUMNS,
+    Placement,
+    Towers,
+    add_collision,
+    digitize,
+)
 from l1emu.events.generate.pools import default_cache, load_pool, make_pools
 from l1emu.events.generate.puppi import (
     CAND_PT,
@@ -97,7 +106,7 @@ def _stages(mixture: Mixture, means: np.ndarray, crossings: int, sigma_z: float)
     """Seconds a crossing of each stage, the median: others may use the core too."""
     rng = np.random.Generator(np.random.PCG64(1))
     counts = draw_counts(rng, means, crossings, None)
-    em, had = np.zeros((N_ETA, N_PHI)), np.zeros((N_ETA, N_PHI))
+    towers = Towers(np.zeros((N_ETA, N_PHI)), np.zeros((N_ETA, N_PHI)))
     tracks, clusters = np.empty((MAX_TRACKS, TRACK_COLUMNS)), np.empty((MAX_CLUSTERS, 4))
     seeds = np.empty((N_ETA, N_PHI), np.int32)
     found, chosen = np.empty((MAX_TRACKS, len(FIELDS) + 1), np.int32), np.empty(MAX_CANDIDATES, np.int64)
@@ -105,23 +114,22 @@ def _stages(mixture: Mixture, means: np.ndarray, crossings: int, sigma_z: float)
     spent = []
     for c in range(crossings + 1):
         row = counts[max(c - 1, 0)]
-        em[:], had[:] = 0, 0
+        towers.em[:], towers.had[:] = 0, 0
         n = 0
         for b, times in enumerate(row):
             for drawn in rng.integers(0, mixture.events[b], times):
                 k = mixture.first[b] + drawn
-                n = add_collision(
-                    rng, mixture.offset[k], mixture.offset[k + 1], 2 * math.pi * rng.random(), 1.0,
-                    sigma_z * rng.standard_normal(), *mixture.arrays, em, had, tracks, n,
-                )  # fmt: skip
+                placement = Placement(2 * math.pi * rng.random(), 1.0, sigma_z * rng.standard_normal())
+                ends_at = mixture.offset[k], mixture.offset[k + 1]
+                n = add_collision(rng, *ends_at, placement, mixture.particles, towers, tracks, n)
         ends = [time.perf_counter()]
-        read_out(rng, em, had)
+        digitize(rng, towers)
         ends.append(time.perf_counter())
         find_vertex(tracks, n)
         ends.append(time.perf_counter())
-        cluster(em, had, clusters, seeds)
+        cluster(towers, clusters, seeds)
         ends.append(time.perf_counter())
-        m = reconstruct(em, had, tracks, n, clusters, seeds, found)  # finds the vertex and the clusters again
+        m = reconstruct(towers, tracks[:n], clusters, seeds, found)  # finds the vertex and the clusters again
         ends.append(time.perf_counter())
         deregionize(found[:m, CAND_PT].copy(), found[:m, CAND_REGION].astype(np.int64), chosen)
         ends.append(time.perf_counter())

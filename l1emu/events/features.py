@@ -16,6 +16,7 @@ is_...              one-hot particle type, 64 or 0
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,20 +59,21 @@ def _clip(value: int) -> int:
     return min(max(value, -_CLIP), _CLIP)
 
 
+class Candidates(NamedTuple):
+    """PUPPI candidates in hardware steps (`l1emu.events.hardware`), flat: int32, shapes (n,)."""
+
+    pt: NDArray[np.int32]
+    eta: NDArray[np.int32]
+    phi: NDArray[np.int32]
+    particle: NDArray[np.int32]
+    z0: NDArray[np.int32]
+    dxy: NDArray[np.int32]
+    weight: NDArray[np.int32]
+
+
 @kernel
 def fill_features(
-    members: NDArray[np.int64],
-    jet_pt: int,
-    jet_eta: int,
-    jet_phi: int,
-    pt: NDArray[np.int32],
-    eta: NDArray[np.int32],
-    phi: NDArray[np.int32],
-    particle: NDArray[np.int32],
-    z0: NDArray[np.int32],
-    dxy: NDArray[np.int32],
-    weight: NDArray[np.int32],
-    out: NDArray[np.int16],
+    members: NDArray[np.int64], jet: tuple[int, int, int], candidates: Candidates, out: NDArray[np.int16]
 ) -> None:
     """Write the features of one jet into `out`, shape (16, 12), which must be zero.
 
@@ -79,11 +81,13 @@ def fill_features(
     ----------
     members
         Indices of the jet's candidates, by descending pt; those after the sixteenth are left out.
-    jet_pt, jet_eta, jet_phi
-        The jet, in hardware steps; `jet_pt` is positive.
-    pt, eta, phi, particle, z0, dxy, weight
-        The candidates, in hardware steps.
+    jet
+        Its pt, eta and phi, in hardware steps; pt is positive.
+    candidates
+        Those that `members` counts.
     """
+    pt, eta, phi, particle, z0, dxy, weight = candidates
+    jet_pt, jet_eta, jet_phi = jet
     for k in range(min(len(members), CONSTITUENTS)):
         i = members[k]
         out[k, 0] = PT_LOG[min(max(pt[i], 0), PT_MAX)]

@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from l1emu.compiled import kernel
+from l1emu.compiled import in_place, kernel
 from l1emu.errors import L1emuError
 from l1emu.events.calibration import Calibration
-from l1emu.events.features import CONSTITUENTS, FEATURES, fill_features, wrap_phi
+from l1emu.events.features import CONSTITUENTS, FEATURES, Candidates, fill_features, wrap_phi
 from l1emu.events.hardware import ETA_PHI_STEP, HALF_TURN, MAX_JETS, PARTICLES, PT_MAX, PT_STEP_GEV, WEIGHT_ONE
 from l1emu.events.lists import flat_columns, whole
 
@@ -66,69 +67,90 @@ def mean_offset(weighted_sum: int, pt: int) -> int:
     return (weighted_sum * (RECIPROCAL[index] << shift)) >> (_FRACTION + _PT_FRACTION)
 
 
+class _Found(NamedTuple):
+    """Where jets are written: how many of each crossing, pt, eta and phi (n, 3), features and constituents."""
+
+    counts: NDArray[np.int64]
+    jets: NDArray[np.int32]
+    features: NDArray[np.int16]
+    constituents: NDArray[np.int64]
+
+
 @kernel
-def _cluster(
-    ends: NDArray[np.int64],
-    pt: NDArray[np.int32],
-    eta: NDArray[np.int32],
-    phi: NDArray[np.int32],
-    particle: NDArray[np.int32],
-    z0: NDArray[np.int32],
-    dxy: NDArray[np.int32],
-    weight: NDArray[np.int32],
-    max_jets: int,
-    min_pt: int,
-    counts: NDArray[np.int64],
-    jets: NDArray[np.int32],
-    features: NDArray[np.int16],
-    constituents: NDArray[np.int64],
-) -> int:
-    """Fill `counts`, `jets` (n, 3), `features` (n, 16, 12), `constituents` (n, 16); returns how many jets are kept."""
+def _cluster(ends: NDArray[np.int64], candidates: Candidates, max_jets: int, min_pt: int, out: _Found) -> int:
+    """Fill `out` with the jets of crossings whose candidates lie between `ends`; returns how many jets are kept."""
+    pt, eta, phi = candidates.pt, candidates.eta, candidates.phi
     total = 0
     for crossing in range(len(ends) - 1):
         low, high = ends[crossing], ends[crossing + 1]
         order = low + np.argsort(-pt[low:high], kind="mergesort")  # stable: equals in input order
-        n = high - low
-        owner = np.full(n, -1, np.int64)  # jet of the candidate at each place of `order`
+        owner = np.full(high - low, -1, np.int64)  # jet of the candidate at each place of `order`
         found = np.empty((max_jets, 3), np.int64)
         m = 0
-        for s in range(n):
+        for s in range(high - low):
             if m == max_jets:
                 break
-            seed = order[s]
-            if owner[s] >= 0 or pt[seed] <= 0:
-                continue
-            total_pt, sum_eta, sum_phi = 0, 0, 0
-            for k in range(s, n):
-                i = order[k]
-                if owner[k] >= 0 or pt[i] <= 0:  # a word of pt 0 is empty
-                    continue
-                d_eta = eta[i] - eta[seed]
-                d_phi = wrap_phi(phi[i] - phi[seed])
-                if d_eta * d_eta + d_phi * d_phi < CONE_R2:
-                    owner[k] = m
-                    total_pt = min(total_pt + pt[i], PT_MAX)
-                    sum_eta += pt[i] * d_eta
-                    sum_phi += pt[i] * d_phi
-            found[m, 0] = total_pt
-            found[m, 1] = eta[seed] + mean_offset(sum_eta, total_pt)
-            found[m, 2] = wrap_phi(phi[seed] + mean_offset(sum_phi, total_pt))
-            m += 1
-        for j in np.argsort(-found[:m, 0], kind="mergesort"):
-            if found[j, 0] < min_pt:
-                break
-            members = order[owner == j]
-            for q in range(3):
-                jets[total, q] = found[j, q]
-            fill_features(
-                members, found[j, 0], found[j, 1], found[j, 2],
-                pt, eta, phi, particle, z0, dxy, weight, features[total],
-            )  # fmt: skip
-            for k in range(min(len(members), CONSTITUENTS)):
-                constituents[total, k] = members[k]
-            total += 1
-            counts[crossing] += 1
+            if owner[s] < 0 and pt[order[s]] > 0:  # a word of pt 0 is empty
+                _cone(pt, eta, phi, order[s:], owner[s:], m, found[m])
+                m += 1
+        kept = _keep(order, owner, found[:m], min_pt, candidates, out, total)
+        out.counts[crossing] += kept
+        total += kept
     return total
+
+
+@in_place
+def _cone(
+    pt: NDArray[np.int32],
+    eta: NDArray[np.int32],
+    phi: NDArray[np.int32],
+    order: NDArray[np.int64],
+    owner: NDArray[np.int64],
+    jet: int,
+    axis: NDArray[np.int64],
+) -> None:
+    """Give the jet the candidates around the first of `order`, and write its pt, eta and phi into `axis`."""
+    seed = order[0]
+    total_pt, sum_eta, sum_phi = 0, 0, 0
+    for k in range(len(order)):
+        i = order[k]
+        if owner[k] >= 0 or pt[i] <= 0:
+            continue
+        d_eta = eta[i] - eta[seed]
+        d_phi = wrap_phi(phi[i] - phi[seed])
+        if d_eta * d_eta + d_phi * d_phi < CONE_R2:
+            owner[k] = jet
+            total_pt = min(total_pt + pt[i], PT_MAX)
+            sum_eta += pt[i] * d_eta
+            sum_phi += pt[i] * d_phi
+    axis[0] = total_pt
+    axis[1] = eta[seed] + mean_offset(sum_eta, total_pt)
+    axis[2] = wrap_phi(phi[seed] + mean_offset(sum_phi, total_pt))
+
+
+@kernel
+def _keep(
+    order: NDArray[np.int64],
+    owner: NDArray[np.int64],
+    found: NDArray[np.int64],
+    min_pt: int,
+    candidates: Candidates,
+    out: _Found,
+    first: int,
+) -> int:
+    """Write a crossing's jets by descending pt, from place `first` on; returns how many were hard enough."""
+    kept = 0
+    for j in np.argsort(-found[:, 0], kind="mergesort"):
+        if found[j, 0] < min_pt:
+            break
+        members, to = order[owner == j], first + kept
+        for q in range(3):
+            out.jets[to, q] = found[j, q]
+        fill_features(members, (found[j, 0], found[j, 1], found[j, 2]), candidates, out.features[to])
+        for k in range(min(len(members), CONSTITUENTS)):
+            out.constituents[to, k] = members[k]
+        kept += 1
+    return kept
 
 
 @dataclass(frozen=True)
@@ -202,10 +224,7 @@ def build_jets(candidates: ak.Array, *, max_jets: int = MAX_JETS, min_pt_gev: fl
     features = np.zeros((capacity, CONSTITUENTS, len(FEATURES)), np.int16)
     constituents = np.full((capacity, CONSTITUENTS), -1, np.int64)
     min_pt = min(math.ceil(min_pt_gev / PT_STEP_GEV), PT_MAX + 1)
-    pt, eta, phi, particle, z0, dxy, weight = columns.values()
-    n = _cluster(
-        ends, pt, eta, phi, particle, z0, dxy, weight, max_jets, min_pt, jet_counts, jets, features,
-        constituents,
-    )  # fmt: skip
+    out = _Found(jet_counts, jets, features, constituents)
+    n = _cluster(ends, Candidates(*columns.values()), max_jets, min_pt, out)
     pt, eta, phi = (jets[:n, k].copy() for k in range(3))
     return Jets(jet_counts, pt, eta, phi, features[:n].copy(), constituents[:n].copy())

@@ -12,6 +12,7 @@ from l1emu.events.features import (
     FEATURE_FRACTION,
     FEATURES,
     PT_LOG,
+    Candidates,
     as_float,
     fill_features,
     wrap_phi,
@@ -59,7 +60,7 @@ def test_features_are_those_of_the_reference(members, jet_eta, jet_phi):
     jet = (min(sum(c[0] for c in members), 16383), jet_eta, jet_phi)
     columns = [np.array(c, np.int32) for c in zip(*members, strict=True)]
     out = np.zeros((CONSTITUENTS, len(FEATURES)), np.int16)
-    fill_features(np.arange(len(members)), *jet, *columns, out)
+    fill_features(np.arange(len(members)), jet, Candidates(*columns), out)
     assert (out == reference(members[:CONSTITUENTS], jet)).all()
     assert out.min() >= -512  # ap_fixed<10,4>
     assert out.max() <= 511

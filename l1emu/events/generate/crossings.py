@@ -6,14 +6,24 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
 from l1emu.compiled import kernel
-from l1emu.events.generate.detector import MAX_TRACKS, N_ETA, N_PHI, TRACK_COLUMNS, add_collision, read_out
+from l1emu.events.generate.detector import (
+    MAX_TRACKS,
+    N_ETA,
+    N_PHI,
+    TRACK_COLUMNS,
+    Particles,
+    Placement,
+    Towers,
+    add_collision,
+    digitize,
+)
 from l1emu.events.generate.pools import ARRAYS, Pool
 from l1emu.events.generate.puppi import CAND_PT, CAND_REGION, FIELDS, MAX_CLUSTERS, reconstruct
 from l1emu.events.generate.regions import deregionize
@@ -31,7 +41,7 @@ class Mixture:
     """
 
     offset: NDArray[np.int64]
-    arrays: tuple[NDArray[Any], ...]
+    particles: Particles
     first: NDArray[np.int64]
     events: NDArray[np.int64]
     leading_pt: NDArray[np.float32]
@@ -48,8 +58,8 @@ class Mixture:
             has = np.diff(pool.jet_offset) > 0
             pt[has] = pool.jets["jet_pt"][pool.jet_offset[:-1][has]]
             leading.append(pt)
-        arrays = tuple(np.concatenate([p.arrays[key] for p in pools]) for key in ARRAYS)
-        return Mixture(offset, arrays, np.cumsum(sizes) - sizes, sizes, np.concatenate(leading))
+        particles = Particles(*(np.concatenate([p.arrays[key] for p in pools]) for key in ARRAYS))
+        return Mixture(offset, particles, np.cumsum(sizes) - sizes, sizes, np.concatenate(leading))
 
 
 @dataclass(frozen=True)
@@ -114,28 +124,38 @@ def draw_counts(
     return counts
 
 
+class _Draws(NamedTuple):
+    """What the crossings of a block are made of, see `make_block`.
+
+    `counts` (crossings, bins) of collisions, `special` (crossings,) collisions or -1, the `stratum` or -1, and of the
+    pools together what `Mixture` has.
+    """
+
+    counts: NDArray[np.int64]
+    special: NDArray[np.int64]
+    stratum: int
+    sigma_z_cm: float
+    first: NDArray[np.int64]
+    events: NDArray[np.int64]
+    leading_pt: NDArray[np.float32]
+    offset: NDArray[np.int64]
+
+
+class _Defining(NamedTuple):
+    """The collisions that define crossings: `event`, `rotation` and `mirror` of `Block`."""
+
+    event: NDArray[np.int64]
+    rotation: NDArray[np.float64]
+    mirror: NDArray[np.float64]
+
+
 @kernel
 def _make(
-    rng: np.random.Generator,
-    counts: NDArray[np.int64],
-    special: NDArray[np.int64],
-    stratum: int,
-    sigma_z: float,
-    first: NDArray[np.int64],
-    events: NDArray[np.int64],
-    leading_pt: NDArray[np.float32],
-    offset: NDArray[np.int64],
-    pt: NDArray[np.float32],
-    eta: NDArray[np.float32],
-    phi: NDArray[np.float32],
-    bend: NDArray[np.float32],
-    d0: NDArray[np.float32],
-    z0: NDArray[np.float32],
-    particle: NDArray[np.int8],
-    charge: NDArray[np.int8],
-) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    n, bins = counts.shape
-    em, had = np.zeros((N_ETA, N_PHI)), np.zeros((N_ETA, N_PHI))
+    rng: np.random.Generator, draws: _Draws, particles: Particles, defining: _Defining
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Candidates and their counts, see `Block`; fills `defining`."""
+    n = len(draws.counts)
+    towers = Towers(np.zeros((N_ETA, N_PHI)), np.zeros((N_ETA, N_PHI)))
     tracks = np.empty((MAX_TRACKS, TRACK_COLUMNS))
     clusters = np.empty((MAX_CLUSTERS, 4))
     seeds = np.empty((N_ETA, N_PHI), np.int32)
@@ -144,40 +164,49 @@ def _make(
     chosen = np.empty(MAX_CANDIDATES, np.int64)
     out = np.empty((n * MAX_CANDIDATES, fields), np.int32)
     kept = np.zeros(n, np.int64)
-    event = np.full(n, -1, np.int64)
-    rotation, mirror = np.zeros(n), np.ones(n)
     total = 0
     for c in range(n):
-        em[:] = 0.0
-        had[:] = 0.0
-        n_tracks = 0
-        hardest = -1.0
-        for b in range(bins + 1):
-            times = counts[c, b] if b < bins else (1 if special[c] >= 0 else 0)
-            for _ in range(times):
-                if b < bins:
-                    drawn = min(int(rng.random() * events[b]), events[b] - 1)
-                    k = first[b] + drawn
-                else:
-                    drawn = special[c]
-                    k = first[bins] + drawn
-                angle = 2 * math.pi * rng.random()
-                side = 1.0 if rng.random() < 0.5 else -1.0
-                z = sigma_z * rng.standard_normal()
-                n_tracks = add_collision(
-                    rng, offset[k], offset[k + 1], angle, side, z,
-                    pt, eta, phi, bend, d0, z0, particle, charge, em, had, tracks, n_tracks,
-                )  # fmt: skip
-                if b == bins or (b == stratum and b > 0 and leading_pt[k] > hardest):
-                    hardest = leading_pt[k]
-                    event[c], rotation[c], mirror[c] = drawn, angle, side
-        read_out(rng, em, had)
-        m = reconstruct(em, had, tracks, n_tracks, clusters, seeds, found)
+        n_tracks = _mix(rng, c, draws, particles, towers, tracks, defining)
+        digitize(rng, towers)
+        m = reconstruct(towers, tracks[:n_tracks], clusters, seeds, found)
         kept[c] = deregionize(found[:m, CAND_PT], found[:m, CAND_REGION].astype(np.int64), chosen)
         for i in range(kept[c]):
             out[total] = found[chosen[i], :fields]
             total += 1
-    return out[:total], kept, event, rotation, mirror
+    return out[:total], kept
+
+
+@kernel
+def _mix(
+    rng: np.random.Generator,
+    crossing: int,
+    draws: _Draws,
+    particles: Particles,
+    towers: Towers,
+    tracks: NDArray[np.float64],
+    defining: _Defining,
+) -> int:
+    """Stack the collisions of one crossing in towers and tracks; returns the number of tracks."""
+    counts, special, stratum, sigma_z, first, events, leading_pt, offset = draws
+    bins = counts.shape[1]
+    towers.em[:] = 0.0
+    towers.had[:] = 0.0
+    n_tracks = 0
+    hardest = -1.0
+    for b in range(bins + 1):
+        times = counts[crossing, b] if b < bins else (1 if special[crossing] >= 0 else 0)
+        for _ in range(times):
+            drawn = min(int(rng.random() * events[b]), events[b] - 1) if b < bins else special[crossing]
+            k = first[b] + drawn
+            angle = 2 * math.pi * rng.random()
+            side = 1.0 if rng.random() < 0.5 else -1.0
+            placement = Placement(angle, side, sigma_z * rng.standard_normal())
+            n_tracks = add_collision(rng, offset[k], offset[k + 1], placement, particles, towers, tracks, n_tracks)
+            if b == bins or (b == stratum and b > 0 and leading_pt[k] > hardest):
+                hardest = leading_pt[k]
+                defining.event[crossing] = drawn
+                defining.rotation[crossing], defining.mirror[crossing] = angle, side
+    return n_tracks
 
 
 def make_block(
@@ -208,8 +237,7 @@ def make_block(
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(list(seed))))
     counts = draw_counts(rng, means, crossings, stratum)
     chosen = np.full(crossings, -1, np.int64) if special is None else special
-    result = _make(
-        rng,
+    draws = _Draws(
         counts,
         chosen,
         -1 if stratum is None else stratum,
@@ -218,9 +246,10 @@ def make_block(
         mixture.events,
         mixture.leading_pt,
         mixture.offset,
-        *mixture.arrays,
     )
-    return Block(*result)
+    defining = _Defining(np.full(crossings, -1, np.int64), np.zeros(crossings), np.ones(crossings))
+    candidates, kept = _make(rng, draws, mixture.particles, defining)
+    return Block(candidates, kept, *defining)
 
 
 def in_order(tasks: Sequence[Callable[[], Any]], jobs: int) -> Iterator[Any]:

@@ -8,11 +8,12 @@ the beam: hit resolution carried inwards, and multiple scattering in the inner t
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from l1emu.compiled import kernel
+from l1emu.compiled import in_place, kernel
 from l1emu.events.hardware import CHARGED_HADRON, ELECTRON, MUON, PHOTON
 
 TOWER = 2 * math.pi / 72  # the side of a tower in eta and phi
@@ -54,38 +55,59 @@ def track_efficiency(particle: int) -> float:
     return 0.90 if particle == ELECTRON else 0.95
 
 
-@kernel
+class Particles(NamedTuple):
+    """Particles of many collisions, flat: float32, `particle` and `charge` int8; see `l1emu.events.generate.pools`."""
+
+    pt: NDArray[np.float32]
+    eta: NDArray[np.float32]
+    phi: NDArray[np.float32]
+    bend: NDArray[np.float32]
+    d0: NDArray[np.float32]
+    z0: NDArray[np.float32]
+    particle: NDArray[np.int8]
+    charge: NDArray[np.int8]
+
+
+class Placement(NamedTuple):
+    """How a collision is put into a crossing: turned by `rotation` [rad], mirrored in eta if `mirror` is -1, at z."""
+
+    rotation: float
+    mirror: float
+    vertex_z_cm: float
+
+
+class Towers(NamedTuple):
+    """Transverse energies in GeV, electromagnetic and hadronic: float64, shape (68, 72)."""
+
+    em: NDArray[np.float64]
+    had: NDArray[np.float64]
+
+
+@in_place
 def add_collision(
     rng: np.random.Generator,
     first: int,
     last: int,
-    rotation: float,
-    mirror: float,
-    vertex_z: float,
-    pt: NDArray[np.float32],
-    eta: NDArray[np.float32],
-    phi: NDArray[np.float32],
-    bend: NDArray[np.float32],
-    d0: NDArray[np.float32],
-    z0: NDArray[np.float32],
-    particle: NDArray[np.int8],
-    charge: NDArray[np.int8],
-    em: NDArray[np.float64],
-    had: NDArray[np.float64],
+    placement: Placement,
+    particles: Particles,
+    towers: Towers,
     tracks: NDArray[np.float64],
     n_tracks: int,
 ) -> int:
     """Add the particles `first` to `last` of a pool to the towers and the tracks of a crossing.
 
-    The collision is rotated by `rotation` [rad], mirrored in eta if `mirror` is -1, and put at `vertex_z` [cm].
-    `em`, `had` (68, 72) are transverse energies in GeV. Returns the new number of tracks.
+    Returns the new number of tracks.
     """
+    pt, eta, phi, bend, d0, z0, particle, charge = particles
+    em, had = towers
+    rotation, mirror, vertex_z = placement
     for i in range(first, last):
         kind = particle[i]
         p = pt[i]
         e = mirror * eta[i]
         at_vertex = phi[i] + rotation
         at_calorimeter = at_vertex + bend[i]
+        curls_up = math.isnan(bend[i])  # before the calorimeter
         if kind <= MUON and p > 1.8 and abs(e) < 2.45 and abs(d0[i]) < MAX_TRACK_D0_CM:
             if rng.random() < track_efficiency(kind):
                 e2 = e * e
@@ -96,33 +118,45 @@ def add_collision(
                     t[TRACK_PT] = measured
                     t[TRACK_ETA] = e
                     t[TRACK_PHI] = turn(at_vertex)
-                    # a track that curls up before the calorimeter keeps its direction
-                    t[TRACK_CALO_PHI] = turn(at_vertex if math.isnan(bend[i]) else at_calorimeter)
+                    t[TRACK_CALO_PHI] = turn(at_vertex if curls_up else at_calorimeter)
                     t[TRACK_Z0] = vertex_z + mirror * z0[i] + (0.08 + 0.045 * e2) * rng.standard_normal()
                     t[TRACK_D0] = d0[i] + sigma_d0 * rng.standard_normal()
                     t[TRACK_PARTICLE] = kind
                     t[TRACK_CHARGE] = charge[i]
                     n_tracks += 1
-        if kind == MUON or math.isnan(bend[i]):
-            continue
-        row = math.floor((e + ETA_EDGE) / TOWER)
-        if row < 0 or row >= N_ETA:
-            continue
-        turns = at_calorimeter / (2 * math.pi)
-        column = min(int((turns - math.floor(turns)) * N_PHI), N_PHI - 1)
-        if kind == PHOTON or kind == ELECTRON:
-            em[row, column] += p
-        else:
-            # Of the hadrons 35 % begin to shower in the hadronic part only; the others leave up to 70 % before.
-            x = rng.random()
-            fraction = 0.0 if x < 0.35 else 0.7 * (x - 0.35) / 0.65
-            em[row, column] += p * fraction
-            had[row, column] += p * (1.0 - fraction)
+        if kind != MUON and not curls_up:
+            _deposit(rng, p, e, at_calorimeter, kind, em, had)
     return n_tracks
 
 
+@in_place
+def _deposit(
+    rng: np.random.Generator,
+    pt: float,
+    eta: float,
+    phi: float,
+    particle: int,
+    em: NDArray[np.float64],
+    had: NDArray[np.float64],
+) -> None:
+    """Add a particle at the calorimeter to the tower that it hits, if there is one."""
+    row = math.floor((eta + ETA_EDGE) / TOWER)
+    if row < 0 or row >= N_ETA:
+        return
+    turns = phi / (2 * math.pi)
+    column = min(int((turns - math.floor(turns)) * N_PHI), N_PHI - 1)
+    if particle == PHOTON or particle == ELECTRON:
+        em[row, column] += pt
+    else:
+        # Of the hadrons 35 % begin to shower in the hadronic part only; the others leave up to 70 % before.
+        x = rng.random()
+        fraction = 0.0 if x < 0.35 else 0.7 * (x - 0.35) / 0.65
+        em[row, column] += pt * fraction
+        had[row, column] += pt * (1.0 - fraction)
+
+
 @kernel
-def read_out(rng: np.random.Generator, em: NDArray[np.float64], had: NDArray[np.float64]) -> None:
+def digitize(rng: np.random.Generator, towers: Towers) -> None:
     """Smear the towers in place, take the crossing's own pile-up density off, suppress those below threshold.
 
     The stochastic term is sampled on the sum of a tower, which is exact for independent showers: relative
@@ -134,12 +168,12 @@ def read_out(rng: np.random.Generator, em: NDArray[np.float64], had: NDArray[np.
         eta = -ETA_EDGE + (row + 0.5) * TOWER
         barrel = abs(eta) < BARREL_ETA
         root = math.sqrt(math.cosh(eta))
-        _read_ring(rng, em[row], (0.10 if barrel else 0.25) / root, 0.05)
-        _read_ring(rng, had[row], (1.0 if barrel else 0.9) / root, 0.0)
+        _digitize_ring(rng, towers.em[row], (0.10 if barrel else 0.25) / root, 0.05)
+        _digitize_ring(rng, towers.had[row], (1.0 if barrel else 0.9) / root, 0.0)
 
 
 @kernel
-def _read_ring(rng: np.random.Generator, ring: NDArray[np.float64], stochastic: float, noise: float) -> None:
+def _digitize_ring(rng: np.random.Generator, ring: NDArray[np.float64], stochastic: float, noise: float) -> None:
     density = 0.0
     for column in range(N_PHI):
         x = ring[column]

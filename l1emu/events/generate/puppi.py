@@ -9,11 +9,12 @@ a region. Weights are computed in floating point, not with the firmware's tables
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from l1emu.compiled import kernel
+from l1emu.compiled import in_place, kernel
 from l1emu.events.generate.detector import (
     ETA_EDGE,
     N_ETA,
@@ -27,6 +28,7 @@ from l1emu.events.generate.detector import (
     TRACK_PHI,
     TRACK_PT,
     TRACK_Z0,
+    Towers,
     turn,
 )
 from l1emu.events.generate.regions import MAX_REGION_CLUSTERS, MAX_REGION_TRACKS, keep_hardest, region_of
@@ -89,32 +91,19 @@ def find_vertex(tracks: NDArray[np.float64], n_tracks: int) -> float:
     return -VERTEX_RANGE_CM + 2 * VERTEX_RANGE_CM * mean / most / VERTEX_BINS
 
 
-@kernel
-def cluster(
-    em: NDArray[np.float64], had: NDArray[np.float64], clusters: NDArray[np.float64], seeds: NDArray[np.int32]
-) -> int:
+@in_place
+def cluster(towers: Towers, clusters: NDArray[np.float64], seeds: NDArray[np.int32]) -> int:
     """Clusters of 3 x 3 towers around local maxima above 1 GeV; a shared tower goes to its highest neighbour.
 
     Fills `clusters` (n, 4): pt, em pt [GeV], eta, phi [rad], and `seeds` (68, 72): the cluster seeded by a tower or
     -1. Returns their number.
     """
+    em, had = towers
     seeds[:] = -1
     n = 0
     for i in range(N_ETA):
         for j in range(N_PHI):
-            v = em[i, j] + had[i, j]
-            if v < 1.0:
-                continue
-            highest = True
-            for a in range(-1, 2):
-                if i + a < 0 or i + a >= N_ETA:
-                    continue
-                for b in range(-1, 2):
-                    u = em[i + a, (j + b) % N_PHI] + had[i + a, (j + b) % N_PHI]
-                    # of equal neighbours the one with the larger index is the seed
-                    if u > v or (u == v and (a > 0 or (a == 0 and b > 0))):
-                        highest = False
-            if highest and n < clusters.shape[0]:
+            if em[i, j] + had[i, j] >= 1.0 and n < clusters.shape[0] and _is_seed(em, had, i, j):
                 seeds[i, j] = n
                 clusters[n] = 0.0
                 n += 1
@@ -123,16 +112,9 @@ def cluster(
             v = em[i, j] + had[i, j]
             if v <= 0.0:
                 continue
-            owner, da, db, most = seeds[i, j], 0, 0, 0.0
+            owner, da, db = seeds[i, j], 0, 0
             if owner < 0:
-                for a in range(-1, 2):
-                    if i + a < 0 or i + a >= N_ETA:
-                        continue
-                    for b in range(-1, 2):
-                        jj = (j + b) % N_PHI
-                        u = em[i + a, jj] + had[i + a, jj]
-                        if seeds[i + a, jj] >= 0 and u > most:
-                            owner, da, db, most = seeds[i + a, jj], -a, -b, u
+                owner, da, db = _highest_seed(em, had, seeds, i, j)
             if owner >= 0:
                 clusters[owner, 0] += v
                 clusters[owner, 1] += em[i, j]
@@ -146,6 +128,33 @@ def cluster(
                 clusters[c, 2] = -ETA_EDGE + (i + 0.5 + clusters[c, 2] / total) * TOWER
                 clusters[c, 3] = turn((j + 0.5 + clusters[c, 3] / total) * TOWER)
     return n
+
+
+@in_place
+def _is_seed(em: NDArray[np.float64], had: NDArray[np.float64], i: int, j: int) -> bool:
+    """Whether no tower around (i, j) has more; of equal neighbours the one with the larger index is the seed."""
+    v = em[i, j] + had[i, j]
+    for a in range(max(-i, -1), min(N_ETA - i, 2)):
+        for b in range(-1, 2):
+            u = em[i + a, (j + b) % N_PHI] + had[i + a, (j + b) % N_PHI]
+            if u > v or (u == v and (a > 0 or (a == 0 and b > 0))):
+                return False
+    return True
+
+
+@in_place
+def _highest_seed(
+    em: NDArray[np.float64], had: NDArray[np.float64], seeds: NDArray[np.int32], i: int, j: int
+) -> tuple[np.int32, int, int]:
+    """The cluster whose seed is the highest tower around (i, j), or -1, and how far (i, j) lies from the seed."""
+    owner, da, db, most = np.int32(-1), 0, 0, 0.0
+    for a in range(max(-i, -1), min(N_ETA - i, 2)):
+        for b in range(-1, 2):
+            jj = (j + b) % N_PHI
+            u = em[i + a, jj] + had[i + a, jj]
+            if seeds[i + a, jj] >= 0 and u > most:
+                owner, da, db, most = seeds[i + a, jj], -a, -b, u
+    return owner, da, db
 
 
 @kernel
@@ -197,73 +206,119 @@ def _write(row: NDArray[np.int32], pt: float, eta: float, phi: float, particle: 
     row[CAND_REGION] = region_of(row[CAND_ETA] * ETA_PHI_STEP, row[CAND_PHI] * ETA_PHI_STEP)
 
 
+class _Crossing(NamedTuple):
+    """What a crossing's candidates are made of: tracks and clusters, and what is known of each.
+
+    `tracks` (n, 8) and `clusters` (m, 4), `seeds` (68, 72); `taken_tracks` and `taken` say which a region had room
+    for. Filled on the way: `from_vertex` (n,), and `track_sum` (m,), the pt [GeV] of the tracks linked to a cluster.
+    """
+
+    tracks: NDArray[np.float64]
+    clusters: NDArray[np.float64]
+    seeds: NDArray[np.int32]
+    taken_tracks: NDArray[np.bool_]
+    taken: NDArray[np.bool_]
+    from_vertex: NDArray[np.bool_]
+    track_sum: NDArray[np.float64]
+
+
 @kernel
 def reconstruct(
-    em: NDArray[np.float64],
-    had: NDArray[np.float64],
+    towers: Towers,
     tracks: NDArray[np.float64],
-    n_tracks: int,
     clusters: NDArray[np.float64],
     seeds: NDArray[np.int32],
     out: NDArray[np.int32],
 ) -> int:
     """The PUPPI candidates of a crossing, unsorted, as rows of hardware integers: `FIELDS`, and their region.
 
-    Returns their number.
+    `tracks` (n, 8) are the crossing's; `clusters` and `seeds` are those of `cluster`, which is called. Returns the
+    number of candidates.
     """
-    z_vertex = find_vertex(tracks, n_tracks)
-    n_clusters = cluster(em, had, clusters, seeds)
-    taken_tracks, taken = np.empty(n_tracks, np.bool_), np.empty(n_clusters, np.bool_)
-    place = np.empty(max(n_tracks, n_clusters), np.int64)
-    for t in range(n_tracks):
-        place[t] = region_of(tracks[t, TRACK_ETA], tracks[t, TRACK_CALO_PHI])
-    keep_hardest(tracks[:n_tracks, TRACK_PT], place[:n_tracks], MAX_REGION_TRACKS, taken_tracks)
-    for c in range(n_clusters):
-        place[c] = region_of(clusters[c, 2], clusters[c, 3])
-    keep_hardest(clusters[:n_clusters, 0], place[:n_clusters], MAX_REGION_CLUSTERS, taken)
-    track_sum = np.zeros(n_clusters)
-    from_vertex = np.zeros(n_tracks, np.bool_)
+    z_vertex = find_vertex(tracks, len(tracks))
+    found = clusters[: cluster(towers, clusters, seeds)]
+    taken_tracks, taken = np.empty(len(tracks), np.bool_), np.empty(len(found), np.bool_)
+    _take(tracks[:, TRACK_PT], tracks[:, TRACK_ETA], tracks[:, TRACK_CALO_PHI], MAX_REGION_TRACKS, taken_tracks)
+    _take(found[:, 0], found[:, 2], found[:, 3], MAX_REGION_CLUSTERS, taken)
+    from_vertex, track_sum = np.zeros(len(tracks), np.bool_), np.zeros(len(found))
+    crossing = _Crossing(tracks, found, seeds, taken_tracks, taken, from_vertex, track_sum)
+    n = _charged(crossing, z_vertex, out)
+    return n + _neutral(crossing, out[n:])
+
+
+@kernel
+def _take(
+    pt: NDArray[np.float64],
+    eta: NDArray[np.float64],
+    phi: NDArray[np.float64],
+    limits: NDArray[np.int64],
+    taken: NDArray[np.bool_],
+) -> None:
+    """Mark the hardest of each region, see `keep_hardest`."""
+    place = np.empty(len(pt), np.int64)
+    for i in range(len(pt)):
+        place[i] = region_of(eta[i], phi[i])
+    keep_hardest(pt, place, limits, taken)
+
+
+@in_place
+def _charged(crossing: _Crossing, z_vertex: float, out: NDArray[np.int32]) -> int:
+    """Link tracks to clusters, and write those from the vertex; returns how many."""
+    tracks = crossing.tracks
     n = 0
-    for t in range(n_tracks):
-        if not taken_tracks[t]:
+    for t in range(len(tracks)):
+        if not crossing.taken_tracks[t]:
             continue
-        eta, phi = tracks[t, TRACK_ETA], tracks[t, TRACK_CALO_PHI]
-        barrel = abs(eta) < 1.5
         dz = tracks[t, TRACK_Z0] - z_vertex
-        from_vertex[t] = abs(dz) <= (DZ_BARREL_CM if barrel else DZ_ENDCAP_CM)
-        muon = int(tracks[t, TRACK_PARTICLE]) == MUON
-        linked = -1
-        if not muon:
-            nearest = 0.15**2 if barrel else 0.1**2
-            row = int((eta + ETA_EDGE) / TOWER)
-            turns = phi / (2 * math.pi)
-            column = int((turns - math.floor(turns)) * N_PHI)
-            for a in range(max(row - 2, 0), min(row + 3, N_ETA)):
-                for b in range(-2, 3):
-                    c = seeds[a, (column + b) % N_PHI]
-                    if c >= 0 and taken[c]:
-                        r2 = (clusters[c, 2] - eta) ** 2 + turn(clusters[c, 3] - phi) ** 2
-                        if r2 < nearest:
-                            nearest, linked = r2, c
+        barrel = abs(tracks[t, TRACK_ETA]) < 1.5
+        crossing.from_vertex[t] = abs(dz) <= (DZ_BARREL_CM if barrel else DZ_ENDCAP_CM)
+        if int(tracks[t, TRACK_PARTICLE]) != MUON:
+            linked = _linked(crossing, tracks[t, TRACK_ETA], tracks[t, TRACK_CALO_PHI], 0.15 if barrel else 0.1)
             if linked >= 0:
-                track_sum[linked] += tracks[t, TRACK_PT]
+                crossing.track_sum[linked] += tracks[t, TRACK_PT]
             elif tracks[t, TRACK_PT] > 10.0:
                 continue  # a hard track without a calorimeter deposit is taken for a fake
-        if from_vertex[t] and n < out.shape[0]:
-            pt = tracks[t, TRACK_PT]
-            _write(out[n], pt, eta, tracks[t, TRACK_PHI], int(tracks[t, TRACK_PARTICLE]), WEIGHT_ONE)
+        if crossing.from_vertex[t] and n < out.shape[0]:
+            particle = int(tracks[t, TRACK_PARTICLE])
+            _write(out[n], tracks[t, TRACK_PT], tracks[t, TRACK_ETA], tracks[t, TRACK_PHI], particle, WEIGHT_ONE)
             out[n, CAND_Z0] = _steps(dz, Z0_STEP_CM, Z0_MAX)
             out[n, CAND_DXY] = _steps(tracks[t, TRACK_D0], DXY_STEP_CM, DXY_MAX)
             out[n, CAND_CHARGE] = int(tracks[t, TRACK_CHARGE])
             n += 1
-    for c in range(n_clusters):
-        if not taken[c]:
+    return n
+
+
+@in_place
+def _linked(crossing: _Crossing, eta: float, phi: float, radius: float) -> int:
+    """The nearest cluster within `radius` of a track at the calorimeter, or -1."""
+    clusters, seeds, taken = crossing.clusters, crossing.seeds, crossing.taken
+    nearest, linked = radius**2, -1
+    row = int((eta + ETA_EDGE) / TOWER)
+    turns = phi / (2 * math.pi)
+    column = int((turns - math.floor(turns)) * N_PHI)
+    for a in range(max(row - 2, 0), min(row + 3, N_ETA)):
+        for b in range(-2, 3):
+            c = seeds[a, (column + b) % N_PHI]
+            if c >= 0 and taken[c]:
+                r2 = (clusters[c, 2] - eta) ** 2 + turn(clusters[c, 3] - phi) ** 2
+                if r2 < nearest:
+                    nearest, linked = r2, c
+    return linked
+
+
+@in_place
+def _neutral(crossing: _Crossing, out: NDArray[np.int32]) -> int:
+    """Write what the tracks leave of the clusters, weighted; returns how many."""
+    clusters = crossing.clusters
+    n = 0
+    for c in range(len(clusters)):
+        if not crossing.taken[c]:
             continue
         pt, eta, phi = clusters[c, 0], clusters[c, 2], clusters[c, 3]
         photon = clusters[c, 1] > 0.85 * pt
-        if track_sum[c] > 0.0:
-            excess = pt - track_sum[c]
-            if excess < calorimeter_resolution(eta, track_sum[c]):
+        if crossing.track_sum[c] > 0.0:
+            excess = pt - crossing.track_sum[c]
+            if excess < calorimeter_resolution(eta, crossing.track_sum[c]):
                 continue
             photon = clusters[c, 1] > 0.9 * excess
             pt = excess
@@ -274,28 +329,41 @@ def reconstruct(
         if pt < constants[PT_CUT]:
             continue
         dr2_min = constants[DR_MIN] ** 2
-        around = 0.0
-        if region < 3:
-            for t in range(n_tracks):
-                if not from_vertex[t]:
-                    continue
-                de = eta - tracks[t, TRACK_ETA]
-                if abs(de) < PUPPI_RADIUS:
-                    r2 = de * de + turn(phi - tracks[t, TRACK_CALO_PHI]) ** 2
-                    if r2 < PUPPI_RADIUS**2:
-                        around += min(tracks[t, TRACK_PT], PUPPI_PT_MAX_GEV) ** 2 / max(r2, dr2_min)
-        else:
-            for other in range(n_clusters):
-                if other == c or not taken[other] or abs(clusters[other, 2]) < REGION_EDGES[2]:
-                    continue
-                de = eta - clusters[other, 2]
-                if abs(de) < PUPPI_RADIUS:
-                    r2 = de * de + turn(phi - clusters[other, 3]) ** 2
-                    if r2 < PUPPI_RADIUS**2:
-                        around += min(clusters[other, 0], PUPPI_PT_MAX_GEV) ** 2 / max(r2, dr2_min)
+        around = _tracks_around(crossing, eta, phi, dr2_min) if region < 3 else _clusters_around(crossing, c, dr2_min)
         weight = puppi_weight(pt, around, photon, constants)
         if pt * weight >= constants[PT_CUT] and n < out.shape[0]:
             steps = max(math.floor(weight * WEIGHT_ONE + 0.5), 1)
             _write(out[n], pt * weight, eta, phi, PHOTON if photon else NEUTRAL_HADRON, steps)
             n += 1
     return n
+
+
+@in_place
+def _tracks_around(crossing: _Crossing, eta: float, phi: float, dr2_min: float) -> float:
+    """The sum of pt^2 / dR^2 of the vertex's tracks around a cluster."""
+    tracks, from_vertex = crossing.tracks, crossing.from_vertex
+    around = 0.0
+    for t in range(len(tracks)):
+        if from_vertex[t]:
+            de = eta - tracks[t, TRACK_ETA]
+            if abs(de) < PUPPI_RADIUS:
+                r2 = de * de + turn(phi - tracks[t, TRACK_CALO_PHI]) ** 2
+                if r2 < PUPPI_RADIUS**2:
+                    around += min(tracks[t, TRACK_PT], PUPPI_PT_MAX_GEV) ** 2 / max(r2, dr2_min)
+    return around
+
+
+@in_place
+def _clusters_around(crossing: _Crossing, c: int, dr2_min: float) -> float:
+    """The same of the other clusters beyond the tracker, around cluster c."""
+    clusters, taken = crossing.clusters, crossing.taken
+    around = 0.0
+    for other in range(len(clusters)):
+        if other == c or not taken[other] or abs(clusters[other, 2]) < REGION_EDGES[2]:
+            continue
+        de = clusters[c, 2] - clusters[other, 2]
+        if abs(de) < PUPPI_RADIUS:
+            r2 = de * de + turn(clusters[c, 3] - clusters[other, 3]) ** 2
+            if r2 < PUPPI_RADIUS**2:
+                around += min(clusters[other, 0], PUPPI_PT_MAX_GEV) ** 2 / max(r2, dr2_min)
+    return around

@@ -83,19 +83,33 @@ def hardware_candidates(
         turns, or a value is not finite.
     """
     given = dict(missing or {})
-    for name in _NEEDED:
-        if name not in candidates.fields and name not in given:
-            hint = f", or a value to use for all in `missing: {{{name}: …}}`" if name in REPLACEABLE else ""
-            raise L1emuError(
-                f"the candidates have no {name}", value=candidates.fields, expected=f"{', '.join(_NEEDED)}{hint}"
-            )
-    for name, value in given.items():
-        if name not in REPLACEABLE or not math.isfinite(value):
-            raise L1emuError("not a value for all", where=f"missing.{name}", value=value, expected="z0 or dxy, in cm")
+    _check_fields(candidates.fields, given)
     fields = [name for name in _NEEDED if name not in given]
     counts, columns = flat_columns(candidates, fields, what="candidates", first=first)
     row = np.repeat(np.arange(len(counts)), counts)
     flat = {name: values.astype(np.float64) for name, values in columns.items()}
+    _check_values(flat, row, first)
+    words = _words(flat, row, len(counts), vertex_z0, given)
+    order = np.lexsort((-words["pt"], row))  # stable: equals in the file's order
+    place = np.arange(len(row)) - (np.cumsum(counts) - counts)[row]
+    order = np.sort(order[(words["pt"][order] > 0) & (place < MAX_CANDIDATES)])
+    kept = np.bincount(row[order], minlength=len(counts))
+    return ak.unflatten(ak.zip({name: values[order] for name, values in words.items()}), kept)
+
+
+def _check_fields(fields: list[str], given: Mapping[str, float]) -> None:
+    """Refuse a missing field, and a value for all of what is no such field."""
+    for name in _NEEDED:
+        if name not in fields and name not in given:
+            hint = f", or a value to use for all in `missing: {{{name}: …}}`" if name in REPLACEABLE else ""
+            raise L1emuError(f"the candidates have no {name}", value=fields, expected=f"{', '.join(_NEEDED)}{hint}")
+    for name, value in given.items():
+        if name not in REPLACEABLE or not math.isfinite(value):
+            raise L1emuError("not a value for all", where=f"missing.{name}", value=value, expected="z0 or dxy, in cm")
+
+
+def _check_values(flat: Mapping[str, NDArray[np.float64]], row: NDArray[np.int64], first: int) -> None:
+    """Refuse the first value out of its range; `row` is each candidate's crossing, counted from `first`."""
 
     def refuse(wrong: NDArray[np.bool_], name: str, message: str, expected: str) -> None:
         if wrong.any():
@@ -119,39 +133,52 @@ def hardware_candidates(
     weight = flat["puppi_weight"]
     wrong = (weight < -_WEIGHT_TOLERANCE) | (weight > 1 + _WEIGHT_TOLERANCE)
     refuse(wrong, "puppi_weight", "a PUPPI weight out of range", "0 to 1")
+
+
+def _words(
+    flat: Mapping[str, NDArray[np.float64]],
+    row: NDArray[np.int64],
+    crossings: int,
+    vertex_z0: ak.Array | None,
+    given: Mapping[str, float],
+) -> dict[str, NDArray[np.int64]]:
+    """The hardware's words of candidates, each (n,), in their order."""
     particle = _particles(flat["pdg_id"])
     charged = np.isin(particle, _CHARGED)
     if "z0" in given:
         z0 = np.full(len(row), given["z0"])
     else:
-        if vertex_z0 is None:
-            vertex = vertex_of_candidates(row, len(counts), flat["pt"], flat["z0"], charged)
-        else:
-            vertex = ak.to_numpy(ak.fill_none(vertex_z0, 0.0)).astype(np.float64)
-            if vertex.shape != counts.shape or not np.isfinite(vertex).all():
-                raise L1emuError(
-                    "not one vertex a crossing", where="vertex_z0", expected=f"{len(counts)} finite numbers, or None"
-                )
-        z0 = flat["z0"] - vertex[row]
+        z0 = flat["z0"] - _vertex(flat, row, crossings, charged, vertex_z0)[row]
     dxy = np.full(len(row), given["dxy"]) if "dxy" in given else flat["dxy"]
-    phi = (_steps(flat["phi"], ETA_PHI_STEP) + HALF_TURN) % (2 * HALF_TURN) - HALF_TURN
-    words = {
+    sign = np.sign(flat["pdg_id"]) * np.where(particle == CHARGED_HADRON, 1, -1)
+    return {
         "pt": np.clip(_steps(flat["pt"], PT_STEP_GEV), 0, PT_MAX),
         "eta": np.clip(_steps(flat["eta"], ETA_PHI_STEP), -2 * HALF_TURN, 2 * HALF_TURN),
-        "phi": phi,
+        "phi": (_steps(flat["phi"], ETA_PHI_STEP) + HALF_TURN) % (2 * HALF_TURN) - HALF_TURN,
         "id": particle,
-        "charge": np.where(charged, np.sign(flat["pdg_id"]) * np.where(particle == CHARGED_HADRON, 1, -1), 0).astype(
-            np.int64
-        ),
+        "charge": np.where(charged, sign, 0).astype(np.int64),
         "z0": np.where(charged, np.clip(_steps(z0, Z0_STEP_CM), -Z0_MAX, Z0_MAX), 0),
         "dxy": np.where(charged, np.clip(_steps(dxy, DXY_STEP_CM), -DXY_MAX, DXY_MAX), 0),
-        "weight": np.clip(_steps(weight, 1 / WEIGHT_ONE), 0, WEIGHT_ONE),
+        "weight": np.clip(_steps(flat["puppi_weight"], 1 / WEIGHT_ONE), 0, WEIGHT_ONE),
     }
-    order = np.lexsort((-words["pt"], row))  # stable: equals in the file's order
-    place = np.arange(len(row)) - (np.cumsum(counts) - counts)[row]
-    order = np.sort(order[(words["pt"][order] > 0) & (place < MAX_CANDIDATES)])
-    kept = np.bincount(row[order], minlength=len(counts))
-    return ak.unflatten(ak.zip({name: values[order] for name, values in words.items()}), kept)
+
+
+def _vertex(
+    flat: Mapping[str, NDArray[np.float64]],
+    row: NDArray[np.int64],
+    crossings: int,
+    charged: NDArray[np.bool_],
+    given: ak.Array | None,
+) -> NDArray[np.float64]:
+    """Each crossing's vertex in cm: the one that is given, or that of its charged candidates."""
+    if given is None:
+        return vertex_of_candidates(row, crossings, flat["pt"], flat["z0"], charged)
+    vertex: NDArray[np.float64] = ak.to_numpy(ak.fill_none(given, 0.0)).astype(np.float64)
+    if vertex.shape != (crossings,) or not np.isfinite(vertex).all():
+        raise L1emuError(
+            "not one vertex a crossing", where="vertex_z0", expected=f"{crossings} finite numbers, or None"
+        )
+    return vertex
 
 
 def vertex_of_candidates(
