@@ -8,10 +8,11 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -65,6 +66,18 @@ class _Story(BaseModel):
     history: dict[str, dict[str, list[float]]]
 
 
+@dataclass
+class _Course:
+    """How the training went: seconds, and losses by epoch, of each network."""
+
+    seconds: dict[str, float]
+    history: dict[str, dict[str, list[float]]]
+
+
+_Weighted = tuple[Jets, npt.NDArray[np.float64]]
+"""Jets, and the weight of each."""
+
+
 class _Report(keras.callbacks.Callback):
     def __init__(self, advance: Advance) -> None:
         super().__init__()
@@ -101,35 +114,22 @@ def train(
     recipe = load_config(recipe_path, Recipe)
     recipe_text = read_text(Path(recipe_path))
     jets = read_jets(jets_path, recipe)
-    classes = recipe.architecture.classes
-    parts = dict(zip(("training", "validation", "held_out"), split(jets, recipe.training), strict=True))
-    for name, mask in parts.items():
-        absent = [c for i, c in enumerate(classes) if not np.any(jets.label[mask] == i)]
-        if absent:
-            raise L1emuError(f"no {name} jets of class {', '.join(absent)}", path=jets_path, where="label")
+    parts = _parts(jets, recipe, jets_path)
     folder = Path(out)
     tf.config.experimental.enable_op_determinism()
     fit_on = {
-        name: (jets[parts[name]], flattening_weights(jets[parts[name]], recipe.training, len(classes)))
+        name: (
+            jets[parts[name]],
+            flattening_weights(jets[parts[name]], recipe.training, len(recipe.architecture.classes)),
+        )
         for name in ("training", "validation")
     }
-
-    key = _float_key(recipe, jets)
-    checkpoint = folder / f".float-{key[:16]}.npz"
-    keras.utils.set_random_seed(recipe.training.seed)
-    twin = build(recipe, quantized=False)
-    _scale_inputs(twin, fit_on["training"][0])
-    times: dict[str, float] = {}
-    histories: dict[str, dict[str, list[float]]] = {}
-    if checkpoint.exists():
-        _resume(twin, checkpoint, times, histories)
-    else:
-        _fit(twin, fit_on, recipe, recipe.training.float_twin, 0, "float twin", times, histories)
-        story = json.dumps({"seconds": times, "history": histories})
-        save_arrays(checkpoint, weights_by_name(twin) | {_STORY: np.array(story)})
+    checkpoint = folder / f".float-{_float_key(recipe, jets)[:16]}.npz"
+    course = _Course({}, {})
+    twin = _float_twin(recipe, fit_on, checkpoint, course)
     model = build(recipe, quantized=True)
     set_weights_by_name(model, weights_by_name(twin))
-    _fit(model, fit_on, recipe, recipe.training.quantized, 1, "quantized", times, histories)
+    _fit(model, fit_on, recipe, recipe.training.quantized, "quantized", course)
 
     tagger = TrainedTagger(recipe, model)
     held_out = jets[parts["held_out"]]
@@ -137,19 +137,13 @@ def train(
     card = {
         "name": recipe.name,
         "description": recipe.description,
-        "classes": list(classes),
+        "classes": list(recipe.architecture.classes),
         "parameters": int(model.count_params()),
         "multiplications": multiplications(model),
-        "jets": {
-            "sha256": jets.content_hash(),
-            **{
-                name: {c: int(np.sum(jets.label[mask] == i)) for i, c in enumerate(classes)}
-                for name, mask in parts.items()
-            },
-        },
+        "jets": _jets_in_card(jets, parts, recipe.architecture.classes),
         **_areas(twin, tagger, firmware, held_out),
-        "history": histories,
-        "seconds": {name: round(value, 1) for name, value in times.items()},
+        "history": course.history,
+        "seconds": {name: round(value, 1) for name, value in course.seconds.items()},
         "tensorflow_jets_per_second": round(_prediction_speed(model, held_out)),
         "firmware": firmware.content_hash,
         "recipe_sha256": sha256_bytes(recipe_text.encode()),
@@ -158,7 +152,47 @@ def train(
         | {name: importlib.metadata.version(name) for name in ("tensorflow", "qkeras", "hls4ml", "numpy")},
     }
     card["seconds"]["all"] = round(time.perf_counter() - started, 1)
+    _write(folder, recipe_text, twin, model, firmware, card)
+    checkpoint.unlink(missing_ok=True)
+    return TrainingResult(folder, card)
 
+
+def _parts(jets: Jets, recipe: Recipe, path: str | os.PathLike[str]) -> dict[str, npt.NDArray[np.bool_]]:
+    """The masks of `split` by their names; each part has jets of every class."""
+    parts = dict(zip(("training", "validation", "held_out"), split(jets, recipe.training), strict=True))
+    for name, mask in parts.items():
+        absent = [c for i, c in enumerate(recipe.architecture.classes) if not np.any(jets.label[mask] == i)]
+        if absent:
+            raise L1emuError(f"no {name} jets of class {', '.join(absent)}", path=path, where="label")
+    return parts
+
+
+def _float_twin(recipe: Recipe, parts: dict[str, _Weighted], checkpoint: Path, course: _Course) -> keras.Model:
+    """The fitted network without quantizers, from the checkpoint where that is there, which is written otherwise."""
+    keras.utils.set_random_seed(recipe.training.seed)
+    twin = build(recipe, quantized=False)
+    _scale_inputs(twin, parts["training"][0])
+    if checkpoint.exists():
+        _resume(twin, checkpoint, course)
+    else:
+        _fit(twin, parts, recipe, recipe.training.float_twin, "float twin", course)
+        story = json.dumps({"seconds": course.seconds, "history": course.history})
+        save_arrays(checkpoint, weights_by_name(twin) | {_STORY: np.array(story)})
+    return twin
+
+
+def _jets_in_card(jets: Jets, parts: dict[str, npt.NDArray[np.bool_]], classes: Sequence[str]) -> dict[str, Any]:
+    """The jets' hash, and for each part how many of each class it has."""
+    counts = {
+        name: {c: int(np.sum(jets.label[mask] == i)) for i, c in enumerate(classes)} for name, mask in parts.items()
+    }
+    return {"sha256": jets.content_hash(), **counts}
+
+
+def _write(
+    folder: Path, recipe_text: str, twin: keras.Model, model: keras.Model, firmware: Firmware, card: dict[str, Any]
+) -> None:
+    """Write a tagger's files, all of them or none."""
     with scratch_folder("l1emu-train") as scratch, ExitStack() as together:
         (scratch / RECIPE).write_text(recipe_text, encoding="utf-8")
         save_arrays(scratch / FLOAT_WEIGHTS, weights_by_name(twin))
@@ -171,8 +205,6 @@ def train(
         asides = {name: together.enter_context(write_aside(folder / name)) for name in names}
         for name, aside in asides.items():
             shutil.copyfile(scratch / name, aside)
-    checkpoint.unlink(missing_ok=True)
-    return TrainingResult(folder, card)
 
 
 def emulated_firmware(tagger: TrainedTagger) -> Firmware:
@@ -225,9 +257,7 @@ def _float_key(recipe: Recipe, jets: Jets) -> str:
     return sha256_bytes("\n".join(parts).encode())
 
 
-def _resume(
-    twin: keras.Model, checkpoint: Path, times: dict[str, float], histories: dict[str, dict[str, list[float]]]
-) -> None:
+def _resume(twin: keras.Model, checkpoint: Path, course: _Course) -> None:
     """Take weights, times and losses of the float twin from the checkpoint of a training that was stopped."""
     weights = read_arrays(checkpoint)
     try:
@@ -241,8 +271,8 @@ def _resume(
         raise L1emuError(
             f"not a float twin of this recipe: {what}", path=checkpoint, where=where, expected="delete it to begin anew"
         ) from None
-    times.update(story.seconds)
-    histories.update(story.history)
+    course.seconds.update(story.seconds)
+    course.history.update(story.history)
 
 
 def _scale_inputs(model: keras.Model, jets: Jets) -> None:
@@ -281,16 +311,15 @@ def _prediction_speed(model: keras.Model, jets: Jets) -> float:
 
 def _fit(
     model: keras.Model,
-    parts: dict[str, tuple[Jets, npt.NDArray[np.float64]]],
+    parts: dict[str, _Weighted],
     recipe: Recipe,
     stage: Stage,
-    number: int,
-    title: str,
-    times: dict[str, float],
-    histories: dict[str, dict[str, list[float]]],
+    title: Literal["float twin", "quantized"],
+    course: _Course,
 ) -> None:
     """Fit in place, cosine-annealed; keeps the weights of the epoch with the lowest validation loss."""
-    keras.utils.set_random_seed(recipe.training.seed + number)
+    quantized = title == "quantized"
+    keras.utils.set_random_seed(recipe.training.seed + int(quantized))
     jets, weight = parts["training"]
     other, other_weight = parts["validation"]
     batch = min(recipe.training.batch, len(jets))
@@ -309,7 +338,7 @@ def _fit(
         weighted_metrics=[],
         # XLA pays off for the many small operations of the quantizers, where there are enough steps to win back
         # the time it takes to compile
-        jit_compile=number == 1 and steps > 500,
+        jit_compile=quantized and steps > 500,
     )
     best = _Best()
     started = time.perf_counter()
@@ -325,8 +354,8 @@ def _fit(
             verbose=0,
         )
     best.restore()
-    times[title.replace(" ", "_")] = time.perf_counter() - started
-    histories[title.replace(" ", "_")] = {
+    course.seconds[title.replace(" ", "_")] = time.perf_counter() - started
+    course.history[title.replace(" ", "_")] = {
         name: [round(float(v), 6) for v in values] for name, values in history.history.items()
     }
 

@@ -34,21 +34,7 @@ def read_csynth_xml(source: Source) -> SynthesisReport:
         or lacks an element, or has no latency.
     """
     root = parse_xml(source)
-    if root.tag != "profile":
-        raise L1emuError(
-            "not a C synthesis report", path=source.path, value=f"<{root.tag}>", expected="<profile> as root"
-        )
-    if root.find("AreaReport") is not None or root.find("TimingReport") is not None:
-        raise L1emuError(
-            "a report of the implementation has no latency",
-            path=source.path,
-            expected="the csynth.xml of the same design",
-        )
-    version = _text(root, "ReportVersion/Version", source)
-    if not re.fullmatch(r"20[0-9]{2}\.[0-9](\.[0-9])?", version):
-        raise L1emuError(
-            "unknown tool version", path=source.path, where="ReportVersion", value=version, expected="2018.2 to 2025.1"
-        )
+    version = _version(root, source)
     part = _text(root, "UserAssignments/Part", source)
     written = {
         "target clock": _text(root, "UserAssignments/TargetClockPeriod", source),
@@ -61,35 +47,19 @@ def read_csynth_xml(source: Source) -> SynthesisReport:
     if target <= 0:
         raise L1emuError("the target clock period is 0", path=source.path, where="UserAssignments/TargetClockPeriod")
     performance = _one(root, "PerformanceEstimates", source)
-    summary = _find(performance, _LATENCY, source)
-    if summary is None:
-        raise L1emuError(
-            "the report has no latency",
-            path=source.path,
-            where=f"PerformanceEstimates/{_LATENCY}",
-            expected="a report of a finished C synthesis, with Best- and Worst-caseLatency",
-        )
-    unit = _optional(summary, "unit", source)
-    if unit is not None and unit != "clock cycles":
-        raise L1emuError(
-            "latency in an unknown unit", path=source.path, where=_LATENCY, value=unit, expected="clock cycles"
-        )
+    summary = _summary(performance, source)
     latency, problems = _latency(summary, source)
     interval = _interval(summary, source, problems)
-    problems += real_time_problems(
-        latency[1], _optional(summary, "Worst-caseRealTimeLatency", source), target, estimated, "worst"
-    )
-    problems += real_time_problems(
-        latency[0], _optional(summary, "Best-caseRealTimeLatency", source), target, estimated, "best"
-    )
+    for which, cycles in (("worst", latency[1]), ("best", latency[0])):
+        written_time = _optional(summary, f"{which.capitalize()}-caseRealTimeLatency", source)
+        problems += real_time_problems(cycles, written_time, target, estimated, which)
     pipeline = _optional(performance, "PipelineType", source)
     top = _text(root, "UserAssignments/TopModelName", source)
     if not re.fullmatch(r"[A-Za-z_]\w*", top, re.ASCII):
         raise L1emuError("no name of a function", path=source.path, where="TopModelName", value=top)
-    used = _resources(_one(_one(root, "AreaEstimates", source), "Resources", source), source, "Resources")
-    offered = _resources(
-        _one(_one(root, "AreaEstimates", source), "AvailableResources", source), source, "AvailableResources"
-    )
+    area = _one(root, "AreaEstimates", source)
+    used = _resources(_one(area, "Resources", source), source, "Resources")
+    offered = _resources(_one(area, "AvailableResources", source), source, "AvailableResources")
     modules = _modules(root, source)
     problems += text_problems(part, written["target clock"], written["estimated clock"])
     problems += clock_problems(target, estimated, uncertainty) + cycle_problems(latency, interval)
@@ -115,6 +85,44 @@ def read_csynth_xml(source: Source) -> SynthesisReport:
         modules=modules,
         problems=ordered(problems),
     )
+
+
+def _version(root: ElementTree.Element, source: Source) -> str:
+    """The version of the tool, if this is a report of its C synthesis."""
+    if root.tag != "profile":
+        raise L1emuError(
+            "not a C synthesis report", path=source.path, value=f"<{root.tag}>", expected="<profile> as root"
+        )
+    if root.find("AreaReport") is not None or root.find("TimingReport") is not None:
+        raise L1emuError(
+            "a report of the implementation has no latency",
+            path=source.path,
+            expected="the csynth.xml of the same design",
+        )
+    version = _text(root, "ReportVersion/Version", source)
+    if not re.fullmatch(r"20[0-9]{2}\.[0-9](\.[0-9])?", version):
+        raise L1emuError(
+            "unknown tool version", path=source.path, where="ReportVersion", value=version, expected="2018.2 to 2025.1"
+        )
+    return version
+
+
+def _summary(performance: ElementTree.Element, source: Source) -> ElementTree.Element:
+    """The element with the latencies, in cycles."""
+    summary = _find(performance, _LATENCY, source)
+    if summary is None:
+        raise L1emuError(
+            "the report has no latency",
+            path=source.path,
+            where=f"PerformanceEstimates/{_LATENCY}",
+            expected="a report of a finished C synthesis, with Best- and Worst-caseLatency",
+        )
+    unit = _optional(summary, "unit", source)
+    if unit is not None and unit != "clock cycles":
+        raise L1emuError(
+            "latency in an unknown unit", path=source.path, where=_LATENCY, value=unit, expected="clock cycles"
+        )
+    return summary
 
 
 def parse_xml(source: Source) -> ElementTree.Element:
