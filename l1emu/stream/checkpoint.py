@@ -41,7 +41,7 @@ class Checkpoint:
     """
 
     def __init__(self, path: Path, identity: Identity, kernel: Kernel, keeper: Any) -> None:
-        self._path = path
+        self.path = path
         self._hash = _hash_of(identity)
         self._kernel = kernel
         self._worst = keeper
@@ -54,7 +54,7 @@ class Checkpoint:
         for name, (orbit, state) in states.items():
             arrays[f"{name}.orbit"] = orbit
             arrays |= {f"{name}.{array}": getattr(state, array) for array in State._fields}
-        with write_aside(self._path) as aside, open(aside, "wb") as file:
+        with write_aside(self.path) as aside, open(aside, "wb") as file:
             np.savez(file, **arrays)
 
     def resume(self) -> int:
@@ -65,23 +65,23 @@ class Checkpoint:
         L1emuError
             if the file is damaged, belongs to another simulation, or has an array that this one cannot have left.
         """
-        if not os.path.lexists(self._path):
+        if not os.path.lexists(self.path):
             return 0
         try:
-            found = read_npz(self._path, ("identity",))["identity"]
-            identity = check_array(found, path=self._path, where="identity", kinds="U", shape=()).item()
+            found = read_npz(self.path, ("identity",))["identity"]
+            identity = check_array(found, path=self.path, where="identity", kinds="U", shape=()).item()
         except L1emuError as error:
             raise L1emuError(
-                f"not a checkpoint: {error.message}", path=self._path, where=error.where, value=error.value
+                f"not a checkpoint: {error.message}", path=self.path, where=error.where, value=error.value
             ) from None
         if identity != self._hash:
             raise L1emuError(
                 "a checkpoint of another simulation: topology, filling scheme, source, seed or faults differ",
-                path=self._path,
+                path=self.path,
                 value=identity[:16],
                 expected=self._hash[:16],
             )
-        read = _Read(self._path, self._kernel)
+        read = _Read(self.path, self._kernel)
         orbits = read.orbits
         self._kernel.tallies = read.tallies()
         self._kernel.state = read.state("state")[1]

@@ -111,6 +111,40 @@ def exact_loss(
     slots = filling.colliding_slots
     if not slots.size:
         raise L1emuError("no bunches collide", where=filling.name)
+    found = _settled(chain, source.kind_of_slot[slots], slots, brings, progress)
+    sums, pruned, n = found.sums, found.pruned, slots.size
+    handed_out = sum(float(brings[int(source.kind_of_slot[s])].sum(axis=1) @ jets) for s in slots.tolist())
+    accepts = sum(float(brings[int(source.kind_of_slot[s])][:, 1].sum()) for s in slots.tolist())
+    merged = chain.merge_interval is not None  # then an event may wait for one of another board
+    return ExactLoss(
+        event_loss=float(sums[_LOSSES]) / n + pruned,
+        accept_loss=float(sums[_ACCEPTS_LOST]) / accepts + pruned if accepts else 0.0,
+        late=None if merged else float(sums[_LATE]) / n + pruned,
+        accept_late=None if merged else (float(sums[_ACCEPTS_LATE]) / accepts + pruned if accepts else 0.0),
+        jet_loss=float(sums[_JETS_LOST]) / handed_out + pruned if handed_out else 0.0,
+        latency_ns=None if merged else _quantiles(found.latencies, chain.ticks_per_bx),
+        pruned=pruned,
+        states=found.states,
+    )
+
+
+class _Orbit(NamedTuple):
+    """What an orbit loses by `_LOSSES` and what follows it, its latencies, its most states, and what was pruned."""
+
+    sums: Floats
+    latencies: Floats
+    states: int
+    pruned: float
+
+
+def _settled(chain: Chain, kinds: Ints, slots: Ints, brings: Floats, progress: Callable[[int], None] | None) -> _Orbit:
+    """The orbit that repeats: the boards' states carried over whole orbits until nothing changes any more.
+
+    Raises
+    ------
+    OverloadError
+        if there are too many states, or the orbits do not settle.
+    """
     history = max(chain.copies, chain.depth or 1)
     boards = [_BoardStates.empty(chain, history) for _ in range(chain.boards)]
     width = 2 * (chain.deadline + _slack(chain, history))
@@ -119,9 +153,8 @@ def exact_loss(
     for orbit in range(_MOST_ORBITS):
         sums, latencies = np.zeros(6), np.zeros(width)
         most = 0
-        for slot in slots.tolist():
+        for slot, kind in zip(slots.tolist(), kinds.tolist(), strict=True):
             number = orbit * ORBIT_SLOTS + slot
-            kind = int(source.kind_of_slot[slot])
             board = boards[number % chain.boards]
             board.event(number, brings[kind], sums, latencies)
             most = max(most, board.probability.size)
@@ -138,21 +171,7 @@ def exact_loss(
         raise OverloadError("the boards do not settle: they are still busy after several orbits", value=_MOST_ORBITS)
     if latencies[-1] > 0:
         raise OverloadError("the boards do not keep up: decisions come ever later")
-    n = slots.size
-    handed_out = sum(float(brings[int(source.kind_of_slot[s])].sum(axis=1) @ jets) for s in slots.tolist())
-    accepts = sum(float(brings[int(source.kind_of_slot[s])][:, 1].sum()) for s in slots.tolist())
-    pruned = dropped + float(sums[_PRUNED])
-    merged = chain.merge_interval is not None  # then an event may wait for one of another board
-    return ExactLoss(
-        event_loss=float(sums[_LOSSES]) / n + pruned,
-        accept_loss=float(sums[_ACCEPTS_LOST]) / accepts + pruned if accepts else 0.0,
-        late=None if merged else float(sums[_LATE]) / n + pruned,
-        accept_late=None if merged else (float(sums[_ACCEPTS_LATE]) / accepts + pruned if accepts else 0.0),
-        jet_loss=float(sums[_JETS_LOST]) / handed_out + pruned if handed_out else 0.0,
-        latency_ns=None if merged else _quantiles(latencies, chain.ticks_per_bx),
-        pruned=pruned,
-        states=most,
-    )
+    return _Orbit(sums, latencies, most, dropped + float(sums[_PRUNED]))
 
 
 def _spectra(source: CrossingSource, most: int) -> tuple[Ints, Floats]:

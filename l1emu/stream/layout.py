@@ -115,6 +115,49 @@ def topology_of(layout: Layout, budget: Budget) -> Topology:
         if the budget does not have the stage, has none before it, or leaves the jet finder no whole cycles; or if it
         has no rate of accepts.
     """
+    before, inside, behind = _around_boards(layout, budget)
+    if budget.accept_rate_khz is None:
+        raise L1emuError("the budget has no accept_rate_khz, which the readout is built for", where=budget.name)
+    link = _link(layout, budget)
+    rate = budget.accept_rate_khz
+    return Topology(
+        name=layout.name,
+        sources=[_station(before[0])],
+        upstream=[_station(stage) for stage in before[1:]],
+        boards=Boards(
+            count=budget.time_multiplexing.value,
+            link=link,
+            source=budget.time_multiplexing.source,
+            verified=budget.time_multiplexing.status == "verified",
+        ),
+        jet_finder=_jet_finder(layout, budget, inside, link),
+        queue=Queue(
+            depth=None if layout.queue.events is None else layout.queue.events * budget.jets.value,
+            policy=layout.queue.policy,
+            source=layout.queue.source,
+            verified=layout.queue.verified,
+        ),
+        tagger=_tagger(layout, budget),
+        sort=layout.sort,
+        merge=layout.merge,
+        downstream=[_station(stage) for stage in behind],
+        pipeline=Pipeline(
+            depth_bx=budget.total.value, source=budget.total.source, verified=budget.total.status == "verified"
+        ),
+        readout=Readout(
+            max_accept_khz=rate.value,
+            source=rate.source,
+            verified=rate.status == "verified",
+            derandomizer=layout.readout.derandomizer,
+            throttle=layout.readout.throttle,
+        ),
+        trigger_rules=layout.trigger_rules,
+        known_trigger_rules=layout.known_trigger_rules,
+    )
+
+
+def _around_boards(layout: Layout, budget: Budget) -> tuple[list[Stage], list[Stage], list[Stage]]:
+    """The budget's stages before the boards, those that the boards share out, and those behind the tagger."""
     stages = [stage for stage in budget.stages if stage.kind == "stage"]
     names = [stage.name for stage in stages]
     begin = layout.boards.begin
@@ -133,58 +176,28 @@ def topology_of(layout: Layout, budget: Budget) -> Topology:
             value=begin,
             expected="a stage behind the first, at the tagger's or before it",
         )
-    if budget.accept_rate_khz is None:
-        raise L1emuError("the budget has no accept_rate_khz, which the readout is built for", where=budget.name)
-    inside = stages[first : held + 1]
-    clock, copies, rate = budget.clock, budget.copies, budget.accept_rate_khz
-    link = _link(layout, budget)
-    return Topology(
-        name=layout.name,
-        sources=[_station(stages[0])],
-        upstream=[_station(stage) for stage in stages[1:first]],
-        boards=Boards(
-            count=budget.time_multiplexing.value,
-            link=link,
-            source=budget.time_multiplexing.source,
-            verified=budget.time_multiplexing.status == "verified",
-        ),
-        jet_finder=JetFinder(
-            latency_cycles=_left(layout, budget, inside, link),
-            interval_cycles=0 if budget.jet_interval is None else budget.jet_interval.value,
-            clock_mhz=clock.value,
-            max_jets=budget.jets.value,
-            source=f"what link, sort and merge leave of {' and '.join(map(repr, names[first : held + 1]))}",
-            verified=link.verified and all(stage.status == "verified" for stage in inside),
-        ),
-        queue=Queue(
-            depth=None if layout.queue.events is None else layout.queue.events * budget.jets.value,
-            policy=layout.queue.policy,
-            source=layout.queue.source,
-            verified=layout.queue.verified,
-        ),
-        tagger=TaggerSettings(
-            copies=copies.value,
-            latency_cycles=layout.tagger.latency_cycles,
-            interval_cycles=layout.tagger.interval_cycles,
-            clock_mhz=clock.value,
-            source=layout.tagger.source,
-            verified=layout.tagger.verified and copies.status == clock.status == "verified",
-        ),
-        sort=layout.sort,
-        merge=layout.merge,
-        downstream=[_station(stage) for stage in stages[held + 1 :]],
-        pipeline=Pipeline(
-            depth_bx=budget.total.value, source=budget.total.source, verified=budget.total.status == "verified"
-        ),
-        readout=Readout(
-            max_accept_khz=rate.value,
-            source=rate.source,
-            verified=rate.status == "verified",
-            derandomizer=layout.readout.derandomizer,
-            throttle=layout.readout.throttle,
-        ),
-        trigger_rules=layout.trigger_rules,
-        known_trigger_rules=layout.known_trigger_rules,
+    return stages[:first], stages[first : held + 1], stages[held + 1 :]
+
+
+def _jet_finder(layout: Layout, budget: Budget, inside: list[Stage], link: Link) -> JetFinder:
+    return JetFinder(
+        latency_cycles=_left(layout, budget, inside, link),
+        interval_cycles=0 if budget.jet_interval is None else budget.jet_interval.value,
+        clock_mhz=budget.clock.value,
+        max_jets=budget.jets.value,
+        source=f"what link, sort and merge leave of {' and '.join(repr(stage.name) for stage in inside)}",
+        verified=link.verified and all(stage.status == "verified" for stage in inside),
+    )
+
+
+def _tagger(layout: Layout, budget: Budget) -> TaggerSettings:
+    return TaggerSettings(
+        copies=budget.copies.value,
+        latency_cycles=layout.tagger.latency_cycles,
+        interval_cycles=layout.tagger.interval_cycles,
+        clock_mhz=budget.clock.value,
+        source=layout.tagger.source,
+        verified=layout.tagger.verified and budget.copies.status == budget.clock.status == "verified",
     )
 
 

@@ -21,6 +21,18 @@ _TAIL = (1 - 0.6827) / 2
 
 QUANTILES = {"p50": (1, 2), "p99": (99, 100), "p999999": (999_999, 1_000_000)}
 """Printed quantiles as exact fractions of the entries."""
+_JETS = {
+    "found": Count.JETS,
+    "tagged": Count.TAGGED,
+    "truncated": Count.TRUNCATED,
+    "buffer full": Count.BUFFER_FULL,
+    "link down": Count.LINK_DOWN,
+}
+_OCCUPANCY = {
+    "tagger queue": Highest.QUEUE,
+    "events before hand-out": Highest.EVENTS,
+    "derandomizer": Highest.DERANDOMIZER,
+}
 
 
 @dataclass(frozen=True)
@@ -248,13 +260,7 @@ def result_of(
         lost=dict(zip(chain.causes, tallies.lost.tolist(), strict=True)),
         late=counts[Count.LATE],
         dead_fraction={cause: n / counts[Count.COLLIDING] for cause, n in dead if cause in inhibiting},
-        jets={
-            "found": counts[Count.JETS],
-            "tagged": counts[Count.TAGGED],
-            "truncated": counts[Count.TRUNCATED],
-            "buffer full": counts[Count.BUFFER_FULL],
-            "link down": counts[Count.LINK_DOWN],
-        },
+        jets={name: counts[count] for name, count in _JETS.items()},
         latency=LatencySummary.of(end_to_end, chain.ticks_per_bx),
         stations={
             name: LatencySummary.of(spent, chain.ticks_per_bx)
@@ -262,11 +268,7 @@ def result_of(
         },
         budget_ns=topology.pipeline.depth_bx * CROSSING_NS,
         budget_bx=topology.pipeline.depth_bx,
-        occupancy_max={
-            "tagger queue": int(tallies.highest[Highest.QUEUE]),
-            "events before hand-out": int(tallies.highest[Highest.EVENTS]),
-            "derandomizer": int(tallies.highest[Highest.DERANDOMIZER]),
-        },
+        occupancy_max={name: int(tallies.highest[highest]) for name, highest in _OCCUPANCY.items()},
         worst=worst,
         colliding_rate_khz=filling.normalisation.colliding_rate_hz / 1e3,
         max_accept_khz=topology.readout.max_accept_khz,

@@ -91,20 +91,8 @@ def simulate(
         keeper = WorstCrossingKeeper(kernel)
         kept = None
         if checkpoint is not None:
-            identity = (topology, filling, source, seed, faults)
-            kept = Checkpoint(Path(checkpoint), identity, kernel, keeper)
-        first = 0 if kept is None else kept.resume()
-        if first > orbits:
-            raise L1emuError("more orbits were run already", path=checkpoint, value=first, expected=f"up to {orbits}")
-        advance(first)
-        for begin in range(first, orbits, batch):
-            count = min(batch, orbits - begin)
-            keeper.before(begin)
-            kernel.run(begin, count)
-            keeper.after(begin, count)
-            if kept is not None:
-                kept.keep(begin + count)
-            advance(count)
+            kept = Checkpoint(Path(checkpoint), (topology, filling, source, seed, faults), kernel, keeper)
+        _run_kernel(kernel, keeper, kept, orbits, batch, advance)
         tallies = kernel.tallies
         worst = keeper.look(orbits)
     elapsed = time.perf_counter() - started
@@ -134,6 +122,34 @@ def with_timing(topology: Topology, tagger: Timing | None, copies: int | None) -
         interval_cycles=tagger.interval_cycles,
         clock_mhz=tagger.clock_mhz,
     )
+
+
+def _run_kernel(
+    kernel: Kernel,
+    keeper: WorstCrossingKeeper,
+    checkpoint: Checkpoint | None,
+    orbits: int,
+    batch: int,
+    advance: Callable[[int], None],
+) -> None:
+    """Run the orbits that the checkpoint does not have yet, in batches."""
+    first = 0 if checkpoint is None else checkpoint.resume()
+    if first > orbits:
+        raise L1emuError(
+            "more orbits were run already",
+            path=None if checkpoint is None else checkpoint.path,
+            value=first,
+            expected=f"up to {orbits}",
+        )
+    advance(first)
+    for begin in range(first, orbits, batch):
+        count = min(batch, orbits - begin)
+        keeper.before(begin)
+        kernel.run(begin, count)
+        keeper.after(begin, count)
+        if checkpoint is not None:
+            checkpoint.keep(begin + count)
+        advance(count)
 
 
 def _run_model(
