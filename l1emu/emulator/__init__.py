@@ -1,6 +1,5 @@
 """The emulator: range proof, lowering, and compiled kernels that give the firmware's outputs bit for bit."""
 
-from l1emu.emulator import recurrent as _recurrent  # noqa: F401 (its layers are registered)
 from l1emu.emulator.emulator import Emulator
 
 __all__ = ["Emulator"]

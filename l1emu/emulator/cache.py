@@ -6,18 +6,31 @@ import sys
 import threading
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import numba
 
 from l1emu.compiled import kept
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 _LOCK = threading.RLock()
+_OPTIONS: Any = {"nogil": True, "error_model": "numpy", "boundscheck": False}
+
+
+def inner(function: F) -> F:
+    """`function` for compiled functions to call, compiled with them."""
+    return numba.njit(**_OPTIONS)(function)  # type: ignore[no-any-return]
+
+
+def inlined(function: F) -> F:
+    """The same, put into the code of every function that calls it."""
+    return numba.njit(forceinline=True, **_OPTIONS)(function)  # type: ignore[no-any-return]
 
 
 def compiled(function: Callable[..., Any]) -> Any:
     """`function` compiled by numba at its first call, without the GIL, kept on disk where that can be."""
-    return kept(function, numba.njit(nogil=True, error_model="numpy", boundscheck=False))
+    return kept(function, numba.njit(**_OPTIONS))
 
 
 def module_from_source(name: str, source: str) -> ModuleType:

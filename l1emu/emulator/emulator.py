@@ -14,14 +14,16 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from l1emu.emulator import kernels, simd
+from l1emu.emulator import simd
 from l1emu.emulator.cache import module_from_source
+from l1emu.emulator.exact.assembler import Program
 from l1emu.emulator.explain import Explanation, explain
 from l1emu.emulator.interval import Ranges
-from l1emu.emulator.lowering import Program, lower
 from l1emu.emulator.packed import PackedProgram, narrow_inputs, plan
+from l1emu.emulator.passes.analyse import analyse
+from l1emu.emulator.passes.interpret import execute
+from l1emu.emulator.passes.lower import lower
 from l1emu.emulator.quantize import quantize_into
-from l1emu.emulator.ranges import analyse
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
 from l1emu.layers import Tensor
@@ -62,7 +64,7 @@ class _Exact:
         program, work = self.program, np.zeros(self.program.rows * LANES, np.int64)
 
         def run(raw: NDArray[Any], out: NDArray[np.int64]) -> bool:
-            kernels.execute(work, program.table, program.code, program.starts, LANES, raw, out, program.out_rows)
+            execute(work, program.table, program.code, program.starts, LANES, raw, out, program.out_rows)
             return True
 
         return run
@@ -76,7 +78,7 @@ class _Exact:
             one, least = np.array([start], program.starts.dtype), math.inf
             for _ in range(PROFILE_RUNS // 5):
                 begin = time.perf_counter()
-                kernels.execute(work, program.table, program.code, one, LANES, raw, nowhere, nothing)
+                execute(work, program.table, program.code, one, LANES, raw, nowhere, nothing)
                 least = min(least, time.perf_counter() - begin)
             spent[name] = spent.get(name, 0.0) + least / len(raw)
         return spent
@@ -176,7 +178,7 @@ class Emulator:
 
     @cached_property
     def ranges(self) -> Ranges:
-        """The proven bounds of every value, see `l1emu.emulator.ranges`."""
+        """The proven bounds of every value, see `l1emu.emulator.interval`."""
         return analyse(self.firmware)
 
     @cached_property

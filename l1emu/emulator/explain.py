@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from l1emu.emulator.interval import LayerRange, Ranges
+from l1emu.emulator.kinds import KINDS
 from l1emu.firmware import Firmware
-from l1emu.layers import Dense, Einsum, Layer, Recurrent, Softmax
 
 
 @dataclass(frozen=True)
@@ -108,17 +108,6 @@ def _short(type_: str) -> str:
     return type_.removeprefix("ap_").replace(",AP_", ",").replace(",0>", ">")
 
 
-def macs(layer: Layer) -> int:
-    """Multiply-accumulate operations a jet: products of matrices, and of tensors in einsums; others count none."""
-    if isinstance(layer, Dense):
-        return layer.positions * layer.n_in * layer.n_out
-    if isinstance(layer, Einsum):
-        return layer.inplace * layer.free0 * layer.free1 * layer.contract
-    if isinstance(layer, Recurrent):
-        return layer.steps * (layer.weight.size + layer.recurrent_weight.size)
-    return 0
-
-
 def explain(
     firmware: Firmware, ranges: Ranges, arithmetic: dict[str, str], seconds: dict[str, float] | None = None
 ) -> Explanation:
@@ -138,9 +127,9 @@ def explain(
                 accumulator=None if accum is None or acc is None else str(accum),
                 accumulator_range=None if acc is None else (acc.lowest, acc.highest),
                 output_range=(proof.output.lowest, proof.output.highest),
-                proof=_proof(layer, proof),
+                proof="" if accum is None or acc is None else _proof(proof),
                 arithmetic=arithmetic[layer.name],
-                macs=macs(layer),
+                macs=KINDS[type(layer)].macs(layer),
                 ns=spent.get(layer.name),
             )
         )
@@ -149,10 +138,6 @@ def explain(
     return Explanation(tuple(rows), other)
 
 
-def _proof(layer: Layer, proof: LayerRange) -> str:
-    if not isinstance(layer, Dense | Einsum | Softmax) and not hasattr(layer, "accum_type"):
-        return ""
-    if proof.accumulator is None:
-        return ""
+def _proof(proof: LayerRange) -> str:
     overflow = "may wrap" if proof.wraps and proof.sum != 0 else "may saturate or rounds" if proof.wraps else "fits"
     return f"{overflow}; {proof.sum}"

@@ -16,11 +16,13 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from l1emu.emulator import kernels, products, rounded, singles, tabled
+from l1emu.emulator import products, rounded, singles, tabled
 from l1emu.emulator.affine import scaled_to_common_fraction
+from l1emu.emulator.exact.assembler import Program
 from l1emu.emulator.interval import Interval, Ranges, low_of, rounding_of
-from l1emu.emulator.lowering import Program
+from l1emu.emulator.kinds import INSTRUCTIONS
 from l1emu.emulator.packing import LIMIT, Clip, Ending, Layout, NotClean, Value, Writer, pair
+from l1emu.emulator.passes import interpret
 from l1emu.emulator.rounded import rounds_products
 from l1emu.emulator.simd import LANES, Features
 from l1emu.emulator.workspace import Workspace
@@ -39,7 +41,6 @@ from l1emu.layers import (
     Merge,
     Quantize,
     Relu,
-    Reshape,
     Softmax,
     TableActivation,
     Tensor,
@@ -119,11 +120,11 @@ class Planner:
         self.narrow = narrow_inputs(firmware)
         self.root: dict[str, str] = {}
         for layer in firmware.layers:
-            if isinstance(layer, Reshape):
+            if layer.view:
                 self.root[layer.output.name] = self.find(layer.inputs[0].name)
         self.readers: dict[str, list[tuple[Layer, int]]] = {}
         for layer in firmware.layers:
-            if not isinstance(layer, Reshape):
+            if not layer.view:
                 for number, tensor in enumerate(layer.inputs):
                     self.readers.setdefault(self.find(tensor.name), []).append((layer, number))
         self.kept = {self.find(tensor.name) for tensor in results}
@@ -532,7 +533,7 @@ class Planner:
             self.workspace.stage = stage
             if layer.name in self.done:
                 continue
-            if isinstance(layer, Reshape):
+            if layer.view:
                 self.arithmetic[layer.name] = "no arithmetic"
                 continue
             before = len(self.calls), self.workspace.taken, {k: dict(v) for k, v in self.stored.items()}
@@ -578,7 +579,7 @@ class Planner:
         for number, name in enumerate(self.exact.layers):
             if name == layer.name:
                 start = int(self.exact.starts[number])
-                function = kernels.FUNCTIONS[int(self.exact.code[start])]
+                function = INSTRUCTIONS[int(self.exact.code[start])].name
                 self.calls.append(f"exact.{function}(work, table, {LANES}, code, {start})")
         self.in_rows.add(layer.output.name)
         self.arithmetic[layer.name] = f"int64 (needs {self.ranges.layers[layer.name].widest})"
@@ -591,7 +592,7 @@ class Planner:
             "",
             "import numba",
             "",
-            "from l1emu.emulator import kernels as exact",
+            f"import {interpret.MODULE.__name__} as exact",
             "from l1emu.emulator.cache import compiled",
             "from l1emu.emulator.layouts import bit_length, convert, from_raw, from_rows, to_out, to_rows",
             "from l1emu.emulator.simd import (",

@@ -10,48 +10,58 @@ import numpy as np
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from l1emu.emulator import kernels
-from l1emu.emulator.cache import compiled
-from l1emu.emulator.codes import cast_code
+from l1emu.emulator.cache import compiled, inner
+from l1emu.emulator.exact.casts import (
+    CLAMP,
+    LEFT,
+    RND,
+    RND_CONV,
+    RND_INF,
+    RND_MIN_INF,
+    RND_ZERO,
+    TRN,
+    WRAP_SIGNED,
+    WRAP_UNSIGNED,
+    ZERO,
+    cast_code,
+)
 from l1emu.emulator.simd import LANES, quantize_block
 from l1emu.fixedpoint import FixedPoint
 
-_inner = numba.njit(nogil=True, error_model="numpy", boundscheck=False)
 
-
-@_inner
+@inner
 def _round_up(value: Any, floor: Any, rounding: Any) -> Any:
     """Whether `value` is rounded to `floor` + 1; the comparison with the middle is exact below 2**52."""
     middle = floor + 0.5
-    if rounding == kernels.TRN or rounding == kernels.LEFT:
+    if rounding == TRN or rounding == LEFT:
         return False
-    if rounding == kernels.RND:
+    if rounding == RND:
         return value >= middle
-    if rounding == kernels.RND_CONV:
+    if rounding == RND_CONV:
         return value > middle or (value == middle and floor % 2.0 == 1.0)
-    if rounding == kernels.RND_ZERO:
+    if rounding == RND_ZERO:
         return value > middle or (value == middle and value < 0)
-    if rounding == kernels.RND_INF:
+    if rounding == RND_INF:
         return value > middle or (value == middle and value >= 0)
-    if rounding == kernels.RND_MIN_INF:
+    if rounding == RND_MIN_INF:
         return value > middle
     return value < 0 and value != floor  # TRN_ZERO
 
 
-@_inner
+@inner
 def _in_range(value: Any, overflow: Any, low: Any, high: Any) -> Any:
-    if overflow == kernels.WRAP_SIGNED:
+    if overflow == WRAP_SIGNED:
         return (value << low) >> low
-    if overflow == kernels.WRAP_UNSIGNED:
+    if overflow == WRAP_UNSIGNED:
         return value & high
-    if overflow == kernels.CLAMP:
+    if overflow == CLAMP:
         return min(max(value, low), high)
-    if overflow == kernels.ZERO and (value < low or value > high):
+    if overflow == ZERO and (value < low or value > high):
         return np.int64(0)
     return value
 
 
-@_inner
+@inner
 def _one(value: Any, scale: Any, rounding: Any, overflow: Any, low: Any, high: Any) -> Any:
     """One double as a raw integer; infinities behave as +-2**1024."""
     scaled = value * scale
@@ -65,9 +75,9 @@ def _one(value: Any, scale: Any, rounding: Any, overflow: Any, low: Any, high: A
         return _in_range(q, overflow, low, high)
     if abs(scaled) < 4611686018427387904.0:  # 2**62: an integer
         return _in_range(np.int64(scaled), overflow, low, high)
-    if overflow == kernels.CLAMP:
+    if overflow == CLAMP:
         return low if scaled < 0 else high
-    if overflow == kernels.ZERO or math.isinf(scaled):
+    if overflow == ZERO or math.isinf(scaled):
         return np.int64(0)
     mantissa, exponent = math.frexp(scaled)
     left = exponent - 53
@@ -116,7 +126,7 @@ def _quantize(
 ) -> bool:
     """Columns `column`... of `out` from the floats `x` (jets, n). Returns whether a NaN was met."""
     jets, n = x.shape
-    quick = rounding <= kernels.TRN and overflow == kernels.WRAP_SIGNED and scale >= 1.0
+    quick = rounding <= TRN and overflow == WRAP_SIGNED and scale >= 1.0
     bits = np.int32(low - 32) if low > 32 else np.int32(0)
     blocks = _in_blocks(x, out)
     factor = x.dtype.type(scale)  # a power of two: exact in the precision of the input, which is faster there

@@ -46,6 +46,8 @@ class Layer:
     output: Tensor
 
     kind: ClassVar[str] = ""
+    view: ClassVar[bool] = False
+    """Whether the output is the input under another name: the C++ passes the same variable on."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

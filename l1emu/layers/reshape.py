@@ -16,6 +16,7 @@ class Reshape(Layer):
     """A new shape for the same numbers: the C++ passes the same variable on."""
 
     kind: ClassVar[str] = "reshape"
+    view: ClassVar[bool] = True
 
     def check(self) -> None:
         ok = self.inputs[0].size == self.output.size and self.inputs[0].type == self.output.type

@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from tensorflow import keras
 
-from l1emu.emulator.relax import Relaxed, nearest, run_relaxed
+from l1emu.emulator.passes.relax import nearest, run_relaxed
+from l1emu.emulator.relax import Relaxed
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware, reference
 from l1emu.fixedpoint import FixedPoint, Raw

@@ -14,7 +14,6 @@ from l1emu.firmware.reader import read_project
 from l1emu.firmware.roles import Role
 from l1emu.firmware.top import Alias, Block, Invocation, Other, Statement, Variable, read_top
 from l1emu.fixedpoint import FixedPoint
-from l1emu.layers import Reshape
 
 _DUMP = """#include <cstdio>
 #include <cstdlib>
@@ -179,7 +178,7 @@ class Instrumented:
     def _find_streams(self) -> None:
         """The streams: each is dumped when it has been written, before anybody reads it."""
         firmware = read_project(self._project.root)
-        written = [layer.output for layer in firmware.layers if not isinstance(layer, Reshape)]  # views are no streams
+        written = [layer.output for layer in firmware.layers if not layer.view]  # views are no streams
         tensors = {t.name: t for t in (*firmware.inputs, *written)}
         streams = {name: Traced(name, t.shape, t.type, stream=True) for name, t in tensors.items()}
         self.inputs = tuple(streams[tensor.name] for tensor in firmware.inputs)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from l1emu.emulator.affine import reduction
 from l1emu.emulator.interval import Interval, Sum, cast_interval, signed_bits
-from l1emu.emulator.ranges import analyse
+from l1emu.emulator.passes.analyse import analyse
 from l1emu.firmware import Firmware, reference
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import Dense, Einsum, Tensor

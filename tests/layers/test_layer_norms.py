@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import l1emu
-from l1emu.emulator.relax import Relaxed, relaxed
+from l1emu.emulator.passes.relax import relaxed
+from l1emu.emulator.relax import Relaxed
 from l1emu.errors import L1emuError
 from l1emu.firmware import reference, tables
 from l1emu.fixedpoint import FixedPoint

@@ -1,0 +1,60 @@
+"""The kinds of layer as the emulator knows them, one file a kind or family, as in `l1emu.layers`.
+
+A new one is a line of `_KINDS`. Opcodes are places in `INSTRUCTIONS`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from l1emu import layers
+from l1emu.emulator.exact.instruction import Instruction
+from l1emu.emulator.kind import Kind
+from l1emu.emulator.kinds import (
+    activation,
+    batchnorm,
+    dense,
+    einsum,
+    embedding,
+    layernorm,
+    merge,
+    pooling,
+    quantize,
+    recurrent,
+    reshape,
+    softmax,
+)
+
+_KINDS: tuple[Kind[Any], ...] = (
+    dense.DenseKind(),
+    einsum.EinsumKind(),
+    softmax.SoftmaxKind(),
+    activation.LinearKind(),
+    activation.ReluKind(),
+    activation.SlopedReluKind(),
+    activation.TableActivationKind(),
+    activation.ClippedLineKind(),
+    activation.HalfTableKind(),
+    activation.StepsKind(),
+    activation.LookupKind(),
+    merge.MergeKind(),
+    merge.ConcatenateKind(),
+    reshape.ReshapeKind(),
+    reshape.GatherKind(),
+    reshape.TransposeKind(),
+    quantize.QuantizeKind(),
+    batchnorm.BatchNormalizationKind(),
+    pooling.GlobalPooling1DKind(),
+    layernorm.LayerNormalizationKind(),
+    recurrent.RecurrentKind(),
+    embedding.EmbeddingKind(),
+)
+
+KINDS: dict[type[layers.Layer], Kind[Any]] = {kind.layer: kind for kind in _KINDS}
+"""What the emulator knows of each class of `l1emu.layers.KINDS`."""
+
+INSTRUCTIONS: tuple[Instruction, ...] = tuple(dict.fromkeys(i for kind in _KINDS for i in kind.instructions))
+"""All instructions; the place of one is its opcode."""
+
+if missing := {cls.__name__ for cls in set(layers.KINDS.values()) ^ set(KINDS)} or len(KINDS) != len(_KINDS):
+    raise TypeError(f"kinds of layer with no entry here, with two, or of none that exists: {missing}")
