@@ -51,6 +51,10 @@ KINDS: dict[str, type[Layer]] = {
     )
 }
 
+for _name, _cls in KINDS.items():
+    if _cls.__abstractmethods__:
+        raise TypeError(f"the kind of layer {_name} has no {' and no '.join(sorted(_cls.__abstractmethods__))}")
+
 __all__ = [
     "KINDS",
     "BatchNormalization",

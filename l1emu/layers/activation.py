@@ -10,6 +10,7 @@ import numpy as np
 from l1emu.fixedpoint import Exact, FixedPoint, Raw
 from l1emu.layers.arithmetic import divide_toward_zero, integer_part
 from l1emu.layers.base import Ints, Layer
+from l1emu.layers.circuit import Circuit
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +27,9 @@ class Linear(_Elementwise):
 
     kind: ClassVar[str] = "linear"
 
+    def circuit(self) -> Circuit:
+        return Circuit("wires")
+
     def reference(self, *raw: Raw) -> Raw:
         y = Exact.of(raw[0], self.inputs[0].type).cast(self.output.type)
         return y.raw.reshape(len(raw[0]), *self.output.shape)
@@ -36,6 +40,9 @@ class Relu(_Elementwise):
     """`nnet::relu`: the larger of the number and zero, then the assignment."""
 
     kind: ClassVar[str] = "relu"
+
+    def circuit(self) -> Circuit:
+        return Circuit("relu")
 
     def reference(self, *raw: Raw) -> Raw:
         y = Exact.of(np.maximum(raw[0], 0), self.inputs[0].type).cast(self.output.type)
@@ -64,6 +71,9 @@ class SlopedRelu(_Elementwise):
         super().check()
         ok = self.slope.shape in ((1,), (self.output.size,))
         self._require(ok, "one slope, or one for each number", self.slope.shape)
+
+    def circuit(self) -> Circuit:
+        return Circuit("multiply" if self.slope.any() else "relu")
 
     def reference(self, *raw: Raw) -> Raw:
         jets = len(raw[0])
@@ -108,6 +118,9 @@ class TableActivation(_Elementwise):
         self._require_raw("table", self.table, self.table_type, self.table.shape)
         self._require(len(self.table) > 0, "the table is empty")
 
+    def circuit(self) -> Circuit:
+        return Circuit("table", tables=((len(self.table), self.table_type.width),))
+
     def reference(self, *raw: Raw) -> Raw:
         index = table_index(Exact.of(raw[0], self.inputs[0].type), len(self.table), self.range_half)
         y = self.table[index]
@@ -141,6 +154,9 @@ class ClippedLine(_Elementwise):
         super().check()
         fraction = max(self.inputs[0].type.fraction + self.slope_type.fraction, self.shift_type.fraction)
         self._require(fraction >= 0 and self.top > 0, "the levels lie between the steps of the line", fraction)
+
+    def circuit(self) -> Circuit:
+        return Circuit("multiply" if self.shift else "relu")
 
     def reference(self, *raw: Raw) -> Raw:
         x = Exact.of(raw[0], self.inputs[0].type)
@@ -191,6 +207,9 @@ class HalfTable(_Elementwise):
         below = Exact.of(np.full(self.table.shape, self.below), self.below_type)
         return (below * Exact.of(self.table, self.table_type)).cast(self.output.type).raw
 
+    def circuit(self) -> Circuit:
+        return Circuit("table", tables=((len(self.table), self.table_type.width),))
+
     def reference(self, *raw: Raw) -> Raw:
         x = Exact.of(raw[0], self.inputs[0].type)
         size = len(self.table)
@@ -229,6 +248,9 @@ class Steps(_Elementwise):
         self._require(ok, "values and thresholds do not fit", (shape, self.values.shape))
         self._require_raw("values", self.values, self.output.type, self.values.shape)
 
+    def circuit(self) -> Circuit:
+        return Circuit("relu")
+
     def reference(self, *raw: Raw) -> Raw:
         jets, kind = len(raw[0]), self.inputs[0].type
         x = kind.cast(2 * raw[0], kind.fraction) if self.doubled else raw[0]
@@ -255,6 +277,9 @@ class Lookup(_Elementwise):
     def check(self) -> None:
         super().check()
         self._require_raw("table", self.table, self.table_type, (1 << self.inputs[0].type.width,))
+
+    def circuit(self) -> Circuit:
+        return Circuit("table", tables=((len(self.table), self.table_type.width),))
 
     def reference(self, *raw: Raw) -> Raw:
         y = self.table[raw[0] & (len(self.table) - 1)]

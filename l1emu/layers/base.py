@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from l1emu.errors import L1emuError
 from l1emu.fixedpoint import FixedPoint, Raw
+from l1emu.layers.circuit import Circuit
 
 Ints = npt.NDArray[np.int64]
 
@@ -30,7 +32,7 @@ class Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class Layer(ABC):
     """One call in the top function. Subclasses add the configuration and hold weights as raw integers.
 
     Parameters
@@ -58,9 +60,11 @@ class Layer:
                 object.__setattr__(self, field.name, frozen)
         self.check()
 
+    @abstractmethod
     def check(self) -> None:
         """Raise `L1emuError` if shapes, weights and types do not fit together."""
 
+    @abstractmethod
     def reference(self, *raw: Raw) -> Raw:
         """The layer in plain integer numpy, written to be read as its specification.
 
@@ -74,7 +78,10 @@ class Layer:
         array of shape (jets, *output.shape)
             Raw values of the output's type.
         """
-        raise TypeError(f"{type(self).__name__} has no reference")
+
+    @abstractmethod
+    def circuit(self) -> Circuit:
+        """What hardware the layer becomes."""
 
     def _require(self, condition: bool, message: str, value: object = None, expected: str | None = None) -> None:
         if not condition:

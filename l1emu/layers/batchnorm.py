@@ -9,6 +9,7 @@ import numpy as np
 
 from l1emu.fixedpoint import Exact, FixedPoint, Raw
 from l1emu.layers.base import Ints, Layer
+from l1emu.layers.circuit import Circuit
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,9 @@ class BatchNormalization(Layer):
         self._require_raw("bias", self.bias, self.bias_type, (self.n_filt,))
         ok = self.inputs[0].size == self.output.size and self.output.size % self.n_filt == 0
         self._require(ok, "sizes do not fit", (self.inputs[0].shape, self.output.shape, self.n_filt))
+
+    def circuit(self) -> Circuit:
+        return Circuit("multiply", matrices=((self.scale.reshape(-1, 1), self.scale_type.width),))
 
     def reference(self, *raw: Raw) -> Raw:
         jets = len(raw[0])

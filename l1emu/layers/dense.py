@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from l1emu.fixedpoint import Exact, FixedPoint, Raw
+from l1emu.fixedpoint import Exact, FixedPoint, Overflow, Raw
 from l1emu.layers.base import Ints, Layer
+from l1emu.layers.circuit import Circuit
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +50,15 @@ class Dense(Layer):
         self._require(order_ok, "order is not a permutation of the inputs")
         self._require(self.inputs[0].size == self.positions * self.n_in, "the input has the wrong size")
         self._require(self.output.size == self.positions * self.n_out, "the output has the wrong size")
+
+    def circuit(self) -> Circuit:
+        return Circuit(
+            "conv" if self.positions > 1 else "dense",
+            positions=self.positions,
+            accum_width=self.accum_type.width,
+            matrices=((self.weight, self.weight_type.width),),
+            extra={} if self.accum_type.overflow is Overflow.WRAP else {"saturating": 1},
+        )
 
     def reference(self, *raw: Raw) -> Raw:
         jets = len(raw[0])

@@ -10,6 +10,7 @@ import numpy as np
 
 from l1emu.fixedpoint import Exact, FixedPoint, Raw
 from l1emu.layers.base import Layer
+from l1emu.layers.circuit import Circuit
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +58,10 @@ class Einsum(Layer):
         self._require(ok, "the output has the wrong size", self.output.shape)
         shape = tuple(self.out_shape_interpreted[axis] for axis in self.out_transpose)
         self._require(shape == self.output.shape, "the output has the wrong shape", self.output.shape, str(shape))
+
+    def circuit(self) -> Circuit:
+        sizes = {"n_inplace": self.inplace, "n_free0": self.free0, "n_free1": self.free1, "n_contract": self.contract}
+        return Circuit("einsum", accum_width=self.accum_type.width, extra=sizes)
 
     def reference(self, *raw: Raw) -> Raw:
         jets = len(raw[0])

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from l1emu.fixedpoint import FixedPoint, Raw
 from l1emu.layers.base import Ints, Layer
+from l1emu.layers.circuit import Circuit
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,9 @@ class Embedding(Layer):
         self._require(kind.fraction == 0, "the input is no whole number", str(kind), "a type of whole numbers")
         ok = self.table.ndim == 2 and self.output.size == size * self.table.shape[1]
         self._require(ok, "shapes do not fit", (self.table.shape, self.output.shape))
+
+    def circuit(self) -> Circuit:
+        return Circuit("table", tables=((self.table.size, self.table_type.width),))
 
     def reference(self, *raw: Raw) -> Raw:
         inside = raw[0].size == 0 or (int(raw[0].min()) >= 0 and int(raw[0].max()) < len(self.table))

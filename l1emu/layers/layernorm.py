@@ -10,6 +10,7 @@ import numpy as np
 from l1emu.fixedpoint import Exact, FixedPoint, Raw
 from l1emu.layers.arithmetic import divide_toward_zero, integer_part
 from l1emu.layers.base import Ints, Layer
+from l1emu.layers.circuit import Circuit
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +83,16 @@ class LayerNormalization(Layer):
         beyond = [_floor_shifted(int(b), shift) + 1 for b in self.bounds[1:-1]]
         last = -_floor_shifted(-int(self.bounds[-1]), shift)
         return np.minimum(np.array([*beyond, last], dtype=np.int64), last)
+
+    def circuit(self) -> Circuit:
+        return Circuit(
+            "layernorm",
+            positions=self.positions,
+            accum_width=self.accum_type.width,
+            matrices=((self.scale.reshape(-1, 1), self.scale_type.width),),
+            tables=((len(self.table), self.table_type.width),),
+            extra={"rounded": 1},
+        )
 
     def reference(self, *raw: Raw) -> Raw:
         jets = len(raw[0])

@@ -9,6 +9,7 @@ import numpy as np
 
 from l1emu.fixedpoint import Exact, Raw
 from l1emu.layers.base import Layer
+from l1emu.layers.circuit import Circuit
 
 Operation = Literal["add", "subtract", "multiply", "average", "maximum", "minimum"]
 
@@ -26,6 +27,9 @@ class Merge(Layer):
         self._require(a.size == b.size == self.output.size, "the tensors differ in size", (a.shape, b.shape))
         known = self.op in ("add", "subtract", "multiply", "average", "maximum", "minimum")
         self._require(known, "unknown operation", self.op)
+
+    def circuit(self) -> Circuit:
+        return Circuit("product" if self.op == "multiply" else "merge")
 
     def reference(self, *raw: Raw) -> Raw:
         jets = len(raw[0])
@@ -63,6 +67,9 @@ class Concatenate(Layer):
         ok = 0 <= self.axis < len(a.shape) and len(a.shape) == len(b.shape) and rest_a == rest_b
         self._require(ok, "the tensors do not fit side by side", (a.shape, b.shape, self.axis))
         self._require(self.output.size == a.size + b.size, "the output has the wrong size", self.output.shape)
+
+    def circuit(self) -> Circuit:
+        return Circuit("wires")
 
     def reference(self, *raw: Raw) -> Raw:
         jets = len(raw[0])

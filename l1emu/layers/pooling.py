@@ -10,6 +10,7 @@ import numpy as np
 from l1emu.fixedpoint import Exact, FixedPoint, Raw
 from l1emu.layers.arithmetic import divide_toward_zero
 from l1emu.layers.base import Ints, Layer
+from l1emu.layers.circuit import Circuit
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,10 @@ class GlobalPooling1D(Layer):
         """What each channel's sum is divided by."""
         n, channels = self.inputs[0].shape
         return np.array(self.counts or (n,) * channels, dtype=np.int64)
+
+    def circuit(self) -> Circuit:
+        average = {"average": int(self.op == "average")}
+        return Circuit("pooling", accum_width=self.accum_type.width, extra=average)
 
     def reference(self, *raw: Raw) -> Raw:
         jets = len(raw[0])

@@ -9,6 +9,7 @@ import numpy as np
 
 from l1emu.fixedpoint import FixedPoint, Raw
 from l1emu.layers.base import Ints, Layer
+from l1emu.layers.circuit import Circuit
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +38,9 @@ class Quantize(Layer):
         """Each type with the places of its numbers."""
         found = [(kind, np.flatnonzero(self.which == i)) for i, kind in enumerate(self.types)]
         return [(kind, places) for kind, places in found if places.size]
+
+    def circuit(self) -> Circuit:
+        return Circuit("wires")
 
     def reference(self, *raw: Raw) -> Raw:
         jets = len(raw[0])

@@ -10,6 +10,7 @@ import numpy as np
 from l1emu.fixedpoint import Exact, FixedPoint, Raw
 from l1emu.layers.activation import table_index
 from l1emu.layers.base import Ints, Layer
+from l1emu.layers.circuit import Circuit
 from l1emu.layers.dense import accumulated
 
 Function = Literal["sigmoid", "tanh", "relu"]
@@ -97,6 +98,20 @@ class Recurrent(Layer):
         out = self.n_state * (self.steps if self.sequences else 1)
         self._require(self.output.size == out, "the output has the wrong size", self.output.shape)
         self._require(self.accum_type.fraction >= 0, "the number 1 lies between the steps", str(self.accum_type))
+
+    def circuit(self) -> Circuit:
+        sizes = {"n_state": self.n_state, "n_sequence": self.steps, "use_static": 1, "gates": GATES[self.cell]}
+        return Circuit(
+            "recurrent",
+            positions=self.steps,
+            accum_width=self.accum_type.width,
+            matrices=(
+                (self.weight, self.weight_type.width),
+                (self.recurrent_weight, self.recurrent_weight_type.width),
+            ),
+            tables=((len(self.gate_table), self.gate_table_type.width), (len(self.table), self.table_type.width)),
+            extra=sizes,
+        )
 
     def reference(self, *raw: Raw) -> Raw:
         jets = len(raw[0])

@@ -9,6 +9,7 @@ import numpy as np
 
 from l1emu.fixedpoint import Raw
 from l1emu.layers.base import Ints, Layer
+from l1emu.layers.circuit import Circuit
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +22,9 @@ class Reshape(Layer):
     def check(self) -> None:
         ok = self.inputs[0].size == self.output.size and self.inputs[0].type == self.output.type
         self._require(ok, "a reshape keeps size and type", (self.inputs[0].shape, self.output.shape))
+
+    def circuit(self) -> Circuit:
+        return Circuit("wires")
 
     def reference(self, *raw: Raw) -> Raw:
         return raw[0].reshape(len(raw[0]), *self.output.shape)
@@ -38,6 +42,9 @@ class Transpose(Layer):
         shape = self.inputs[0].shape
         ok = sorted(self.permutation) == list(range(len(shape))) and self.output.size == self.inputs[0].size
         self._require(ok, "not a permutation of the axes", self.permutation, f"of {shape}")
+
+    def circuit(self) -> Circuit:
+        return Circuit("wires")
 
     def reference(self, *raw: Raw) -> Raw:
         jets = len(raw[0])
@@ -71,6 +78,9 @@ class Gather(Layer):
         ok = self.source.shape == (self.output.size,) and self.source.min() >= -1 and self.source.max() < x.size
         self._require(ok, "places outside the input", (self.source.shape, int(self.source.max())))
         self._require(x.type.low <= self.fill <= x.type.high, "the fill is outside the input's type", self.fill)
+
+    def circuit(self) -> Circuit:
+        return Circuit("wires")
 
     def reference(self, *raw: Raw) -> Raw:
         jets = len(raw[0])

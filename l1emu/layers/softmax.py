@@ -11,6 +11,7 @@ import numpy as np
 from l1emu.fixedpoint import Exact, FixedPoint, Raw
 from l1emu.layers.arithmetic import divide_toward_zero, integer_part
 from l1emu.layers.base import Ints, Layer
+from l1emu.layers.circuit import Circuit
 
 Variant = Literal["stable", "relative", "latency", "argmax", "legacy", "direct"]
 _VARIANTS = ("stable", "relative", "latency", "argmax", "legacy", "direct")
@@ -91,6 +92,15 @@ class Softmax(Layer):
     def subtracts(self) -> bool:
         """Whether the maximum is taken off first."""
         return self.variant in ("stable", "relative")
+
+    def circuit(self) -> Circuit:
+        return Circuit(
+            "softmax",
+            positions=self.n_outer * self.n_inner,
+            accum_width=self.accum_type.width,
+            tables=((len(self.exp_table), self.exp_table_type.width), (len(self.inv_table), self.inv_table_type.width)),
+            extra={"n_slice": self.n_slice, "implementation": self.variant},
+        )
 
     def reference(self, *raw: Raw) -> Raw:
         jets = len(raw[0])

@@ -3,43 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
 from l1emu.firmware.backend import BACKENDS, UNKNOWN, supported, tool_of
-from l1emu.fixedpoint import Overflow
 from l1emu.latency.estimate.design import Block, Design
 from l1emu.latency.estimate.matrices import matrix
 from l1emu.latency.estimate.read import read_design
-from l1emu.layers import (
-    BatchNormalization,
-    ClippedLine,
-    Concatenate,
-    Dense,
-    Einsum,
-    Embedding,
-    Gather,
-    GlobalPooling1D,
-    HalfTable,
-    Layer,
-    LayerNormalization,
-    Linear,
-    Lookup,
-    Merge,
-    Quantize,
-    Recurrent,
-    Relu,
-    Reshape,
-    SlopedRelu,
-    Softmax,
-    Steps,
-    TableActivation,
-    Transpose,
-)
-from l1emu.layers.recurrent import GATES
+from l1emu.layers import Layer
 
 STEERING = (
     "a firmware file does not keep what steers synthesis: io_parallel, one pipeline, and where no option says "
@@ -65,15 +37,11 @@ def from_firmware(firmware: Firmware) -> Design:
     names = {tensor.name: tensor.name for tensor in firmware.inputs}
     for layer in firmware.layers:
         inputs = tuple(names[tensor.name] for tensor in layer.inputs)
-        if isinstance(layer, Reshape):
+        if layer.view:
             names[layer.output.name] = inputs[0]
             continue
         names[layer.output.name] = layer.output.name
-        build = next((b for kind, b in _BUILDERS.items() if isinstance(layer, kind)), None)
-        if build is None:
-            problems.append(f"not covered: {layer.name}, a layer of the kind {layer.kind}")
-            continue
-        blocks.append(_block(layer, inputs, **build(layer)))
+        blocks.append(_block(layer, inputs))
     backend = None if firmware.backend == UNKNOWN else supported(firmware.backend)
     if backend is None and firmware.backend != UNKNOWN:
         raise L1emuError(
@@ -93,112 +61,22 @@ def from_firmware(firmware: Firmware) -> Design:
     )
 
 
-def _block(layer: Layer, inputs: tuple[str, ...], **rest: Any) -> Block:
+def _block(layer: Layer, inputs: tuple[str, ...]) -> Block:
+    circuit = layer.circuit()
+    width_out = layer.output.type.width
     return Block(
         name=layer.name,
+        kind=circuit.kind,
         function=layer.kind,
         n_in=layer.inputs[0].size,
         n_out=layer.output.size,
         inputs=inputs,
         output=layer.output.name,
+        positions=circuit.positions,
         width_in=layer.inputs[0].type.width,
-        width_out=layer.output.type.width,
-        **{"width_accum": layer.output.type.width, **rest},
+        width_out=width_out,
+        width_accum=width_out if circuit.accum_width is None else circuit.accum_width,
+        weights=tuple(matrix(weight, width) for weight, width in circuit.matrices),
+        tables=circuit.tables,
+        extra=dict(circuit.extra),
     )
-
-
-def _dense(layer: Any) -> dict[str, Any]:
-    return {
-        "kind": "conv" if layer.positions > 1 else "dense",
-        "positions": layer.positions,
-        "width_accum": layer.accum_type.width,
-        "weights": (matrix(layer.weight, layer.weight_type.width),),
-        "extra": {} if layer.accum_type.overflow is Overflow.WRAP else {"saturating": 1},
-    }
-
-
-def _einsum(layer: Any) -> dict[str, Any]:
-    sizes = {"n_inplace": layer.inplace, "n_free0": layer.free0, "n_free1": layer.free1, "n_contract": layer.contract}
-    return {"kind": "einsum", "width_accum": layer.accum_type.width, "extra": sizes}
-
-
-def _softmax(layer: Any) -> dict[str, Any]:
-    return {
-        "kind": "softmax",
-        "positions": layer.n_outer * layer.n_inner,
-        "width_accum": layer.accum_type.width,
-        "tables": (
-            (len(layer.exp_table), layer.exp_table_type.width),
-            (len(layer.inv_table), layer.inv_table_type.width),
-        ),
-        "extra": {"n_slice": layer.n_slice, "implementation": layer.variant},
-    }
-
-
-def _layernorm(layer: Any) -> dict[str, Any]:
-    return {
-        "kind": "layernorm",
-        "positions": layer.positions,
-        "width_accum": layer.accum_type.width,
-        "weights": (matrix(layer.scale.reshape(-1, 1), layer.scale_type.width),),
-        "tables": ((len(layer.table), layer.table_type.width),),
-        "extra": {"rounded": 1},
-    }
-
-
-def _batchnorm(layer: Any) -> dict[str, Any]:
-    return {"kind": "multiply", "weights": (matrix(layer.scale.reshape(-1, 1), layer.scale_type.width),)}
-
-
-def _merge(layer: Any) -> dict[str, Any]:
-    return {"kind": "product" if layer.op == "multiply" else "merge"}
-
-
-def _table(layer: Any) -> dict[str, Any]:
-    return {"kind": "table", "tables": ((len(layer.table), layer.table_type.width),)}
-
-
-def _pooling(layer: Any) -> dict[str, Any]:
-    return {
-        "kind": "pooling",
-        "width_accum": layer.accum_type.width,
-        "extra": {"average": int(layer.op == "average")},
-    }
-
-
-def _recurrent(layer: Any) -> dict[str, Any]:
-    matrices = ((layer.weight, layer.weight_type), (layer.recurrent_weight, layer.recurrent_weight_type))
-    tables = ((layer.gate_table, layer.gate_table_type), (layer.table, layer.table_type))
-    return {
-        "kind": "recurrent",
-        "positions": layer.steps,
-        "width_accum": layer.accum_type.width,
-        "weights": tuple(matrix(weight, kind.width) for weight, kind in matrices),
-        "tables": tuple((len(table), kind.width) for table, kind in tables),
-        "extra": {"n_state": layer.n_state, "n_sequence": layer.steps, "use_static": 1, "gates": GATES[layer.cell]},
-    }
-
-
-_BUILDERS: dict[type[Layer], Callable[[Any], dict[str, Any]]] = {
-    Dense: _dense,
-    Einsum: _einsum,
-    Softmax: _softmax,
-    LayerNormalization: _layernorm,
-    BatchNormalization: _batchnorm,
-    Merge: _merge,
-    TableActivation: _table,
-    GlobalPooling1D: _pooling,
-    HalfTable: _table,
-    Lookup: _table,
-    Embedding: lambda layer: {"kind": "table", "tables": ((layer.table.size, layer.table_type.width),)},
-    ClippedLine: lambda layer: {"kind": "multiply" if layer.shift else "relu"},
-    Recurrent: _recurrent,
-    Relu: lambda layer: {"kind": "relu"},
-    Steps: lambda layer: {"kind": "relu"},
-    SlopedRelu: lambda layer: {"kind": "multiply" if layer.slope.any() else "relu"},
-    Linear: lambda layer: {"kind": "wires"},
-    Concatenate: lambda layer: {"kind": "wires"},
-    Gather: lambda layer: {"kind": "wires"},
-    Transpose: lambda layer: {"kind": "wires"},
-    Quantize: lambda layer: {"kind": "wires"},
-}
