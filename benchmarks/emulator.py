@@ -30,7 +30,10 @@ import numpy as np  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from l1emu.emulator import Emulator, simd  # noqa: E402
+from l1emu.emulator import Emulator  # noqa: E402
+from l1emu.emulator.vector.features import features  # noqa: E402
+from l1emu.emulator.vector.ops import load, store  # noqa: E402
+from l1emu.emulator.vector.ops_x86 import DOT16  # noqa: E402
 from l1emu.errors import L1emuError  # noqa: E402
 from l1emu.firmware import Firmware, reference  # noqa: E402
 from l1emu.resources import resource  # noqa: E402
@@ -98,8 +101,7 @@ def tensorflow_rate(recipe_path: Path, jets: int = 16384) -> float:
 
 def ceiling() -> float:
     """Multiply-adds of int16 a second that the best dot product of this processor reaches in registers."""
-    name = simd.features("simd").dot16
-    dot16, load, store = simd.DOT16[name], simd.load, simd.store
+    dot16 = DOT16[features("simd").dot16]
     accumulators = 12
     lines = ["def spin(V, n):", "    a, b = load(V, 0), load(V, 1)"]
     lines += [f"    s{k} = load(V, {k})" for k in range(accumulators)]
@@ -122,7 +124,7 @@ def measure(path: str, project: str | None, recipe: Path | None, jets: int) -> d
     raw = {t.name: t.type.from_float(few[t.name]) for t in firmware.inputs}
     macs = Emulator(firmware, threads=1).explain().macs
     rows: dict[str, float] = {
-        f"emulator, simd ({simd.features('simd')})": emulator_rate(firmware, x, "simd"),
+        f"emulator, simd ({features('simd')})": emulator_rate(firmware, x, "simd"),
         "emulator, portable": emulator_rate(firmware, x, "portable"),
         "emulator, portable, compiled for AVX2": avx2_rate(path),
         "emulator, exact kernels only": emulator_rate(firmware, few, "exact"),

@@ -14,16 +14,17 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from l1emu.emulator import simd
 from l1emu.emulator.cache import module_from_source
 from l1emu.emulator.exact.assembler import Program
 from l1emu.emulator.explain import Explanation, explain
 from l1emu.emulator.interval import Ranges
-from l1emu.emulator.packed import PackedProgram, narrow_inputs, plan
 from l1emu.emulator.passes.analyse import analyse
 from l1emu.emulator.passes.interpret import execute
 from l1emu.emulator.passes.lower import lower
+from l1emu.emulator.passes.plan import VectorProgram, plan
 from l1emu.emulator.quantize import quantize_into
+from l1emu.emulator.vector import features as processor
+from l1emu.emulator.vector.context import narrow_inputs
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
 from l1emu.layers import Tensor
@@ -93,15 +94,15 @@ class _Exact:
 class _Packed:
     """Kernels written for this firmware, with the exact ones where these are needed."""
 
-    def __init__(self, program: PackedProgram) -> None:
+    def __init__(self, program: VectorProgram) -> None:
         self.program, self.results, self.takes_floats = program, program.results, program.takes_floats
         self._execute = module_from_source(program.name(program.source), program.source).execute
         self._constants = _aligned(program.constants)
 
     def prepare(self) -> Callable[[NDArray[Any], NDArray[np.int64]], bool]:
         exact = self.program.exact
-        work = np.zeros(exact.rows * simd.LANES, np.int64)
-        vectors = _aligned(np.zeros(self.program.vectors * simd.LANES, np.int32))
+        work = np.zeros(exact.rows * processor.LANES, np.int64)
+        vectors = _aligned(np.zeros(self.program.vectors * processor.LANES, np.int32))
 
         def run(raw: NDArray[Any], out: NDArray[np.int64]) -> bool:
             return not self._execute(vectors, self._constants, work, exact.table, exact.code, raw, out)
@@ -114,8 +115,8 @@ class _Packed:
     def profile(self, raw: NDArray[Any]) -> dict[str, float]:
         program, exact = self.program, self.program.exact
         execute = module_from_source(program.name(program.profiled), program.profiled).execute
-        work = np.zeros(exact.rows * simd.LANES, np.int64)
-        vectors = _aligned(np.zeros(program.vectors * simd.LANES, np.int32))
+        work = np.zeros(exact.rows * processor.LANES, np.int64)
+        vectors = _aligned(np.zeros(program.vectors * processor.LANES, np.int32))
         out = np.empty((len(raw), sum(t.size for t in program.results)), np.int64)
         spent = np.zeros(len(program.stages), np.int64)
 
@@ -192,7 +193,7 @@ class Emulator:
     def _runnable(self, results: tuple[Tensor, ...]) -> _Runnable:
         exact = lower(self.firmware, self.ranges, results)
         if self.target != "exact":
-            packed = plan(self.firmware, self.ranges, exact, simd.features(self.target), results)
+            packed = plan(self.firmware, self.ranges, exact, processor.features(self.target), results)
             if packed.calls_own_kernels:
                 return _Packed(packed)
         return _Exact(exact)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from l1emu.emulator.exact.assembler import Assembler
 from l1emu.emulator.exact.instruction import Instruction
 from l1emu.emulator.interval import Interval, LayerRange
 from l1emu.emulator.relax import Relaxed
+from l1emu.emulator.vector.strategy import Strategy
 from l1emu.layers import Layer, Tensor
 
 L = TypeVar("L", bound=Layer)
@@ -26,6 +27,11 @@ class Kind(ABC, Generic[L]):
     @abstractmethod
     def instructions(self) -> tuple[Instruction, ...]:
         """The instructions that `emit` uses; none if its output is its input under another name."""
+
+    @property
+    @abstractmethod
+    def strategies(self) -> tuple[type[Strategy[Any]], ...]:
+        """The ways to compute such layers on vectors, in the order in which they are asked; none: exact kernels."""
 
     @abstractmethod
     def range(self, layer: L, inputs: tuple[Interval, ...]) -> LayerRange:

@@ -25,7 +25,8 @@ from l1emu.emulator.exact.casts import (
     ZERO,
     cast_code,
 )
-from l1emu.emulator.simd import LANES, quantize_block
+from l1emu.emulator.vector.blocks import quantize_block
+from l1emu.emulator.vector.features import LANES
 from l1emu.fixedpoint import FixedPoint
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import l1emu
-from l1emu.emulator import simd
+from l1emu.emulator.vector.features import features
 from l1emu.errors import L1emuError
 from l1emu.firmware import reference, tables
 from l1emu.fixedpoint import FixedPoint
@@ -227,7 +227,7 @@ def test_small_rounded_products_take_the_fast_kernels() -> None:
     toy, _ = firmware(types, 4, np.random.default_rng(2))
     emulator = l1emu.Emulator(toy, threads=1)
     arithmetic = {row.layer: row.arithmetic for row in emulator.explain().rows}
-    if simd.features("simd").dot8:
+    if features("simd").dot8:
         assert "less what is rounded off" in arithmetic["a_key"]
     assert "int16 products where they fit" in arithmetic["a_sums"]
     assert "tables" in arithmetic["a_shares"]

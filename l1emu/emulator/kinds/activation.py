@@ -16,6 +16,8 @@ from l1emu.emulator.exact.rows import cast_row, index_of
 from l1emu.emulator.interval import Interval, LayerRange, Watch, everywhere, exact, extremes, shaped
 from l1emu.emulator.kind import Kind
 from l1emu.emulator.relax import Needs, Relaxed, assigned, changed, floored, read_by_bits, read_by_index
+from l1emu.emulator.vector.strategies.elementwise import Elementwise
+from l1emu.emulator.vector.strategies.tables import LookUp
 from l1emu.fixedpoint import FixedPoint, Overflow
 from l1emu.layers import ClippedLine, HalfTable, Layer, Linear, Lookup, Relu, SlopedRelu, Steps, TableActivation, Tensor
 
@@ -241,6 +243,7 @@ class LinearKind(Kind[Linear]):
 
     layer = Linear
     instructions = (ASSIGNING,)
+    strategies = (Elementwise,)
 
     def range(self, layer: Linear, inputs: tuple[Interval, ...]) -> LayerRange:
         return _assigned_range(layer, inputs[0])
@@ -260,6 +263,7 @@ class ReluKind(Kind[Relu]):
 
     layer = Relu
     instructions = (ASSIGNING,)
+    strategies = (Elementwise,)
 
     def range(self, layer: Relu, inputs: tuple[Interval, ...]) -> LayerRange:
         return _assigned_range(layer, inputs[0].map(lambda v: np.maximum(v, 0)))
@@ -280,6 +284,7 @@ class SlopedReluKind(Kind[SlopedRelu]):
 
     layer = SlopedRelu
     instructions = (Instruction(SLOPED, sloped),)
+    strategies = ()
 
     def range(self, layer: SlopedRelu, inputs: tuple[Interval, ...]) -> LayerRange:
         (x,) = inputs
@@ -321,6 +326,7 @@ class TableActivationKind(Kind[TableActivation]):
 
     layer = TableActivation
     instructions = (Instruction(TABLE, lookup),)
+    strategies = (LookUp,)
 
     def range(self, layer: TableActivation, inputs: tuple[Interval, ...]) -> LayerRange:
         (x,) = inputs
@@ -356,6 +362,7 @@ class ClippedLineKind(Kind[ClippedLine]):
 
     layer = ClippedLine
     instructions = (Instruction(CLIPPED, clipped),)
+    strategies = ()
 
     def range(self, layer: ClippedLine, inputs: tuple[Interval, ...]) -> LayerRange:
         (x,) = inputs
@@ -399,6 +406,7 @@ class HalfTableKind(Kind[HalfTable]):
 
     layer = HalfTable
     instructions = (Instruction(HALF_TABLE, half_table),)
+    strategies = ()
 
     def range(self, layer: HalfTable, inputs: tuple[Interval, ...]) -> LayerRange:
         (x,) = inputs
@@ -445,6 +453,7 @@ class StepsKind(Kind[Steps]):
 
     layer = Steps
     instructions = (Instruction(STEPS, steps),)
+    strategies = ()
 
     def range(self, layer: Steps, inputs: tuple[Interval, ...]) -> LayerRange:
         (x,) = inputs
@@ -495,6 +504,7 @@ class LookupKind(Kind[Lookup]):
 
     layer = Lookup
     instructions = (Instruction(LOOKUP, lookup_bits),)
+    strategies = ()
 
     def range(self, layer: Lookup, inputs: tuple[Interval, ...]) -> LayerRange:
         (x,) = inputs

@@ -14,6 +14,7 @@ from l1emu.emulator.exact.rows import cast_row
 from l1emu.emulator.interval import Interval, LayerRange, Watch, shaped
 from l1emu.emulator.kind import Kind
 from l1emu.emulator.relax import Needs, Relaxed, changed
+from l1emu.emulator.vector.strategies.scales import Scale, ScaleInDoubles, SplitScale
 from l1emu.layers import BatchNormalization, Layer, Tensor
 
 
@@ -50,6 +51,7 @@ class BatchNormalizationKind(Kind[BatchNormalization]):
 
     layer = BatchNormalization
     instructions = (Instruction(SCALE, scale),)
+    strategies = (Scale, SplitScale, ScaleInDoubles)
 
     def range(self, layer: BatchNormalization, inputs: tuple[Interval, ...]) -> LayerRange:
         (x,) = inputs

@@ -14,6 +14,8 @@ from l1emu.emulator.exact.rows import cast_row, round_row, store_row
 from l1emu.emulator.interval import Interval, LayerRange, Sum, Watch, fold, shaped
 from l1emu.emulator.kind import Kind
 from l1emu.emulator.relax import Needs, Relaxed, changed
+from l1emu.emulator.vector.strategies.dot_einsum import DotEinsum
+from l1emu.emulator.vector.strategies.rounded_einsum import RoundedEinsum
 from l1emu.layers import Einsum, Layer, Tensor
 
 
@@ -110,6 +112,7 @@ class EinsumKind(Kind[Einsum]):
 
     layer = Einsum
     instructions = (Instruction(EINSUM, einsum),)
+    strategies = (RoundedEinsum, DotEinsum)
 
     def range(self, layer: Einsum, inputs: tuple[Interval, ...]) -> LayerRange:
         a, b = inputs

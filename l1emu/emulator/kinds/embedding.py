@@ -46,6 +46,7 @@ class EmbeddingKind(Kind[Embedding]):
 
     layer = Embedding
     instructions = (Instruction(EMBEDDING, embedding),)
+    strategies = ()
 
     def range(self, layer: Embedding, inputs: tuple[Interval, ...]) -> LayerRange:
         (x,) = inputs

@@ -14,6 +14,8 @@ from l1emu.emulator.exact.rows import cast_row
 from l1emu.emulator.interval import Interval, LayerRange, Watch, exact, shaped, shifted
 from l1emu.emulator.kind import Kind
 from l1emu.emulator.relax import Needs, Relaxed, assigned, changed
+from l1emu.emulator.vector.strategies.elementwise import Elementwise, MergeOneByOne
+from l1emu.emulator.vector.strategies.moves import Move
 from l1emu.layers import Concatenate, Layer, Merge, Tensor
 
 ADD, SUBTRACT, AVERAGE, MULTIPLY, MAXIMUM, MINIMUM = range(6)
@@ -70,6 +72,7 @@ class MergeKind(Kind[Merge]):
 
     layer = Merge
     instructions = (Instruction(MERGE, merge),)
+    strategies = (Elementwise, MergeOneByOne)
 
     def range(self, layer: Merge, inputs: tuple[Interval, ...]) -> LayerRange:
         a, b = inputs
@@ -138,6 +141,7 @@ class ConcatenateKind(Kind[Concatenate]):
 
     layer = Concatenate
     instructions = (GATHERING,)
+    strategies = (Move,)
 
     def range(self, layer: Concatenate, inputs: tuple[Interval, ...]) -> LayerRange:
         watch = Watch()

@@ -14,6 +14,7 @@ from l1emu.emulator.exact.rows import cast_row, round_row, store_row, toward_zer
 from l1emu.emulator.interval import Interval, LayerRange, Sum, Watch, fold, shaped
 from l1emu.emulator.kind import Kind
 from l1emu.emulator.relax import FINE, SUMMED, Needs, Relaxed, changed
+from l1emu.emulator.vector.strategies.pools import AverageByShift, AverageOneByOne, LargestOneByOne
 from l1emu.layers import GlobalPooling1D, Layer, Tensor
 
 
@@ -107,6 +108,7 @@ class GlobalPooling1DKind(Kind[GlobalPooling1D]):
 
     layer = GlobalPooling1D
     instructions = (Instruction(AVERAGE_POOL, average_pool), Instruction(MAX_POOL, max_pool))
+    strategies = (AverageByShift, LargestOneByOne, AverageOneByOne)
 
     def range(self, layer: GlobalPooling1D, inputs: tuple[Interval, ...]) -> LayerRange:
         (x,) = inputs

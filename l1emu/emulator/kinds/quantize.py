@@ -11,6 +11,7 @@ from l1emu.emulator.exact.gather import GATHER, GATHERING
 from l1emu.emulator.interval import Interval, LayerRange, Watch, cast_interval, shaped
 from l1emu.emulator.kind import Kind
 from l1emu.emulator.relax import Needs, Relaxed, changed
+from l1emu.emulator.vector.strategies.tables import QuantizeByType
 from l1emu.layers import Layer, Quantize, Tensor
 
 
@@ -19,6 +20,7 @@ class QuantizeKind(Kind[Quantize]):
 
     layer = Quantize
     instructions = (GATHERING,)
+    strategies = (QuantizeByType,)
 
     def range(self, layer: Quantize, inputs: tuple[Interval, ...]) -> LayerRange:
         (x,) = inputs

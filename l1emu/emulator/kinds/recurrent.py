@@ -276,6 +276,7 @@ class RecurrentKind(Kind[Recurrent]):
 
     layer = Recurrent
     instructions = (Instruction(GRU, gru), Instruction(LSTM, lstm))
+    strategies = ()
 
     def range(self, layer: Recurrent, inputs: tuple[Interval, ...]) -> LayerRange:
         x, *given = inputs

@@ -11,6 +11,7 @@ from l1emu.emulator.exact.gather import GATHERING, emit_gather
 from l1emu.emulator.interval import Interval, LayerRange, Watch, shaped
 from l1emu.emulator.kind import Kind
 from l1emu.emulator.relax import WIDEST, Relaxed, assigned, floored, passed
+from l1emu.emulator.vector.strategies.moves import Move
 from l1emu.layers import Gather, Layer, Reshape, Tensor, Transpose
 
 
@@ -19,6 +20,7 @@ class ReshapeKind(Kind[Reshape]):
 
     layer = Reshape
     instructions = ()
+    strategies = ()
 
     def range(self, layer: Reshape, inputs: tuple[Interval, ...]) -> LayerRange:
         (x,) = inputs
@@ -39,6 +41,7 @@ class GatherKind(Kind[Gather]):
 
     layer = Gather
     instructions = (GATHERING,)
+    strategies = (Move,)
 
     def range(self, layer: Gather, inputs: tuple[Interval, ...]) -> LayerRange:
         (x,) = inputs
@@ -66,6 +69,7 @@ class TransposeKind(Kind[Transpose]):
 
     layer = Transpose
     instructions = (GATHERING,)
+    strategies = (Move,)
 
     def range(self, layer: Transpose, inputs: tuple[Interval, ...]) -> LayerRange:
         (x,) = inputs

@@ -16,6 +16,8 @@ from l1emu.emulator.exact.rows import cast_row, store_row, to_int, toward_zero
 from l1emu.emulator.interval import Interval, LayerRange, Sum, Watch, everywhere, exact, extremes, fold
 from l1emu.emulator.kind import Kind
 from l1emu.emulator.relax import Needs, Relaxed, changed, read_by_bits, read_by_index, saturating
+from l1emu.emulator.vector.strategies.direct_softmax import DirectSoftmax
+from l1emu.emulator.vector.strategies.table_softmax import TableSoftmax
 from l1emu.fixedpoint import FixedPoint, Overflow
 from l1emu.layers import Layer, Softmax, Tensor
 from l1emu.layers.softmax import index_bits
@@ -270,6 +272,7 @@ class SoftmaxKind(Kind[Softmax]):
         Instruction(LEGACY, legacy_softmax),
         Instruction(DIRECT, direct_softmax),
     )
+    strategies = (DirectSoftmax, TableSoftmax)
 
     def range(self, layer: Softmax, inputs: tuple[Interval, ...]) -> LayerRange:
         everything = inputs[0].join()

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l1emu.emulator.workspace import Workspace
+from l1emu.emulator.vector.workspace import Workspace
 
 # of every stage: sizes that are taken, and which of the former ones are used, the last forever
 stages = st.lists(
@@ -53,13 +53,3 @@ def test_a_chain_needs_room_for_two():
             learned.use((number - 1) * 4)
         assert learned.take(4) == number * 4
     assert max(learned.packed()) == 4
-
-
-def test_what_was_taken_in_vain_is_given_back():
-    workspace = Workspace()
-    first = workspace.take(3)
-    before = workspace.taken
-    workspace.take(5)
-    workspace.go_back(before)
-    workspace.use(first)
-    assert workspace.packed() == [0]

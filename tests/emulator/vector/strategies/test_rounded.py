@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from l1emu import Emulator, Firmware
-from l1emu.emulator.packing import Left, Round, _joined
 from l1emu.firmware import reference, tables
-from l1emu.fixedpoint import FixedPoint, Rounding
+from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Dense, Einsum, Softmax, Tensor
 
 
@@ -67,10 +66,3 @@ def test_a_direct_softmax_of_numbers_coarser_or_finer_than_its_tables(fraction: 
     assert len(np.unique(expected)) > 5
     np.testing.assert_array_equal(emulator.raw(raw), expected)
     assert emulator.explain().rows[0].arithmetic == "int32, tables"
-
-
-def test_a_wrap_by_two_shifts_stays_one() -> None:
-    """A shift to the left drops the upper bits, and may only be taken off a rounding where nothing is dropped."""
-    wrap = (Left(1), Round(24, Rounding.TRN))
-    assert _joined(list(wrap)) == wrap
-    assert _joined([Left(1), Round(4, Rounding.RND, 1000, 70)]) == (Round(3, Rounding.RND, 1000, 70),)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from l1emu.emulator import Emulator, simd
+from l1emu.emulator import Emulator
+from l1emu.emulator.vector.features import features
 from l1emu.firmware import Firmware, reference
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from tests.emulator.random_firmware import clean_firmware, random_firmware, random_inputs
 from tests.emulator.tagger_firmware import tagger_firmware
 
-needs_dot8 = pytest.mark.skipif(not simd.features("simd").dot8, reason="this processor has no AVX-512 VNNI")
+needs_dot8 = pytest.mark.skipif(not features("simd").dot8, reason="this processor has no AVX-512 VNNI")
 
 
 def check(firmware: Firmware, target: str, jets: int = 70) -> Emulator:
@@ -39,7 +41,7 @@ def test_the_transformer_equals_its_reference() -> None:
     arithmetic = {row.layer: row.arithmetic for row in emulator.explain().rows}
     exact = [layer for layer, text in arithmetic.items() if text.startswith("int64")]
     assert exact == []  # no layer of it may fall back
-    if simd.features("simd").dot8:
+    if features("simd").dot8:
         assert arithmetic["b0_qk"].startswith("bytes")
     else:
         assert arithmetic["b0_qk"].startswith("int16 pairs")
@@ -95,7 +97,7 @@ def test_clean_random_firmware_equals_its_reference(seed: int, target: str) -> N
 )
 def test_random_firmware_equals_its_reference_one_number_a_lane(seed: int, target: str, kinds: dict[str, str]) -> None:
     emulator = check(random_firmware(seed, 4), target, jets=37)
-    if simd.features(target).fused:
+    if features(target).fused:
         found = {(row.kind, row.arithmetic) for row in emulator.explain().rows}
         assert set(kinds.items()) <= found
 
@@ -115,16 +117,17 @@ def test_the_portable_kernels_run_on_a_processor_without_avx() -> None:
 import numpy as np
 from tests.emulator.tagger_firmware import tagger_firmware
 from tests.emulator.random_firmware import random_inputs
-from l1emu.emulator import Emulator, simd
+from l1emu.emulator import Emulator
+from l1emu.emulator.vector.features import features
 from l1emu.firmware import reference
-assert simd.features("simd").dot16 == "plain"
+assert features("simd").dot16 == "plain"
 firmware = tagger_firmware(blocks=1, constituents=4, width=8, hidden=8)
 inputs = random_inputs(firmware, 40)
 expected = reference.run(firmware, inputs)
 found = Emulator(firmware, threads=1).raw(inputs)
 np.testing.assert_array_equal(found, expected[firmware.outputs[0].name])
 """
-    here = os.path.dirname(__file__)
-    environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "PYTHONPATH": here}
+    root = str(Path(__file__).parents[3])
+    environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "PYTHONPATH": root}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -32,11 +32,6 @@ class Workspace:
         self._next = 0
         self.stage = 0
 
-    @property
-    def taken(self) -> int:
-        """How often something was taken: where to go back to."""
-        return len(self._regions)
-
     def take(self, size: int) -> int:
         """The first of `size` vectors."""
         if self._offsets is None:
@@ -51,10 +46,6 @@ class Workspace:
         """What begins at `first` is used in this stage, or after the last."""
         region = self._regions[self._number[first]]
         region.last = 1 << 31 if forever else max(region.last, self.stage)
-
-    def go_back(self, taken: int) -> None:
-        """Give back what was taken since."""
-        del self._regions[taken:]
 
     @property
     def size(self) -> int:

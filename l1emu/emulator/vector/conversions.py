@@ -1,6 +1,6 @@
 """Conversions between packed vectors, rows of the exact kernels, and arrays of jets.
 
-`pack`, `stride`, `signed` and `zero` are those of `l1emu.emulator.packed.Layout`; generated kernels pass them as
+`pack`, `stride`, `signed` and `zero` are those of `l1emu.emulator.vector.layout.Layout`; generated kernels pass them as
 literals, so that what is not needed is compiled away.
 """
 
@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from l1emu.emulator.simd import LANES
+from l1emu.emulator.cache import inner
+from l1emu.emulator.vector.features import LANES
 
 Ints = NDArray[Any]
-_inner = numba.njit(nogil=True, error_model="numpy", boundscheck=False)
 
 
-@_inner
+@inner
 def _get(V: Ints, at: int, f: int, j: int, pack: int, stride: int, signed: int, zero: int) -> Any:
     """Element `f` of jet `j` of the tensor at vector `at`."""
     word = np.int64(V[(at + f // stride // pack * stride + f % stride) * LANES + j])
@@ -32,7 +31,7 @@ def _get(V: Ints, at: int, f: int, j: int, pack: int, stride: int, signed: int, 
     return ((word >> (8 * place)) & 255) + zero
 
 
-@_inner
+@inner
 def _put(V: Ints, at: int, f: int, j: int, pack: int, stride: int, signed: int, zero: int, value: Any) -> None:
     """Write element `f` of jet `j`; elements that share a lane must be written in their order."""
     k = (at + f // stride // pack * stride + f % stride) * LANES + j
@@ -46,7 +45,7 @@ def _put(V: Ints, at: int, f: int, j: int, pack: int, stride: int, signed: int, 
     V[k] = np.int32(field) if place == 0 else np.int32(np.int64(V[k]) | field)
 
 
-@_inner
+@inner
 def convert(
     V: Ints,
     source: int,
@@ -68,7 +67,7 @@ def convert(
             _put(V, target, f, j, pack2, stride2, signed2, zero2, value)
 
 
-@_inner
+@inner
 def from_rows(
     work: Ints, row: int, V: Ints, target: int, size: int, pack: int, stride: int, signed: int, zero: int
 ) -> None:
@@ -78,7 +77,7 @@ def from_rows(
             _put(V, target, f, j, pack, stride, signed, zero, work[(row + f) * LANES + j])
 
 
-@_inner
+@inner
 def to_rows(
     V: Ints, source: int, pack: int, stride: int, signed: int, zero: int, work: Ints, row: int, size: int
 ) -> None:
@@ -88,7 +87,7 @@ def to_rows(
             work[(row + f) * LANES + j] = _get(V, source, f, j, pack, stride, signed, zero)
 
 
-@_inner
+@inner
 def from_raw(
     raw: Ints,
     column: int,
@@ -114,7 +113,7 @@ def from_raw(
             _put(V, target, f, j, pack, stride, signed, zero, np.int64(raw[jet, column + f]))
 
 
-@_inner
+@inner
 def to_out(
     V: Ints,
     source: int,
@@ -134,10 +133,16 @@ def to_out(
             out[first + j, column + f] = _get(V, source, f, j, pack, stride, signed, zero)
 
 
-@_inner
+@inner
 def bit_length(number: int) -> int:
     """Bits of an unsigned number."""
     bits = 0
     while number >> bits:
         bits += 1
     return bits
+
+
+FUNCTIONS: dict[str, Any] = {
+    function.__name__: function for function in (convert, from_rows, to_rows, from_raw, to_out, bit_length)
+}
+"""Those that generated modules call, by name."""

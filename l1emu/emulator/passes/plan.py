@@ -1,0 +1,202 @@
+"""A program of vector kernels for one firmware: every layer by the first of its strategies that fits.
+
+A layer may be done on vectors if its sums may be done in any order and fit 32 bits (or wrap at 32 bits or less).
+Tensors are packed: a vector holds one, two or four consecutive features of 16 jets, along the axis that the consumer
+contracts, so that a dot-product instruction multiplies and sums two or four features at once. Casts that follow a
+layer are done on its sums in registers. Layers that no strategy fits run in the exact kernels, between conversions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1emu.emulator.exact.assembler import Program
+from l1emu.emulator.interval import Ranges
+from l1emu.emulator.kinds import INSTRUCTIONS, KINDS
+from l1emu.emulator.vector.blocks import cast_of_floats
+from l1emu.emulator.vector.context import Context
+from l1emu.emulator.vector.features import LANES, Features
+from l1emu.emulator.vector.layout import Layout
+from l1emu.emulator.vector.render import Module
+from l1emu.emulator.vector.workspace import Workspace
+from l1emu.firmware import Firmware
+from l1emu.layers import Layer, Tensor
+
+
+@dataclass(frozen=True)
+class VectorProgram:
+    """A generated module and its data.
+
+    Attributes
+    ----------
+    constants
+        int32 weights and tables of the generated kernels.
+    vectors
+        Vectors of workspace.
+    exact
+        The exact program, some of whose instructions the module may call.
+    results
+        The tensors that come out, one after another.
+    arithmetic
+        By layer name, what was chosen.
+    takes_floats
+        Whether `execute` takes the floats of the one input too; it returns 0 if all of them were simple.
+    """
+
+    module: Module
+    constants: NDArray[np.int32]
+    vectors: int
+    exact: Program
+    results: tuple[Tensor, ...]
+    arithmetic: dict[str, str]
+    takes_floats: bool
+
+    @cached_property
+    def source(self) -> str:
+        """Python source that defines `execute`."""
+        return self.module.source()
+
+    @cached_property
+    def profiled(self) -> str:
+        """The same with a count of ticks around the calls of every layer, by `stages`."""
+        return self.module.profiled()
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """What the ticks of `profiled` are spent on: layers that call something, and first the loading of inputs."""
+        return self.module.stages
+
+    @property
+    def calls_own_kernels(self) -> bool:
+        """False if no layer is done on vectors."""
+        return bool(self.module.kernels)
+
+    @staticmethod
+    def name(source: str) -> str:
+        """The name of a module, unique to its source."""
+        return "firmware_" + hashlib.sha256(source.encode()).hexdigest()[:24]
+
+
+def plan(
+    firmware: Firmware,
+    ranges: Ranges,
+    exact: Program,
+    features: Features,
+    results: tuple[Tensor, ...],
+) -> VectorProgram:
+    """The vector program of `firmware`.
+
+    Parameters
+    ----------
+    exact
+        The exact program of the same firmware, for layers that no strategy fits.
+    results
+        Tensors that must come out. A tensor that need not come out may never be
+        stored, if the layer that makes it and the cast that reads it are done together in registers.
+    """
+    learned = Workspace()
+    _write(firmware, ranges, exact, features, results, learned)
+    context = _write(firmware, ranges, exact, features, results, Workspace(learned.packed()))
+    module = Module(
+        firmware.name,
+        features,
+        context.kernels,
+        _raw_to_rows() if context.raw_in_rows else (),
+        tuple(context.calls),
+        _outputs(context, results),
+    )
+    return VectorProgram(
+        module,
+        np.array([*context.constants.words, 0], np.int64).astype(np.int32),
+        max(context.workspace.size, 1),
+        exact,
+        results,
+        context.arithmetic,
+        _takes_floats(firmware, context),
+    )
+
+
+def _write(
+    firmware: Firmware,
+    ranges: Ranges,
+    exact: Program,
+    features: Features,
+    results: tuple[Tensor, ...],
+    workspace: Workspace,
+) -> Context:
+    """All kernels and their calls, with tensors in `workspace`."""
+    context = Context(firmware, ranges, features, results, workspace, exact.row, _wants)
+    for stage, layer in enumerate(firmware.layers):
+        context.begin(stage, layer)
+        if layer.name in context.arithmetic:
+            continue
+        if layer.view:
+            context.arithmetic[layer.name] = "no arithmetic"
+            continue
+        found = (strategy.fits(layer, context) for strategy in KINDS[type(layer)].strategies)
+        chosen = next((strategy for strategy in found if strategy is not None), None)
+        if chosen is not None:
+            chosen.write(context)
+        else:
+            context.exactly(layer, _exact_calls(layer, exact))
+    for tensor in results:
+        context.raw_in_rows |= context.is_raw(tensor) and not context.where(tensor)
+        for first in context.where(tensor).values():
+            workspace.use(first, forever=True)
+    return context
+
+
+def _wants(layer: Layer, context: Context) -> Sequence[Layout] | None:
+    """The layouts in which the inputs of a layer are best written, by the first strategy that wants some."""
+    found = (strategy.wants(layer, context) for strategy in KINDS[type(layer)].strategies)
+    return next((layouts for layouts in found if layouts is not None), None)
+
+
+def _exact_calls(layer: Layer, exact: Program) -> list[str]:
+    """Calls of the exact kernels, one an instruction of the layer."""
+    calls = []
+    for name, start in zip(exact.layers, exact.starts.tolist(), strict=True):
+        if name == layer.name:
+            function = INSTRUCTIONS[int(exact.code[start])].name
+            calls.append(f"exact.{function}(work, table, {LANES}, code, {start})")
+    return calls
+
+
+def _raw_to_rows() -> tuple[str, ...]:
+    return (
+        "for r in range(raw.shape[1]):",
+        f"    for j in range({LANES}):",
+        f"        work[r * {LANES} + j] = raw[first + j, r] if j < n else 0",
+    )
+
+
+def _outputs(context: Context, results: Sequence[Tensor]) -> tuple[str, ...]:
+    """The tensors that come out, one after another, to columns of `out`."""
+    lines: list[str] = []
+    column = 0
+    for tensor in results:
+        stored = context.where(tensor)
+        if stored:
+            layout, first = next(iter(stored.items()))
+            lines.append(f"to_out(V, {first}, {layout.code}, out, {column}, first, n, {tensor.size})")
+        else:
+            lines += [
+                f"for r in range({tensor.size}):",
+                "    for j in range(n):",
+                f"        out[first + j, {column} + r] = work[({context.row(tensor)} + r) * {LANES} + j]",
+            ]
+        column += tensor.size
+    return tuple(lines)
+
+
+def _takes_floats(firmware: Firmware, context: Context) -> bool:
+    """Whether the inputs are read by `load_block` alone, and cast as it casts floats."""
+    if len(firmware.inputs) != 1 or firmware.limits or context.raw_in_rows or not context.loads_blocks:
+        return False
+    return cast_of_floats(firmware.inputs[0].type) is not None

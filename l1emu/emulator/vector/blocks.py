@@ -1,0 +1,365 @@
+"""Blocks of 16 jets on their way into vectors: floats cast to raw integers, and columns packed into lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from l1emu.emulator.interval import low_of, rounding_of
+from l1emu.emulator.vector.features import LANES
+from l1emu.emulator.vector.llvm import (
+    I8,
+    I32,
+    I64,
+    V16,
+    V32,
+    constant,
+    declared,
+    floats,
+    indices,
+    joined,
+    operation,
+    pointer,
+    spread,
+    vector_pointer,
+)
+from l1emu.emulator.vector.ops import FLOAT_ZERO
+from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
+
+CARE = float(1 << 30)  # the magnitude from which on numbers that wrap need more care than an int32
+
+
+class Cast(NamedTuple):
+    """How floats become raw integers; see `load_block`.
+
+    Attributes
+    ----------
+    fraction, width, signed
+        Of the type.
+    rounding
+        0 down, 1 to the nearest with halves up, 2 to the nearest with halves to even, 3 toward zero.
+    low, high
+        Where a type saturates; both 0 for one that wraps.
+    integer
+        Whether it is one whose cast makes 1 of what is between -1/2 and 0.
+    """
+
+    fraction: int
+    width: int
+    signed: int
+    rounding: int
+    low: int
+    high: int
+    integer: int
+
+    @property
+    def wraps(self) -> bool:
+        """Whether what is out of range wraps."""
+        return self.low == self.high
+
+
+_ROUNDING = {Rounding.TRN: 0, Rounding.RND: 1, Rounding.RND_CONV: 2, Rounding.TRN_ZERO: 3}
+
+
+def cast_of_floats(type_: FixedPoint) -> Cast | None:
+    """How `load_block` casts floats to a type; None if it does not."""
+    rounding = _ROUNDING.get(rounding_of(type_))
+    clips = type_.overflow in (Overflow.SAT, Overflow.SAT_SYM)
+    most = 24 if clips else 30  # bits: limits that are exact in float32, and what is cast before it is wrapped
+    if rounding is None or not (clips or type_.overflow == Overflow.WRAP) or type_.width > most:
+        return None
+    if not 0 <= type_.fraction <= 64 or (type_.is_integer and clips):
+        return None
+    limits = (low_of(type_), type_.high) if clips else (0, 0)
+    return Cast(type_.fraction, type_.width, int(type_.signed), rounding, *limits, int(type_.is_integer))
+
+
+# -- what it means -----------------------------------------------------------------------------------------------
+
+
+def _cast(given: NDArray[np.floating], cast: Cast) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Raw integers, and where a float is NaN or needs more care: what is given for it is then wrong."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = given.astype(np.float64) * 2.0**cast.fraction
+        odd = ~(np.abs(scaled) < CARE) if cast.wraps else np.isnan(scaled)
+        if cast.integer:
+            odd |= (scaled > -0.5) & (scaled < 0.0)
+    scaled = np.where(odd, 0.0, scaled)
+    if not cast.wraps:
+        scaled = np.clip(scaled, cast.low, cast.high)
+    whole = np.rint(scaled) if cast.rounding == 2 else np.trunc(scaled) if cast.rounding == 3 else np.floor(scaled)
+    if cast.rounding == 1:
+        whole += scaled - whole >= 0.5
+    raw = whole.astype(np.int64)
+    if cast.wraps:
+        raw &= (1 << cast.width) - 1
+        if cast.signed:
+            raw -= raw >> (cast.width - 1) << cast.width
+    return raw, odd
+
+
+def _load_block_meaning(
+    raw: NDArray[Any],
+    column: int,
+    first: int,
+    n: int,
+    array: NDArray[np.int32],
+    number: int,
+    pack: int,
+    zero: int,
+    *cast: int,
+) -> int:
+    jets = [first + (lane if lane < n else 0) for lane in range(LANES)]
+    given = raw[jets, column : column + LANES * pack]
+    values, odd = (given, np.False_) if raw.dtype == np.int32 else _cast(given, Cast(*cast))
+    shown = (values - zero if pack == 4 else values).astype({1: np.int32, 2: np.int16, 4: np.uint8}[pack])
+    block = np.ascontiguousarray(shown.reshape(LANES, LANES, pack).transpose(1, 0, 2))  # vector, jet, place
+    array[LANES * number : LANES * (number + LANES)] = block.ravel().view(np.int32)
+    return int(np.any(odd))
+
+
+def _quantize_block_meaning(
+    x: NDArray[np.float32], at: int, out: NDArray[np.int32], place: int, factor: float, bits: int
+) -> bool:
+    scaled = x.reshape(-1)[at : at + LANES].astype(np.float64) * factor
+    fine = np.abs(scaled) < CARE
+    whole = np.floor(np.where(fine, scaled, 0.0)).astype(np.int32)
+    out.reshape(-1)[place : place + LANES] = whole << np.int32(bits) >> np.int32(bits)
+    return not fine.all()
+
+
+# -- floats to integers ------------------------------------------------------------------------------------------
+
+
+def _on_floats(builder: Any, name: str, value: Any) -> Any:
+    kind = value.type
+    bits = 64 if isinstance(kind.element, ir.DoubleType) else 32
+    return builder.call(declared(builder, f"llvm.{name}.v{LANES}f{bits}", kind, [kind]), [value])
+
+
+def _scaled(builder: Any, given: Any, cast: Cast) -> tuple[Any, Any]:
+    """Floats in units of the type's last bit, clipped where it saturates, and where they are NaN or need more care."""
+    scalar = given.type.element
+    scaled = builder.fmul(given, floats(scalar, 2.0**cast.fraction))
+    if cast.wraps:
+        size = _on_floats(builder, "fabs", scaled)
+        odd = builder.fcmp_unordered(">=", size, floats(scalar, CARE))
+    else:
+        odd = builder.fcmp_unordered("uno", scaled, scaled)
+        high, low = (floats(scalar, float(limit)) for limit in (cast.high, cast.low))
+        clipped = builder.select(builder.fcmp_ordered("<", scaled, high), scaled, high)
+        clipped = builder.select(builder.fcmp_ordered(">", clipped, low), clipped, low)
+    if cast.integer:
+        between = builder.and_(
+            builder.fcmp_ordered(">", scaled, floats(scalar, -0.5)),
+            builder.fcmp_ordered("<", scaled, floats(scalar, 0.0)),
+        )
+        odd = builder.or_(odd, between)
+    return scaled if cast.wraps else clipped, odd
+
+
+def _whole(builder: Any, given: Any, cast: Cast) -> tuple[Any, Any]:
+    """Raw integers before they are wrapped, in lanes of int32; and lanes of -1 where they are wrong."""
+    scalar = given.type.element
+    scaled, odd = _scaled(builder, given, cast)
+    whole = _on_floats(builder, {2: "rint", 3: "trunc"}.get(cast.rounding, "floor"), scaled)
+    found = builder.fptosi(whole, V32)
+    if cast.rounding == 1:
+        up = builder.fcmp_ordered(">=", builder.fsub(scaled, whole), floats(scalar, 0.5))
+        found = builder.sub(found, builder.sext(up, V32))
+    return found, builder.sext(odd, V32)
+
+
+def _whole_wide(builder: Any, given: Any, cast: Cast) -> tuple[Any, Any]:
+    """The same for float32, by an instruction of AVX-512 where that can be; only the lower 22 bits are right.
+
+    The number is brought into the mantissa as by `round_float`, rounded as the type rounds. An exponent that is not
+    that of FLOAT_ZERO shows in the second result.
+    """
+    if cast.rounding in (1, 3) or cast.integer or (cast.width > 22 and not cast.wraps):
+        found, odd = _whole(builder, given, cast)
+        return builder.add(found, constant(V32, FLOAT_ZERO)), odd
+    how = ir.Constant(I32, 8 if cast.rounding == 2 else 9)
+    kind, one = given.type, floats(ir.FloatType(), 1.5 * 2.0**23)
+    if cast.wraps:
+        name, arguments = "vfmadd.ps", [given, floats(ir.FloatType(), 2.0**cast.fraction), one]
+    else:
+        scaled, odd = _scaled(builder, given, cast)
+        name, arguments = "add.ps", [scaled, one]
+    function = declared(builder, f"llvm.x86.avx512.{name}.512", kind, [kind] * len(arguments) + [I32])
+    bits = builder.bitcast(builder.call(function, [*arguments, how]), V32)
+    if cast.wraps:
+        return bits, builder.xor(bits, constant(V32, 150 << 23))
+    return bits, builder.sext(odd, V32)
+
+
+# -- blocks ------------------------------------------------------------------------------------------------------
+
+
+def _load_block(whole: Callable[..., tuple[Any, Any]]) -> Any:
+    @intrinsic(prefer_literal=True)
+    def function(
+        typing: Any,
+        raw: Any,
+        column: Any,
+        first: Any,
+        n: Any,
+        array: Any,
+        number: Any,
+        pack: Any,
+        zero: Any,
+        fraction: Any,
+        width: Any,
+        signed: Any,
+        rounding: Any,
+        low: Any,
+        high: Any,
+        integer: Any,
+    ) -> Any:
+        """Columns `column`, ... of 16 jets from `first` on, of an array (jets, columns), as 16 vectors from `number`.
+
+        Each lane gets `pack` consecutive columns of its jet, less `zero`; lanes beyond `n` get the first jet. The
+        array holds raw integers, int32, or floats, which are cast as `Cast` of what follows says. Returns 0, or
+        something else if one of the floats is NaN or needs more care: what was written for it is then wrong.
+        """
+        literals = (pack, zero, fraction, width, signed, rounding, low, high, integer)
+        if not all(isinstance(value, types.IntegerLiteral) for value in literals):
+            return None
+        if not isinstance(raw, types.Array) or raw.ndim != 2 or raw.layout != "C":
+            return None
+        if raw.dtype not in (types.int32, types.float32, types.float64):
+            return None
+        parts, zero_of, *cast = (value.literal_value for value in literals)
+        block = _Block(parts, zero_of, Cast(*cast), raw.dtype, whole)
+        return types.int64(raw, types.intp, types.intp, types.intp, array, types.intp, *literals), block.code
+
+    return function
+
+
+@dataclass(frozen=True)
+class _Block:
+    """What `load_block` does, see there."""
+
+    parts: int
+    zero: int
+    cast: Cast
+    dtype: Any
+    whole: Callable[..., tuple[Any, Any]]
+
+    def code(self, context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source = context.make_array(signature.args[0])(context, builder, args[0])
+        columns = builder.extract_value(source.shape, 1)
+        odd: Any = constant(V32, 0)
+        rows = []
+        for lane in range(LANES):
+            index = ir.Constant(args[2].type, lane)
+            jet = builder.add(args[2], builder.select(builder.icmp_signed("<", index, args[3]), index, index.type(0)))
+            base = builder.add(builder.mul(jet, columns), args[1])
+            row, wrong = self._loaded(builder, source.data, base, columns)
+            odd = odd if wrong is None else builder.or_(odd, wrong)
+            rows.append(row)
+        for k, row in enumerate(_transposed(builder, rows)):
+            place = builder.add(args[5], ir.Constant(args[5].type, k))
+            builder.store(row, vector_pointer(context, builder, signature.args[4], args[4], place), align=4)
+        shown = builder.icmp_unsigned(">=", odd, constant(V32, 1 << 23))
+        return builder.zext(builder.bitcast(shown, ir.IntType(LANES)), I64)
+
+    def _loaded(self, builder: Any, data: Any, base: Any, columns: Any) -> tuple[Any, Any]:
+        """The lanes of one jet whose columns begin at `base`, and where floats are odd; those of a later one ahead."""
+        scalar, align = {
+            types.int32: (I32, 4),
+            types.float32: (ir.FloatType(), 4),
+            types.float64: (ir.DoubleType(), 8),
+        }[self.dtype]
+        byte = I8.as_pointer()
+        prefetch = declared(builder, "llvm.prefetch.p0i8", ir.VoidType(), [byte, I32, I32, I32])
+        loaded, odd = [], None
+        for k in range(self.parts):
+            at = builder.gep(data, [builder.add(base, ir.Constant(base.type, k * LANES))])
+            ahead = builder.gep(at, [builder.mul(columns, ir.Constant(columns.type, LANES))])
+            builder.call(prefetch, [builder.bitcast(ahead, byte), *(ir.Constant(I32, n) for n in (0, 3, 1))])
+            kind = ir.VectorType(scalar, LANES)
+            value = builder.load(builder.bitcast(at, kind.as_pointer()), align=align)
+            if self.dtype != types.int32:
+                value, wrong = (self.whole if align == 4 else _whole)(builder, value, self.cast)
+                odd = wrong if odd is None else builder.or_(odd, wrong)
+            loaded.append(value)
+        return self._row(builder, loaded), odd
+
+    def _wrap(self, builder: Any, value: Any, bits: int) -> Any:
+        """Lanes of so many bits, of which the upper ones are wrong, as numbers of the type."""
+        if self.dtype == types.int32 or not self.cast.wraps or self.cast.width >= bits:
+            return value
+        away = constant(value.type, bits - self.cast.width)
+        shifted = builder.shl(value, away)
+        return builder.ashr(shifted, away) if self.cast.signed else builder.lshr(shifted, away)
+
+    def _row(self, builder: Any, loaded: list[Any]) -> Any:
+        """Consecutive columns of one jet in lanes of `parts`; of what is loaded the lower bits are right."""
+        if self.parts == 2:  # the lower halves of both, then wrapped together
+            row = builder.shuffle_vector(*(builder.bitcast(value, V16) for value in loaded), indices(range(0, 64, 2)))
+            return builder.bitcast(self._wrap(builder, row, 16), V32)
+        if self.parts == 1:
+            if self.dtype == types.float32 and self.whole is _whole_wide:
+                loaded = [builder.sub(loaded[0], constant(V32, FLOAT_ZERO))]
+            return self._wrap(builder, loaded[0], 32)
+        narrow = ir.VectorType(I8, LANES)
+        lanes = [self._wrap(builder, value, 32) if self.cast.width < 8 else value for value in loaded]
+        lanes = [builder.sub(value, constant(V32, self.zero)) if self.zero else value for value in lanes]
+        return builder.bitcast(joined(builder, [builder.trunc(value, narrow) for value in lanes]), V32)
+
+
+def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
+    """16 vectors as the rows of a matrix of 16 columns, transposed by exchanges of blocks."""
+    step = 1
+    while step < LANES:
+        exchanged = list(rows)
+        for i in range(LANES):
+            if not i & step:
+                low = [(k if not k & step else LANES + k - step) for k in range(LANES)]
+                high = [(k + step if not k & step else LANES + k) for k in range(LANES)]
+                exchanged[i] = builder.shuffle_vector(rows[i], rows[i + step], indices(low))
+                exchanged[i + step] = builder.shuffle_vector(rows[i], rows[i + step], indices(high))
+        rows, step = exchanged, 2 * step
+    return rows
+
+
+load_block = operation(_load_block_meaning, name="load_block")(_load_block(_whole))
+load_block_wide = operation(_load_block_meaning, needs="avx512f", name="load_block_wide")(_load_block(_whole_wide))
+
+
+@operation(_quantize_block_meaning)
+@intrinsic
+def quantize_block(typing: Any, x: Any, at: Any, out: Any, place: Any, factor: Any, bits: Any) -> Any:
+    """floor(x * factor) of 16 floats from flat index `at`, to `out` from `place` on; the top `bits` are wrapped away.
+
+    `x` is an array of float32, `out` of int32, both C-contiguous. Returns whether one of them is NaN or not below
+    2**30, whatever was written for it.
+    """
+    if not (isinstance(x, types.Array) and x.dtype == types.float32 and x.layout == "C"):
+        return None
+    if not (isinstance(out, types.Array) and out.dtype == types.int32 and out.layout == "C"):
+        return None
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind, mask = ir.VectorType(ir.FloatType(), LANES), ir.VectorType(ir.IntType(1), LANES)
+        values = builder.load(pointer(context, builder, signature.args[0], args[0], args[1], kind), align=4)
+        scaled = builder.fmul(values, spread(builder, args[4], kind))
+        size = _on_floats(builder, "fabs", scaled)
+        fine = builder.fcmp_ordered("<", size, floats(ir.FloatType(), CARE))
+        shift = spread(builder, args[5], V32)
+        floor = builder.fptosi(_on_floats(builder, "floor", scaled), V32)
+        whole = builder.ashr(builder.shl(floor, shift), shift)
+        builder.store(whole, pointer(context, builder, signature.args[2], args[2], args[3], V32), align=4)
+        everything = ir.Constant(mask, [ir.Constant(ir.IntType(1), 1)] * LANES)
+        word = ir.IntType(LANES)
+        return builder.icmp_unsigned("!=", builder.bitcast(fine, word), builder.bitcast(everything, word))
+
+    return types.boolean(x, types.intp, out, types.intp, types.float32, types.int32), code

@@ -1,0 +1,11 @@
+"""The ways to compute layers on vectors, one module each; a kind of layer names those that it has.
+
+dot_dense, dot_einsum           dot products of bytes or int16, sums in int32
+rounded_dense, rounded_einsum   products that are rounded one by one
+stepped_dense                   sums that saturate at every step
+elementwise, moves, scales      tensors in the same order, in another order, times factors
+pools, norms                    means, largest numbers, normalizations by a table of roots
+table_softmax, direct_softmax   exponentials from tables
+tables                          look-up tables, a type for each number
+sums, split                     what several of these share
+"""

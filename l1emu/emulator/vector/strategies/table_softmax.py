@@ -1,0 +1,298 @@
+"""Softmax along the last axis: the exponential of every possible argument is tabulated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1emu.emulator.interval import LayerRange
+from l1emu.emulator.vector.context import Chain, Context, Read, Write
+from l1emu.emulator.vector.layout import INT32, Layout
+from l1emu.emulator.vector.strategy import Strategy
+from l1emu.emulator.vector.value import Clip, Ending, Round, Value
+from l1emu.emulator.vector.writer import ONES, Writer, pair, signed
+from l1emu.fixedpoint import Rounding
+from l1emu.layers import Softmax
+from l1emu.layers.softmax import index_bits, top_bits
+
+_LOW, _HIGH = f"const({0x00FF00FF})", f"const({signed(0xFF00FF00)})"
+
+
+class Half(NamedTuple):
+    """Where an exponential of 16 bits is: half of the lanes of a variable."""
+
+    variable: str
+    upper: bool
+
+
+class Exponentials(NamedTuple):
+    """Where the exponentials of a slice are, and the table that they are looked up in.
+
+    `halves` is None where each is an int32 of its own, e0, e1, ...
+    """
+
+    halves: list[Half] | None
+    table: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class TableSoftmax(Strategy[Softmax]):
+    """Looked up in registers where the table is small enough, else gathered.
+
+    Attributes
+    ----------
+    exps
+        The exponential of every argument, in the accumulator's type.
+    first
+        The first argument.
+    total
+        The sum of a slice, in the type in which its inverse is looked up.
+    most
+        The largest inverse.
+    small
+        Whether int16 hold exponentials and inverses.
+    """
+
+    layer: Softmax
+    chain: Chain
+    source: Layout
+    target: Layout
+    exps: NDArray[Any]
+    first: int
+    total: Value
+    most: int
+    small: bool
+
+    @classmethod
+    def fits(cls, layer: Softmax, context: Context) -> Self | None:
+        proof, size = context.proof(layer), layer.n_slice
+        known, accum = proof.intermediates, layer.accum_type
+        tabled = layer.variant != "direct" and (layer.subtracts or layer.variant == "latency")
+        if not tabled or layer.n_inner != 1 or proof.wraps or known is None:
+            return None
+        interval = context.interval(layer.inputs[0])
+        span = interval.highest - interval.lowest
+        if known["exp"].lowest < 0 or layer.inv_inp_type.width > 31 or span >= 1 << 16:
+            return None
+        source = context.stored_flat(layer.inputs[0])
+        if source is not None and size % source.pack:
+            source = context.flat_layout(layer.inputs[0], lambda layout: size % layout.pack == 0, source.pack // 2)
+        total, inverse, product = _sum(layer, proof), known["inverse"], known["product"]
+        value = Value.of(product.lowest, product.highest, accum.fraction + layer.inv_table_type.fraction)
+        chain = None if value is None else context.chain(layer, value)
+        target = None if chain is None else context.flat_home(chain.output)
+        if target is not None and chain is not None and size % target.pack:
+            target = context.layout(chain.output, 1)
+        if source is None or total is None or chain is None or target is None:
+            return None
+        first = 0 if layer.subtracts else interval.lowest
+        exps = _exponentials(layer, np.arange(first, first + span + 1))
+        small = int(exps.max()) < 2**15 and inverse.lowest >= 0 and inverse.highest < 2**15
+        return cls(layer, chain, source, target, exps, first, total, inverse.highest, small)
+
+    def write(self, context: Context) -> None:
+        layer, n = self.layer, self.layer.n_slice // self.source.pack
+        ending = Ending.of(self.chain.value, self.target, fused=context.features.fused)
+        write = Writer(context.features)
+        write(1, f"for r in range({layer.n_outer}):")
+        write(2, *(f"x{k} = load(V, x + r * {n} + {k})" for k in range(n)))
+        found = self._looked_up(write, n)
+        self._inverse(write, found.halves)
+        how = None if found.halves is None else _product_of_words(ending, found.halves, self.most)
+        if how is not None:
+            _word_products(write, layer.n_slice, *how)
+        else:
+            self._wide_products(write, found.halves, ending)
+        constants = context.constants
+        exp_at = constants.place(found.table) if found.halves is None else constants.aligned(found.table)
+        context.kernel(
+            "softmax",
+            write,
+            self.chain.layers,
+            f"{self.source.kind}, tables",
+            x=Read(layer.inputs[0], self.source),
+            y=Write(self.chain.output, self.target),
+            exp_table=exp_at,
+            inv_table=constants.place(layer.inv_table),
+        )
+
+    def _looked_up(self, write: Writer, n: int) -> Exponentials:
+        """Write the look-up of exponentials, in `n` vectors a slice."""
+        features, needed = write.features, _until_constant(self.exps)
+        narrow = self.layer.subtracts and int(self.exps.max()) < 2**15
+        if narrow and self.source.pack == 4 and features.permute8:
+            return _by_bytes(write, n, self.exps)
+        if narrow and self.source.pack == 2 and features.wide and needed <= 256 and self.exps.size <= 1 << 15:
+            return (_by_planes if features.permute8 else _by_words)(write, n, self.exps[:needed])
+        self._gathered(write)
+        return Exponentials(None, self.exps)
+
+    def _gathered(self, write: Writer) -> None:
+        """e<f>: the exponential of feature f, one int32 a lane."""
+        size, source = self.layer.n_slice, self.source
+        for f in range(size):
+            v = f"x{f // source.pack}"
+            picked = write.pick(source, f"const({source.zero})", v, f % source.pack) if source.pack > 1 else v
+            write(2, f"d{f} = {picked}")
+        if self.layer.subtracts:
+            write(2, "top = d0", *(f"top = smax(top, d{f})" for f in range(1, size)))
+            write(2, *(f"e{f} = gather(C, exp_table, sub(top, d{f}))" for f in range(size)))
+        else:
+            write(2, *(f"e{f} = gather(C, exp_table, sub(d{f}, const({self.first})))" for f in range(size)))
+
+    def _inverse(self, write: Writer, halves: list[Half] | None) -> None:
+        """`inverse`: the table's entry for the sum; `upper`: the same in the upper half of a lane."""
+        layer, width = self.layer, self.layer.inv_inp_type.width
+        flat = Ending.of(self.total, INT32, fused=write.features.fused)
+        write(2, f"total = const({flat.fold})")
+        if halves is not None:
+            pairs = dict.fromkeys(half.variable for half in halves)
+            write(2, *(f"total = dot16(total, {name}, {ONES})" for name in pairs))
+        else:
+            write(2, *(f"total = add(total, e{f})" for f in range(layer.n_slice)))
+        write.finish(2, ["total"], flat)
+        shift = width - index_bits(layer.inv_table.size)
+        masked = f"and_(total, const({(1 << width) - 1}))"
+        write(2, f"inverse = gather(C, inv_table, {f'srl({masked}, {shift})' if shift else masked})")
+        if halves is not None:
+            write(2, "upper = shl(inverse, 16)")
+
+    def _wide_products(self, write: Writer, halves: list[Half] | None, ending: Ending) -> None:
+        """Products in 32 bits."""
+        pack, start = self.target.pack, f"const({ending.fold})"
+        vectors = self.layer.n_slice // pack
+        for k in range(vectors):
+            accs = [f"p{s}" for s in range(pack)]
+            for f, acc in enumerate(accs, start=k * pack):
+                half = None if halves is None else halves[f]
+                if half is not None and self.small:
+                    write(2, f"{acc} = dot16({start}, {half.variable}, {'upper' if half.upper else 'inverse'})")
+                    continue
+                element = f"e{f}"
+                if half is not None:
+                    both = half.variable
+                    element = f"srl({both}, 16)" if half.upper else f"and_({both}, const(65535))"
+                product = f"dot16({start}, {element}, inverse)"
+                write(2, f"{acc} = {product if self.small else f'add(mul({element}, inverse), {start})'}")
+            write(2, f"store(V, y + r * {vectors} + {k}, {write.finish(2, accs, ending)})")
+
+
+def _sum(layer: Softmax, proof: LayerRange) -> Value | None:
+    """The sum of a slice's exponentials as an argument of the inverse."""
+    assert proof.accumulator is not None
+    total = Value.of(proof.accumulator.lowest, proof.accumulator.highest, layer.accum_type.fraction)
+    return None if total is None else total.cast(layer.inv_inp_type)
+
+
+def _exponentials(layer: Softmax, arguments: NDArray[np.int64]) -> NDArray[Any]:
+    """The exponential of each argument, in the accumulator's type."""
+    x, accum = layer.inputs[0], layer.accum_type
+    index_type = layer.inp_norm_type or x.type
+    sign = -1 if layer.variant == "relative" else 1
+    cast = index_type.cast(sign * arguments, x.type.fraction) if layer.subtracts else arguments
+    places = top_bits(cast, index_type, layer.exp_table.size)
+    return accum.cast(layer.exp_table[places], layer.exp_table_type.fraction)
+
+
+def _by_bytes(write: Writer, n: int, exps: NDArray[np.int64]) -> Exponentials:
+    """e<k>_0 and e<k>_1: pairs of exponentials of features (4k, 4k+2) and (4k+1, 4k+3)."""
+    write(2, "top = x0", *(f"top = umax8(top, x{k})" for k in range(1, n)))
+    write(2, "top = umax8(top, or_(srl(top, 16), shl(top, 16)))", "top = umax8(top, or_(srl(top, 8), shl(top, 24)))")
+    for k in range(n):
+        write(
+            2,
+            f"d = sub8(top, x{k})",
+            "lower = lookup8(C, exp_table, d)",
+            "higher = lookup8(C, exp_table + 4, d)",
+            f"e{k}_0 = or_(and_(lower, {_LOW}), shl(and_(higher, {_LOW}), 8))",
+            f"e{k}_1 = or_(and_(srl(lower, 8), {_LOW}), and_(higher, {_HIGH}))",
+        )
+    return Exponentials([Half(f"e{f // 4}_{f % 2}", f % 4 >= 2) for f in range(4 * n)], _byte_planes(exps))
+
+
+def _below_top(write: Writer, n: int) -> list[str]:
+    """How far the words of each vector are below the largest."""
+    write(2, "top = x0", *(f"top = smax16(top, x{k})" for k in range(1, n)))
+    write(2, "top = smax16(top, or_(srl(top, 16), shl(top, 16)))")
+    return [f"sub16(top, x{k})" for k in range(n)]
+
+
+def _in_words(n: int, *tables: NDArray) -> Exponentials:
+    """e<k>: the pair of exponentials of features (2k, 2k+1)."""
+    words = np.concatenate([table.view(np.int32) for table in tables])
+    return Exponentials([Half(f"e{f // 2}", f % 2 == 1) for f in range(2 * n)], words)
+
+
+def _by_planes(write: Writer, n: int, exps: NDArray[np.int64]) -> Exponentials:
+    """Lower and upper bytes looked up apart."""
+    below = _below_top(write, n)
+    tables = [_filled(plane, np.uint8) for plane in (exps & 255, exps >> 8)]
+    for k in range(0, n, 2):
+        write(2, f"d = saturated_bytes({below[k]}, {below[min(k + 1, n - 1)]})")
+        at = 0
+        for name, table in zip(("lower", "higher"), tables, strict=True):
+            index = "d" if table.size == 256 else f"umin8(d, const({pair(0x101 * (table.size - 1))}))"
+            write(2, f"{name} = lookup_bytes(C, exp_table + {at}, {index}, {table.size // 64})")
+            at += table.size // 64
+        write(2, *(f"e{k + h} = words_of_planes(lower, higher, {h})" for h in (0, 1) if k + h < n))
+    return _in_words(n, *tables)
+
+
+def _by_words(write: Writer, n: int, exps: NDArray[np.int64]) -> Exponentials:
+    below, table = _below_top(write, n), _filled(exps, np.uint16, (64, 128, 256))
+    last, count = pair(table.size - 1), table.size // 64
+    write(2, *(f"e{k} = lookup16(C, exp_table, umin16({d}, const({last})), {count})" for k, d in enumerate(below)))
+    return _in_words(n, table)
+
+
+def _product_of_words(ending: Ending, halves: list[Half], highest: int) -> tuple[int, bool] | None:
+    """How far the inverse is shifted, and whether ties go to even, if the products can be int16; else None.
+
+    The instruction for it gives (a b + 2**14) >> 15.
+    """
+    if halves[1] != (halves[0].variable, True) or len(ending.steps) != 2:
+        return None
+    first, last = ending.steps
+    if not isinstance(first, Round) or not isinstance(last, Clip) or (last.low, last.high) != (0, 255):
+        return None
+    if first.mode not in (Rounding.RND, Rounding.RND_CONV) or not last.narrow or ending.layout != Layout(4):
+        return None
+    left = 15 - first.bits
+    return (left, first.mode == Rounding.RND_CONV) if left >= 0 and highest << left < 1 << 15 else None
+
+
+def _word_products(write: Writer, size: int, left: int, even: bool) -> None:
+    write(2, f"inverse = shl(or_(inverse, shl(inverse, 16)), {left})")
+    if even:
+        write(2, "opposite = sub16(const(0), inverse)")
+    for k in range(size // 2):
+        write(2, f"p{k} = mulhrs16(e{k}, inverse)")
+        if even:  # the opposite product rounds down where this one rounds up: they differ by one at a tie alone
+            write(2, f"p{k} = and_(p{k}, xor(add16(p{k}, mulhrs16(e{k}, opposite)), const(-1)))")
+    for k in range(size // 4):
+        write(2, f"store(V, y + r * {size // 4} + {k}, bytes_of_words(p{2 * k}, p{2 * k + 1}))")
+
+
+def _until_constant(table: NDArray[np.int64]) -> int:
+    """How many entries there are up to the one that all later ones equal."""
+    different = np.flatnonzero(table != table[-1])
+    return int(different[-1]) + 2 if different.size else 1
+
+
+def _filled(values: NDArray[np.int64], kind: type[np.generic], sizes: Sequence[int] = (64, 128, 192, 256)) -> NDArray:
+    """A table up to where it stays the same, and that until it has one of `sizes`."""
+    needed = _until_constant(values)
+    size = next(size for size in sizes if needed <= size)
+    return np.concatenate([values[:needed], np.full(size - needed, values[-1])]).astype(kind)
+
+
+def _byte_planes(values: NDArray[np.int64]) -> NDArray:
+    """A table of up to 256 values below 2**16 as two tables of bytes, in int32 words."""
+    padded = np.zeros(256, np.int64)
+    padded[: values.size] = values[:256]
+    planes = np.concatenate([padded & 255, padded >> 8]).astype(np.uint8)
+    return planes.view(np.int32).astype(np.int64)

@@ -1,0 +1,52 @@
+"""The softmax of tabulated exponentials."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from l1emu.emulator import Emulator
+from l1emu.emulator.vector.features import features
+from l1emu.firmware import Firmware, reference
+from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
+from l1emu.layers import Softmax, Tensor
+from tests.emulator.random_firmware import random_inputs
+from tests.emulator.tagger_firmware import exponential_table, inverse_table
+
+permuting = pytest.mark.skipif(not features("simd").permute8, reason="this processor has no AVX-512 VBMI")
+wide = pytest.mark.skipif(not features("simd").wide, reason="this processor has no AVX-512")
+
+
+@wide
+@pytest.mark.parametrize("by_bytes", [pytest.param(True, marks=permuting), False])
+@pytest.mark.parametrize(("width", "scale", "entries"), [(9, 8.0, 64), (9, 1.0, 128), (10, 0.5, 256), (12, 0.1, 0)])
+@pytest.mark.parametrize("rounding", [Rounding.RND_CONV, Rounding.RND, Rounding.TRN])
+def test_a_softmax_of_words_looks_up_what_differs_and_clips_the_rest(
+    monkeypatch, width, scale, entries, rounding, by_bytes
+):
+    """Until the exponential is constant, up to 256 entries; beyond that it is gathered."""
+    chosen = dataclasses.replace(features("simd"), permute8=by_bytes)
+    monkeypatch.setattr("l1emu.emulator.vector.features.features", lambda target: chosen)
+    score = FixedPoint(width, width - 3, True, Rounding.RND, Overflow.SAT)
+    table = FixedPoint(12, 1, False, Rounding.RND, Overflow.SAT)
+    argument = FixedPoint(width, width - 3, False, Rounding.RND, Overflow.SAT)
+    inverse_input = FixedPoint(10, 5, False, Rounding.RND_CONV, Overflow.SAT)
+    x = Tensor("x", (3, 8), score)
+    layer = Softmax(
+        "softmax", (x,), Tensor("y", (3, 8), FixedPoint(8, 0, False, rounding, Overflow.SAT)),
+        variant="stable", n_outer=3, n_slice=8, n_inner=1,
+        exp_table=exponential_table(table, argument, 1 << width, scale), exp_table_type=table,
+        inv_table=inverse_table(table, inverse_input, 1024), inv_table_type=table,
+        accum_type=FixedPoint(18, 6, False), inv_inp_type=inverse_input, inp_norm_type=argument,
+    )  # fmt: skip
+    firmware = Firmware("softmax", "Vitis", (x,), (layer.output,), (layer,))
+    emulator = Emulator(firmware, threads=1)
+    source = emulator._program.program.source
+    looked_up = [line for line in source.splitlines() if f" = lookup{'_bytes' if by_bytes else '16'}(" in line]
+    assert bool(looked_up) == (entries > 0)
+    assert all(int(line[-2]) <= entries // 64 for line in looked_up)
+    assert (" = mulhrs16(" in source) == (entries > 0 and rounding != Rounding.TRN)
+    inputs = random_inputs(firmware, 200)
+    expected = reference.run(firmware, inputs)["y"]
+    np.testing.assert_array_equal(emulator.raw(inputs), expected)
+    assert len(np.unique(expected)) > 3
