@@ -28,6 +28,9 @@ def emulate(
     explain: Annotated[
         bool, typer.Option(help="Print widths, proof, arithmetic and, with inputs, time of each layer.")
     ] = False,
+    source: Annotated[
+        bool, typer.Option("--source", help="With --explain: print the module that is generated for the firmware.")
+    ] = False,
     columns: Annotated[
         str | None,
         typer.Option(help="Inputs are these fields of a file of jets (see `l1emu events`), with commas between."),
@@ -49,6 +52,8 @@ def emulate(
     """Emulate a firmware on jets, bit for bit."""
     if inputs is None and not explain:
         raise L1emuError("nothing to do", expected="a file of inputs, or --explain")
+    if source and not explain:
+        raise L1emuError("a module's source is shown with its explanation", where="--source", expected="--explain too")
     if output is not None and output.suffix != ".npz":
         raise L1emuError("outputs are written as .npz", path=output, value=output.suffix)
     emulator = Emulator(Firmware.read(firmware), threads=threads, target=target)
@@ -78,8 +83,11 @@ def emulate(
         except L1emuError as error:
             raise (error.within(inputs) if inputs else error) from None
         document["explain"] = explanation.to_dict()
+        if source:
+            document["source"] = emulator.source()
         if not as_json:
             console().print(explanation.table())
+            print(document.get("source", ""), end="")
     if arrays is not None:
         begin = time.perf_counter()
         try:

@@ -30,6 +30,7 @@ from contextlib import ExitStack, suppress
 from types import FrameType, ModuleType
 from typing import Any
 
+from l1emu import debug
 from l1emu.errors import L1emuError
 
 BAD_INPUT = 2
@@ -53,7 +54,7 @@ def ended(verb: Callable[[], int]) -> int:
     output = _open_streams()
     os.environ["MPLBACKEND"] = "agg"  # figures are files, and a name of no backend would stop matplotlib's import
     with ExitStack() as restored:  # for who calls it from Python
-        if not _debugging():
+        if not debug.wanted("traceback"):
             _hush(restored)
         _catch_signals(restored)
         try:
@@ -70,7 +71,7 @@ def ended(verb: Callable[[], int]) -> int:
 
 def _told(error: BaseException, output: _Output) -> int:
     """The exit code of an exception; the one line is written."""
-    if _debugging():
+    if debug.wanted("traceback"):
         traceback.print_exception(error)
     if isinstance(output.failure, BrokenPipeError):
         return _SIGNAL + signal.SIGPIPE
@@ -187,7 +188,7 @@ def _catch_signals(restored: ExitStack) -> None:
             timer = threading.Timer(0.01, os.kill, (os.getpid(), number))
             timer.daemon = True
             timer.start()
-        elif _debugging():
+        elif debug.wanted("traceback"):
             sys.__unraisablehook__(unraisable)
 
     _set(restored, sys, "unraisablehook", lost)
@@ -210,7 +211,3 @@ def _hush(restored: ExitStack) -> None:
 def _set(restored: ExitStack, module: ModuleType, name: str, value: Any) -> None:
     restored.callback(setattr, module, name, getattr(module, name))
     setattr(module, name, value)
-
-
-def _debugging() -> bool:
-    return os.environ.get("L1EMU_DEBUG") == "traceback"

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from l1emu import debug
 from l1emu.emulator.cache import module_from_source
 from l1emu.emulator.exact.assembler import Program
 from l1emu.emulator.explain import Explanation, explain
@@ -157,7 +158,8 @@ class Emulator:
     Raises
     ------
     L1emuError
-        if the firmware holds a layer that the emulator does not know, by name; if `target` is unknown.
+        if the firmware holds a layer that the emulator does not know, by name; if `target` is unknown, or what
+        `L1EMU_DEBUG` asks for.
 
     Notes
     -----
@@ -175,6 +177,7 @@ class Emulator:
         self.firmware = firmware
         self.threads = threads or len(os.sched_getaffinity(0))
         self.target = target
+        debug.check()
         self._program = self._runnable(firmware.outputs)
 
     @cached_property
@@ -195,6 +198,8 @@ class Emulator:
         if self.target != "exact":
             packed = plan(self.firmware, self.ranges, exact, processor.features(self.target), results)
             if packed.calls_own_kernels:
+                if debug.wanted("source"):
+                    debug.show(packed.module.readable())
                 return _Packed(packed)
         return _Exact(exact)
 
@@ -276,6 +281,14 @@ class Emulator:
         """
         seconds = None if x is None else self._profile(x)
         return explain(self.firmware, self.ranges, self._program.arithmetic(self.ranges), seconds)
+
+    def source(self) -> str:
+        """The module that was generated for this firmware, with what each of its calls does as comments.
+
+        Only comments, where everything is left to the exact kernels, as with the target ``exact``.
+        """
+        program = self._program
+        return program.program.module.readable() if isinstance(program, _Packed) else "# the exact kernels alone\n"
 
     def _profile(self, x: Inputs) -> dict[str, float]:
         arrays = self._arrays(x)

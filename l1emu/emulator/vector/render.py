@@ -71,8 +71,11 @@ class Module:
             loop += ["", *(f"# {line}" for line in call.about), *call.lines]
         return self._text([*loop, "", "# the outputs", *self.after], comment=f"# {self.title}, for {self.features}")
 
-    def body(self, loop: Sequence[str], arguments: str = "") -> list[str]:
-        """The kernels and the function that calls them, without what they import."""
+    def definitions(self) -> str:
+        """The text that is compiled, without what it imports."""
+        return "\n".join(self._body([*self.before, *_lines(self.calls), *self.after])) + "\n"
+
+    def _body(self, loop: Sequence[str], arguments: str = "") -> list[str]:
         lines = []
         for kernel, name in self.kernels.items():
             lines += ["", "", "@inner", f"def {name}{kernel}"]
@@ -90,7 +93,7 @@ class Module:
         ]
 
     def _text(self, loop: Sequence[str], arguments: str = "", comment: str = "") -> str:
-        body = self.body(loop, arguments)
+        body = self._body(loop, arguments)
         head = ['"""Kernels of one firmware, written by l1emu.emulator.passes.plan."""', "", *self._imports(body)]
         return "\n".join([*([comment] if comment else []), *head, *body]) + "\n"
 

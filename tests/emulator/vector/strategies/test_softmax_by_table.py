@@ -17,16 +17,8 @@ permuting = pytest.mark.skipif(not features("simd").permute8, reason="this proce
 wide = pytest.mark.skipif(not features("simd").wide, reason="this processor has no AVX-512")
 
 
-@wide
-@pytest.mark.parametrize("by_bytes", [pytest.param(True, marks=permuting), False])
-@pytest.mark.parametrize(("width", "scale", "entries"), [(9, 8.0, 64), (9, 1.0, 128), (10, 0.5, 256), (12, 0.1, 0)])
-@pytest.mark.parametrize("rounding", [Rounding.RND_CONV, Rounding.RND, Rounding.TRN])
-def test_a_softmax_of_words_looks_up_what_differs_and_clips_the_rest(
-    monkeypatch, width, scale, entries, rounding, by_bytes
-):
-    """Until the exponential is constant, up to 256 entries; beyond that it is gathered."""
-    chosen = dataclasses.replace(features("simd"), permute8=by_bytes)
-    monkeypatch.setattr("l1emu.emulator.vector.features.features", lambda target: chosen)
+def word_softmax(width: int, scale: float, rounding: Rounding) -> Firmware:
+    """A softmax of numbers of `width` bits, whose exponentials fall the faster the larger `scale` is."""
     score = FixedPoint(width, width - 3, True, Rounding.RND, Overflow.SAT)
     table = FixedPoint(12, 1, False, Rounding.RND, Overflow.SAT)
     argument = FixedPoint(width, width - 3, False, Rounding.RND, Overflow.SAT)
@@ -39,7 +31,20 @@ def test_a_softmax_of_words_looks_up_what_differs_and_clips_the_rest(
         inv_table=inverse_table(table, inverse_input, 1024), inv_table_type=table,
         accum_type=FixedPoint(18, 6, False), inv_inp_type=inverse_input, inp_norm_type=argument,
     )  # fmt: skip
-    firmware = Firmware("softmax", "Vitis", (x,), (layer.output,), (layer,))
+    return Firmware("softmax", "Vitis", (x,), (layer.output,), (layer,))
+
+
+@wide
+@pytest.mark.parametrize("by_bytes", [pytest.param(True, marks=permuting), False])
+@pytest.mark.parametrize(("width", "scale", "entries"), [(9, 8.0, 64), (9, 1.0, 128), (10, 0.5, 256), (12, 0.1, 0)])
+@pytest.mark.parametrize("rounding", [Rounding.RND_CONV, Rounding.RND, Rounding.TRN])
+def test_a_softmax_of_words_looks_up_what_differs_and_clips_the_rest(
+    monkeypatch, width, scale, entries, rounding, by_bytes
+):
+    """Until the exponential is constant, up to 256 entries; beyond that it is gathered."""
+    chosen = dataclasses.replace(features("simd"), permute8=by_bytes)
+    monkeypatch.setattr("l1emu.emulator.vector.features.features", lambda target: chosen)
+    firmware = word_softmax(width, scale, rounding)
     emulator = Emulator(firmware, threads=1)
     source = emulator._program.program.source
     looked_up = [line for line in source.splitlines() if f" = lookup{'_bytes' if by_bytes else '16'}(" in line]

@@ -1,0 +1,38 @@
+"""What the environment's `L1EMU_DEBUG` has l1emu show: one name, or several with commas."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from l1emu.errors import L1emuError
+
+VARIABLE = "L1EMU_DEBUG"
+SHOWN = ("source", "traceback")
+
+
+def wanted(what: str) -> bool:
+    """Whether `what` is to be shown: ``source``, modules generated for a firmware; ``traceback``, of a fault."""
+    return what in _names()
+
+
+def check() -> None:
+    """Refuse names that show nothing.
+
+    Raises
+    ------
+    L1emuError
+        for these.
+    """
+    for name in _names():
+        if name not in SHOWN:
+            raise L1emuError("nothing to show by this name", where=VARIABLE, value=name, expected=", ".join(SHOWN))
+
+
+def show(text: str) -> None:
+    """Print a generated module on standard error, where it is in no other output's way."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _names() -> list[str]:
+    return [name for name in os.environ.get(VARIABLE, "").split(",") if name]
