@@ -365,7 +365,7 @@ def entries(layer: Recurrent, x: Interval) -> Interval:
 
 def step(layer: Recurrent, watch: Watch, x: Interval, state: Interval, cell: Interval) -> Step:
     """One step when input, state and cell state lie in the given intervals, shapes (n_in,), (n_state,), (n_state,)."""
-    n, accum, result = layer.n_state, layer.accum_type, layer.output.type
+    accum = layer.accum_type
     first = _product(
         watch,
         x,
@@ -378,58 +378,106 @@ def step(layer: Recurrent, watch: Watch, x: Interval, state: Interval, cell: Int
     second = _product(
         watch,
         state,
-        result.fraction + layer.recurrent_weight_type.fraction,
+        layer.output.type.fraction + layer.recurrent_weight_type.fraction,
         layer.recurrent_weight,
         accum.cast(layer.recurrent_bias, layer.recurrent_bias_type.fraction),
         layer.recurrent_order,
         accum,
     )
+    after = _after_gru if layer.cell == "gru" else _after_lstm
+    mixed, remembered, state, cell = after(_Parts(layer, watch, first[0], second[0]), state, cell)
+    return Step(first, second, mixed, _mixed_fraction(layer), remembered, state, cell)
 
-    def part(interval: Interval, k: int) -> Interval:
-        return interval.map(lambda v: v[k * n : (k + 1) * n])
 
-    def total(a: Interval, b: Interval) -> Interval:
-        return watch.cast(watch.add(a, b), accum.fraction, accum)[0]
+def _mixed_fraction(layer: Recurrent) -> int:
+    """Of what is assigned to the state."""
+    return layer.accum_type.fraction + max(layer.accum_type.fraction, layer.output.type.fraction)
 
-    def gate(k: int) -> Interval:
-        sums = total(part(first[0], k), part(second[0], k))
-        return _activated(watch, layer.gate, layer.gate_table, layer.gate_table_type, sums, accum, accum)
 
-    def function(sums: Interval, kind: FixedPoint) -> Interval:
-        return _activated(watch, layer.function, layer.table, layer.table_type, sums, kind, accum)
+@dataclass(frozen=True)
+class _Parts:
+    """Both products of a step, and what is done with their parts, `n_state` numbers each."""
 
-    fraction = accum.fraction + max(accum.fraction, result.fraction)
-    left_new, left_old = fraction - 2 * accum.fraction, fraction - accum.fraction - result.fraction
+    layer: Recurrent
+    watch: Watch
+    first: Interval
+    second: Interval
 
-    def mix(new: Interval, new_share: Interval, old: Interval, old_share: Interval) -> Interval:
+    def of(self, product: Interval, k: int) -> Interval:
+        """Part `k` of a product."""
+        n = self.layer.n_state
+        return product.map(lambda v: v[k * n : (k + 1) * n])
+
+    def total(self, a: Interval, b: Interval) -> Interval:
+        """A sum in the accumulator's type."""
+        accum = self.layer.accum_type
+        return self.watch.cast(self.watch.add(a, b), accum.fraction, accum)[0]
+
+    def sums(self, k: int) -> Interval:
+        """Part `k` of the sum of both products."""
+        return self.total(self.of(self.first, k), self.of(self.second, k))
+
+    def gate(self, k: int) -> Interval:
+        """The gate of part `k`."""
+        layer, accum = self.layer, self.layer.accum_type
+        return _activated(self.watch, layer.gate, layer.gate_table, layer.gate_table_type, self.sums(k), accum, accum)
+
+    def function(self, x: Interval, kind: FixedPoint) -> Interval:
+        """The function of numbers of type `kind`."""
+        layer = self.layer
+        return _activated(self.watch, layer.function, layer.table, layer.table_type, x, kind, layer.accum_type)
+
+    @property
+    def shifts(self) -> tuple[int, int]:
+        """By which products with new and with old numbers are shifted to the fraction at which they are added."""
+        accum, fraction = self.layer.accum_type.fraction, _mixed_fraction(self.layer)
+        return fraction - 2 * accum, fraction - accum - self.layer.output.type.fraction
+
+    def mix(self, new: Interval, new_share: Interval, old: Interval, old_share: Interval) -> Interval:
+        """The sum of a new and an old number, each times its share."""
+        watch, (left_new, left_old) = self.watch, self.shifts
         return watch.add(
             watch.see(watch.product(new, new_share).map(lambda v: shifted(v, left_new))),
             watch.see(watch.product(old, old_share).map(lambda v: shifted(v, left_old))),
         )
 
-    if layer.cell == "gru":
-        update, reset = (gate(1), gate(0)) if layer.swapped else (gate(0), gate(1))
-        remembered = watch.product(reset, part(second[0], 2))
-        kept, _over = watch.cast(remembered, 2 * accum.fraction, accum)
-        candidate = function(total(part(first[0], 2), kept), accum)
-        one = 1 << accum.fraction
-        rest = watch.see(Interval(one - exact(update.high), one - exact(update.low)))
-        mixed = mix(candidate, rest, state, update)
-        if update.lowest >= 0 and update.highest <= one:  # then it lies between the old state and the candidate
-            between = _union(
-                candidate.map(lambda v: shifted(v, left_new + accum.fraction)),
-                state.map(lambda v: shifted(v, left_old + accum.fraction)),
-            )
-            mixed = Interval(np.maximum(mixed.low, between.low), np.minimum(mixed.high, between.high))
-        new, _over = watch.cast(mixed, fraction, result)
-        return Step(first, second, mixed, fraction, remembered, new, cell)
-    entering, forget, leaving = gate(0), gate(1), gate(3)
-    candidate = function(total(part(first[0], 2), part(second[0], 2)), accum)
-    mixed = mix(candidate, entering, cell, forget)
-    cell, _over = watch.cast(mixed, fraction, result)
-    remembered = watch.product(leaving, function(cell, result))
-    new, _over = watch.cast(remembered, 2 * accum.fraction, result)
-    return Step(first, second, mixed, fraction, remembered, new, cell)
+    def assigned(self, value: Interval, fraction: int) -> Interval:
+        """A number of the output's type."""
+        return self.watch.cast(value, fraction, self.layer.output.type)[0]
+
+
+_After = tuple[Interval, Interval, Interval, Interval]
+
+
+def _after_gru(parts: _Parts, state: Interval, cell: Interval) -> _After:
+    """What is assigned to the state, the product of the reset gate, the new state, the cell state."""
+    layer, watch, accum = parts.layer, parts.watch, parts.layer.accum_type
+    update, reset = (parts.gate(1), parts.gate(0)) if layer.swapped else (parts.gate(0), parts.gate(1))
+    remembered = watch.product(reset, parts.of(parts.second, 2))
+    kept, _over = watch.cast(remembered, 2 * accum.fraction, accum)
+    candidate = parts.function(parts.total(parts.of(parts.first, 2), kept), accum)
+    one = 1 << accum.fraction
+    rest = watch.see(Interval(one - exact(update.high), one - exact(update.low)))
+    mixed = parts.mix(candidate, rest, state, update)
+    if update.lowest >= 0 and update.highest <= one:  # then it lies between the old state and the candidate
+        left_new, left_old = parts.shifts
+        between = _union(
+            candidate.map(lambda v: shifted(v, left_new + accum.fraction)),
+            state.map(lambda v: shifted(v, left_old + accum.fraction)),
+        )
+        mixed = Interval(np.maximum(mixed.low, between.low), np.minimum(mixed.high, between.high))
+    return mixed, remembered, parts.assigned(mixed, _mixed_fraction(layer)), cell
+
+
+def _after_lstm(parts: _Parts, state: Interval, cell: Interval) -> _After:
+    """What is assigned to the cell state, the product of the output gate, the new state, the new cell state."""
+    layer = parts.layer
+    entering, forget, leaving = parts.gate(0), parts.gate(1), parts.gate(3)
+    candidate = parts.function(parts.sums(2), layer.accum_type)
+    mixed = parts.mix(candidate, entering, cell, forget)
+    cell = parts.assigned(mixed, _mixed_fraction(layer))
+    remembered = parts.watch.product(leaving, parts.function(cell, layer.output.type))
+    return mixed, remembered, parts.assigned(remembered, 2 * layer.accum_type.fraction), cell
 
 
 def _product(
