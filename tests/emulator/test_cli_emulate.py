@@ -94,3 +94,21 @@ def test_nothing_to_do_is_an_error(saved: tuple[Path, Firmware]) -> None:
     result = runner.invoke(app, ["emulate", str(saved[0])])
     assert isinstance(result.exception, L1emuError)
     assert "--explain" in str(result.exception)
+
+
+def test_the_generated_module_is_shown_with_its_explanation(saved: tuple[Path, Firmware]) -> None:
+    path, firmware = saved
+    shown = runner.invoke(app, ["emulate", str(path), "--explain", "--source"])
+    assert shown.exit_code == 0, shown.output
+    assert Emulator(firmware).source() in shown.stdout
+    as_json = runner.invoke(app, ["emulate", str(path), "--explain", "--source", "--json"])
+    assert json.loads(as_json.stdout)["source"] == Emulator(firmware).source()
+    alone = runner.invoke(app, ["emulate", str(path), "--source"])
+    assert isinstance(alone.exception, L1emuError)
+
+
+def test_an_unknown_thing_to_show_is_refused(saved: tuple[Path, Firmware], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("L1EMU_DEBUG", "sources")
+    result = runner.invoke(app, ["emulate", str(saved[0]), "--explain", "--json"])
+    assert isinstance(result.exception, L1emuError)
+    assert result.stdout == ""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from l1emu.emulator.exact.assembler import Program
 from l1emu.emulator.interval import Ranges
 from l1emu.emulator.kinds import INSTRUCTIONS, KINDS
+from l1emu.emulator.passes import interpret
 from l1emu.emulator.vector.blocks import cast_of_floats
 from l1emu.emulator.vector.context import Context
 from l1emu.emulator.vector.features import LANES, Features
@@ -106,6 +107,7 @@ def plan(
     module = Module(
         firmware.name,
         features,
+        interpret.MODULE.__name__,
         context.kernels,
         _raw_to_rows() if context.raw_in_rows else (),
         tuple(context.calls),

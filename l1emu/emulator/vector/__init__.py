@@ -6,5 +6,17 @@
 `ops`           operations that every processor has
 `ops_x86`       those of x86 extensions
 `blocks`        floats to integers, and blocks of jets to vectors
+`conversions`   tensors from one layout to another, to rows of the exact kernels and back
+`layout`        where the elements of a tensor are in vectors
+`value`         what a sum can be, and the steps that still have to be done on it in registers
+`writer`        source lines of kernels
+`workspace`     vectors, taken again when what is in them is done with
+`context`       what strategies write into: tensors' places, constants, kernels and their calls
+`strategy`      what a strategy is: it says whether it fits before it writes
+`strategies`    the ways to compute layers, and which of them a kind of layer has
+`render`        the generated module as text
+`interpreter`   the same module run in numpy
 ==============  ====================================================================================================
+
+The pass that asks the strategies of each layer is `l1emu.emulator.passes.plan`.
 """

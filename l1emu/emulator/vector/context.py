@@ -19,7 +19,7 @@ from l1emu.emulator.vector.value import LIMIT, Clip, Value
 from l1emu.emulator.vector.workspace import Workspace
 from l1emu.emulator.vector.writer import Writer
 from l1emu.firmware import Firmware
-from l1emu.layers import Layer, Linear, Merge, Relu, Reshape, Tensor
+from l1emu.layers import Layer, Linear, Merge, Relu, Tensor
 
 Wants = Callable[[Layer, "Context"], Sequence[Layout] | None]
 
@@ -131,7 +131,7 @@ class Connections:
         self._root: dict[str, str] = {}
         self._readers: dict[str, list[tuple[Layer, int]]] = {}
         for layer in firmware.layers:
-            if isinstance(layer, Reshape):
+            if layer.view:
                 self._root[layer.output.name] = self.find(layer.inputs[0])
                 continue
             for number, tensor in enumerate(layer.inputs):
@@ -320,7 +320,7 @@ class Context:
         if body not in self.kernels:
             self.kernels[body] = f"{title}_{len(self.kernels)}"
         about = [f"{', '.join(layers)}: {arithmetic}"]
-        about += [self._described(name, operand, values[name]) for name, operand in operands.items()]
+        about += [self._described(n, o, values[n]) for n, o in operands.items() if o != Scratch(0)]
         self._call(f"{self.kernels[body]}(V, C, {', '.join(map(str, values.values()))})", about=about)
         self.arithmetic[layers[0]] = arithmetic
         self.arithmetic |= dict.fromkeys(layers[1:], f"in {layers[0]}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import ModuleType
+from importlib import import_module
 from typing import Any
 
 from l1emu.emulator.vector import conversions
@@ -11,15 +11,15 @@ from l1emu.emulator.vector.llvm import OPERATIONS
 from l1emu.emulator.vector.render import Module, forms
 
 
-def interpreted(module: Module, exact: ModuleType) -> Callable[..., int]:
-    """`execute` of a module, with numpy in place of the processor's vectors and `exact` for the exact kernels.
+def interpreted(module: Module) -> Callable[..., int]:
+    """`execute` of a module, with numpy in place of the processor's vectors.
 
     It takes arrays as the compiled one does: int32 vectors and constants, int64 rows of the exact kernels, their table
     and instructions, raw inputs (jets, columns), and the int64 output (jets, columns) to write. Whatever `features`
     the module is written for, nothing of them is needed here.
     """
     space: dict[str, Any] = {name: OPERATIONS[form].meaning for name, form in forms(module.features).items()}
-    space |= {"exact": exact, "inner": _as_it_is, "compiled": _as_it_is, **conversions.FUNCTIONS}
+    space |= {"exact": import_module(module.exact), "inner": _as_it_is, "compiled": _as_it_is, **conversions.FUNCTIONS}
     exec(compile(module.definitions(), f"<{module.title}>", "exec"), space)
     execute: Callable[..., int] = space["execute"]
     return execute

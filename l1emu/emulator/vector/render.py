@@ -36,12 +36,15 @@ class Module:
     ----------
     kernels
         Names by what follows them: arguments and lines.
+    exact
+        The name of the module of the exact kernels.
     before, calls, after
         What is done for every 16 jets: inputs to rows of the exact kernels, calls, outputs.
     """
 
     title: str
     features: Features
+    exact: str
     kernels: dict[str, str]
     before: tuple[str, ...]
     calls: tuple[Call, ...]
@@ -100,16 +103,16 @@ class Module:
     def _imports(self, body: Sequence[str]) -> list[str]:
         """Import lines of what the body calls."""
         called = set(re.findall(r"\b[a-z_0-9]+(?=\()", "\n".join(line for line in body if not _is_comment(line))))
-        lines = ["from l1emu.emulator.cache import compiled, inner"]
-        if any("exact." in line for line in body if not _is_comment(line)):
-            lines.append("from l1emu.emulator.passes.interpret import MODULE as exact")
-        for name in sorted(called & conversions.FUNCTIONS.keys()):
-            lines.append(f"from l1emu.emulator.vector.conversions import {name}")
+        found: dict[str, list[str]] = {
+            "l1emu.emulator.cache": ["compiled", "inner"],
+            conversions.__name__: sorted(called & conversions.FUNCTIONS.keys()),
+        }
         for name, form in sorted(forms(self.features).items()):
             if name in called:
                 home = next(m for m in (ops, ops_x86, blocks) if OPERATIONS[form].compiled is vars(m).get(form))
-                lines.append(f"from {home.__name__} import {form}" + (f" as {name}" if form != name else ""))
-        return lines
+                found.setdefault(home.__name__, []).append(form if form == name else f"{form} as {name}")
+        lines = [f"from {module} import {', '.join(names)}" for module, names in sorted(found.items()) if names]
+        return [f"import {self.exact} as exact", *lines]
 
 
 def _lines(calls: Iterable[Call]) -> list[str]:

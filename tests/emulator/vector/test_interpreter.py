@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from l1emu.emulator.passes.analyse import analyse
-from l1emu.emulator.passes.interpret import MODULE
 from l1emu.emulator.passes.lower import lower
 from l1emu.emulator.passes.plan import plan
 from l1emu.emulator.vector.context import narrow_inputs
@@ -53,7 +52,7 @@ def outputs(firmware: Firmware, features: Features, raw: np.ndarray, results: tu
     out = np.zeros((len(raw), sum(t.size for t in results)), np.int64)
     vectors, exact = np.zeros(program.vectors * LANES, np.int32), program.exact
     work = np.zeros(exact.rows * LANES, np.int64)
-    odd = interpreted(program.module, MODULE)(vectors, program.constants, work, exact.table, exact.code, raw, out)
+    odd = interpreted(program.module)(vectors, program.constants, work, exact.table, exact.code, raw, out)
     assert odd == 0
     return out
 
