@@ -15,6 +15,7 @@ import l1emu
 from tests.handmade_projects import hls4ml_templates
 
 PACKAGE = Path(l1emu.__file__).parent
+HEADERS = {"vivado": ("activation", "common", "helpers", "merge", "mult", "pooling"), "vitis": ("pooling",)}
 
 
 class Copy:
@@ -25,8 +26,11 @@ class Copy:
         shutil.copytree(PACKAGE, self.root / "l1emu", ignore=shutil.ignore_patterns("__pycache__"))
         self.known = self.root / "l1emu" / "firmware" / "known"
         self.templates = folder / "hls4ml" / "templates"
-        for backend in ("vivado", "vitis"):
-            shutil.copytree(hls4ml_templates() / backend / "nnet_utils", self.templates / backend / "nnet_utils")
+        for backend, headers in HEADERS.items():
+            for name in headers:
+                target = self.templates / backend / "nnet_utils" / f"nnet_{name}.h"
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(hls4ml_templates() / backend / "nnet_utils" / target.name, target)
         header = self.templates / "vivado" / "nnet_utils" / "nnet_activation.h"
         text = header.read_text()
         at = text.index("datareg > 0", text.index("void relu("))
