@@ -159,52 +159,47 @@ def statements(tokens: list[Token], path: Path, depth: int = 0) -> Iterator[list
     i = 0
     while i < len(tokens):
         start = i
-        assigned = False
-        while True:
-            if i >= len(tokens):
-                rest = [t for t in tokens[start:] if t.kind != "comment"]
-                if rest:
-                    place = Place(path, rest[0].line)
-                    raise place.error("a statement is never finished; the file may be truncated", text_of(rest)[:60])
-                return
-            text = tokens[i].text
-            if tokens[i].kind == "comment" and i == start:
+        if tokens[i].kind == "comment" or (tokens[i].kind == "op" and tokens[i].text == ";"):
+            if tokens[i].kind == "comment":
                 yield [tokens[i]]
-                i += 1
-                break
-            if tokens[i].kind != "op":
-                i += 1
-                continue
-            if text == "=":
-                assigned = True
-            if text in (")", "]", "}"):
-                raise Place(path, tokens[i].line).error("brackets do not match", text)
-            if text == "<" and i == start + 1 and tokens[start].text == "template":
-                i = template_end(tokens, i, path) + 1  # its defaults assign nothing
-                continue
-            if text in ("(", "["):
-                i = matching(tokens, i, path) + 1
-                continue
-            if text == "{":
-                end = matching(tokens, i, path)
-                head = [t.text for t in tokens[start:i]]
-                if head[:1] == ["namespace"] or head == ["extern", '"C"']:
-                    yield from statements(tokens[i + 1 : end], path, depth + 1)
-                    i = end + 1
-                    break
-                i = end + 1
-                followed = i < len(tokens) and tokens[i].text == ";"
-                if followed or not (assigned or head[:1] == ["typedef"]):
-                    yield tokens[start : i + followed]
-                    i += followed
-                    break
-                continue
-            if text == ";":
-                if i > start:
-                    yield tokens[start : i + 1]
-                i += 1
-                break
             i += 1
+            continue
+        i, brace = _end(tokens, start, path)
+        if brace is None:
+            yield tokens[start:i]
+        else:
+            yield from statements(tokens[brace + 1 : i - 1], path, depth + 1)
+
+
+def _end(tokens: list[Token], start: int, path: Path) -> tuple[int, int | None]:
+    """Where the statement ends that begins at `start`, and the brace that opens it if it is a namespace."""
+    i, assigned = start, False
+    while i < len(tokens):
+        text = tokens[i].text if tokens[i].kind == "op" else ""
+        if text in (")", "]", "}"):
+            raise Place(path, tokens[i].line).error("brackets do not match", text)
+        if text == "<" and i == start + 1 and tokens[start].text == "template":
+            i = template_end(tokens, i, path) + 1  # its defaults assign nothing
+        elif text in ("(", "["):
+            i = matching(tokens, i, path) + 1
+        elif text == "{":
+            end = matching(tokens, i, path)
+            head = [t.text for t in tokens[start:i]]
+            if head[:1] == ["namespace"] or head == ["extern", '"C"']:
+                return end + 1, i
+            i = end + 1
+            followed = i < len(tokens) and tokens[i].text == ";"
+            if followed or not (assigned or head[:1] == ["typedef"]):
+                return i + followed, None
+        elif text == ";":
+            return i + 1, None
+        else:
+            assigned = assigned or text == "="
+            i += 1
+    rest = [t for t in tokens[start:] if t.kind != "comment"]
+    raise Place(path, rest[0].line).error(
+        "a statement is never finished; the file may be truncated", text_of(rest)[:60]
+    )
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def prelu(call: Call) -> SlopedRelu:
     """`nnet::prelu`: a slope for each number."""
     call = _typed(call)
     call.count(3, 3)
-    slope = call.weights(call.arguments[1], kind := _parameter_type(call))
+    slope = call.weights(call.parameters[0], kind := _parameter_type(call))
     data, output = _without_parameter(call)
     return SlopedRelu(call.name, (data,), output, slope, kind, 0)
 
@@ -70,11 +70,11 @@ def _parameter(call: Call) -> tuple[FixedPoint, float]:
     """The type and the value of a number that is written in the call."""
     call = _typed(call)
     call.count(3, 3)
-    text = call.arguments[1].replace(" ", "")
+    text = call.numbers[0].replace(" ", "")
     try:
         value = float(text)
     except ValueError:
-        raise call.error("the parameter is no number", call.arguments[1]) from None
+        raise call.error("the parameter is no number", call.numbers[0]) from None
     return _parameter_type(call), value
 
 
@@ -97,7 +97,7 @@ def _without_parameter(call: Call) -> tuple[Tensor, Tensor]:
     """Input and output of an activation whose second argument is a parameter."""
     call = _typed(call)
     call.count(3, 3)
-    plain = replace(call, types=[call.types[0], call.types[2]], arguments=[call.arguments[0], call.arguments[2]])
+    plain = replace(call, types=[call.types[0], call.types[2]], arguments=[*call.data, *call.results])
     data, output = plain.elementwise("data", "result")
     call.config.finish(*SYNTHESIS, "table_size", "table_t", "param_t")  # the call's own type counts
     return data, output
@@ -154,7 +154,7 @@ def _hard_in_data_type(call: Call, data: Tensor, output: Tensor) -> tuple[Layer,
 def elu(call: Call) -> HalfTable:
     """`nnet::elu`, with its parameter written in the call or without."""
     if len(call.arguments) == 2 and call.variant("elu"):
-        call = replace(call, arguments=[call.arguments[0], "1.0", call.arguments[1]])
+        call = replace(call, arguments=[*call.data, "1.0", *call.results])
     if len(call.arguments) == 2:
         kind, value = FixedPoint.int_type(1, signed=False), 1.0
         data, output = call.elementwise()
@@ -215,13 +215,13 @@ def normalized_steps(call: Call) -> Steps:
     shape = call.flat(0, "n_in")
     if call.stream and variant and len(shape) > 1:
         raise call.error("thresholds by the place in the stream are not supported for several packs", shape)
-    data, output = call.input(0, shape), call.tensor(call.arguments[1], shape if call.stream else None)
+    data, output = call.input(0, shape), call.tensor(call.results[0], shape if call.stream else None)
     expected = FixedPoint.int_type(1, signed=False) if binary else FixedPoint.int_type(2)
     if output.type != expected or output.size != data.size:
         raise call.error("the result has another type or size", (str(output.type), output.shape), str(expected))
     filters = call.config.integer("n_filt")
     channels = data.size if filters in (-1, 2**32 - 1) else filters
-    limits = [call.weights(name, data.type) for name in call.arguments[2:]]
+    limits = [call.weights(name, data.type) for name in call.parameters]
     if any(limit.size != channels for limit in limits):
         raise call.error("thresholds of another count", [limit.size for limit in limits], str(channels))
     if call.stream and channels != shape[-1]:  # the kernel then writes packs of another size
@@ -238,8 +238,8 @@ def normalized_steps(call: Call) -> Steps:
 def lookup(call: Call) -> Lookup:
     """`nnet::unary_lut`: the table is an array of weights."""
     call.count(2, 3)
-    table_name = call.arguments[2]
-    data, output = replace(call, arguments=call.arguments[:2]).elementwise()
+    (table_name,) = call.parameters
+    data, output = replace(call, arguments=[*call.data, *call.results]).elementwise()
     call.kernels.require(call.place, "get_index_unary_lut")
     kind, size = call.config.type("table_t"), call.config.integer("table_size")
     call.config.finish(*SYNTHESIS)

@@ -188,7 +188,7 @@ def adders(call: Call) -> tuple[Layer, ...]:
     found = _function(call.project, call.function)
     assert found is not None
     n_in, n_out, body = found
-    data, output = call.input(0), call.output(call.tensor(call.arguments[1], None).shape)
+    data, output = call.input(0), call.output(call.tensor(call.results[0], None).shape)
     if (data.size, output.size) != (n_in, n_out):
         raise call.error("the tensors have other sizes", (data.size, output.size), f"{n_in} and {n_out}")
     return sums(call, call.name, data, output, 1, body)
@@ -207,7 +207,7 @@ def streamed_dense(call: Call) -> tuple[Layer, ...]:
     packs = call.packs()
     if n_in % packs[0] or n_out % packs[1]:
         raise call.error("what travels together does not fit the sizes", packs, f"{n_in} and {n_out}")
-    data, output = call.input(0, (n_in,)), call.result(call.arguments[1], (n_out,), 1)
+    data, output = call.input(0, (n_in,)), call.result(call.results[0], (n_out,), 1)
     config.finish(*SYNTHESIS)
     return sums(call, call.name, data, output, 1, body)
 
@@ -246,7 +246,7 @@ def convolution(call: Call) -> tuple[Layer, ...]:
         raise call.error("the generated function has other sizes", (n_in, n_out), f"{shape.n_in} and {shape.filters}")
     data_shape = (*(shape.data if two else shape.data[1:]), shape.channels)
     windows, data = gathered(call, data_shape, fill_buffer(call, shape), (shape.positions, n_in))
-    output = call.result(call.arguments[1], (shape.positions, n_out), 1)
+    output = call.result(call.results[0], (shape.positions, n_out), 1)
     config.finish(*SYNTHESIS, "in_height", "filt_height", "stride_height", "out_height")
     return (*windows, *sums(call, call.name, data, output, shape.positions, body))
 
@@ -267,8 +267,8 @@ def einsum_dense(call: Call) -> tuple[Layer, ...]:
     accum, bias_type = config.type("accum_t"), config.type("bias_t")
     declared = config.member("da_kernel")
     body = _row_function(call, text_of(declared.value or ()), rows, n_in, n_out)
-    data, output = call.input(0, shape_in), call.result(call.arguments[1], shape_out, 1)
-    bias = call.weights(call.arguments[2], bias_type)
+    data, output = call.input(0, shape_in), call.result(call.results[0], shape_out, 1)
+    bias = call.weights(call.parameters[0], bias_type)
     size = rows * n_out
     if (data.size, output.size, bias.size) != (rows * n_in, size, size):
         raise call.error("sizes that do not fit", (data.shape, output.shape, bias.size))

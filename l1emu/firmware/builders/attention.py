@@ -36,8 +36,8 @@ def attention(call: Call) -> tuple[Layer, ...]:
     if dim != value_dim:
         raise call.error("keys and values of different sizes are not supported", value_dim, str(dim))
     call.plain_product(config)
-    source, other = (call.checked(name, (positions, features), 0) for name in call.arguments[:2])
-    output = call.result(call.arguments[2], (positions, features), 1)
+    source, other = (call.checked(name, (positions, features), 0) for name in call.data)
+    output = call.result(call.results[0], (positions, features), 1)
     if source.type != other.type:
         raise call.error("queries and values must be made of one type", str(other.type), str(source.type))
     if origin == "" and source.type != output.type:
@@ -52,10 +52,10 @@ def attention(call: Call) -> tuple[Layer, ...]:
         other,
         output,
         heads=heads,
-        query=projection(7),
-        key=projection(5),
-        value=projection(9),
-        join=_matrix(call, config, join, 1, (heads * dim, features), 3),
+        query=projection(4),
+        key=projection(2),
+        value=projection(6),
+        join=_matrix(call, config, join, 1, (heads * dim, features), 0),
         accum_type=config.type("accum_t"),
         softmax=lambda name, x, y: _softmax(call, name, softmax_config, x, y, heads * positions),
     )
@@ -64,7 +64,7 @@ def attention(call: Call) -> tuple[Layer, ...]:
 
 
 def _matrix(call: Call, config: Config, part: Config, heads: int, sizes: tuple[int, int], first: int) -> Matrix:
-    """Weights and biases of the arguments from `first` on: a matrix a head, side by side."""
+    """Weights and biases, those from `first` on of the call: a matrix a head, side by side."""
     n_in, n_out = sizes
     variant = call.variant("dense")
     found = part.integer("n_in"), part.integer("n_out"), part.integer("seq_len") if variant == "sequence" else 1
@@ -75,7 +75,8 @@ def _matrix(call: Call, config: Config, part: Config, heads: int, sizes: tuple[i
         raise part.place.error(f"layer {call.name}: types of weights that differ from the kernel's")
     call.plain_product(part)
     order, transposed = (dense_kernel if variant == "" else dense_by_strategy)(call, part, n_in)
-    weight, bias = call.weights(call.arguments[first], weight_type), call.weights(call.arguments[first + 1], bias_type)
+    names = call.parameters[first : first + 2]
+    weight, bias = (call.weights(name, kind) for name, kind in zip(names, (weight_type, bias_type), strict=True))
     if weight.size != heads * n_in * n_out or bias.size != heads * n_out:
         raise call.error("weights of another size", (weight.size, bias.size), f"{heads} * {n_in} * {n_out}")
     each = weight.reshape(heads, n_out, n_in).transpose(0, 2, 1) if transposed else weight.reshape(heads, n_in, n_out)

@@ -13,6 +13,7 @@ from l1emu.firmware.kernels import Kernels
 from l1emu.firmware.known import find
 from l1emu.firmware.known.tokens import difference
 from l1emu.firmware.project import Config, Project
+from l1emu.firmware.roles import Role, roles
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Layer, Tensor
 from l1emu.layers.base import Ints
@@ -49,6 +50,35 @@ class Call:
     weights: Callable[[str, FixedPoint], Ints]
     powers: Callable[[str, FixedPoint], tuple[Ints, Ints]]
     overwritten: Callable[[str], None]
+
+    @property
+    def data(self) -> list[str]:
+        """The arguments that the function reads."""
+        return self._having(Role.DATA)
+
+    @property
+    def states(self) -> list[str]:
+        """The arguments that it reads and overwrites."""
+        return self._having(Role.STATE)
+
+    @property
+    def results(self) -> list[str]:
+        """The arguments that it writes."""
+        return self._having(Role.RESULT)
+
+    @property
+    def parameters(self) -> list[str]:
+        """The arguments that are arrays of weights, biases, thresholds, or tables."""
+        return self._having(Role.WEIGHTS)
+
+    @property
+    def numbers(self) -> list[str]:
+        """The arguments that are numbers written in the call."""
+        return self._having(Role.NUMBER)
+
+    def _having(self, wanted: Role) -> list[str]:
+        stated = roles(self.function, len(self.arguments))
+        return [name for name, role in zip(self.arguments, stated, strict=True) if role is wanted]
 
     def error(self, message: str, value: object = None, expected: str | None = None) -> L1emuError:
         return L1emuError(

@@ -82,72 +82,90 @@ def _parallel(
 ) -> tuple[Layer, ...]:
     """A convolution of arrays: generated code copies each window into a buffer."""
     call.kernels.require(call.place, "cast")
-    n_in, reuse = shape.n_in, config.integer("reuse_factor")
+    n_in = shape.n_in
     form = call.variant(call.function)
     if call.function.startswith("depthwise"):
         call.kernels.require(call.place, call.function)
         return _parallel_depthwise(call, config, inner, shape, two)
-    if form == "split" and not (
-        config.symbol("strategy") == "latency" and config.symbol("implementation") == "pointwise"
-    ):
-        form = "strategy"
-    if form in ("channels first", "latency"):  # the whole kernel, of latency whatever the strategy
-        kernel = f"Conv{2 if two else 1}DLatency"
-    elif form == "split":
-        kernel = "pointwise_conv_1d_latency_cl_split_by_rf"
-    elif two or form == "strategy":
-        kernel = _kernel_by_strategy(config, two)
-    else:
-        kernel = config.template("conv_kernel").split("::")[-1]
+    form, kernel = _kernel(config, form, two)
     pointwise = kernel == "BatchedDenseForConv1D" or kernel.startswith("pointwise_conv_")
     if sizes != (n_in, shape.filters) and not pointwise:  # which does not use them
         raise call.error("mult_config has other sizes", sizes, str((n_in, shape.filters)))
-    order, transposed = np.arange(n_in, dtype=np.int64), False
     layers: tuple[Layer, ...] = ()
     data = None
     if pointwise:
-        generated = kernel != "BatchedDenseForConv1D"
-        if form == "split":
-            call.plain_product(inner)
-            if reuse > 1:
-                call.kernels.require(call.place, kernel)
-            if reuse > _PARTS_SPLIT:
-                raise call.error("the kernel mixes the parts of so many up", reuse, f"at most {_PARTS_SPLIT}")
-        elif generated:
-            _check_generated_pointwise(call, kernel, reuse)
-        else:
-            call.kernels.require(call.place, kernel)
-        expected = "reuse, plain product" if form == "split" else "reuse" if generated else ""
-        if call.variant("pointwise_conv_1d_latency_cl") != expected:
-            raise call.error("nnet::pointwise_conv_1d_latency_cl is of another origin than its caller", kernel)
-        parts = reuse if generated else config.integer("n_partitions")
-        if shape.positions % parts:
-            raise call.error("the positions are not a multiple of the parts", parts)
-        for name, value in {"pad_left": 0, "pad_right": 0, "dilation": 1}.items():
-            if config.integer(name) != value:
-                raise call.error(f"{name} is not supported here", config.integer(name), str(value))
-        if (shape.data, shape.stride, shape.filter) != (shape.result, (1, 1), (1, 1)):
-            raise call.error("input and output widths differ", (shape.data[1], shape.result[1]))
+        _check_pointwise(call, inner, shape, kernel, form)
+        order, transposed = np.arange(n_in, dtype=np.int64), False
     else:
-        resource = kernel in ("Conv1DResource", "Conv2DResource")
-        function = f"conv_{2 if two else 1}d_{'resource' if resource else 'latency'}_cl"
-        whole = {"channels first": "channels first", "latency": ""}
-        how = whole[form] if form in whole else call.variant(function)
-        if not two and not form:
-            call.kernels.require(call.place, kernel)
-        if how == "columns":
-            order, transposed = dense_by_strategy(call, inner, n_in, "resource")
-        elif resource and n_in % reuse == 0:
-            order, transposed = resource_order(n_in, reuse), True
-        elif how == "channels first":
-            order = order.reshape(-1, shape.channels).T.ravel()
-        elif kernel not in ("Conv1DLatency", "Conv2DLatency"):
-            raise call.error(f"the C++ stops at this reuse factor with {kernel}", reuse, f"a divisor of {n_in}")
+        how, order, transposed = _products(call, inner, shape, kernel, form)
         places = _padded_windows(call, shape, two) if how else fill_buffer(call, shape)
         layers, data = gathered(call, _data(call, shape), places, (shape.positions, n_in))
     config.asked |= {"product", "conv_kernel"}
     dense = matrix_product(call, inner, shape.positions, n_in, shape.filters, order, transposed, data)
     return (*layers, *dense)
+
+
+def _kernel(config: Config, form: str, two: bool) -> tuple[str, str]:
+    """Which form of `conv_1d_cl` or `conv_2d_cl` it is, and the kernel that it calls."""
+    if form == "split" and not (
+        config.symbol("strategy") == "latency" and config.symbol("implementation") == "pointwise"
+    ):
+        form = "strategy"
+    if form in ("channels first", "latency"):  # the whole kernel, of latency whatever the strategy
+        return form, f"Conv{2 if two else 1}DLatency"
+    if form == "split":
+        return form, "pointwise_conv_1d_latency_cl_split_by_rf"
+    if two or form == "strategy":
+        return form, _kernel_by_strategy(config, two)
+    return form, config.template("conv_kernel").split("::")[-1]
+
+
+def _check_pointwise(call: Call, inner: Config, shape: Shape, kernel: str, form: str) -> None:
+    """Refuse kernels of a filter of one position that do not go through the positions part after part."""
+    config, reuse = call.config, call.config.integer("reuse_factor")
+    generated = kernel != "BatchedDenseForConv1D"
+    if form == "split":
+        call.plain_product(inner)
+        if reuse > 1:
+            call.kernels.require(call.place, kernel)
+        if reuse > _PARTS_SPLIT:
+            raise call.error("the kernel mixes the parts of so many up", reuse, f"at most {_PARTS_SPLIT}")
+    elif generated:
+        _check_generated_pointwise(call, kernel, reuse)
+    else:
+        call.kernels.require(call.place, kernel)
+    expected = "reuse, plain product" if form == "split" else "reuse" if generated else ""
+    if call.variant("pointwise_conv_1d_latency_cl") != expected:
+        raise call.error("nnet::pointwise_conv_1d_latency_cl is of another origin than its caller", kernel)
+    parts = reuse if generated else config.integer("n_partitions")
+    if shape.positions % parts:
+        raise call.error("the positions are not a multiple of the parts", parts)
+    for name, value in {"pad_left": 0, "pad_right": 0, "dilation": 1}.items():
+        if config.integer(name) != value:
+            raise call.error(f"{name} is not supported here", config.integer(name), str(value))
+    if (shape.data, shape.stride, shape.filter) != (shape.result, (1, 1), (1, 1)):
+        raise call.error("input and output widths differ", (shape.data[1], shape.result[1]))
+
+
+def _products(call: Call, inner: Config, shape: Shape, kernel: str, form: str) -> tuple[str, Ints, bool]:
+    """How windows are copied, the order of their products, and whether the weights lie transposed."""
+    n_in, reuse, dimension = shape.n_in, call.config.integer("reuse_factor"), 2 if "_2d_" in call.function else 1
+    resource = kernel in ("Conv1DResource", "Conv2DResource")
+    function = f"conv_{dimension}d_{'resource' if resource else 'latency'}_cl"
+    whole = {"channels first": "channels first", "latency": ""}
+    how = whole[form] if form in whole else call.variant(function)
+    order = np.arange(n_in, dtype=np.int64)
+    if dimension == 1 and not form:
+        call.kernels.require(call.place, kernel)
+    if how == "columns":
+        return how, *dense_by_strategy(call, inner, n_in, "resource")
+    if resource and n_in % reuse == 0:
+        return how, resource_order(n_in, reuse), True
+    if how == "channels first":
+        return how, order.reshape(-1, shape.channels).T.ravel(), False
+    if kernel not in ("Conv1DLatency", "Conv2DLatency"):
+        raise call.error(f"the C++ stops at this reuse factor with {kernel}", reuse, f"a divisor of {n_in}")
+    return how, order, False
 
 
 def _parallel_depthwise(call: Call, config: Config, inner: Config, shape: Shape, two: bool) -> tuple[Layer, ...]:
@@ -227,60 +245,70 @@ def _streamed(call: Call, config: Config, inner: Config, shape: Shape) -> tuple[
     depthwise = call.function.startswith("depthwise")
     if not depthwise or call.kernels.present(f"stream/{call.function}"):
         call.require(call.function)  # separable convolutions may call its parts directly
+    product, places = _stream_windows(call, shape)
     layers: tuple[Layer, ...] = ()
     data = None
-    if call.function.startswith("pointwise"):
-        product = "pointwise_mult_buffer"
-        if shape.stride != (1, 1):  # positions between are read and dropped
-            stated = tuple((n - 1) // step + 1 for n, step in zip(shape.data, shape.stride, strict=True))
-            if stated != shape.result:
-                raise call.error("the stride does not make up the result", shape.result, str(stated))
-            places = windows(call, shape.data, shape.channels, (1, 1), shape.stride, shape.result)
-            layers, data = gathered(call, _data(call, shape), places, (shape.positions, n_in))
-        elif shape.data != shape.result:
-            raise call.error("input and output sizes differ", shape.data, str(shape.result))
-    elif config.symbol("implementation") == "encoded":
-        product = "depthwise_mult_buffer" if depthwise else "mult_buffer"
-        places = encoded_windows(call, shape.data, shape.filter, shape.stride, shape.positions, shape.channels)
-        layers, data = gathered(call, _data(call, shape), places, (shape.positions, n_in))
-    else:
-        if config.symbol("implementation") != "linebuffer":
-            raise call.error("this implementation is not known", config.symbol("implementation"), "linebuffer, encoded")
-        if "_2d_" in call.function:
-            product = "compute_depthwise_output_buffer_2d" if depthwise else "compute_output_buffer_2d"
-            call.require("shift_line_buffer", "kernel_shift_2d")
-            names = ("conv_2d_buffer_latency_cl", "conv_2d_buffer_resource_cl", "conv_2d_buffer_cl")
-            _require_where_present(call, *(("depthwise_conv_2d_buffer_cl",) if depthwise else names))
-        else:
-            product = "compute_depthwise_output_buffer_1d" if depthwise else "compute_output_buffer_1d"
-            call.require("kernel_shift_1d")
-            _require_where_present(call, "depthwise_conv_1d_buffer_cl" if depthwise else "conv_1d_buffer_cl")
-        places = windows(call, shape.data, shape.channels, shape.filter, shape.stride, shape.result)
+    if places is not None:
         layers, data = gathered(call, _data(call, shape), places, (shape.positions, n_in))
     if inner.has("kernel") and "dense_da_wrapper_" in inner.template("kernel"):
         if call.variant(product) == "strategy" or depthwise:
             raise call.error("this kernel does not take generated sums", product)
         inner.asked |= {"product", "accum_t", "bias_t", "weight_t"}
-        output = call.result(call.arguments[1], (shape.positions, shape.filters), 1)
+        output = call.result(call.results[0], (shape.positions, shape.filters), 1)
         source = call.input(0, (shape.positions, n_in)) if data is None else data
         return (*layers, *wrapped_sums(call, inner.template("kernel"), source, output, shape.positions))
-    if depthwise:
-        require_cast(call)
-        if call.variant(product) == "strategy":
-            _latency_alone(call, config)
-            call.require("depthwise_product")
-            order, transposed = np.arange(n_in, dtype=np.int64), False
-        else:
-            call.require(product)
-            order, transposed = _depthwise_order(call, inner, n_in), False
-    elif call.variant(product) == "strategy":
-        order, transposed = dense_by_strategy(call, inner, n_in, config.symbol("strategy"))
-    else:
-        order, transposed = dense_kernel(call, inner, n_in)
+    order, transposed = _stream_products(call, inner, n_in, product)
     dense = matrix_product(
         call, inner, shape.positions, n_in, shape.filters, order, transposed, data, depthwise=depthwise
     )
     return (*layers, *dense)
+
+
+def _stream_windows(call: Call, shape: Shape) -> tuple[str, Ints | None]:
+    """The function that multiplies a window, and the windows; none where each position is one."""
+    config = call.config
+    part = "depthwise_" if call.function.startswith("depthwise") else ""
+    if call.function.startswith("pointwise"):
+        if shape.stride != (1, 1):  # positions between are read and dropped
+            stated = tuple((n - 1) // step + 1 for n, step in zip(shape.data, shape.stride, strict=True))
+            if stated != shape.result:
+                raise call.error("the stride does not make up the result", shape.result, str(stated))
+            places = windows(call, shape.data, shape.channels, (1, 1), shape.stride, shape.result)
+            return "pointwise_mult_buffer", places
+        if shape.data != shape.result:
+            raise call.error("input and output sizes differ", shape.data, str(shape.result))
+        return "pointwise_mult_buffer", None
+    implementation = config.symbol("implementation")
+    if implementation == "encoded":
+        places = encoded_windows(call, shape.data, shape.filter, shape.stride, shape.positions, shape.channels)
+        return f"{part}mult_buffer", places
+    if implementation != "linebuffer":
+        raise call.error("this implementation is not known", implementation, "linebuffer, encoded")
+    if "_2d_" in call.function:
+        call.require("shift_line_buffer", "kernel_shift_2d")
+        names = ("conv_2d_buffer_latency_cl", "conv_2d_buffer_resource_cl", "conv_2d_buffer_cl")
+        _require_where_present(call, *(("depthwise_conv_2d_buffer_cl",) if part else names))
+    else:
+        call.require("kernel_shift_1d")
+        _require_where_present(call, f"{part}conv_1d_buffer_cl")
+    places = windows(call, shape.data, shape.channels, shape.filter, shape.stride, shape.result)
+    return f"compute_{part}output_buffer_{2 if '_2d_' in call.function else 1}d", places
+
+
+def _stream_products(call: Call, inner: Config, n_in: int, product: str) -> tuple[Ints, bool]:
+    """The order of the products in a window of a stream, and whether the weights lie transposed."""
+    by_strategy = call.variant(product) == "strategy"
+    if call.function.startswith("depthwise"):
+        require_cast(call)
+        if by_strategy:
+            _latency_alone(call, call.config)
+            call.require("depthwise_product")
+            return np.arange(n_in, dtype=np.int64), False
+        call.require(product)
+        return _depthwise_order(call, inner, n_in), False
+    if by_strategy:
+        return dense_by_strategy(call, inner, n_in, call.config.symbol("strategy"))
+    return dense_kernel(call, inner, n_in)
 
 
 def _require_where_present(call: Call, *names: str) -> None:

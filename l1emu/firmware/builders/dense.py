@@ -42,7 +42,7 @@ def dense(call: Call) -> tuple[Layer, ...]:
 def dense_kernel(call: Call, config: Config, n_in: int, weights: str | None = None) -> tuple[Ints, bool]:
     """The order of products, and whether the weights lie transposed, of a config for `nnet::dense`.
 
-    `weights` is the name of their array if that is not the call's third argument.
+    `weights` is the name of their array if that is not the call's first.
     """
     reuse = config.integer("reuse_factor")
     require_cast(call)
@@ -61,7 +61,7 @@ def dense_kernel(call: Call, config: Config, n_in: int, weights: str | None = No
         call.kernels.require(call.place, kernel, "dense_resource_rf_gt_nin_rem0")
         return np.arange(n_in, dtype=np.int64), True
     if "dense_resource_unrolled_" in kernel:
-        return _unrolled(call, config, kernel.split("::")[-1], weights or call.arguments[2]), True
+        return _unrolled(call, config, kernel.split("::")[-1], weights or call.parameters[0]), True
     if not call.kernels.present(kernel):
         raise call.error("the project's headers do not have this kernel", kernel)
     raise call.error(f"the C++ stops at this reuse factor with {kernel}", reuse, f"a divisor of {n_in}")
@@ -164,40 +164,14 @@ def matrix_product(
     With `depthwise` there is a weight for each input alone, for the output of its channel.
     """
     product = _product(call, config)
-    bias_type, accum_type = config.type("bias_t"), config.type("accum_t")
-    if product == "weight_exponential":
-        weight, weight_type = powers(call, config.exponent_type("weight_t"))
-    else:
-        weight_type = config.type("weight_t")
-        weight = call.weights(call.arguments[2], weight_type)
-    bias = call.weights(call.arguments[3], bias_type)
-    count = n_in if depthwise else n_in * n_out
-    if depthwise and weight.size == count * n_out:
-        weight = weight[:count]  # hls4ml 1.3 repeats them when it fuses a normalization; the kernel reads the first
-    if weight.size != count or bias.size != n_out:
-        raise call.error("weights of another size", (weight.size, bias.size), f"{count} and {n_out}")
-    if depthwise:
-        weight = weight[:, None] * _channels(n_in, n_out)
-    else:
-        weight = weight.reshape(n_out, n_in).T if transposed else weight.reshape(n_in, n_out)
+    accum_type = config.type("accum_t")
+    weight, weight_type, bias, bias_type = _stored(call, config, product, (n_in, n_out), transposed, depthwise)
     many = positions > 1 or (call.stream and call.function != "dense")
     data = windows
     if data is None:
         data = call.input(0, (positions, n_in) if many else (n_in,) if call.stream else None)
+    weight, weight_type = _signed(call, config, product, weight, weight_type, data.type, depthwise)
     layers: tuple[Layer, ...] = ()
-    if product == "weight_exponential":
-        check_shifts(call, config.exponent_type("weight_t"), weight, weight_type, data.type)
-    if (data.type == _BIT) != (product in ("data_binary", "both_binary")):
-        raise call.error(f"the product {product} of this data is not supported", str(data.type))
-    if product in ("weight_binary", "both_binary"):
-        if weight_type != _BIT:
-            raise call.error(f"the product {product} of these weights is not supported", str(weight_type))
-        # the bits mean -1 and 1; where depthwise weights have zeros there is none
-        weight, weight_type = (2 * weight - 1) * (_channels(n_in, n_out) if depthwise else 1), FixedPoint.int_type(2)
-    if product == "weight_ternary":
-        if weight_type != FixedPoint.int_type(2):
-            raise call.error(f"the product {product} of these weights is not supported", str(weight_type))
-        weight = np.where(weight == -2, 1, weight)
     if data.type == _BIT:
         call.kernels.require(call.place, "enable_if/cast")
         signs = Tensor(f"{call.name}_signs", data.shape, FixedPoint.int_type(2))
@@ -209,15 +183,13 @@ def matrix_product(
             raise call.error("the products are not as many as the inputs", config.integer("n_in"), str(n_in))
         integer = max(n_in.bit_length(), bias_type.integer) + 2
         accum_type = FixedPoint(integer + bias_type.fraction, integer)
-    output = call.result(call.arguments[1], (positions, n_out) if many else (n_out,), 1)
-    result, name = output, call.name
+    result = call.result(call.results[0], (positions, n_out) if many else (n_out,), 1)
+    output, name = result, call.name
     if product == "both_binary" and bias.any():  # the sum goes through a type that the kernel makes for the count
         name = f"{call.name}_count"
         output = Tensor(name, output.shape, FixedPoint.int_type(index_bits(n_in) + 2))
     if call.stream and windows is None:
-        packs = call.packs()
-        if n_in % packs[0] or n_out % packs[1] or (many and packs != [n_in, n_out]):
-            raise call.error("what travels together does not fit the sizes", packs, f"{n_in} and {n_out}")
+        _check_product_packs(call, n_in, n_out, many)
     matrix = weight, weight_type, bias, bias_type, accum_type, order
     if _merged_relu(config):
         if call.kernels.variant(call.place, "dense_resource") != "merged relu" or not transposed or name != call.name:
@@ -227,6 +199,61 @@ def matrix_product(
         return *layers, merged, Relu(name, (sums,), output)
     dense = Dense(name, (data,), output, positions, n_in, n_out, *matrix)
     return *layers, dense, *((Linear(call.name, (output,), result),) if output is not result else ())
+
+
+def _check_product_packs(call: Call, n_in: int, n_out: int, many: bool) -> None:
+    packs = call.packs()
+    if n_in % packs[0] or n_out % packs[1] or (many and packs != [n_in, n_out]):
+        raise call.error("what travels together does not fit the sizes", packs, f"{n_in} and {n_out}")
+
+
+def _stored(
+    call: Call, config: Config, product: str, sizes: tuple[int, int], transposed: bool, depthwise: bool
+) -> tuple[Ints, FixedPoint, Ints, FixedPoint]:
+    """Weights as they are stored, shape (n_in, n_out), and biases, each with their type."""
+    n_in, n_out = sizes
+    bias_type = config.type("bias_t")
+    if product == "weight_exponential":
+        weight, weight_type = powers(call, config.exponent_type("weight_t"))
+    else:
+        weight_type = config.type("weight_t")
+        weight = call.weights(call.parameters[0], weight_type)
+    bias = call.weights(call.parameters[1], bias_type)
+    count = n_in if depthwise else n_in * n_out
+    if depthwise and weight.size == count * n_out:
+        weight = weight[:count]  # hls4ml 1.3 repeats them when it fuses a normalization; the kernel reads the first
+    if weight.size != count or bias.size != n_out:
+        raise call.error("weights of another size", (weight.size, bias.size), f"{count} and {n_out}")
+    if depthwise:
+        return weight[:, None] * _channels(n_in, n_out), weight_type, bias, bias_type
+    weight = weight.reshape(n_out, n_in).T if transposed else weight.reshape(n_in, n_out)
+    return weight, weight_type, bias, bias_type
+
+
+def _signed(
+    call: Call,
+    config: Config,
+    product: str,
+    weight: Ints,
+    weight_type: FixedPoint,
+    data: FixedPoint,
+    depthwise: bool,
+) -> tuple[Ints, FixedPoint]:
+    """The numbers that stored weights stand for in a product with numbers of a type."""
+    if product == "weight_exponential":
+        check_shifts(call, config.exponent_type("weight_t"), weight, weight_type, data)
+    if (data == _BIT) != (product in ("data_binary", "both_binary")):
+        raise call.error(f"the product {product} of this data is not supported", str(data))
+    if product in ("weight_binary", "both_binary"):
+        if weight_type != _BIT:
+            raise call.error(f"the product {product} of these weights is not supported", str(weight_type))
+        # the bits mean -1 and 1; where depthwise weights have zeros there is none
+        return (2 * weight - 1) * (_channels(*weight.shape) if depthwise else 1), FixedPoint.int_type(2)
+    if product == "weight_ternary":
+        if weight_type != FixedPoint.int_type(2):
+            raise call.error(f"the product {product} of these weights is not supported", str(weight_type))
+        weight = np.where(weight == -2, 1, weight)
+    return weight, weight_type
 
 
 def _doubled_bias(
@@ -259,7 +286,7 @@ def _product(call: Call, config: Config) -> str:
 
 def powers(call: Call, exponent: FixedPoint) -> tuple[Ints, FixedPoint]:
     """Weights, or scales, that are given by signs and exponents of a type, in a type that holds them."""
-    signs, exponents = call.powers(call.arguments[2], exponent)
+    signs, exponents = call.powers(call.parameters[0], exponent)
     fraction = max(0, -int(exponents.min()))
     width = fraction + max(0, int(exponents.max())) + 2
     return signs << (exponents + fraction), FixedPoint(width, width - fraction)

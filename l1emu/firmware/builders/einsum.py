@@ -62,9 +62,9 @@ def einsum_dense(call: Call) -> tuple[Layer, ...]:
     call.plain_product(inner)
     order, transposed = dense_kernel(call, inner, n_in)
     data = call.input(0, shape)
-    output = call.result(call.arguments[1], result_shape, 1)
-    weight_type, bias_type, accum_type = inner.type("weight_t"), inner.type("bias_t"), inner.type("accum_t")
-    weight, bias = call.weights(call.arguments[2], weight_type), call.weights(call.arguments[3], bias_type)
+    output = call.result(call.results[0], result_shape, 1)
+    weight_type, bias_type, accum_type = (inner.type(name) for name in ("weight_t", "bias_t", "accum_t"))
+    weight, bias = call.weights(call.parameters[0], weight_type), call.weights(call.parameters[1], bias_type)
     inner.finish(*SYNTHESIS, "kernel")
     config.asked |= {"kernel", "product"}
     config.finish(*SYNTHESIS)
@@ -72,14 +72,13 @@ def einsum_dense(call: Call) -> tuple[Layer, ...]:
         raise call.error("sizes that do not fit", (weight.size, bias.size, output.shape))
     if data.size != inplace * free * n_in or output.size != inplace * free * n_out:
         raise call.error("sizes that do not fit", (data.shape, output.shape))
-    matrices = (
-        weight.reshape(inplace, n_out, n_in).transpose(0, 2, 1) if transposed else weight.reshape(inplace, n_in, n_out)
-    )
+    matrices = weight.reshape(inplace, *((n_out, n_in) if transposed else (n_in, n_out)))
+    matrices = matrices.transpose(0, 2, 1) if transposed else matrices
     biases = bias.reshape(inplace, free, n_out)
     straight = transpose_out == tuple(range(len(transpose_out)))
     rows = np.arange(data.size).reshape(shape).transpose(transpose_in).reshape(inplace, free, n_in)
     layers: list[Layer] = []
-    parts = []
+    parts: list[Tensor] = []
     for i in range(inplace):
         suffix = f"_{i}" if inplace > 1 else ""
         x = data
@@ -98,16 +97,23 @@ def einsum_dense(call: Call) -> tuple[Layer, ...]:
         layers.append(Dense(name, (x,), y, *sizes, matrix, weight_type, offset, bias_type, accum_type, places))
         parts.append(y)
     if parts[0] is not output:
-        whole = parts[0]
-        for i, part in enumerate(parts[1:], 2):  # two at a time
-            name = f"{call.name}_sums" + (f"_to_{i}" if i < inplace else "")
-            joined = Tensor(name, (i * free, n_out), output.type)
-            layers.append(Concatenate(name, (whole, part), joined, 0))
-            whole = joined
-        seen = Tensor(f"{call.name}_seen", interpreted, output.type)
-        layers.append(Reshape(seen.name, (whole,), seen))
-        layers.append(Transpose(call.name, (seen,), output, transpose_out))
+        layers += _together(call, parts, output, interpreted, transpose_out)
     return tuple(layers)
+
+
+def _together(
+    call: Call, parts: list[Tensor], output: Tensor, interpreted: tuple[int, ...], permutation: tuple[int, ...]
+) -> list[Layer]:
+    """The rows of all parts one after another, and their axes in the order of the output."""
+    layers: list[Layer] = []
+    whole = parts[0]
+    for i, part in enumerate(parts[1:], 2):  # two at a time
+        name = f"{call.name}_sums" + (f"_to_{i}" if i < len(parts) else "")
+        joined = Tensor(name, (i * part.shape[0], part.shape[1]), output.type)
+        layers.append(Concatenate(name, (whole, part), joined, 0))
+        whole = joined
+    seen = Tensor(f"{call.name}_seen", interpreted, output.type)
+    return [*layers, Reshape(seen.name, (whole,), seen), Transpose(call.name, (seen,), output, permutation)]
 
 
 BUILDERS: dict[str, Builder] = {

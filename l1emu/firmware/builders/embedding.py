@@ -21,10 +21,10 @@ def embedding(call: Call) -> tuple[Layer, ...]:
     config.finish(*SYNTHESIS)
     if call.stream:
         call.check_packs(n_in, n_out)
-    table = call.weights(call.arguments[2], kind)
+    table = call.weights(call.parameters[0], kind)
     if table.size != rows * n_out:
         raise call.error("weights of another size", table.size, str(rows * n_out))
-    output = call.result(call.arguments[1], (n_in, n_out), 1)
+    output = call.result(call.results[0], (n_in, n_out), 1)
     data = call.input(0, (n_in,))
     if data.type.fraction > 0:
         return _from_fractions(call, data, output, table, kind, n_out)

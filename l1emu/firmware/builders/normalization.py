@@ -27,7 +27,7 @@ def normalize(call: Call) -> tuple[Layer, ...]:
     shape = call.flat(1, "n_in")
     if call.stream:
         call.check_packs(shape[-1], shape[-1])
-    output = call.result(call.arguments[1], shape, 1)
+    output = call.result(call.results[0], shape, 1)
     data = call.input(0, output.shape)
     n_in, n_filt = config.integer("n_in"), config.integer("n_filt")
     if n_in != output.size:
@@ -38,7 +38,7 @@ def normalize(call: Call) -> tuple[Layer, ...]:
     if config.has("n_scale_bias") and config.integer("n_scale_bias") != channels:
         raise call.error("n_scale_bias does not fit n_filt", config.integer("n_scale_bias"), str(channels))
     bias_type = config.type("bias_t")
-    bias = call.weights(call.arguments[3], bias_type)
+    bias = call.weights(call.parameters[1], bias_type)
     if shifts:
         if call.kernels.variant(call.place, "weight_exponential") != "wide":
             call.kernels.require(call.place, "weight_exponential")
@@ -46,7 +46,7 @@ def normalize(call: Call) -> tuple[Layer, ...]:
         check_shifts(call, config.exponent_type("scale_t"), scale, scale_type, data.type)
     else:
         scale_type = config.type("scale_t")
-        scale = call.weights(call.arguments[2], scale_type)
+        scale = call.weights(call.parameters[0], scale_type)
     config.finish(*SYNTHESIS)
     if not rounded:
         return (BatchNormalization(call.name, (data,), output, scale, scale_type, bias, bias_type, channels),)
@@ -57,6 +57,36 @@ def normalize(call: Call) -> tuple[Layer, ...]:
         BatchNormalization(product.name, (data,), product, scale, scale_type, nothing, bias_type, channels),
         BatchNormalization(call.name, (product,), output, one, unit, bias, bias_type, channels),
     )
+
+
+def _table(
+    call: Call, origin: str, data: FixedPoint, output: FixedPoint, kind: FixedPoint
+) -> tuple[FixedPoint, Ints, Ints | None, int, int, int]:
+    """Of an origin: the accumulator's type, the table of inverse roots, its bounds, range and divisor, and epsilon."""
+    config = call.config
+    size = config.integer("table_size")
+    if origin == "":
+        accum_type, range_power2 = config.type("accum_t"), config.integer("table_range_power2")
+        table = tables.inverse_root(size, config.integer("epsilon_power_of_10"), range_power2, kind)
+        return accum_type, table, None, range_power2, 1, 0
+    high = config.number("table_range")
+    accum_type = output if origin == "range, no mean" else config.type("mean_t")
+    if origin == "range, no mean" and data != accum_type:
+        raise call.error("data and result must have one type", str(data), str(accum_type))
+    if origin == "bounds":
+        low = config.number("epsilon")
+        if isinstance(low, str) or isinstance(high, str) or not 0 < low < high or size < 2:
+            raise call.error("the table's bounds do not fit", (low, high, size), "0 < epsilon < table_range")
+        bounds, table = tables.logarithmic_inverse_root(size, float(low), float(high), kind)
+        return accum_type, table, bounds, 0, 1, int(accum_type.from_float([float(low)])[0])
+    range_power2, divisor = _range(call, high)
+    if call.kernels.variant(call.place, "init_invert_sqr_table") == "range":
+        return accum_type, tables.plain_inverse_root(size, float(high), kind), None, range_power2, divisor, 0
+    low = config.number("epsilon")
+    if isinstance(low, str) or low <= 0:
+        raise call.error("epsilon is not a positive number", low)
+    table = tables.inverse_root_from(size, float(low), float(high), kind)
+    return accum_type, table, None, range_power2, divisor, 0
 
 
 def layernormalize(call: Call) -> LayerNormalization:
@@ -71,42 +101,17 @@ def layernormalize(call: Call) -> LayerNormalization:
     if call.kernels.variant(call.place, "init_invert_sqr_table") not in _TABLES[origin]:
         raise call.error("nnet::layernorm_1d and its table are of different origin")
     call.plain_product(config)
-    output = call.result(call.arguments[1], call.flat(1, "n_in"), 1)
+    output = call.result(call.results[0], call.flat(1, "n_in"), 1)
     data = call.input(0, output.shape)
     n_in, positions = config.integer("n_in"), config.integer("seq_len")
     if n_in != output.size or n_in % positions:
         raise call.error("n_in and seq_len do not fit the tensor", (n_in, positions), str(output.shape))
-    size, table_type = config.integer("table_size"), config.type("table_t")
-    range_power2, divisor, epsilon = 0, 1, 0
-    bounds: Ints | None = None
-    if origin == "":
-        accum_type = config.type("accum_t")
-        range_power2 = config.integer("table_range_power2")
-        table = tables.inverse_root(size, config.integer("epsilon_power_of_10"), range_power2, table_type)
-    else:
-        high = config.number("table_range")
-        accum_type = output.type if origin == "range, no mean" else config.type("mean_t")
-        if origin == "range, no mean" and data.type != accum_type:
-            raise call.error("data and result must have one type", str(data.type), str(accum_type))
-        if origin == "bounds":
-            low = config.number("epsilon")
-            if isinstance(low, str) or isinstance(high, str) or not 0 < low < high or size < 2:
-                raise call.error("the table's bounds do not fit", (low, high, size), "0 < epsilon < table_range")
-            epsilon = int(accum_type.from_float([float(low)])[0])
-            bounds, table = tables.logarithmic_inverse_root(size, float(low), float(high), table_type)
-        else:
-            range_power2, divisor = _range(call, high)
-            if call.kernels.variant(call.place, "init_invert_sqr_table") == "range":
-                table = tables.plain_inverse_root(size, float(high), table_type)
-            else:
-                low = config.number("epsilon")
-                if isinstance(low, str) or low <= 0:
-                    raise call.error("epsilon is not a positive number", low)
-                table = tables.inverse_root_from(size, float(low), float(high), table_type)
+    table_type = config.type("table_t")
+    accum_type, table, bounds, range_power2, divisor, epsilon = _table(call, origin, data.type, output.type, table_type)
     if range_power2 < 0 or accum_type.is_integer:
         raise call.error("this table range or accumulator is not supported", (range_power2, str(accum_type)))
     scale_type, bias_type = config.type("scale_t"), config.type("bias_t")
-    scale, bias = call.weights(call.arguments[2], scale_type), call.weights(call.arguments[3], bias_type)
+    scale, bias = call.weights(call.parameters[0], scale_type), call.weights(call.parameters[1], bias_type)
     # where the kernel adds no epsilon to the variance, its config may hold one
     config.finish(*SYNTHESIS, "axis", "epsilon")
     return LayerNormalization(

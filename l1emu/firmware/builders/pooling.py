@@ -11,6 +11,7 @@ from l1emu.firmware.builders.windows import gathered, windows
 from l1emu.firmware.project import Config
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import GlobalPooling1D, Layer, Linear, Tensor
+from l1emu.layers.base import Ints
 from l1emu.layers.softmax import index_bits
 
 _OPERATIONS = {"Average": "average", "Max": "max"}
@@ -75,13 +76,7 @@ def pooling(call: Call) -> tuple[Layer, ...]:
     if stated != result:
         raise call.error("the windows do not make up the result", result, str(stated))
     places = windows(call, data, channels, size, stride, result, before)
-    counted = config.has("count_pad") and bool(config.integer("count_pad"))
-    counts: tuple[int, ...] = ()
-    if operation == "average" and (places < 0).any() and not counted:  # the mean of what lies inside
-        inside = np.moveaxis(places >= 0, 1, 0).sum(axis=0).ravel()
-        if inside.min() < 1:
-            raise call.error("a window lies outside the data", size)
-        counts = tuple(map(int, inside))
+    counts = _counts(call, places, size) if operation == "average" else ()
     shapes = [(*(s if two else s[1:]), channels) for s in (data, result)]
     kind = None
     source = call.input(0, shapes[0])
@@ -109,6 +104,18 @@ def pooling(call: Call) -> tuple[Layer, ...]:
     operands = operation, accum_type, counts
     pooled = GlobalPooling1D(call.name, (data_windows,), output, *operands)  # type: ignore[arg-type]
     return (*layers, pooled)
+
+
+def _counts(call: Call, places: Ints, size: tuple[int, int]) -> tuple[int, ...]:
+    """How many numbers of each window lie inside, whose mean it is; nothing where the padding counts too."""
+    config = call.config
+    counted = config.has("count_pad") and bool(config.integer("count_pad"))
+    if counted or not (places < 0).any():
+        return ()
+    inside = np.moveaxis(places >= 0, 1, 0).sum(axis=0).ravel()
+    if inside.min() < 1:
+        raise call.error("a window lies outside the data", size)
+    return tuple(map(int, inside))
 
 
 def _accumulator(call: Call, operation: str, kind: FixedPoint, count: int) -> FixedPoint:

@@ -37,7 +37,7 @@ def _body(project: Project, function: str) -> str | None:
 def quantize(call: Call) -> Quantize:
     """A generated quantizer: ``out[i] = ap_fixed<...>(inp[i]);`` for each number."""
     call.count(2, 2)
-    output = call.output(call.tensor(call.arguments[1], None).shape)
+    output = call.output(call.tensor(call.results[0], None).shape)
     data = call.input(0, output.shape)
     body = _body(call.project, call.function) or ""
     found = list(_ASSIGNED.finditer(body))

@@ -33,10 +33,10 @@ def recurrent(call: Call) -> Recurrent:
     if call.stream:
         call.check_packs(n_in, n_state)
     data = call.input(0, (steps, n_in))
-    output = call.result(call.arguments[1], (steps, n_state) if sequences else (n_state,), 1)
+    output = call.result(call.results[0], (steps, n_state) if sequences else (n_state,), 1)
     # the kernel picks the cell with the static state, or the other, when it runs: both must compile
     plan = (steps, sequences, False)
-    layer = _cell(call, config, cell, data, output, call.arguments[2:6], plan, static, both=not states)
+    layer = _cell(call, config, cell, data, output, call.parameters, plan, static, both=not states)
     config.finish(*SYNTHESIS, *_PLAN)
     if not states:
         return layer
@@ -50,16 +50,15 @@ def _given_states(call: Call, count: int) -> tuple[Call, tuple[Tensor, ...]]:
     call.count(2 + count, 6 + count)
     if call.stream:
         raise call.error("a first state in streams is not supported")
-    names = call.arguments[1 : 1 + count]
+    names = call.states
     n_state = call.config.integer("n_state")
     states = tuple(call.checked(name, (n_state,), index) for index, name in enumerate(names, 1))
     for name in names:
         call.overwritten(name)
-    kept = [0, *range(1 + count, len(call.arguments))]
     types = [call.types[0], *call.types[1 + count :]]
     if any(state.type != call.project.type(types[1], call.place) for state in states):
         raise call.error("a first state has another type than the state", str(states[0].type))
-    return replace(call, types=types, arguments=[call.arguments[i] for i in kept]), states
+    return replace(call, types=types, arguments=[*call.data, *call.results, *call.parameters]), states
 
 
 def bidirectional(call: Call) -> tuple[Layer, ...]:
@@ -70,7 +69,7 @@ def bidirectional(call: Call) -> tuple[Layer, ...]:
     steps, sequences = _steps(call, config)
     data = call.input(0, (steps, config.integer("n_in")))
     layers: list[Layer] = []
-    for direction, first in (("forward", 2), ("backward", 6)):
+    for direction, first in (("forward", 0), ("backward", 4)):
         inner = config.nested(f"{direction.upper()}_CONFIG")
         name = config.template(f"RNNfunc_{direction}").removeprefix("nnet::")
         cell, _, static = name.partition("_class")
@@ -81,13 +80,13 @@ def bidirectional(call: Call) -> tuple[Layer, ...]:
         shape = (steps, n_state) if sequences else (n_state,)
         output = Tensor(f"{call.name}_{direction}", shape, _result_type(call))
         plan = (steps, sequences, direction == "backward")
-        weights = call.arguments[first : first + 4]
+        weights = call.parameters[first : first + 4]
         part = _cell(call, inner, cell, data, output, weights, plan, bool(static), part=f"_{direction}")
         inner.finish(*SYNTHESIS, *_PLAN)
         layers.append(part)
     config.finish(*SYNTHESIS, *_PLAN, "pytorch_order")
     total = sum(layer.output.shape[-1] for layer in layers)
-    output = call.result(call.arguments[1], (steps, total) if sequences else (total,), 1)
+    output = call.result(call.results[0], (steps, total) if sequences else (total,), 1)
     shape = (steps, total) if sequences else (total,)
     if output.shape != shape:
         raise call.error("the result has another shape", output.shape, str(shape))
@@ -131,26 +130,16 @@ def _cell(
     if both and static:
         call.kernels.variant(call.place, cell)
     alone = static and not both
-    if (older or (cell == "lstm" and not alone)) and not _one_type(call, config, data, output, cell, older, alone):
-        types = f"data {data.type}, result {output.type}, sums {accum}"
-        raise call.error(
-            f"its C++ does not compile: nnet::{cell} passes arrays of one type as another", types, "one type"
-        )
-    weight_type, bias_type = config.type("weight_t"), config.type("bias_t")
-    recurrent_weight_type = weight_type if older else config.type("recurrent_weight_t")
-    recurrent_bias_type = bias_type if older else config.type("recurrent_bias_t")
+    if older or (cell == "lstm" and not alone):
+        _check_one_type(call, config, data, output, cell, older, alone)
+    weight_type, bias_type, recurrent_weight_type, recurrent_bias_type = _types(config, older)
     config.asked.add("pytorch_order")  # an LSTM's order is the same in PyTorch
     swapped = cell == "gru" and variant != "older" and bool(config.integer("pytorch_order"))
     width = GATES[cell] * n_state
     w, wr, b, br = arguments
-    first = _matrix(call, config.nested("mult_config1"), (n_in, width), w, weight_type, bias_type, accum)
-    second = _matrix(
-        call, config.nested("mult_config2"), (n_state, width), wr, recurrent_weight_type, recurrent_bias_type, accum
-    )
-    gate, gate_table, gate_type = _function(
-        call, config, "activation_recr", f"ACT_CONFIG_{cell.upper()}", (GATES[cell] - 1) * n_state
-    )
-    function, table, table_type = _function(call, config, "activation", "ACT_CONFIG_T", n_state)
+    first = _matrix(call, config.nested("mult_config1"), (n_in, width), w, (weight_type, bias_type, accum))
+    types = recurrent_weight_type, recurrent_bias_type, accum
+    second = _matrix(call, config.nested("mult_config2"), (n_state, width), wr, types)
     return Recurrent(
         f"{call.name}{part}",
         (data,),
@@ -173,25 +162,34 @@ def _cell(
         recurrent_bias_type,
         second[1],
         accum,
-        gate,
-        gate_table,
-        gate_type,
-        function,
-        table,
-        table_type,
+        *_function(call, config, "activation_recr", f"ACT_CONFIG_{cell.upper()}", (GATES[cell] - 1) * n_state),
+        *_function(call, config, "activation", "ACT_CONFIG_T", n_state),
     )
 
 
-def _one_type(call: Call, config: Config, data: Tensor, output: Tensor, cell: str, older: bool, static: bool) -> bool:
-    """Whether the types are one where kernels pass an array of one type as one of another."""
-    types = {config.type("accum_t")}
+def _types(config: Config, older: bool) -> tuple[FixedPoint, FixedPoint, FixedPoint, FixedPoint]:
+    """Of weights and biases, and of those of the state: older kernels have no types of their own for these."""
+    own = config.type("weight_t"), config.type("bias_t")
+    return (*own, *(own if older else (config.type("recurrent_weight_t"), config.type("recurrent_bias_t"))))
+
+
+def _check_one_type(
+    call: Call, config: Config, data: Tensor, output: Tensor, cell: str, older: bool, static: bool
+) -> None:
+    """Refuse several types where kernels pass an array of one type as one of another."""
+    accum = config.type("accum_t")
+    types = {accum}
     if older:
         types.add(config.type("weight_t"))
     if cell == "lstm":
         types.add(output.type)
         if older or not static:
             types.add(data.type)
-    return len(types) == 1
+    if len(types) > 1:
+        found = f"data {data.type}, result {output.type}, sums {accum}"
+        raise call.error(
+            f"its C++ does not compile: nnet::{cell} passes arrays of one type as another", found, "one type"
+        )
 
 
 def _matrix(
@@ -199,23 +197,24 @@ def _matrix(
     config: Config,
     sizes: tuple[int, int],
     name: str,
-    weight_type: FixedPoint,
-    bias_type: FixedPoint,
-    accum: FixedPoint,
+    types: tuple[FixedPoint, FixedPoint, FixedPoint],
 ) -> tuple[Ints, Ints]:
-    """Weights (n_in, n_out), and the order of the products, of a matrix product inside the cell."""
+    """Weights (n_in, n_out), and the order of the products, of a matrix product inside the cell.
+
+    `types` are those of weights, biases and sums.
+    """
     n_in, n_out = sizes
     if (config.integer("n_in"), config.integer("n_out")) != sizes:
         raise config.place.error(f"layer {call.name}: sizes that do not fit", config.integer("n_in"), str(sizes))
     stated = config.type("weight_t"), config.type("bias_t"), config.type("accum_t")
-    if stated != (weight_type, bias_type, accum):
+    if stated != types:
         raise config.place.error(f"layer {call.name}: types that differ from the cell's")
     call.plain_product(config)
     if call.kernels.variant(call.place, "dense") == "strategy":
         order, transposed = dense_by_strategy(call, config, n_in)
     else:
         order, transposed = dense_kernel(call, config, n_in, name)
-    weight = call.weights(name, weight_type)
+    weight = call.weights(name, types[0])
     if weight.size != n_in * n_out:
         raise call.error("weights of another size", weight.size, str(n_in * n_out))
     config.finish(*SYNTHESIS, "kernel")

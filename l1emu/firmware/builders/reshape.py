@@ -59,7 +59,7 @@ def plain_transpose(call: Call) -> Transpose:
         call.check_packs(width, height)
     config.finish("depth", "perm")
     data = call.input(0, source)
-    output = call.result(call.arguments[1], target, 0 if one_type else 1)
+    output = call.result(call.results[0], target, 0 if one_type else 1)
     return Transpose(call.name, (data,), output, permutation)
 
 
@@ -90,14 +90,14 @@ def _time_step(call: Call) -> tuple[int, int, tuple[int, ...]]:
     config.finish()
     if f"_{dims}d" not in call.function or call.stream:
         raise call.error("this way to go through time steps is not supported", dims)
-    return int(call.arguments[0]), steps, shape[4 - dims :]
+    return int(call.numbers[0]), steps, shape[4 - dims :]
 
 
 def read_time_step(call: Call) -> Gather:
     """`nnet::read_time_step_2d` and its kin: one step of a sequence."""
     step, steps, shape = _time_step(call)
-    data = call.checked(call.arguments[1], (steps, *shape), 0)
-    output = call.checked(call.arguments[2], None, 0)
+    data = call.checked(call.data[0], (steps, *shape), 0)
+    output = call.checked(call.results[0], None, 0)
     size = math.prod(shape)
     if output.size != size:
         raise call.error(f"{output.name} has another size", output.shape, str(shape))
@@ -107,10 +107,10 @@ def read_time_step(call: Call) -> Gather:
 def write_time_step(call: Call) -> tuple[Layer, ...]:
     """`nnet::write_time_step_2d` and its kin, of the last step: the results of all, one after another."""
     step, steps, shape = _time_step(call)
-    name = call.arguments[1]
+    (name,) = call.data
     parts = [call.tensor(f"{name}_{earlier}", (1, *shape)) for earlier in range(step)]
     parts.append(call.checked(name, (1, *shape), 0))
-    output = call.checked(call.arguments[2], (steps, *shape), 0)
+    output = call.checked(call.results[0], (steps, *shape), 0)
     if steps == 1:
         return (Linear(call.name, (parts[0],), output),)
     layers: list[Layer] = []
@@ -128,22 +128,22 @@ def write_time_step(call: Call) -> tuple[Layer, ...]:
 
 def clone_stream(call: Call) -> tuple[Layer, ...]:
     """`nnet::clone_stream`: copies of one stream for several readers, cast to their type."""
-    shape = _streamed(call, range(1, len(call.arguments)))
+    shape = _streamed(call)
     data = call.input(0, shape)
-    outputs = [call.result(name, shape, 1) for name in call.arguments[1:]]
+    outputs = [call.result(name, shape, 1) for name in call.results]
     return tuple(Linear(f"{call.name}_{i}", (data,), output) for i, output in enumerate(outputs, 1))
 
 
 def repack_stream(call: Call) -> Linear:
     """`nnet::repack_stream`: the same numbers, cast, with another count of them travelling together."""
-    shape = _streamed(call, range(1, 2))
-    return Linear(call.name, (call.input(0, shape),), call.result(call.arguments[1], shape, 1))
+    shape = _streamed(call)
+    return Linear(call.name, (call.input(0, shape),), call.result(call.results[0], shape, 1))
 
 
-def _streamed(call: Call, outputs: range) -> tuple[int, ...]:
+def _streamed(call: Call) -> tuple[int, ...]:
     """The shape of the stream that is copied; the third template argument is its size."""
     call.require(call.function)
-    if len(call.types) != 3 or not outputs:
+    if len(call.types) != 3 or not call.results:
         raise call.error("unusual count of arguments", (len(call.types), len(call.arguments)))
     size = call.project.evaluate(call.types[2], call.place)
     if not isinstance(size, int):

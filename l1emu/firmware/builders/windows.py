@@ -149,7 +149,7 @@ def enlarge(call: Call) -> Gather:
             raise call.error("the size is not a multiple", result, str(data))
         pixels = np.repeat(np.arange(data[0] * data[1]), repeats)[:, None]
     places = (pixels * channels + np.arange(channels)).astype(np.int64)
-    output = call.result(call.arguments[1], (*result, channels), 0)
+    output = call.result(call.results[0], (*result, channels), 0)
     return Gather(call.name, (call.input(0, (*data, channels)),), output, places.ravel(), 0)
 
 
