@@ -50,8 +50,9 @@ def budget(
     result = check(plan, timing, jets=jets, copies=copies)
     if stem is not None:
         from l1emu.report.figures import draw_budget, save  # matplotlib is slow to load
+        from l1emu.results import BudgetOfStudy
 
-        save(draw_budget, {"budget": result.as_dict()}, stem)
+        save(draw_budget, BudgetOfStudy.model_validate(result.as_dict()), stem)
     if json:
         print_json(result.as_dict())
     else:

@@ -246,7 +246,7 @@ def _beam(filling: Path | None, beam: Path | None) -> Beam:
 
 
 def _show(result: StreamResult, machine: Beam, extras: _Extras, chains: Chains, reasons: list[str]) -> None:
-    from l1emu.trigger.text import rate_text  # it loads scipy
+    from l1emu.trigger.text import KnownRate, rate_text  # it loads scipy
 
     out = console()
     normalisation = str(machine.filling.normalisation)
@@ -280,14 +280,7 @@ def _show(result: StreamResult, machine: Beam, extras: _Extras, chains: Chains, 
         losses.add_column(column, justify="left" if not column else "right")
 
     def row(name: str, n: int, dead: str = "", style: str | None = None) -> None:
-        rate = rate_text(
-            {
-                "rate_khz": result.rate_khz(n),
-                "rate_khz_error": result.rate_error_khz(n),
-                "rate_khz_upper95": result.rate_upper95_khz(n),
-                "accepted_crossings": n,
-            }
-        )
+        rate = rate_text(KnownRate(result.rate_khz(n), result.rate_error_khz(n), result.rate_upper95_khz(n), n))
         losses.add_row(name, str(n), rate, dead, style=style)
 
     row("in", result.triggered)

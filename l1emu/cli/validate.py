@@ -90,7 +90,7 @@ def _rates_table(found: HtValidation) -> Table:
         verdict = "not held to it" if not p.held else "agrees" if p.agrees else f"off by more than {TOLERANCE:.0%}"
         table.add_row(
             f"{p.threshold_gev:g}",
-            rate_text(p.as_dict()),
+            rate_text(p),
             f"{p.cms_khz:g}",
             f"{p.ratio:.2f} ± {p.rate_khz_error / p.cms_khz:.2f}"
             if p.accepted_crossings

@@ -1,4 +1,4 @@
-"""Figures in CMS style, drawn from a results document alone."""
+"""Figures in CMS style, drawn from results alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import matplotlib as mpl
 import mplhep
@@ -18,9 +18,10 @@ from matplotlib.patches import Patch
 
 from l1emu.files import write_aside
 from l1emu.report.seeds import draw_efficiency, draw_rate
-from l1emu.report.style import COLOURS, GREY, STYLE, Document, put_label, wrapped
+from l1emu.report.style import COLOURS, GREY, STYLE, put_label, wrapped
+from l1emu.results import BudgetOfStudy, StreamRun, StudyResults
 
-Draw = Callable[[Document], Figure]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,14 @@ class Drawing:
     title: str
     caption: str
     table: str
-    draw: Draw
-    available: Callable[[Document], bool] = lambda document: True
+    draw: Callable[[StudyResults], Figure]
+    available: Callable[[StudyResults], bool] = lambda results: True
 
 
-def save(draw: Draw, document: Document, path: Path) -> bytes:
+def save(draw: Callable[[T], Figure], content: T, path: Path) -> bytes:
     """Draw a figure, write it as PNG and PDF (suffixes are added to `path`), and return the PNG."""
     with mpl.rc_context(STYLE):
-        figure = draw(document)
+        figure = draw(content)
         FigureCanvasAgg(figure)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # laid out once, for both formats
@@ -50,33 +51,32 @@ def save(draw: Draw, document: Document, path: Path) -> bytes:
     return png.getvalue()
 
 
-def draw_budget(document: Document) -> Figure:
+def draw_budget(budget: BudgetOfStudy) -> Figure:
     """The stages of the budget one after the other, unverified ones hatched, up to the total."""
-    budget = document["budget"]
-    stages = budget["stages"]
+    stages = budget.stages
     figure = Figure(figsize=(11.5, 0.72 * len(stages) + 2.6), layout="constrained")
     ax = figure.subplots()
-    total = budget["budget_ns"] / 1e3
+    total = budget.budget_ns / 1e3
     for row, stage in enumerate(stages):
-        begin, end = stage["begin_ns"] / 1e3, stage["end_ns"] / 1e3
-        colour = "#d9dbe0" if stage["kind"] == "contingency" else COLOURS[0]
-        held = stage["tagger_slice"]
-        ax.barh(row, end - begin, left=begin, height=0.62, **_bar(colour, stage["status"]))
+        begin, end = stage.begin_ns / 1e3, stage.end_ns / 1e3
+        colour = "#d9dbe0" if stage.kind == "contingency" else COLOURS[0]
+        held = stage.tagger_slice
+        ax.barh(row, end - begin, left=begin, height=0.62, **_bar(colour, stage.status))
         if held is not None:
-            used = budget["slice"]["used_ns"] / 1e3
-            first = end - held["ns"] / 1e3
-            ax.barh(row, used, left=first, height=0.62, **_bar(COLOURS[2], budget["tagger"]["status"]))
-            band = budget["slice_band_crossings"]
+            used = budget.slice.used_ns / 1e3
+            first = end - held.ns / 1e3
+            ax.barh(row, used, left=first, height=0.62, **_bar(COLOURS[2], budget.tagger.status))
+            band = budget.slice_band_crossings
             if band is not None:
-                crossing = budget["slice"]["used_ns"] / budget["slice"]["used_crossings"] / 1e3
+                crossing = budget.slice.used_ns / budget.slice.used_crossings / 1e3
                 low, high = (first + crossings * crossing for crossings in band)
                 ax.errorbar(
                     first + used, row, xerr=[[first + used - low], [high - first - used]], color="black", capsize=6
                 )
-            ax.plot([first + held["ns"] / 1e3] * 2, [row - 0.4, row + 0.4], color=COLOURS[2], linewidth=2)
-        name = stage["name"].split(" (")[0]
+            ax.plot([first + held.ns / 1e3] * 2, [row - 0.4, row + 0.4], color=COLOURS[2], linewidth=2)
+        name = stage.name.split(" (")[0]
         inside = end > 0.62 * total
-        text = f"{name}, {stage['crossings']} BX"
+        text = f"{name}, {stage.crossings} BX"
         x, side = (begin - 0.12, "right") if inside else (end + 0.12, "left")
         ax.text(x, row, text, ha=side, va="center", fontsize=14, parse_math=False)
     ax.axvline(total, color="black", linewidth=2)
@@ -89,27 +89,26 @@ def draw_budget(document: Document) -> Figure:
     handles = [
         Patch(**_bar(COLOURS[0], "verified"), label="verified in its source"),
         Patch(**_bar(COLOURS[0], "unverified"), label="not verified"),
-        Patch(**_bar(COLOURS[2], budget["tagger"]["status"]), label=f"tagger, {budget['tagger']['kind']}"),
+        Patch(**_bar(COLOURS[2], budget.tagger.status), label=f"tagger, {budget.tagger.kind}"),
         Line2D([], [], color=COLOURS[2], linewidth=2, label="end of the tagger's slice"),
         Patch(**_bar("#d9dbe0", "unverified"), label="contingency"),
     ]
     ax.legend(handles=handles, loc="lower left", fontsize=14)
     put_label(ax)
-    verdict = "PASS" if budget["passed"] else "FAIL"
-    ax.set_title(f"{verdict}: slack {budget['slack_ns'] / 1e3:.2f} µs", loc="right")
-    for line, reason in enumerate(budget["reasons"][:2]):
+    verdict = "PASS" if budget.passed else "FAIL"
+    ax.set_title(f"{verdict}: slack {budget.slack_ns / 1e3:.2f} µs", loc="right")
+    for line, reason in enumerate(budget.reasons[:2]):
         ax.text(0.12, -1.0 + 0.33 * line, reason, va="center", fontsize=12, color=COLOURS[2], parse_math=False)
     return figure
 
 
-def draw_stream(document: Document) -> Figure:
+def draw_stream(stream: StreamRun) -> Figure:
     """Latency end to end in the simulated stream, and the depth of the pipeline."""
-    stream = document["stream"]
     figure = Figure(figsize=(9.2, 6.4), layout="constrained")
     ax = figure.subplots()
-    x = np.asarray(stream["histogram"]["latency_ns"]) / 1e3
-    n = np.asarray(stream["histogram"]["crossings"], float)
-    budget = stream["budget_ns"] / 1e3
+    x = np.asarray(stream.histogram.latency_ns) / 1e3
+    n = np.asarray(stream.histogram.crossings, float)
+    budget = stream.budget_ns / 1e3
     low = min(budget, x.min()) - 0.05
     edges = np.linspace(low, max(budget, x.max()) + 0.05, 161)
     counts, _ = np.histogram(x, edges, weights=n)
@@ -125,76 +124,78 @@ def draw_stream(document: Document) -> Figure:
     )
     ax.set_xlabel("Collision to Level-1 accept at the front end [µs]")
     ax.set_ylabel("Fraction of colliding crossings")
-    quantiles = stream["latency_ns"]
-    limit = stream["late_fraction_upper95"]
+    quantiles = stream.latency_ns
+    limit = stream.late_fraction_upper95
     ax.text(
         0.5, 0.95,
-        f"{stream['colliding']:,} colliding crossings\nlongest {quantiles['max'] / 1e3:.2f} µs\n"
-        f"late: {stream['late']:,} (below {limit:.1g} at 95% CL)",
+        f"{stream.colliding:,} colliding crossings\nlongest {quantiles.max / 1e3:.2f} µs\n"
+        f"late: {stream.late:,} (below {limit:.1g} at 95% CL)",
         transform=ax.transAxes, ha="center", va="top", fontsize=15,
     )  # fmt: skip
     put_label(ax)
     return figure
 
 
-def draw_scores(document: Document) -> Figure:
+def draw_scores(results: StudyResults) -> Figure:
     """Distribution of the score by kind of jet."""
-    scores = document["scores"]
+    scores = results.scores
     figure = Figure(figsize=(9.2, 6.8), layout="constrained")
     ax = figure.subplots()
-    edges = np.asarray(scores["edges"])
+    edges = np.asarray(scores.edges)
     centres = (edges[1:] + edges[:-1]) / 2
     smallest = 1.0
-    for i, (name, h) in enumerate(scores["kinds"].items()):
-        y, error = np.asarray(h["fraction"]), np.asarray(h["error"])
-        if not h["jets"]:
+    for i, (name, h) in enumerate(scores.kinds.items()):
+        y, error = np.asarray(h.fraction), np.asarray(h.error)
+        if not h.jets:
             continue
         colour = (COLOURS[2], COLOURS[4], COLOURS[0], COLOURS[3])[i % 4]
-        without = f", {h['jets_without_score']:,} without a score" if h["jets_without_score"] else ""
-        label = f"{name} ({h['jets']:,}{without})"
+        without = f", {h.jets_without_score:,} without a score" if h.jets_without_score else ""
+        label = f"{name} ({h.jets:,}{without})"
         mplhep.histplot(y, edges, ax=ax, histtype="step", color=colour, linewidth=2, label=label)
         ax.errorbar(centres, y, error, fmt="none", ecolor=colour, elinewidth=1)
         smallest = min(smallest, *y[y > 0])
     ax.set_yscale("log")
     ax.set_ylim(max(smallest / 3, 1e-6), 30)
     ax.set_xlim(0, 1)
-    ax.set_xlabel(f"{scores['score']} of the emulated firmware")
+    ax.set_xlabel(f"{scores.score} of the emulated firmware")
     ax.set_ylabel(f"Fraction of jets / {edges[1] - edges[0]:g}")
-    ax.legend(loc="upper right", title=f"pt ≥ {scores['min_pt_gev']:g} GeV, |η| < {scores['abs_eta_max']:g}")
+    ax.legend(loc="upper right", title=f"pt ≥ {scores.min_pt_gev:g} GeV, |η| < {scores.abs_eta_max:g}")
     put_label(ax)
     return figure
 
 
-def draw_working_points(document: Document) -> Figure:
+def draw_working_points(results: StudyResults) -> Figure:
     """Efficiency at the target rate against the minimum score."""
-    points = [p for p in document["working_points"]["points"] if p["reaches_target"]]
+    scan = results.working_points
+    assert scan is not None  # see `FIGURES`
+    points = scan.reached
     figure = Figure(figsize=(9.2, 6.4), layout="constrained")
     ax = figure.subplots()
-    x = [p["minimum"] for p in points]
-    y = np.array([p["efficiency"] for p in points])
-    error = np.array([[p[f"efficiency_error_total_{end}"] for p in points] for end in ("low", "high")])
+    x = [p.minimum for p in points]
+    y = np.array([p.efficiency for p in points])
+    error = np.array([[p.efficiency_error_total_low for p in points], [p.efficiency_error_total_high for p in points]])
     ax.errorbar(x, y, error, fmt="o", color=COLOURS[2], capsize=4, markersize=7)
     for p in points:
-        if not p["accepted_crossings"]:  # the rate is not known to be that of the axis
-            ax.plot(p["minimum"], p["efficiency"], "o", color=COLOURS[2], mfc="white", markersize=7)
-    chosen = _working_point(document)
+        if not p.accepted_crossings:  # the rate is not known to be that of the axis
+            ax.plot(p.minimum, p.efficiency, "o", color=COLOURS[2], mfc="white", markersize=7)
+    chosen = scan.in_use
     if chosen is not None:
         ax.axvline(chosen, color=GREY, linestyle=":", linewidth=1.5)
         ax.annotate("in use", (chosen, 0.02), (6, 0), textcoords="offset points", color=GREY)
     ax.set_ylim(0, max(float((y + error[1]).max()) * 1.35, 0.1))
     ax.set_xlabel("Minimum score")
-    ax.set_ylabel(f"Signal efficiency at {document['comparison']['target_khz']:g} kHz")
+    ax.set_ylabel(f"Signal efficiency at {results.comparison.target_khz:g} kHz")
     ax.text(
-        0.97, 0.95, f"{wrapped(document['working_points']['seed'])}\n{document['working_points']['crossings']}",
+        0.97, 0.95, f"{wrapped(scan.seed)}\n{scan.crossings}",
         transform=ax.transAxes, ha="right", va="top", fontsize=15, parse_math=False,
     )  # fmt: skip
     put_label(ax)
     return figure
 
 
-def _has_working_points(document: Document) -> bool:
-    scan = document["working_points"]
-    return scan is not None and any(p["reaches_target"] for p in scan["points"])
+def _has_working_points(results: StudyResults) -> bool:
+    scan = results.working_points
+    return scan is not None and bool(scan.reached)
 
 
 FIGURES: dict[str, Drawing] = {
@@ -219,13 +220,13 @@ FIGURES: dict[str, Drawing] = {
         "Stages in their order from the collision to the Level-1 accept. Hatched ones were not verified in a primary "
         "source; the table names where each number is from.",
         "budget",
-        draw_budget,
+        lambda results: draw_budget(results.budget),
     ),
     "stream_latency": Drawing(
         "Latency in the simulated stream",
         "Every colliding crossing of the simulated orbits, boards, queues, tagger copies and trigger rules included.",
         "stream_latency",
-        draw_stream,
+        lambda results: draw_stream(results.stream),
     ),
     "scores": Drawing(
         "The score of the emulated tagger",
@@ -242,10 +243,6 @@ FIGURES: dict[str, Drawing] = {
         _has_working_points,
     ),
 }
-
-
-def _working_point(document: Document) -> float | None:
-    return document["working_points"].get("in_use")
 
 
 def _bar(colour: str, status: str) -> dict[str, Any]:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from typing import Any
 
 import jinja2
 
 from l1emu.report.figures import FIGURES
-from l1emu.trigger.text import difference_text, efficiency_text, foremost, rate_text, total_error_text
+from l1emu.results import StreamRun, StudyResults
+from l1emu.trigger.text import KnownRate, difference_text, efficiency_text, foremost, rate_text, total_error_text
 
 PAGE = "report.html"
 
 
-def render(document: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
+def render(results: StudyResults, pictures: Mapping[str, bytes]) -> str:
     """The page as text.
 
     Parameters
     ----------
-    document
-        The content of a `results.json`.
+    results
+        What a `results.json` holds.
     pictures
         Name in `FIGURES` -> PNG.
     """
@@ -42,7 +42,16 @@ def render(document: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
         }
         for name, png in pictures.items()
     ]
-    return environment.get_template("page.html.j2").render(r=document, figures=figures)
+    return environment.get_template("page.html.j2").render(r=results, accepts=_accepts(results.stream), figures=figures)
+
+
+def _accepts(stream: StreamRun) -> dict[str, KnownRate]:
+    """The menu's accepts before the front end and behind it."""
+    rate = stream.rate_khz
+    return {
+        "in": KnownRate(rate.in_, rate.in_error, rate.in_upper95, stream.triggered),
+        "out": KnownRate(rate.out, rate.out_error, rate.out_upper95, stream.accepted),
+    }
 
 
 def percent(value: float, digits: int = 1) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from l1emu.report.style import COLOURS, DASHES, GREY, Document
+from l1emu.report.style import COLOURS, DASHES, GREY
 
 MARKERS = {"latency": "o", "resource": "s", None: "D"}
+Document = Mapping[str, Any]
 Point = dict[str, Any]
 
 

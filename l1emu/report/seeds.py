@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from l1emu.report.style import COLOURS, DASHES, GREY, Document, draw_limits, put_label, put_normalisation, wrapped
+from l1emu.report.style import COLOURS, DASHES, GREY, Floats, draw_limits, put_label, put_normalisation, wrapped
+from l1emu.results import StudyResults
 
 FEW = len(COLOURS)
 """Seeds of a panel: more cannot be told apart."""
@@ -21,74 +21,73 @@ _LINE_INCHES = 0.27
 _SYMBOLS = {"jet pt": r"Jet $p_\mathrm{T}$", "HT": r"$H_\mathrm{T}$"}
 
 
-def draw_rate(document: Document) -> Figure:
+def draw_rate(results: StudyResults) -> Figure:
     """Rate against threshold, a panel for each quantity that is scanned, and of each a few seeds."""
-    number = {seed["seed"]: i for i, seed in enumerate(document["comparison"]["seeds"])}
-    groups = _by_scanned(document)
+    number = {seed.seed: i for i, seed in enumerate(results.comparison.seeds)}
+    groups = _by_scanned(results)
     panels = [(label, part) for label, seeds in groups.items() for part in _parts(seeds)]
-    outside = _wants_room(document)
+    outside = _wants_room(results)
     figure, axes = _panels(
         [part for _, part in panels], 7.0, 5.6 if outside else 6.6, outside=outside, columns=len(groups)
     )
-    target = document["comparison"]["target_khz"]
+    target = results.comparison.target_khz
     floor = target * 1e-3
     for ax, (label, seeds) in zip(axes, panels, strict=True):
         for name in groups[label]:
-            points = _points(document, name)
-            x, y = points["threshold"], points["rate_khz"]
-            seen = points["accepted_crossings"] > 0
+            points = _points(results, name)
+            x, y = points.threshold, points.rate_khz
+            seen = points.accepted_crossings > 0
             if name not in seeds:
                 _draw_in_grey(ax, x[seen], y[seen])
                 continue
             colour, dashes = _look(number[name] if len(number) <= FEW else seeds.index(name))
             ax.plot(x[seen], y[seen], color=colour, linestyle=dashes, label=name)
-            low, high = np.maximum(points["rate_khz_low"], floor), np.maximum(points["rate_khz_high"], floor)
+            low, high = np.maximum(points.rate_khz_low, floor), np.maximum(points.rate_khz_high, floor)
             ax.fill_between(x[seen], low[seen], high[seen], color=colour, alpha=0.25, linewidth=0)
-            draw_limits(ax, x[~seen], points["rate_khz_upper95"][~seen], colour)
+            draw_limits(ax, x[~seen], points.rate_khz_upper95[~seen], colour)
         ax.axhline(target, color=GREY, linewidth=1.5, linestyle=":")
         ax.set_yscale("log")
         ax.set_xlabel(f"{_SYMBOLS.get(label, label)} threshold" + ("" if label.endswith("score") else " [GeV]"))
         _legend(ax, seeds, outside=outside, loc="upper right", handlelength=2.2)
-        ax.set_ylim(target * 0.03, 2 * document["manifest"]["normalisation"]["colliding_rate_khz"])
+        ax.set_ylim(target * 0.03, 2 * results.manifest.normalisation.colliding_rate_khz)
         ax.annotate(f"{target:g} kHz", (ax.get_xlim()[0], target), (6, 5), textcoords="offset points", color=GREY)
         place = ax.get_subplotspec()
         if place is None or place.is_first_col():
             ax.set_ylabel("Level-1 rate [kHz]")
         else:
             ax.tick_params(labelleft=False)
-    _head(figure, axes, document, outside=outside)
+    _head(figure, axes, results, outside=outside)
     return figure
 
 
-def draw_efficiency(document: Document) -> Figure:
+def draw_efficiency(results: StudyResults) -> Figure:
     """Signal efficiency against rate for every seed, with Clopper-Pearson bands."""
-    comparison = document["comparison"]
-    target = comparison["target_khz"]
-    limits = [seed["rate_khz_upper95"] for seed in comparison["seeds"] if not seed["accepted_crossings"]]
+    comparison = results.comparison
+    target = comparison.target_khz
+    limits = [seed.rate_khz_upper95 for seed in comparison.seeds if not seed.accepted_crossings]
     lowest, highest = target / 10, max([target * 20, *(1.5 * limit for limit in limits)])
-    number = {seed["seed"]: i for i, seed in enumerate(comparison["seeds"])}
+    number = {seed.seed: i for i, seed in enumerate(comparison.seeds)}
     parts = list(_parts(number))
-    outside = _wants_room(document)
+    outside = _wants_room(results)
     figure, axes = _panels(parts, *((6.6, 5.6) if len(parts) > 1 else (9.2, 7.4)), outside=outside, columns=_COLUMNS)
     for ax, part in zip(axes, parts, strict=True):
-        for seed in comparison["seeds"]:
-            points = _points(document, seed["seed"])
-            use = (points["rate_khz"] > 0) & (points["rate_khz"] < highest * 3)
-            order = np.argsort(points["rate_khz"][use], kind="stable")
-            x, y, low, high = (
-                points[key][use][order] for key in ("rate_khz", "efficiency", "efficiency_low", "efficiency_high")
-            )
-            if seed["seed"] not in part:
+        for seed in comparison.seeds:
+            points = _points(results, seed.seed)
+            use = (points.rate_khz > 0) & (points.rate_khz < highest * 3)
+            order = np.argsort(points.rate_khz[use], kind="stable")
+            curve = (points.rate_khz, points.efficiency, points.efficiency_low, points.efficiency_high)
+            x, y, low, high = (values[use][order] for values in curve)
+            if seed.seed not in part:
                 _draw_in_grey(ax, x, y)
                 continue
-            colour, dashes = _look(number[seed["seed"]])
-            ax.plot(x, y, color=colour, linestyle=dashes, label=seed["seed"])
+            colour, dashes = _look(number[seed.seed])
+            ax.plot(x, y, color=colour, linestyle=dashes, label=seed.seed)
             ax.fill_between(x, low, high, color=colour, alpha=0.22, linewidth=0)
-            limit = not seed["accepted_crossings"]
-            at = seed["rate_khz_upper95"] if limit else target
-            errors = [[seed["efficiency_error_total_low"]], [seed["efficiency_error_total_high"]]]
+            limit = not seed.accepted_crossings
+            at = seed.rate_khz_upper95 if limit else target
+            errors = [[seed.efficiency_error_total_low], [seed.efficiency_error_total_high]]
             ax.errorbar(
-                [at], [seed["efficiency"]], errors, [0.4 * at] if limit else None, xuplims=limit, fmt="o",
+                [at], [seed.efficiency], errors, [0.4 * at] if limit else None, xuplims=limit, fmt="o",
                 color=colour, mfc="white" if limit else colour, markersize=7, capsize=4,
             )  # fmt: skip
         ax.axvline(target, color=GREY, linewidth=1.5, linestyle=":")
@@ -100,13 +99,13 @@ def draw_efficiency(document: Document) -> Figure:
         ax.set_ylabel("Signal efficiency")
         title = "bands: 68% Clopper–Pearson\npoints: rate error included"
         _legend(ax, part, outside=outside, loc="upper left", title=None if outside else title, alignment="left")
-    _head(figure, axes, document, outside=outside)
+    _head(figure, axes, results, outside=outside)
     return figure
 
 
-def _wants_room(document: Document) -> bool:
+def _wants_room(results: StudyResults) -> bool:
     """Whether the names of the seeds are too many or too long to stand among the curves."""
-    names = [seed["seed"] for seed in document["comparison"]["seeds"]]
+    names = [seed.seed for seed in results.comparison.seeds]
     return len(names) > FEW or max(map(len, names)) > _SHORT
 
 
@@ -135,7 +134,7 @@ def _look(index: int) -> tuple[str, Any]:
     return COLOURS[index % FEW], DASHES[index % FEW]
 
 
-def _draw_in_grey(ax: Axes, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> None:
+def _draw_in_grey(ax: Axes, x: Floats, y: Floats) -> None:
     """A seed of another panel, to compare with."""
     ax.plot(x, y, color="#d9dbe0", linewidth=1, zorder=0)
 
@@ -151,27 +150,37 @@ def _legend(ax: Axes, names: list[str], *, outside: bool, **options: Any) -> Non
         text.set_text(wrapped(name))
 
 
-def _head(figure: Figure, axes: list[Axes], document: Document, *, outside: bool) -> None:
+def _head(figure: Figure, axes: list[Axes], results: StudyResults, *, outside: bool) -> None:
     """Name and normalisation over the panel, or over all of them where their legends take its place."""
     if not outside:
         put_label(axes[0])
-        put_normalisation(axes[-1], document)
+        put_normalisation(axes[-1], results)
         return
-    rate = document["manifest"]["normalisation"]["colliding_rate_khz"] / 1e3
+    rate = results.manifest.normalisation.colliding_rate_khz / 1e3
     figure.suptitle(f"l1emu simulation, {rate:.3f} MHz of collisions", x=0.01, ha="left", fontsize=20, weight="bold")
 
 
-def _by_scanned(document: Document) -> dict[str, list[str]]:
+def _by_scanned(results: StudyResults) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
-    for seed in document["comparison"]["seeds"]:
-        groups.setdefault(seed["scanned"], []).append(seed["seed"])
+    for seed in results.comparison.seeds:
+        groups.setdefault(seed.scanned, []).append(seed.seed)
     return groups
 
 
-def _points(document: Document, seed: str) -> dict[str, npt.NDArray[np.float64]]:
-    rows = [p for p in document["rate"] if p["seed"] == seed]
-    keys = (
-        "threshold", "rate_khz", "rate_khz_low", "rate_khz_high", "rate_khz_upper95", "accepted_crossings",
-        "efficiency", "efficiency_low", "efficiency_high",
-    )  # fmt: skip
-    return {key: np.array([row[key] for row in rows], float) for key in keys}
+class _Curve(NamedTuple):
+    """One seed at its thresholds: what a `RatePoint` has, float64, shape (n,)."""
+
+    threshold: Floats
+    rate_khz: Floats
+    rate_khz_low: Floats
+    rate_khz_high: Floats
+    rate_khz_upper95: Floats
+    accepted_crossings: Floats
+    efficiency: Floats
+    efficiency_low: Floats
+    efficiency_high: Floats
+
+
+def _points(results: StudyResults, seed: str) -> _Curve:
+    rows = [point for point in results.rate if point.seed == seed]
+    return _Curve(*(np.array([getattr(row, name) for row in rows], float) for name in _Curve._fields))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
-from typing import Any
 
 import mplhep
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
-Document = Mapping[str, Any]
+from l1emu.results import StudyResults
+
 Floats = npt.NDArray[np.float64]
 
 COLOURS = ("#5790fc", "#f89c20", "#e42536", "#964a8b", "#9c9ca1", "#7a21dd")
@@ -49,8 +48,9 @@ def put_label(ax: Axes) -> None:
     ax.annotate("simulation", (1, 0), (7, 0), xycoords=name, textcoords="offset points", va="bottom", style="italic")
 
 
-def put_normalisation(ax: Axes, document: Document) -> None:
-    rate = document["manifest"]["normalisation"]["colliding_rate_khz"] / 1e3
+def put_normalisation(ax: Axes, results: StudyResults) -> None:
+    """The rate that every rate is normalised to."""
+    rate = results.manifest.normalisation.colliding_rate_khz / 1e3
     ax.set_title(f"{rate:.3f} MHz of collisions", loc="right", fontsize=15)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
 
-from l1emu.report.style import COLOURS, GREY, Document, draw_limits, put_label
+from l1emu.report.style import COLOURS, GREY, draw_limits, put_label
 
 
-def draw_ht_rates(document: Document) -> Figure:
+def draw_ht_rates(document: Mapping[str, Any]) -> Figure:
     """The rate at every threshold with CMS's points, and below their ratio; from `HtValidation.document`."""
     figure = Figure(figsize=(9.2, 9.0), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])

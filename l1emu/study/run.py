@@ -20,6 +20,7 @@ from l1emu.latency import BudgetCheck, TaggerTiming, check, read_budget, read_re
 from l1emu.latency.estimate import estimated_timing
 from l1emu.outputs import refuse_to_replace
 from l1emu.progress import progress
+from l1emu.results import RESULTS, VERSION, RatesOfStudy, StudyResults
 from l1emu.stream import (
     CopiesNeeded,
     CrossingSource,
@@ -43,31 +44,35 @@ from l1emu.study.scores import score_histograms
 from l1emu.study.tagging import TaggedSample, check_fits, tag_sample
 from l1emu.trigger import AtRate, Crossings, SeedScan, at_rate, gain, scan_seed, scan_working_points
 
-RESULTS = "results.json"
 COPIES_ORBITS = 200
 
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """What a study found: the folder with everything, and `results.json` as a document."""
+    """What a study found: the folder with everything, and what `results.json` holds."""
 
     folder: Path
-    document: dict[str, Any]
+    content: StudyResults
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """`results.json` as a document."""
+        return self.content.as_json()
 
     @property
     def bit_exact(self) -> bool:
         """Whether the emulation gave every golden value."""
-        return bool(self.document["emulation"]["identical"])
+        return self.content.emulation.identical
 
     @property
     def within_budget(self) -> bool:
         """Whether the tagger keeps to the budget."""
-        return bool(self.document["budget"]["passed"])
+        return self.content.budget.passed
 
     @property
     def in_time(self) -> bool:
         """Whether every crossing of the simulated stream was decided in time and nothing was lost on the way."""
-        return bool(self.document["stream"]["passed"])
+        return self.content.stream.passed
 
     @property
     def passed(self) -> bool:
@@ -184,6 +189,7 @@ def run_study(study: str | os.PathLike[str] | None, output: str | os.PathLike[st
     measured = measure(file, emulator)
     stream = _stream(file, chain, check_, measured)
     document = {
+        "version": VERSION,
         "study": file.study.name,
         "rate": measured.rate_points(),
         "comparison": measured.comparison(),
@@ -201,13 +207,14 @@ def run_study(study: str | os.PathLike[str] | None, output: str | os.PathLike[st
             normalisation=measured.normalisation,
         ),
     }
+    results = StudyResults.model_validate(document)
     with folder_aside(folder) as aside:
-        write_json(aside / RESULTS, document)
-        write_report(document, aside)
-    return Results(folder, document)
+        write_json(aside / RESULTS, results.as_json())
+        write_report(results, aside)
+    return Results(folder, results)
 
 
-def measure_rates(study: str | os.PathLike[str] | None) -> dict[str, Any]:
+def measure_rates(study: str | os.PathLike[str] | None) -> RatesOfStudy:
     """Rate against efficiency alone: the keys `rate`, `comparison`, `working_points` and `emulation` of a result.
 
     Raises
@@ -218,7 +225,7 @@ def measure_rates(study: str | os.PathLike[str] | None) -> dict[str, Any]:
     file = read_study(study)
     emulator = load_emulator(file)
     measured = measure(file, emulator)
-    return {
+    document = {
         "study": file.study.name,
         "rate": measured.rate_points(),
         "comparison": measured.comparison(),
@@ -229,6 +236,7 @@ def measure_rates(study: str | os.PathLike[str] | None) -> dict[str, Any]:
             "threads": measured.threads,
         },
     }
+    return RatesOfStudy.model_validate(document)
 
 
 def load_emulator(file: StudyFile) -> Emulator:

@@ -3,29 +3,86 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, TypeVar
 
 _ALIKE = 1.2
 """Errors that differ by a smaller factor are written as one."""
 
 
-def rate_text(found: Mapping[str, Any]) -> str:
-    """A rate in kHz with its error, or both where they differ; where no crossing was accepted, its upper limit.
+class Rate(Protocol):
+    """A rate with its error in kHz, and the upper limit that it is known by where no crossing was accepted.
 
-    Parameters
-    ----------
-    found
-        With `rate_khz`, `rate_khz_error`, `rate_khz_upper95` and `accepted_crossings`; with `rate_khz_low` and
-        `rate_khz_high` the distances to both.
+    Where it has `rate_khz_low` and `rate_khz_high` too, these are the ends of its interval.
     """
-    if not found["accepted_crossings"]:
-        return f"< {_plain(found['rate_khz_upper95'], 2)} (95 % CL)"
-    rate, error = found["rate_khz"], found["rate_khz_error"]
+
+    @property
+    def rate_khz(self) -> float: ...
+    @property
+    def rate_khz_error(self) -> float: ...
+    @property
+    def rate_khz_upper95(self) -> float: ...
+    @property
+    def accepted_crossings(self) -> int: ...
+
+
+class KnownRate(NamedTuple):
+    """A rate alone."""
+
+    rate_khz: float
+    rate_khz_error: float
+    rate_khz_upper95: float
+    accepted_crossings: int
+
+
+class Efficiency(Protocol):
+    """An efficiency and the ends of its interval."""
+
+    @property
+    def efficiency(self) -> float: ...
+    @property
+    def efficiency_low(self) -> float: ...
+    @property
+    def efficiency_high(self) -> float: ...
+
+
+class TotalError(Protocol):
+    """The errors of an efficiency at equal rate, downwards and upwards."""
+
+    @property
+    def efficiency_error_total_low(self) -> float: ...
+    @property
+    def efficiency_error_total_high(self) -> float: ...
+
+
+class Difference(Protocol):
+    """The difference of two seeds' efficiencies with its errors."""
+
+    @property
+    def seed(self) -> str: ...
+    @property
+    def reference(self) -> str: ...
+    @property
+    def difference(self) -> float: ...
+    @property
+    def difference_error_low(self) -> float: ...
+    @property
+    def difference_error_high(self) -> float: ...
+
+
+D = TypeVar("D", bound=Difference)
+
+
+def rate_text(found: Rate) -> str:
+    """A rate in kHz with its error, or both where they differ; where no crossing was accepted, its upper limit."""
+    if not found.accepted_crossings:
+        return f"< {_plain(found.rate_khz_upper95, 2)} (95 % CL)"
+    rate, error = found.rate_khz, found.rate_khz_error
     text = f"{_plain(rate, 3)} ± {_plain(error, 2)}"
-    if "rate_khz_low" not in found:
+    low, high = getattr(found, "rate_khz_low", None), getattr(found, "rate_khz_high", None)
+    if low is None or high is None:
         return text
-    up, down = found["rate_khz_high"] - rate, rate - found["rate_khz_low"]
+    up, down = high - rate, rate - low
     if max(up, down) <= _ALIKE * min(up, down):
         return text
     return f"{_plain(rate, 3)} +{_plain(up, 2)} −{_plain(down, 2)}"
@@ -43,43 +100,25 @@ def errors_text(low: float, high: float) -> str:
     return f"± {up}" if down == up else f"+{up} −{down}"
 
 
-def total_error_text(found: Mapping[str, Any]) -> str:
-    """The total errors of an efficiency at equal rate, in percent.
-
-    Parameters
-    ----------
-    found
-        With `efficiency_error_total_low` and `efficiency_error_total_high`.
-    """
-    return errors_text(100 * found["efficiency_error_total_low"], 100 * found["efficiency_error_total_high"])
+def total_error_text(found: TotalError) -> str:
+    """The total errors of an efficiency at equal rate, in percent."""
+    return errors_text(100 * found.efficiency_error_total_low, 100 * found.efficiency_error_total_high)
 
 
-def efficiency_text(found: Mapping[str, Any]) -> tuple[str, str]:
-    """An efficiency and the two ends of its interval, in percent.
-
-    Parameters
-    ----------
-    found
-        With `efficiency`, `efficiency_low` and `efficiency_high`.
-    """
-    value, low, high = (100 * found[key] for key in ("efficiency", "efficiency_low", "efficiency_high"))
+def efficiency_text(found: Efficiency) -> tuple[str, str]:
+    """An efficiency and the two ends of its interval, in percent."""
+    value, low, high = (100 * end for end in (found.efficiency, found.efficiency_low, found.efficiency_high))
     digits = decimals(max(high - value, value - low))
     return f"{value:.{digits}f}", f"{low:.{digits}f} – {high:.{digits}f}"
 
 
-def difference_text(gain: Mapping[str, Any]) -> str:
-    """The difference of two efficiencies with its errors, in points of percent.
-
-    Parameters
-    ----------
-    gain
-        With `difference`, `difference_error_low` and `difference_error_high`.
-    """
-    low, high = 100 * gain["difference_error_low"], 100 * gain["difference_error_high"]
-    return f"{100 * gain['difference']:+.{decimals(max(low, high))}f} {errors_text(low, high)}"
+def difference_text(gain: Difference) -> str:
+    """The difference of two efficiencies with its errors, in points of percent."""
+    low, high = 100 * gain.difference_error_low, 100 * gain.difference_error_high
+    return f"{100 * gain.difference:+.{decimals(max(low, high))}f} {errors_text(low, high)}"
 
 
-def foremost(gains: Sequence[Mapping[str, Any]], most: int = 6) -> list[Mapping[str, Any]]:
+def foremost(gains: Sequence[D], most: int = 6) -> list[D]:
     """The gains to be told in few lines: all, or those of so many seeds, each against what it is least ahead of.
 
     Parameters
@@ -91,11 +130,11 @@ def foremost(gains: Sequence[Mapping[str, Any]], most: int = 6) -> list[Mapping[
     """
     if len(gains) <= most:
         return list(gains)
-    least: dict[str, Mapping[str, Any]] = {}
+    least: dict[str, D] = {}
     for gain in gains:
-        if gain["seed"] not in least or gain["difference"] < least[gain["seed"]]["difference"]:
-            least[gain["seed"]] = gain
-    return sorted(least.values(), key=lambda gain: -gain["difference"])[:most]
+        if gain.seed not in least or gain.difference < least[gain.seed].difference:
+            least[gain.seed] = gain
+    return sorted(least.values(), key=lambda gain: -gain.difference)[:most]
 
 
 def _plain(value: float, digits: int) -> str:

@@ -22,6 +22,7 @@ from l1emu.report.figures import FIGURES
 from l1emu.report.page import microseconds, number, percent, render
 from l1emu.report.style import STYLE, wrapped
 from l1emu.report.tables import tables
+from l1emu.results import StudyResults
 from l1emu.study import Results, run_study
 from l1emu.trigger.text import difference_text, efficiency_text, rate_text, total_error_text
 from tests.study.study_toys import write_toy_study
@@ -31,6 +32,11 @@ from tests.study.study_toys import write_toy_study
 def made(tmp_path_factory: pytest.TempPathFactory) -> Results:
     folder = tmp_path_factory.mktemp("report")
     return run_study(write_toy_study(folder / "toy"), folder / "results")
+
+
+def typed(document: dict[str, Any]) -> StudyResults:
+    """What is drawn and written, of a document that was changed."""
+    return StudyResults.model_validate(document)
 
 
 class Links(html.parser.HTMLParser):
@@ -112,23 +118,23 @@ def test_document_csv_page_screen_and_figures_have_the_same_numbers(
     links = Links()
     links.feed((made.folder / "report.html").read_text(encoding="utf-8"))
     page = " ".join(" ".join(links.text).split())
-    console().print(seeds_table(comparison))
+    console().print(seeds_table(made.content.comparison))
     screen = " ".join(capsys.readouterr().out.split())
-    for seed in comparison["seeds"]:
-        value, interval = efficiency_text(seed)
+    for seed, found in zip(comparison["seeds"], made.content.comparison.seeds, strict=True):
+        value, interval = efficiency_text(found)
         digits = 2 if seed["unit"] else 4
         threshold = f"{seed['threshold']:.{digits}f} ± {seed['threshold_error']:.{digits}f} {seed['unit']}"
-        shown = [rate_text(seed), value, interval, total_error_text(seed)]
+        shown = [rate_text(found), value, interval, total_error_text(found)]
         assert " ".join([seed["seed"], threshold.strip(), *shown, seed["description"]]) in page
         assert " │ ".join(shown) in screen
-    for gain in comparison["gains"]:
-        assert f"{difference_text(gain)} points against {gain['reference']}" in page
+    for gain in made.content.comparison.gains:
+        assert f"{difference_text(gain)} points against {gain.reference}" in page
 
     for drawing, x, y in (
         ("efficiency_vs_rate", "rate_khz", "efficiency"),
         ("rate_vs_threshold", "threshold", "rate_khz"),
     ):
-        lines = [line for ax in FIGURES[drawing].draw(document).axes for line in ax.get_lines()]
+        lines = [line for ax in FIGURES[drawing].draw(typed(document)).axes for line in ax.get_lines()]
         for seed in comparison["seeds"]:
             (line,) = (line for line in lines if line.get_label() == seed["seed"])
             points = {(p[x], p[y]) for p in document["rate"] if p["seed"] == seed["seed"]}
@@ -136,7 +142,7 @@ def test_document_csv_page_screen_and_figures_have_the_same_numbers(
             assert drawn
             assert drawn <= points
     scores = [f"{name} ({kind['jets']:,}" for name, kind in document["scores"]["kinds"].items() if kind["jets"]]
-    legend = FIGURES["scores"].draw(document).axes[0].get_legend()
+    legend = FIGURES["scores"].draw(typed(document)).axes[0].get_legend()
     assert all(text.get_text().startswith(word) for text, word in zip(legend.get_texts(), scores, strict=True))
 
 
@@ -144,7 +150,7 @@ def test_a_wrong_emulation_and_a_broken_budget_cannot_be_overlooked(made: Result
     document: dict[str, Any] = json.loads(json.dumps(made.document))
     document["emulation"] |= {"identical": False, "mismatches": 3, "first_difference": "layer <b>dense</b>"}
     document["budget"] |= {"passed": False, "reasons": ["the chain takes 600 crossings of 500"]}
-    page = render(document, {})
+    page = render(typed(document), {})
     assert "The emulation is wrong" in page
     assert "layer &lt;b&gt;dense&lt;/b&gt;" in page
     assert "the chain takes 600 crossings of 500" in page
@@ -180,7 +186,7 @@ def test_figures_are_drawn_and_not_empty(made: Results, name: str) -> None:
 
 def test_the_curves_are_the_numbers(made: Results) -> None:
     document = made.document
-    figure = FIGURES["efficiency_vs_rate"].draw(document)
+    figure = FIGURES["efficiency_vs_rate"].draw(typed(document))
     ax = figure.axes[0]
     for seed, line in zip(document["comparison"]["seeds"], ax.get_lines(), strict=False):
         points = [p for p in document["rate"] if p["seed"] == seed["seed"]]
@@ -190,7 +196,7 @@ def test_the_curves_are_the_numbers(made: Results) -> None:
             assert drawn
             assert drawn <= wanted
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["HT", "four jets", "two b"]
-    bars = FIGURES["budget"].draw(document).axes[0].patches
+    bars = FIGURES["budget"].draw(typed(document)).axes[0].patches
     stages = document["budget"]["stages"]
     hatched = [bar for bar in bars if bar.get_hatch()]
     held = next(s for s in stages if s["tagger_slice"] is not None)
@@ -220,21 +226,21 @@ def test_a_stream_without_accepts_has_an_upper_limit(made: Results) -> None:
     document["stream"] |= {"triggered": 0, "accepted": 0}
     for way in ("in", "out"):
         document["stream"]["rate_khz"] |= {way: 0.0, f"{way}_error": 0.5, f"{way}_upper95": 0.78}
-    page = render(document, {})
+    page = render(typed(document), {})
     assert page.count('<td>0</td><td class="number">&lt; 0.78 (95 % CL)</td>') == 2
     assert "0 ± 0<" not in page
 
 
 def test_an_upper_limit_is_written_as_one(limited: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
-    page = render(limited, {})
+    page = render(typed(limited), {})
     assert page.count("&lt; 46 (95 % CL)") == 2
     assert "the sample too small for 100 kHz" in page
     assert "Without an upper end of the hard scale: soft, middle, hard." in page
-    console().print(seeds_table(limited["comparison"]))
+    console().print(seeds_table(typed(limited).comparison))
     printed = " ".join(capsys.readouterr().out.split())
     assert "< 46 (95 % CL)" in printed
     assert "no min-bias crossing of the sample passes" in printed
-    table = tables(limited)["comparison"]
+    table = tables(typed(limited))["comparison"]
     assert table["rate_khz_upper95"][2] == 46.31
     assert table["accepted_crossings"][2] == 0
 
@@ -243,16 +249,16 @@ def test_a_threshold_on_a_score_has_the_digits_of_a_score(
     limited: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     limited["comparison"]["seeds"][1] |= {"threshold": 0.8726, "threshold_error": 0.0031, "unit": ""}
-    console().print(seeds_table(limited["comparison"]))
+    console().print(seeds_table(typed(limited).comparison))
     assert "0.873" in capsys.readouterr().out
-    assert "0.8726 ± 0.0031" in render(limited, {})
+    assert "0.8726 ± 0.0031" in render(typed(limited), {})
 
 
 def test_an_upper_limit_is_drawn_as_one(made: Results, limited: dict[str, Any]) -> None:
     def arrows(ax: Axes) -> list[Any]:
         return [line for line in ax.get_lines() if line.get_marker() in (CARETDOWNBASE, CARETLEFTBASE)]
 
-    panels = FIGURES["rate_vs_threshold"].draw(limited).axes
+    panels = FIGURES["rate_vs_threshold"].draw(typed(limited)).axes
     found = 0
     for seed in limited["comparison"]["seeds"]:
         points = [p for p in limited["rate"] if p["seed"] == seed["seed"]]
@@ -267,11 +273,11 @@ def test_an_upper_limit_is_drawn_as_one(made: Results, limited: dict[str, Any]) 
             assert arrow.get_xdata()[-1] == points[-1]["threshold"]
             assert {x for x, _ in limits} >= set(arrow.get_xdata())
     assert found
-    assert not arrows(FIGURES["efficiency_vs_rate"].draw(made.document).axes[0])
-    (left,) = arrows(FIGURES["efficiency_vs_rate"].draw(limited).axes[0])
+    assert not arrows(FIGURES["efficiency_vs_rate"].draw(made.content).axes[0])
+    (left,) = arrows(FIGURES["efficiency_vs_rate"].draw(typed(limited)).axes[0])
     assert left.get_ydata()[0] == limited["comparison"]["seeds"][2]["efficiency"]
     hollow = [
-        [line.get_mfc() for line in FIGURES["working_points"].draw(d).axes[0].get_lines()].count("white")
+        [line.get_mfc() for line in FIGURES["working_points"].draw(typed(d)).axes[0].get_lines()].count("white")
         for d in (made.document, limited)
     ]
     assert hollow == [0, 1]
@@ -299,7 +305,7 @@ ODD_NAMES = ["_hidden", "$x^$", "100 % & <b>", "a name " * 12, "x" * 70, "ü"]
 def test_every_seed_of_any_number_can_be_told_apart(made: Results, names: list[str], drawing: str) -> None:
     """Each is in one legend, in a look of its own in this panel, on the canvas, and not over another panel."""
     with mpl.rc_context(STYLE):
-        figure = FIGURES[drawing].draw(with_seeds(made.document, names))
+        figure = FIGURES[drawing].draw(typed(with_seeds(made.document, names)))
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         renderer = canvas.get_renderer()
@@ -340,14 +346,14 @@ def test_of_many_gains_the_page_tells_the_foremost(made: Results) -> None:
         for i in range(9)
         for j in range(9)
     ]
-    page = render(document, {})
+    page = render(typed(document), {})
     assert page.count(" points against ") == 6
     assert "seed 8: +8.0" in page
     assert "The foremost of 81" in page
 
 
 def test_the_point_at_the_target_has_the_total_errors(made: Results) -> None:
-    ax = FIGURES["efficiency_vs_rate"].draw(made.document).axes[0]
+    ax = FIGURES["efficiency_vs_rate"].draw(made.content).axes[0]
     bars = [c for c in ax.containers if isinstance(c, ErrorbarContainer)]
     assert len(bars) == 3
     for bar, seed in zip(bars, made.document["comparison"]["seeds"], strict=True):

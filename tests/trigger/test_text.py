@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
-from l1emu.trigger.text import difference_text, efficiency_text, errors_text, foremost, rate_text, total_error_text
+from l1emu.trigger.text import (
+    KnownRate,
+    difference_text,
+    efficiency_text,
+    errors_text,
+    foremost,
+    rate_text,
+    total_error_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -19,8 +29,7 @@ from l1emu.trigger.text import difference_text, efficiency_text, errors_text, fo
     ],
 )
 def test_a_rate_has_an_error_or_is_a_limit(rate: float, error: float, upper: float, accepted: int, text: str) -> None:
-    found = {"rate_khz": rate, "rate_khz_error": error, "rate_khz_upper95": upper, "accepted_crossings": accepted}
-    assert rate_text(found) == text
+    assert rate_text(KnownRate(rate, error, upper, accepted)) == text
 
 
 @pytest.mark.parametrize(
@@ -34,8 +43,15 @@ def test_a_rate_has_an_error_or_is_a_limit(rate: float, error: float, upper: flo
 )
 def test_a_rate_has_both_errors_where_they_differ(low: float, high: float, text: str) -> None:
     error = max(high - 10.0, 10.0 - low)
-    found = {"rate_khz": 10.0, "rate_khz_error": error, "rate_khz_upper95": 30, "accepted_crossings": 5}
-    assert rate_text(found | {"rate_khz_low": low, "rate_khz_high": high}) == text
+    found = SimpleNamespace(
+        rate_khz=10.0,
+        rate_khz_error=error,
+        rate_khz_upper95=30,
+        rate_khz_low=low,
+        rate_khz_high=high,
+        accepted_crossings=5,
+    )
+    assert rate_text(found) == text
 
 
 def test_errors_have_a_digit_that_is_not_zero() -> None:
@@ -46,17 +62,19 @@ def test_errors_have_a_digit_that_is_not_zero() -> None:
 
 
 def test_an_efficiency_and_a_difference_in_percent() -> None:
-    found = {"efficiency": 0.0, "efficiency_low": 0.0, "efficiency_high": 0.000018}
+    found = SimpleNamespace(efficiency=0.0, efficiency_low=0.0, efficiency_high=0.000018)
     assert efficiency_text(found) == ("0.000", "0.000 – 0.002")
-    found = {"efficiency": 0.5, "efficiency_low": 0.46, "efficiency_high": 0.54}
+    found = SimpleNamespace(efficiency=0.5, efficiency_low=0.46, efficiency_high=0.54)
     assert efficiency_text(found) == ("50.0", "46.0 – 54.0")
-    total = {"efficiency_error_total_low": 0.0, "efficiency_error_total_high": 0.0061}
+    total = SimpleNamespace(efficiency_error_total_low=0.0, efficiency_error_total_high=0.0061)
     assert total_error_text(total) == "+0.6 −0.0"
-    gain = {"difference": 0.25, "difference_error_low": 0.026, "difference_error_high": 0.0261}
+    gain = SimpleNamespace(difference=0.25, difference_error_low=0.026, difference_error_high=0.0261)
     assert difference_text(gain) == "+25.0 ± 2.6"
 
 
 def test_of_many_gains_the_foremost_are_told() -> None:
-    gains = [{"seed": f"s{i}", "reference": f"r{j}", "difference": i - 2 * j} for i in range(10) for j in range(3)]
+    gains = [
+        SimpleNamespace(seed=f"s{i}", reference=f"r{j}", difference=i - 2 * j) for i in range(10) for j in range(3)
+    ]
     assert foremost(gains[:6]) == gains[:6]
-    assert [(g["seed"], g["reference"]) for g in foremost(gains)] == [(f"s{i}", "r2") for i in range(9, 3, -1)]
+    assert [(g.seed, g.reference) for g in foremost(gains)] == [(f"s{i}", "r2") for i in range(9, 3, -1)]

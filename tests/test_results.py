@@ -1,0 +1,143 @@
+"""`results.json` read back: round trip, other versions, damage, and what else lies under its name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from l1emu.errors import L1emuError
+from l1emu.results import RESULTS, VERSION, StudyResults, read_results
+from l1emu.study import Results, run_study
+from tests.study.study_toys import write_toy_study
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    folder = tmp_path_factory.mktemp("results")
+    return run_study(write_toy_study(folder / "toy"), folder / "results")
+
+
+@pytest.fixture
+def document(made: Results) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((made.folder / RESULTS).read_text())
+    return found
+
+
+def test_what_was_written_is_read_back(made: Results, document: dict[str, Any]) -> None:
+    assert read_results(made.folder) == read_results(made.folder / RESULTS) == made.content
+    assert document == made.document == made.content.as_json()
+    assert next(iter(document)) == "version"
+    assert document["version"] == VERSION
+    text = (made.folder / RESULTS).read_text()
+    assert text == json.dumps(read_results(made.folder).as_json(), indent=2) + "\n"
+
+
+@pytest.mark.parametrize("version", [None, 0, 2, "1", True, 1.5, [1]])
+def test_another_version_is_refused_in_one_line(document: dict[str, Any], tmp_path: Path, version: object) -> None:
+    document.pop("version")
+    if version is not None:
+        document["version"] = version
+    file = tmp_path / RESULTS
+    file.write_text(json.dumps(document))
+    with pytest.raises(L1emuError, match="another version") as error:
+        read_results(tmp_path)
+    assert str(file) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def paths(node: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The place of every key of a document; of a list that of its first entry."""
+    if isinstance(node, dict):
+        return [(*here, key) for key in node] + [p for key in node for p in paths(node[key], (*here, key))]
+    return paths(node[0], (*here, 0)) if isinstance(node, list) and node else []
+
+
+OPEN = ("read_as", "pools", "dependencies", "files", "seeds", "kinds", "lost", "dead_fraction", "jets", "stations_ns",
+        "occupancy_max", "latency_ns")  # fmt: skip
+"""Where the keys are names of the study's own, not fields."""
+
+
+def test_every_field_that_is_missing_or_has_a_wrong_type_is_named(document: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / RESULTS
+    tried = 0
+    for place in paths(document):
+        if place[0] == "version" or any(part in OPEN for part in place[:-1]):
+            continue
+        for damage in ("missing", "wrong"):
+            damaged = json.loads(json.dumps(document))
+            inside = damaged
+            for part in place[:-1]:
+                inside = inside[part]
+            if damage == "missing":
+                del inside[place[-1]]
+            else:
+                inside[place[-1]] = [{"no": ["such", "value"]}]  # no field has this type
+            file.write_text(json.dumps(damaged))
+            try:
+                read_results(file)
+            except L1emuError as refused:
+                error = str(refused)
+            else:
+                raise AssertionError((place, damage))
+            assert str(place[-1]) in error or place == ("study",), (place, error)
+            assert str(file) in error
+            assert "\n" not in error
+            tried += 1
+    assert tried > 300
+
+
+def test_a_field_too_many_is_named(document: dict[str, Any], tmp_path: Path) -> None:
+    document["budget"]["chain"]["speed"] = 1
+    (tmp_path / RESULTS).write_text(json.dumps(document))
+    with pytest.raises(L1emuError, match=r"budget\.chain\.speed"):
+        read_results(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\x00",
+        b"[1, 2]",
+        b'"results"',
+        b'{"orbits": 20}',
+        b'{"version": 1}',
+        b'{"study": NaN}',
+        b'{"study": 1',
+    ],
+)
+def test_what_is_no_result_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / RESULTS
+    file.write_bytes(content)
+    with pytest.raises(L1emuError, match=str(file)) as error:
+        read_results(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_without_results_is_named(tmp_path: Path) -> None:
+    with pytest.raises(L1emuError, match=RESULTS):
+        read_results(tmp_path)
+
+
+def test_half_a_file_is_refused(made: Results, tmp_path: Path) -> None:
+    whole = (made.folder / RESULTS).read_bytes()
+    for cut in range(1, len(whole), len(whole) // 23):
+        (tmp_path / RESULTS).write_bytes(whole[:cut])
+        with pytest.raises(L1emuError, match=RESULTS):
+            read_results(tmp_path)
+
+
+def test_the_page_lists_every_field() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "results.md").read_text()
+
+    def fields(schema: dict[str, Any]) -> set[str]:
+        names: set[str] = set()
+        for part in [schema, *schema.get("$defs", {}).values()]:
+            names |= set(part.get("properties", {}))
+        return names
+
+    missing = {name for name in fields(StudyResults.model_json_schema()) if f"`{name}`" not in page}
+    assert not missing
