@@ -113,7 +113,7 @@ class Call:
             raise self.error(
                 f"its generated code is not known here{where}",
                 near.found if near else None,
-                near.expected if near else None,
+                repr(near.expected) if near and near.expected else None,
             )
 
     def output(self, shape: tuple[int, ...]) -> Tensor:
