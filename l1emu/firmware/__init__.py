@@ -4,8 +4,9 @@ From a project, each on top of those above:
 
 `backend`
     which of hls4ml's backends it was written for.
-`cpp`, `preprocess`
-    the part of C++ that hls4ml writes: tokens, declarations, expressions; includes, conditions and macros.
+`cxx`, `preprocess`, `grammar`
+    the part of C++ that hls4ml writes: tokens, declarations, expressions; includes, conditions and macros; what no
+    compiler takes.
 `project`
     the sources of a project: constants, types, config structs.
 `roles`, `top`

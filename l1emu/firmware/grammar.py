@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from l1emu.firmware.cpp import Place, Token, text_of
+from l1emu.firmware.cxx.lexer import Place, Token, text_of
 
 
 def _words(text: str) -> frozenset[str]:

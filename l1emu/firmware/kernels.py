@@ -15,7 +15,8 @@ from functools import cached_property
 
 from l1emu.errors import L1emuError
 from l1emu.files import sha256_bytes
-from l1emu.firmware.cpp import Lexed, Place, Token, statements, template_end
+from l1emu.firmware.cxx.lexer import Lexed, Place, Token, template_end
+from l1emu.firmware.cxx.parser import statements
 from l1emu.firmware.known import find, of_name
 from l1emu.firmware.known.tokens import difference
 from l1emu.firmware.project import Project

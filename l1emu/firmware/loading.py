@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from l1emu.errors import L1emuError
-from l1emu.firmware.cpp import Declaration, Place, Token, text_of
+from l1emu.firmware.cxx.lexer import Place, Token, text_of
+from l1emu.firmware.cxx.parser import Declaration
 from l1emu.firmware.project import Project
 from l1emu.firmware.top import Invocation, Loading
 from l1emu.firmware.weights import (

@@ -2,7 +2,7 @@
 
 What a compiler would do and this does not is refused by file and line: a directive that is passed over changes numbers
 without a trace. Macros that stand for tokens are put in place; those that look like functions are the few of hls4ml's
-own headers, which `l1emu.firmware.cpp.Expression` computes.
+own headers, which `l1emu.firmware.cxx.expression.Expression` computes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from l1emu.errors import L1emuError
 from l1emu.files import TEXT_LIMIT, read_bytes
-from l1emu.firmware.cpp import Lexed, Place, Token, text_of, tokens_of
+from l1emu.firmware.cxx.lexer import Lexed, Place, Token, text_of, tokens_of
 from l1emu.firmware.grammar import FUNCTIONS, KEYWORDS
 
 # The fixed-point library, which is the compiler's own in synthesis, and the headers of the C++ library.

@@ -17,21 +17,9 @@ import numpy as np
 from l1emu.errors import L1emuError
 from l1emu.files import TEXT_LIMIT, read_bytes, read_text, sha256_bytes
 from l1emu.firmware.backend import read_backend
-from l1emu.firmware.cpp import (
-    Declaration,
-    Expression,
-    Function,
-    Lexed,
-    Number,
-    Place,
-    Scope,
-    Struct,
-    Token,
-    parse,
-    split,
-    statements,
-    text_of,
-)
+from l1emu.firmware.cxx.expression import Expression, Number
+from l1emu.firmware.cxx.lexer import Lexed, Place, Token, split, text_of
+from l1emu.firmware.cxx.parser import Declaration, Function, Scope, Struct, parse, statements
 from l1emu.firmware.preprocess import Unit, is_kernels
 from l1emu.fixedpoint import FixedPoint
 

@@ -9,7 +9,8 @@ from dataclasses import fields, replace
 
 from l1emu.errors import L1emuError
 from l1emu.firmware.builders import BUILDERS, Call, generated
-from l1emu.firmware.cpp import Place, Struct, Token, text_of
+from l1emu.firmware.cxx.lexer import Place, Token, text_of
+from l1emu.firmware.cxx.parser import Struct
 from l1emu.firmware.grammar import check
 from l1emu.firmware.graph import Graph
 from l1emu.firmware.kernels import Kernels

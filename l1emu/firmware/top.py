@@ -14,17 +14,8 @@ from pathlib import Path
 
 from l1emu.errors import L1emuError
 from l1emu.files import read_text
-from l1emu.firmware.cpp import (
-    QUALIFIERS,
-    Function,
-    Place,
-    Token,
-    matching,
-    split,
-    statements,
-    template_end,
-    text_of,
-)
+from l1emu.firmware.cxx.lexer import Place, Token, matching, split, template_end, text_of
+from l1emu.firmware.cxx.parser import QUALIFIERS, Function, statements
 from l1emu.firmware.project import Project
 from l1emu.firmware.roles import Role, roles
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from l1emu.errors import L1emuError
 from l1emu.files import read_text
-from l1emu.firmware.cpp import Declaration, text_of
+from l1emu.firmware.cxx.lexer import text_of
+from l1emu.firmware.cxx.parser import Declaration
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers.base import Ints
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from l1emu.files import read_text
-from l1emu.firmware.cpp import text_of
+from l1emu.firmware.cxx.lexer import text_of
 from l1emu.firmware.project import Project
 from l1emu.firmware.reader import read_project
 from l1emu.firmware.roles import Role

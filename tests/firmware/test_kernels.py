@@ -10,7 +10,7 @@ import pytest
 
 from l1emu.errors import L1emuError
 from l1emu.firmware import kernels
-from l1emu.firmware.cpp import Lexed, Place, tokens_of
+from l1emu.firmware.cxx.lexer import Lexed, Place, tokens_of
 from l1emu.firmware.kernels import Kernels, definitions
 from l1emu.firmware.known import Known, find
 

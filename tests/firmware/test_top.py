@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from l1emu.firmware.cpp import text_of, tokens_of
+from l1emu.firmware.cxx.lexer import text_of, tokens_of
 from l1emu.firmware.project import Project
 from l1emu.firmware.roles import Role
 from l1emu.firmware.top import (

@@ -16,7 +16,8 @@ from l1emu.errors import L1emuError
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.firmware.builders.reshape import transposition
 from l1emu.firmware.builders.windows import Shape, fill_buffer, gathered
-from l1emu.firmware.cpp import Place, Token, statements, text_of
+from l1emu.firmware.cxx.lexer import Place, Token, text_of
+from l1emu.firmware.cxx.parser import statements
 from l1emu.firmware.kernels import defined_name
 from l1emu.firmware.project import Project
 from l1emu.fixedpoint import FixedPoint

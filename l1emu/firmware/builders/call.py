@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from l1emu.errors import L1emuError
 from l1emu.files import sha256_bytes
-from l1emu.firmware.cpp import Place, Token, tokens_of
+from l1emu.firmware.cxx.lexer import Place, Token, tokens_of
 from l1emu.firmware.kernels import Kernels
 from l1emu.firmware.known import find
 from l1emu.firmware.known.tokens import difference

@@ -9,7 +9,7 @@ import numpy as np
 from l1emu.firmware import tables
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.firmware.builders.dense import check_shifts, powers
-from l1emu.firmware.cpp import Number
+from l1emu.firmware.cxx.expression import Number
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import BatchNormalization, Layer, LayerNormalization, Tensor
 from l1emu.layers.base import Ints

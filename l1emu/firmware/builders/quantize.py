@@ -8,7 +8,8 @@ import numpy as np
 
 from l1emu.errors import L1emuError
 from l1emu.firmware.builders.call import Call
-from l1emu.firmware.cpp import Place, statements
+from l1emu.firmware.cxx.lexer import Place
+from l1emu.firmware.cxx.parser import statements
 from l1emu.firmware.kernels import defined_name
 from l1emu.firmware.project import Project
 from l1emu.fixedpoint import FixedPoint

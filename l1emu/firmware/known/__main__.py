@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from l1emu.errors import L1emuError
-from l1emu.firmware.cpp import Lexed, Token
+from l1emu.firmware.cxx.lexer import Lexed, Token
 from l1emu.firmware.kernels import Definition, definitions
 from l1emu.firmware.known import FOLDER, Known, find, headers, of_header, of_name, split_origin
 from l1emu.firmware.known.tokens import append, nearest, words_of

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from l1emu.firmware.cpp import Token
+from l1emu.firmware.cxx.lexer import Token
 from l1emu.firmware.known import FOLDER, Known, of_name
 
 PATH = FOLDER / "tokens.txt"

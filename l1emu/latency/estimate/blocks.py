@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from l1emu.firmware.cpp import Token, text_of
+from l1emu.firmware.cxx.lexer import Token, text_of
 from l1emu.firmware.roles import Role
 from l1emu.firmware.top import Invocation, Variable
 from l1emu.latency.estimate.configs import matrices, pixels, positions, sizes, strategy, tables

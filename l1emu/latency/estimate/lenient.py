@@ -12,7 +12,8 @@ from pathlib import Path
 from l1emu.errors import L1emuError
 from l1emu.files import read_text
 from l1emu.firmware.backend import tool_of
-from l1emu.firmware.cpp import Declaration, Place, Struct, Token, split, text_of
+from l1emu.firmware.cxx.lexer import Place, Token, split, text_of
+from l1emu.firmware.cxx.parser import Declaration, Struct
 from l1emu.firmware.preprocess import Unit
 from l1emu.firmware.project import Config, Project
 from l1emu.firmware.top import Variable

@@ -11,7 +11,8 @@ import numpy as np
 
 from l1emu.errors import L1emuError
 from l1emu.files import read_text
-from l1emu.firmware.cpp import Declaration, Place, Token, matching, template_end
+from l1emu.firmware.cxx.lexer import Place, Token, matching, template_end
+from l1emu.firmware.cxx.parser import Declaration
 from l1emu.firmware.preprocess import Unit
 from l1emu.firmware.project import Project
 from l1emu.firmware.weights import from_initializer, from_text

@@ -10,7 +10,7 @@ import pytest
 
 import l1emu
 from l1emu.errors import L1emuError
-from l1emu.firmware.cpp import tokens_of
+from l1emu.firmware.cxx.lexer import tokens_of
 from l1emu.firmware.known.tokens import difference, hashed, kept, statements, words_of
 from tests.handmade_projects import ProjectMaker
 
