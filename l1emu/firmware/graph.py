@@ -8,11 +8,7 @@ from typing import Any
 
 from l1emu.errors import L1emuError
 from l1emu.firmware.encoding import content_hash
-from l1emu.fixedpoint import Rounding
 from l1emu.layers.base import Layer, Tensor
-from l1emu.layers.batchnorm import BatchNormalization
-from l1emu.layers.embedding import Embedding
-from l1emu.layers.reshape import Gather, Reshape
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,30 +57,21 @@ class Graph:
     def limits(self) -> dict[str, tuple[int, int]]:
         """By name the raw values, both included, of inputs that pick rows of a table and can lie beyond it.
 
-        Between the input and the embedding may lie reshapes, repetitions and a line that rises.
+        Between the input and the layer that picks may lie others that can tell what they take to a range.
         """
         found: dict[str, tuple[int, int]] = {}
         inputs = {tensor.name: tensor for tensor in self.inputs}
         before: dict[str, Layer] = {layer.output.name: layer for layer in self.layers}
         for layer in self.layers:
-            if not isinstance(layer, Embedding):
+            picked = layer.picks
+            if picked is None:
                 continue
-            low, high, name = 0, len(layer.table) - 1, layer.inputs[0].name
-            while isinstance(part := before.get(name), Reshape | Gather | BatchNormalization):
-                if isinstance(part, BatchNormalization):
-                    if (
-                        part.output.type.rounding != Rounding.TRN_ZERO
-                        or part.output.type.fraction
-                        or part.scale.min() < 1
-                    ):
-                        break
-                    low, high = _before_line(part, low, high)
-                elif part.inputs[0].type != part.output.type:
-                    break
-                name = part.inputs[0].name
+            name = layer.inputs[0].name
+            while (part := before.get(name)) and (earlier := part.taken_to(*picked)):
+                picked, name = earlier, part.inputs[0].name
             if name not in inputs:
                 continue  # the analysis of ranges refuses what it cannot prove to stay inside
-            kind = inputs[name].type
+            (low, high), kind = picked, inputs[name].type
             if low > kind.low or high < kind.high:
                 known = found.get(name, (kind.low, kind.high))
                 found[name] = max(low, known[0]), min(high, known[1])
@@ -104,15 +91,3 @@ class Graph:
             for name, value in vars(layer).items()
             if name in ("weight", "bias", "scale")
         )
-
-
-def _before_line(line: BatchNormalization, low: int, high: int) -> tuple[int, int]:
-    """The raw values that a line, truncated toward zero, takes to `low` (0) to `high` on all channels."""
-    fraction = line.inputs[0].type.fraction
-    one = 1 << (fraction + line.scale_type.fraction)
-    scale = [int(v) for v in line.scale]
-    bias = [int(v) << (fraction + line.scale_type.fraction - line.bias_type.fraction) for v in line.bias]
-    # above low - 1 and below high + 1, since what lies between -1 and 0 is 0 too
-    least = max(-((one * (1 - low) - 1 + b) // s) for s, b in zip(scale, bias, strict=True))
-    most = min((one * (high + 1) - 1 - b) // s for s, b in zip(scale, bias, strict=True))
-    return least, most

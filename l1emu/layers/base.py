@@ -64,6 +64,15 @@ class Layer(ABC):
     def check(self) -> None:
         """Raise `L1emuError` if shapes, weights and types do not fit together."""
 
+    @property
+    def picks(self) -> tuple[int, int] | None:
+        """The raw values, both included, that the input may have, since others pick what lies beyond a table."""
+        return None
+
+    def taken_to(self, low: int, high: int) -> tuple[int, int] | None:
+        """The raw values of the input that the layer takes to `low` to `high`; None where it cannot tell."""
+        return None
+
     @abstractmethod
     def reference(self, *raw: Raw) -> Raw:
         """The layer in plain integer numpy, written to be read as its specification.

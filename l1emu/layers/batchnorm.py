@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from l1emu.fixedpoint import Exact, FixedPoint, Raw
+from l1emu.fixedpoint import Exact, FixedPoint, Raw, Rounding
 from l1emu.layers.base import Ints, Layer
 from l1emu.layers.circuit import Circuit
 
@@ -29,6 +29,19 @@ class BatchNormalization(Layer):
         self._require_raw("bias", self.bias, self.bias_type, (self.n_filt,))
         ok = self.inputs[0].size == self.output.size and self.output.size % self.n_filt == 0
         self._require(ok, "sizes do not fit", (self.inputs[0].shape, self.output.shape, self.n_filt))
+
+    def taken_to(self, low: int, high: int) -> tuple[int, int] | None:
+        """For lines that rise, truncated toward zero to whole numbers, on all channels; `low` is 0."""
+        result, fraction = self.output.type, self.inputs[0].type.fraction
+        if result.rounding != Rounding.TRN_ZERO or result.fraction or self.scale.min() < 1:
+            return None
+        one = 1 << (fraction + self.scale_type.fraction)
+        scale = [int(v) for v in self.scale]
+        bias = [int(v) << (fraction + self.scale_type.fraction - self.bias_type.fraction) for v in self.bias]
+        # above low - 1 and below high + 1, since what lies between -1 and 0 is 0 too
+        least = max(-((one * (1 - low) - 1 + b) // s) for s, b in zip(scale, bias, strict=True))
+        most = min((one * (high + 1) - 1 - b) // s for s, b in zip(scale, bias, strict=True))
+        return least, most
 
     def circuit(self) -> Circuit:
         return Circuit("multiply", matrices=((self.scale.reshape(-1, 1), self.scale_type.width),))

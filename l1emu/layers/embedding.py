@@ -34,6 +34,10 @@ class Embedding(Layer):
         ok = self.table.ndim == 2 and self.output.size == size * self.table.shape[1]
         self._require(ok, "shapes do not fit", (self.table.shape, self.output.shape))
 
+    @property
+    def picks(self) -> tuple[int, int]:
+        return 0, len(self.table) - 1
+
     def circuit(self) -> Circuit:
         return Circuit("table", tables=((self.table.size, self.table_type.width),))
 

@@ -23,6 +23,9 @@ class Reshape(Layer):
         ok = self.inputs[0].size == self.output.size and self.inputs[0].type == self.output.type
         self._require(ok, "a reshape keeps size and type", (self.inputs[0].shape, self.output.shape))
 
+    def taken_to(self, low: int, high: int) -> tuple[int, int]:
+        return low, high
+
     def circuit(self) -> Circuit:
         return Circuit("wires")
 
@@ -78,6 +81,9 @@ class Gather(Layer):
         ok = self.source.shape == (self.output.size,) and self.source.min() >= -1 and self.source.max() < x.size
         self._require(ok, "places outside the input", (self.source.shape, int(self.source.max())))
         self._require(x.type.low <= self.fill <= x.type.high, "the fill is outside the input's type", self.fill)
+
+    def taken_to(self, low: int, high: int) -> tuple[int, int] | None:
+        return (low, high) if self.inputs[0].type == self.output.type else None
 
     def circuit(self) -> Circuit:
         return Circuit("wires")

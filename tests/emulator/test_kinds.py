@@ -48,7 +48,7 @@ def test_a_forgotten_method_fails_at_once() -> None:
         layer = Linear
         instructions: tuple[Instruction, ...] = ()
 
-    with pytest.raises(TypeError, match=r"abstract methods? emit, macs, range, relaxed"):
+    with pytest.raises(TypeError, match=r"abstract methods? emit, macs, range, relaxed, strategies"):
         Half()  # type: ignore[abstract]
 
 
