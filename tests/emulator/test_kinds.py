@@ -20,8 +20,8 @@ from l1emu.firmware import builders, reference
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import KINDS as RECORDS
 from l1emu.layers import Layer, Linear
+from tests.emulator.passes.test_relax import CASES
 from tests.emulator.random_firmware import random_raw
-from tests.emulator.test_relax import CASES
 
 ACCUM = FixedPoint.parse("ap_fixed<22,9>")
 WIDE = FixedPoint.parse("ap_fixed<24,10>")
