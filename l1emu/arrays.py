@@ -246,7 +246,7 @@ def _header(stream: IO[bytes], file: Path, where: str | None) -> tuple[tuple[int
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            shape, fortran, dtype = parse(io.BytesIO(stated + text))
+            shape, fortran, dtype = parse(io.BytesIO(stated + text))  # type: ignore[no-untyped-call]
     except _PARSER as error:
         raise L1emuError(f"the header is damaged: {_first_line(error)}", path=file, where=where) from None
     if _PLAIN.fullmatch(dtype.str) is None or dtype.itemsize == 0:

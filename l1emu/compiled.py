@@ -120,7 +120,7 @@ def kept(function: F, decorator: Callable[[F], Any]) -> F:
     return dispatcher  # type: ignore[no-any-return]
 
 
-class _Kept(NullCache):  # type: ignore[misc]
+class _Kept(NullCache):
     """The compiled forms of one function on disk: a file each, that begins with the SHA-256 of the rest."""
 
     compilations = 0  # in this process
@@ -180,7 +180,7 @@ class _Kept(NullCache):  # type: ignore[misc]
         """In the child: write the compiled function into `shared` and end, whatever happens."""
         try:
             end_with_parent(parent)
-            arguments, result = normalize_signature(sig)
+            arguments, result = normalize_signature(sig)  # type: ignore[no-untyped-call]
             shared.write(_stored(sig, self._compiler.compile(arguments, result)))
             shared.flush()
         finally:
@@ -198,14 +198,16 @@ def _stored(sig: Any, data: Any) -> bytes:
     """A compiled function as bytes; none if numba cannot tell all that it needs."""
     if data.library.has_dynamic_globals or any(not lifted.can_cache for lifted in data.lifted):
         return b""
-    return bytes(serialize.dumps((sig, data._reduce())))
+    return bytes(serialize.dumps((sig, data._reduce())))  # type: ignore[no-untyped-call]
 
 
 def _rebuilt(stored: bytes, sig: Any, target_context: Any) -> Any:
     """The function that `_stored` made bytes of; None if it is another one, or none."""
     try:
         found, payload = pickle.loads(stored)
-        return CompileResult._rebuild(target_context, *payload) if found == sig else None
+        if found != sig:
+            return None
+        return CompileResult._rebuild(target_context, *payload)  # type: ignore[no-untyped-call]
     except Exception:  # unpickling raises anything; the answer is to compile
         return None
 

@@ -47,7 +47,7 @@ class _Loader(yaml.SafeLoader):
         if self._values > MOST_VALUES:
             raise yaml.composer.ComposerError(None, None, f"more than {MOST_VALUES:,} values", event.start_mark)
         self._depth += 1
-        node = super().compose_node(parent, index)  # type: ignore[no-untyped-call]
+        node = super().compose_node(parent, index)
         self._depth -= 1
         if not alias and event.anchor is not None:
             self._of_anchor[event.anchor] = self._values - before
@@ -71,7 +71,7 @@ def compose(text: str) -> yaml.Node | None:
         nested too deep or has too many values.
     """
     try:
-        node: yaml.Node | None = _Loader(text).get_single_node()  # type: ignore[no-untyped-call]
+        node: yaml.Node | None = _Loader(text).get_single_node()
     except yaml.reader.ReaderError as error:
         before, character = text[: error.position], text[error.position]
         where = f"line {before.count(chr(10)) + 1}, column {error.position - before.rfind(chr(10))}"

@@ -48,7 +48,7 @@ def made_by_a_tool(
     L1emuError
         if two sources are given at once (`stated`: a latency or an interval is), or options of an estimate without one.
     """
-    if estimate is None and not part is reuse is None:
+    if estimate is None and (part is not None or reuse is not None):
         raise L1emuError("--part or --reuse without --estimate", expected="--estimate PROJECT|FIRMWARE")
     if estimate is not None:
         if report is not None or stated:

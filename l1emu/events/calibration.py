@@ -140,7 +140,8 @@ def match(jets: ak.Array, truth: ak.Array) -> Pairs:
     close = ak.fill_none(ak.firsts(distance[nearest], axis=2) < MATCH_RADIUS**2, False)
 
     def flat(values: ak.Array) -> Floats:
-        return ak.to_numpy(ak.flatten(values)).astype(np.float64)
+        numbers: Floats = ak.to_numpy(ak.flatten(values)).astype(np.float64)
+        return numbers
 
     def of_nearest(field: str) -> Floats:
         values = ak.fill_none(ak.firsts(pairs.jet[field][nearest], axis=2), 0.0)

@@ -64,7 +64,8 @@ def mean_offset(weighted_sum: int, pt: int) -> int:
     while (pt << shift) < (1 << (_WORD - 1)):
         shift += 1
     index = ((pt << shift) >> (_WORD - 1 - _RECIPROCAL_BITS)) & ((1 << _RECIPROCAL_BITS) - 1)
-    return (weighted_sum * (RECIPROCAL[index] << shift)) >> (_FRACTION + _PT_FRACTION)
+    mean: int = (weighted_sum * (RECIPROCAL[index] << shift)) >> (_FRACTION + _PT_FRACTION)
+    return mean
 
 
 class _Found(NamedTuple):

@@ -92,7 +92,8 @@ class FaultWindows:
 
     def jets(self, number: int, jets: int) -> int:
         """The jets of a crossing that brings `jets` by itself."""
-        return max([jets, *(least for start, stop, least in self.bursts.tolist() if start <= number < stop)])
+        bursts: list[list[int]] = self.bursts.tolist()
+        return max([jets, *(least for start, stop, least in bursts if start <= number < stop)])
 
 
 def compile_faults(faults: Faults | None, chain: Chain) -> FaultWindows:

@@ -104,7 +104,7 @@ def _run(
             kind = beam.kinds[slot]
             drawn = drawn_row(beam.key, number, beam.keep[kind], beam.other[kind])
             jets = _with_bursts(faults.bursts, number, beam.n_jets[drawn])
-            code = _room(tape, jets)
+            code: int = _room(tape, jets)
             if code != _DONE:
                 return code
             row[:] = NEVER

@@ -17,6 +17,7 @@ from collections.abc import Generator, Iterable
 from typing import Any
 
 import simpy
+from simpy.events import EventPriority
 
 from l1emu.stream.chain import CAUSES, Chain, ReadoutBuffer, Stage
 from l1emu.stream.faults import FaultWindows, compile_faults
@@ -24,7 +25,7 @@ from l1emu.stream.records import Crossing, Jet, Records
 from l1emu.stream.rules import TriggerRules
 from l1emu.stream.tallies import NEVER, Highest, JetFate, Verdict
 
-_LAST = simpy.core.EventPriority(2)  # after urgent, 0, and normal, 1
+_LAST = EventPriority(2)  # after urgent, 0, and normal, 1
 Process = Generator[simpy.Event, Any, None]
 
 

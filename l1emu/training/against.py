@@ -426,7 +426,8 @@ def _tables(layer: Layer) -> list[tuple[npt.NDArray[np.int64], FixedPoint]]:
 
 def _outside(array: Floats, kind: FixedPoint) -> npt.NDArray[np.bool_]:
     """Which numbers an assignment to `kind` would move by a whole step or more."""
-    return np.abs(kind.to_float(kind.from_float(array)) - array) > 1.0001 * 2.0**-kind.fraction
+    moved: npt.NDArray[np.bool_] = np.abs(kind.to_float(kind.from_float(array)) - array) > 1.0001 * 2.0**-kind.fraction
+    return moved
 
 
 def _effective_weights(steps: Sequence[Step]) -> tuple[Floats, Floats] | None:

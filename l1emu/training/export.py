@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 from tensorflow import keras
 
 from l1emu.errors import L1emuError
@@ -52,7 +53,7 @@ class _Plan:
 
     types: dict[str, FixedPoint] = field(default_factory=dict)
     config: dict[str, dict[str, Any]] = field(default_factory=dict)
-    weights: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    weights: dict[str, list[npt.NDArray[Any]]] = field(default_factory=dict)
 
     def set(self, layer: str, **precision: FixedPoint) -> None:
         entry = self.config.setdefault(layer, {})

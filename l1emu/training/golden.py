@@ -43,7 +43,8 @@ def extreme_inputs(recipe: Recipe, seed: int = 1) -> npt.NDArray[np.int16]:
     half = (EXTREME_JETS - len(fixed)) // 2
     uniform = rng.integers(low, high + 1, (half, *shape))
     corners = rng.choice([low, 0, high], (EXTREME_JETS - len(fixed) - half, *shape))
-    return np.concatenate([np.stack(fixed), uniform, corners]).astype(np.int16)
+    jets: npt.NDArray[np.int16] = np.concatenate([np.stack(fixed), uniform, corners]).astype(np.int16)
+    return jets
 
 
 def golden_inputs(

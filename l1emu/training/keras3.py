@@ -10,6 +10,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 from tensorflow import keras
 
 from l1emu.arrays import RATIO, UNPACKED
@@ -209,7 +210,7 @@ def _set_weights(path: Path, layers: list[keras.layers.Layer], file: h5py.Group)
         layer.set_weights(values)
 
 
-def _values(group: h5py.Group) -> list[np.ndarray]:
+def _values(group: h5py.Group) -> list[npt.NDArray[Any]]:
     own = group.get("vars", {})
     found = [np.asarray(own[key]) for key in sorted(own, key=int)]
     for name in _INNER:

@@ -25,7 +25,7 @@ def _serialized(quantizer: Any) -> dict[str, Any] | None:
 
 
 @keras.utils.register_keras_serializable(package="l1emu")
-class QEinsum(keras.layers.Layer):
+class QEinsum(keras.layers.Layer):  # type: ignore[misc]
     """Einstein sum of two tensors that are quantized already, with an optional quantizer on the result.
 
     Parameters
@@ -57,14 +57,15 @@ class QEinsum(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """What `from_config` needs to make the layer again."""
-        return super().get_config() | {
+        config: dict[str, Any] = super().get_config() | {
             "equation": self.equation,
             "output_quantizer": _serialized(self.output_quantizer),
         }
+        return config
 
 
 @keras.utils.register_keras_serializable(package="l1emu")
-class QSoftmax(keras.layers.Layer):
+class QSoftmax(keras.layers.Layer):  # type: ignore[misc]
     r"""Softmax over the last axis as firmware computes it: from a table of exponentials and a table of inverses.
 
     With all quantizers None it is the ordinary softmax of `scale * x`. With all quantizers set, the forward pass is
@@ -189,7 +190,7 @@ class QSoftmax(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """What `from_config` needs to make the layer again."""
-        return (
+        config: dict[str, Any] = (
             super().get_config()
             | {name: _serialized(getattr(self, name)) for name in self.QUANTIZERS}
             | {
@@ -198,6 +199,7 @@ class QSoftmax(keras.layers.Layer):
                 "inverse_table_size": self.inverse_table_size,
             }
         )
+        return config
 
 
 CUSTOM_OBJECTS = {"QEinsum": QEinsum, "QSoftmax": QSoftmax}

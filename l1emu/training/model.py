@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from qkeras import QActivation, QDense, quantized_bits, quantized_relu
 from tensorflow import keras
 
@@ -122,7 +123,7 @@ def _attention(net: _Network, x: Any, name: str) -> Any:
     return net.keep(net.dense(mixed, shape.width, f"{name}_project"), types.residual, f"{name}_project_act")
 
 
-def set_weights_by_name(model: keras.Model, weights: dict[str, np.ndarray]) -> None:
+def set_weights_by_name(model: keras.Model, weights: dict[str, npt.NDArray[Any]]) -> None:
     """Give `model` the arrays `weights["layer/kernel"]`, `weights["layer/bias"]`.
 
     Raises
@@ -156,7 +157,7 @@ def set_weights_by_name(model: keras.Model, weights: dict[str, np.ndarray]) -> N
         raise L1emuError("weights of no layer of this model", where=min(left))
 
 
-def weights_by_name(model: keras.Model) -> dict[str, np.ndarray]:
+def weights_by_name(model: keras.Model) -> dict[str, npt.NDArray[Any]]:
     """All weights of `model` as float32 arrays under `layer/kernel`, `layer/bias`."""
     return {weight_name(layer, variable): variable.numpy() for layer in model.layers for variable in layer.weights}
 

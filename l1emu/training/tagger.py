@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from tensorflow import keras
 
 from l1emu.arrays import read_npz
@@ -68,14 +70,14 @@ def fill(model: keras.Model, path: Path) -> None:
         ) from None
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
+def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     """All arrays of an npz of weights; an absent or damaged file is an `L1emuError`."""
     if not path.exists():
         raise L1emuError("no such file", path=path, expected="the weights that `l1emu train` writes")
     return read_npz(path)
 
 
-def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+def save_arrays(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
     """Write an npz, whole or not at all; equal arrays give equal bytes."""
     with write_aside(path) as aside, open(aside, "wb") as stream:
-        np.savez_compressed(stream, **{name: arrays[name] for name in sorted(arrays)})  # type: ignore[arg-type]
+        np.savez_compressed(stream, **{name: arrays[name] for name in sorted(arrays)})

@@ -83,14 +83,16 @@ class Crossings:
     @cached_property
     def weight(self) -> Floats:
         """P_j / N_j of each crossing: the weights of all crossings sum to 1."""
-        return (self.probability / np.maximum(self.counts, 1))[self.stratum]
+        weight: Floats = (self.probability / np.maximum(self.counts, 1))[self.stratum]
+        return weight
 
     @cached_property
     def cluster(self) -> Ints:
         """A number for each group of crossings that share their hard collision; those without are alone."""
         alone = self.hard_event < 0
         keys = np.stack([self.stratum, self.hard_event, np.where(alone, np.arange(len(self)), -1)])
-        return np.unique(keys, axis=1, return_inverse=True)[1].reshape(-1).astype(np.int64)
+        group: Ints = np.unique(keys, axis=1, return_inverse=True)[1].reshape(-1).astype(np.int64)
+        return group
 
     def half(self, which: int) -> npt.NDArray[np.bool_]:
         """A mask of one half of the crossings, 0 or 1: whole clusters, dealt out in turn within each stratum."""
@@ -99,7 +101,8 @@ class Crossings:
         for j in range(len(self.names)):
             of_stratum = np.flatnonzero(self.stratum[first] == j)
             side[of_stratum] = np.arange(of_stratum.size) % 2
-        return side[self.cluster] == which
+        chosen: npt.NDArray[np.bool_] = side[self.cluster] == which
+        return chosen
 
     def select(self, mask: npt.NDArray[np.bool_]) -> Crossings:
         """Some of the crossings, for the same probabilities.

@@ -91,7 +91,8 @@ def mean_collisions(pools: Sequence[Pool], mean: float) -> NDArray[np.float64]:
     sigma = np.array([p.sigma_mb for p in pools])
     shares = sigma / sigma[0]
     shares[0] = 1.0 - shares[1:].sum()
-    return mean * shares
+    means: NDArray[np.float64] = mean * shares
+    return means
 
 
 def stratum_probabilities(means: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -221,11 +221,13 @@ def vertex_of_candidates(
 
 def _steps(values: NDArray[np.float64], step: float) -> NDArray[np.int64]:
     # beyond these every word saturates
-    return np.clip(np.floor(values / step + 0.5), -(1 << 40), 1 << 40).astype(np.int64)
+    steps: NDArray[np.int64] = np.clip(np.floor(values / step + 0.5), -(1 << 40), 1 << 40).astype(np.int64)
+    return steps
 
 
 def _particles(pdg: NDArray[np.float64]) -> NDArray[np.int64]:
     """The hardware's numbers of the kinds; of others, which are padding, that of the first."""
     known = np.array(sorted(PARTICLE_OF_PDG))
     place = np.minimum(np.searchsorted(known, np.abs(pdg)), len(known) - 1)
-    return np.array([PARTICLE_OF_PDG[k] for k in known])[place]
+    kinds: NDArray[np.int64] = np.array([PARTICLE_OF_PDG[k] for k in known])[place]
+    return kinds

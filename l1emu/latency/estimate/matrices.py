@@ -21,7 +21,7 @@ def digits(raw: Ints) -> Ints:
     """
     magnitude = np.abs(np.asarray(raw, dtype=np.int64))
     changed = magnitude ^ (3 * magnitude)
-    count = np.zeros_like(changed)
+    count: Ints = np.zeros_like(changed)
     while changed.any():
         count += changed & 1
         changed >>= 1

@@ -143,7 +143,7 @@ def plain(values: NDArray[Any]) -> NDArray[Any]:
     return values.astype(values.dtype.newbyteorder("="), copy=False) if isinstance(values, np.ndarray) else values
 
 
-def filled(values: NDArray[Any], missing: NDArray[np.bool_]) -> NDArray[Any]:
+def filled(values: NDArray[Any], missing: NDArray[np.bool_]) -> NDArray[Any] | ak.Array:
     """The values as awkward, with None where one is missing; as they are where none is."""
     if not missing.any():
         return values

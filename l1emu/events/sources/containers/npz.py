@@ -74,7 +74,7 @@ class NpzContainer:
             for name in columns:
                 stream = stack.enter_context(archive.open(f"{name}.npy"))
                 if name in self._whole:
-                    at_once[name] = plain(npy.read_array(stream))
+                    at_once[name] = plain(npy.read_array(stream))  # type: ignore[no-untyped-call]
                     continue
                 self._header(stream, name)
                 self._skip(stream, start * self._row_bytes(name))
@@ -85,9 +85,9 @@ class NpzContainer:
                 yield Columns(taken | {name: values[low:high] for name, values in at_once.items()})
 
     def _header(self, stream: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-        major = npy.read_magic(stream)[0]
+        major = npy.read_magic(stream)[0]  # type: ignore[no-untyped-call]
         read = npy.read_array_header_1_0 if major == 1 else npy.read_array_header_2_0
-        shape, fortran, dtype = read(stream)
+        shape, fortran, dtype = read(stream)  # type: ignore[no-untyped-call]
         if dtype.hasobject:
             raise L1emuError("an array of Python objects, which is never unpickled", path=self.path, where=name)
         if any(length < 0 for length in shape):
