@@ -49,7 +49,7 @@ from l1emu.files import read_bytes, write_aside
 from l1emu.trust import make_private_folder, private_file
 from l1emu.version import __version__
 
-F = TypeVar("F", bound=Callable[..., Any])
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 _ROOMS = ("emulator", "events", "stream")
 _MODULES = ("compiled.py", "splitmix.py")
@@ -77,12 +77,12 @@ def folder() -> Path | None:
     return None if root is None else root / key()
 
 
-def kernel(function: F) -> F:
+def kernel(function: _F) -> _F:
     """`function`, compiled without the GIL and cached on disk."""
     return _compiled(function, inline="never")
 
 
-def in_place(function: F) -> F:
+def in_place(function: _F) -> _F:
     """The same, of a function that makes no array and only changes those that it is given.
 
     numba counts the references to every array that is taken out of a tuple. Without, a kernel whose state is a
@@ -91,16 +91,16 @@ def in_place(function: F) -> F:
     return _compiled(function, inline="never", _nrt=False, error_model="numpy")
 
 
-def inlined(function: F) -> F:
+def inlined(function: _F) -> _F:
     """As `kernel`, put into the code of every kernel that calls it."""
     return _compiled(function, inline="always")
 
 
-def _compiled(function: F, inline: Literal["never", "always"], **options: Any) -> F:
+def _compiled(function: _F, inline: Literal["never", "always"], **options: Any) -> _F:
     return kept(function, numba.njit(nogil=True, inline=inline, **options))
 
 
-def kept(function: F, decorator: Callable[[F], Any]) -> F:
+def kept(function: _F, decorator: Callable[[_F], Any]) -> _F:
     """What `decorator`, one of numba's, makes of `function`, kept in `folder()` where that can be.
 
     Raises

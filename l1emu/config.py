@@ -22,7 +22,7 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-C = TypeVar("C", bound=BaseModel)
+_C = TypeVar("_C", bound=BaseModel)
 
 SeedNumber = Annotated[int, Field(ge=0, lt=2**63)]
 """Where random draws begin."""
@@ -32,7 +32,7 @@ _LIMIT = 256 << 10
 """Bytes of the largest config: a study that lists a thousand files has half of it."""
 
 
-def load_config(path: str | os.PathLike[str], schema: type[C]) -> C:
+def load_config(path: str | os.PathLike[str], schema: type[_C]) -> _C:
     """Read the YAML file at `path` as an instance of `schema`.
 
     Raises

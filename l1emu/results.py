@@ -19,14 +19,14 @@ from l1emu.files import read_text
 from l1emu.jsontext import parse_json
 
 RESULTS = "results.json"
-VERSION = 1
+RESULTS_VERSION = 1
 """Raised whenever a field is renamed, removed or means something else; a new field alone leaves it."""
 
 _LARGEST = 256 << 20
 
-Number = Annotated[int | float, Field(union_mode="left_to_right")]
+_Number = Annotated[int | float, Field(union_mode="left_to_right")]
 """As it was written: JSON has one kind of number, and 360 stays 360."""
-Status = Literal["verified", "unverified"]
+_Status = Literal["verified", "unverified"]
 
 
 class _Result(BaseModel):
@@ -158,7 +158,7 @@ class LatencySummaryOfStudy(_Result):
     simulated_max_ns: float
     simulated_crossings: int
     passed: bool
-    status: Status
+    status: _Status
     tagger_kind: str
     tagger_origin: str
 
@@ -174,7 +174,7 @@ class LimitUsed(_Result):
     slack_ns: float
     slack_crossings: int
     passed: bool
-    status: Status
+    status: _Status
 
 
 class ThroughputUsed(_Result):
@@ -189,7 +189,7 @@ class ThroughputUsed(_Result):
     window_cycles: int
     busy_cycles: int
     keeps_up: bool
-    status: Status
+    status: _Status
 
 
 class ResourceUsed(_Result):
@@ -215,12 +215,12 @@ class TaggerOfBudget(_Result):
 
     latency_cycles: int
     interval_cycles: int
-    clock_mhz: Number
+    clock_mhz: _Number
     period_ns: float
     latency_ns: float
-    band_cycles: list[Number] | None
+    band_cycles: list[_Number] | None
     kind: str
-    status: Status
+    status: _Status
     origin: str
     void: list[str]
     caveats: list[str]
@@ -230,9 +230,9 @@ class TaggerOfBudget(_Result):
 class SourcedNumber(_Result):
     """A number that the check used, and where it is from."""
 
-    value: Number
+    value: _Number
     source: str
-    status: Status
+    status: _Status
 
 
 class InputsOfBudget(_Result):
@@ -251,7 +251,7 @@ class SliceOfStage(_Result):
     crossings: int
     ns: float
     source: str
-    status: Status
+    status: _Status
 
 
 class StageOfBudget(_Result):
@@ -263,7 +263,7 @@ class StageOfBudget(_Result):
     begin_ns: float
     end_ns: float
     source: str
-    status: Status
+    status: _Status
     tagger_slice: SliceOfStage | None
 
 
@@ -272,13 +272,13 @@ class BudgetOfStudy(_Result):
 
     budget: str
     passed: bool
-    status: Status
+    status: _Status
     reasons: list[str]
     budget_ns: float
     used_ns: float
     slack_ns: float
     slice: LimitUsed
-    slice_band_crossings: list[Number] | None
+    slice_band_crossings: list[_Number] | None
     chain: LimitUsed
     throughput: ThroughputUsed
     part: PartUsed
@@ -327,7 +327,7 @@ class TaggerOfStream(_Result):
     copies: int
     latency_cycles: int
     interval_cycles: int
-    clock_mhz: Number
+    clock_mhz: _Number
 
 
 class SeriesOfWorst(_Result):
@@ -363,7 +363,7 @@ class RatesOfStream(_Result):
     out: float
     out_error: float
     out_upper95: float
-    readout_limit: Number
+    readout_limit: _Number
 
 
 class LatencyHistogram(_Result):
@@ -492,8 +492,8 @@ class ScoreHistograms(_Result):
     """The score by kind of jet, of the jets that a seed may use."""
 
     score: str
-    min_pt_gev: Number
-    abs_eta_max: Number
+    min_pt_gev: _Number
+    abs_eta_max: _Number
     edges: list[float]
     kinds: dict[str, ScoresOfJets]
 
@@ -509,7 +509,7 @@ class NormalisationOfRates(_Result):
     """What every rate is normalised to."""
 
     colliding_bunches: int
-    revolution_hz: Number
+    revolution_hz: _Number
     colliding_rate_khz: float
     text: str
 
@@ -581,13 +581,13 @@ def read_results(path: str | os.PathLike[str]) -> StudyResults:
     if not isinstance(document, dict) or "study" not in document:
         raise L1emuError("not the results of a study", path=file, expected="a results.json that `l1emu run` wrote")
     version = document.get("version")
-    if version != VERSION or isinstance(version, bool):
+    if version != RESULTS_VERSION or isinstance(version, bool):
         raise L1emuError(
             "results of another version of their fields",
             path=file,
             where="version",
             value="none" if version is None else version,
-            expected=f"{VERSION}: run the study again with this l1emu",
+            expected=f"{RESULTS_VERSION}: run the study again with this l1emu",
         )
     try:
         return StudyResults.model_validate_json(json.dumps(document))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from l1emu.errors import L1emuError
-from l1emu.results import RESULTS, VERSION, StudyResults, read_results
+from l1emu.results import RESULTS, RESULTS_VERSION, StudyResults, read_results
 from l1emu.study import Results, run_study
 from tests.study.study_toys import write_toy_study
 
@@ -30,7 +30,7 @@ def test_what_was_written_is_read_back(made: Results, document: dict[str, Any]) 
     assert read_results(made.folder) == read_results(made.folder / RESULTS) == made.content
     assert document == made.document == made.content.as_json()
     assert next(iter(document)) == "version"
-    assert document["version"] == VERSION
+    assert document["version"] == RESULTS_VERSION
     text = (made.folder / RESULTS).read_text()
     assert text == json.dumps(read_results(made.folder).as_json(), indent=2) + "\n"
 

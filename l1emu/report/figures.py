@@ -21,7 +21,7 @@ from l1emu.report.seeds import draw_efficiency, draw_rate
 from l1emu.report.style import COLOURS, GREY, STYLE, put_label, wrapped
 from l1emu.results import BudgetOfStudy, StreamRun, StudyResults
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Drawing:
     available: Callable[[StudyResults], bool] = lambda results: True
 
 
-def save(draw: Callable[[T], Figure], content: T, path: Path) -> bytes:
+def save(draw: Callable[[_T], Figure], content: _T, path: Path) -> bytes:
     """Draw a figure, write it as PNG and PDF (suffixes are added to `path`), and return the PNG."""
     with mpl.rc_context(STYLE):
         figure = draw(content)

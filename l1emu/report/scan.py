@@ -13,11 +13,11 @@ from matplotlib.lines import Line2D
 from l1emu.report.style import COLOURS, DASHES, GREY
 
 MARKERS = {"latency": "o", "resource": "s", None: "D"}
-Document = Mapping[str, Any]
-Point = dict[str, Any]
+_Document = Mapping[str, Any]
+_Point = dict[str, Any]
 
 
-def draw_scan(document: Document) -> Figure:
+def draw_scan(document: _Document) -> Figure:
     """Draw the scan that `l1emu estimate --scan --json` prints.
 
     Colours are bits, markers the strategy, and the larger the marker the slower the clock. Hollow markers do not keep
@@ -25,7 +25,7 @@ def draw_scan(document: Document) -> Figure:
     """
     figure = Figure(figsize=(24, 9), layout="constrained")
     axes = figure.subplots(1, 3)
-    points: list[Point] = list(document["points"])
+    points: list[_Point] = list(document["points"])
     style = _Style(points)
     for axis, resource in zip(axes, ("DSP", "LUT"), strict=False):
         _against(axis, document, points, style, resource)
@@ -48,14 +48,14 @@ def draw_scan(document: Document) -> Figure:
 class _Style:
     """How points look."""
 
-    def __init__(self, points: list[Point]) -> None:
+    def __init__(self, points: list[_Point]) -> None:
         bits = sorted({point["bits"] or 0 for point in points})
         clocks = sorted({point["clock_ns"] for point in points})
         self.colours = {width: COLOURS[i % len(COLOURS)] for i, width in enumerate(bits)}
         self.sizes = {clock: 40 + 50 * i for i, clock in enumerate(clocks)}
         self.strategies = sorted({point["strategy"] for point in points}, key=str)
 
-    def scatter(self, axis: Axes, x: list[float], y: list[float], points: list[Point]) -> None:
+    def scatter(self, axis: Axes, x: list[float], y: list[float], points: list[_Point]) -> None:
         for a, b, point in zip(x, y, points, strict=True):
             colour = self.colours[point["bits"] or 0]
             face = "none" if point["fits_budget"] is False else colour
@@ -78,7 +78,7 @@ class _Style:
         return found
 
 
-def _against(axis: Axes, document: Document, points: list[Point], style: _Style, resource: str) -> None:
+def _against(axis: Axes, document: _Document, points: list[_Point], style: _Style, resource: str) -> None:
     """Latency against one resource; the fronts are over latency, DSP and LUT, one for each number of bits."""
     used = [max(0.8, point["resources"][resource]) for point in points]
     style.scatter(axis, used, [point["latency_ns"] for point in points], points)
@@ -95,7 +95,7 @@ def _against(axis: Axes, document: Document, points: list[Point], style: _Style,
     axis.set(xscale="log", yscale="log", xlabel=f"{resource} (estimated)", ylabel="Latency (estimated) [ns]")
 
 
-def _roofline(axis: Axes, document: Document, points: list[Point], style: _Style) -> None:
+def _roofline(axis: Axes, document: _Document, points: list[_Point], style: _Style) -> None:
     """Products a nanosecond against products for each bit of input.
 
     The sloped roof is one input a cycle, the flat one all DSP blocks of the part at work; products in look-up tables

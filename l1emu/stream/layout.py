@@ -74,7 +74,7 @@ class ReadoutLayout(Config):
     throttle: Throttle | None = None
 
 
-class Layout(Config):
+class ChainLayout(Config):
     """What a budget does not say of its chain, as YAML holds it; `budget` is the path of one, or one that is shipped.
 
     `sort` and `merge` take whole crossings of the stage that holds the tagger, beside its slice.
@@ -92,7 +92,7 @@ class Layout(Config):
     known_trigger_rules: dict[str, list[Rule]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _whole_crossings(self) -> Layout:
+    def _whole_crossings(self) -> ChainLayout:
         if self.sort.latency.bx is None:
             raise ValueError("sort: boards hand over at crossings; expected a latency {bx: n}")
         if self.merge is not None:
@@ -102,7 +102,7 @@ class Layout(Config):
         return self
 
 
-def topology_of(layout: Layout, budget: Budget) -> Topology:
+def topology_of(layout: ChainLayout, budget: Budget) -> Topology:
     """The chain of a budget.
 
     Stages before `boards.begin` are stations, the first of them the source. From that stage to the tagger's slice, link
@@ -156,7 +156,7 @@ def topology_of(layout: Layout, budget: Budget) -> Topology:
     )
 
 
-def _around_boards(layout: Layout, budget: Budget) -> tuple[list[Stage], list[Stage], list[Stage]]:
+def _around_boards(layout: ChainLayout, budget: Budget) -> tuple[list[Stage], list[Stage], list[Stage]]:
     """The budget's stages before the boards, those that the boards share out, and those behind the tagger."""
     stages = [stage for stage in budget.stages if stage.kind == "stage"]
     names = [stage.name for stage in stages]
@@ -179,7 +179,7 @@ def _around_boards(layout: Layout, budget: Budget) -> tuple[list[Stage], list[St
     return stages[:first], stages[first : held + 1], stages[held + 1 :]
 
 
-def _jet_finder(layout: Layout, budget: Budget, inside: list[Stage], link: Link) -> JetFinder:
+def _jet_finder(layout: ChainLayout, budget: Budget, inside: list[Stage], link: Link) -> JetFinder:
     return JetFinder(
         latency_cycles=_left(layout, budget, inside, link),
         interval_cycles=0 if budget.jet_interval is None else budget.jet_interval.value,
@@ -190,7 +190,7 @@ def _jet_finder(layout: Layout, budget: Budget, inside: list[Stage], link: Link)
     )
 
 
-def _tagger(layout: Layout, budget: Budget) -> TaggerSettings:
+def _tagger(layout: ChainLayout, budget: Budget) -> TaggerSettings:
     return TaggerSettings(
         copies=budget.copies.value,
         latency_cycles=layout.tagger.latency_cycles,
@@ -210,7 +210,7 @@ def _station(stage: Stage) -> Station:
     )
 
 
-def _link(layout: Layout, budget: Budget) -> Link:
+def _link(layout: ChainLayout, budget: Budget) -> Link:
     """The link, which carries the words of an event in all the time until the next one."""
     given = layout.boards.link
     words = budget.time_multiplexing.value / cycle_in_crossings(given.clock_mhz)
@@ -226,7 +226,7 @@ def _link(layout: Layout, budget: Budget) -> Link:
     )
 
 
-def _left(layout: Layout, budget: Budget, inside: list[Stage], link: Link) -> int:
+def _left(layout: ChainLayout, budget: Budget, inside: list[Stage], link: Link) -> int:
     """Cycles of the budget's clock that are left for the jet finder."""
     taken = (link.latency_cycles + link.words) * cycle_in_crossings(link.clock_mhz) + layout.sort.latency.count
     if layout.merge is not None:

@@ -39,7 +39,7 @@ class AfterAll(simpy.Event):
         env.schedule(self, _LAST, delay)
 
 
-class Board:
+class BoardProcess:
     """One time-multiplexed board: jet finder, queue, tagger copies."""
 
     def __init__(self, env: simpy.Environment, chain: Chain, number: int, faults: FaultWindows) -> None:
@@ -126,7 +126,7 @@ class Board:
             self._complete.pop(crossing.number).succeed()
 
 
-class Readout:
+class ReadoutProcess:
     """The derandomizer, read at a fixed interval, and the throttle that watches it."""
 
     def __init__(self, env: simpy.Environment, buffer: ReadoutBuffer) -> None:
@@ -192,8 +192,8 @@ class Model:
         self._records = records
         self._rules = TriggerRules(chain.rules)
         self._faults = compile_faults(None, chain) if faults is None else faults
-        self._boards = [Board(self._env, chain, i, self._faults) for i in range(chain.boards)]
-        self._readout = None if chain.readout is None else Readout(self._env, chain.readout)
+        self._boards = [BoardProcess(self._env, chain, i, self._faults) for i in range(chain.boards)]
+        self._readout = None if chain.readout is None else ReadoutProcess(self._env, chain.readout)
         self._to_merge = simpy.Store(self._env)
         self._sorted: dict[int, simpy.Event] = {}
         self._merged: dict[int, simpy.Event] = {}

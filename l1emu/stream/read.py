@@ -12,7 +12,7 @@ from l1emu.errors import L1emuError
 from l1emu.files import read_text
 from l1emu.latency.budget import Budget, read_budget
 from l1emu.resources import resolve
-from l1emu.stream.layout import Layout, topology_of
+from l1emu.stream.layout import ChainLayout, topology_of
 from l1emu.stream.topology import Topology, check_clocks
 
 
@@ -43,7 +43,7 @@ def read_planned(path: str | Path, *, budget: Budget | None = None) -> tuple[Top
     file = Path(path)
     plan: Budget | None = None
     if has_budget(file):
-        layout = load_config(file, Layout)
+        layout = load_config(file, ChainLayout)
         plan = read_budget(resolve(layout.budget, file.parent)) if budget is None else budget
     elif re.search(r"^stages\s*:", read_text(file), re.MULTILINE):
         raise L1emuError("this is a budget", path=file, expected="a topology, which may name this budget")

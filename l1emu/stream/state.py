@@ -13,7 +13,7 @@ from l1emu.stream.chain import Chain
 from l1emu.stream.tallies import LARGEST_BYTES
 
 Ints = npt.NDArray[np.int64]
-Arrays = TypeVar("Arrays", bound=NamedTuple)
+_Arrays = TypeVar("_Arrays", bound=NamedTuple)
 
 _FIRST_EVENTS = 16
 
@@ -109,7 +109,7 @@ def ring_size(entries: int) -> int:
     return 1 << max(0, entries - 1).bit_length()
 
 
-def copied(arrays: Arrays) -> Arrays:
+def copied(arrays: _Arrays) -> _Arrays:
     """A copy that shares no array."""
     return type(arrays)(*(array.copy() for array in arrays))
 

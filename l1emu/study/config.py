@@ -95,7 +95,7 @@ class JetSettings(Config):
     min_pt_gev: float = Field(default=15.0, ge=0, le=10_000)
 
 
-class Beam(Config):
+class BeamSettings(Config):
     """The filling scheme of the stream, and the normalisation of every rate: colliding pairs times revolutions.
 
     `filling` is a scheme in JSON or CSV, the standard HL-LHC one if absent. Its colliding pairs normalise the rates,
@@ -107,7 +107,7 @@ class Beam(Config):
     revolution_hz: float = Field(default=REVOLUTION_HZ, ge=1, le=1e6)
 
     @model_validator(mode="after")
-    def _one_count(self) -> Beam:
+    def _one_count(self) -> BeamSettings:
         if self.filling is not None and self.colliding_bunches is not None:
             raise ValueError("`filling` tells the colliding bunches; expected no `colliding_bunches` beside it")
         return self
@@ -157,7 +157,7 @@ class WorkingPoints(Config):
     minima: list[Score] = Field(min_length=1, max_length=200)
 
 
-class Rate(Config):
+class RateSettings(Config):
     """The rate at which seeds are compared, and the bootstrap behind the errors."""
 
     target_khz: float = Field(default=10.0, ge=1e-6, le=40_000)
@@ -174,7 +174,7 @@ class EstimatedTiming(Config):
     strategy: Literal["latency", "resource"] | None = None
 
 
-class Latency(Config):
+class LatencySettings(Config):
     """The budget, and one source of the tagger's timing: `report`, `file`, `estimate` or the numbers, `stated`.
 
     `clock_mhz`, `jets` and `copies` take the place of the budget's.
@@ -190,7 +190,7 @@ class Latency(Config):
     copies: int | None = Field(default=None, ge=1, le=10_000)
 
     @model_validator(mode="after")
-    def _one_source(self) -> Latency:
+    def _one_source(self) -> LatencySettings:
         given = [name for name in ("report", "file", "stated", "estimate") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(
@@ -217,11 +217,11 @@ class Study(Config):
     samples: Samples
     tagger: Tagger
     jets: JetSettings = JetSettings()
-    beam: Beam = Beam()
-    rate: Rate = Rate()
+    beam: BeamSettings = BeamSettings()
+    rate: RateSettings = RateSettings()
     seeds: list[StudySeed] = Field(min_length=1, max_length=_MOST_SEEDS)
     working_points: WorkingPoints | None = None
-    latency: Latency
+    latency: LatencySettings
     stream: Stream
 
     @model_validator(mode="after")

@@ -20,7 +20,7 @@ from l1emu.latency import BudgetCheck, TaggerTiming, check, read_budget, read_re
 from l1emu.latency.estimate import estimated_timing
 from l1emu.outputs import refuse_to_replace
 from l1emu.progress import progress
-from l1emu.results import RESULTS, VERSION, RatesOfStudy, StudyResults
+from l1emu.results import RESULTS, RESULTS_VERSION, RatesOfStudy, StudyResults
 from l1emu.stream import (
     CopiesNeeded,
     CrossingSource,
@@ -189,7 +189,7 @@ def run_study(study: str | os.PathLike[str] | None, output: str | os.PathLike[st
     measured = measure(file, emulator)
     stream = _stream(file, chain, check_, measured)
     document = {
-        "version": VERSION,
+        "version": RESULTS_VERSION,
         "study": file.study.name,
         "rate": measured.rate_points(),
         "comparison": measured.comparison(),

@@ -37,7 +37,7 @@ DEFENSIBLE_GEV = (120.0, 400.0)
 SOFTEST_GEV = 2.0
 
 
-class Point(Config):
+class PublishedRate(Config):
     """One published rate."""
 
     threshold_gev: float = Field(gt=0, le=10_000)
@@ -53,7 +53,7 @@ class PublishedRates(Config):
     revolution_hz: float = Field(ge=1, le=1e6)
     jet_pt_min_gev: float = Field(ge=0, le=10_000)
     abs_eta_max: float = Field(gt=0, le=10)
-    points: list[Point] = Field(min_length=1)
+    points: list[PublishedRate] = Field(min_length=1)
 
 
 def published_rates() -> PublishedRates:

@@ -14,7 +14,7 @@ RECIPE = "recipe.yaml"
 
 Size = Annotated[int, Field(gt=0, le=4096)]
 """Of a layer: hls4ml unrolls what is a small part of it."""
-Count = Annotated[int, Field(gt=0, le=1_000_000)]
+PositiveCount = Annotated[int, Field(gt=0, le=1_000_000)]
 
 
 Gev = Annotated[float, Field(ge=0, le=1_000_000)]
@@ -91,25 +91,25 @@ class InputType(Config):
     integer: Annotated[int, Field(ge=1, le=16)]
 
 
-class Stage(Config):
+class TrainingPass(Config):
     """One pass of training."""
 
-    epochs: Count
+    epochs: PositiveCount
     learning_rate: Annotated[float, Field(ge=1e-12, le=1000)]
-    patience: Count | None = None
+    patience: PositiveCount | None = None
 
 
 class Training(Config):
     """How the weights are found."""
 
     seed: Annotated[int, Field(ge=0, lt=2**31)]
-    batch: Count
+    batch: PositiveCount
     test_fraction: Annotated[float, Field(gt=0, lt=1)]
     validation_fraction: Annotated[float, Field(gt=0, lt=1)]
     pt_bins_gev: Annotated[tuple[Gev, ...], Field(min_length=2, max_length=10_000, strict=False)]
     largest_weight: Annotated[float, Field(ge=1e-6, le=1e6)]
-    float_twin: Stage
-    quantized: Stage
+    float_twin: TrainingPass
+    quantized: TrainingPass
 
     @model_validator(mode="after")
     def _consistent(self) -> Training:
@@ -126,7 +126,7 @@ class Hardware(Config):
     part: str
     clock_period_ns: Annotated[float, Field(ge=0.1, le=1000)]
     strategy: Literal["Latency", "Resource"] = "Latency"
-    reuse_factor: Count = 1
+    reuse_factor: PositiveCount = 1
 
 
 class Recipe(Config):

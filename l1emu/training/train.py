@@ -32,7 +32,7 @@ from l1emu.training.card import render
 from l1emu.training.data import Jets, flattening_weights, read_jets, split
 from l1emu.training.evaluate import auc_table
 from l1emu.training.model import build, multiplications, set_weights_by_name, weights_by_name
-from l1emu.training.recipe import RECIPE, Recipe, Stage
+from l1emu.training.recipe import RECIPE, Recipe, TrainingPass
 from l1emu.training.tagger import FLOAT_WEIGHTS, WEIGHTS, TrainedTagger, read_arrays, save_arrays
 from l1emu.version import __version__
 
@@ -313,7 +313,7 @@ def _fit(
     model: keras.Model,
     parts: dict[str, _Weighted],
     recipe: Recipe,
-    stage: Stage,
+    stage: TrainingPass,
     title: Literal["float twin", "quantized"],
     course: _Course,
 ) -> None:

@@ -10,7 +10,7 @@ _ALIKE = 1.2
 """Errors that differ by a smaller factor are written as one."""
 
 
-class Rate(Protocol):
+class RateFound(Protocol):
     """A rate with its error in kHz, and the upper limit that it is known by where no crossing was accepted.
 
     Where it has `rate_khz_low` and `rate_khz_high` too, these are the ends of its interval.
@@ -35,7 +35,7 @@ class KnownRate(NamedTuple):
     accepted_crossings: int
 
 
-class Efficiency(Protocol):
+class EfficiencyFound(Protocol):
     """An efficiency and the ends of its interval."""
 
     @property
@@ -55,7 +55,7 @@ class TotalError(Protocol):
     def efficiency_error_total_high(self) -> float: ...
 
 
-class Difference(Protocol):
+class DifferenceFound(Protocol):
     """The difference of two seeds' efficiencies with its errors."""
 
     @property
@@ -70,10 +70,10 @@ class Difference(Protocol):
     def difference_error_high(self) -> float: ...
 
 
-D = TypeVar("D", bound=Difference)
+_D = TypeVar("_D", bound=DifferenceFound)
 
 
-def rate_text(found: Rate) -> str:
+def rate_text(found: RateFound) -> str:
     """A rate in kHz with its error, or both where they differ; where no crossing was accepted, its upper limit."""
     if not found.accepted_crossings:
         return f"< {_plain(found.rate_khz_upper95, 2)} (95 % CL)"
@@ -105,20 +105,20 @@ def total_error_text(found: TotalError) -> str:
     return errors_text(100 * found.efficiency_error_total_low, 100 * found.efficiency_error_total_high)
 
 
-def efficiency_text(found: Efficiency) -> tuple[str, str]:
+def efficiency_text(found: EfficiencyFound) -> tuple[str, str]:
     """An efficiency and the two ends of its interval, in percent."""
     value, low, high = (100 * end for end in (found.efficiency, found.efficiency_low, found.efficiency_high))
     digits = decimals(max(high - value, value - low))
     return f"{value:.{digits}f}", f"{low:.{digits}f} – {high:.{digits}f}"
 
 
-def difference_text(gain: Difference) -> str:
+def difference_text(gain: DifferenceFound) -> str:
     """The difference of two efficiencies with its errors, in points of percent."""
     low, high = 100 * gain.difference_error_low, 100 * gain.difference_error_high
     return f"{100 * gain.difference:+.{decimals(max(low, high))}f} {errors_text(low, high)}"
 
 
-def foremost(gains: Sequence[D], most: int = 6) -> list[D]:
+def foremost(gains: Sequence[_D], most: int = 6) -> list[_D]:
     """The gains to be told in few lines: all, or those of so many seeds, each against what it is least ahead of.
 
     Parameters
@@ -130,7 +130,7 @@ def foremost(gains: Sequence[D], most: int = 6) -> list[D]:
     """
     if len(gains) <= most:
         return list(gains)
-    least: dict[str, D] = {}
+    least: dict[str, _D] = {}
     for gain in gains:
         if gain.seed not in least or gain.difference < least[gain.seed].difference:
             least[gain.seed] = gain
