@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from fractions import Fraction
 from math import floor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -143,7 +144,7 @@ def test_other_types_are_refused(text: str) -> None:
     assert "type" in str(error.value)
 
 
-def test_ap_types(tmp_path) -> None:
+def test_ap_types(tmp_path: Path) -> None:
     """Every source value of small types, doubles and floats, through the C++ headers."""
     need_compiler()
     include = hls4ml_templates() / "vivado" / "ap_types"

@@ -1,5 +1,9 @@
 """SplitMix64 against the numbers of its reference, https://prng.di.unimi.it/splitmix64.c."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -23,7 +27,7 @@ compiled_mix = inlined(mix)
 
 
 @kernel
-def drawn(seed, count):
+def drawn(seed: int, count: Any) -> Any:
     found = np.empty(count, np.uint64)
     state = seed
     for i in range(count):
@@ -33,18 +37,18 @@ def drawn(seed, count):
 
 
 @pytest.mark.parametrize("seed", PUBLISHED)
-def test_the_numbers_are_those_of_the_reference(seed):
+def test_the_numbers_are_those_of_the_reference(seed: int) -> None:
     published = np.asarray(PUBLISHED[seed], np.uint64)
     np.testing.assert_array_equal(numbers(seed, len(published)), published)
     np.testing.assert_array_equal(drawn(np.uint64(seed), len(published)), published)
 
 
-def test_compiled_and_numpy_code_draw_alike():
+def test_compiled_and_numpy_code_draw_alike() -> None:
     for seed in (1, 2**63, 0x9E3779B97F4A7C15):
         np.testing.assert_array_equal(drawn(np.uint64(seed), 10_000), numbers(seed, 10_000))
 
 
-def test_seeds_count_modulo_two_to_the_sixtyfour():
+def test_seeds_count_modulo_two_to_the_sixtyfour() -> None:
     np.testing.assert_array_equal(numbers(3 + (1 << 64), 4), numbers(3, 4))
     np.testing.assert_array_equal(numbers(-1, 3), numbers((1 << 64) - 1, 3))
     assert numbers(5, 0).size == 0

@@ -1,7 +1,10 @@
 """Bad options and files are refused before what takes seconds to load is loaded."""
 
+from __future__ import annotations
+
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -39,7 +42,7 @@ SLOW = ("numba", "scipy", "awkward", "simpy", "matplotlib", "pandas", "uproot", 
     ],
     ids=" ".join,
 )
-def test_a_refusal_loads_nothing_slow(tmp_path, arguments):
+def test_a_refusal_loads_nothing_slow(tmp_path: Path, arguments: list[str]) -> None:
     (tmp_path / "wrong.yaml").write_text("a: [\n")
     code = f"""
 import sys

@@ -8,7 +8,7 @@ from tests.emulator.random_firmware import random_firmware
 
 
 @pytest.mark.parametrize("target", ["simd", "portable", "exact"])
-def test_the_times_of_layers_add_up(target):
+def test_the_times_of_layers_add_up(target: str) -> None:
     firmware = random_firmware(6, 5)
     emulator = Emulator(firmware, target=target)
     assert all(row.ns is None for row in emulator.explain().rows)

@@ -11,7 +11,7 @@ from l1emu.fixedpoint import FixedPoint
 @pytest.mark.parametrize(
     "type_", ["ap_fixed<10,4>", "ap_fixed<16,6>", "ap_ufixed<8,3>", "ap_int<6>", "ap_fixed<8,4,AP_RND,AP_SAT>"]
 )
-def test_floats_of_single_precision_are_quantized_as_their_doubles(columns, type_):
+def test_floats_of_single_precision_are_quantized_as_their_doubles(columns: int, type_: str) -> None:
     """By blocks where a cast cuts and wraps; NaN is met, and what is large, infinite or tiny takes the slow way."""
     kind = FixedPoint.parse(type_)
     rng = np.random.default_rng(7)

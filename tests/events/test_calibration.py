@@ -1,5 +1,10 @@
 """The jet energy calibration: known lines are found again, and what is applied is their inverse."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
 import awkward as ak
 import numpy as np
 import pytest
@@ -12,7 +17,7 @@ from l1emu.resources import resource
 STEP = np.pi / 720
 
 
-def made_up(offset, slope, n=40_000, seed=1):
+def made_up(offset: Any, slope: Any, n: int = 40_000, seed: int = 1) -> Pairs:
     """Pairs that follow raw = offset + slope * generator, smeared, with some generator jets unmatched below 45 GeV."""
     rng = np.random.default_rng(seed)
     generator = rng.uniform(20, 400, n)
@@ -23,7 +28,7 @@ def made_up(offset, slope, n=40_000, seed=1):
     return Pairs(generator, np.abs(eta), raw, eta)
 
 
-def test_a_known_line_is_found_again_and_undone():
+def test_a_known_line_is_found_again_and_undone() -> None:
     pairs = made_up(-7.0, 0.95)
     found = closure(pairs, "test", "made up")
     assert [b.abs_eta_max for b in found.calibration.bins] == [0.7, 1.5, 2.0, 2.4]
@@ -38,7 +43,7 @@ def test_a_known_line_is_found_again_and_undone():
     assert fitted[0][0].median < 0.85
 
 
-def test_the_inverse_is_applied_in_the_bin_of_eta_in_whole_steps():
+def test_the_inverse_is_applied_in_the_bin_of_eta_in_whole_steps() -> None:
     bins = [EtaBin(abs_eta_max=1.0, offset_gev=-5.0, slope=1.0), EtaBin(abs_eta_max=2.0, offset_gev=0.0, slope=0.5)]
     calibration = Calibration(name="x", source="y", bins=bins)
     pt = calibration.apply([10.0, 10.0, 10.0, 10.0, 3.1, 4000.0], [0.99, -1.0, 1.99, 3.0, 0.0, -1.5])
@@ -47,7 +52,7 @@ def test_the_inverse_is_applied_in_the_bin_of_eta_in_whole_steps():
     assert down.apply([3.0], [0.0]).tolist() == [0.0]
 
 
-def test_a_generator_jet_is_paired_with_the_nearest_within_its_radius():
+def test_a_generator_jet_is_paired_with_the_nearest_within_its_radius() -> None:
     jets = ak.Array(
         [
             [{"pt": 30.0, "eta": 0.1, "phi": 3.1}, {"pt": 50.0, "eta": 0.0, "phi": -3.14}],
@@ -69,7 +74,7 @@ def test_a_generator_jet_is_paired_with_the_nearest_within_its_radius():
     assert both.raw.tolist() == pairs.raw.tolist() * 2
 
 
-def test_jets_without_any_spread_are_fitted_too():
+def test_jets_without_any_spread_are_fitted_too() -> None:
     generator = np.tile(np.arange(22.5, 400, 5), 400)
     eta = np.repeat(np.linspace(-2.39, 2.39, 400), generator.size // 400)
     pairs = Pairs(generator, np.abs(eta), 0.9 * generator, eta)
@@ -77,18 +82,18 @@ def test_jets_without_any_spread_are_fitted_too():
         assert (line.offset_gev, line.slope) == pytest.approx((0, 0.9), abs=1e-3)
 
 
-def test_too_few_jets_are_refused():
+def test_too_few_jets_are_refused() -> None:
     pairs = made_up(-7, 1.0, n=300)
     with pytest.raises(L1emuError, match=r"0.0 < \|eta\| < 0.7: too few generator jets"):
         fit(pairs, "x", "y")
 
 
-def test_a_sample_without_generator_jets_is_refused():
+def test_a_sample_without_generator_jets_is_refused() -> None:
     with pytest.raises(L1emuError, match="without generator jets"):
         calibrate(resource("datasets/minbias-pu200.root"))
 
 
-def test_wrong_bins_are_refused(tmp_path):
+def test_wrong_bins_are_refused(tmp_path: Path) -> None:
     text = "name: x\nsource: y\nbins:\n  - {abs_eta_max: 2, offset_gev: 0, slope: 1}\n"
     path = tmp_path / "c.yaml"
     path.write_text(text + "  - {abs_eta_max: 1, offset_gev: 0, slope: 1}\n")
@@ -100,7 +105,7 @@ def test_wrong_bins_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("pileup", [140, 200])
-def test_the_shipped_calibrations_raise_the_pt_a_little(pileup):
+def test_the_shipped_calibrations_raise_the_pt_a_little(pileup: int) -> None:
     calibration = read_calibration(resource(f"datasets/calibration-pu{pileup}.yaml"))
     assert f"calibration-pu{pileup}" in calibration.source
     eta = np.array([0.3, 1.0, 1.8, 2.2])

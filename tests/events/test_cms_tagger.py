@@ -1,6 +1,9 @@
 """The twenty inputs of CMS's tagger: against a slow reading of their definitions, constituent by constituent."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import awkward as ak
 import numpy as np
@@ -16,11 +19,11 @@ MASS = (0.13, 0.005, 0.105, 0.0, 0.5)
 
 
 @pytest.fixture(scope="module")
-def batch():
+def batch() -> Any:
     return next(iter(read_sample(resource("datasets/signal-hh4b-pu200.root")).iterate(60)))
 
 
-def expected(c, jet_pt, jet_eta, jet_phi):
+def expected(c: Any, jet_pt: Any, jet_eta: Any, jet_phi: Any) -> Any:
     charged = c["id"] <= 2
     flags = dict.fromkeys(CMS_FEATURES[6:14], 0)
     sign = "Plus" if c["charge"] > 0 else "Minus"
@@ -45,7 +48,7 @@ def expected(c, jet_pt, jet_eta, jet_phi):
     ]
 
 
-def test_they_are_those_of_the_definitions(batch):
+def test_they_are_those_of_the_definitions(batch: Any) -> None:
     jets = build_jets(batch.candidates)
     features = cms_features(batch.candidates, jets)
     flat = ak.flatten(batch.candidates).tolist()
@@ -62,7 +65,7 @@ def test_they_are_those_of_the_definitions(batch):
     assert seen == {0, 1, 2, 3, 4}
 
 
-def test_constituents_are_in_the_cone_of_their_crossing(batch):
+def test_constituents_are_in_the_cone_of_their_crossing(batch: Any) -> None:
     jets = build_jets(batch.candidates)
     ends = np.cumsum(ak.to_numpy(ak.num(batch.candidates.pt)))
     crossing = np.repeat(np.arange(len(jets.counts)), jets.counts)
@@ -72,7 +75,7 @@ def test_constituents_are_in_the_cone_of_their_crossing(batch):
     assert (filled.sum(axis=1) == (jets.features[:, :, 7:] > 0).sum(axis=(1, 2))).all()
 
 
-def test_candidates_without_charge_are_refused(batch):
+def test_candidates_without_charge_are_refused(batch: Any) -> None:
     fields = [f for f in batch.candidates.fields if f != "charge"]
     with pytest.raises(L1emuError, match="lack the field 'charge'"):
         cms_features(batch.candidates[fields], build_jets(batch.candidates))

@@ -1,6 +1,9 @@
 """Strata, mixing and reconstruction, on pools of known particles."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import awkward as ak
 import numpy as np
@@ -24,7 +27,7 @@ from l1emu.events.jets import build_jets
 MEANS = np.array([4.0, 1.2, 0.3, 0.02])
 
 
-def pool(name, events, sigma=1.0, lead=None):
+def pool(name: str, events: Any, sigma: float = 1.0, lead: Any = None) -> Pool:
     """A pool of `events`: lists of (pt, eta, phi, particle, charge, d0_cm)."""
     rows = [p for e in events for p in e]
     columns = np.array(rows, float).reshape(-1, 6)
@@ -53,14 +56,14 @@ def pool(name, events, sigma=1.0, lead=None):
     )
 
 
-def alone(particles, crossings=50):
+def alone(particles: Any, crossings: int = 50) -> Any:
     """Crossings with this one collision and no pile-up; candidates as a dictionary of flat columns."""
     mixture = Mixture.of([pool("none", [[]]), pool("one", [particles])])
     block = make_block(mixture, np.array([0.0]), crossings, 5.0, (1,), special=np.zeros(crossings, np.int64))
     return block, _candidates(block)
 
 
-def test_probabilities_sum_to_one_and_are_those_of_the_highest_bin():
+def test_probabilities_sum_to_one_and_are_those_of_the_highest_bin() -> None:
     p = stratum_probabilities(MEANS)
     assert p.sum() == pytest.approx(1.0, abs=1e-15)
     counts = np.random.default_rng(1).poisson(MEANS, (400_000, 4))
@@ -69,12 +72,12 @@ def test_probabilities_sum_to_one_and_are_those_of_the_highest_bin():
     assert stats.chisquare(seen, p * len(counts)).pvalue > 1e-4
 
 
-def test_probabilities_keep_their_precision_in_the_tail():
+def test_probabilities_keep_their_precision_in_the_tail() -> None:
     p = stratum_probabilities(np.array([200.0, 1e-9]))
     assert p[1] == pytest.approx(1e-9, rel=1e-8)
 
 
-def test_counts_of_a_stratum_are_conditional_poisson():
+def test_counts_of_a_stratum_are_conditional_poisson() -> None:
     rng = np.random.default_rng(2)
     n = 200_000
     for j in range(4):
@@ -94,12 +97,12 @@ def test_counts_of_a_stratum_are_conditional_poisson():
             assert seen[expected == 0].sum() == 0
 
 
-def test_a_tiny_mean_gives_one_collision():
+def test_a_tiny_mean_gives_one_collision() -> None:
     counts = draw_counts(np.random.default_rng(3), np.array([0.0, 1e-12]), 1000, 1)
     assert (counts[:, 1] == 1).all()
 
 
-def test_mean_collisions_share_the_pile_up():
+def test_mean_collisions_share_the_pile_up() -> None:
     pools = [pool("soft", [[]], 80.0), pool("a", [[]], 0.8), pool("b", [[]], 0.08)]
     means = mean_collisions(pools, 200.0)
     assert means.sum() == pytest.approx(200.0)
@@ -107,10 +110,10 @@ def test_mean_collisions_share_the_pile_up():
 
 
 # A soft collision with a few photons, medium and hard ones with jets of neutral hadrons and photons.
-def toy_pools():
+def toy_pools() -> Any:
     rng = np.random.default_rng(4)
 
-    def spray(n, low, high):
+    def spray(n: Any, low: Any, high: Any) -> Any:
         return [(rng.uniform(low, high), rng.uniform(-1.4, 1.4), rng.uniform(-3, 3), PHOTON, 0, 0.0) for _ in range(n)]
 
     return [
@@ -120,12 +123,12 @@ def toy_pools():
     ]
 
 
-def accepted(block, threshold):
+def accepted(block: Any, threshold: Any) -> Any:
     jets = build_jets(_candidates(block), min_pt_gev=0).table()
     return np.array([sum(x) > threshold for x in jets.pt.tolist()])
 
 
-def test_strata_and_plain_mixing_agree():
+def test_strata_and_plain_mixing_agree() -> None:
     pools = toy_pools()
     mixture, means = Mixture.of(pools), mean_collisions(pools, 6.0)
     p = stratum_probabilities(means)
@@ -141,7 +144,7 @@ def test_strata_and_plain_mixing_agree():
         assert abs(estimate - eps) < 4 * math.sqrt(variance)
 
 
-def test_the_event_of_a_stratum_is_the_hardest_of_its_bin():
+def test_the_event_of_a_stratum_is_the_hardest_of_its_bin() -> None:
     pools = toy_pools()
     mixture, means = Mixture.of(pools), mean_collisions(pools, 6.0)
     soft = make_block(mixture, means, 50, 5.0, (6,), stratum=0)
@@ -154,7 +157,7 @@ def test_the_event_of_a_stratum_is_the_hardest_of_its_bin():
     assert len(np.unique(hard.event)) == 100
 
 
-def test_blocks_are_reproducible_and_differ_by_seed():
+def test_blocks_are_reproducible_and_differ_by_seed() -> None:
     pools = toy_pools()
     mixture, means = Mixture.of(pools), mean_collisions(pools, 6.0)
     one, two, three = (make_block(mixture, means, 40, 5.0, s, stratum=1) for s in ((7, 1), (7, 1), (7, 2)))
@@ -163,12 +166,12 @@ def test_blocks_are_reproducible_and_differ_by_seed():
     assert len(one.candidates) != len(three.candidates) or (one.candidates != three.candidates).any()
 
 
-def test_results_come_in_order_whatever_the_threads():
+def test_results_come_in_order_whatever_the_threads() -> None:
     tasks = [lambda k=k: k * k for k in range(50)]
     assert list(in_order(tasks, 1)) == list(in_order(tasks, 4)) == [k * k for k in range(50)]
 
 
-def test_a_photon_alone_is_one_photon():
+def test_a_photon_alone_is_one_photon() -> None:
     block, candidates = alone([(40.0, 0.7, 0.3, PHOTON, 0, 0.0)])
     assert (block.counts == 1).all()
     assert ak.all(candidates.id == PHOTON)
@@ -182,7 +185,7 @@ def test_a_photon_alone_is_one_photon():
     assert np.abs(d_phi).max() <= tower / 2 + step
 
 
-def test_a_hadron_alone_is_a_neutral_hadron_worse_measured():
+def test_a_hadron_alone_is_a_neutral_hadron_worse_measured() -> None:
     # Sixty GeV all at once: a shower that begins in the em part may leave enough there to pass for a photon.
     _, candidates = alone([(60.0, 0.2, 1.0, NEUTRAL_HADRON, 0, 0.0)], 300)
     pt = np.asarray(candidates.pt[:, 0]) * 0.25
@@ -190,7 +193,7 @@ def test_a_hadron_alone_is_a_neutral_hadron_worse_measured():
     assert np.mean(candidates.id[:, 0] == NEUTRAL_HADRON) > 0.95
 
 
-def test_a_charged_hadron_is_measured_by_its_track():
+def test_a_charged_hadron_is_measured_by_its_track() -> None:
     particles = [(20.0, 0.5, 1.0, CHARGED_HADRON, 1, 0.3)]
     _, candidates = alone(particles, 600)
     charged = candidates[candidates.id == CHARGED_HADRON]
@@ -206,14 +209,14 @@ def test_a_charged_hadron_is_measured_by_its_track():
     assert 0.008 < d0.std() < 0.02
 
 
-def test_a_muon_leaves_no_neutral():
+def test_a_muon_leaves_no_neutral() -> None:
     _, candidates = alone([(30.0, -1.0, 0.0, MUON, -1, 0.0)], 200)
     flat = [i for row in candidates.id.tolist() for i in row]
     assert set(flat) == {MUON}
     assert 0.95 < len(flat) / 200 <= 1
 
 
-def test_a_crowd_is_cut_at_128_candidates():
+def test_a_crowd_is_cut_at_128_candidates() -> None:
     rng = np.random.default_rng(8)
     crowd = [
         (rng.uniform(20, 60), 0.1 * k - 1.45, rng.uniform(-3.1, 3.1), MUON, 1, 0.0) for k in range(30) for _ in range(6)
@@ -223,7 +226,7 @@ def test_a_crowd_is_cut_at_128_candidates():
     assert ak.all(candidates.charge == 1)
 
 
-def test_the_vertex_is_where_the_tracks_are():
+def test_the_vertex_is_where_the_tracks_are() -> None:
     tracks = np.zeros((40, 7))
     tracks[:30, 0], tracks[:30, 4] = 3.0, np.linspace(-12, 12, 30)
     tracks[30:, 0], tracks[30:, 4] = 10.0, 4.2 + np.linspace(-0.1, 0.1, 10)
@@ -231,7 +234,7 @@ def test_the_vertex_is_where_the_tracks_are():
     assert find_vertex(tracks, 0) == 0.0
 
 
-def test_puppi_weights_follow_the_published_constants():
+def test_puppi_weights_follow_the_published_constants() -> None:
     # A barrel hadron of 10 GeV: 0.7 (ln s - 6), cropped at 4, plus 0.3 (10 - 4) - 5.
     for s in (1.0, 100.0, 1e4, 1e9):
         x = min(max(0.7 * (math.log(s) - 6), -4), 4) + 0.3 * 6 - 5

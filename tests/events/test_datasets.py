@@ -1,5 +1,9 @@
 """The embedded samples: whole, made from the shipped recipes, and good enough for rates around 10 kHz."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import awkward as ak
 import numpy as np
 import pytest
@@ -15,16 +19,16 @@ STEP = np.pi / 720
 
 
 @pytest.fixture(scope="module")
-def minbias():
+def minbias() -> Any:
     return read_sample(resource("datasets/minbias-pu200.root"))
 
 
 @pytest.fixture(scope="module")
-def signal():
+def signal() -> Any:
     return read_sample(resource("datasets/signal-hh4b-pu200.root"))
 
 
-def fourth_jet(sample):
+def fourth_jet(sample: Any) -> Any:
     """pt of the fourth jet within |eta| < 2.4 of every crossing, 0 without one; and the strata."""
     batch = sample.read()
     table = build_jets(batch.candidates).table()
@@ -34,7 +38,7 @@ def fourth_jet(sample):
 
 @pytest.mark.parametrize("pileup", [140, 200])
 @pytest.mark.parametrize("kind", ["minbias", "signal-hh4b"])
-def test_they_are_of_their_recipes_and_small(kind, pileup):
+def test_they_are_of_their_recipes_and_small(kind: str, pileup: int) -> None:
     name = f"{kind}-pu{pileup}"
     path = resource(f"datasets/{name}.root")
     sample = read_sample(path)
@@ -46,7 +50,7 @@ def test_they_are_of_their_recipes_and_small(kind, pileup):
     assert path.stat().st_size < 5_000_000
 
 
-def test_candidates_are_level_1_words(minbias):
+def test_candidates_are_level_1_words(minbias: Any) -> None:
     for batch in minbias.iterate(5000):
         c = batch.candidates
         assert ak.max(ak.num(c.pt)) <= 128
@@ -66,7 +70,7 @@ def test_candidates_are_level_1_words(minbias):
         assert ak.all((c.charge == 0) == neutral)
 
 
-def test_every_crossing_knows_the_collision_that_set_its_stratum(minbias):
+def test_every_crossing_knows_the_collision_that_set_its_stratum(minbias: Any) -> None:
     batch = minbias.read()
     counts = np.bincount(batch.stratum)
     assert counts.tolist() == [s.crossings for s in minbias.strata]
@@ -77,7 +81,7 @@ def test_every_crossing_knows_the_collision_that_set_its_stratum(minbias):
         assert events.max() < minbias.pool_sizes[stratum.name]
 
 
-def test_ten_kilohertz_of_four_jets_is_known_to_a_tenth(minbias, signal):
+def test_ten_kilohertz_of_four_jets_is_known_to_a_tenth(minbias: Any, signal: Any) -> None:
     pt, stratum = fourth_jet(minbias)
     p = np.array([s.probability for s in minbias.strata])
     n = np.array([s.crossings for s in minbias.strata])
@@ -91,6 +95,6 @@ def test_ten_kilohertz_of_four_jets_is_known_to_a_tenth(minbias, signal):
     assert 0.3 < efficiency < 0.45
 
 
-def test_the_signal_has_b_jets(signal):
+def test_the_signal_has_b_jets(signal: Any) -> None:
     truth = signal.read().truth
     assert 3.0 < ak.mean(ak.sum(truth.flavour == 0, axis=1)) < 4.2

@@ -1,6 +1,9 @@
 """Features: against a slow reference that spells every feature out, and their ranges."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
@@ -29,7 +32,7 @@ candidate = st.tuples(
 )
 
 
-def reference(members, jet):
+def reference(members: Any, jet: Any) -> Any:
     """One jet's features, by the words of the contract."""
     rows = np.zeros((CONSTITUENTS, len(FEATURES)), int)
     for row, (pt, eta, phi, particle, z0, dxy, weight) in zip(rows, members, strict=False):
@@ -55,7 +58,7 @@ def reference(members, jet):
 
 @given(st.lists(candidate, min_size=1, max_size=20), st.integers(-720, 720), st.integers(-720, 719))
 @settings(max_examples=200, deadline=None)
-def test_features_are_those_of_the_reference(members, jet_eta, jet_phi):
+def test_features_are_those_of_the_reference(members: Any, jet_eta: Any, jet_phi: Any) -> None:
     members.sort(key=lambda c: -c[0])
     jet = (min(sum(c[0] for c in members), 16383), jet_eta, jet_phi)
     columns = [np.array(c, np.int32) for c in zip(*members, strict=True)]
@@ -66,22 +69,22 @@ def test_features_are_those_of_the_reference(members, jet_eta, jet_phi):
     assert out.max() <= 511
 
 
-def test_the_logarithm_is_monotonic_and_fits():
+def test_the_logarithm_is_monotonic_and_fits() -> None:
     assert PT_LOG[0] == PT_LOG[1] == 0
     assert PT_LOG[4] == 64
     assert (np.diff(PT_LOG) >= 0).all()
     assert PT_LOG[-1] <= 511
 
 
-def test_angles_wrap():
+def test_angles_wrap() -> None:
     assert [wrap_phi(p) for p in (719, 720, -720, -721, 1440)] == [719, -720, -720, 719, 0]
 
 
-def test_floats_are_exact():
+def test_floats_are_exact() -> None:
     raw = np.arange(-512, 512, dtype=np.int16)
     assert (as_float(raw) * 2**FEATURE_FRACTION == raw).all()
 
 
-def test_names():
+def test_names() -> None:
     assert len(FEATURES) == 12
     assert CLASSES == ("b", "c", "uds", "g", "pileup")

@@ -1,5 +1,7 @@
 """Recipes and the whole generation, small, with Pythia where it is installed."""
 
+from __future__ import annotations
+
 import json
 import os
 import shutil
@@ -9,6 +11,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import awkward as ak
 import numpy as np
@@ -51,13 +54,13 @@ TINY = {
 HARD = [{"name": "bb", "settings": ["HardQCD:hardbbbar = on"], "pt_hat_gev": [40, 80], "events": 30, "crossings": 45}]
 
 
-def tiny(tmp_path, **changes):
+def tiny(tmp_path: Path, **changes: Any) -> Any:
     path = tmp_path / "tiny.yaml"
     path.write_text(yaml.safe_dump(TINY | changes))
     return load_recipe(path)
 
 
-def with_bins(*changes):
+def with_bins(*changes: Any) -> dict[str, Any]:
     document = json.loads(json.dumps(TINY))
     for place, change in enumerate(changes):
         document["pileup"]["collisions"][place] |= change
@@ -65,13 +68,13 @@ def with_bins(*changes):
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_shipped_recipes_are_valid(name):
+def test_shipped_recipes_are_valid(name: str) -> None:
     recipe = load_recipe(resource(f"datasets/recipes/{name}.yaml"))
     assert recipe.name == name
     assert recipe.hash == recipe_hash(recipe.document())
 
 
-def test_training_shares_no_collision_with_the_samples_it_is_tested_on():
+def test_training_shares_no_collision_with_the_samples_it_is_tested_on() -> None:
     recipes = {name: load_recipe(resource(f"datasets/recipes/{name}.yaml")) for name in SHIPPED}
     seeds = {
         name: {pools_module._seed(p, r, number) for p in r.processes for number in range(pools_module._chunks(p))}
@@ -102,32 +105,32 @@ def test_training_shares_no_collision_with_the_samples_it_is_tested_on():
         ),
     ],
 )
-def test_a_wrong_recipe_is_explained(tmp_path, changes, message):
+def test_a_wrong_recipe_is_explained(tmp_path: Path, changes: Any, message: str) -> None:
     with pytest.raises(L1emuError, match=message):
         tiny(tmp_path, **changes)
 
 
-def test_the_suffix_must_fit(tmp_path):
+def test_the_suffix_must_fit(tmp_path: Path) -> None:
     with pytest.raises(L1emuError, match=r"makes a \.root file"):
         generate(tiny(tmp_path), tmp_path / "out.npz", cache=tmp_path)
 
 
-def test_without_pythia_the_extra_is_named(tmp_path, monkeypatch):
+def test_without_pythia_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pythia8mc", None)
     with pytest.raises(L1emuError, match=r"pip install 'l1emu\[generate\]'"):
         generate(tiny(tmp_path), tmp_path / "out.root", cache=tmp_path)
 
 
-def needs_pythia():
+def needs_pythia() -> Any:
     return pytest.importorskip("pythia8mc", reason="Pythia 8 is not installed (extra: generate)")
 
 
-def same(a, b):
+def same(a: Any, b: Any) -> Any:
     return ak.almost_equal(a, b, rtol=0, atol=0)
 
 
 @pytest.fixture(scope="module")
-def warm(tmp_path_factory):
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A cache that has the pools of the tiny recipe, made by this process alone, and the sample."""
     needs_pythia()
     folder = tmp_path_factory.mktemp("warm")
@@ -136,11 +139,11 @@ def warm(tmp_path_factory):
     return folder
 
 
-def chunks(folder):
+def chunks(folder: Path) -> Any:
     return sorted((folder / "cache").rglob("*.npz"))
 
 
-def test_a_sample_depends_on_the_recipe_alone(tmp_path, warm):
+def test_a_sample_depends_on_the_recipe_alone(tmp_path: Path, warm: Any) -> None:
     recipe = tiny(tmp_path)
     one = read_sample(warm / "a.root")
     assert [s.crossings for s in one.strata] == [20, 15]
@@ -158,7 +161,7 @@ def test_a_sample_depends_on_the_recipe_alone(tmp_path, warm):
     assert (batch.hard_event == again.hard_event).all()
 
 
-def test_what_the_cache_has_is_used_and_what_it_lacks_is_made(tmp_path, warm):
+def test_what_the_cache_has_is_used_and_what_it_lacks_is_made(tmp_path: Path, warm: Any) -> None:
     cache = tmp_path / "cache"
     shutil.copytree(warm / "cache", cache)
     hard, soft = chunks(tmp_path)
@@ -175,10 +178,10 @@ def test_what_the_cache_has_is_used_and_what_it_lacks_is_made(tmp_path, warm):
     assert not (tmp_path / "d.root").exists()
 
 
-def damaged(**changes):
+def damaged(**changes: Any) -> Any:
     """What becomes of a chunk with other arrays."""
 
-    def change(path):
+    def change(path: Path) -> None:
         with np.load(path) as file:
             arrays = {key: file[key] for key in file.files}
         for key, value in changes.items():
@@ -191,8 +194,8 @@ def damaged(**changes):
     return change
 
 
-def with_first(value):
-    def changed(array):
+def with_first(value: Any) -> Any:
+    def changed(array: Any) -> Any:
         array = array.copy()
         array[0] = value
         return array
@@ -200,7 +203,7 @@ def with_first(value):
     return changed
 
 
-def fifo(path):
+def fifo(path: Path) -> None:
     path.unlink()
     os.mkfifo(path)
 
@@ -228,7 +231,7 @@ def fifo(path):
         damaged(pt=lambda a: a.astype("O")),
     ],
 )
-def test_a_damaged_chunk_is_named_before_kernels_see_it(damage, tmp_path, warm):
+def test_a_damaged_chunk_is_named_before_kernels_see_it(damage: Any, tmp_path: Path, warm: Any) -> None:
     shutil.copytree(warm / "cache", tmp_path / "cache")
     path = chunks(tmp_path)[1]
     damage(path)
@@ -237,7 +240,7 @@ def test_a_damaged_chunk_is_named_before_kernels_see_it(damage, tmp_path, warm):
     assert caught.value.path == str(path)
 
 
-def children(parent):
+def children(parent: Any) -> Any:
     """Processes that another one has started, by their numbers."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
@@ -248,7 +251,7 @@ def children(parent):
     return found
 
 
-def alive(process):
+def alive(process: Any) -> Any:
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -256,7 +259,7 @@ def alive(process):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_workers_end_with_their_parent_and_leave_nothing(number, tmp_path):
+def test_workers_end_with_their_parent_and_leave_nothing(number: Any, tmp_path: Path) -> None:
     needs_pythia()
     changes = with_bins({"events": 4000}, {"events": 4000})
     tiny(tmp_path, **changes)
@@ -276,7 +279,9 @@ def test_workers_end_with_their_parent_and_leave_nothing(number, tmp_path):
         time.sleep(0.1)
 
 
-def test_a_folder_for_one_run_where_there_is_no_place_for_pools(tmp_path, warm, monkeypatch):
+def test_a_folder_for_one_run_where_there_is_no_place_for_pools(
+    tmp_path: Path, warm: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pools_module, "cache_root", lambda: None)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     generate(tiny(tmp_path), tmp_path / "e.root")
@@ -284,14 +289,16 @@ def test_a_folder_for_one_run_where_there_is_no_place_for_pools(tmp_path, warm, 
     assert sorted(p.name for p in tmp_path.iterdir()) == ["e.root", "tiny.yaml"]
 
 
-def command_line(monkeypatch, *arguments):
+def command_line(monkeypatch: pytest.MonkeyPatch, *arguments: Any) -> Any:
     monkeypatch.setattr("sys.argv", ["l1emu", "generate", *map(str, arguments)])
     with pytest.raises(SystemExit) as exit_:
         main()
     return exit_.value.code
 
 
-def test_the_verb(tmp_path, warm, monkeypatch, capsys):
+def test_the_verb(
+    tmp_path: Path, warm: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     recipe, output = warm / "tiny.yaml", tmp_path / "verb.root"
     common = (recipe, "--output", output, "--cache", warm / "cache")
     assert command_line(monkeypatch, *common, "--json") == 0
@@ -312,7 +319,7 @@ def test_the_verb(tmp_path, warm, monkeypatch, capsys):
     assert "pool_sed" in printed.err
 
 
-def test_signal_and_training_jets(tmp_path, warm):
+def test_signal_and_training_jets(tmp_path: Path, warm: Any) -> None:
     cache = warm / "cache"
     signal = tiny(tmp_path, kind="signal", hard=HARD)
     generate(signal, tmp_path / "s.root", cache=cache)
@@ -338,7 +345,7 @@ def test_signal_and_training_jets(tmp_path, warm):
     assert np.abs(jets["eta"]).max() * np.pi / 720 < 2.4
 
 
-def test_a_setting_that_pythia_does_not_know_is_named(tmp_path):
+def test_a_setting_that_pythia_does_not_know_is_named(tmp_path: Path) -> None:
     needs_pythia()
     recipe = tiny(tmp_path, **with_bins({"settings": ["SoftQCD:inelastik = on"]}))
     with pytest.raises(L1emuError, match="does not know this setting: got 'SoftQCD:inelastik = on'"):
@@ -346,7 +353,7 @@ def test_a_setting_that_pythia_does_not_know_is_named(tmp_path):
 
 
 @pytest.mark.exhaustive
-def test_strata_and_plain_mixing_agree_on_real_collisions(tmp_path):
+def test_strata_and_plain_mixing_agree_on_real_collisions(tmp_path: Path) -> None:
     needs_pythia()
     from l1emu.events.generate.crossings import Mixture, make_block, mean_collisions, stratum_probabilities
     from l1emu.events.generate.run import _candidates
@@ -362,7 +369,7 @@ def test_strata_and_plain_mixing_agree_on_real_collisions(tmp_path):
     mixture = Mixture.of(pools)
     n = 6000
 
-    def scalar_sum(block):
+    def scalar_sum(block: Any) -> Any:
         return ak.to_numpy(ak.sum(build_jets(_candidates(block), min_pt_gev=15).table().pt, axis=1))
 
     plain = scalar_sum(make_block(mixture, means, 2 * n, 5.0, (1, 0)))
@@ -375,7 +382,7 @@ def test_strata_and_plain_mixing_agree_on_real_collisions(tmp_path):
         assert abs((p * each).sum() - eps) < 4 * variance**0.5
 
 
-def test_a_recipe_takes_the_collisions_of_another(tmp_path):
+def test_a_recipe_takes_the_collisions_of_another(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text(yaml.safe_dump(TINY))
     pileup = {"mean": 7, "sigma_z_cm": 5.0, "like": "base.yaml"}
     recipe = tiny(tmp_path, kind="signal", hard=HARD, pileup=pileup)
@@ -394,7 +401,7 @@ def test_a_recipe_takes_the_collisions_of_another(tmp_path):
         tiny(tmp_path, kind="signal", hard=twin, pileup=pileup)
 
 
-def test_a_label_belongs_to_jets_labelled_by_process(tmp_path):
+def test_a_label_belongs_to_jets_labelled_by_process(tmp_path: Path) -> None:
     jets = {"min_pt_gev": 15, "max_abs_eta": 2.4}
     with pytest.raises(L1emuError, match="the process bb: a `label` belongs to"):
         tiny(tmp_path, kind="jets", hard=[HARD[0] | {"label": "b"}], jets=jets)
@@ -402,7 +409,7 @@ def test_a_label_belongs_to_jets_labelled_by_process(tmp_path):
         tiny(tmp_path, kind="jets", hard=HARD, jets=jets | {"label_by": "process"})
 
 
-def test_jets_of_two_processes_without_pile_up(tmp_path):
+def test_jets_of_two_processes_without_pile_up(tmp_path: Path) -> None:
     needs_pythia()
     hard = [
         {"name": "gg", "label": "g", "settings": ["HardQCD:gg2gg = on"], "pt_hat_gev": [300, 320], "events": 20},
@@ -427,7 +434,7 @@ def test_jets_of_two_processes_without_pile_up(tmp_path):
     assert filled[jets["label"] == 0].mean() > filled[jets["label"] == 1].mean()
 
 
-def test_a_signal_sample_of_two_processes_tells_them_apart(tmp_path, warm):
+def test_a_signal_sample_of_two_processes_tells_them_apart(tmp_path: Path, warm: Any) -> None:
     hard = [*HARD, {"name": "cc", "settings": ["HardQCD:hardccbar = on"], "pt_hat_gev": [40, 80], "events": 20}]
     hard[1]["crossings"] = 25
     generate(tiny(tmp_path, kind="signal", hard=hard), tmp_path / "s.root", cache=warm / "cache")
@@ -441,7 +448,7 @@ def test_a_signal_sample_of_two_processes_tells_them_apart(tmp_path, warm):
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("name", SHIPPED)
-def test_pythia_runs_every_process_of_every_shipped_recipe(name, tmp_path):
+def test_pythia_runs_every_process_of_every_shipped_recipe(name: str, tmp_path: Path) -> None:
     needs_pythia()
     recipe = load_recipe(resource(f"datasets/recipes/{name}.yaml"))
     pools_module.make_pools(
@@ -454,7 +461,7 @@ def test_pythia_runs_every_process_of_every_shipped_recipe(name, tmp_path):
             assert pool.events == 10
 
 
-def test_the_list_of_recipes(monkeypatch, capsys):
+def test_the_list_of_recipes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert command_line(monkeypatch, "--list", "--json") == 0
     listed = json.loads(capsys.readouterr().out)
     assert [r["name"] for r in listed] == list(SHIPPED)

@@ -1,6 +1,9 @@
 """Seeded-cone jets: against an independent, slow implementation on Python's own integers."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import awkward as ak
 import numpy as np
@@ -26,18 +29,18 @@ candidate = st.tuples(
 crossing = st.lists(candidate, max_size=40)
 
 
-def as_array(crossings):
+def as_array(crossings: Any) -> Any:
     counts = [len(c) for c in crossings]
     flat = [row for c in crossings for row in c]
     columns = np.array(flat, np.int32).reshape(-1, 7)
     return ak.unflatten(ak.zip({f: columns[:, k] for k, f in enumerate(CANDIDATE_FIELDS)}), counts)
 
 
-def difference(a, b):
+def difference(a: Any, b: Any) -> Any:
     return (a - b + 720) % 1440 - 720
 
 
-def divide(weighted, pt):
+def divide(weighted: Any, pt: Any) -> Any:
     """The reciprocal of pt in a table of 1024 entries with 2^-20 GeV^-1 steps, then floor."""
     bits = pt.bit_length()
     top = pt >> (bits - 11) if bits > 11 else pt << (11 - bits)  # leading one and ten bits
@@ -45,7 +48,7 @@ def divide(weighted, pt):
     return (weighted * table * 2 ** (14 - bits)) // 2**22
 
 
-def slow_jets(rows, max_jets):
+def slow_jets(rows: Any, max_jets: Any) -> Any:
     left = sorted(range(len(rows)), key=lambda i: -rows[i][0])  # sorted() is stable
     jets = []
     while left and len(jets) < max_jets:
@@ -61,7 +64,7 @@ def slow_jets(rows, max_jets):
 
 @given(st.lists(crossing, min_size=1, max_size=4), st.integers(1, 16))
 @settings(max_examples=150, deadline=None)
-def test_jets_are_those_of_the_slow_cone(crossings, max_jets):
+def test_jets_are_those_of_the_slow_cone(crossings: Any, max_jets: Any) -> None:
     jets = build_jets(as_array(crossings), max_jets=max_jets, min_pt_gev=0)
     expected = [slow_jets(rows, max_jets) for rows in crossings]
     assert jets.counts.tolist() == [len(e) for e in expected]
@@ -72,23 +75,23 @@ def test_jets_are_those_of_the_slow_cone(crossings, max_jets):
 
 
 @given(st.integers(64, 16383), st.integers(-90, 90))
-def test_the_mean_offset_is_within_the_tables_precision(pt, offset):
+def test_the_mean_offset_is_within_the_tables_precision(pt: Any, offset: Any) -> None:
     mean = mean_offset(pt * offset, pt)
     assert offset - 1 - abs(offset) / 256 <= mean <= offset + abs(offset) / 256
 
 
-def test_a_candidate_at_the_cones_edge_is_outside():
+def test_a_candidate_at_the_cones_edge_is_outside() -> None:
     # 88^2 + 25^2 = 8369 is inside 8384, 88^2 + 26^2 = 8420 outside
     rows = [[(100, 0, 0, 0, 0, 0, 256), (50, 88, 25, 0, 0, 0, 256), (40, 88, -26, 0, 0, 0, 256)]]
     assert build_jets(as_array(rows), min_pt_gev=0).pt.tolist() == [150, 40]
 
 
-def test_the_sum_of_pt_saturates():
+def test_the_sum_of_pt_saturates() -> None:
     rows = [[(16000, 0, 0, 0, 0, 0, 256), (16000, 1, 1, 0, 0, 0, 256)]]
     assert build_jets(as_array(rows)).pt.tolist() == [16383]
 
 
-def test_soft_jets_are_left_out_and_the_table_is_in_gev():
+def test_soft_jets_are_left_out_and_the_table_is_in_gev() -> None:
     rows = [[(200, 72, 720 // 4, 3, 0, 0, 256), (59, -300, 0, 3, 0, 0, 256)], []]
     jets = build_jets(as_array(rows), min_pt_gev=15)
     table = jets.table()
@@ -98,18 +101,18 @@ def test_soft_jets_are_left_out_and_the_table_is_in_gev():
     assert table.phi[0, 0] == pytest.approx(math.pi / 4)
 
 
-def test_the_jet_of_59_steps_has_14_75_gev():
+def test_the_jet_of_59_steps_has_14_75_gev() -> None:
     assert build_jets(as_array([[(59, 0, 0, 3, 0, 0, 256)]]), min_pt_gev=14.75).pt.tolist() == [59]
 
 
-def test_a_missing_field_is_named():
+def test_a_missing_field_is_named() -> None:
     wrong = as_array([[(59, 0, 0, 3, 0, 0, 256)]])[["pt", "eta", "phi", "id", "z0", "weight"]]
     with pytest.raises(L1emuError, match="lack the field 'dxy'"):
         build_jets(wrong)
 
 
 @pytest.mark.parametrize(("place", "value", "name"), [(0, -1, "pt"), (2, 800, "phi"), (3, 5, "id"), (6, 300, "weight")])
-def test_a_value_out_of_range_is_named(place, value, name):
+def test_a_value_out_of_range_is_named(place: int, value: int, name: str) -> None:
     row = [59, 0, 0, 3, 0, 0, 256]
     row[place] = value
     with pytest.raises(L1emuError, match=f"candidate {name} out of range"):

@@ -1,6 +1,9 @@
 """Regions and the order of arrival: against a list-based reading of the deregionizer, candidate by candidate."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
@@ -19,13 +22,13 @@ from l1emu.events.generate.regions import (
 ETA_CENTRES = (-2.75, -2.0, -1.25, -0.75, -0.25, 0.25, 0.75, 1.25, 2.0, 2.75)
 
 
-def row(phi, second):
+def row(phi: Any, second: Any) -> Any:
     """The row of a region from the angle of its centre: upwards from 0 through pi, the negative angles last."""
     degrees = round(math.degrees(phi)) % 360
     return 2 * (degrees // 40) + (1 if second else 0)
 
 
-def stream(eta):
+def stream(eta: Any) -> Any:
     if abs(eta) < 0.5:
         return 0, eta >= 0
     if abs(eta) < 1.5:
@@ -35,7 +38,7 @@ def stream(eta):
     return 5, eta >= 0
 
 
-def slow(pt, region):
+def slow(pt: Any, region: Any) -> Any:
     """Rows of streams of sorted, cut lists; read in turns of six; the first 128."""
     table = {}
     for r in range(REGIONS):
@@ -53,14 +56,14 @@ def slow(pt, region):
 
 @given(st.lists(st.tuples(st.integers(1, 30), st.sampled_from([0, 4, 13, 40, 41, 44, 62, 71, 80, 89])), max_size=250))
 @settings(max_examples=150, deadline=None)
-def test_candidates_arrive_as_the_deregionizer_reads_them(rows):
+def test_candidates_arrive_as_the_deregionizer_reads_them(rows: Any) -> None:
     pt, region = np.array([r[0] for r in rows], np.int32), np.array([r[1] for r in rows], np.int64)
     chosen = np.empty(128, np.int64)
     n = deregionize(pt, region, chosen)
     assert chosen[:n].tolist() == slow(pt.tolist(), region.tolist())
 
 
-def test_every_region_has_a_place_of_its_own():
+def test_every_region_has_a_place_of_its_own() -> None:
     pt, region = np.full(REGIONS, 8, np.int32), np.arange(REGIONS)
     chosen = np.empty(128, np.int64)
     assert deregionize(pt, region, chosen) == REGIONS
@@ -69,7 +72,7 @@ def test_every_region_has_a_place_of_its_own():
 
 @given(st.floats(-2.96, 2.96), st.floats(-10, 10))
 @settings(max_examples=300, deadline=None)
-def test_a_region_contains_its_directions(eta, phi):
+def test_a_region_contains_its_directions(eta: Any, phi: Any) -> None:
     found = region_of(eta, phi)
     edges = (-math.inf, -2.5, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2.5, math.inf)
     assert edges[found // 9] <= eta < edges[found // 9 + 1]
@@ -77,7 +80,7 @@ def test_a_region_contains_its_directions(eta, phi):
     assert abs(math.remainder(phi - centre, 2 * math.pi)) <= math.pi / 9 + 1e-9
 
 
-def test_the_hardest_of_a_full_region_are_kept():
+def test_the_hardest_of_a_full_region_are_kept() -> None:
     rng = np.random.default_rng(1)
     pt = rng.permutation(np.arange(60.0))
     region = np.where(np.arange(60) < 40, 4 * 9 + 2, 3 * 9)  # 40 tracks where 25 go in, 20 beside them

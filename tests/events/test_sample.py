@@ -1,7 +1,11 @@
 """Samples: what is written is read, and whatever is wrong with a file is named."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import awkward as ak
 import numpy as np
@@ -24,7 +28,7 @@ RECIPE = {"name": "toy", "seed": 1, "nested": {"b": [1, 2.5], "a": None}}
 STRATA = (Stratum("soft", 0.75, 300), Stratum("hard", 0.25, 200))
 
 
-def records(rng, crossings, types, most):
+def records(rng: np.random.Generator, crossings: Any, types: Any, most: Any) -> Any:
     counts = rng.integers(0, most, crossings)
     n = int(counts.sum())
     columns = {}
@@ -34,7 +38,7 @@ def records(rng, crossings, types, most):
     return ak.unflatten(ak.zip(columns), counts)
 
 
-def batch(seed, crossings, stratum, truth=True):
+def batch(seed: int, crossings: Any, stratum: Any, truth: bool = True) -> Batch:
     rng = np.random.default_rng(seed)
     return Batch(
         records(rng, crossings, CANDIDATE_TYPES, 30),
@@ -45,14 +49,14 @@ def batch(seed, crossings, stratum, truth=True):
 
 
 @pytest.fixture
-def written(tmp_path):
+def written(tmp_path: Path) -> Any:
     path = tmp_path / "toy.root"
     batches = [batch(1, 300, 0), batch(2, 200, 1)]
     write(path, batches)
     return path, batches
 
 
-def write(path, batches, strata=STRATA):
+def write(path: Path, batches: Any, strata: Any = STRATA) -> None:
     write_sample(
         path,
         batches,
@@ -67,7 +71,7 @@ def write(path, batches, strata=STRATA):
 
 
 @pytest.mark.parametrize("step", [37, 300, 1000])
-def test_round_trip(written, step):
+def test_round_trip(written: Any, step: int) -> None:
     path, batches = written
     sample = read_sample(path)
     assert (sample.name, sample.kind, sample.pileup, sample.crossings) == ("toy", "minbias", 200.0, 500)
@@ -90,7 +94,7 @@ def test_round_trip(written, step):
         assert (found == np.concatenate([getattr(b, name) for b in batches])).all()
 
 
-def test_a_signal_without_truth(tmp_path):
+def test_a_signal_without_truth(tmp_path: Path) -> None:
     path = tmp_path / "signal.root"
     write(path, [batch(3, 20, 0, truth=False)], strata=None)
     sample = read_sample(path)
@@ -99,7 +103,7 @@ def test_a_signal_without_truth(tmp_path):
     assert sample.read().truth is None
 
 
-def test_a_value_that_does_not_fit_is_refused_and_no_file_is_left(tmp_path):
+def test_a_value_that_does_not_fit_is_refused_and_no_file_is_left(tmp_path: Path) -> None:
     wrong = batch(1, 20, 0)
     wrong.hard_event[3] = 2**40
     with pytest.raises(L1emuError, match="hard_event does not fit int32"):
@@ -107,7 +111,7 @@ def test_a_value_that_does_not_fit_is_refused_and_no_file_is_left(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_missing_field_is_named_and_no_file_is_left(tmp_path):
+def test_a_missing_field_is_named_and_no_file_is_left(tmp_path: Path) -> None:
     whole = batch(1, 20, 0)
     fields = [f for f in whole.candidates.fields if f != "charge"]
     with pytest.raises(L1emuError, match="the field 'charge' is missing"):
@@ -116,7 +120,7 @@ def test_a_missing_field_is_named_and_no_file_is_left(tmp_path):
 
 
 @pytest.mark.parametrize("keep", [0.05, 0.5, 0.9, 0.999])
-def test_a_truncated_file_is_named(written, keep):
+def test_a_truncated_file_is_named(written: Any, keep: float) -> None:
     path, _ = written
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
@@ -124,7 +128,7 @@ def test_a_truncated_file_is_named(written, keep):
         read_sample(path)
 
 
-def test_a_flipped_byte_in_a_basket_is_noticed(written):
+def test_a_flipped_byte_in_a_basket_is_noticed(written: Any) -> None:
     path, _ = written
     with uproot.open(path) as file:
         branch = file["crossings"]["candidate_dxy"]
@@ -137,7 +141,7 @@ def test_a_flipped_byte_in_a_basket_is_noticed(written):
         list(read_sample(path).iterate())
 
 
-def test_other_files(tmp_path):
+def test_other_files(tmp_path: Path) -> None:
     with pytest.raises(L1emuError, match="no such file"):
         read_sample(tmp_path / "absent.root")
     text = tmp_path / "text.root"
@@ -149,7 +153,7 @@ def test_other_files(tmp_path):
         read_sample(text)
 
 
-def test_a_missing_tree_is_named_with_what_was_found(tmp_path):
+def test_a_missing_tree_is_named_with_what_was_found(tmp_path: Path) -> None:
     path = tmp_path / "other.root"
     with uproot.recreate(path) as file:
         file.mktree("Events", {"x": "int32"}).extend({"x": np.arange(3)})
@@ -158,7 +162,7 @@ def test_a_missing_tree_is_named_with_what_was_found(tmp_path):
 
 
 @pytest.mark.parametrize("lost", REQUIRED)
-def test_a_missing_branch_is_named(tmp_path, lost):
+def test_a_missing_branch_is_named(tmp_path: Path, lost: Any) -> None:
     path = tmp_path / "poor.root"
     columns = {name: np.arange(3, dtype=np.int16) for name in REQUIRED if name != lost}
     with uproot.recreate(path) as file:
@@ -167,7 +171,7 @@ def test_a_missing_branch_is_named(tmp_path, lost):
         read_sample(path)
 
 
-def test_a_missing_description_is_named(tmp_path):
+def test_a_missing_description_is_named(tmp_path: Path) -> None:
     path = tmp_path / "mute.root"
     columns = {name: np.arange(3, dtype=np.int16) for name in REQUIRED}
     with uproot.recreate(path) as file:
@@ -185,7 +189,7 @@ def test_a_missing_description_is_named(tmp_path):
         ({"strata": [{"nom": "soft"}]}, "unreadable"),
     ],
 )
-def test_a_wrong_description_is_named(tmp_path, change, message):
+def test_a_wrong_description_is_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     path = tmp_path / "wrong.root"
     columns = {name: np.arange(3, dtype=np.int16) for name in REQUIRED}
     description = {
@@ -205,7 +209,14 @@ def test_a_wrong_description_is_named(tmp_path, change, message):
         read_sample(path)
 
 
-def crafted(path, stratum=(0, 0, 1), hard=(-1, 0, 1), sizes=(1, 2, 3), kind="int16", **fields):
+def crafted(
+    path: Path,
+    stratum: tuple[int, int, int] = (0, 0, 1),
+    hard: tuple[int, int, int] = (-1, 0, 1),
+    sizes: tuple[int, int, int] = (1, 2, 3),
+    kind: str = "int16",
+    **fields: Any,
+) -> Path:
     """A sample of three crossings as anybody could write one."""
     columns = {"stratum": np.array(stratum, np.int8), "hard_event": np.array(hard, np.int32)}
     for name in CANDIDATE_TYPES:
@@ -233,7 +244,7 @@ def crafted(path, stratum=(0, 0, 1), hard=(-1, 0, 1), sizes=(1, 2, 3), kind="int
         ({"eta": np.ones(3, np.int16)}, "are lists, one a crossing"),
     ],
 )
-def test_a_crafted_sample_is_refused_by_branch_and_entry(tmp_path, change, message):
+def test_a_crafted_sample_is_refused_by_branch_and_entry(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     path = crafted(tmp_path / "crafted.root", **change)
     for step in (1, 1000):
         with pytest.raises(L1emuError, match=message) as error:
@@ -241,13 +252,13 @@ def test_a_crafted_sample_is_refused_by_branch_and_entry(tmp_path, change, messa
         assert error.value.path == str(path)
 
 
-def test_a_crafted_sample_is_read_where_it_is_whole(tmp_path):
+def test_a_crafted_sample_is_read_where_it_is_whole(tmp_path: Path) -> None:
     sample = read_sample(crafted(tmp_path / "crafted.root", sizes=(1, 128, 3)))
     assert [len(b.stratum) for b in sample.iterate(2)] == [2, 1]
     assert ak.num(sample.read().candidates).to_list() == [1, 128, 3]
 
 
-def test_a_sample_without_crossings_is_told(tmp_path):
+def test_a_sample_without_crossings_is_told(tmp_path: Path) -> None:
     write(tmp_path / "none.root", [], strata=None)
     with pytest.raises(L1emuError, match="there are no crossings"):
         read_sample(tmp_path / "none.root").read()
@@ -275,7 +286,7 @@ def test_a_sample_without_crossings_is_told(tmp_path):
         ("versions", {"l1emu": 1}),
     ],
 )
-def test_a_description_of_wrong_types_is_one_line(tmp_path, key, value):
+def test_a_description_of_wrong_types_is_one_line(tmp_path: Path, key: str, value: Any) -> None:
     path = tmp_path / "wrong.root"
     columns = {name: np.arange(3, dtype=np.int16) for name in REQUIRED}
     description = {"name": "toy", "kind": "minbias", "pileup": 200, "strata": None, "recipe": RECIPE}

@@ -1,6 +1,9 @@
 """Generator jets: anti-kt against a brute-force implementation, flavours against simple geometry."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,12 +11,12 @@ import pytest
 from l1emu.events.generate.truth import B_HADRON, C_HADRON, FINAL_PARTON, HARD_PARTON, anti_kt, delta_phi, label_jets
 
 
-def brute_force(momenta, radius):
+def brute_force(momenta: Any, radius: Any) -> Any:
     """Anti-kt as defined: all pairs, every time."""
     left = [np.array(p) for p in momenta]
     jets = []
 
-    def parts(p):
+    def parts(p: Any) -> Any:
         pt = math.hypot(p[0], p[1])
         return pt, 0.5 * math.log((p[3] + p[2]) / (p[3] - p[2])), math.atan2(p[1], p[0])
 
@@ -38,7 +41,7 @@ def brute_force(momenta, radius):
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_anti_kt_is_the_definition(seed):
+def test_anti_kt_is_the_definition(seed: int) -> None:
     rng = np.random.default_rng(seed)
     n = 40
     pt, eta, phi = rng.exponential(5, n) + 0.1, rng.normal(0, 1.0, n), rng.uniform(-math.pi, math.pi, n)
@@ -52,7 +55,7 @@ def test_anti_kt_is_the_definition(seed):
     np.testing.assert_allclose(*by_pt, rtol=1e-9, atol=1e-9)
 
 
-def test_flavour_priorities():
+def test_flavour_priorities() -> None:
     jets = np.array([0.0, 1.0, 2.0, -1.0, -2.0]), np.zeros(5)
     rows = [  # kind, gluon, pt, eta
         (HARD_PARTON, True, 100.0, 0.0),
@@ -71,6 +74,6 @@ def test_flavour_priorities():
     assert labels.tolist() == [0, 1, 2, 3, 3]
 
 
-def test_angles():
+def test_angles() -> None:
     assert delta_phi(3.1, -3.1) == pytest.approx(6.2 - 2 * math.pi)
     assert delta_phi(-3.1, 3.1) == pytest.approx(2 * math.pi - 6.2)

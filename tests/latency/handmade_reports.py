@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -267,12 +268,19 @@ def transactions(rows: list[tuple[int, int]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def utilization(state="Synthesized", *, tiles="8.5", luts="150000", device="xcvu13pflga2577-2", newer=False):
+def utilization(
+    state: str = "Synthesized",
+    *,
+    tiles: str = "8.5",
+    luts: str = "150000",
+    device: str = "xcvu13pflga2577-2",
+    newer: bool = False,
+) -> Any:
     """`report_utilization`: the newer releases have one column more; URAM is absent on older devices."""
     extra, cell = ("| Prohibited ", "|          0 ") if newer else ("", "")
     site = "Slice" if device.startswith("xc7") else "CLB"
 
-    def row(name, used, available):
+    def row(name: str, used: Any, available: Any) -> str:
         return f"| {name:<23} | {used:>6} |     0 {cell}| {available:>9} |  1.00 |"
 
     head = f"|        Site Type        |  Used  | Fixed {extra}| Available | Util% |"
@@ -305,7 +313,7 @@ def utilization(state="Synthesized", *, tiles="8.5", luts="150000", device="xcvu
     )
 
 
-def export(achieved="2.31", required="2.500"):
+def export(achieved: str = "2.31", required: str = "2.500") -> str:
     return (
         "Implementation tool: Xilinx Vivado v.2023.2\nDevice target:       xcvu13p-flga2577-2-e\n\n"
         "#=== Post-Implementation Resource usage ===\nCLB:  2000\nLUT:           140000\nFF:            69000\n"
@@ -315,7 +323,7 @@ def export(achieved="2.31", required="2.500"):
     )
 
 
-def export_xml(achieved="2.31"):
+def export_xml(achieved: str = "2.31") -> str:
     return (
         "<profile>\n<AreaReport>\n<Resources>\n<LUT>140000</LUT>\n<FF>69000</FF>\n<DSP>305</DSP>\n<BRAM>17</BRAM>\n"
         "<URAM>3</URAM>\n</Resources>\n<AvailableResources>\n<LUT>1728000</LUT>\n<FF>3456000</FF>\n<DSP>12288</DSP>\n"

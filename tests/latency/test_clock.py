@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from l1emu.errors import L1emuError
@@ -31,7 +33,7 @@ from l1emu.latency.clock import CROSSING_NS, clock_mhz, clock_period_ns, is_lock
         ("12.5MHz", 12.5),
     ],
 )
-def test_the_clock_that_runs(text, mhz):
+def test_the_clock_that_runs(text: str, mhz: float) -> None:
     assert clock_mhz(text) == mhz
 
 
@@ -49,7 +51,7 @@ def test_the_clock_that_runs(text, mhz):
         ("1000MHz", 1.0),
     ],
 )
-def test_the_period_that_a_design_is_made_for(text, ns):
+def test_the_period_that_a_design_is_made_for(text: str, ns: Any) -> None:
     assert clock_period_ns(text) == pytest.approx(ns, rel=1e-15)
 
 
@@ -72,14 +74,14 @@ def test_the_period_that_a_design_is_made_for(text, ns):
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("read", [clock_mhz, clock_period_ns])
-def test_nonsense_is_refused_with_what_would_be_right(read, text, expected):
+def test_nonsense_is_refused_with_what_would_be_right(read: Any, text: str, expected: Any) -> None:
     with pytest.raises(L1emuError) as caught:
         read(text)
     assert caught.value.where == "--clock"
     assert expected in (caught.value.expected or "")
 
 
-def test_a_frequency_is_one_clock_in_both():
+def test_a_frequency_is_one_clock_in_both() -> None:
     for mhz in range(40, 801, 40):
         assert is_locked(mhz)
         assert clock_period_ns(f"{mhz}MHz") == period_ns(clock_mhz(f"{mhz}MHz")) == CROSSING_NS / multiple(mhz)
@@ -88,7 +90,7 @@ def test_a_frequency_is_one_clock_in_both():
 
 
 @pytest.mark.parametrize("mhz", [float("nan"), float("inf"), 5e-324, 1e300])
-def test_numbers_that_are_no_clock(mhz):
+def test_numbers_that_are_no_clock(mhz: Any) -> None:
     with pytest.raises(L1emuError, match="not locked to the LHC"):
         multiple(mhz)
 
@@ -96,11 +98,11 @@ def test_numbers_that_are_no_clock(mhz):
 @pytest.mark.parametrize(
     ("text", "khz"), [("500", 500.0), ("500kHz", 500.0), ("0.5MHz", 500.0), ("500000 Hz", 500.0), ("0", 0.0)]
 )
-def test_rates(text, khz):
+def test_rates(text: str, khz: float) -> None:
     assert rate_khz(text, where="--accept-rate") == khz
 
 
 @pytest.mark.parametrize("text", ["", "-1", "nan", "1e3", "5ns", "٥", "500 kHz please"])
-def test_no_rates(text):
+def test_no_rates(text: str) -> None:
     with pytest.raises(L1emuError, match=r"--accept-rate: not a rate.*a bare number is in kHz"):
         rate_khz(text, where="--accept-rate")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.latency.handmade_reports import Design, csynth_xml, export
 
 
 @pytest.fixture
-def l1emu(monkeypatch, capsys):
+def l1emu(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
     """Run a command line; gives exit code, standard output and standard error."""
 
     def run(*words: object) -> tuple[int, str, str]:
@@ -27,19 +28,19 @@ def l1emu(monkeypatch, capsys):
 
 
 @pytest.fixture
-def report(tmp_path) -> Path:
+def report(tmp_path: Path) -> Path:
     path = tmp_path / "tagger_csynth.xml"
     path.write_text(csynth_xml(Design()))
     return path
 
 
-def test_report_json(l1emu, report):
+def test_report_json(l1emu: Any, report: Path) -> None:
     code, out, err = l1emu("report", report, "--json")
     assert (code, err) == (0, "")
     assert json.loads(out)["latency_cycles"] == [84, 84]
 
 
-def test_report_table_says_timing_failure(l1emu, tmp_path):
+def test_report_table_says_timing_failure(l1emu: Any, tmp_path: Path) -> None:
     path = tmp_path / "tagger_csynth.xml"
     path.write_text(csynth_xml(Design(estimated="3.100")))
     code, out, _ = l1emu("report", path)
@@ -47,7 +48,7 @@ def test_report_table_says_timing_failure(l1emu, tmp_path):
     assert "VOID" in out and "TIMING FAILURE" in out and "201,345 of 1,728,000" in out
 
 
-def test_report_without_latency_is_one_line(l1emu, tmp_path):
+def test_report_without_latency_is_one_line(l1emu: Any, tmp_path: Path) -> None:
     path = tmp_path / "tagger_csynth.xml"
     path.write_text(csynth_xml(Design()).replace("<Worst-caseLatency>84", "<Worst-caseLatency>undef"))
     code, out, err = l1emu("report", path, "--json")
@@ -55,14 +56,14 @@ def test_report_without_latency_is_one_line(l1emu, tmp_path):
     assert err.count("\n") == 1 and "no latency" in err and str(path) in err
 
 
-def test_budget_of_the_default_tagger(l1emu):
+def test_budget_of_the_default_tagger(l1emu: Any) -> None:
     code, out, _ = l1emu("budget")
     assert code == 0
     assert "PASS (on unverified numbers)" in out
     assert "Correlator Layer-2" in out and "12,475" in out and "slack" in out
 
 
-def test_budget_json_is_one_document(l1emu, report):
+def test_budget_json_is_one_document(l1emu: Any, report: Path) -> None:
     code, out, err = l1emu("budget", "--report", report, "--jets", 12, "--copies", 2, "--clock", 480, "--json")
     assert (code, err) == (0, "")
     document = json.loads(out)
@@ -70,7 +71,7 @@ def test_budget_json_is_one_document(l1emu, report):
     assert any("not proven" in text for text in document["tagger"]["caveats"])
 
 
-def test_budget_failure_is_exit_code_1(l1emu):
+def test_budget_failure_is_exit_code_1(l1emu: Any) -> None:
     code, out, _ = l1emu("budget", "--latency", 361, "--interval", 1, "--jets", 1)
     assert code == 1 and "FAIL" in out and "TOO LONG" in out
     code, out, _ = l1emu("budget", "--latency", 361, "--interval", 1, "--jets", 1, "--json")
@@ -99,21 +100,21 @@ def test_budget_failure_is_exit_code_1(l1emu):
         (["absent.yaml"], "no such file"),
     ],
 )
-def test_bad_input_is_exit_code_2(l1emu, words, match):
+def test_bad_input_is_exit_code_2(l1emu: Any, words: Any, match: str) -> None:
     code, out, err = l1emu("budget", *words)
     assert (code, out) == (2, "")
     assert match in err and err.count("\n") == 1
 
 
 @pytest.mark.parametrize("clock", ["480", "480MHz", "0.48GHz", "2.0833ns", "2083.3ps", "2.0792ns"])
-def test_a_clock_is_written_one_way_everywhere(l1emu, clock):
+def test_a_clock_is_written_one_way_everywhere(l1emu: Any, clock: str) -> None:
     code, out, _ = l1emu("budget", "--clock", clock, "--json")
     assert code == 0 and json.loads(out)["tagger"]["clock_mhz"] == 480
     code, out, _ = l1emu("simulate", "--orbits", 1, "--clock", clock, "--accept-rate", "0.1MHz", "--json")
     assert code == 0 and json.loads(out)["tagger"]["clock_mhz"] == 480
 
 
-def test_budget_and_simulate_take_the_same_tagger_from_a_report(l1emu, report):
+def test_budget_and_simulate_take_the_same_tagger_from_a_report(l1emu: Any, report: Path) -> None:
     words = ("--report", report, "--copies", 3, "--clock", "320MHz", "--json")
     code, out, _ = l1emu("budget", *words)
     chain = json.loads(out)["chain"]
@@ -131,7 +132,7 @@ def test_budget_and_simulate_take_the_same_tagger_from_a_report(l1emu, report):
     assert code == 1 and "the tagger's latency is void: TIMING FAILURE" in json.loads(out)["reasons"][0]
 
 
-def test_a_stream_that_is_late_or_loses_is_exit_code_1(l1emu):
+def test_a_stream_that_is_late_or_loses_is_exit_code_1(l1emu: Any) -> None:
     code, out, _ = l1emu("simulate", "--orbits", 1, "--latency", 2000, "--json")
     document = json.loads(out)
     assert (code, document["passed"]) == (1, False)
@@ -140,7 +141,7 @@ def test_a_stream_that_is_late_or_loses_is_exit_code_1(l1emu):
     assert code == 1 and "jets find the tagger's queue full" in out
 
 
-def test_a_void_implementation_is_exit_code_1(l1emu, tmp_path):
+def test_a_void_implementation_is_exit_code_1(l1emu: Any, tmp_path: Path) -> None:
     path = tmp_path / "tagger_export.rpt"
     path.write_text(export("2.51"))
     code, out, _ = l1emu("report", path, "--json")
@@ -150,7 +151,7 @@ def test_a_void_implementation_is_exit_code_1(l1emu, tmp_path):
     assert code == 0 and json.loads(out)["latency_void"] is False
 
 
-def test_a_void_report_is_exit_code_1_with_its_document(l1emu, tmp_path):
+def test_a_void_report_is_exit_code_1_with_its_document(l1emu: Any, tmp_path: Path) -> None:
     path = tmp_path / "tagger_csynth.xml"
     path.write_text(csynth_xml(Design(estimated="3.100")))
     code, out, err = l1emu("report", path, "--json")
@@ -158,7 +159,7 @@ def test_a_void_report_is_exit_code_1_with_its_document(l1emu, tmp_path):
     assert json.loads(out)["latency_void"] is True
 
 
-def test_the_row_of_keeping_up_shows_the_numbers_that_decide(l1emu):
+def test_the_row_of_keeping_up_shows_the_numbers_that_decide(l1emu: Any) -> None:
     words = ("--latency", 200, "--interval", 113, "--jets", 1)
     code, out, _ = l1emu("budget", *words, "--copies", 3)
     row = " ".join(next(line for line in out.splitlines() if "keeps up" in line).split())
@@ -169,7 +170,7 @@ def test_the_row_of_keeping_up_shows_the_numbers_that_decide(l1emu):
     assert code == 1 and "113 cycles │ 108 cycles │ -5 cycles │ NO, 3 copies needed" in row
 
 
-def test_budget_over_its_total_is_exit_code_2(l1emu, tmp_path):
+def test_budget_over_its_total_is_exit_code_2(l1emu: Any, tmp_path: Path) -> None:
     path = tmp_path / "over.yaml"
     from l1emu.resources import resource
 
@@ -179,7 +180,7 @@ def test_budget_over_its_total_is_exit_code_2(l1emu, tmp_path):
     assert "over.yaml" in err and "600 crossings" in err and "total of 500" in err
 
 
-def test_budget_says_whether_the_copies_fit_the_part_and_draws_the_stages(l1emu, tmp_path):
+def test_budget_says_whether_the_copies_fit_the_part_and_draws_the_stages(l1emu: Any, tmp_path: Path) -> None:
     path = tmp_path / "tagger_csynth.xml"
     path.write_text(csynth_xml(Design(lut=700_000)))
     code, out, _ = l1emu("budget", "--report", path, "--copies", 2, "--figure", tmp_path / "stages.png")
@@ -195,7 +196,7 @@ def test_budget_says_whether_the_copies_fit_the_part_and_draws_the_stages(l1emu,
     assert "3 copies take 2,100,000 LUT, xcvu13p-flga2577-2-e offers 1,728,000" in document["reasons"]
 
 
-def test_budget_counts_the_routed_design_where_the_project_has_one(l1emu, tmp_path):
+def test_budget_counts_the_routed_design_where_the_project_has_one(l1emu: Any, tmp_path: Path) -> None:
     reports = tmp_path / "p" / "solution1" / "syn" / "report"
     reports.mkdir(parents=True)
     (reports / "tagger_csynth.xml").write_text(csynth_xml(Design(lut=700_000)))
@@ -209,6 +210,6 @@ def test_budget_counts_the_routed_design_where_the_project_has_one(l1emu, tmp_pa
     assert use["LUT"] == 900_000
 
 
-def test_budget_without_resources_does_not_say_whether_it_fits(l1emu):
+def test_budget_without_resources_does_not_say_whether_it_fits(l1emu: Any) -> None:
     _, out, _ = l1emu("budget", "--json")
     assert json.loads(out)["part"] == {"name": None, "copies": 2, "fits": None, "use": []}

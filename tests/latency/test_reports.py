@@ -7,6 +7,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -38,7 +39,7 @@ def texts(report: SynthesisReport) -> str:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(("name", "write"), [("tagger_csynth.xml", csynth_xml), ("tagger_csynth.rpt", csynth_rpt)])
-def test_every_number_of_every_version(tmp_path, version, name, write):
+def test_every_number_of_every_version(tmp_path: Path, version: Any, name: str, write: Any) -> None:
     report = read_report(written(tmp_path, name, write(of_version(version))))
     assert report.tool == ("Vitis HLS" if version >= "2020.2" else "Vivado HLS")
     assert (report.version, report.top, report.part) == (version, "tagger", "xcvu13p-flga2577-2-e")
@@ -51,7 +52,7 @@ def test_every_number_of_every_version(tmp_path, version, name, write):
     assert name in report.origin and len(report.sha256) == 64
 
 
-def test_json_has_the_promised_keys(tmp_path):
+def test_json_has_the_promised_keys(tmp_path: Path) -> None:
     document = read_report(written(tmp_path, "tagger_csynth.xml", csynth_xml(SOUND))).as_dict()
     assert document["latency_cycles"] == [84, 84] and document["interval_cycles"] == [6, 6]
     assert list(document["resources"]) == ["DSP", "LUT", "FF", "BRAM_18K", "URAM"]
@@ -59,50 +60,50 @@ def test_json_has_the_promised_keys(tmp_path):
 
 
 @pytest.mark.parametrize("write", [csynth_xml, csynth_rpt])
-def test_failed_timing_voids_the_latency(tmp_path, write):
+def test_failed_timing_voids_the_latency(tmp_path: Path, write: Any) -> None:
     report = read_report(written(tmp_path, "tagger_csynth", write(replace(SOUND, estimated="2.501"))))
     assert report.void
     assert "TIMING FAILURE" in report.problems[0].text and "2.501" in report.problems[0].text
 
 
-def test_clock_met_only_without_its_uncertainty_is_said_but_not_void(tmp_path):
+def test_clock_met_only_without_its_uncertainty_is_said_but_not_void(tmp_path: Path) -> None:
     report = read_report(written(tmp_path, "tagger_csynth.xml", csynth_xml(replace(SOUND, estimated="2.157"))))
     assert not report.void and "uncertainty" in texts(report)
 
 
 @pytest.mark.parametrize("write", [csynth_xml, csynth_rpt])
-def test_varying_latency_and_interval(tmp_path, write):
+def test_varying_latency_and_interval(tmp_path: Path, write: Any) -> None:
     design = replace(SOUND, best=80, worst=101, low=40, high=60, pipeline="dataflow")
     report = read_report(written(tmp_path, "tagger_csynth", write(design)))
     assert (report.latency_cycles, report.interval_cycles) == ((80, 101), (40, 60))
     assert "latency varies" in texts(report) and "interval varies" in texts(report)
 
 
-def test_interval_zero_is_no_interval(tmp_path):
+def test_interval_zero_is_no_interval(tmp_path: Path) -> None:
     report = read_report(written(tmp_path, "x_csynth.rpt", csynth_rpt(replace(SOUND, low=0, high=0))))
     assert report.interval_cycles == (None, None) and report.void
 
 
-def test_more_than_the_part_offers_is_said(tmp_path):
+def test_more_than_the_part_offers_is_said(tmp_path: Path) -> None:
     report = read_report(written(tmp_path, "tagger_csynth.xml", csynth_xml(replace(SOUND, lut=3_456_000))))
     assert "LUT 3456000 of 1728000 (2.0 times)" in texts(report)
 
 
 @pytest.mark.parametrize("write", [csynth_xml, csynth_rpt])
-def test_wrapper_that_hides_the_network(tmp_path, write):
+def test_wrapper_that_hides_the_network(tmp_path: Path, write: Any) -> None:
     design = replace(SOUND, best=3, worst=3, low=1, high=1, modules=(("network", 84, 6),))
     report = read_report(written(tmp_path, "tagger_csynth", write(design)))
     assert report.void and "network takes 84" in report.problems[0].text
 
 
 @pytest.mark.parametrize("write", [csynth_xml, csynth_rpt])
-def test_wrapper_that_is_not_pipelined(tmp_path, write):
+def test_wrapper_that_is_not_pipelined(tmp_path: Path, write: Any) -> None:
     design = replace(SOUND, low=85, high=85, pipeline="no", modules=(("network", 83, 6),))
     report = read_report(written(tmp_path, "tagger_csynth", write(design)))
     assert not report.void and "the module alone every 6" in texts(report)
 
 
-def test_module_posing_as_the_top(tmp_path):
+def test_module_posing_as_the_top(tmp_path: Path) -> None:
     place = tmp_path / "tagger_prj" / "solution1" / "syn" / "report"
     written(tmp_path, "tagger_prj/hls.app", '<project top="tagger" name="tagger_prj"/>')
     module = written(place, "dense_csynth.xml", csynth_xml(replace(SOUND, top="dense", best=2, worst=2)))
@@ -114,20 +115,20 @@ def test_module_posing_as_the_top(tmp_path):
     assert read_report(tmp_path).top == "tagger"
 
 
-def test_module_is_known_by_the_report_that_calls_it(tmp_path):
+def test_module_is_known_by_the_report_that_calls_it(tmp_path: Path) -> None:
     written(tmp_path, "tagger_csynth.rpt", csynth_rpt(replace(SOUND, modules=(("attention", 30, 6),))))
     module = written(tmp_path, "attention_csynth.rpt", csynth_rpt(replace(SOUND, top="attention", best=30, worst=30)))
     assert "module attention inside tagger" in texts(read_report(module))
     assert read_report(tmp_path).top == "tagger"
 
 
-def test_lone_module_is_known_by_its_name(tmp_path):
+def test_lone_module_is_known_by_its_name(tmp_path: Path) -> None:
     name = "dense_latency_ap_fixed_8_4_config3_s"
     report = read_report(written(tmp_path, f"{name}_csynth.xml", csynth_xml(replace(SOUND, top=name))))
     assert report.void and "named like a layer" in texts(report)
 
 
-def test_a_top_may_be_named_after_a_layer(tmp_path):
+def test_a_top_may_be_named_after_a_layer(tmp_path: Path) -> None:
     report = read_report(written(tmp_path, "lstm_tagger_csynth.xml", csynth_xml(replace(SOUND, top="lstm_tagger"))))
     assert not report.void
 
@@ -143,13 +144,13 @@ def test_a_top_may_be_named_after_a_layer(tmp_path):
         "kept/report_of_may.xml",
     ],
 )
-def test_layouts(tmp_path, place):
+def test_layouts(tmp_path: Path, place: str) -> None:
     written(tmp_path, place, csynth_rpt(SOUND) if place.endswith("rpt") else csynth_xml(SOUND))
     written(tmp_path, "firmware/weights/w2_csynth.xml", "not a report")
     assert read_report(tmp_path).latency_cycles == (84, 84)
 
 
-def test_nothing_found_says_where_it_looked(tmp_path):
+def test_nothing_found_says_where_it_looked(tmp_path: Path) -> None:
     written(tmp_path, "notes.txt", "nothing")
     with pytest.raises(L1emuError, match=r"looked at 1 files.*solution1/syn/report"):
         read_report(tmp_path)
@@ -157,14 +158,14 @@ def test_nothing_found_says_where_it_looked(tmp_path):
         read_report(tmp_path / "absent.xml")
 
 
-def test_two_designs_are_not_chosen_between(tmp_path):
+def test_two_designs_are_not_chosen_between(tmp_path: Path) -> None:
     for solution in ("solution1", "solution2"):
         written(tmp_path, f"p/{solution}/syn/report/tagger_csynth.xml", csynth_xml(SOUND))
     with pytest.raises(L1emuError, match="2 designs below this folder"):
         read_report(tmp_path)
 
 
-def test_gzip(tmp_path):
+def test_gzip(tmp_path: Path) -> None:
     path = tmp_path / "tagger_csynth.xml.gz"
     path.write_bytes(gzip.compress(csynth_xml(SOUND).encode()))
     assert read_report(path).latency_cycles == (84, 84)
@@ -173,14 +174,14 @@ def test_gzip(tmp_path):
         read_report(path)
 
 
-def test_the_two_formats_are_compared(tmp_path):
+def test_the_two_formats_are_compared(tmp_path: Path) -> None:
     path = written(tmp_path, "tagger_csynth.xml", csynth_xml(SOUND))
     written(tmp_path, "tagger_csynth.rpt", csynth_rpt(replace(SOUND, lut=201346)))
     report = read_report(path)
     assert report.void and "resources LUT 201345 against 201346" in texts(report)
 
 
-def test_modules_are_taken_from_the_text_report_beside(tmp_path):
+def test_modules_are_taken_from_the_text_report_beside(tmp_path: Path) -> None:
     path = written(tmp_path, "tagger_csynth.xml", csynth_xml(SOUND))
     written(tmp_path, "tagger_csynth.rpt", csynth_rpt(replace(SOUND, modules=(("network", 90, 6),))))
     report = read_report(path)
@@ -189,13 +190,13 @@ def test_modules_are_taken_from_the_text_report_beside(tmp_path):
 
 
 class TestCosimulation:
-    def test_numbers(self, tmp_path):
+    def test_numbers(self, tmp_path: Path) -> None:
         report = read_report(written(tmp_path, "tagger_cosim.rpt", cosim_rpt(latency=(80, 82, 84), interval=(5, 6, 6))))
         assert (report.kind, report.top) == ("cosimulated", "tagger")
         assert (report.latency_cycles, report.interval_cycles) == ((80, 84), (5, 6))
         assert report.as_dict()["resources"]["LUT"] is None
 
-    def test_single_transaction_has_no_interval(self, tmp_path):
+    def test_single_transaction_has_no_interval(self, tmp_path: Path) -> None:
         for interval in (("NA",) * 3, (0, 0, 0)):
             report = read_report(written(tmp_path, "tagger_cosim.rpt", cosim_rpt(interval=interval)))
             assert report.interval_cycles == (None, None)
@@ -204,11 +205,11 @@ class TestCosimulation:
     @pytest.mark.parametrize(
         ("status", "match"), [("Fail", "did not pass"), ("NA", "no co-simulation was run"), ("Pass", "no latency")]
     )
-    def test_without_latency(self, tmp_path, status, match):
+    def test_without_latency(self, tmp_path: Path, status: str, match: str) -> None:
         with pytest.raises(L1emuError, match=match):
             read_report(written(tmp_path, "tagger_cosim.rpt", cosim_rpt(status, ("NA",) * 3, ("NA",) * 3)))
 
-    def test_passed_with_na_but_transactions_beside(self, tmp_path):
+    def test_passed_with_na_but_transactions_beside(self, tmp_path: Path) -> None:
         path = written(tmp_path, "sim/report/tagger_cosim.rpt", cosim_rpt("Pass", ("NA",) * 3, ("NA",) * 3))
         name = "sim/verilog/tagger.performance.result.transaction.xml"
         beside = written(tmp_path, name, transactions([(84, 6), (86, 7), (84, 0)]))
@@ -217,14 +218,14 @@ class TestCosimulation:
             assert (report.latency_cycles, report.interval_cycles) == ((84, 86), (6, 7))
 
     @pytest.mark.parametrize("edit", [("transaction       1", "transaction       2"), ("86", "8?"), ("interval", "")])
-    def test_damaged_transactions(self, tmp_path, edit):
+    def test_damaged_transactions(self, tmp_path: Path, edit: tuple[str, str]) -> None:
         text = transactions([(84, 6), (86, 7)])
         assert edit[0] in text
         with pytest.raises(L1emuError):
             read_report(written(tmp_path, "t.performance.result.transaction.xml", text.replace(*edit)))
 
     @pytest.mark.parametrize(("cycles", "void"), [(80, False), (84, False), (85, True)])
-    def test_beside_synthesis(self, tmp_path, cycles, void):
+    def test_beside_synthesis(self, tmp_path: Path, cycles: int, void: bool) -> None:
         written(tmp_path, "p/solution1/syn/report/tagger_csynth.xml", csynth_xml(SOUND))
         written(tmp_path, "p/solution1/sim/report/tagger_cosim.rpt", cosim_rpt(latency=(cycles,) * 3))
         report = read_report(tmp_path)
@@ -237,7 +238,7 @@ class TestCosimulation:
 @pytest.mark.parametrize(
     "tag", ["Worst-caseLatency", "Best-caseLatency", "Interval-max", "SummaryOfOverallLatency", "LUT"]
 )
-def test_missing_element_is_named(tmp_path, tag):
+def test_missing_element_is_named(tmp_path: Path, tag: str) -> None:
     text = re.sub(rf"<{tag}>.*?</{tag}>", "", csynth_xml(SOUND), count=1, flags=re.DOTALL)
     with pytest.raises(L1emuError, match="the report has no") as caught:
         read_report(written(tmp_path, "tagger_csynth.xml", text))
@@ -245,7 +246,7 @@ def test_missing_element_is_named(tmp_path, tag):
 
 
 @pytest.mark.parametrize("value", ["undef", "?", "-", "", "NA", "-84", "84.0", "8e1", "0x54", "٨٤", "nan", "9" * 13])
-def test_latency_that_is_no_number(tmp_path, value):
+def test_latency_that_is_no_number(tmp_path: Path, value: Any) -> None:
     text = csynth_xml(SOUND).replace("<Worst-caseLatency>84", f"<Worst-caseLatency>{value}")
     with pytest.raises(L1emuError, match="latency"):
         read_report(written(tmp_path, "tagger_csynth.xml", text))
@@ -259,7 +260,7 @@ def test_latency_that_is_no_number(tmp_path, value):
 
 
 @pytest.mark.parametrize("period", ["nan", "inf", "-2.5", "0.00", "2,5", "2.5 parsec"])
-def test_period_that_is_no_time(tmp_path, period):
+def test_period_that_is_no_time(tmp_path: Path, period: str) -> None:
     with pytest.raises(L1emuError):
         read_report(
             written(
@@ -275,13 +276,13 @@ def test_period_that_is_no_time(tmp_path, period):
 @pytest.mark.parametrize(
     "edit", [("2.50</Target", "2.5058</Target"), ("1.775</Est", "1.75</Est"), ("xcvu13p-flga", "xcvu13p+flga")]
 )
-def test_texts_that_no_tool_writes_are_said(tmp_path, edit):
+def test_texts_that_no_tool_writes_are_said(tmp_path: Path, edit: tuple[str, str]) -> None:
     text = csynth_xml(SOUND)
     assert edit[0] in text
     assert read_report(written(tmp_path, "tagger_csynth.xml", text.replace(*edit))).problems
 
 
-def test_entities_are_refused(tmp_path):
+def test_entities_are_refused(tmp_path: Path) -> None:
     bomb = '<!DOCTYPE profile [<!ENTITY a "84"><!ENTITY b "&a;&a;&a;">]>\n' + csynth_xml(SOUND)
     with pytest.raises(L1emuError, match="document type"):
         read_report(written(tmp_path, "tagger_csynth.xml", bomb))
@@ -302,7 +303,7 @@ def test_entities_are_refused(tmp_path):
         ("a.xml", "", "empty"),
     ],
 )
-def test_other_reports_are_refused_by_what_they_are(tmp_path, name, content, match):
+def test_other_reports_are_refused_by_what_they_are(tmp_path: Path, name: str, content: str, match: str) -> None:
     with pytest.raises(L1emuError, match=match):
         read_report(written(tmp_path, name, content))
 
@@ -323,7 +324,7 @@ HLS4ML = {
 }
 
 
-def test_hls4ml_dictionary(tmp_path):
+def test_hls4ml_dictionary(tmp_path: Path) -> None:
     path = written(tmp_path, "report.json", json.dumps({"CSynthesisReport": HLS4ML}))
     report = read_report(path)
     assert (report.top, report.latency_cycles, report.interval_cycles) == (None, (80, 84), (6, 6))
@@ -334,12 +335,12 @@ def test_hls4ml_dictionary(tmp_path):
 
 @pytest.mark.parametrize("key", ["WorstLatency", "IntervalMax", "TargetClockPeriod", "EstimatedClockPeriod"])
 @pytest.mark.parametrize("value", [None, "undef", True, "1e2", float("nan"), [84]])
-def test_damaged_hls4ml_dictionary(tmp_path, key, value):
+def test_damaged_hls4ml_dictionary(tmp_path: Path, key: str, value: Any) -> None:
     with pytest.raises(L1emuError):
         read_report(written(tmp_path, "r.json", json.dumps({"CSynthesisReport": {**HLS4ML, key: value}})))
 
 
-def test_synthesis_summary_is_refused_with_what_to_take(tmp_path):
+def test_synthesis_summary_is_refused_with_what_to_take(tmp_path: Path) -> None:
     with pytest.raises(L1emuError, match=r"no clock periods.*<top>_csynth.xml"):
         read_report(written(tmp_path, "csynth.rpt", "\n== Synthesis Summary Report of 'tagger'\n"))
     written(tmp_path, "tagger_csynth.xml", csynth_xml(SOUND))
@@ -367,7 +368,7 @@ QUICK = settings(
 @pytest.mark.parametrize("kind", WRITERS)
 @QUICK
 @given(data=st.data())
-def test_truncation_never_yields_a_number(tmp_path, kind, data):
+def test_truncation_never_yields_a_number(tmp_path: Path, kind: Any, data: st.DataObject) -> None:
     text = WRITERS[kind](SOUND)
     end = (
         text.index("</profile>") + len("</profile>")
@@ -384,7 +385,7 @@ def test_truncation_never_yields_a_number(tmp_path, kind, data):
 @pytest.mark.parametrize("kind", WRITERS)
 @QUICK
 @given(data=st.data())
-def test_cycles_are_not_changed_silently(tmp_path, kind, data):
+def test_cycles_are_not_changed_silently(tmp_path: Path, kind: Any, data: st.DataObject) -> None:
     text = WRITERS[kind](SOUND)
     path = tmp_path / f"tagger_csynth.{kind}"
     path.write_text(text)
@@ -398,7 +399,7 @@ def test_cycles_are_not_changed_silently(tmp_path, kind, data):
 
 @QUICK
 @given(data=st.data())
-def test_lines_dropped_doubled_or_swapped(tmp_path, data):
+def test_lines_dropped_doubled_or_swapped(tmp_path: Path, data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(sorted(WRITERS)))
     lines = WRITERS[kind](SOUND).splitlines(keepends=True)
     path = tmp_path / f"tagger_csynth.{kind}"
@@ -416,7 +417,7 @@ def test_lines_dropped_doubled_or_swapped(tmp_path, data):
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the collection of vendor reports is not beside this checkout")
-def test_real_reports_parse_or_are_refused_with_a_reason():
+def test_real_reports_parse_or_are_refused_with_a_reason() -> None:
     files = [f for f in sorted(REAL.rglob("*")) if f.is_file() and f.suffix in (".xml", ".rpt", ".gz", ".ndjson")]
     read, refused = {}, {}
     for file in files:

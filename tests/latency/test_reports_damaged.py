@@ -79,7 +79,7 @@ def numbers(path: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("name", "seed"), CASES)
-def test_damage_is_refused_in_one_line_or_read(tmp_path, name, seed):
+def test_damage_is_refused_in_one_line_or_read(tmp_path: Path, name: str, seed: int) -> None:
     file, text = FORMATS[name]
     rng = np.random.default_rng([seed, *name.encode()])
     path = tmp_path / file
@@ -89,7 +89,7 @@ def test_damage_is_refused_in_one_line_or_read(tmp_path, name, seed):
 
 
 @pytest.mark.parametrize("seed", [*range(3), *(pytest.param(s, marks=pytest.mark.exhaustive) for s in range(3, 100))])
-def test_altered_dictionaries_are_refused_in_one_line_or_read(tmp_path, seed):
+def test_altered_dictionaries_are_refused_in_one_line_or_read(tmp_path: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)
     path = tmp_path / "report.json"
     for _ in range(100):
@@ -98,7 +98,7 @@ def test_altered_dictionaries_are_refused_in_one_line_or_read(tmp_path, seed):
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(s, marks=pytest.mark.exhaustive) for s in range(1, 50))])
-def test_damaged_archives_are_refused_in_one_line_or_read(tmp_path, seed):
+def test_damaged_archives_are_refused_in_one_line_or_read(tmp_path: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)
     path = tmp_path / "tagger_csynth.xml.gz"
     for _ in range(100):
@@ -107,7 +107,7 @@ def test_damaged_archives_are_refused_in_one_line_or_read(tmp_path, seed):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_number_that_no_tool_writes_makes_no_number(tmp_path, name):
+def test_a_number_that_no_tool_writes_makes_no_number(tmp_path: Path, name: str) -> None:
     """In the place of each number of a report: refused, or in a place that is not read."""
     file, text = FORMATS[name]
     path = tmp_path / file
@@ -150,7 +150,9 @@ def test_a_number_that_no_tool_writes_makes_no_number(tmp_path, name):
         ((80, 82, "8_4"), (6, 6, 6), "latency is no number"),
     ],
 )
-def test_cosimulation_that_no_tool_writes_is_refused(tmp_path, latency, interval, message):
+def test_cosimulation_that_no_tool_writes_is_refused(
+    tmp_path: Path, latency: tuple[Any, ...], interval: tuple[Any, ...], message: str
+) -> None:
     path = tmp_path / "tagger_cosim.rpt"
     path.write_text(cosim_rpt(latency=latency, interval=interval), encoding="utf-8")
     with pytest.raises(L1emuError, match=message):
@@ -161,14 +163,14 @@ def test_cosimulation_that_no_tool_writes_is_refused(tmp_path, latency, interval
     "rows",
     [[(84, 0), (86, 7)], [("084", 6), (86, 0)], [(84, "0x1"), (86, 0)], [(84, 6), (86, "0x")], [(84, "x"), (86, 0)]],
 )
-def test_transactions_that_no_tool_writes_are_refused(tmp_path, rows):
+def test_transactions_that_no_tool_writes_are_refused(tmp_path: Path, rows: Any) -> None:
     path = tmp_path / "tagger.performance.result.transaction.xml"
     path.write_text(transactions(rows))
     with pytest.raises(L1emuError, match=r"interval|latency"):
         read_any(path)
 
 
-def test_a_simulation_shorter_than_its_transaction_is_refused(tmp_path):
+def test_a_simulation_shorter_than_its_transaction_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "tagger_cosim.rpt"
     lines = cosim_rpt().splitlines()
     wider = [
@@ -203,7 +205,7 @@ def test_a_dictionary_that_is_no_plain_json_is_refused(tmp_path: Path, text: str
     assert said in str(refusal.value)
 
 
-def test_special_files_are_no_reports(tmp_path):
+def test_special_files_are_no_reports(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "tagger_csynth.xml")
     with pytest.raises(L1emuError, match="not a regular file"):
         read_any(tmp_path / "tagger_csynth.xml")
@@ -211,7 +213,7 @@ def test_special_files_are_no_reports(tmp_path):
         read_any("/dev/zero")
 
 
-def test_an_export_does_not_expand_entities(tmp_path):
+def test_an_export_does_not_expand_entities(tmp_path: Path) -> None:
     bomb = '<!DOCTYPE profile [<!ENTITY a "84"><!ENTITY b "&a;&a;&a;">]>\n' + export_xml()
     path = tmp_path / "tagger_export.xml"
     path.write_text(bomb)

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ BUDGET = read_budget(resource("budgets/cms-phase2.yaml"))
 SCAN = ("estimate", FIRMWARE, "--part", PART, "--scan", "--strategy", "latency", "--bits", "8")
 
 
-def call(monkeypatch, capsys, *words: object) -> tuple[int, str, str]:
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
     monkeypatch.setattr(sys, "argv", ["l1emu", *map(str, words)])
     code: object = 0
     try:
@@ -35,7 +36,7 @@ def call(monkeypatch, capsys, *words: object) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize("asked", [{}, {"copies": 1}, {"copies": 6, "jets": 4}])
-def test_each_point_is_what_the_budget_says_of_it(asked):
+def test_each_point_is_what_the_budget_says_of_it(asked: Any) -> None:
     clocks, factors = (240.0, 360.0, 480.0), (2, 8, 64)
     points = scan(
         load_design(FIRMWARE),
@@ -65,7 +66,7 @@ def test_each_point_is_what_the_budget_says_of_it(asked):
     assert len(answers) > 1
 
 
-def test_a_point_between_the_clocks_runs_at_the_next_slower_one():
+def test_a_point_between_the_clocks_runs_at_the_next_slower_one() -> None:
     points = scan(load_design(FIRMWARE), part=PART, clocks_ns=[3.0, 60.0, period_ns(320)], reuse=(8,), budget=BUDGET)
     assert [point.as_dict()["runs_at_mhz"] for point in points] == [320.0, None, 320.0]
     slow = points[1].as_dict()
@@ -75,7 +76,9 @@ def test_a_point_between_the_clocks_runs_at_the_next_slower_one():
     assert (plain["fits_slice"], plain["fits_budget"], plain["reasons"]) == (None, None, [])
 
 
-def test_the_command_takes_clocks_with_units_and_says_why(monkeypatch, capsys, tmp_path):
+def test_the_command_takes_clocks_with_units_and_says_why(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     words = (*SCAN, "--reuse", "4,64", "--clock", "0.24GHz,320MHz,2.5ns,2777.8ps")
     code, out, _ = call(monkeypatch, capsys, *words, "--output", tmp_path / "scan", "--json")
     assert code == 0
@@ -94,7 +97,9 @@ def test_the_command_takes_clocks_with_units_and_says_why(monkeypatch, capsys, t
     assert code == 0 and "keep to the budget (CMS Phase-2 Level-1)" in text and "with 2 copies" in text
 
 
-def test_the_clock_of_an_estimate_has_a_unit(monkeypatch, capsys):
+def test_the_clock_of_an_estimate_has_a_unit(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     plain = ("estimate", FIRMWARE, "--part", PART, "--reuse", 8, "--json")
     periods = []
     for clock in ("320", "320MHz", "0.32GHz", "2.5ns", "2500ps"):
@@ -119,13 +124,17 @@ def test_the_clock_of_an_estimate_has_a_unit(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("reuse", ["0", "-1", "1_0", "٣", "1e3", "nan", "1000001", "9" * 30, ""])
-def test_a_reuse_factor_is_a_whole_number(monkeypatch, capsys, reuse):
+def test_a_reuse_factor_is_a_whole_number(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], reuse: Any
+) -> None:
     code, out, err = call(monkeypatch, capsys, "estimate", FIRMWARE, "--part", PART, "--clock", "320", "--reuse", reuse)
     assert (code, out) == (2, "")
     assert "not a reuse factor" in err or "--reuse: not understood" in err
 
 
-def test_a_folder_of_other_things_is_not_replaced(monkeypatch, capsys, tmp_path):
+def test_a_folder_of_other_things_is_not_replaced(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     for words in ((*SCAN, "--reuse", 8, "--output", tmp_path), ("simulate", "--orbits", 1, "--out", tmp_path)):
         code, _, err = call(monkeypatch, capsys, *words)
@@ -169,7 +178,7 @@ QUICK = {("csv", True), ("scan.pdf", False)}
     ("place", "before"),
     [pytest.param(*case, marks=() if case in QUICK else pytest.mark.exhaustive) for case in PLACES],
 )
-def test_a_killed_scan_leaves_the_older_result_or_none(tmp_path: Path, place: str, before: bool):
+def test_a_killed_scan_leaves_the_older_result_or_none(tmp_path: Path, place: str, before: bool) -> None:
     folder = tmp_path / "out"
     names = {"scan.json", "scan.csv", "scan.png", "scan.pdf"}
     if before:

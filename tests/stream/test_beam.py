@@ -1,4 +1,8 @@
+from __future__ import annotations
+
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +20,7 @@ from l1emu.stream.beam import (
 )
 
 
-def test_the_hl_scheme_has_the_bunches_gaps_and_collisions_of_its_name():
+def test_the_hl_scheme_has_the_bunches_gaps_and_collisions_of_its_name() -> None:
     scheme = hl_lhc()
     assert scheme.bunches(1) == scheme.bunches(2) == 2760
     assert scheme.spacings(1) == {1: 2720, 8: 27, 32: 9, 64: 3}
@@ -28,7 +32,7 @@ def test_the_hl_scheme_has_the_bunches_gaps_and_collisions_of_its_name():
     assert not scheme.colliding[26:38].any()  # the 12 bunches that meet none
 
 
-def test_the_two_normalisations_of_rates():
+def test_the_two_normalisations_of_rates() -> None:
     assert DEFAULT_NORMALISATION.colliding_rate_hz == pytest.approx(30.902634e6)
     assert MENU_TOOLS_NORMALISATION.colliding_rate_hz == pytest.approx(31.03896e6)
     assert hl_lhc().normalisation == DEFAULT_NORMALISATION
@@ -37,7 +41,7 @@ def test_the_two_normalisations_of_rates():
     assert "2748 colliding bunches × 11245.5 Hz = 30.903 MHz" in str(DEFAULT_NORMALISATION)
 
 
-def test_beams_given_by_trains_may_differ():
+def test_beams_given_by_trains_may_differ() -> None:
     scheme = from_trains("two trains", [Train(0, 3), Train(10, 2)], [Train(1, 3)])
     assert scheme.colliding_slots.tolist() == [1, 2]
     assert scheme.trains(1) == (Train(0, 3), Train(10, 2))
@@ -53,17 +57,17 @@ def test_beams_given_by_trains_may_differ():
         ([Train(3440, 4)], "abort gap"),
     ],
 )
-def test_impossible_trains_are_refused(trains, message):
+def test_impossible_trains_are_refused(trains: Any, message: str) -> None:
     with pytest.raises(L1emuError, match=message):
         from_trains("bad", trains)
 
 
-def test_there_is_no_third_beam():
+def test_there_is_no_third_beam() -> None:
     with pytest.raises(L1emuError, match="no such beam"):
         hl_lhc().bunches(3)
 
 
-def _document(newer):
+def _document(newer: Any) -> Any:
     scheme = hl_lhc()
     masks = [scheme.beam1.astype(int).tolist(), scheme.beam2.astype(int).tolist()]
     if newer:
@@ -74,7 +78,7 @@ def _document(newer):
 
 
 @pytest.mark.parametrize("newer", [True, False])
-def test_both_dialects_are_read(tmp_path, newer):
+def test_both_dialects_are_read(tmp_path: Path, newer: bool) -> None:
     file = tmp_path / f"{hl_lhc().name}.json"
     file.write_text(json.dumps(_document(newer)))
     scheme = read_filling_scheme(file)
@@ -83,7 +87,7 @@ def test_both_dialects_are_read(tmp_path, newer):
     assert np.array_equal(scheme.beam2, hl_lhc().beam2)
 
 
-def _break(document, how):
+def _break(document: Any, how: Any) -> None:
     mask = document["beam1"]
     first = mask.index(1)
     if how == "short":
@@ -112,7 +116,7 @@ def _break(document, how):
         ("abort", "abort gap: got 3500"),
     ],
 )
-def test_a_broken_file_is_refused_by_name_and_place(tmp_path, how, message):
+def test_a_broken_file_is_refused_by_name_and_place(tmp_path: Path, how: str, message: str) -> None:
     document = _document(newer=False)
     _break(document, how)
     file = tmp_path / f"{hl_lhc().name}.json"
@@ -123,7 +127,7 @@ def test_a_broken_file_is_refused_by_name_and_place(tmp_path, how, message):
 
 
 @pytest.mark.parametrize(("text", "message"), [("{", "not valid JSON"), ("[]", "not a filling scheme")])
-def test_what_is_no_scheme_is_refused(tmp_path, text, message):
+def test_what_is_no_scheme_is_refused(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "scheme.json"
     file.write_text(text)
     with pytest.raises(L1emuError, match=message):

@@ -43,7 +43,9 @@ HUGE = ("2147483648", "9223372036854775808", "1" + "0" * 30)
         *(("--loss", value) for value in ("nan", "inf", "0", "1", "-1")),
     ],
 )
-def test_options_beyond_any_trigger_are_refused_in_one_line(monkeypatch, capsys, words):
+def test_options_beyond_any_trigger_are_refused_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: Any
+) -> None:
     monkeypatch.setattr(sys, "argv", ["l1emu", "simulate", "--orbits", "1", "--json", *words])
     with pytest.raises(SystemExit) as stop:
         cli.main()
@@ -71,7 +73,9 @@ def test_options_beyond_any_trigger_are_refused_in_one_line(monkeypatch, capsys,
         (("trigger_rules", 0, "crossings"), (2**40, 1)),
     ],
 )
-def test_a_topology_beyond_any_trigger_is_refused_with_the_place(tmp_path, place, values):
+def test_a_topology_beyond_any_trigger_is_refused_with_the_place(
+    tmp_path: Path, place: tuple[Any, ...], values: Any
+) -> None:
     path = tmp_path / "chain.yaml"
     for value in values:
         data = yaml.safe_load(WHOLE)
@@ -86,7 +90,7 @@ def test_a_topology_beyond_any_trigger_is_refused_with_the_place(tmp_path, place
         assert "chain.yaml" in str(caught.value) and named in str(caught.value), str(caught.value)
 
 
-def test_a_board_that_falls_ever_further_behind_ends_with_one_line():
+def test_a_board_that_falls_ever_further_behind_ends_with_one_line() -> None:
     topology = read_topology(resource("budgets/cms-phase2.topology.yaml")).with_queue(None)
     slow = topology.with_tagger(copies=1, interval_cycles=1_000_000, latency_cycles=1_000_000)
     with pytest.raises(L1emuError, match="falls further and further behind"):
@@ -134,7 +138,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("name", "seed"), CASES)
-def test_whatever_a_config_holds_it_is_refused_in_one_line_or_read(tmp_path, name, seed):
+def test_whatever_a_config_holds_it_is_refused_in_one_line_or_read(tmp_path: Path, name: str, seed: int) -> None:
     document, read = READERS[name]
     rng = np.random.default_rng([seed, *name.encode()])
     path = tmp_path / "config.yaml"

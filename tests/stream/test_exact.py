@@ -17,7 +17,7 @@ TRAIN = from_trains("two trains", [Train(100, 72), Train(179, 72)])
 
 
 @pytest.mark.parametrize(("copies", "interval", "policy"), [(1, 8, "drop"), (2, 15, "drop"), (1, 9, "truncate")])
-def test_the_simulation_finds_the_exact_losses(copies, interval, policy):
+def test_the_simulation_finds_the_exact_losses(copies: int, interval: int, policy: str) -> None:
     queue = TOPOLOGY.queue.model_copy(update={"policy": policy, "depth": 6})
     topology = TOPOLOGY.model_copy(update={"queue": queue}).with_tagger(copies=copies, interval_cycles=interval)
     exact = exact_loss(topology, SOURCE, filling=TRAIN)
@@ -38,7 +38,7 @@ def test_the_simulation_finds_the_exact_losses(copies, interval, policy):
     assert found.latency.max <= exact.latency_ns["max"]
 
 
-def test_late_crossings_have_their_exact_probability():
+def test_late_crossings_have_their_exact_probability() -> None:
     short = TOPOLOGY.model_copy(update={"pipeline": TOPOLOGY.pipeline.model_copy(update={"depth_bx": 417})})
     topology = short.with_tagger(copies=1)
     exact = exact_loss(topology, SOURCE, filling=TRAIN)
@@ -48,7 +48,7 @@ def test_late_crossings_have_their_exact_probability():
     assert found.lost["late"] == pytest.approx(exact.accept_late * found.triggered, rel=0.03)
 
 
-def test_a_case_by_hand():
+def test_a_case_by_hand() -> None:
     """Two crossings of one board: the second finds the queue full if both bring two jets."""
     queue = TOPOLOGY.queue.model_copy(update={"depth": 1})
     slow = TOPOLOGY.model_copy(update={"queue": queue}).with_tagger(copies=1, interval_cycles=60)
@@ -62,14 +62,14 @@ def test_a_case_by_hand():
     assert exact.jet_loss == pytest.approx(0.25 * 0.25 * 2 / (2 * 0.25 * 2), rel=1e-12)
 
 
-def test_losses_that_no_simulation_sees():
+def test_losses_that_no_simulation_sees() -> None:
     exact = exact_loss(TOPOLOGY.with_tagger(copies=3, interval_cycles=15), SOURCE, filling=TRAIN)
     assert 0 < exact.event_loss < 1e-12
     assert exact.pruned < exact.event_loss / 1e3
     assert exact_loss(TOPOLOGY, SOURCE, filling=TRAIN).event_loss == 0  # two copies keep up with any crossings
 
 
-def test_what_is_needed_for_a_loss_is_enough_and_one_less_is_not():
+def test_what_is_needed_for_a_loss_is_enough_and_one_less_is_not() -> None:
     topology = TOPOLOGY.with_tagger(interval_cycles=15)
     needed = needed_for(topology, SOURCE, 1e-5, filling=TRAIN)
     losses = {(t.copies, t.depth): t.loss for t in needed.tried}
@@ -80,7 +80,7 @@ def test_what_is_needed_for_a_loss_is_enough_and_one_less_is_not():
         needed_for(topology, SOURCE, 0)
 
 
-def test_jets_that_come_together_wait_for_more_room():
+def test_jets_that_come_together_wait_for_more_room() -> None:
     apart, together = (t.with_tagger(copies=3, interval_cycles=15) for t in (TOPOLOGY, TOGETHER))
     found = [exact_loss(t, SOURCE, filling=TRAIN).event_loss for t in (apart, together)]
     assert found[0] < found[1] < 1e-4
@@ -93,13 +93,13 @@ def test_jets_that_come_together_wait_for_more_room():
     assert needed.copies is not None and 3 < needed.copies <= 12
 
 
-def test_boards_that_do_not_keep_up_are_refused():
+def test_boards_that_do_not_keep_up_are_refused() -> None:
     unbounded = TOPOLOGY.with_queue(None).with_tagger(copies=1, interval_cycles=2000)
     with pytest.raises(OverloadError, match=r"keep up|settle"):
         exact_loss(unbounded, CrossingSource(np.array([12]), np.array([True]), np.ones(1)), filling=TRAIN)
 
 
-def test_boards_that_a_merge_ties_together_have_an_exact_loss_but_no_latency():
+def test_boards_that_a_merge_ties_together_have_an_exact_loss_but_no_latency() -> None:
     atlas = read_topology(resource("budgets/atlas-phase2.topology.yaml"))
     queue = atlas.queue.model_copy(update={"depth": 2})
     slow = atlas.model_copy(update={"queue": queue}).with_tagger(interval_cycles=20)

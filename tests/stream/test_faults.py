@@ -1,3 +1,8 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -13,7 +18,7 @@ SOURCE = CrossingSource.poisson(6.0, 0.05)
 TRAINS = from_trains("long trains", [Train(100 + 80 * i, 72) for i in range(40)])
 
 
-def faults(**fault):
+def faults(**fault: Any) -> Any:
     return Faults.model_validate({"faults": [fault]})
 
 
@@ -25,7 +30,7 @@ def faults(**fault):
         {"kind": "burst", "from_bx": 4000, "crossings": 90, "jets": 12},
     ],
 )
-def test_both_engines_agree_with_faults(fault):
+def test_both_engines_agree_with_faults(fault: dict[str, Any]) -> None:
     runs = [
         simulate(TOPOLOGY, SOURCE, orbits=3, filling=TRAINS, copies=1, faults=faults(**fault), engine=engine)
         for engine in ("simpy", "kernel")
@@ -35,7 +40,7 @@ def test_both_engines_agree_with_faults(fault):
     assert runs[0].digest != simulate(TOPOLOGY, SOURCE, orbits=3, filling=TRAINS, copies=1).digest
 
 
-def test_a_link_that_is_down_loses_exactly_the_events_that_enter_it_then():
+def test_a_link_that_is_down_loses_exactly_the_events_that_enter_it_then() -> None:
     down = faults(kind="link down", station="link to layer 2", from_bx=4000, crossings=200)
     result = simulate(TOPOLOGY, SOURCE, orbits=3, filling=TRAINS, faults=down)
     # the link is entered 260 crossings after the collision
@@ -51,7 +56,7 @@ def test_a_link_that_is_down_loses_exactly_the_events_that_enter_it_then():
     assert found.jets_lost == pytest.approx(6 * hit, rel=0.2)
 
 
-def test_a_stalled_board_recovers_faster_with_more_copies():
+def test_a_stalled_board_recovers_faster_with_more_copies() -> None:
     stall = faults(kind="board stall", board=None, from_bx=4200, crossings=100)
     times = []
     for copies in (1, 2):
@@ -63,7 +68,7 @@ def test_a_stalled_board_recovers_faster_with_more_copies():
     assert times[0] > times[1] > 0
 
 
-def test_a_burst_is_read_from_yaml_and_fills_the_crossings(tmp_path):
+def test_a_burst_is_read_from_yaml_and_fills_the_crossings(tmp_path: Path) -> None:
     file = tmp_path / "faults.yaml"
     file.write_text("faults:\n  - {kind: burst, from_bx: 0, crossings: 3564, jets: 40}\n")
     result = simulate(TOPOLOGY, SOURCE, orbits=1, filling=TRAINS, faults=read_faults(file))
@@ -81,7 +86,7 @@ def test_a_burst_is_read_from_yaml_and_fills_the_crossings(tmp_path):
         ({"kind": "board stall", "board": 6, "from_bx": 1, "crossings": 1}, "no such board.*6.*0 to 5"),
     ],
 )
-def test_a_fault_in_a_part_that_does_not_exist_is_refused(fault, message):
+def test_a_fault_in_a_part_that_does_not_exist_is_refused(fault: dict[str, Any], message: str) -> None:
     with pytest.raises(L1emuError, match=message):
         simulate(TOPOLOGY, SOURCE, orbits=1, faults=faults(**fault))
 
@@ -95,14 +100,14 @@ def test_a_fault_in_a_part_that_does_not_exist_is_refused(fault, message):
         ("faults:\n  - {kind: burst, from_bx: 1, crossings: 1, jets: 3, colour: 1}", "colour"),
     ],
 )
-def test_wrong_fault_files_name_the_place(tmp_path, text, message):
+def test_wrong_fault_files_name_the_place(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "faults.yaml"
     file.write_text(text)
     with pytest.raises(L1emuError, match=rf"faults\.yaml: line \d.*{message}"):
         read_faults(file)
 
 
-def test_a_fault_after_the_run_has_no_recovery():
+def test_a_fault_after_the_run_has_no_recovery() -> None:
     late = faults(kind="burst", from_bx=4000, crossings=1, jets=1)
     with pytest.raises(L1emuError, match=r"after the run.*4000.*below 3564"):
         recovery(TOPOLOGY, SOURCE, late, orbits=1)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -28,13 +30,13 @@ def stated(latency: int, interval: int, clock: float) -> TaggerTiming:
     return TaggerTiming(latency, interval, clock, "a test", "stated")
 
 
-def edited(change) -> Budget:
+def edited(change: Any) -> Budget:
     data = yaml.safe_load(resource("budgets/cms-phase2.yaml").read_text())
     change(data)
     return Budget.model_validate(data)
 
 
-def call(monkeypatch, capsys, *words: object) -> tuple[int, str, str]:
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
     monkeypatch.setattr(sys, "argv", ["l1emu", *map(str, words)])
     code: object = 0
     try:
@@ -46,7 +48,7 @@ def call(monkeypatch, capsys, *words: object) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_the_shipped_chains_take_what_their_budgets_say(name):
+def test_the_shipped_chains_take_what_their_budgets_say(name: str) -> None:
     budget = read_budget(resource(f"budgets/{name}.yaml"))
     topology = read_topology(resource(f"budgets/{name}.topology.yaml"))
     tagger = topology.tagger
@@ -62,14 +64,14 @@ def test_the_shipped_chains_take_what_their_budgets_say(name):
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_what_is_edited_in_the_budget_reaches_the_stream(data):
+def test_what_is_edited_in_the_budget_reaches_the_stream(data: st.DataObject) -> None:
     draw = data.draw
     clock = draw(st.sampled_from([120.0, 240.0, 320.0, 360.0, 480.0]))
     running = draw(st.sampled_from([160.0, 240.0, 360.0, 400.0, 480.0]))
     jets, copies, multiplexing = draw(st.integers(1, 20)), draw(st.integers(1, 24)), draw(st.integers(1, 12))
     apart = draw(st.one_of(st.none(), st.integers(1, 9)))
 
-    def change(budget):
+    def change(budget: Any) -> None:
         for place, stage in enumerate(budget["stages"]):
             if place != 4 and stage.get("kind") != "contingency":
                 stage["crossings"] = draw(st.integers(20 if place == 3 else 0, 70))
@@ -88,7 +90,7 @@ def test_what_is_edited_in_the_budget_reaches_the_stream(data):
     assert unloaded_crossings(topology) == checked.chain.used_crossings
 
 
-def test_reports_and_estimates_are_the_same_tagger_in_both(tmp_path):
+def test_reports_and_estimates_are_the_same_tagger_in_both(tmp_path: Path) -> None:
     from l1emu.latency.estimate import estimated_timing
 
     firmware = resource("models/jet-tagger/tagger.l1fw")
@@ -99,14 +101,14 @@ def test_reports_and_estimates_are_the_same_tagger_in_both(tmp_path):
         assert unloaded_crossings(topology) == check(budget, timing, copies=3).chain.used_crossings
 
 
-def test_full_crossings_take_just_as_long_in_the_stream():
+def test_full_crossings_take_just_as_long_in_the_stream() -> None:
     topology = read_topology(CMS)
     full = CrossingSource.poisson(40.0)  # 12 are handed out
     found = simulate(topology, full, orbits=1)
     assert found.latency.max == pytest.approx(float(unloaded_crossings(topology)) * 24.950722323411263)
 
 
-def test_jets_that_come_together_make_one_history_on_both_engines():
+def test_jets_that_come_together_make_one_history_on_both_engines() -> None:
     topology = read_topology(CMS).with_tagger(interval_cycles=15)
     for policy in ("drop", "block", "truncate"):
         queue = topology.queue.model_copy(update={"policy": policy, "depth": 5})
@@ -116,7 +118,9 @@ def test_jets_that_come_together_make_one_history_on_both_engines():
         assert len(digests) == 1
 
 
-def test_the_commands_agree_on_an_edited_budget(monkeypatch, capsys, tmp_path):
+def test_the_commands_agree_on_an_edited_budget(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     data = yaml.safe_load(resource("budgets/cms-phase2.yaml").read_text())
     data["stages"][1]["crossings"], data["stages"][5]["crossings"] = 150, 47
     path = tmp_path / "mine.yaml"
@@ -135,7 +139,7 @@ def test_the_commands_agree_on_an_edited_budget(monkeypatch, capsys, tmp_path):
     assert code == 0 and "for 10 jets, as in the budget" in out
 
 
-def test_a_chain_of_its_own_is_said_to_be_one(tmp_path):
+def test_a_chain_of_its_own_is_said_to_be_one(tmp_path: Path) -> None:
     path = tmp_path / "whole.yaml"
     path.write_text(WHOLE)
     topology = read_topology(path)
@@ -158,7 +162,7 @@ def test_a_chain_of_its_own_is_said_to_be_one(tmp_path):
         (lambda d: d["stages"].insert(0, d["stages"].pop(3)), "is its first"),
     ],
 )
-def test_a_budget_that_makes_no_chain_is_refused(change, message):
+def test_a_budget_that_makes_no_chain_is_refused(change: Callable[..., Any], message: str) -> None:
     with pytest.raises(L1emuError, match=message) as caught:
         read_topology(CMS, budget=edited(change))
     assert str(CMS) in str(caught.value)
@@ -174,7 +178,7 @@ def test_a_budget_that_makes_no_chain_is_refused(change, message):
         ("    clock_mhz: 360", "    clock_mhz: 360.123", "whole cycles at 360 MHz"),
     ],
 )
-def test_a_wrong_layout_is_refused_with_the_place(tmp_path: Path, old, new, message):
+def test_a_wrong_layout_is_refused_with_the_place(tmp_path: Path, old: str, new: str, message: str) -> None:
     text = CMS.read_text(encoding="utf-8")
     assert old in text
     path = tmp_path / "layout.yaml"
@@ -183,6 +187,6 @@ def test_a_wrong_layout_is_refused_with_the_place(tmp_path: Path, old, new, mess
         read_topology(path)
 
 
-def test_a_budget_is_no_topology():
+def test_a_budget_is_no_topology() -> None:
     with pytest.raises(L1emuError, match="this is a budget"):
         read_topology(resource("budgets/cms-phase2.yaml"))

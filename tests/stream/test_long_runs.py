@@ -1,5 +1,10 @@
 """Batches, checkpoints and the worst moment: no result depends on how a run is cut."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -16,16 +21,16 @@ SOURCE = CrossingSource.poisson(6.0, 0.05)
 TRAINS = from_trains("trains", [Train(100, 72), Train(179, 72), Train(3300, 72)])
 
 
-def run(**options):
+def run(**options: Any) -> Any:
     return simulate(TOPOLOGY, SOURCE, **({"orbits": 40, "filling": TRAINS} | options))
 
 
-def comparable(result):
+def comparable(result: Any) -> Any:
     return {key: value for key, value in result.as_json().items() if key != "crossings_per_second"}
 
 
 @pytest.mark.parametrize("batch", [1, 7, 13, 40, 1000])
-def test_batches_change_nothing(batch):
+def test_batches_change_nothing(batch: int) -> None:
     assert comparable(run(batch=batch)) == comparable(run())
 
 
@@ -33,11 +38,11 @@ class Stopped(Exception):
     pass
 
 
-def test_a_run_that_is_stopped_goes_on_from_its_checkpoint(tmp_path):
+def test_a_run_that_is_stopped_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     file = tmp_path / "state.npz"
     done = []
 
-    def advance(orbits):
+    def advance(orbits: Any) -> None:
         done.append(orbits)
         if sum(done) >= 15:
             raise Stopped
@@ -56,7 +61,7 @@ def test_a_run_that_is_stopped_goes_on_from_its_checkpoint(tmp_path):
         run(checkpoint=file)
 
 
-def test_a_checkpoint_of_another_simulation_or_a_broken_one_is_refused(tmp_path):
+def test_a_checkpoint_of_another_simulation_or_a_broken_one_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "state.npz"
     run(orbits=2, checkpoint=file)
     with pytest.raises(L1emuError, match="another simulation"):
@@ -69,7 +74,7 @@ def test_a_checkpoint_of_another_simulation_or_a_broken_one_is_refused(tmp_path)
         run(orbits=2, checkpoint=tmp_path / "other.npz", engine="simpy")
 
 
-def test_the_worst_moment_is_what_a_trace_of_the_whole_run_shows():
+def test_the_worst_moment_is_what_a_trace_of_the_whole_run_shows() -> None:
     worst = run(batch=3).worst
     chain = compile_topology(TOPOLOGY)
     trace = Kernel(chain, TRAINS.colliding_slots, Sampler(SOURCE, 1)).trace(0, 40)
@@ -87,7 +92,7 @@ def test_the_worst_moment_is_what_a_trace_of_the_whole_run_shows():
     assert worst.queue.max() > 3
 
 
-def test_memory_does_not_grow_with_the_run():
+def test_memory_does_not_grow_with_the_run() -> None:
     kernel = Kernel(compile_topology(TOPOLOGY), TRAINS.colliding_slots, Sampler(SOURCE, 1))
     kernel.run(0, 50)
     sizes = [array.nbytes for array in kernel.state] + [kernel.tallies.times.nbytes]

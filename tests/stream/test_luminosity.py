@@ -1,4 +1,8 @@
+from __future__ import annotations
+
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,13 +12,13 @@ from l1emu.stream.beam import hl_lhc
 from l1emu.stream.luminosity import read_beam
 
 
-def read(tmp_path, text):
+def read(tmp_path: Path, text: str) -> Any:
     file = tmp_path / "beam.yaml"
     file.write_text(text)
     return read_beam(file)
 
 
-def test_a_scheme_from_its_injections(tmp_path):
+def test_a_scheme_from_its_injections(tmp_path: Path) -> None:
     beam = read(
         tmp_path,
         "filling:\n  name: two injections\n  beam1:\n    - {first_slot: 100, batches: 2}\n"
@@ -25,7 +29,7 @@ def test_a_scheme_from_its_injections(tmp_path):
     assert (beam.pileup, beam.mean_pileup) == (60, 60)
 
 
-def test_levelling_holds_the_pileup_until_the_beams_give_no_more(tmp_path):
+def test_levelling_holds_the_pileup_until_the_beams_give_no_more(tmp_path: Path) -> None:
     pileup = []
     for hours in (0, 5, 9, 15):
         text = f"pileup: 200\nlevelling: {{virtual_pileup: 560, lifetime_hours: 8.0, hours: {hours}}}\n"
@@ -36,7 +40,7 @@ def test_levelling_holds_the_pileup_until_the_beams_give_no_more(tmp_path):
     assert pileup[3] == pytest.approx(560 * np.exp(-15 / 8))
 
 
-def test_bunches_differ_as_the_spread_says_and_alike_in_every_orbit(tmp_path):
+def test_bunches_differ_as_the_spread_says_and_alike_in_every_orbit(tmp_path: Path) -> None:
     beam = read(tmp_path, "pileup: 140\nbunch_spread: 0.1\n")
     relative = beam.relative_pileup[hl_lhc().colliding_slots]
     assert relative.std() == pytest.approx(0.1, rel=0.05)
@@ -44,7 +48,7 @@ def test_bunches_differ_as_the_spread_says_and_alike_in_every_orbit(tmp_path):
     assert np.array_equal(beam.relative_pileup, read(tmp_path, "pileup: 140\nbunch_spread: 0.1\n").relative_pileup)
 
 
-def test_a_scheme_from_a_file_beside_the_settings(tmp_path):
+def test_a_scheme_from_a_file_beside_the_settings(tmp_path: Path) -> None:
     mask = [1 if 10 <= i < 20 else 0 for i in range(3564)]
     (tmp_path / "scheme.json").write_text(json.dumps({"schemebeam1": mask, "schemebeam2": mask}))
     assert read(tmp_path, "filling: scheme.json\npileup: 50\n").filling.collisions["IP1/5"] == 10
@@ -59,6 +63,6 @@ def test_a_scheme_from_a_file_beside_the_settings(tmp_path):
         ("pileup: 200\nfilling:\n  name: x\n  beam1: [{first_slot: 3500}]\n", "beam.yaml.*abort gap|leaves the orbit"),
     ],
 )
-def test_wrong_beams_name_the_place(tmp_path, text, message):
+def test_wrong_beams_name_the_place(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(L1emuError, match=message):
         read(tmp_path, text)

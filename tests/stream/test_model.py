@@ -1,6 +1,9 @@
 """The SimPy model and the kernel against hand-computed time stamps, an independent recursion, and each other."""
 
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
@@ -39,25 +42,25 @@ LATE, BUFFER_FULL, RULE = (Verdict.LOST + i for i in (CAUSES.index("late"), CAUS
 class Recorder(Records):
     """A records that also keeps the crossings."""
 
-    def __init__(self, chain):
+    def __init__(self, chain: Any) -> None:
         super().__init__(chain)
         self.crossings = []
 
-    def enter(self, crossing):
+    def enter(self, crossing: Any) -> None:
         super().enter(crossing)
         self.crossings.append(crossing)
 
     @property
-    def lost(self):
+    def lost(self) -> Any:
         causes = dict(zip(self._chain.causes, self.tallies.lost.tolist(), strict=True))
         return {cause: n for cause, n in causes.items() if n}
 
     @property
-    def end_to_end(self):
+    def end_to_end(self) -> Any:
         return {int(t): int(n) for t, n in enumerate(self.tallies.times[-1]) if n}
 
 
-def run(chain, rows, faults=None):
+def run(chain: Any, rows: Any, faults: Any = None) -> Any:
     """Simulate rows of (number, jets, accept); the recorder and the model."""
     recorder = Recorder(chain)
     model = Model(chain, recorder, faults)
@@ -66,7 +69,7 @@ def run(chain, rows, faults=None):
     return recorder, model
 
 
-def kernel_of(chain, rows, faults=None):
+def kernel_of(chain: Any, rows: Any, faults: Any = None) -> Kernel:
     """The kernel for the same rows, all in the first orbit."""
     kinds = np.zeros(ORBIT_SLOTS, np.int64)
     slots = np.asarray([n for n, _, _ in rows], np.int64)
@@ -75,7 +78,7 @@ def kernel_of(chain, rows, faults=None):
     return Kernel(chain, slots, Sampler(CrossingSource(jets, accept, np.eye(len(rows)), kinds), 0), faults)
 
 
-def assert_same_tallies(ours: Tallies, theirs: Tallies):
+def assert_same_tallies(ours: Tallies, theirs: Tallies) -> None:
     for field in Tallies._fields:
         a, b = getattr(ours, field), getattr(theirs, field)
         if field == "times":
@@ -84,11 +87,11 @@ def assert_same_tallies(ours: Tallies, theirs: Tallies):
         assert np.array_equal(a, b), field
 
 
-def stamps(jet):
+def stamps(jet: Any) -> Any:
     return jet.found, jet.queued, jet.started, jet.tagged, jet.fate
 
 
-def test_every_time_stamp_of_a_small_case():
+def test_every_time_stamp_of_a_small_case() -> None:
     recorder, _ = run(SMALL, [(0, 4, True), (1, 1, True), (2, 0, True)])
     first, second, third = recorder.crossings
     assert first.upstream == [8]
@@ -114,7 +117,7 @@ def test_every_time_stamp_of_a_small_case():
     assert recorder.end_to_end == {32: 1, 24: 1, 20: 1}
 
 
-def test_a_queue_that_blocks_holds_the_jet_finder_back():
+def test_a_queue_that_blocks_holds_the_jet_finder_back() -> None:
     recorder, _ = run(replace(SMALL, policy="block", max_jets=4), [(0, 4, True)])
     (crossing,) = recorder.crossings
     assert [stamps(jet) for jet in crossing.jets] == [
@@ -127,7 +130,7 @@ def test_a_queue_that_blocks_holds_the_jet_finder_back():
     assert recorder.tallies.highest[Highest.QUEUE] == 1
 
 
-def test_a_decision_at_the_deadline_is_in_time_and_one_tick_later_is_late():
+def test_a_decision_at_the_deadline_is_in_time_and_one_tick_later_is_late() -> None:
     rows = [(0, 4, True)]
     on_time, _ = run(replace(SMALL, deadline=32), rows)
     late, _ = run(replace(SMALL, deadline=31), rows)
@@ -135,21 +138,21 @@ def test_a_decision_at_the_deadline_is_in_time_and_one_tick_later_is_late():
     assert (late.tallies.counts[Count.LATE], late.crossings[0].verdict) == (1, LATE)
 
 
-def test_a_truncating_queue_loses_the_jet_and_keeps_the_event():
+def test_a_truncating_queue_loses_the_jet_and_keeps_the_event() -> None:
     recorder, _ = run(replace(SMALL, policy="truncate"), [(0, 4, True)])
     (crossing,) = recorder.crossings
     fates = [JetFate.TAGGED, JetFate.TAGGED, JetFate.TRUNCATED, JetFate.TRUNCATED]
     assert ([jet.fate for jet in crossing.jets], crossing.verdict) == (fates, Verdict.ACCEPTED)
 
 
-def test_a_merge_keeps_the_order_of_the_crossings():
+def test_a_merge_keeps_the_order_of_the_crossings() -> None:
     merged = replace(SMALL, downstream=(Stage("sort", 1, 1), Stage("merge", 2, 1)), merge_interval=8, rules=())
     recorder, _ = run(merged, [(0, 4, True), (1, 0, True), (2, 0, True)])
     # sorted at 25, 19 and 23: the second waits for the first, the merge takes one event every 8 ticks
     assert [c.downstream for c in recorder.crossings] == [[25, 28], [19, 36], [23, 44]]
 
 
-def test_the_throttle_inhibits_a_delay_after_the_derandomizer_fills_until_it_has_emptied():
+def test_the_throttle_inhibits_a_delay_after_the_derandomizer_fills_until_it_has_emptied() -> None:
     buffered = replace(SMALL, rules=(), readout=ReadoutBuffer(depth=3, interval=20, busy_at=2, ready_at=0, delay=8))
     recorder, _ = run(buffered, [(n, 0, True) for n in range(20)])
     throttle, full = Verdict.LOST + CAUSES.index("throttle"), Verdict.LOST + len(buffered.causes) - 1
@@ -162,7 +165,7 @@ def test_the_throttle_inhibits_a_delay_after_the_derandomizer_fills_until_it_has
     assert [c.verdict for c in recorder.crossings] == [1, 1, 1, full, full, 1, full]  # one is read at 61
 
 
-def test_faults_lose_events_hold_jets_back_and_make_crossings_busy():
+def test_faults_lose_events_hold_jets_back_and_make_crossings_busy() -> None:
     none = np.zeros((0, 3), np.int64)
     faults = FaultWindows(np.asarray([[0, 4, 8]]), np.asarray([[0, 12, 21]]), np.asarray([[3, 4, 2]]))
     recorder, _ = run(replace(SMALL, rules=()), [(0, 1, True), (1, 1, True)], faults)
@@ -175,10 +178,10 @@ def test_faults_lose_events_hold_jets_back_and_make_crossings_busy():
     assert kernel.trace(0, 1).jets.tolist() == [[26, 26, 26, 31, 0], [28, 28, 31, 36, 0]]
 
 
-def recursion(chain, rows):
+def recursion(chain: Any, rows: Any) -> Any:
     """The same history by recursion over jets in their order, with no notion of a running clock."""
 
-    def edge(tick, cycle):
+    def edge(tick: Any, cycle: Any) -> Any:
         return tick + (-tick) % cycle
 
     free = [0] * chain.boards
@@ -247,12 +250,12 @@ def recursion(chain, rows):
 CYCLES = st.sampled_from([1, 2, 3, 4, 6, 12])
 
 
-def stage(name, most=20):
+def stage(name: str, most: int = 20) -> Any:
     return st.builds(Stage, st.just(name), CYCLES, st.integers(0, most))
 
 
 @st.composite
-def chains(draw):
+def chains(draw: Any) -> Chain:
     finder, tagger = draw(stage("jet finder")), draw(stage("tagger"))
     return Chain(
         ticks_per_bx=12,
@@ -273,14 +276,14 @@ def chains(draw):
 
 
 @st.composite
-def beams(draw):
+def beams(draw: Any) -> Any:
     numbers = draw(st.lists(st.integers(0, 60), min_size=1, max_size=40, unique=True))
     return [(n, draw(st.integers(0, 9)), draw(st.booleans())) for n in sorted(numbers)]
 
 
 @settings(max_examples=300, deadline=None)
 @given(chains(), beams())
-def test_model_recursion_and_kernel_agree_on_every_time_stamp(chain, rows):
+def test_model_recursion_and_kernel_agree_on_every_time_stamp(chain: Any, rows: Any) -> None:
     recorder, _ = run(chain, rows)
     found = [
         (c.number, c.upstream, c.ready, c.begun, c.complete, c.downstream, [stamps(j) for j in c.jets], c.verdict)
@@ -307,7 +310,7 @@ def test_model_recursion_and_kernel_agree_on_every_time_stamp(chain, rows):
 
 
 @st.composite
-def whole_chains(draw):
+def whole_chains(draw: Any) -> Any:
     chain = draw(chains())
     readout = None
     if draw(st.booleans()):
@@ -324,14 +327,14 @@ def whole_chains(draw):
     )
 
 
-def windows(first, most, size):
+def windows(first: Any, most: Any, size: Any) -> Any:
     row = st.tuples(first, st.integers(0, most), st.integers(1, most // 2))
     rows = st.lists(row, max_size=size).map(lambda found: sorted((i, a, a + n) for i, a, n in found))
     return rows.map(lambda found: np.asarray(sorted(found, key=lambda r: r[1]), np.int64).reshape(-1, 3))
 
 
 @st.composite
-def faults_of(draw, chain):
+def faults_of(draw: Any, chain: Any) -> FaultWindows:
     stage_numbers, boards = st.integers(0, len(chain.upstream) - 1), st.integers(-1, chain.boards - 1)
     jets = draw(windows(st.integers(1, 9), 60, 2))
     return FaultWindows(
@@ -341,7 +344,7 @@ def faults_of(draw, chain):
 
 @settings(max_examples=400, deadline=None)
 @given(st.data())
-def test_model_and_kernel_agree_on_everything_with_faults(data):
+def test_model_and_kernel_agree_on_everything_with_faults(data: st.DataObject) -> None:
     chain, rows = data.draw(whole_chains()), data.draw(beams())
     faults = data.draw(faults_of(chain))
     recorder, _ = run(chain, rows, faults)
@@ -352,7 +355,7 @@ def test_model_and_kernel_agree_on_everything_with_faults(data):
 
 @settings(max_examples=15, deadline=None)
 @given(whole_chains(), st.integers(0, 9), st.integers(1, 3))
-def test_whole_orbits_in_any_batches_agree(chain, seed, batch):
+def test_whole_orbits_in_any_batches_agree(chain: Any, seed: int, batch: Any) -> None:
     slots = np.arange(0, 3000, 7 - seed % 3)
     sampler = Sampler(CrossingSource.poisson(3.0, 0.2), seed)
     records = Records(chain)

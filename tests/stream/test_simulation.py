@@ -1,6 +1,10 @@
+from __future__ import annotations
+
 import json
 import sys
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +25,7 @@ SHORT = from_trains("one train", [Train(100, 48), Train(300, 6)])
 BUSY = CrossingSource.poisson(8.0, 0.05)
 
 
-def test_the_books_balance_and_the_rates_have_their_normalisation():
+def test_the_books_balance_and_the_rates_have_their_normalisation() -> None:
     result = simulate(TOPOLOGY, BUSY, orbits=3, filling=SHORT)
     assert (result.crossings, result.colliding) == (3 * 3564, 3 * 54)
     assert result.triggered == result.accepted + sum(result.lost.values()) > 0
@@ -35,7 +39,7 @@ def test_the_books_balance_and_the_rates_have_their_normalisation():
     ) == pytest.approx(272 * CROSSING_NS)
 
 
-def test_a_crossing_without_jets_takes_the_sum_of_the_fixed_latencies():
+def test_a_crossing_without_jets_takes_the_sum_of_the_fixed_latencies() -> None:
     empty = CrossingSource(np.array([0]), np.array([False]), np.array([1.0]))
     result = simulate(TOPOLOGY, empty, orbits=1, filling=SHORT)
     # the budget's 40 + 160 + 60 + 40 crossings to the jets, then 40 + 40 of trigger and distribution
@@ -44,7 +48,7 @@ def test_a_crossing_without_jets_takes_the_sum_of_the_fixed_latencies():
 
 
 @pytest.mark.parametrize(("accept", "triggered"), [(False, 0), (True, 162)])
-def test_a_rate_of_none_or_of_all_crossings_has_an_error_and_a_limit(accept, triggered):
+def test_a_rate_of_none_or_of_all_crossings_has_an_error_and_a_limit(accept: bool, triggered: int) -> None:
     source = CrossingSource(np.array([0]), np.array([accept]), np.array([1.0]))
     result = simulate(TOPOLOGY, source, orbits=3, filling=SHORT)
     assert result.triggered == triggered
@@ -55,8 +59,8 @@ def test_a_rate_of_none_or_of_all_crossings_has_an_error_and_a_limit(accept, tri
     assert rate["in_upper95"] == pytest.approx(limit * rate["colliding"])
 
 
-def test_the_same_seed_gives_the_same_digest_and_any_change_another_one():
-    def digest(topology=TOPOLOGY, **options):
+def test_the_same_seed_gives_the_same_digest_and_any_change_another_one() -> None:
+    def digest(topology: Any = TOPOLOGY, **options: Any) -> Any:
         return simulate(topology, BUSY, **({"orbits": 2, "filling": SHORT, "seed": 5} | options)).digest
 
     reference = digest()
@@ -66,13 +70,13 @@ def test_the_same_seed_gives_the_same_digest_and_any_change_another_one():
     assert len({reference, *others}) == 6
 
 
-def test_crossings_are_drawn_alike_whatever_the_topology():
+def test_crossings_are_drawn_alike_whatever_the_topology() -> None:
     first = simulate(TOPOLOGY, BUSY, orbits=2, filling=SHORT)
     second = simulate(TOPOLOGY.with_tagger(copies=1, latency_cycles=7), BUSY, orbits=2, filling=SHORT)
     assert (first.triggered, first.jets["found"]) == (second.triggered, second.jets["found"])
 
 
-def test_a_slower_tagger_makes_more_crossings_late():
+def test_a_slower_tagger_makes_more_crossings_late() -> None:
     late = []
     for latency in (260, 1048, 1060, 1068, 1081):
         tagger = SimpleNamespace(latency_cycles=latency, interval_cycles=8, clock_mhz=360.0)
@@ -83,7 +87,7 @@ def test_a_slower_tagger_makes_more_crossings_late():
     assert late[-1] == pytest.approx(54, abs=1)  # a crossing without jets waits for no tagger
 
 
-def test_too_few_copies_lose_jets_and_more_lose_fewer():
+def test_too_few_copies_lose_jets_and_more_lose_fewer() -> None:
     lost, deepest = [], []
     for copies in (1, 2, 3, 4):
         topology = TOPOLOGY.with_tagger(copies=copies, interval_cycles=15)
@@ -96,7 +100,7 @@ def test_too_few_copies_lose_jets_and_more_lose_fewer():
     assert deepest[0] == 12
 
 
-def test_a_blocking_queue_loses_no_jet_but_time():
+def test_a_blocking_queue_loses_no_jet_but_time() -> None:
     blocking = TOPOLOGY.model_copy(update={"queue": TOPOLOGY.queue.model_copy(update={"policy": "block"})})
     drop = simulate(TOPOLOGY, BUSY, orbits=1, filling=SHORT, copies=1)
     block = simulate(blocking, BUSY, orbits=1, filling=SHORT, copies=1)
@@ -105,7 +109,7 @@ def test_a_blocking_queue_loses_no_jet_but_time():
     assert block.occupancy_max["events before hand-out"] > 0
 
 
-def test_the_copies_needed_lie_between_the_bounds():
+def test_the_copies_needed_lie_between_the_bounds() -> None:
     needed = copies_needed(TOPOLOGY.with_tagger(interval_cycles=15), BUSY, orbits=2)
     # 8 jets of 15 cycles in 54 cycles per event, 2748 of 3564 crossings collide; 12 jets in 54 cycles at worst
     assert (needed.bound_mean, needed.bound_worst) == (2, 4)
@@ -114,7 +118,7 @@ def test_the_copies_needed_lie_between_the_bounds():
     assert all(t.late or t.jets_lost for t in needed.tried[:-1])
 
 
-def test_as_many_copies_as_the_worst_case_bound_never_lose_a_jet():
+def test_as_many_copies_as_the_worst_case_bound_never_lose_a_jet() -> None:
     worst = CrossingSource(np.array([40]), np.array([True]), np.array([1.0]))
     topology = TOPOLOGY.with_tagger(interval_cycles=15)
     needed = copies_needed(topology, worst, orbits=1, filling=SHORT)
@@ -123,7 +127,7 @@ def test_as_many_copies_as_the_worst_case_bound_never_lose_a_jet():
     assert result.jets["truncated"] == 54 * 28
 
 
-def test_the_exact_bound_is_reached_by_full_crossings_and_passed_by_none():
+def test_the_exact_bound_is_reached_by_full_crossings_and_passed_by_none() -> None:
     bound = worst_case(TOPOLOGY, copies=3, filling=SHORT)
     # 380 crossings without jets, a wait of three intervals of 8 cycles, 260 of latency, up to the next crossing
     assert (bound.bound, bound.jets_lost, bound.latency_ns) == (True, 0, (380 + 32) * CROSSING_NS)
@@ -137,13 +141,13 @@ def test_the_exact_bound_is_reached_by_full_crossings_and_passed_by_none():
     assert (slow.bound, slow.jets_lost) == (False, 0)  # still busy when the next orbit comes
 
 
-def test_no_number_of_copies_helps_a_tagger_that_is_too_slow_itself():
+def test_no_number_of_copies_helps_a_tagger_that_is_too_slow_itself() -> None:
     needed = copies_needed(TOPOLOGY.with_tagger(latency_cycles=2000), BUSY, orbits=1, filling=SHORT)
     assert needed.copies is None
     assert needed.tried[-1].late > 0
 
 
-def test_a_source_is_sampled_with_its_probabilities():
+def test_a_source_is_sampled_with_its_probabilities() -> None:
     source = CrossingSource(np.array([0, 3, 9]), np.array([False, True, True]), np.array([0.7, 0.3, 0.0]))
     sampler = Sampler(source, 1)
     rows = sampler.rows(np.arange(200_000))
@@ -157,7 +161,7 @@ def test_a_source_is_sampled_with_its_probabilities():
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=60).filter(lambda p: sum(p) > 1e-3))
-def test_an_alias_table_holds_the_distribution(weights):
+def test_an_alias_table_holds_the_distribution(weights: Any) -> None:
     probability = np.asarray(weights) / np.sum(weights)
     keep, other = alias_table(probability)
     held = keep + np.bincount(other, weights=1 - keep, minlength=keep.size)
@@ -165,7 +169,7 @@ def test_an_alias_table_holds_the_distribution(weights):
     assert held[probability == 0].sum() == 0
 
 
-def test_pileup_widens_the_number_of_jets_and_bunches_differ():
+def test_pileup_widens_the_number_of_jets_and_bunches_differ() -> None:
     relative = np.where(np.arange(3564) % 2 == 0, 1.0, 0.5)
     source = CrossingSource.poisson(6.0, 0.02, relative, pileup=50.0)
     assert source.probability.shape[0] == 2
@@ -178,7 +182,7 @@ def test_pileup_widens_the_number_of_jets_and_bunches_differ():
         assert spectrum[source.accept].sum() == pytest.approx(0.02 * mean / 6)
 
 
-def test_a_poisson_source_has_the_mean_and_accepts_it_was_given():
+def test_a_poisson_source_has_the_mean_and_accepts_it_was_given() -> None:
     source = CrossingSource.poisson(6.5, 0.01)
     assert source.mean_jets() == pytest.approx(6.5, rel=1e-9)
     assert source.accept_probability == pytest.approx(0.01)
@@ -198,7 +202,7 @@ def test_a_poisson_source_has_the_mean_and_accepts_it_was_given():
         ([1], [True], [float("nan")], "probabilities"),
     ],
 )
-def test_a_wrong_source_is_refused(jets, accept, probability, message):
+def test_a_wrong_source_is_refused(jets: Any, accept: Any, probability: Any, message: str) -> None:
     with pytest.raises(L1emuError, match=message):
         CrossingSource(np.array(jets), np.array(accept), np.array(probability))
 
@@ -213,12 +217,12 @@ def test_a_wrong_source_is_refused(jets, accept, probability, message):
         ({"filling": from_trains("apart", [Train(1, 2)], [Train(9, 2)])}, "apart: no bunches collide"),
     ],
 )
-def test_wrong_options_are_refused(options, message):
+def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(L1emuError, match=message):
         simulate(TOPOLOGY, BUSY, **options)
 
 
-def call(monkeypatch, capsys, *arguments):
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: Any) -> Any:
     monkeypatch.setattr(sys, "argv", ["l1emu", "simulate", *arguments])
     code = 0
     try:
@@ -228,7 +232,9 @@ def call(monkeypatch, capsys, *arguments):
     return code, capsys.readouterr()
 
 
-def test_the_command_prints_one_json_document(monkeypatch, capsys):
+def test_the_command_prints_one_json_document(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, output = call(monkeypatch, capsys, "--orbits", "1", "--seed", "3", "--find-copies", "--bound", "--json")
     document = json.loads(output.out)
     assert code == 0
@@ -241,7 +247,9 @@ def test_the_command_prints_one_json_document(monkeypatch, capsys):
     assert document["digest"] == simulate(TOPOLOGY, source, orbits=1, seed=3).digest
 
 
-def test_the_command_takes_a_tagger_and_prints_tables(monkeypatch, capsys):
+def test_the_command_takes_a_tagger_and_prints_tables(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = ("--orbits", "1", "--copies", "5", "--latency", "91", "--interval", "15", "--clock", "500")
     code, output = call(monkeypatch, capsys, *arguments, "--accept-rate", "2000")
     assert code == 0
@@ -251,7 +259,9 @@ def test_the_command_takes_a_tagger_and_prints_tables(monkeypatch, capsys):
     assert "above the 750 kHz of the readout" in output.out
 
 
-def test_the_command_answers_what_is_needed_and_writes_a_folder(monkeypatch, capsys, tmp_path):
+def test_the_command_answers_what_is_needed_and_writes_a_folder(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     faults, beam, out = tmp_path / "faults.yaml", tmp_path / "beam.yaml", tmp_path / "out"
     faults.write_text("faults:\n  - {kind: board stall, from_bx: 1000, crossings: 200}\n")
     beam.write_text("filling:\n  name: short\n  beam1: [{first_slot: 100}]\npileup: 150\nbunch_spread: 0.05\n")
@@ -285,7 +295,9 @@ def test_the_command_answers_what_is_needed_and_writes_a_folder(monkeypatch, cap
 
 @pytest.mark.parametrize("engine", ["simpy", "kernel"])
 @pytest.mark.parametrize("name", ["cms-run3", "atlas-phase2"])
-def test_the_other_shipped_chains_run_on_both_engines(monkeypatch, capsys, name, engine):
+def test_the_other_shipped_chains_run_on_both_engines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, engine: str
+) -> None:
     code, output = call(monkeypatch, capsys, name, "--engine", engine, "--orbits", "1", "--accept-rate", "90", "--json")
     document = json.loads(output.out)
     assert code == 0
@@ -314,7 +326,9 @@ def test_the_other_shipped_chains_run_on_both_engines(monkeypatch, capsys, name,
         (("--engine", "simpy", "--checkpoint", "x.npz"), "SimPy's state cannot be kept"),
     ],
 )
-def test_bad_arguments_end_with_one_line_and_code_2(monkeypatch, capsys, arguments, message):
+def test_bad_arguments_end_with_one_line_and_code_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
+) -> None:
     code, output = call(monkeypatch, capsys, *arguments)
     assert code == 2
     assert output.out == ""

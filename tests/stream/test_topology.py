@@ -1,4 +1,8 @@
+from __future__ import annotations
+
 from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,17 +17,17 @@ SHIPPED = "budgets/cms-phase2.topology.yaml"
 
 
 @pytest.fixture
-def text():
+def text() -> Any:
     return WHOLE
 
 
-def read(tmp_path, text):
+def read(tmp_path: Path, text: str) -> Any:
     file = tmp_path / "chain.yaml"
     file.write_text(text, encoding="utf-8")
     return read_topology(file)
 
 
-def test_clocks_are_exact_fractions_of_a_crossing():
+def test_clocks_are_exact_fractions_of_a_crossing() -> None:
     assert [cycle_in_crossings(f) for f in (40, 240, 320, 360, 480)] == [
         1,
         Fraction(1, 6),
@@ -35,7 +39,7 @@ def test_clocks_are_exact_fractions_of_a_crossing():
     assert cycle_in_crossings(1000 / 2.8) == Fraction(14, 125)
 
 
-def test_a_whole_chain_in_ticks(tmp_path, text):
+def test_a_whole_chain_in_ticks(tmp_path: Path, text: str) -> None:
     chain = compile_topology(read(tmp_path, text))
     assert chain.ticks_per_bx == 9
     assert [stage.leave(0) / 9 for stage in chain.upstream] == [200, 54, 12]
@@ -44,7 +48,7 @@ def test_a_whole_chain_in_ticks(tmp_path, text):
     assert chain.rules == ((1, 3), (2, 25), (3, 100))
 
 
-def test_the_shipped_chain_says_what_is_not_verified():
+def test_the_shipped_chain_says_what_is_not_verified() -> None:
     topology = read_topology(resource(SHIPPED))
     unverified = topology.unverified()
     assert "trigger_rules.3 in 100 BX" in unverified
@@ -56,7 +60,7 @@ def test_the_shipped_chain_says_what_is_not_verified():
     assert [(r.accepts, r.crossings) for r in rules] == [(1, 3), (2, 25), (3, 100), (4, 240)]
 
 
-def test_another_clock_makes_a_finer_tick():
+def test_another_clock_makes_a_finer_tick() -> None:
     topology = read_topology(resource(SHIPPED)).with_tagger(clock_mhz=500, interval_cycles=15)
     chain = compile_topology(topology)
     assert chain.ticks_per_bx == 225
@@ -67,7 +71,7 @@ def test_another_clock_makes_a_finer_tick():
     assert "stated" in topology.tagger.source
 
 
-def test_a_stage_starts_on_an_edge_of_its_clock():
+def test_a_stage_starts_on_an_edge_of_its_clock() -> None:
     stage = compile_topology(read_topology(resource(SHIPPED))).upstream[0]
     assert [stage.edge(t) for t in (0, 1, 9, 10)] == [0, 9, 9, 18]
 
@@ -92,7 +96,9 @@ def test_a_stage_starts_on_an_edge_of_its_clock():
         ("pipeline:\n", "pipelines:\n", "unknown key: got 'pipelines'; expected 'pipeline'"),
     ],
 )
-def test_a_wrong_topology_is_refused_with_the_place(tmp_path, text, old, new, message):
+def test_a_wrong_topology_is_refused_with_the_place(
+    tmp_path: Path, text: str, old: str, new: str, message: str
+) -> None:
     assert old in text
     with pytest.raises(L1emuError) as caught:
         read(tmp_path, text.replace(old, new, 1))
@@ -111,7 +117,7 @@ def test_a_wrong_topology_is_refused_with_the_place(tmp_path, text, old, new, me
         ({"clock_mhz": float("nan")}, "tagger.clock_mhz"),
     ],
 )
-def test_a_wrong_tagger_is_refused(change, where):
+def test_a_wrong_tagger_is_refused(change: dict[str, Any], where: str) -> None:
     with pytest.raises(L1emuError) as caught:
         read_topology(resource(SHIPPED)).with_tagger(**change)
     assert caught.value.where == where

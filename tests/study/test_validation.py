@@ -1,6 +1,10 @@
 """The events held against CMS's curve and against plain mixing, and the verb that does it."""
 
+from __future__ import annotations
+
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,11 +20,11 @@ MINBIAS = "datasets/minbias-pu200.root"
 
 
 @pytest.fixture(scope="module")
-def calibrated():
+def calibrated() -> Any:
     return ht_rates(resource(MINBIAS), read_calibration(resource("datasets/calibration-pu200.yaml")))
 
 
-def command_line(monkeypatch, *arguments):
+def command_line(monkeypatch: pytest.MonkeyPatch, *arguments: Any) -> Any:
     monkeypatch.setattr("sys.argv", ["l1emu", "validate", *map(str, arguments)])
     try:
         main()
@@ -29,7 +33,7 @@ def command_line(monkeypatch, *arguments):
     return 0
 
 
-def test_the_rate_is_that_of_cms_within_thirty_per_cent(calibrated):
+def test_the_rate_is_that_of_cms_within_thirty_per_cent(calibrated: Any) -> None:
     assert calibrated.passed
     assert calibrated.weights_sum == pytest.approx(1, abs=1e-12)
     held = [p for p in calibrated.points if p.held]
@@ -39,7 +43,7 @@ def test_the_rate_is_that_of_cms_within_thirty_per_cent(calibrated):
         assert 0 < point.rate_khz_error < 0.1 * point.rate_khz
 
 
-def test_it_is_the_calibration_that_brings_it_there():
+def test_it_is_the_calibration_that_brings_it_there() -> None:
     """Raw jets fall short; a wrong scale is noticed."""
     raw = ht_rates(resource(MINBIAS), None)
     assert not raw.passed
@@ -48,12 +52,14 @@ def test_it_is_the_calibration_that_brings_it_there():
     assert not ht_rates(resource(MINBIAS), hot).passed
 
 
-def test_the_published_curve_falls():
+def test_the_published_curve_falls() -> None:
     rates = [p.rate_khz for p in published_rates().points]
     assert rates == sorted(rates, reverse=True)
 
 
-def test_the_verb_prints_the_list_of_the_points(monkeypatch, capsys, tmp_path, calibrated):
+def test_the_verb_prints_the_list_of_the_points(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, calibrated: Any
+) -> None:
     assert command_line(monkeypatch, "ht-rates", "--json", "--figure", tmp_path / "ht.png") == 0
     printed = json.loads(capsys.readouterr().out)
     keys = {"threshold_gev", "rate_khz", "rate_khz_error", "rate_khz_upper95", "accepted_crossings", "cms_khz", "ratio"}
@@ -64,7 +70,9 @@ def test_the_verb_prints_the_list_of_the_points(monkeypatch, capsys, tmp_path, c
     assert "off by more than 30%" in capsys.readouterr().out
 
 
-def test_a_sample_of_another_kind_or_pile_up_is_refused(monkeypatch, capsys):
+def test_a_sample_of_another_kind_or_pile_up_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert command_line(monkeypatch, "ht-rates", "datasets/signal-hh4b-pu200.root") == 2
     assert "without strata" in capsys.readouterr().err
     assert command_line(monkeypatch, "ht-rates", "datasets/minbias-pu140.root") == 2
@@ -73,7 +81,7 @@ def test_a_sample_of_another_kind_or_pile_up_is_refused(monkeypatch, capsys):
         strata_against_plain(resource("datasets/signal-hh4b-pu200.root"))
 
 
-def test_a_sample_that_no_recipe_made_cannot_be_mixed_again(tmp_path):
+def test_a_sample_that_no_recipe_made_cannot_be_mixed_again(tmp_path: Path) -> None:
     write_toy_sample(tmp_path / "toy.root", signal=False)
     with pytest.raises(
         L1emuError, match=r"toy.root: recipe.name: not a recipe: Field required; expected a sample made"
@@ -82,7 +90,7 @@ def test_a_sample_that_no_recipe_made_cannot_be_mixed_again(tmp_path):
 
 
 @pytest.mark.exhaustive
-def test_strata_and_plain_mixing_agree_at_full_pile_up(tmp_path):
+def test_strata_and_plain_mixing_agree_at_full_pile_up(tmp_path: Path) -> None:
     pytest.importorskip("pythia8mc", reason="Pythia 8 is not installed (extra: generate)")
     checks = strata_against_plain(resource(MINBIAS), crossings=10_000, cache=tmp_path, jobs=2)
     assert len(checks) >= 9

@@ -1,5 +1,9 @@
 """Blocks of jets and floats on their way into vectors."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numba
 import numpy as np
 import pytest
@@ -30,7 +34,7 @@ TYPES = [
 EDGES = [0.0, -0.0, 1e-40, -1e-40, 0.5, -0.5, 0.49999997, -0.25, 1.5, -1.5, 40.0, -40.0, 1e9, -1e9, 3e9, 1e30, -1e30]
 
 
-def forms(name):
+def forms(name: str) -> Any:
     """An operation's meaning and, where this processor has what it needs, what is compiled."""
     found = OPERATIONS[name]
     return [found.meaning, *([found.compiled] if found.needs <= cpu_flags() else [])]
@@ -39,7 +43,7 @@ def forms(name):
 @pytest.mark.parametrize("name", ["load_block", "load_block_wide"])
 @pytest.mark.parametrize(("pack", "zero"), [(1, 0), (2, 0), (4, 0), (4, -128)])
 @pytest.mark.parametrize("n", [16, 5])
-def test_blocks_of_jets_are_transposed(name, pack, zero, n):
+def test_blocks_of_jets_are_transposed(name: str, pack: int, zero: int, n: int) -> None:
     bits = 32 // pack
     low = zero if pack == 4 else -(1 << bits - 1)
     raw = np.random.default_rng(5).integers(low, low + (1 << bits), (20, 16 * pack + 7)).astype(np.int32)
@@ -48,7 +52,7 @@ def test_blocks_of_jets_are_transposed(name, pack, zero, n):
     expected = (raw[jets, 3 : 3 + 16 * pack] - zero).astype(kind).reshape(16, 16, pack)
     for load_block in forms(name):
 
-        def run(raw, out, n, load_block=load_block):
+        def run(raw: Any, out: Any, n: Any, load_block: Any = load_block) -> Any:
             return load_block(raw, 3, 2, n, out, 1, pack, zero, 0, 32, 1, 0, 0, 0, 0)
 
         out = np.zeros(17 * 16, np.int32)
@@ -62,7 +66,7 @@ def test_blocks_of_jets_are_transposed(name, pack, zero, n):
 @pytest.mark.parametrize("kind", [np.float32, pytest.param(np.float64, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("name", ["load_block", "load_block_wide"])
 @pytest.mark.parametrize("text", TYPES)
-def test_floats_are_cast_in_blocks_unless_they_need_care(name, text, kind):
+def test_floats_are_cast_in_blocks_unless_they_need_care(name: str, text: str, kind: Any) -> None:
     """What is returned as right is the type's own cast; what is NaN or out of reach is told, by the meaning too."""
     type_ = FixedPoint.parse(text)
     cast = cast_of_floats(type_)
@@ -74,7 +78,7 @@ def test_floats_are_cast_in_blocks_unless_they_need_care(name, text, kind):
     fine, form = [], forms(name)
     for load_block in form:
 
-        def run(raw, out, load_block=load_block):
+        def run(raw: Any, out: Any, load_block: Any = load_block) -> Any:
             return load_block(raw, 0, 0, 16, out, 0, pack, 0, *cast)
 
         if load_block is not OPERATIONS[name].meaning:
@@ -99,7 +103,7 @@ def test_floats_are_cast_in_blocks_unless_they_need_care(name, text, kind):
     assert not all(fine[0])
 
 
-def test_floats_are_quantized_in_blocks():
+def test_floats_are_quantized_in_blocks() -> None:
     edges = np.array([*EDGES, np.nan, np.inf, -np.inf, *np.arange(-6, 6) / 8], np.float32)
     x = np.concatenate([np.random.default_rng(3).normal(0, 30, 96).astype(np.float32), edges])
     run = numba.njit(lambda x, at, out, bits: quantize_block(x, at, out, 16, np.float32(4.0), np.int32(bits)))
@@ -122,7 +126,7 @@ def test_floats_are_quantized_in_blocks():
     ],
 )
 @pytest.mark.parametrize("type_", TYPES)
-def test_floats_go_straight_into_the_kernels_unless_they_need_care(type_, kind, target):
+def test_floats_go_straight_into_the_kernels_unless_they_need_care(type_: Any, kind: Any, target: Any) -> None:
     """As the type's own cast has it, halves too; in later chunks, large, infinite and tiny; NaN is refused."""
     type_ = FixedPoint.parse(type_)
     x, y = Tensor("x", (64,), type_), Tensor("y", (4,), FixedPoint(30, 24 - type_.fraction))

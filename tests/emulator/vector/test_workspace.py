@@ -1,5 +1,9 @@
 """Vectors are taken again only for what is never needed in one stage."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +17,7 @@ stages = st.lists(
 )
 
 
-def play(script, workspace):
+def play(script: Any, workspace: Any) -> Any:
     taken, used = [], []  # (place, size), and of each the stages in which it is used
     for stage, (sizes, uses) in enumerate(script):
         workspace.stage = stage
@@ -31,7 +35,7 @@ def play(script, workspace):
 
 
 @given(script=stages)
-def test_what_is_needed_together_does_not_overlap(script):
+def test_what_is_needed_together_does_not_overlap(script: Any) -> None:
     learned = Workspace()
     apart, used = play(script, learned)
     packed = Workspace(learned.packed())
@@ -45,7 +49,7 @@ def test_what_is_needed_together_does_not_overlap(script):
     assert packed.size == max((at + size for at, size in taken), default=0) <= learned.size
 
 
-def test_a_chain_needs_room_for_two():
+def test_a_chain_needs_room_for_two() -> None:
     learned = Workspace()
     for number in range(9):
         learned.stage = number

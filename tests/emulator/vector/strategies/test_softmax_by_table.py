@@ -1,6 +1,9 @@
 """The softmax of tabulated exponentials."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,8 +42,8 @@ def word_softmax(width: int, scale: float, rounding: Rounding) -> Firmware:
 @pytest.mark.parametrize(("width", "scale", "entries"), [(9, 8.0, 64), (9, 1.0, 128), (10, 0.5, 256), (12, 0.1, 0)])
 @pytest.mark.parametrize("rounding", [Rounding.RND_CONV, Rounding.RND, Rounding.TRN])
 def test_a_softmax_of_words_looks_up_what_differs_and_clips_the_rest(
-    monkeypatch, width, scale, entries, rounding, by_bytes
-):
+    monkeypatch: pytest.MonkeyPatch, width: int, scale: float, entries: int, rounding: Any, by_bytes: bool
+) -> None:
     """Until the exponential is constant, up to 256 entries; beyond that it is gathered."""
     chosen = dataclasses.replace(features("simd"), permute8=by_bytes)
     monkeypatch.setattr("l1emu.emulator.vector.features.features", lambda target: chosen)
