@@ -21,14 +21,16 @@ The rate itself stays f sum P eps: where it is 0, it is known by its upper limit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
 from l1emu.errors import L1emuError
-from l1emu.trigger.crossings import Crossings
+from l1emu.trigger.crossings import Crossings, Ints
 from l1emu.trigger.intervals import COVERAGE, LIMIT, Clusters, intervals_in_sum, one_sided, without_nan
 from l1emu.trigger.tails import tail_probability, unseen_probability
 
@@ -186,25 +188,9 @@ def scan_rates(
         raise L1emuError("thresholds must ascend", where="thresholds", value=thresholds.tolist())
     reach = without_nan(reach)
     loose = None if envelope is None else without_nan(envelope)
-    strata = len(crossings.names)
-    order = [_by_reach(reach, crossings, j) for j in range(strata)]
-    shape = (thresholds.size, strata)
-    accepted = np.zeros(shape, np.int64)
-    passed, total = np.zeros(shape), np.ones(shape)  # of independent crossings
-    tail, highest_tail = np.ones(shape), np.ones(shape)
-    for j, members in enumerate(order):
-        if not members.size:
-            continue
-        groups = Clusters(reach, crossings, members, thresholds)
-        accepted[:, j] = groups.accepted
-        passed[:, j], total[:, j] = groups.independent
-        if crossings.is_bounded(j) and not groups.accepted.all():
-            tails = [groups.highest]
-            if loose is not None:
-                tails.append(Clusters(loose, crossings, _by_reach(loose, crossings, j), thresholds).highest)
-            for values in tails:
-                tail[:, j] = np.minimum(tail[:, j], tail_probability(values, thresholds))
-                highest_tail[:, j] = np.minimum(highest_tail[:, j], tail_probability(values, thresholds, LIMIT))
+    order = [_by_reach(reach, crossings, j) for j in range(len(crossings.names))]
+    seen = _seen(reach, loose, crossings, thresholds, order)
+    accepted, passed, total = seen.accepted, seen.passed, seen.total
     counts = np.maximum(crossings.counts, 1)
     fraction = accepted / counts
     scale = collision_rate_khz * crossings.probability
@@ -215,12 +201,14 @@ def scan_rates(
     nothing = accepted == 0
     low, high = intervals_in_sum(passed, total, scale, one_sided(COVERAGE))
     highest = intervals_in_sum(passed, total, scale, LIMIT)[1]
-    high, highest = (np.where(nothing, np.minimum(*ends), ends[0]) for ends in ((high, tail), (highest, highest_tail)))
+    high, highest = (
+        np.where(nothing, np.minimum(*ends), ends[0]) for ends in ((high, seen.tail), (highest, seen.highest_tail))
+    )
     unseen = np.where(nothing, np.minimum(unseen_probability(total), high), 0)
     distances = (high - fraction, fraction - low, highest - fraction)
     up, down, most = (np.sqrt(((scale * distance) ** 2).sum(axis=1)) for distance in distances)
     generator = np.random.Generator(np.random.PCG64([seed, 1]))
-    may_add: Floats = generator.gamma(0.5, 2.0, (replicas, strata)) @ (scale * unseen).T
+    may_add: Floats = generator.gamma(0.5, 2.0, (replicas, len(order))) @ (scale * unseen).T
     low_khz = np.maximum(rate - np.maximum(down, bootstrap), 0)
     high_khz = np.minimum(rate + np.maximum(up, bootstrap), collision_rate_khz)
     return RateScan(
@@ -237,6 +225,42 @@ def scan_rates(
         replicas_khz=curves + may_add,
         collision_rate_khz=collision_rate_khz,
     )
+
+
+class _Seen(NamedTuple):
+    """What each stratum shows at each threshold, all of shape (t, strata).
+
+    `accepted` crossings, int64; `passed` of `total` independent ones; and what the tail of the reach leaves to the
+    probability of acceptance, `tail` as it is and `highest_tail` at 95 % confidence, 1 where it says nothing.
+    """
+
+    accepted: Ints
+    passed: Floats
+    total: Floats
+    tail: Floats
+    highest_tail: Floats
+
+
+def _seen(
+    reach: Floats, loose: Floats | None, crossings: Crossings, thresholds: Floats, order: Sequence[Ints]
+) -> _Seen:
+    shape = (thresholds.size, len(order))
+    seen = _Seen(np.zeros(shape, np.int64), np.zeros(shape), np.ones(shape), np.ones(shape), np.ones(shape))
+    for j, members in enumerate(order):
+        if not members.size:
+            continue
+        groups = Clusters(reach, crossings, members, thresholds)
+        seen.accepted[:, j] = groups.accepted
+        seen.passed[:, j], seen.total[:, j] = groups.independent
+        if crossings.is_bounded(j) and not groups.accepted.all():
+            tails = [groups.highest]
+            if loose is not None:
+                tails.append(Clusters(loose, crossings, _by_reach(loose, crossings, j), thresholds).highest)
+            for values in tails:
+                seen.tail[:, j] = np.minimum(seen.tail[:, j], tail_probability(values, thresholds))
+                highest = tail_probability(values, thresholds, LIMIT)
+                seen.highest_tail[:, j] = np.minimum(seen.highest_tail[:, j], highest)
+    return seen
 
 
 def interpolate_threshold(thresholds: Floats, rate_khz: Floats, target_khz: float) -> tuple[float, bool]:
