@@ -324,7 +324,7 @@ def test_threshold_at_a_rate_is_where_the_curve_has_it() -> None:
     reach, crossings = make(np.random.default_rng(7), (300, 500, 700))
     scan = scan_rates(reach, crossings, thresholds, F_KHZ, replicas=20)
     assert scan.at(scan.threshold_at(300.0))[0] == pytest.approx(300.0)
-    with pytest.raises(L1emuError, match="no scanned threshold gives this rate"):
+    with pytest.raises(L1emuError, match="more than the rate of all colliding crossings"):
         scan.threshold_at(1e5)
 
 
