@@ -51,8 +51,8 @@ def write(folder: Path, name: str, **samples: Any) -> Path:
 def test_the_same_crossings_as_ntuples_give_the_same_efficiencies(folder: Path, toy: Path) -> None:
     ours = measure_rates(toy)
     theirs = measure_rates(write(folder, "signal-ntuples", signal="perfNano_signal_*.root"))
-    assert theirs["rate"] == ours["rate"]
-    assert theirs["emulation"]["jets"] == ours["emulation"]["jets"]
+    assert theirs.rate == ours.rate
+    assert theirs.emulation.jets == ours.emulation.jets
 
 
 def test_files_of_one_sample_may_differ_in_types_containers_and_length(folder: Path, toy: Path) -> None:
@@ -71,7 +71,7 @@ def test_files_of_one_sample_may_differ_in_types_containers_and_length(folder: P
             file.mkrntuple("Events", part(low, high))
     write_tree(folder / "kinds_5.root", "Events", part(150, 200))
     study = write(folder, "kinds", signal={"files": "kinds_*.root", "vertex": "beam"})
-    assert measure_rates(study)["rate"] == measure_rates(toy)["rate"]
+    assert measure_rates(study).rate == measure_rates(toy).rate
 
 
 def test_crossings_without_a_candidate_count_and_no_crossing_is_refused(folder: Path, toy: Path) -> None:
@@ -79,9 +79,9 @@ def test_crossings_without_a_candidate_count_and_no_crossing_is_refused(folder: 
     write_tree(folder / "bare.root", "Events", {name: values[:100, :0] for name, values in columns.items()})
     write_tree(folder / "full.root", "Events", columns)
     both = write(folder, "bare", signal={"files": ["bare.root", "full.root"], "vertex": "beam"})
-    ours = {(p["seed"], p["threshold"]): p["efficiency"] for p in measure_rates(toy)["rate"]}
-    for point in measure_rates(both)["rate"]:
-        assert point["efficiency"] == pytest.approx(ours[point["seed"], point["threshold"]] * 2 / 3)
+    ours = {(p.seed, p.threshold): p.efficiency for p in measure_rates(toy).rate}
+    for point in measure_rates(both).rate:
+        assert point.efficiency == pytest.approx(ours[point.seed, point.threshold] * 2 / 3)
     with uproot.recreate(folder / "nothing.root") as file:
         file.mkrntuple("Events", {name: values[:0] for name, values in columns.items()})
     with pytest.raises(L1emuError, match=r"nothing.*without crossings"):
