@@ -1,4 +1,26 @@
-"""The command line: `main`, the verbs (`l1emu.cli.verbs`) and how a run of them ends (`l1emu.cli.ending`)."""
+"""The command line: `main`, the verbs (`l1emu.cli.verbs`) and how a run of them ends (`l1emu.cli.ending`).
+
+arrays         inputs from files of numpy
+budget         `l1emu budget`: whether a tagger keeps to a latency budget
+calibrate      the verb `calibrate`: the jet energy calibration from a sample with generator jets
+convert        `l1emu convert`: a trained tagger to an hls4ml project, a firmware file and golden vectors
+emulate        `l1emu emulate`: a firmware on a file of inputs
+ending         how a run of the command line ends
+estimate       `l1emu estimate`: cycles and resources of a design before anybody synthesizes it
+events         `l1emu events`: what is in files of events or jets
+generate       the verb `generate`: a recipe made into a sample
+options        options and output that the verbs share
+rates          `l1emu rates`: trigger rate against signal efficiency
+report         `l1emu report`: what a synthesis report claims, and what is wrong with it
+run            `l1emu run`: a whole study
+simulate       `l1emu simulate`: the 40 MHz stream through a Level-1 chain
+source_inputs  inputs of a firmware from files of events
+tagger         the tagger of `l1emu budget` and `l1emu simulate`
+train          `l1emu train`: a tagger from its recipe and labelled jets
+validate       the verb `validate`: the event chain held against what is known
+verbs          the verbs: one module each, a thin shell around the Python function of the same name
+verify         `l1emu verify`: the emulation against the project's own C++, or against the Keras model, layer by layer
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,18 @@
-"""Crossings, Level-1 candidates, jets and their features."""
+"""Crossings, Level-1 candidates, jets and their features.
+
+calibrate    a calibration from a signal sample with generator jets
+calibration  the jet energy calibration: from the pt of a Level-1 jet to that of the generator's
+classes      what a jet can truly be
+cms_tagger   the twenty numbers a constituent that CMS's own Level-1 jet tagger takes
+features     what the tagger sees of a jet
+generate/    samples made from a recipe
+hardware     steps and widths of the Level-1 words that candidates and jets are made of
+jets         seeded-cone jets (SC4) in hardware integers, and the tagger's features of each
+lists        records in lists, one list a crossing, as flat columns of numbers
+rootfile     ROOT files opened with the checks that uproot leaves to its user
+sample       event samples on disk: a ROOT file with one tree of crossings and, as strings, the recipe that made it
+sources/     public data sets and our own samples behind one interface
+"""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,13 @@
-"""Latency: what synthesis reports claim, what a budget allows, and whether the one keeps to the other."""
+"""Latency: what synthesis reports claim, what a budget allows, and whether the one keeps to the other.
+
+budget     a latency budget
+check      whether a tagger keeps to a budget
+clock      the LHC clock and the clocks locked to it, in which every latency is counted
+estimate/  the estimate before synthesis: cycles and resources of a design by an analytical model
+limits     how large the numbers of a trigger can be
+reports/   synthesis reports of Vivado HLS 2018.2 to 2020.1 and Vitis HLS 2020.2 to 2025.1, in every layout they use
+timing     the timing of a tagger: cycles, where they are from, and how far they can be believed
+"""
 
 from l1emu.latency.budget import Budget, read_budget, waterfall
 from l1emu.latency.check import BudgetCheck, check

@@ -1,4 +1,22 @@
-"""The kinds of layer, one file a kind: configuration, and the exact integer reference in plain numpy."""
+"""The kinds of layer, one file a kind: configuration, and the exact integer reference in plain numpy.
+
+activation  activations that work on each number by itself
+arithmetic  integer operations with the conventions of C++
+attention   multi-head attention as the fused kernel of the hls4ml forks for transformers computes it
+base        what all kinds of layer share
+batchnorm   scale and shift per channel: `nnet::normalize`, for batch normalization and for scales
+circuit     what hardware a layer becomes, in numbers
+dense       fully connected layers: `nnet::dense`, and point-wise convolutions, which apply one at every position
+einsum      products of two tensors of data, as in attention: `nnet::einsum`
+embedding   embeddings: rows of a table picked by whole numbers, `nnet::embedding`
+layernorm   layer normalization by a table of inverse square roots: `nnet::layernormalize`
+merge       layers with two inputs that they combine number by number, or put side by side
+pooling     pooling over the constituents: `nnet::global_pooling1d_cl`
+quantize    each number rounded to a type of its own
+recurrent   recurrent layers: `nnet::gru_stack` and `nnet::lstm_stack`, one cell applied to a sequence step by step
+reshape     layers that move numbers and change none
+softmax     softmax by look-up tables: the four implementations of `nnet::softmax`, and that of the attention forks
+"""
 
 from l1emu.layers.activation import (
     ClippedLine,

@@ -1,4 +1,15 @@
-"""Results for people: figures, the numbers behind them, and one page that holds everything."""
+"""Results for people: figures, the numbers behind them, and one page that holds everything.
+
+figures     figures in CMS style, drawn from results alone
+page        one page that holds a whole result
+scan        the figure of a scan: latency against DSP and LUT with the Pareto fronts, and the roofline
+seeds       figures of the seeds
+stream      a folder with one simulation of the stream
+style       what all figures share: CMS style, colours, labels, and how what has no room in a figure is written
+tables      the numbers behind the figures, as data frames
+validation  the HT rate beside CMS's public curve
+write       everything of a results folder but `results.json`
+"""
 
 from l1emu.report.write import write_report
 

@@ -2,6 +2,22 @@
 
 Everything that needs TensorFlow, QKeras or hls4ml lives in this package (extra: train). Importing the package itself
 imports none of them; `require()` turns their absence into one line of advice.
+
+against     where a Keras model and its firmware part
+card        the card of a trained tagger as text
+data        labelled jets for training
+evaluate    how well scores separate the classes
+export      a QKeras model to an hls4ml project
+golden      golden vectors
+handlers    hls4ml handlers that lead `QEinsum` and `QSoftmax` to the nodes that hls4ml has for them
+keras3      models that Keras 3 saved, rebuilt for the Keras 2 that QKeras needs
+layers      two thin Keras layers that QKeras lacks, and attention composed from them and from stock QKeras layers
+model       the default architecture: a transformer over jet constituents, in float and in QKeras, from one recipe
+quantizers  which fixed-point type a QKeras quantizer stands for
+recipe      the recipe of a tagger: architecture, types and training, as YAML checked when read
+steps       a Keras model as steps that can be run one by one
+tagger      a trained tagger on disk: `recipe.yaml`
+train       training: the float twin first, then the quantized network from its weights
 """
 
 from __future__ import annotations

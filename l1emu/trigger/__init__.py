@@ -2,6 +2,16 @@
 
 Jets come as `ak.Array` (crossings, var) of records with `pt` in GeV, `eta`, `phi` and one field a class of the tagger,
 `tag_b` and so on. Nothing here knows how they were made.
+
+compare       seeds compared at equal rate: who keeps more signal, and how sure that is
+crossings     weighted crossings
+decisions     decisions of seeds on crossings
+efficiencies  efficiencies with Clopper-Pearson intervals
+intervals     intervals of Clopper and Pearson
+menu          seeds as data
+rates         trigger rates in kHz of stratified crossings
+tails         how probable an accept may be in a stratum whose hard scale is bounded above, where none was seen
+text          rates and efficiencies as they are written for people
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,12 @@
-"""The containers that the formats lie in, each opened by the library that is made for it."""
+"""The containers that the formats lie in, each opened by the library that is made for it.
+
+base     what every container offers: the names of its columns, and some of them in batches of consecutive rows
+hdf5     HDF5: the datasets of a file by their path, the members of a table (a compound dataset) as `path:member`
+npz      numpy's .npz: its arrays by their names, read in pieces so that only a batch is in memory
+parquet  parquet: flat columns, and nested lists of one shape, as arrays of numpy
+root     ROOT: the branches of every TTree, or the fields of every RNTuple, of a file, named `tree/branch`
+text     tables as text: CSV by pandas, ARFF by scipy, in pieces of consecutive lines
+"""
 
 from __future__ import annotations
 
