@@ -16,7 +16,7 @@ from pathlib import Path
 from l1emu.errors import L1emuError
 from l1emu.files import TEXT_LIMIT, read_bytes
 from l1emu.firmware.cxx.lexer import Lexed, Place, Token, text_of, tokens_of
-from l1emu.firmware.grammar import FUNCTIONS, KEYWORDS
+from l1emu.firmware.grammar.words import FUNCTIONS, KEYWORDS
 
 # The fixed-point library, which is the compiler's own in synthesis, and the headers of the C++ library.
 _LIBRARY = re.compile(r"(ap|hls)_\w+\.h|(utils|etc)/x?_?\w+\.h")

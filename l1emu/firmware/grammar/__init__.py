@@ -1,0 +1,70 @@
+"""Whether a compiler takes a translation unit: its syntax, and that every name is declared where it is used.
+
+The reader looks into what a firmware's numbers come from. All else in the files must still be C++: a compiler stops at
+a broken function that nothing calls. The grammar here is that part of C++17 in which kernels are written, somewhat
+wider than the language: types of expressions are not checked, and names that depend on a template's parameters, or lie
+in the libraries, count as declared.
+
+It is a recursive descent over the tokens. From the bottom up:
+
+`words`
+    the words of the language, and the names of the libraries
+`cursor`
+    the place in the tokens that is read next
+`scopes`
+    the names that are declared, and where
+`syntax`
+    the constructs that refer to each other, by name
+`names`, `types`, `expressions`, `statements`, `classes`, `templates`, `functions`, `declarations`
+    one part of the language each
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from pathlib import Path
+
+from l1emu.firmware.cxx.lexer import Place, Token, text_of
+from l1emu.firmware.grammar.classes import Classes
+from l1emu.firmware.grammar.cursor import Bad
+from l1emu.firmware.grammar.declarations import Declarations
+from l1emu.firmware.grammar.expressions import Expressions
+from l1emu.firmware.grammar.names import Names
+from l1emu.firmware.grammar.statements import Statements
+from l1emu.firmware.grammar.templates import Templates
+from l1emu.firmware.grammar.types import Types
+
+__all__ = ["check"]
+
+
+class _Parser(Declarations, Templates, Classes, Statements, Expressions, Types, Names):
+    """All parts of the language together."""
+
+
+def check(chunks: Iterable[tuple[Path, list[Token]]], macros: Iterable[str]) -> None:
+    """Raise `L1emuError` by file and line for what no compiler takes.
+
+    Parameters
+    ----------
+    chunks
+        The files' tokens in the order in which a compiler sees them.
+    macros
+        Macros with parameters that are defined, which are left in place.
+    """
+    starts: list[int] = []
+    paths: list[Path] = []
+    tokens: list[Token] = []
+    for path, part in chunks:
+        starts.append(len(tokens))
+        paths.append(path)
+        tokens += [token for token in part if token.kind != "comment"]
+    parser = _Parser(tokens, macros)
+    try:
+        parser.unit()
+    except (Bad, RecursionError) as error:
+        bad = error if isinstance(error, Bad) else Bad(parser.at, "nested too deeply")
+        at = min(bad.at, len(tokens) - 1)
+        place = Place(paths[bisect_right(starts, at) - 1], tokens[at].line)
+        text = text_of(tokens[at : at + 8]) if bad.at < len(tokens) else "the end of the file"
+        raise place.error(f"not C++ that compiles: {bad.message}", text[:80]) from None

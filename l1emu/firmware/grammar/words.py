@@ -1,0 +1,63 @@
+"""The words of the language, and the names of the C and C++ libraries, whose headers are not read."""
+
+from __future__ import annotations
+
+import re
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+BUILTIN = _words("void bool char short int long signed unsigned float double wchar_t char16_t char32_t auto")
+QUALIFIERS = _words("const volatile")
+SPECIFIERS = _words("static const constexpr inline extern virtual explicit friend mutable volatile register")
+CASTS = _words("static_cast const_cast reinterpret_cast dynamic_cast")
+KEYWORDS = (
+    BUILTIN
+    | SPECIFIERS
+    | CASTS
+    | _words(
+        "alignas alignof asm break case catch class continue decltype default delete do else enum export false for "
+        "goto if namespace new noexcept nullptr operator private protected public return sizeof static_assert struct "
+        "switch template this thread_local throw true try typedef typeid typename union using while and or not xor "
+        "bitand bitor compl and_eq or_eq xor_eq not_eq"
+    )
+)
+PREFIX = _words("+ - ! ~ * & ++ -- not compl")
+BINARY = _words("+ - * / % & | ^ && || == != < > <= >= = += -= *= /= %= &= |= ^= << <<= ? and or xor bitand bitor")
+OPERATORS = _words(
+    "( [ + - * / % & | ^ ~ ! = < > += -= *= /= %= &= |= ^= << <<= == != <= >= && || ++ -- -> , new delete"
+)
+
+LIBRARIES = _words("std hls")  # what lies in these namespaces is not looked up
+TEMPLATES = _words("ap_fixed ap_ufixed ap_int ap_uint ap_fixed_base ap_int_base ap_range_ref ap_shift_reg")
+MACROS = _words("DIV_ROUNDUP MIN MAX STRINGIFY EXPAND_STRING")  # those with parameters are left in place
+FUNCTIONS = _words(
+    "abs acos asin assert atan atan2 atof atoi ceil cos cosh exit exp exp2 fabs fclose feof fgets floor "
+    "fmax fmin fmod fopen fprintf fputs fread free fscanf fwrite getenv isinf isnan log log10 log2 lrint "
+    "malloc memcpy memset perror pow printf putchar puts rand remainder rint round scanf sin sinh "
+    "snprintf sprintf sqrt srand sscanf strcat strcmp strcpy strlen strtod strtol system tan tanh time "
+    "trunc abort calloc expf logf powf sqrtf fabsf tanhf sinf cosf floorf ceilf roundf fminf fmaxf lround "
+    "ldexp frexp erf cbrt hypot usleep fflush"
+)
+_TYPES = re.compile(r"u?int(_fast|_least)?(8|16|32|64)_t|u?intptr_t|s?size_t|ptrdiff_t|FILE|time_t|half|ap_[qo]_mode")
+_VALUES = re.compile(
+    r"AP_\w+|[A-Z]+_(MAX|MIN|EPSILON|DIG)|M_\w+|NULL|INFINITY|NAN|HUGE_VAL|EOF|std(in|out|err)|EXIT_\w+|RAND_MAX|errno|"
+    r"__(FILE|LINE|func|FUNCTION|PRETTY_FUNCTION|cplusplus)(__)?|SC_\w+"
+)
+
+
+def library_kind(name: str) -> str | None:
+    """What a name of the libraries is: "?" if that cannot be told, None if they have none such."""
+    if name in LIBRARIES:
+        return "library"
+    if name in TEMPLATES:
+        return "template"
+    if _TYPES.fullmatch(name):
+        return "type"
+    if name in FUNCTIONS:
+        return "function"
+    if _VALUES.fullmatch(name):
+        return "value"
+    return "?" if name.startswith("ap_") else None
