@@ -25,9 +25,9 @@ _SHIPPED = re.compile(  # what hls4ml writes into ap_types/
     r"x_hls_utils\.h"
 )
 _STANDARD = re.compile(
-    r"algorithm|any|array|bitset|c?(assert|ctype|float|limits|math|stddef|stdint|stdio|stdlib|string|time)(\.h)?|cerrno|"
+    r"algorithm|any|array|bitset|c?(assert|ctype|float|limits|math|stdarg|stddef|stdint|stdio|stdlib|string|time)(\.h)?|cerrno|"
     r"chrono|climits|complex|deque|exception|fstream|functional|initializer_list|iomanip|ios|iosfwd|iostream|istream|"
-    r"iterator|limits|list|map|memory|numeric|ostream|queue|random|ratio|set|sstream|stack|stdexcept|string|tuple|"
+    r"iterator|limits|list|map|memory|new|numeric|ostream|queue|random|ratio|set|sstream|stack|stdexcept|string|tuple|"
     r"type_traits|typeinfo|unistd\.h|unordered_map|unordered_set|utility|valarray|vector"
 )
 
@@ -51,8 +51,8 @@ _FILES = 2000
 _NAME = 250  # characters of a file's name
 _EXPANDED = 10_000  # tokens that a macro may grow to
 
-# strings and comments of one line are matched so that what opens a comment inside them opens none
-_COMMENT = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|//[^\n]*|/\*.*?\*/", re.DOTALL)
+# strings and comments of one line are matched so that what opens a comment inside them opens none; 1'000 has no string
+_COMMENT = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|(?:(?<!\d)|(?<=u8))'(?:[^'\\\n]|\\.)*'|//[^\n]*|/\*.*?\*/", re.DOTALL)
 _DIRECTIVE = re.compile(r"[ \t]*#[ \t]*(\w*)[ \t]*(.*)", re.ASCII)
 _PRAGMA = re.compile(r"(?i)(HLS|AP)\b|once$|GCC diagnostic\b|message\b|region$|endregion$")  # those change no number
 _COMPILER = {"_Pragma", "__attribute__", "__attribute", "__declspec", "asm", "__asm__", "__asm"}

@@ -140,8 +140,8 @@ class Expression:
         return self._lookup(name)
 
     def _number(self, token: Token) -> Number:
-        digits = token.text.rstrip("uUlL")
-        base = 16 if digits[:2].lower() == "0x" else 8 if digits[0] == "0" and digits.isdigit() else 10
+        digits = token.text.rstrip("uUlL").replace("'", "")
+        base = {"0x": 16, "0b": 2}.get(digits[:2].lower(), 8 if digits[0] == "0" and digits.isdigit() else 10)
         if len(digits) > 40:
             raise self._place.error("a number of too many digits", digits)
         try:

@@ -11,6 +11,8 @@ It is a recursive descent over the tokens. From the bottom up:
     the words of the language, and the names of the libraries
 `cursor`
     the place in the tokens that is read next
+`attributes`
+    those that change nothing
 `scopes`
     the names that are declared, and where
 `syntax`
@@ -26,6 +28,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from l1emu.firmware.cxx.lexer import Place, Token, text_of
+from l1emu.firmware.grammar.attributes import without_attributes
 from l1emu.firmware.grammar.classes import Classes
 from l1emu.firmware.grammar.cursor import Bad
 from l1emu.firmware.grammar.declarations import Declarations
@@ -58,7 +61,7 @@ def check(chunks: Iterable[tuple[Path, list[Token]]], macros: Iterable[str]) -> 
     for path, part in chunks:
         starts.append(len(tokens))
         paths.append(path)
-        tokens += [token for token in part if token.kind != "comment"]
+        tokens += without_attributes([token for token in part if token.kind != "comment"])
     parser = _Parser(tokens, macros)
     try:
         parser.unit()

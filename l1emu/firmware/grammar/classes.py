@@ -39,6 +39,7 @@ class Classes(Syntax):
         self.take("struct", "class", "union")
         if self.is_("["):
             raise self.bad("attributes are not supported")
+        self.alignment()
         start = self.at
         name, special = self._class_name() if self.is_name() else ("", False)
         self.take("final")
@@ -54,6 +55,9 @@ class Classes(Syntax):
         if name and not special:
             owner.inner[name] = scope
         self._members(name, scope)
+        if not name and self.is_(";"):  # its members are those of what it stands in
+            owner.names.update(scope.names)
+            owner.inner.update(scope.inner)
 
     def _class_name(self) -> tuple[str, bool]:
         """The name of a class, which is declared; whether it is a specialization."""

@@ -9,7 +9,9 @@ from l1emu.firmware.grammar.functions import Functions
 from l1emu.firmware.grammar.scopes import Scope
 from l1emu.firmware.grammar.words import QUALIFIERS
 
-_AFTER_PARAMETERS = ("{", ";", "=", "const", "noexcept", "override", "->", ",", "final")
+_AFTER_PARAMETERS = (
+    *("{", ";", "=", "const", "volatile", "noexcept", "throw", "override", "->", ",", "final", "&", "&&", "try"),
+)
 
 
 class Declarations(Functions):
@@ -31,7 +33,8 @@ class Declarations(Functions):
             self.namespace()
         elif text == "extern" and self.kinds[self.at + 1] == "string":
             self._linkage()
-        elif text == "template":
+        elif text == "template" or self.follows("extern", "template"):
+            self.take("extern")
             self.template(member)
         else:
             self.simple(member)
@@ -56,7 +59,7 @@ class Declarations(Functions):
 
     def namespace(self) -> None:
         """A namespace with what it declares, or another name for one."""
-        self.take("inline")
+        inline = self.take("inline")
         self.need("namespace")
         depth = len(self.scopes)
         if not self.is_("{"):
@@ -71,7 +74,9 @@ class Declarations(Functions):
                 if owner.names.get(name, "namespace") != "namespace":
                     raise self.bad(f"{name} is declared as something else")
                 owner.names[name] = "namespace"
-                self.scopes.append(owner.inner.setdefault(name, Scope(kind="namespace")))
+                # what an inline namespace has, the one around it has too
+                inside = owner if inline else Scope(kind="namespace")
+                self.scopes.append(owner.inner.setdefault(name, inside))
                 if not self.take("::"):
                     break
         self.need("{")
@@ -122,6 +127,8 @@ class Declarations(Functions):
                 self.parameters()
             else:
                 name = self.name()
+                if self.is_("("):
+                    self.parameters()
             if self.scopes[-1].names.get(name, "type") not in ("type", "?"):
                 raise Bad(self.at - 1, f"{name} is declared as something else")
             self.scopes[-1].names[name] = "type"
@@ -132,10 +139,10 @@ class Declarations(Functions):
         self.need(";")
 
     def simple(self, member: str = "") -> None:
-        if self.is_("__attribute__", "asm", "__asm__", "__declspec", "alignas") or self.follows("[", "["):
+        if self.is_("__attribute__", "asm", "__asm__", "__declspec") or self.follows("[", "["):
             raise self.bad("attributes are not supported")
         start = self.at
-        if member and self.constructor(member):
+        if (member and self.constructor(member)) or self.constructor_elsewhere():
             return
         kind = self.specifiers()
         if kind == "class" and self.take(";"):
@@ -150,16 +157,39 @@ class Declarations(Functions):
         self.pointers()
         at = self.at
         wrapped = self.is_("(") and self.texts[self.at + 1] in ("*", "&")
+        if self.is_("["):
+            self.bindings()
+            self._value()
+            return False
+        if self.is_(":") and self.owner.kind == "class":  # bits that nothing uses
+            self._value()
+            return False
         name, elsewhere = self._declared_name(wrapped)
-        if self.is_("(") and (wrapped or first) and self._is_function():
+        depth = len(self.scopes)
+        self.scopes += self.around(at, self.at) if elsewhere else []
+        if self.is_("(") and first and not wrapped and self._is_function():
             self.function("" if elsewhere else name, start)
+            del self.scopes[depth:]
             return True
         if not elsewhere:
             self._declare_variable(name, at)
+        if wrapped and self.is_("("):  # what a pointer to a function takes
+            self.parameters()
         while self.is_("["):
             self.brackets()
         self._value()
+        del self.scopes[depth:]
         return False
+
+    def bindings(self) -> None:
+        if not ({"auto"} & set(self.texts[max(0, self.at - 3) : self.at])):
+            raise self.bad("a name is expected")
+        self.need("[")
+        while True:
+            self.declare(self.name(), "value")
+            if not self.take(","):
+                break
+        self.need("]")
 
     def _declared_name(self, wrapped: bool) -> tuple[str, bool]:
         """The declared name, wrapped in parentheses or not; whether it lies in another scope."""
@@ -197,7 +227,7 @@ class Declarations(Functions):
             raise Bad(at, f"{name} is declared as something else")
         if scope.kind == "block" and name in scope.names:
             raise Bad(at, f"{name} is declared twice")
-        scope.names[name] = "value"
+        scope.names[name] = "?" if self.in_template else "value"  # a template of variables takes arguments
 
     def _value(self) -> None:
         """What a variable is set to, or the width of a bit field."""

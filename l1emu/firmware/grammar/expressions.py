@@ -77,6 +77,8 @@ class Expressions(Syntax):
             self._delete(closing)
         elif kind == "name":
             self._named()
+        elif self.templates and self.dots():  # of a fold, beside an operator
+            pass
         else:
             raise self.bad("a value is expected")
 
@@ -86,7 +88,12 @@ class Expressions(Syntax):
         self.need(")")
 
     def _global(self) -> None:
-        self.qualified(expression=True)
+        """What begins with ``::``."""
+        if self.texts[self.at + 1] in ("new", "delete", "operator"):
+            self.at += 1
+            self.primary(False)
+        else:
+            self.qualified(expression=True)
 
     def _decltype(self) -> None:
         self.decltype()
@@ -115,10 +122,14 @@ class Expressions(Syntax):
 
     def _new(self) -> None:
         self.need("new")
+        if self.is_("("):  # where it is put
+            self.call()
         self.specifiers(allowed=QUALIFIERS)
         self.pointers()
         while self.is_("["):
             self.brackets()
+        if self.is_("{"):
+            self.braces()
 
     def _delete(self, closing: bool) -> None:
         self.need("delete")
@@ -180,11 +191,14 @@ class Expressions(Syntax):
 
     def _lambda(self) -> None:
         self.need("[")
+        captured: list[str] = []  # under a new name
         while not self.take("]"):
-            if not self.take("&", "=", ",", "this", "*"):
-                self.name()
+            if not self.take("&", "=", ",", "this", "*") and not self.dots():
+                name = self.name()
                 if self.take("="):
                     self.assignment()
+                    captured.append(name)
+        self.scopes.append(parameters_scope(captured))
         names = self.parameters() if self.is_("(") else []
         while self.take("mutable", "noexcept", "constexpr"):
             pass
@@ -194,7 +208,7 @@ class Expressions(Syntax):
         breakable, self.breakable = self.breakable, 0
         self.block()
         self.breakable = breakable
-        self.scopes.pop()
+        del self.scopes[-2:]
 
     def parenthesized(self) -> None:
         self.need("(")
@@ -231,6 +245,9 @@ class Expressions(Syntax):
             return
         self.need("{")
         while not self.take("}"):
+            if self.take("."):  # a member by its name
+                self.name()
+                self.need("=")
             self.initializer()
             self.dots()
             if not self.is_("}"):

@@ -33,6 +33,48 @@ class Functions(Syntax):
         self.function(member, start)
         return True
 
+    def constructor_elsewhere(self) -> bool:
+        """Whether a constructor or destructor comes next that its class only declares; it is then passed."""
+        start = self.at
+        while self.take("explicit", "inline", "constexpr"):
+            pass
+        at = self.at
+        if self.is_name() and self.texts[at + 1] in ("::", "<") and self.attempt(self._qualified_name):
+            names = self._path(at, self.at)
+            if self.is_("(") and names[-2:-1] == names[-1:]:
+                depth = len(self.scopes)
+                self.scopes += self.around(at, self.at)
+                self.function("", start)
+                del self.scopes[depth:]
+                return True
+        self.at = start
+        return False
+
+    def _qualified_name(self) -> None:
+        self.qualified(expression=True)
+
+    def _path(self, start: int, end: int) -> list[str]:
+        """The names between two tokens, those of template arguments aside."""
+        names: list[str] = []
+        depth = 0
+        for text in self.texts[start:end]:
+            depth += (text == "<") - (text == ">")
+            if depth == 0 and text.isidentifier():
+                names.append(text)
+        return names
+
+    def around(self, start: int, end: int) -> list[Scope]:
+        """What the namespaces and classes have inside that a qualified name, the tokens between two, lies in."""
+        found: list[Scope] = []
+        names = self._path(start, end)[:-1]
+        inside = self.inside(names[0]) if names else None
+        for name in names[1:]:
+            found += [inside] if inside else []
+            inside = inside.inner.get(name) if inside else None
+        # in what is not known, or differs between specializations, any name may be declared
+        known = inside is not None and "<" not in self.texts[start:end]
+        return [*found, inside if inside is not None and known else Scope(open=True, kind="class")] if names else []
+
     def function(self, name: str, start: int) -> None:
         names: set[str] = set()
         for one, at in self.parameters():
@@ -54,7 +96,7 @@ class Functions(Syntax):
             while head and self.in_template and self.texts[head] != "template":
                 head -= 1
             self.owner.define("function " + " ".join(self.texts[head : self.at]), name, start)
-        if not self.is_("{", ":"):
+        if not self.is_("{", ":", "try"):
             raise self.bad("a function's body is expected")
         parse = partial(self._body, self.at, [*self.scopes, parameters_scope(names)], self.templates)
         self._pass_body()
@@ -69,11 +111,13 @@ class Functions(Syntax):
             if self.take("noexcept"):
                 if self.is_("("):
                     self.parenthesized()
+            elif self.take("throw"):
+                self.parameters()
             elif self.arrow():
                 self.scopes.append(parameters_scope(names))
                 self.type_id()
                 self.scopes.pop()
-            elif not self.take("const", "override", "final", "volatile"):
+            elif not self.take("const", "override", "final", "volatile", "&", "&&"):
                 return
 
     def _declare_function(self, name: str, start: int) -> None:
@@ -86,6 +130,7 @@ class Functions(Syntax):
 
     def _pass_body(self) -> None:
         """Go behind a function's body, and the members that a constructor sets before it."""
+        tried = self.take("try")
         while not self.is_("{"):
             self.at = self.closing.get(self.at, self.at) + 1
             if self.ended():
@@ -93,11 +138,15 @@ class Functions(Syntax):
             if self.is_("{") and self.kinds[self.at - 1] == "name":  # a member's braces
                 self.at = self.closing[self.at] + 1
         self.at = self.closing[self.at] + 1
+        while tried and self.follows("catch", "("):
+            self.at = self.closing[self.at + 1] + 1
+            self.at = self.closing.get(self.at, self.at) + 1
 
     def _body(self, at: int, scopes: list[Scope], templates: int) -> None:
         """Read a body; it may lie elsewhere than at the next token."""
         kept = self.scopes, self.at, self.templates, self.breakable
         self.scopes, self.at, self.templates, self.breakable = scopes, at, templates, 0
+        tried = self.take("try")
         if self.take(":"):
             while True:
                 self.qualified(expression=True, typename=True)
@@ -105,4 +154,6 @@ class Functions(Syntax):
                 if not self.take(","):
                     break
         self.block()
+        if tried:
+            self.handlers()
         self.scopes, self.at, self.templates, self.breakable = kept

@@ -101,6 +101,9 @@ class Statements(Syntax):
     def _try(self) -> None:
         self.need("try")
         self.block()
+        self.handlers()
+
+    def handlers(self) -> None:
         while self.take("catch"):
             self.need("(")
             self.scopes.append(Scope(kind="block"))
@@ -157,8 +160,9 @@ class Statements(Syntax):
             return False
         self.specifiers()
         self.pointers()
-        if self.is_name() and self.texts[self.at + 1] == ":":
-            self.declare(self.name(), "value")
+        bound = self.is_("[") and self.texts[self.closing[self.at] + 1] == ":"
+        if bound or (self.is_name() and self.texts[self.at + 1] == ":"):
+            self.bindings() if bound else self.declare(self.name(), "value")
             self.need(":")
             self.initializer()
             return True

@@ -36,6 +36,10 @@ class Syntax(Scopes, ABC):
         """What stands before the declared name: specifiers and a type; the kind of thing if it is a class."""
 
     @abstractmethod
+    def alignment(self) -> None:
+        """``alignas(8)``, if there is any."""
+
+    @abstractmethod
     def decltype(self) -> None:
         """``decltype(x)::y``."""
 
@@ -105,6 +109,14 @@ class Syntax(Scopes, ABC):
 
         Only the `first` may be a function; `start` is where the declaration begins.
         """
+
+    @abstractmethod
+    def bindings(self) -> None:
+        """``[a, b]`` of a declaration that takes something apart."""
+
+    @abstractmethod
+    def handlers(self) -> None:
+        """What catches exceptions, if anything does."""
 
     @abstractmethod
     def function(self, name: str, start: int) -> None:

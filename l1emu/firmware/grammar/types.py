@@ -23,7 +23,7 @@ class Types(Syntax):
             self.brackets()
 
     def pointers(self) -> None:
-        while self.take("*", "&", "&&", *QUALIFIERS, "__restrict__"):
+        while self.take("*", "&", "&&", *QUALIFIERS, "__restrict", "__restrict__"):
             pass
 
     def specifiers(self, *, allowed: frozenset[str] = SPECIFIERS, bare: bool = False) -> str:
@@ -41,10 +41,16 @@ class Types(Syntax):
                     raise self.bad("two types")
                 found = "builtin"
                 self.at += 1
+            elif text == "alignas":
+                self.alignment()
             elif found:
                 return found
             else:
                 found = self._named_type(bare)
+
+    def alignment(self) -> None:
+        while self.take("alignas"):
+            self.parenthesized()
 
     def _named_type(self, bare: bool) -> str:
         """A type that is not built in; the kind of thing that it is."""

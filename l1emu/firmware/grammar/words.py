@@ -11,7 +11,9 @@ def _words(text: str) -> frozenset[str]:
 
 BUILTIN = _words("void bool char short int long signed unsigned float double wchar_t char16_t char32_t auto")
 QUALIFIERS = _words("const volatile")
-SPECIFIERS = _words("static const constexpr inline extern virtual explicit friend mutable volatile register")
+SPECIFIERS = _words(
+    "static const constexpr inline extern virtual explicit friend mutable volatile register thread_local"
+)
 CASTS = _words("static_cast const_cast reinterpret_cast dynamic_cast")
 KEYWORDS = (
     BUILTIN
@@ -25,7 +27,10 @@ KEYWORDS = (
     )
 )
 PREFIX = _words("+ - ! ~ * & ++ -- not compl")
-BINARY = _words("+ - * / % & | ^ && || == != < > <= >= = += -= *= /= %= &= |= ^= << <<= ? and or xor bitand bitor")
+BINARY = _words(
+    "+ - * / % & | ^ && || == != < > <= >= = += -= *= /= %= &= |= ^= << <<= ? and or xor bitand bitor not_eq "
+    "and_eq or_eq xor_eq"
+)
 OPERATORS = _words(
     "( [ + - * / % & | ^ ~ ! = < > += -= *= /= %= &= |= ^= << <<= == != <= >= && || ++ -- -> , new delete"
 )
@@ -39,11 +44,19 @@ FUNCTIONS = _words(
     "malloc memcpy memset perror pow printf putchar puts rand remainder rint round scanf sin sinh "
     "snprintf sprintf sqrt srand sscanf strcat strcmp strcpy strlen strtod strtol system tan tanh time "
     "trunc abort calloc expf logf powf sqrtf fabsf tanhf sinf cosf floorf ceilf roundf fminf fmaxf lround "
-    "ldexp frexp erf cbrt hypot usleep fflush"
+    "ldexp frexp erf cbrt hypot usleep fflush acosh asinh atanh atan2f acosf asinf atanf coshf sinhf "
+    "exp2f expm1 expm1f log1p log1pf log2f log10f fma fmaf fmodf nearbyint nearbyintf rintf truncf "
+    "copysign copysignf remquo modf lgamma tgamma erfc signbit isfinite isnormal labs llabs lroundf "
+    "llround lrintf llrint div qsort bsearch realloc strncpy strncmp strncat strchr strrchr strstr strtok "
+    "strtof strtoul strtoll strtoull atol memcmp memmove memchr tolower toupper isspace isdigit isalpha "
+    "isalnum fputc fgetc getc putc getchar gets fseek ftell rewind remove rename vprintf vfprintf "
+    "vsnprintf vsprintf va_start va_end va_arg va_copy clock difftime localtime strftime"
 )
-_TYPES = re.compile(r"u?int(_fast|_least)?(8|16|32|64)_t|u?intptr_t|s?size_t|ptrdiff_t|FILE|time_t|half|ap_[qo]_mode")
+_TYPES = re.compile(
+    r"u?int(_fast|_least)?(8|16|32|64)_t|u?intptr_t|s?size_t|ptrdiff_t|FILE|time_t|half|ap_[qo]_mode|va_list|clock_t|u?intmax_t|w(char|int)_t|max_align_t|l?l?div_t|tm"
+)
 _VALUES = re.compile(
-    r"AP_\w+|[A-Z]+_(MAX|MIN|EPSILON|DIG)|M_\w+|NULL|INFINITY|NAN|HUGE_VAL|EOF|std(in|out|err)|EXIT_\w+|RAND_MAX|errno|"
+    r"AP_\w+|[A-Z]+_(MAX|MIN|EPSILON|DIG)|M_\w+|NULL|INFINITY|NAN|HUGE_VAL|EOF|std(in|out|err)|EXIT_\w+|RAND_MAX|SEEK_\w+|errno|"
     r"__(FILE|LINE|func|FUNCTION|PRETTY_FUNCTION|cplusplus)(__)?|SC_\w+"
 )
 
@@ -60,4 +73,4 @@ def library_kind(name: str) -> str | None:
         return "function"
     if _VALUES.fullmatch(name):
         return "value"
-    return "?" if name.startswith("ap_") else None
+    return "?" if name.startswith(("ap_", "__builtin_")) else None
