@@ -70,7 +70,7 @@ def _timing(
     interval: int | None,
     running: float,
 ) -> TaggerTiming:
-    stated = not latency is interval is None
+    stated = latency is not None or interval is not None
     made = tagger.made_by_a_tool(report, estimate, part=part, reuse=reuse, stated=stated, clock_mhz=running)
     if made is not None:
         return made

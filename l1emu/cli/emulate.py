@@ -13,9 +13,23 @@ from numpy.typing import NDArray
 from l1emu.cli.arrays import read_arrays
 from l1emu.cli.options import Json, console, entry_range, listed, print_json
 from l1emu.emulator import Emulator
+from l1emu.emulator.explain import Explanation
 from l1emu.errors import L1emuError
 from l1emu.files import write_aside
 from l1emu.firmware import Firmware
+
+Arrays = dict[str, NDArray[Any]]
+Columns = Annotated[
+    str | None,
+    typer.Option(help="Inputs are these fields of a file of jets (see `l1emu events`), with commas between."),
+]
+Missing = Annotated[
+    list[str] | None,
+    typer.Option(help="For ntuples without z0 or dxy: z0=0, the value in cm of all charged candidates."),
+]
+Tree = Annotated[
+    str | None, typer.Option(metavar="FOLDER/TREE", help="The tree of ROOT files, if it is not the format's own.")
+]
 
 
 def emulate(
@@ -31,19 +45,10 @@ def emulate(
     source: Annotated[
         bool, typer.Option("--source", help="With --explain: print the module that is generated for the firmware.")
     ] = False,
-    columns: Annotated[
-        str | None,
-        typer.Option(help="Inputs are these fields of a file of jets (see `l1emu events`), with commas between."),
-    ] = None,
+    columns: Columns = None,
     entries: Annotated[str | None, typer.Option(help="With --columns: a range a:b of jets.")] = None,
-    missing: Annotated[
-        list[str] | None,
-        typer.Option(help="For ntuples without z0 or dxy: z0=0, the value in cm of all charged candidates."),
-    ] = None,
-    tree: Annotated[
-        str | None,
-        typer.Option(metavar="FOLDER/TREE", help="The tree of ROOT files, if it is not the format's own."),
-    ] = None,
+    missing: Missing = None,
+    tree: Tree = None,
     raw: Annotated[bool, typer.Option(help="Inputs and outputs are raw integers.")] = False,
     threads: Annotated[int | None, typer.Option(help="Threads; by default one a core.")] = None,
     target: Annotated[str | None, typer.Option(help="Instructions to use; by default the best here.")] = None,
@@ -61,56 +66,75 @@ def emulate(
         "firmware": {"name": emulator.firmware.name, "content_hash": emulator.firmware.content_hash},
         "target": emulator.target,
     }
-    arrays: dict[str, NDArray[Any]] | None = None
-    made: dict[str, NDArray[Any]] = {}
+    arrays: Arrays | None = None
+    made: Arrays = {}
     if inputs is not None:
         if raw and (columns is not None or inputs.suffix == ".root"):
             raise L1emuError("events are no raw integers", path=inputs, where="--raw", expected=".npy or .npz")
-        if columns is not None:
-            from l1emu.cli.source_inputs import fields_of_jets  # it loads the readers of events
-
-            names = listed(columns, where="--columns")
-            arrays, made = fields_of_jets(inputs, emulator.firmware, names, entry_range(entries), tree)
-        elif inputs.suffix == ".root":
-            from l1emu.cli.source_inputs import jets_of_crossings, values_for_missing
-
-            arrays, made = jets_of_crossings(inputs, emulator.firmware, values_for_missing(missing or []), tree)
-        else:
-            arrays = read_arrays(inputs, emulator.firmware.inputs)
+        arrays, made = _read(inputs, emulator.firmware, columns, entries, missing, tree)
     if explain:
-        try:
-            explanation = emulator.explain(arrays)
-        except L1emuError as error:
-            raise (error.within(inputs) if inputs else error) from None
+        explanation = _explained(emulator, inputs, arrays)
         document["explain"] = explanation.to_dict()
         if source:
             document["source"] = emulator.source()
         if not as_json:
             console().print(explanation.table())
             print(document.get("source", ""), end="")
-    if arrays is not None:
-        begin = time.perf_counter()
-        try:
-            found = emulator.raw(arrays) if raw else emulator(arrays)
-        except L1emuError as error:
-            raise (error.within(inputs) if inputs else error) from None
-        seconds = time.perf_counter() - begin
-        names = [tensor.name for tensor in emulator.firmware.outputs]
-        outputs = found if isinstance(found, dict) else {names[0]: found}
-        if output is not None:
-            with write_aside(output) as aside:
-                np.savez(aside, **outputs, **made)
-        jets = len(next(iter(outputs.values())))
-        document |= {
-            "jets": jets,
-            "seconds": seconds,
-            "outputs": {name: _summary(values) for name, values in outputs.items()},
-            "output": None if output is None else str(output),
-        }
+    if inputs is not None and arrays is not None:
+        document |= _emulated(emulator, inputs, arrays, made, output, raw=raw)
         if not as_json:
             _print(document)
     if as_json:
         print_json(document)
+
+
+def _read(
+    inputs: Path,
+    firmware: Firmware,
+    columns: str | None,
+    entries: str | None,
+    missing: list[str] | None,
+    tree: str | None,
+) -> tuple[Arrays, Arrays]:
+    """The firmware's inputs in a file, and what is written beside its outputs."""
+    if columns is not None:
+        from l1emu.cli.source_inputs import fields_of_jets  # it loads the readers of events
+
+        return fields_of_jets(inputs, firmware, listed(columns, where="--columns"), entry_range(entries), tree)
+    if inputs.suffix == ".root":
+        from l1emu.cli.source_inputs import jets_of_crossings, values_for_missing
+
+        return jets_of_crossings(inputs, firmware, values_for_missing(missing or []), tree)
+    return read_arrays(inputs, firmware.inputs), {}
+
+
+def _explained(emulator: Emulator, inputs: Path | None, arrays: Arrays | None) -> Explanation:
+    try:
+        return emulator.explain(arrays)
+    except L1emuError as error:
+        raise (error.within(inputs) if inputs else error) from None
+
+
+def _emulated(
+    emulator: Emulator, inputs: Path, arrays: Arrays, made: Arrays, output: Path | None, *, raw: bool
+) -> dict[str, Any]:
+    """What is told of the emulation; its outputs are written."""
+    begin = time.perf_counter()
+    try:
+        found = emulator.raw(arrays) if raw else emulator(arrays)
+    except L1emuError as error:
+        raise error.within(inputs) from None
+    seconds = time.perf_counter() - begin
+    outputs = found if isinstance(found, dict) else {emulator.firmware.outputs[0].name: found}
+    if output is not None:
+        with write_aside(output) as aside:
+            np.savez(aside, **outputs, **made)
+    return {
+        "jets": len(next(iter(outputs.values()))),
+        "seconds": seconds,
+        "outputs": {name: _summary(values) for name, values in outputs.items()},
+        "output": None if output is None else str(output),
+    }
 
 
 def _summary(values: NDArray[Any]) -> dict[str, Any]:

@@ -36,42 +36,55 @@ SCANNED_BITS = (None, 6, 8, 12, 16)
 SCANNED_CLOCKS_MHZ = (240.0, 320.0, 360.0, 480.0)
 
 
+Part = Annotated[str | None, typer.Option("--part", help="The part, in place of the project's.")]
+Clocks = Annotated[
+    str | None,
+    typer.Option("--clock", metavar="CLOCK", help=f"The target clock, in place of the project's: {CLOCK_HELP}."),
+]
+Reuse = Annotated[
+    str | None, typer.Option("--reuse", metavar="N", help="Reuse factor of all layers, in place of the project's.")
+]
+Strategies = Annotated[
+    str | None,
+    typer.Option("--strategy", help="Strategy of all layers, latency or resource, in place of the project's."),
+]
+Bits = Annotated[
+    str | None, typer.Option("--bits", metavar="W", help="Bits of weights and data, in place of the project's.")
+]
+ToolName = Annotated[
+    Tool | None, typer.Option("--tool", help="Vivado (HLS up to 2020.1) or Vitis (HLS), in place of the backend's.")
+]
+Scanning = Annotated[
+    bool,
+    typer.Option(
+        "--scan",
+        help="Estimate all combinations and check each against a budget; --clock, --reuse, --strategy and --bits "
+        "may be lists: 240MHz,320MHz.",
+    ),
+]
+BudgetFile = Annotated[
+    str, typer.Option("--budget", help="With --scan: the budget that the tagger is checked against.")
+]
+Jets = Annotated[int | None, typer.Option("--jets", help="With --scan: jets of an event, not the budget's.")]
+Copies = Annotated[int | None, typer.Option("--copies", help="With --scan: copies of the tagger, likewise.")]
+Output = Annotated[
+    Path | None, typer.Option("--output", metavar="FOLDER", help="With --scan: write JSON, CSV and a figure there.")
+]
+
+
 def estimate(
     path: Annotated[Path, typer.Argument(metavar="PROJECT|FIRMWARE", help="An hls4ml project or a firmware file.")],
-    part: Annotated[str | None, typer.Option("--part", help="The part, in place of the project's.")] = None,
-    clock: Annotated[
-        str | None,
-        typer.Option("--clock", metavar="CLOCK", help=f"The target clock, in place of the project's: {CLOCK_HELP}."),
-    ] = None,
-    reuse: Annotated[
-        str | None, typer.Option("--reuse", metavar="N", help="Reuse factor of all layers, in place of the project's.")
-    ] = None,
-    strategy: Annotated[
-        str | None,
-        typer.Option("--strategy", help="Strategy of all layers, latency or resource, in place of the project's."),
-    ] = None,
-    bits: Annotated[
-        str | None, typer.Option("--bits", metavar="W", help="Bits of weights and data, in place of the project's.")
-    ] = None,
-    tool: Annotated[
-        Tool | None, typer.Option("--tool", help="Vivado (HLS up to 2020.1) or Vitis (HLS), in place of the backend's.")
-    ] = None,
-    scanning: Annotated[
-        bool,
-        typer.Option(
-            "--scan",
-            help="Estimate all combinations and check each against a budget; --clock, --reuse, --strategy and --bits "
-            "may be lists: 240MHz,320MHz.",
-        ),
-    ] = False,
-    budget: Annotated[
-        str, typer.Option("--budget", help="With --scan: the budget that the tagger is checked against.")
-    ] = "budgets/cms-phase2.yaml",
-    jets: Annotated[int | None, typer.Option("--jets", help="With --scan: jets of an event, not the budget's.")] = None,
-    copies: Annotated[int | None, typer.Option("--copies", help="With --scan: copies of the tagger, likewise.")] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", metavar="FOLDER", help="With --scan: write JSON, CSV and a figure there.")
-    ] = None,
+    part: Part = None,
+    clock: Clocks = None,
+    reuse: Reuse = None,
+    strategy: Strategies = None,
+    bits: Bits = None,
+    tool: ToolName = None,
+    scanning: Scanning = False,
+    budget: BudgetFile = "budgets/cms-phase2.yaml",
+    jets: Jets = None,
+    copies: Copies = None,
+    output: Output = None,
     json: Json = False,
 ) -> None:
     """Estimate latency, interval and resources by an analytical model, with a band for each number."""
@@ -103,13 +116,7 @@ def estimate(
             tool=tool,
         )
         document = _document(design, points, plan.name, plan.tagger_slice.crossings * CROSSING_NS)
-        if output is not None:
-            _write(document, output)
-        if json:
-            print_json(document)
-        else:
-            _show_scan(document)
-        return
+        return _scanned(document, output, json)
     for option, value in (("--output", output), ("--jets", jets), ("--copies", copies)):
         if value is not None:
             raise L1emuError(f"{option} without --scan", expected="--scan")
@@ -125,6 +132,15 @@ def estimate(
         print_json(result.as_dict())
     else:
         _show(result)
+
+
+def _scanned(document: dict[str, Any], output: Path | None, json: bool) -> None:
+    if output is not None:
+        _write(document, output)
+    if json:
+        print_json(document)
+    else:
+        _show_scan(document)
 
 
 def _scanned_period(text: str) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -19,7 +19,7 @@ from l1emu.outputs import refuse_to_replace
 from l1emu.progress import progress
 from l1emu.resources import resolve
 from l1emu.stream.beam import hl_lhc, read_filling_scheme
-from l1emu.stream.faults import read_faults
+from l1emu.stream.faults import Faults, read_faults
 from l1emu.stream.luminosity import Beam, read_beam
 from l1emu.stream.read import read_planned, read_topology
 from l1emu.stream.settings import BATCH, check_loss, check_mean_jets, check_settings
@@ -30,21 +30,52 @@ if TYPE_CHECKING:
     from l1emu.stream.recovery import Recovery
     from l1emu.stream.result import StreamResult
     from l1emu.stream.sizing import CopiesNeeded, Needed, WorstCase
+    from l1emu.stream.source import CrossingSource
     from l1emu.stream.unloaded import Chains
 
 SHIPPED = ("cms-phase2", "cms-run3", "atlas-phase2")
 
 
+TopologyName = Annotated[
+    str, typer.Argument(help=f"A topology in YAML, or one that comes with l1emu: {', '.join(SHIPPED)}.")
+]
+Engine = Annotated[str, typer.Option(help="kernel, compiled, or simpy, to be read: the same history.")]
+Orbits = Annotated[int, typer.Option(help="Orbits of 3564 crossings; 11245 are a second.")]
+Seed = Annotated[int, typer.Option(help="Seed of the crossings that are drawn.")]
+BudgetFile = Annotated[
+    Path | None, typer.Option(help="The budget whose stages are the chain, in place of the topology's own.")
+]
+MeanJets = Annotated[float, typer.Option(help="Mean jets of a colliding crossing (Poisson).")]
+AcceptRate = Annotated[
+    str, typer.Option(metavar="RATE", help=f"Rate at which the menu accepts crossings: {RATE_HELP}.")
+]
+Filling = Annotated[Path | None, typer.Option(help="Filling scheme, LPC's JSON or CSV; the HL-LHC's by default.")]
+BeamFile = Annotated[
+    Path | None, typer.Option(help="Beam in YAML: filling scheme, pile-up, spread of the bunches, levelling.")
+]
+FaultsFile = Annotated[
+    Path | None,
+    typer.Option(help="Faults in YAML: links down, stalled boards, bursts. Compared with a run without."),
+]
+Loss = Annotated[
+    float | None, typer.Option(help="Also the fewest copies and the smallest queue for an exact loss below this.")
+]
+Exact = Annotated[bool, typer.Option("--exact", help="Also the exact probability of loss, however small.")]
+FindCopies = Annotated[bool, typer.Option("--find-copies", help="Also search the fewest tagger copies without loss.")]
+Bound = Annotated[
+    bool, typer.Option("--bound", help="Also bound the latency exactly: every crossing with the most jets.")
+]
+Checkpoint = Annotated[Path | None, typer.Option(help="Keep the state in this file, and go on from it if it exists.")]
+Batch = Annotated[int, typer.Option(help="Orbits at a time. No result depends on it.")]
+Out = Annotated[Path | None, typer.Option(help="Write results.json, figures and tables into this folder.")]
+
+
 def simulate(
-    topology: Annotated[
-        str, typer.Argument(help=f"A topology in YAML, or one that comes with l1emu: {', '.join(SHIPPED)}.")
-    ] = SHIPPED[0],
-    engine: Annotated[str, typer.Option(help="kernel, compiled, or simpy, to be read: the same history.")] = "kernel",
-    orbits: Annotated[int, typer.Option(help="Orbits of 3564 crossings; 11245 are a second.")] = 200,
-    seed: Annotated[int, typer.Option(help="Seed of the crossings that are drawn.")] = 1,
-    budget: Annotated[
-        Path | None, typer.Option(help="The budget whose stages are the chain, in place of the topology's own.")
-    ] = None,
+    topology: TopologyName = SHIPPED[0],
+    engine: Engine = "kernel",
+    orbits: Orbits = 200,
+    seed: Seed = 1,
+    budget: BudgetFile = None,
     report: tagger.Report = None,
     estimate: tagger.FromEstimate = None,
     part: tagger.Part = None,
@@ -54,35 +85,18 @@ def simulate(
     interval: tagger.Interval = None,
     clock: tagger.Clock = None,
     jets: tagger.Jets = None,
-    mean_jets: Annotated[float, typer.Option(help="Mean jets of a colliding crossing (Poisson).")] = 6.0,
-    accept_rate: Annotated[
-        str, typer.Option(metavar="RATE", help=f"Rate at which the menu accepts crossings: {RATE_HELP}.")
-    ] = "500kHz",
-    filling: Annotated[
-        Path | None, typer.Option(help="Filling scheme, LPC's JSON or CSV; the HL-LHC's by default.")
-    ] = None,
-    beam: Annotated[
-        Path | None, typer.Option(help="Beam in YAML: filling scheme, pile-up, spread of the bunches, levelling.")
-    ] = None,
-    faults: Annotated[
-        Path | None,
-        typer.Option(help="Faults in YAML: links down, stalled boards, bursts. Compared with a run without."),
-    ] = None,
-    loss: Annotated[
-        float | None, typer.Option(help="Also the fewest copies and the smallest queue for an exact loss below this.")
-    ] = None,
-    exact: Annotated[bool, typer.Option("--exact", help="Also the exact probability of loss, however small.")] = False,
-    find_copies: Annotated[
-        bool, typer.Option("--find-copies", help="Also search the fewest tagger copies without loss.")
-    ] = False,
-    bound: Annotated[
-        bool, typer.Option("--bound", help="Also bound the latency exactly: every crossing with the most jets.")
-    ] = False,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="Keep the state in this file, and go on from it if it exists.")
-    ] = None,
-    batch: Annotated[int, typer.Option(help="Orbits at a time. No result depends on it.")] = BATCH,
-    out: Annotated[Path | None, typer.Option(help="Write results.json, figures and tables into this folder.")] = None,
+    mean_jets: MeanJets = 6.0,
+    accept_rate: AcceptRate = "500kHz",
+    filling: Filling = None,
+    beam: BeamFile = None,
+    faults: FaultsFile = None,
+    loss: Loss = None,
+    exact: Exact = False,
+    find_copies: FindCopies = False,
+    bound: Bound = False,
+    checkpoint: Checkpoint = None,
+    batch: Batch = BATCH,
+    out: Out = None,
     json: Json = False,
 ) -> None:
     """Simulate the 40 MHz stream: latency, occupancies, losses and dead time.
@@ -100,82 +114,124 @@ def simulate(
     check_mean_jets(mean_jets)
     if loss is not None:
         check_loss(loss)
-    chain, checked, void = _chain(
-        topology, budget, report, estimate, part, reuse, copies, latency, interval, clock, jets
-    )
+    chained = _chain(topology, budget, report, estimate, part, reuse, copies, latency, interval, clock, jets)
     machine = _beam(filling, beam)
-    scheme = machine.filling
-    highest_khz = scheme.normalisation.colliding_rate_hz / 1e3
+    accepted = _accepted(accept_rate, machine)
+    failing = None if faults is None else read_faults(faults)
+    asked = _Asked(chained, machine, failing, orbits, seed, engine, batch, checkpoint, find_copies, bound, exact, loss)
+    found = _simulated(asked, mean_jets, accepted)
+    if out is not None:
+        from l1emu.report.stream import write_stream
+
+        write_stream(found.document, out)
+    if json:
+        print_json(found.document)
+    else:
+        _show(found, machine)
+        if out is not None:
+            console().print(f"written to {out.resolve()}", soft_wrap=True)
+    if found.reasons:
+        raise typer.Exit(1)
+
+
+def _accepted(accept_rate: str, machine: Beam) -> float:
+    """The share of colliding crossings that the menu accepts at a rate."""
+    highest_khz = machine.filling.normalisation.colliding_rate_hz / 1e3
     accepts_khz = rate_khz(accept_rate, where="--accept-rate")
     if accepts_khz > highest_khz:
         raise L1emuError(
             "wrong accept rate", where="--accept-rate", value=accept_rate, expected=f"0 to {highest_khz:g} kHz"
         )
-    failing = None if faults is None else read_faults(faults)
+    return accepts_khz / highest_khz
+
+
+@dataclass
+class _Asked:
+    """What is simulated, and what else is asked of it."""
+
+    chained: tuple[Topology, BudgetCheck | None, tuple[str, ...]]
+    machine: Beam
+    faults: Faults | None
+    orbits: int
+    seed: int
+    engine: str
+    batch: int
+    checkpoint: Path | None
+    find_copies: bool
+    bound: bool
+    exact: bool
+    loss: float | None
+
+
+@dataclass
+class _Found:
+    """What was found: the run, what was asked for beside it, and all of it as a document."""
+
+    result: StreamResult
+    chains: Chains
+    extras: _Extras
+    reasons: list[str]
+    document: dict[str, Any]
+
+
+def _simulated(asked: _Asked, mean_jets: float, accepted: float) -> _Found:
+    """The run and all that is asked for beside it."""
     from l1emu.stream.source import CrossingSource  # it loads numba
 
-    source = CrossingSource.poisson(mean_jets, accepts_khz / highest_khz, machine.relative_pileup, machine.pileup)
+    machine, (chain, checked, void) = asked.machine, asked.chained
+    source = CrossingSource.poisson(mean_jets, accepted, machine.relative_pileup, machine.pileup)
     # What follows loads scipy and SimPy: a wrong file or option is refused before.
-    from l1emu.stream.exact import exact_loss
-    from l1emu.stream.recovery import recovery
     from l1emu.stream.simulation import simulate as run_stream
-    from l1emu.stream.sizing import copies_needed, needed_for, worst_case
     from l1emu.stream.unloaded import compared
 
-    with progress("simulating orbits", max(orbits, 1)) as advance:
+    with progress("simulating orbits", max(asked.orbits, 1)) as advance:
         result = run_stream(
             chain,
             source,
-            orbits=orbits,
-            seed=seed,
-            filling=scheme,
-            faults=failing,
-            engine=engine,
-            batch=batch,
-            checkpoint=checkpoint,
+            orbits=asked.orbits,
+            seed=asked.seed,
+            filling=machine.filling,
+            faults=asked.faults,
+            engine=asked.engine,
+            batch=asked.batch,
+            checkpoint=asked.checkpoint,
             progress=advance,
         )
     chains = compared(chain, checked)
     reasons = [*(f"the tagger's latency is void: {text}" for text in void), *result.reasons]
+    extras = _extras(asked, source)
     document = result.as_json() | {
         "mean_pileup": machine.mean_pileup,
         "chain": chains.as_json(result.latency.max),
         "passed": not reasons,
         "reasons": reasons,
     }
+    return _Found(result, chains, extras, reasons, document | extras.as_json())
+
+
+def _extras(asked: _Asked, source: CrossingSource) -> _Extras:
+    from l1emu.stream.exact import exact_loss
+    from l1emu.stream.recovery import recovery
+    from l1emu.stream.sizing import copies_needed, needed_for, worst_case
+
+    chain, scheme = asked.chained[0], asked.machine.filling
     extras = _Extras()
-    if find_copies:
-        extras.copies = copies_needed(chain, source, orbits=orbits, seed=seed, filling=scheme)
-        document["copies_needed"] = extras.copies.as_json()
-    if bound:
-        extras.worst = worst_case(chain, filling=scheme)
-        document["worst_case"] = extras.worst.as_json()
-    if exact:
+    if asked.find_copies:
+        extras.copies_needed = copies_needed(chain, source, orbits=asked.orbits, seed=asked.seed, filling=scheme)
+    if asked.bound:
+        extras.worst_case = worst_case(chain, filling=scheme)
+    if asked.exact:
         with progress("exact loss", None) as advance:
             extras.exact = exact_loss(chain, source, filling=scheme, progress=advance)
-        document["exact"] = extras.exact.as_json()
-    if loss is not None:
+    if asked.loss is not None:
         with progress("exact losses, one number after the other", None) as advance:
-            extras.needed = needed_for(chain, source, loss, filling=scheme, progress=advance)
-        document["needed"] = extras.needed.as_json()
-    if failing is not None:
-        with progress("comparing with a run without faults", max(orbits, 1)) as advance:
+            extras.needed = needed_for(chain, source, asked.loss, filling=scheme, progress=advance)
+    if asked.faults is not None:
+        with progress("comparing with a run without faults", max(asked.orbits, 1)) as advance:
             extras.recovery = recovery(
-                chain, source, failing, orbits=orbits, seed=seed, filling=scheme, progress=advance
+                chain, source, asked.faults, orbits=asked.orbits, seed=asked.seed, filling=scheme, progress=advance
             )
-        document["recovery"] = extras.recovery.as_json()
-    if out is not None:
-        from l1emu.report.stream import write_stream
-
-        write_stream(document, out)
-    if json:
-        print_json(document)
-    else:
-        _show(result, machine, extras, chains, reasons)
-        if out is not None:
-            console().print(f"written to {out.resolve()}", soft_wrap=True)
-    if reasons:
-        raise typer.Exit(1)
+    return extras
 
 
 def _chain(
@@ -201,7 +257,7 @@ def _chain(
         plan = plan.with_jets(jets)
         chain = read_topology(path, budget=plan)
     running = chain.tagger.clock_mhz if clock is None else clock_mhz(clock)
-    stated = not latency is interval is None
+    stated = latency is not None or interval is not None
     made = tagger.made_by_a_tool(report, estimate, part=part, reuse=reuse, stated=stated, clock_mhz=running)
     if made is not None:
         chain = chain.with_tagger(
@@ -230,11 +286,15 @@ def _chain(
 class _Extras:
     """What was asked for beside the simulation."""
 
-    copies: CopiesNeeded | None = None
-    worst: WorstCase | None = None
+    copies_needed: CopiesNeeded | None = None
+    worst_case: WorstCase | None = None
     exact: ExactLoss | None = None
     needed: Needed | None = None
     recovery: Recovery | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """What there is, by its name."""
+        return {name: value.as_json() for name, value in vars(self).items() if value is not None}
 
 
 def _beam(filling: Path | None, beam: Path | None) -> Beam:
@@ -245,10 +305,11 @@ def _beam(filling: Path | None, beam: Path | None) -> Beam:
     return Beam(hl_lhc() if filling is None else read_filling_scheme(filling))
 
 
-def _show(result: StreamResult, machine: Beam, extras: _Extras, chains: Chains, reasons: list[str]) -> None:
+def _show(found: _Found, machine: Beam) -> None:
     from l1emu.trigger.text import KnownRate, rate_text  # it loads scipy
 
-    out = console()
+    out, result, extras = console(), found.result, found.extras
+    chains, reasons = found.chains, found.reasons
     normalisation = str(machine.filling.normalisation)
     t = result.tagger
     out.print(f"[bold]{result.topology}[/bold]")
@@ -326,13 +387,13 @@ def _show_chains(chains: Chains, result: StreamResult) -> None:
 
 def _show_extras(extras: _Extras) -> None:
     out = console()
-    if (needed := extras.copies) is not None:
+    if (needed := extras.copies_needed) is not None:
         found = "more than were tried" if needed.copies is None else str(needed.copies)
         out.print(
             f"copies needed: {found} (keeping up with the mean takes {needed.bound_mean}, "
             f"with the busiest crossings {needed.bound_worst})"
         )
-    if (worst := extras.worst) is not None:
+    if (worst := extras.worst_case) is not None:
         word = "never more than" if worst.bound else "not bounded; in one orbit"
         out.print(
             f"every crossing full of jets: {word} {worst.latency_ns:.1f} ns (slack {worst.slack_ns:.1f} ns), "

@@ -239,7 +239,7 @@ def test_own_kernels_are_told_by_line(project: Path) -> None:
     line = next(i for i, text in enumerate(header.read_text().split("\n"), 1) if "-= mult" in text)
     message = refusal(project)
     assert f"nnet_dense_latency.h: line {line}: dense_latency" in message
-    assert "acc [ jj ] -= mult [ index ] ;" in message
+    assert "acc[jj] -= mult[index];" in message
 
 
 def test_weights_of_header_and_text(project: Path, pristine: Path) -> None:
