@@ -76,7 +76,7 @@ def read_bytes(path: str | os.PathLike[str], *, limit: int) -> bytes:
 
 
 def read_text(path: str | os.PathLike[str], *, limit: int = TEXT_LIMIT) -> str:
-    """The UTF-8 text of a regular file of at most `limit` bytes, its line ends as "\\n".
+    r"""The UTF-8 text of a regular file of at most `limit` bytes, its line ends as "\\n".
 
     Raises
     ------

@@ -88,8 +88,7 @@ class FixedPoint:
 
     @classmethod
     def parse(cls, text: str) -> FixedPoint:
-        """Read a C++ type such as ``ap_fixed<16,6,AP_RND_CONV,AP_SAT,0>`` or ``ap_uint<4>``, or hls4ml's short
-        spelling of it: ``fixed<16,6>``, ``ufixed<8,0,RND,SAT,0>``.
+        """Read a type such as ``ap_fixed<16,6,AP_RND_CONV,AP_SAT,0>``, ``ap_uint<4>`` or, short, ``ufixed<8,0,RND>``.
 
         Raises
         ------

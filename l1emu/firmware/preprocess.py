@@ -61,7 +61,7 @@ _GUARD = re.compile(r"(?!_*(AP|ap|HLS|hls|X_HLS)_)\w+_(H|HPP|h)_*")
 
 
 def source_text(path: Path, *, limit: int = TEXT_LIMIT) -> str:
-    """A C++ file's text, lines ended by "\\n"; compilers differ about a lone carriage return, and about trigraphs.
+    r"""A C++ file's text, lines ended by "\\n"; compilers differ about a lone carriage return, and about trigraphs.
 
     Raises
     ------
