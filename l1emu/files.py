@@ -179,10 +179,10 @@ def sweep(folder: str | os.PathLike[str]) -> None:
     """
     try:
         with os.scandir(folder) as entries:
-            left = [entry for entry in entries if _ASIDE.fullmatch(entry.name)]
+            left = [(entry, match) for entry in entries if (match := _ASIDE.fullmatch(entry.name))]
     except OSError:
         return
-    for entry in left:
+    for entry, match in left:
         is_folder = entry.is_dir(follow_symlinks=False)
         try:
             lock = os.open(entry.path, (os.O_RDONLY if is_folder else os.O_RDWR) | os.O_NOFOLLOW | _QUIETLY)
@@ -192,7 +192,8 @@ def sweep(folder: str | os.PathLike[str]) -> None:
             found = os.fstat(lock)
             if found.st_uid == os.geteuid() and (is_folder or stat.S_ISREG(found.st_mode)):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _remove(Path(entry.path), is_folder)
+                replaced = Path(folder, match["target"]) if match["old"] else None
+                _remove(Path(entry.path), is_folder, replaced)
         except OSError:
             pass  # its writer lives, or it cannot be removed
         finally:
@@ -202,22 +203,22 @@ def sweep(folder: str | os.PathLike[str]) -> None:
 _QUIETLY = os.O_CLOEXEC | os.O_NONBLOCK
 _SIGN = ".l1emu-"
 _OLD = "old"
-_ASIDE = re.compile(r"\..+" + re.escape(_SIGN) + rf"[0-9a-f]{{16}}({_OLD})?(\.[^/]*)?", re.DOTALL)
+_ASIDE = re.compile(
+    rf"\.(?P<target>.+){re.escape(_SIGN)}[0-9a-f]{{16}}((?P<old>{_OLD})|\.[^/]*)?", re.DOTALL
+)  # a target's own suffix may end in what marks an old folder
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ESTALE}
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
 _TRIES = 100
 
 
-def _remove(left: Path, is_folder: bool) -> None:
-    """Remove something that was left, or rename it back if it is what another folder was to replace."""
+def _remove(left: Path, is_folder: bool, replaced: Path | None) -> None:
+    """Remove something that was left, or rename it back if it is the old folder that something was to replace."""
     if not is_folder:
         left.unlink()
         return
-    name, _, rest = left.name[1:].rpartition(_SIGN)
-    target = left.parent / name
-    if rest.endswith(_OLD) and not os.path.lexists(target):
-        os.rename(left, target)
+    if replaced is not None and not os.path.lexists(replaced):
+        os.rename(left, replaced)
     else:
         shutil.rmtree(left, ignore_errors=True)
 

@@ -153,6 +153,16 @@ def test_the_next_run_sweeps_what_a_killed_one_left_and_nothing_else(manager: st
     assert sorted(os.listdir(tmp_path)) == sorted([*mine, "b.npz", "c"])
 
 
+@pytest.mark.parametrize("name", ["results.old", "a.l1emu-fold", "results.threshold"])
+def test_half_a_folder_is_not_taken_for_one_that_was_swapped_away(name: str, tmp_path: Path) -> None:
+    """Whatever is written aside keeps the suffix of its target, which can end as the names of old folders do."""
+    killed, left = writer("folder_aside(sys.argv[1])", str(tmp_path / name))
+    end(killed, signal.SIGKILL)
+    assert left.exists()
+    sweep(tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
 def test_scratch_folders_of_killed_runs_are_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     killed, left = writer('scratch_folder("work")', env={**os.environ, "TMPDIR": str(tmp_path)})
     end(killed, signal.SIGKILL)
