@@ -97,6 +97,9 @@ def test_training_shares_no_collision_with_the_samples_it_is_tested_on() -> None
         (with_bins({}, {"pt_hat_gev": [30, 20]}), "ascending"),
         (with_bins({"crossings": 0}), "stratum would be missing"),
         (with_bins({}, {"name": "soft"}), "same name"),
+        (with_bins({"settings": ["#HardQCD:all = on"]}), "passes over"),
+        (with_bins({"settings": [""]}), "passes over"),
+        (with_bins({"settings": ["SoftQCD:inelastic = on\nHardQCD:all = on"]}), "passes over"),
         ({"energy_tev": "fourteen"}, "energy_tev"),
         ({"sed": 3}, "unknown key"),
         (
@@ -472,3 +475,13 @@ def test_the_list_of_recipes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     assert "no recipe" in capsys.readouterr().err
     assert command_line(monkeypatch, "ttbar-pu200") == 2
     assert "no output" in capsys.readouterr().err
+
+
+def test_what_pythia_does_not_know_is_one_line(tmp_path):
+    needs_pythia()
+    tiny(tmp_path, **with_bins({"settings": ["HardQCD:al = on"]}))
+    code = "from l1emu.cli import main; main()"
+    arguments = ["generate", tmp_path / "tiny.yaml", "-o", tmp_path / "s.root", "--cache", tmp_path / "cache", "--json"]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=600)
+    assert (done.returncode, done.stdout) == (2, "")  # Pythia writes into the descriptor, past Python
+    assert done.stderr == "l1emu: Pythia does not know this setting: got 'HardQCD:al = on'\n"

@@ -254,7 +254,7 @@ def _make_chunk(lines: list[str], veto: float | None, seed: int, events: int, pa
     p8 = pythia_module()
     pythia = p8.Pythia("", False)
     for line in [*lines, f"Random:seed = {seed}"]:
-        if not pythia.readString(line):
+        if not pythia.readString(line, False):  # its own complaint would go to standard output
             raise L1emuError("Pythia does not know this setting", value=line)
     if not pythia.init():
         raise L1emuError("Pythia cannot start with these settings", value="; ".join(lines))

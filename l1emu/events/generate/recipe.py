@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from l1emu.config import Config, SeedNumber, load_config
 from l1emu.errors import L1emuError
@@ -41,6 +42,14 @@ class Process(Config):
         if ends is not None and (ends[0] <= 0 or (len(ends) == 2 and ends[1] <= ends[0])):
             raise ValueError(f"pt_hat_gev must be positive and ascending, not {ends}")
         return self
+
+    @field_validator("settings")
+    @classmethod
+    def _settings(cls, lines: list[str]) -> list[str]:
+        for line in lines:
+            if not re.match(r"\s*[A-Za-z0-9]", line, re.ASCII) or len(line.splitlines()) > 1:
+                raise ValueError(f"Pythia passes over this setting, or a part of it: {line!r}; expected NAME = VALUE")
+        return lines
 
 
 class Collisions(Process):
