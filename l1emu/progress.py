@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -14,6 +14,8 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+
+from l1emu.terminal import console
 
 Advance = Callable[[int], None]
 
@@ -24,7 +26,6 @@ def progress(description: str, total: int | None) -> Iterator[Advance]:
 
     Without a total the bar only shows that something moves, and how far it came.
     """
-    console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -32,6 +33,7 @@ def progress(description: str, total: int | None) -> Iterator[Advance]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+    watched = bool(sys.stderr) and sys.stderr.isatty()  # FORCE_COLOR makes a terminal of anything
+    with Progress(*columns, console=console(stderr=True), disable=not watched, transient=True) as bar:
         task = bar.add_task(description, total=total)
         yield lambda steps: bar.update(task, advance=steps)

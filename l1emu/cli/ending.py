@@ -92,11 +92,21 @@ def _told(error: BaseException, output: _Output) -> int:
     if isinstance(error, RecursionError):
         return _say("nested too deeply", BAD_INPUT)
     if isinstance(error, OSError) and error.strerror is not None:
-        place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
-        return _say(f"{place}{error.strerror}", BAD_INPUT)
+        return _say(f"{_place(error)}{error.strerror}", BAD_INPUT)
     kind = type(error).__name__
     what = f"{kind}: {error}" if str(error) else kind
     return _say(f"a fault of l1emu, not of its input ({what}); L1EMU_DEBUG=traceback shows where", FAULT)
+
+
+def _place(error: OSError) -> str:
+    """Where an error of the system happened, as the beginning of what is said."""
+    if isinstance(error.filename, str | bytes):
+        return f"{os.fsdecode(error.filename)}: "
+    try:
+        os.getcwd()
+    except OSError:
+        return "the working folder: "
+    return ""
 
 
 def _say(text: str, code: int) -> int:

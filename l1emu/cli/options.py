@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from l1emu.errors import L1emuError
+from l1emu.terminal import console
+
+__all__ = ["Json", "console", "entry_range", "is_integer", "is_number", "listed", "print_json"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
 
@@ -19,12 +20,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 def print_json(document: Any) -> None:
     """The one JSON document of a verb called with `--json`. NaN is refused: JSON has none."""
     sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
-
-
-def console() -> Console:
-    """The console for tables and text on standard output, 180 columns wide where that is no terminal."""
-    free = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(width=None if free else 180)
 
 
 def is_integer(text: str) -> bool:

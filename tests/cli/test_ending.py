@@ -228,3 +228,33 @@ def test_what_is_collected_late_says_nothing_more() -> None:
     open('/proc/absent')
 """
     assert line(raising(body), 2) == "/proc/absent: No such file or directory"
+
+
+@pytest.mark.parametrize("columns", ["0", "abc", "-5", "²", "9" * 5000])
+def test_a_width_that_is_none_changes_nothing(columns: str) -> None:
+    """Shells without a terminal set COLUMNS to 0: an answer 0 columns wide is empty."""
+    without = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")}
+    wide = l1emu("generate", "--list", env=without).stdout
+    done = l1emu("generate", "--list", env=without | {"COLUMNS": columns, "LINES": columns})
+    assert (done.returncode, done.stdout, done.stderr) == (0, wide, "")
+    assert "minbias-pu200" in wide
+
+
+def test_the_narrowest_table_still_tells() -> None:
+    done = l1emu("generate", "--list", env=os.environ | {"COLUMNS": "1"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "qcd" in done.stdout and max(map(len, done.stdout.splitlines())) == 40
+
+
+def test_bars_are_drawn_for_terminals_alone() -> None:
+    body = "from l1emu.progress import progress\n    with progress('bar', 1) as advance: advance(1)"
+    done = raising(body, env=os.environ | {"FORCE_COLOR": "1", "TERM": "dumb"})
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_working_folder_that_was_removed_is_named(tmp_path: Path) -> None:
+    script = 'cd "$2" && rmdir "$2" && exec "$0" -c "$1" budget --json'
+    (tmp_path / "gone").mkdir()
+    done = _done(["sh", "-c", script, sys.executable, MAIN, str(tmp_path / "gone")])
+    assert line(done, 2) == "the working folder: No such file or directory"
+    assert done.stdout == ""

@@ -1,0 +1,35 @@
+"""Consoles as wide as the terminal, and of a width that can be read whatever the environment says."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+from rich.console import Console
+
+_WIDE = 180
+_LEAST, _MOST = 40, 1000
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console on standard output or standard error: of `COLUMNS`, of the terminal, or 180 columns without either.
+
+    A `COLUMNS` of 0, as some shells without a terminal set it, or of no number is none. Below 40 columns tables would
+    lose their numbers: the terminal breaks the lines.
+    """
+    # with the height as well rich reads neither `COLUMNS` nor `LINES`: it stumbles over numbers as long as a text
+    return Console(stderr=stderr, width=min(max(_columns(stderr), _LEAST), _MOST), height=25)
+
+
+def _columns(stderr: bool) -> int:
+    stated = os.environ.get("COLUMNS", "")
+    if re.fullmatch(r"[0-9]{1,9}", stated) and int(stated):
+        return int(stated)
+    stream = sys.stderr if stderr else sys.stdout
+    if not stream.isatty():
+        return _WIDE
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _WIDE
+    except OSError:
+        return _WIDE
