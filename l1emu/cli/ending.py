@@ -53,6 +53,8 @@ def ended(verb: Callable[[], int]) -> int:
     """Call `verb` and give the exit code; says what is wrong, in one line and without a traceback."""
     output = _open_streams()
     os.environ["MPLBACKEND"] = "agg"  # figures are files, and a name of no backend would stop matplotlib's import
+    if not os.environ.get("NUMBA_NUM_THREADS", "0").strip("0").isdecimal():
+        os.environ.pop("NUMBA_NUM_THREADS", None)  # numba refuses to be imported; no kernel uses its threads
     with ExitStack() as restored:  # for who calls it from Python
         if not debug.wanted("traceback"):
             _hush(restored)

@@ -258,3 +258,9 @@ def test_a_working_folder_that_was_removed_is_named(tmp_path: Path) -> None:
     done = _done(["sh", "-c", script, sys.executable, MAIN, str(tmp_path / "gone")])
     assert line(done, 2) == "the working folder: No such file or directory"
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("threads", ["0", "-2", "many"])
+def test_threads_that_numba_refuses_are_not_asked_for(threads: str) -> None:
+    done = raising("import l1emu.compiled", env=os.environ | {"NUMBA_NUM_THREADS": threads})
+    assert (done.returncode, done.stderr) == (0, "")
