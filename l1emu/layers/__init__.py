@@ -16,6 +16,7 @@ quantize    each number rounded to a type of its own
 recurrent   recurrent layers: `nnet::gru_stack` and `nnet::lstm_stack`, one cell applied to a sequence step by step
 reshape     layers that move numbers and change none
 softmax     softmax by look-up tables: the four implementations of `nnet::softmax`, and that of the attention forks
+treeaverage averages whose sums are trees: pooling of streams, `nnet::reduce_pool`
 """
 
 from l1emu.layers.activation import (
@@ -40,6 +41,7 @@ from l1emu.layers.quantize import Quantize
 from l1emu.layers.recurrent import Recurrent
 from l1emu.layers.reshape import Gather, Reshape, Transpose
 from l1emu.layers.softmax import Softmax
+from l1emu.layers.treeaverage import TreeAverage
 
 KINDS: dict[str, type[Layer]] = {
     cls.kind: cls
@@ -66,6 +68,7 @@ KINDS: dict[str, type[Layer]] = {
         Steps,
         TableActivation,
         Transpose,
+        TreeAverage,
     )
 }
 
@@ -99,4 +102,5 @@ __all__ = [
     "TableActivation",
     "Tensor",
     "Transpose",
+    "TreeAverage",
 ]

@@ -48,6 +48,7 @@ from l1emu.layers import (
     TableActivation,
     Tensor,
     Transpose,
+    TreeAverage,
 )
 from l1emu.layers import Steps as Staircase
 from l1emu.training.steps import Floats, Step, Steps, load_model
@@ -80,7 +81,7 @@ _LADDER = (
 # What a kind of layer holds besides types: tables, or numbers of the model that were assigned to types.
 _TABLED = (HalfTable, LayerNormalization, Lookup, Recurrent, Softmax, TableActivation)
 _WEIGHTED = (BatchNormalization, ClippedLine, Dense, Embedding, SlopedRelu, Staircase)
-_BARE = (Concatenate, Einsum, Gather, GlobalPooling1D, Linear, Merge, Quantize, Relu, Reshape, Transpose)
+_BARE = (Concatenate, Einsum, Gather, GlobalPooling1D, Linear, Merge, Quantize, Relu, Reshape, Transpose, TreeAverage)
 if unknown := set(KINDS.values()) ^ {*_TABLED, *_WEIGHTED, *_BARE}:
     raise TypeError(f"kinds of layer that cannot be compared: {', '.join(sorted(kind.__name__ for kind in unknown))}")
 _ACTIVATIONS = (ClippedLine, HalfTable, Linear, Lookup, Relu, SlopedRelu, Softmax, Staircase, TableActivation)

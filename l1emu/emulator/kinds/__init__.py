@@ -23,6 +23,7 @@ from l1emu.emulator.kinds import (
     recurrent,
     reshape,
     softmax,
+    treeaverage,
 )
 
 _KINDS: tuple[Kind[Any], ...] = (
@@ -48,6 +49,7 @@ _KINDS: tuple[Kind[Any], ...] = (
     layernorm.LayerNormalizationKind(),
     recurrent.RecurrentKind(),
     embedding.EmbeddingKind(),
+    treeaverage.TreeAverageKind(),
 )
 
 KINDS: dict[type[layers.Layer], Kind[Any]] = {kind.layer: kind for kind in _KINDS}

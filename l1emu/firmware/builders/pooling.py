@@ -10,7 +10,7 @@ from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.firmware.builders.windows import gathered, windows
 from l1emu.firmware.project import Config
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
-from l1emu.layers import GlobalPooling1D, Layer, Linear, Tensor
+from l1emu.layers import GlobalPooling1D, Layer, Linear, Tensor, TreeAverage
 from l1emu.layers.base import Ints
 from l1emu.layers.softmax import index_bits
 
@@ -84,7 +84,7 @@ def pooling(call: Call) -> tuple[Layer, ...]:
         in_data_type = call.variant(f"compute_pool_buffer_{2 if two else 1}d") == "data type"
         config.asked.add("accum_t")
         accum_type = source.type if in_data_type else config.type("accum_t")
-        _check_stream(call, config, operation, math.prod(size), padded, accum_type)
+        _check_stream(call, config, padded)
         call.check_packs(channels, channels)
         kind = accum_type  # numbers are cast to it before they are compared or added
     else:
@@ -101,9 +101,16 @@ def pooling(call: Call) -> tuple[Layer, ...]:
     along = np.moveaxis(places, 1, 0)
     layers, data_windows = gathered(call, shapes[0], along, (along.shape[0], along.shape[1] * channels), kind, fill)
     output = call.output(shapes[1])
+    if call.stream and operation == "average" and _by_tree(accum_type, math.prod(size)):
+        return (*layers, TreeAverage(call.name, (data_windows,), output, accum_type))
     operands = operation, accum_type, counts
     pooled = GlobalPooling1D(call.name, (data_windows,), output, *operands)  # type: ignore[arg-type]
     return (*layers, pooled)
+
+
+def _by_tree(accum_type: FixedPoint, size: int) -> bool:
+    """Whether a stream's sum of `size` numbers depends on the order, which is that of a tree."""
+    return size > 2 and accum_type.overflow != Overflow.WRAP
 
 
 def _counts(call: Call, places: Ints, size: tuple[int, int]) -> tuple[int, ...]:
@@ -151,7 +158,7 @@ def _check_rescaling(call: Call, kind: FixedPoint, size: tuple[int, int], padded
             raise call.error("the data's type does not hold the size of a window", str(kind), str(number))
 
 
-def _check_stream(call: Call, config: Config, operation: str, size: int, padded: bool, accum_type: FixedPoint) -> None:
+def _check_stream(call: Call, config: Config, padded: bool) -> None:
     """What a stream's pooling does differently from that of arrays: no padding, sums as a tree."""
     call.kernels.require(call.place, "reduce", "Op_add", "Op_max")
     call.require("reduce_pool")
@@ -165,8 +172,6 @@ def _check_stream(call: Call, config: Config, operation: str, size: int, padded:
         raise call.error("this implementation is not known", implementation, "linebuffer, encoded")
     if padded:
         raise call.error("pooling of a stream with padding is not supported")
-    if operation == "average" and size > 2 and accum_type.overflow != Overflow.WRAP:
-        raise call.error("sums as a tree in a type that saturates are not supported", str(accum_type))
 
 
 def _pair(values: list[int]) -> tuple[int, int]:

@@ -38,6 +38,7 @@ from l1emu.layers import (
     TableActivation,
     Tensor,
     Transpose,
+    TreeAverage,
 )
 from l1emu.layers import BatchNormalization as Batch
 
@@ -402,6 +403,9 @@ CASES: dict[str, Case] = {
     ),
     "transpose": Case(
         lambda a, r: Transpose("l", x_of(2, 3), out(r, 3, 2), (1, 0)), lambda x: x.reshape(-1, 2, 3).transpose(0, 2, 1)
+    ),
+    "treeaverage": Case(
+        lambda a, r: TreeAverage("l", x_of(3, 2), out(r, 2), a), lambda x: x.mean(axis=1), (True, True), exact=False
     ),
 }
 
