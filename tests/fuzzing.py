@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from l1emu.errors import L1emuError
 
@@ -144,7 +145,7 @@ def json_bytes(document: Any) -> bytes:
     return json.dumps(document).encode()
 
 
-def altered_array(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def altered_array(array: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
     """`array` with another shape, another dtype or other values, as somebody could save it."""
     match int(rng.integers(0, 10)):
         case 0:

@@ -9,6 +9,7 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import uproot
+from numpy.typing import NDArray
 
 from l1emu.events.hardware import DXY_STEP_CM, ETA_PHI_STEP, PT_STEP_GEV, WEIGHT_ONE, Z0_STEP_CM
 
@@ -31,7 +32,7 @@ def write_tree(path: Path, tree: str, columns: dict[str, Any], batches: int = 3)
 PDG = np.array([211, 11, 13, 22, 130])
 
 
-def as_ntuple(candidates: ak.Array, vertex: np.ndarray) -> dict[str, ak.Array]:
+def as_ntuple(candidates: ak.Array, vertex: NDArray[np.float64]) -> dict[str, ak.Array]:
     """The branches that FastPUPPI would have for these hardware candidates, float32."""
     counts = ak.num(candidates.pt)
     flat = {f: ak.to_numpy(ak.flatten(candidates[f])).astype(float) for f in candidates.fields}

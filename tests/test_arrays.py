@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from l1emu import arrays
 from l1emu.arrays import check_array, is_npy, read_npy, read_npz
@@ -39,7 +40,8 @@ PLAIN = [
 
 def npy(array: Any, **how: Any) -> bytes:
     stream = io.BytesIO()
-    np.lib.format.write_array(stream, np.asanyarray(array), **how)
+    layout: Any = np.lib.format  # NumPy has no types for its functions
+    layout.write_array(stream, np.asanyarray(array), **how)
     return stream.getvalue()
 
 
@@ -54,7 +56,7 @@ def described(descr: str, shape: str, order: str = "False") -> str:
 
 
 @pytest.mark.parametrize("array", PLAIN, ids=lambda a: f"{a.dtype.str}{a.shape}")
-def test_plain_arrays_are_read(array: np.ndarray, tmp_path: Path) -> None:
+def test_plain_arrays_are_read(array: NDArray[Any], tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", array)
     np.savez(tmp_path / "a.npz", a=array, b=array)
     np.savez_compressed(tmp_path / "c.npz", array)
@@ -156,7 +158,7 @@ def test_what_is_no_regular_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo.npz")
     for path in (tmp_path / "fifo.npz", Path("/dev/zero")):
         for read in (read_npy, read_npz, is_npy):
-            assert "not a regular file" in str(refused(lambda read=read, path=path: read(path)))
+            assert "not a regular file" in str(refused(partial(read, path)))
     assert "this is a folder" in str(refused(lambda: read_npz(tmp_path)))
     with open(tmp_path / "holes.npy", "wb") as file:
         file.write(raw_npy(described("'|i1'", f"({1 << 42},)")))
@@ -178,7 +180,7 @@ def test_what_is_no_regular_file(tmp_path: Path) -> None:
         (np.array([2**63], np.uint64), {"kinds": "iu", "shape": (1,), "high": 2**63 - 1}, "got 9223372036854775808"),
     ],
 )
-def test_arrays_that_a_file_must_not_have(array: np.ndarray, how: dict[str, Any], words: str) -> None:
+def test_arrays_that_a_file_must_not_have(array: NDArray[Any], how: dict[str, Any], words: str) -> None:
     with pytest.raises(L1emuError, match=words):
         check_array(array, path="a.npz", where="x", **how)
 

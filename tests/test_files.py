@@ -88,14 +88,15 @@ def test_reads_regular_files_alone(tmp_path: Path) -> None:
     (tmp_path / "text").write_bytes(b"one\r\ntwo\rthree\n")
     assert read_text(tmp_path / "text") == read_text(tmp_path / "link") == "one\ntwo\nthree\n"
     assert read_bytes(tmp_path / "text", limit=15) == b"one\r\ntwo\rthree\n"
-    for path, words in [
+    cases: list[tuple[str | Path, str]] = [
         (tmp_path / "fifo", "not a regular file"),
         ("/dev/zero", "not a regular file"),
         (tmp_path, "this is a folder"),
         (tmp_path / "absent", "no such file"),
         (tmp_path / "text" / "x", "cannot be read"),
         ("a\0b", "not a path"),
-    ]:
+    ]
+    for path, words in cases:
         with pytest.raises(L1emuError, match=words):
             read_text(path)
     with pytest.raises(L1emuError, match="too large: got '15 bytes'; expected at most 14"):
@@ -230,7 +231,7 @@ def test_what_links_point_to_is_replaced(tmp_path: Path) -> None:
 def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     os.mkfifo(tmp_path / "fifo")
-    for manager, path, words in [
+    cases: list[tuple[Any, str | Path, str]] = [
         (write_aside, tmp_path, "this is a folder"),
         (write_aside, tmp_path / "fifo", "not a regular file"),
         (write_aside, "/dev/null", "not a regular file"),
@@ -241,7 +242,8 @@ def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
         (write_aside, tmp_path / ("x" * 300), "cannot be written: File name too long"),
         (folder_aside, "/proc/l1emu", "cannot be written"),
         (write_aside, "/proc/l1emu/x", "cannot be written"),
-    ]:
+    ]
+    for manager, path, words in cases:
         with pytest.raises(L1emuError, match=words) as caught, manager(path):
             raise AssertionError
         assert caught.value.path in (str(path), None)

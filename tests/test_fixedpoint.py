@@ -50,7 +50,7 @@ def assigned(value: Fraction, kind: FixedPoint) -> int:
     """The raw number that a fraction becomes in a type."""
     raw = rounded(value * Fraction(2) ** kind.fraction, kind.rounding)
     if kind.overflow is Overflow.WRAP:
-        return (raw - kind.low) % 2**kind.width + kind.low
+        return (raw - kind.low) % (1 << kind.width) + kind.low
     symmetric = kind.overflow is Overflow.SAT_SYM and kind.signed
     low = -kind.high if symmetric else kind.low
     if low <= raw <= kind.high:

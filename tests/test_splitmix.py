@@ -27,7 +27,7 @@ compiled_mix = inlined(mix)
 
 
 @kernel
-def drawn(seed: int, count: Any) -> Any:
+def drawn(seed: np.uint64, count: Any) -> Any:
     found = np.empty(count, np.uint64)
     state = seed
     for i in range(count):

@@ -51,11 +51,11 @@ def arguments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 
 def options() -> list[tuple[str, str, bool]]:
     """Verb, option and whether it is a number, of everything that takes a value."""
-    group = typer.main.get_command(app)
+    group: Any = typer.main.get_command(app)
     found = []
     for verb in VERBS:
         hints = typing.get_type_hints(getattr(import_module(f"l1emu.cli.{verb}"), verb))
-        for parameter in group.get_command(None, verb).params:  # type: ignore[attr-defined, arg-type]
+        for parameter in group.get_command(None, verb).params:
             if parameter.param_type_name == "option" and not parameter.is_flag and parameter.name != "help":
                 hint = hints[parameter.name]
                 found.append(

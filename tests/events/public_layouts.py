@@ -262,11 +262,12 @@ def e2e_images(path: Path, rows: int = 5, seed: int = 12) -> Expected:
         table = pyarrow.Table.from_arrays(arrays, ["X_jets", "pt", "m0", "y"])
         writer = writer or pyarrow.parquet.ParquetWriter(path, table.schema, compression="snappy")
         writer.write_table(table)
+    assert writer is not None
     writer.close()
     return {"image": images, "jet.pt": pt, "jet.mass": mass, "label": label}
 
 
-LAYOUTS: dict[str, tuple[str, str, Callable[[Path], Expected]]] = {
+LAYOUTS: dict[str, tuple[str, str, Callable[..., Expected]]] = {
     "fastpuppi": ("fastpuppi", "c.root", fastpuppi),
     "l1nano": ("l1nano", "n.root", l1nano),
     "pfnano": ("pfnano", "p.root", pfnano),

@@ -30,7 +30,7 @@ from l1emu.resources import resource
 SHIPPED = tuple(path.stem for path in shipped_recipes())
 EVALUATED = ("minbias-pu200", "signal-hh4b-pu200", "minbias-pu140", "signal-hh4b-pu140")
 
-TINY = {
+TINY: dict[str, Any] = {
     "name": "tiny",
     "kind": "minbias",
     "seed": 3,
@@ -149,6 +149,7 @@ def chunks(folder: Path) -> Any:
 def test_a_sample_depends_on_the_recipe_alone(tmp_path: Path, warm: Any) -> None:
     recipe = tiny(tmp_path)
     one = read_sample(warm / "a.root")
+    assert one.strata is not None
     assert [s.crossings for s in one.strata] == [20, 15]
     assert sum(s.probability for s in one.strata) == pytest.approx(1)
     assert one.recipe_hash == recipe.hash
@@ -268,7 +269,7 @@ def test_workers_end_with_their_parent_and_leave_nothing(number: Any, tmp_path: 
     tiny(tmp_path, **changes)
     code = "from l1emu.cli import main; main()"
     arguments = ["generate", tmp_path / "tiny.yaml", "-o", tmp_path / "s.root", "--cache", tmp_path / "cache", "-j2"]
-    process = subprocess.Popen([sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], stderr=subprocess.PIPE, text=True)
     while len(found := children(process.pid)) < 3:  # two workers, and what Python counts their semaphores with
         assert process.poll() is None
         time.sleep(0.1)
@@ -330,6 +331,7 @@ def test_signal_and_training_jets(tmp_path: Path, warm: Any) -> None:
     assert sample.strata is None
     batch = sample.read()
     assert batch.hard_event.tolist() == [k % 30 for k in range(45)]
+    assert batch.truth is not None
     assert np.mean(ak.any(batch.truth.flavour == 0, axis=1)) > 0.8
 
     recipe = tiny(tmp_path, kind="jets", hard=HARD, jets={"min_pt_gev": 15, "max_abs_eta": 2.4, "max_per_class": 40})

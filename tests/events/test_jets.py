@@ -50,7 +50,7 @@ def divide(weighted: Any, pt: Any) -> Any:
 
 def slow_jets(rows: Any, max_jets: Any) -> Any:
     left = sorted(range(len(rows)), key=lambda i: -rows[i][0])  # sorted() is stable
-    jets = []
+    jets: list[Any] = []
     while left and len(jets) < max_jets:
         seed = rows[left[0]]
         cone = [i for i in left if (rows[i][1] - seed[1]) ** 2 + difference(rows[i][2], seed[2]) ** 2 < 8384]

@@ -218,7 +218,7 @@ def crafted(
     **fields: Any,
 ) -> Path:
     """A sample of three crossings as anybody could write one."""
-    columns = {"stratum": np.array(stratum, np.int8), "hard_event": np.array(hard, np.int32)}
+    columns: dict[str, Any] = {"stratum": np.array(stratum, np.int8), "hard_event": np.array(hard, np.int32)}
     for name in CANDIDATE_TYPES:
         columns[f"candidate_{name}"] = ak.unflatten(np.ones(sum(sizes), kind), sizes)
     columns |= {f"candidate_{name}": values for name, values in fields.items()}

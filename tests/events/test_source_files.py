@@ -79,7 +79,7 @@ def test_a_file_given_twice_is_refused(tmp_path: Path, layout: str) -> None:
     _, name, make = LAYOUTS[layout]
     path, other = tmp_path / name, tmp_path / f"x{name}"
     make(path)
-    make(other, seed=77)  # type: ignore[call-arg]
+    make(other, seed=77)
     assert len(open_source([path, other])) == 46
     link, hard, copy = tmp_path / f"l{name}", tmp_path / f"m{name}", tmp_path / f"n{name}"
     link.symlink_to(path)

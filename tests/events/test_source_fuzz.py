@@ -182,7 +182,8 @@ def test_files_with_other_arrays(tmp_path: Path, tries: int, kind: str) -> None:
 def npz(path: Path, header: dict[str, Any], data: bytes) -> Path:
     """An .npz whose X has this header and these bytes."""
     stream = io.BytesIO()
-    np.lib.format.write_array_header_1_0(stream, {"descr": "<f8", "fortran_order": False} | header)
+    layout: Any = np.lib.format  # NumPy has no types for its functions
+    layout.write_array_header_1_0(stream, {"descr": "<f8", "fortran_order": False} | header)
     labels = io.BytesIO()
     np.save(labels, np.zeros(3))
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -60,7 +60,7 @@ def member(batch: ak.Array, name: str) -> ak.Array:
 def same(found: Any, expected: Any) -> bool:
     """Equal lists of equal numbers, None in the same places."""
     found, expected = ak.Array(found), ak.Array(expected)
-    return ak.to_list(found) == ak.to_list(expected)
+    return bool(ak.to_list(found) == ak.to_list(expected))
 
 
 def test_every_field_has_the_values_of_the_file(written: Written) -> None:
@@ -89,7 +89,7 @@ def test_batches_and_ranges_make_the_same_entries(written: Written, data: st.Dat
     other = written.path.with_name(f"other-{written.path.name}")
     if not other.exists():
         write = next(w for _, name, w in LAYOUTS.values() if name == written.path.name)
-        others[other] = write(other, seed=99)  # type: ignore[call-arg]
+        others[other] = write(other, seed=99)
     source = open_source([written.path, other])
     n = len(source)
     first = data.draw(st.integers(0, n - 1))
@@ -179,7 +179,7 @@ def test_a_later_file_that_lacks_a_column_is_named(folder: Path) -> None:
 def test_wrong_hdf5_is_refused(tmp_path: Path, layout: str, change: dict[str, Any], match: str) -> None:
     path = tmp_path / layout
     write = next(w for _, name, w in LAYOUTS.values() if name == layout)
-    write(path, rows=4)  # type: ignore[call-arg]
+    write(path, rows=4)
     with h5py.File(path, "a") as file:
         for name, values in change.items():
             del file[name]

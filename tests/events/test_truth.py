@@ -21,7 +21,7 @@ def brute_force(momenta: Any, radius: Any) -> Any:
         return pt, 0.5 * math.log((p[3] + p[2]) / (p[3] - p[2])), math.atan2(p[1], p[0])
 
     while left:
-        best = (math.inf, None, None)
+        best: tuple[float, int, int] = (math.inf, -1, -1)
         for i, p in enumerate(left):
             pt_i, y_i, phi_i = parts(p)
             best = min(best, (pt_i**-2, i, -1))
@@ -51,8 +51,8 @@ def test_anti_kt_is_the_definition(seed: int) -> None:
     found = anti_kt(px, py, pz, e, 0.4)
     expected = np.array(brute_force(np.stack([px, py, pz, e], axis=1), 0.4))
     assert len(found) == len(expected)
-    by_pt = [a[np.argsort(np.hypot(a[:, 0], a[:, 1]))] for a in (found, expected)]
-    np.testing.assert_allclose(*by_pt, rtol=1e-9, atol=1e-9)
+    found, expected = (a[np.argsort(np.hypot(a[:, 0], a[:, 1]))] for a in (found, expected))
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_flavour_priorities() -> None:

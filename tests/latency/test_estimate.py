@@ -92,16 +92,16 @@ def project(folder: Path, *, weights: str | None = None, strategy: str = "latenc
     return folder
 
 
-def layer(n_in: int = 16, n_out: int = 8, **change: object) -> Block:
+def layer(n_in: int = 16, n_out: int = 8, **change: Any) -> Block:
     rng = np.random.default_rng(1)
     weights = matrix(rng.integers(-512, 512, size=(n_in, n_out)), 16)
-    values: dict[str, object] = {"weights": (weights,), "inputs": ("x",), "output": "y", **change}
-    return Block("fc", "dense", "dense", n_in, n_out, **values)  # type: ignore[arg-type]
+    values: dict[str, Any] = {"weights": (weights,), "inputs": ("x",), "output": "y", **change}
+    return Block("fc", "dense", "dense", n_in, n_out, **values)
 
 
-def design(*blocks: Block, **change: object) -> Design:
-    values: dict[str, object] = {"io": "io_parallel", "pipeline": "pipeline", **change}
-    return Design(name="top", blocks=blocks, origin="test", **values)  # type: ignore[arg-type]
+def design(*blocks: Block, **change: Any) -> Design:
+    values: dict[str, Any] = {"io": "io_parallel", "pipeline": "pipeline", **change}
+    return Design(name="top", blocks=blocks, origin="test", **values)
 
 
 @given(st.integers(-(2**30), 2**30))
@@ -315,10 +315,10 @@ def test_what_cannot_be_made_out_is_said(tmp_path: Path) -> None:
         ({"reuse": 0}, "reuse factor"),
     ],
 )
-def test_wrong_targets_are_refused(change: dict[str, object], text: str) -> None:
-    values = {"part": PART, "clock_ns": CLOCK, **change}
+def test_wrong_targets_are_refused(change: dict[str, Any], text: str) -> None:
+    values: dict[str, Any] = {"part": PART, "clock_ns": CLOCK, **change}
     with pytest.raises(L1emuError, match=text):
-        estimate(design(layer()), **values)  # type: ignore[arg-type]
+        estimate(design(layer()), **values)
 
 
 @pytest.mark.parametrize(

@@ -146,9 +146,13 @@ def block(kind: str, rng: random.Random) -> Block:
 def test_blocks_of_any_size(kind: str) -> None:
     rng = random.Random(kind)
     for _ in range(150):
-        how = {"io": rng.choice(("io_parallel", "io_stream")), "pipeline": rng.choice(("pipeline", "dataflow"))}
         made = Design(
-            name="t", blocks=(block(kind, rng),), origin="made up", tool=rng.choice(("Vivado", "Vitis")), **how
+            name="t",
+            io=rng.choice(("io_parallel", "io_stream")),
+            pipeline=rng.choice(("pipeline", "dataflow")),
+            blocks=(block(kind, rng),),
+            origin="made up",
+            tool=rng.choice(("Vivado", "Vitis")),
         )
         part = rng.choice(("xcvu13p", "xc7z020", "xcku115", "xcvp1802"))
         found = estimate(made, part=part, clock_ns=rng.choice((0.5, 5.0, 1e3)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html.parser
 import json
-from typing import Any
+from typing import Any, cast
 
 import matplotlib as mpl
 import matplotlib.image
@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.container import ErrorbarContainer
 from matplotlib.markers import CARETDOWNBASE, CARETLEFTBASE
+from matplotlib.patches import Rectangle
 
 from l1emu.cli.options import console
 from l1emu.cli.rates import seeds_table
@@ -120,11 +121,11 @@ def test_document_csv_page_screen_and_figures_have_the_same_numbers(
     page = " ".join(" ".join(links.text).split())
     console().print(seeds_table(made.content.comparison))
     screen = " ".join(capsys.readouterr().out.split())
-    for seed, found in zip(comparison["seeds"], made.content.comparison.seeds, strict=True):
-        value, interval = efficiency_text(found)
+    for seed, at_target in zip(comparison["seeds"], made.content.comparison.seeds, strict=True):
+        value, interval = efficiency_text(at_target)
         digits = 2 if seed["unit"] else 4
         threshold = f"{seed['threshold']:.{digits}f} ± {seed['threshold_error']:.{digits}f} {seed['unit']}"
-        shown = [rate_text(found), value, interval, total_error_text(found)]
+        shown = [rate_text(at_target), value, interval, total_error_text(at_target)]
         assert " ".join([seed["seed"], threshold.strip(), *shown, seed["description"]]) in page
         assert " │ ".join(shown) in screen
     for gain in made.content.comparison.gains:
@@ -138,11 +139,12 @@ def test_document_csv_page_screen_and_figures_have_the_same_numbers(
         for seed in comparison["seeds"]:
             (line,) = (line for line in lines if line.get_label() == seed["seed"])
             points = {(p[x], p[y]) for p in document["rate"] if p["seed"] == seed["seed"]}
-            drawn = set(zip(*(v.tolist() for v in line.get_data()), strict=True))
+            drawn = set(zip(*(np.asarray(v).tolist() for v in line.get_data()), strict=True))
             assert drawn
             assert drawn <= points
     scores = [f"{name} ({kind['jets']:,}" for name, kind in document["scores"]["kinds"].items() if kind["jets"]]
     legend = FIGURES["scores"].draw(typed(document)).axes[0].get_legend()
+    assert legend is not None
     assert all(text.get_text().startswith(word) for text, word in zip(legend.get_texts(), scores, strict=True))
 
 
@@ -170,8 +172,8 @@ def test_tables_hold_the_values_behind_the_figures(made: Results) -> None:
     scores = pd.read_csv(tables / "scores.csv")
     counted = {name: kind["jets"] for name, kind in made.document["scores"]["kinds"].items()}
     assert max(counted.values()) > 0
-    for name, kind in scores.groupby("jets"):
-        assert kind["fraction"].sum() == pytest.approx(1 if counted[name] else 0)
+    for jets, kind in scores.groupby("jets"):
+        assert kind["fraction"].sum() == pytest.approx(1 if counted[jets] else 0)
 
 
 @pytest.mark.parametrize("name", list(FIGURES))
@@ -195,8 +197,10 @@ def test_the_curves_are_the_numbers(made: Results) -> None:
         if line.get_label() == seed["seed"]:
             assert drawn
             assert drawn <= wanted
-    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["HT", "four jets", "two b"]
-    bars = FIGURES["budget"].draw(typed(document)).axes[0].patches
+    legend = ax.get_legend()
+    assert legend is not None
+    assert [t.get_text() for t in legend.get_texts()] == ["HT", "four jets", "two b"]
+    bars = cast("list[Rectangle]", list(FIGURES["budget"].draw(typed(document)).axes[0].patches))
     stages = document["budget"]["stages"]
     hatched = [bar for bar in bars if bar.get_hatch()]
     held = next(s for s in stages if s["tagger_slice"] is not None)
@@ -264,8 +268,9 @@ def test_an_upper_limit_is_drawn_as_one(made: Results, limited: dict[str, Any]) 
         points = [p for p in limited["rate"] if p["seed"] == seed["seed"]]
         seen = [p["threshold"] for p in points if p["accepted_crossings"]]
         (curve,) = (line for ax in panels for line in ax.get_lines() if line.get_label() == seed["seed"])
-        assert curve.get_xdata().tolist() == seen
+        assert np.asarray(curve.get_xdata()).tolist() == seen
         limits = {(p["threshold"], p["rate_khz_upper95"]) for p in points if not p["accepted_crossings"]}
+        assert isinstance(curve.axes, Axes)
         of_seed = [a for a in arrows(curve.axes) if a.get_color() == curve.get_color()]
         assert bool(of_seed) == bool(limits)
         for arrow in of_seed:
@@ -277,7 +282,9 @@ def test_an_upper_limit_is_drawn_as_one(made: Results, limited: dict[str, Any]) 
     (left,) = arrows(FIGURES["efficiency_vs_rate"].draw(typed(limited)).axes[0])
     assert left.get_ydata()[0] == limited["comparison"]["seeds"][2]["efficiency"]
     hollow = [
-        [line.get_mfc() for line in FIGURES["working_points"].draw(typed(d)).axes[0].get_lines()].count("white")
+        [line.get_markerfacecolor() for line in FIGURES["working_points"].draw(typed(d)).axes[0].get_lines()].count(
+            "white"
+        )
         for d in (made.document, limited)
     ]
     assert hollow == [0, 1]
@@ -306,13 +313,14 @@ def test_every_seed_of_any_number_can_be_told_apart(made: Results, names: list[s
     """Each is in one legend, in a look of its own in this panel, on the canvas, and not over another panel."""
     with mpl.rc_context(STYLE):
         figure = FIGURES[drawing].draw(typed(with_seeds(made.document, names)))
-        canvas = FigureCanvasAgg(figure)
+        canvas: Any = FigureCanvasAgg(figure)  # Matplotlib has no types for its methods
         canvas.draw()
         renderer = canvas.get_renderer()
         told: list[str] = []
         frames = [ax.get_window_extent(renderer) for ax in figure.axes]
         for ax in figure.axes:
             legend = ax.get_legend()
+            assert legend is not None
             entries = legend.get_texts()
             told += [text.get_text() for text in entries]
             drawn = [line for line in ax.get_lines() if line.get_label() in names]

@@ -33,6 +33,7 @@ def test_the_simulation_finds_the_exact_losses(copies: int, interval: int, polic
         assert (exact.accept_loss, found.lost["buffer full"]) == (0, 0)
     assert lost == pytest.approx(exact.jet_loss * handed_out, rel=0.05)
     assert exact.jet_loss > 1e-4
+    assert exact.latency_ns is not None
     assert found.latency.p50 == exact.latency_ns["p50"]
     assert found.latency.p99 == pytest.approx(exact.latency_ns["p99"], abs=30)
     assert found.latency.max <= exact.latency_ns["max"]
@@ -43,6 +44,8 @@ def test_late_crossings_have_their_exact_probability() -> None:
     topology = short.with_tagger(copies=1)
     exact = exact_loss(topology, SOURCE, filling=TRAIN)
     found = simulate(topology, SOURCE, orbits=5000, filling=TRAIN)
+    assert exact.late is not None
+    assert exact.accept_late is not None
     assert 0.01 < exact.late < 0.99
     assert found.late == pytest.approx(exact.late * found.colliding, rel=0.02)
     assert found.lost["late"] == pytest.approx(exact.accept_late * found.triggered, rel=0.03)
@@ -72,7 +75,9 @@ def test_losses_that_no_simulation_sees() -> None:
 def test_what_is_needed_for_a_loss_is_enough_and_one_less_is_not() -> None:
     topology = TOPOLOGY.with_tagger(interval_cycles=15)
     needed = needed_for(topology, SOURCE, 1e-5, filling=TRAIN)
-    losses = {(t.copies, t.depth): t.loss for t in needed.tried}
+    assert needed.copies is not None
+    assert needed.depth is not None
+    losses = {(t.copies, t.depth): t.loss for t in needed.tried if t.loss is not None}
     assert losses[needed.copies, 12] <= 1e-5 < losses[needed.copies - 1, 12]
     assert losses[2, needed.depth] <= 1e-5 < losses[2, needed.depth - 1]
     assert needed_for(topology.with_tagger(latency_cycles=5000), SOURCE, 0.1, filling=TRAIN).copies is None

@@ -21,8 +21,8 @@ SOURCE = CrossingSource.poisson(6.0, 0.05)
 TRAINS = from_trains("trains", [Train(100, 72), Train(179, 72), Train(3300, 72)])
 
 
-def run(**options: Any) -> Any:
-    return simulate(TOPOLOGY, SOURCE, **({"orbits": 40, "filling": TRAINS} | options))
+def run(*, orbits: int = 40, filling: Any = TRAINS, **options: Any) -> Any:
+    return simulate(TOPOLOGY, SOURCE, orbits=orbits, filling=filling, **options)
 
 
 def comparable(result: Any) -> Any:
@@ -50,7 +50,7 @@ def test_a_run_that_is_stopped_goes_on_from_its_checkpoint(tmp_path: Path) -> No
     with pytest.raises(Stopped):
         run(batch=5, checkpoint=file, progress=advance)
     assert sum(done) == 15
-    again = []
+    again: list[int] = []
     resumed = run(batch=8, checkpoint=file, progress=again.append)
     assert again[0] == 15
     assert sum(again) == 40

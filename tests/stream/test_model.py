@@ -44,7 +44,7 @@ class Recorder(Records):
 
     def __init__(self, chain: Any) -> None:
         super().__init__(chain)
-        self.crossings = []
+        self.crossings: list[Any] = []
 
     def enter(self, crossing: Any) -> None:
         super().enter(crossing)
@@ -186,9 +186,10 @@ def recursion(chain: Any, rows: Any) -> Any:
 
     free = [0] * chain.boards
     end = [0] * chain.boards
-    starts = [[] for _ in range(chain.boards)]
+    starts: list[list[Any]] = [[] for _ in range(chain.boards)]
     queue_max = [0] * chain.boards
-    history, accepts = [], []
+    history: list[Any] = []
+    accepts: list[int] = []
     for number, n_jets, accept in rows:
         b = number % chain.boards
         time = collision = number * chain.ticks_per_bx
@@ -227,7 +228,7 @@ def recursion(chain: Any, rows: Any) -> Any:
         for s in chain.downstream:
             time = edge(time, s.cycle) + s.cycle * s.cycles
             downstream.append(time)
-        verdict = Verdict.NOT_TRIGGERED
+        verdict: int = Verdict.NOT_TRIGGERED
         if accept:
             broken = [
                 place

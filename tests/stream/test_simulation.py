@@ -60,8 +60,8 @@ def test_a_rate_of_none_or_of_all_crossings_has_an_error_and_a_limit(accept: boo
 
 
 def test_the_same_seed_gives_the_same_digest_and_any_change_another_one() -> None:
-    def digest(topology: Any = TOPOLOGY, **options: Any) -> Any:
-        return simulate(topology, BUSY, **({"orbits": 2, "filling": SHORT, "seed": 5} | options)).digest
+    def digest(topology: Any = TOPOLOGY, *, orbits: int = 2, seed: int = 5, **options: Any) -> Any:
+        return simulate(topology, BUSY, orbits=orbits, filling=SHORT, seed=seed, **options).digest
 
     reference = digest()
     assert digest() == reference
@@ -113,6 +113,7 @@ def test_the_copies_needed_lie_between_the_bounds() -> None:
     needed = copies_needed(TOPOLOGY.with_tagger(interval_cycles=15), BUSY, orbits=2)
     # 8 jets of 15 cycles in 54 cycles per event, 2748 of 3564 crossings collide; 12 jets in 54 cycles at worst
     assert (needed.bound_mean, needed.bound_worst) == (2, 4)
+    assert needed.copies is not None
     assert needed.bound_mean <= needed.copies <= needed.bound_worst
     assert [t.copies for t in needed.tried] == list(range(2, needed.copies + 1))
     assert all(t.late or t.jets_lost for t in needed.tried[:-1])
@@ -224,7 +225,7 @@ def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> Non
 
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: Any) -> Any:
     monkeypatch.setattr(sys, "argv", ["l1emu", "simulate", *arguments])
-    code = 0
+    code: str | int = 0
     try:
         cli.main()
     except SystemExit as stop:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def toy_candidates(rng: np.random.Generator, crossings: int, mean_pt: float, b_f
     return _records(candidates, names), _records(truth, ("pt", "eta", "phi", "flavour"))
 
 
-def _records(rows: list[list[tuple[int, ...]]], names: tuple[str, ...]) -> ak.Array:
+def _records(rows: Sequence[Sequence[tuple[int, ...]]], names: tuple[str, ...]) -> ak.Array:
     counts = [len(row) for row in rows]
     flat = np.array([value for row in rows for value in row])
     return ak.unflatten(ak.zip({name: flat[:, i] for i, name in enumerate(names)}), counts)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
@@ -14,7 +15,7 @@ from l1emu.study.golden import check_golden
 from tests.fuzzing import altered_array, damaged, refused
 from tests.study.study_toys import toy_firmware, write_golden
 
-Arrays = dict[str, np.ndarray]
+Arrays = dict[str, NDArray[Any]]
 
 
 @pytest.fixture(scope="module")

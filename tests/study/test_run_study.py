@@ -25,11 +25,12 @@ from l1emu.events.sample import read_sample
 from l1emu.files import sha256_file
 from l1emu.firmware import Firmware
 from l1emu.firmware.reference import run as reference
+from l1emu.layers import Dense
 from l1emu.resources import resource
 from l1emu.stream import read_topology
 from l1emu.study import Results, read_study, run_study
+from l1emu.study.config import SCORES
 from l1emu.study.run import check_budget, crossing_source, load_emulator, measure
-from l1emu.study.tagging import SCORES
 from l1emu.trigger.text import rate_text, total_error_text
 from tests.study.study_toys import STRATA, toy_firmware, toy_study, write_golden
 
@@ -389,7 +390,9 @@ SCAN = {"start": 0, "stop": 50, "step": 5}
 def test_golden_vectors_of_another_firmware_are_refused(toy: Path, tmp_path: Path) -> None:
     study = changed(toy, tmp_path / "study", {})
     toy_tagger = toy_firmware()
-    layer = replace(toy_tagger.layers[0], bias=np.ones(toy_tagger.outputs[0].size, np.int64))
+    dense = toy_tagger.layers[0]
+    assert isinstance(dense, Dense)
+    layer = replace(dense, bias=np.ones(toy_tagger.outputs[0].size, np.int64))
     other = replace(toy_tagger, layers=(layer,))
     write_golden(study.parent / "golden.npz", other)
     with pytest.raises(L1emuError, match="golden vectors of another firmware"):

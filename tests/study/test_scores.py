@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import awkward as ak
 import numpy as np
@@ -16,8 +17,8 @@ def test_jets_without_a_score_are_left_out_and_counted() -> None:
     score = [0.0, 0.5, 1.0, np.nan, 1.5, np.nan, 0.5]
     jets = ak.unflatten(ak.zip({"pt": [50.0] * 6 + [np.nan], "eta": [0.0] * 7, "tag_b": score}), [4, 0, 3])
     crossings = Crossings(np.zeros(3, np.int64), np.full(3, -1), ("all",), np.ones(1))
-    sample = SimpleNamespace(jets=jets, crossings=crossings)
-    for kind in score_histograms(sample, sample)["kinds"].values():  # type: ignore[arg-type]
+    sample: Any = SimpleNamespace(jets=jets, crossings=crossings)
+    for kind in score_histograms(sample, sample)["kinds"].values():
         assert (kind["jets"], kind["jets_without_score"]) == (4, 2)
         assert sum(kind["fraction"]) == pytest.approx(1)
         filled = {i: f for i, f in enumerate(kind["fraction"]) if f}

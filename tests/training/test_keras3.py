@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from l1emu.errors import L1emuError
 
@@ -26,7 +27,11 @@ def tensor(name: str, node: int = 0) -> dict[str, Any]:
 
 
 def save(
-    path: Path, layers: list[Layer], weights: dict[str, list[np.ndarray]], outputs: list[str], **changes: object
+    path: Path,
+    layers: list[Layer],
+    weights: dict[str, list[NDArray[np.float32]]],
+    outputs: list[str],
+    **changes: object,
 ) -> Path:
     """A functional model: class, name, settings and calls (each a list of arguments) of every layer."""
     listed = []
@@ -52,11 +57,11 @@ def save(
     return path
 
 
-def example(path: Path, **changes: object) -> tuple[Path, dict[str, list[np.ndarray]]]:
+def example(path: Path, **changes: object) -> tuple[Path, dict[str, list[NDArray[np.float32]]]]:
     """A dense layer used twice, an activation with another name for its setting, a layer inside a layer, a merge."""
     rng = np.random.default_rng(5)
 
-    def draw(*shapes: int | tuple[int, ...]) -> list[np.ndarray]:
+    def draw(*shapes: int | tuple[int, ...]) -> list[NDArray[np.float32]]:
         return [rng.normal(0, 0.7, shape).astype(np.float32) for shape in shapes]
 
     layers: list[Layer] = [

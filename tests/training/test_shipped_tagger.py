@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from l1emu.files import sha256_file
 from l1emu.firmware import Firmware
 from l1emu.resources import resource
 from l1emu.training.evaluate import auc_table
+from l1emu.training.export import Backend
 from l1emu.training.golden import layer_digest
 from l1emu.training.model import build, multiplications
 from l1emu.training.tagger import FLOAT_WEIGHTS, fill, load_tagger
@@ -34,17 +36,20 @@ def folder() -> Path:
 
 
 @pytest.fixture(scope="module")
-def card(folder: Path) -> dict:
-    return json.loads((folder / "card.json").read_text())
+def card(folder: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((folder / "card.json").read_text())
+    return document
 
 
 @pytest.mark.parametrize("backend", ["Vitis", "Vivado"])
-def test_shipped_weights_give_the_shipped_firmware(folder: Path, card: dict, tmp_path: Path, backend: str) -> None:
+def test_shipped_weights_give_the_shipped_firmware(
+    folder: Path, card: dict[str, Any], tmp_path: Path, backend: Backend
+) -> None:
     shipped = Firmware.read(folder / "tagger.l1fw")
     assert shipped.content_hash == card["firmware"]
-    made = Firmware.read(load_tagger(folder).write_project(tmp_path / "project", backend))  # type: ignore[arg-type]
+    made = Firmware.read(load_tagger(folder).write_project(tmp_path / "project", backend))
     x = np.load(folder / "golden.npz")["inputs"][-40:].astype(np.int64)
-    np.testing.assert_array_equal(Emulator(made).raw(x), Emulator(shipped).raw(x))
+    np.testing.assert_array_equal(np.asarray(Emulator(made).raw(x)), np.asarray(Emulator(shipped).raw(x)))
     if backend == "Vitis":
         assert made.content_hash == shipped.content_hash
 
@@ -53,13 +58,13 @@ def test_emulator_gives_the_golden_vectors_in_every_layer(folder: Path) -> None:
     golden, firmware = np.load(folder / "golden.npz"), Firmware.read(folder / "tagger.l1fw")
     assert str(golden["firmware"]) == firmware.content_hash
     emulator = Emulator(firmware)
-    np.testing.assert_array_equal(emulator.raw(golden["inputs"].astype(np.int64)), golden["outputs"])
+    np.testing.assert_array_equal(np.asarray(emulator.raw(golden["inputs"].astype(np.int64))), golden["outputs"])
     trace = emulator.trace(golden["inputs"] / 64.0)
     digests = dict(zip(golden["layer"].tolist(), golden["digest"].tolist(), strict=True))
     assert {name: layer_digest(trace[name]) for name in digests} == digests
 
 
-def test_card_is_what_weights_and_firmware_give_on_the_golden_jets(folder: Path, card: dict) -> None:
+def test_card_is_what_weights_and_firmware_give_on_the_golden_jets(folder: Path, card: dict[str, Any]) -> None:
     golden, tagger = np.load(folder / "golden.npz"), load_tagger(folder)
     physical = golden["label"] >= 0
     label, classes = golden["label"][physical], tagger.recipe.architecture.classes
@@ -80,7 +85,7 @@ def test_card_is_what_weights_and_firmware_give_on_the_golden_jets(folder: Path,
     assert card["recipe_sha256"] == sha256_file(folder / "recipe.yaml")
 
 
-def test_card_says_that_quantization_costs_little(card: dict) -> None:
+def test_card_says_that_quantization_costs_little(card: dict[str, Any]) -> None:
     auc = card["auc"]
     for name, value in auc["float"]["versus_rest"].items():
         assert value > 0.6

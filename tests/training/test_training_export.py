@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 pytest.importorskip("tensorflow", reason="training needs the extra: train")
 pytest.importorskip("qkeras", reason="training needs the extra: train")
@@ -22,7 +23,7 @@ from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
 from l1emu.firmware.reference import run
 from l1emu.fixedpoint import FixedPoint
-from l1emu.training.export import convert, plan_types
+from l1emu.training.export import Backend, convert, plan_types
 from l1emu.training.layers import CUSTOM_OBJECTS, QEinsum, QSoftmax
 from l1emu.training.model import build
 from l1emu.training.recipe import Recipe
@@ -156,7 +157,7 @@ def test_several_outputs_backend_strategy_and_foreign_folder_are_refused(tmp_pat
         plan_types(two_outputs(), INPUT)
     model = chain((4,), dense())
     with pytest.raises(L1emuError, match="unknown backend"):
-        convert(model, tmp_path / "p", "Quartus")  # type: ignore[arg-type]
+        convert(model, tmp_path / "p", cast("Backend", "Quartus"))
     with pytest.raises(L1emuError, match="unknown strategy"):
         plan_types(model, INPUT, strategy="Fast")
     (tmp_path / "mine").mkdir()
@@ -179,23 +180,24 @@ def tiny(tmp_path: Path, seed: int = 1) -> keras.Model:
     return model
 
 
-def raw_inputs(shape: tuple[int, ...], jets: int = 400) -> np.ndarray:
+def raw_inputs(shape: tuple[int, ...], jets: int = 400) -> NDArray[np.int64]:
     rng = np.random.default_rng(3)
     physical = rng.normal(0, 60, (jets // 2, *shape)).round().clip(-512, 511)
     wild = rng.integers(-512, 512, (jets - jets // 2, *shape))
-    return np.concatenate([physical, wild]).astype(np.int64)
+    raw: NDArray[np.int64] = np.concatenate([physical, wild]).astype(np.int64)
+    return raw
 
 
-def layer_outputs(model: keras.Model, raw: np.ndarray) -> dict[str, np.ndarray]:
+def layer_outputs(model: keras.Model, raw: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
     probe = keras.Model(model.inputs, {layer.name: layer.output for layer in model.layers[1:]})
     return {k: np.asarray(v, dtype=np.float64) for k, v in probe(raw.astype(np.float32) / 64).items()}
 
 
 @pytest.mark.parametrize("backend", ["Vitis", "Vivado"])
-def test_firmware_equals_qkeras_in_every_layer(tmp_path: Path, backend: str) -> None:
+def test_firmware_equals_qkeras_in_every_layer(tmp_path: Path, backend: Backend) -> None:
     """Every value of every layer, both softmaxes included: the tables and QKeras' arithmetic round alike."""
     model = tiny(tmp_path)
-    firmware = Firmware.read(convert(model, tmp_path / "project", backend))  # type: ignore[arg-type]
+    firmware = Firmware.read(convert(model, tmp_path / "project", backend))
     raw = raw_inputs((4, 3))
     found, expected = run(firmware, raw), layer_outputs(model, raw)
     compared = 0

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from l1emu.config import load_config
 from l1emu.training.data import read_jets
@@ -15,7 +19,7 @@ from l1emu.training.tagger import fill
 from tests.fuzzing import altered_array, damaged, refused
 from tests.training.training_toys import TINY, toy_jets
 
-Arrays = dict[str, np.ndarray]
+Arrays = dict[str, NDArray[Any]]
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +33,7 @@ def fuzz(recipe: Recipe, folder: Path, inputs: int, seed: int) -> int:
     """Damage or craft jets and weights so often; how many were refused."""
     rng, wrong = np.random.default_rng(seed), 0
     model = build(recipe, quantized=True)
-    kinds = {
+    kinds: dict[str, tuple[Arrays, Callable[[Path], object]]] = {
         "jets.npz": (toy_jets(50), lambda file: read_jets(file, recipe)),
         "weights.npz": (weights_by_name(model), lambda file: fill(model, file)),
     }
@@ -44,7 +48,7 @@ def fuzz(recipe: Recipe, folder: Path, inputs: int, seed: int) -> int:
             else:
                 array = str(rng.choice(sorted(whole)))
                 np.savez(file, **(whole | {array: altered_array(whole[array], rng)}))
-            text = refused(lambda read=read, file=file: read(file))
+            text = refused(partial(read, file))
             assert text is None or text.startswith(str(file))
             wrong += text is not None
     return wrong

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ def test_wrong_recipe_is_refused(tmp_path: Path, old: str, new: str, message: st
         ({"eta": np.zeros(2999, np.int32)}, "wrong shape"),
     ],
 )
-def test_wrong_jets_are_refused(tmp_path: Path, replace: dict[str, np.ndarray], message: str) -> None:
+def test_wrong_jets_are_refused(tmp_path: Path, replace: dict[str, Any], message: str) -> None:
     path = tmp_path / "jets.npz"
     np.savez(path, **toy_jets(**replace))
     with pytest.raises(L1emuError, match=message) as caught:
@@ -94,7 +95,7 @@ def test_input_type_must_have_the_grid_of_the_features(tmp_path: Path) -> None:
         )
 
 
-def jets_of(**replace: np.ndarray) -> Jets:
+def jets_of(**replace: Any) -> Jets:
     arrays = toy_jets(**replace)
     return Jets(*(arrays[name] for name in ("features", "label", "pt", "eta", "event")))
 
@@ -132,7 +133,7 @@ def test_weights_are_finite_positive_and_cut(jets: int, seed: int) -> None:
     import yaml
 
     training = Recipe.model_validate(yaml.safe_load(TINY)).training
-    weight = flattening_weights(jets_of(jets=jets, seed=seed), training, 2)  # type: ignore[arg-type]
+    weight = flattening_weights(jets_of(jets=jets, seed=seed), training, 2)
     assert np.isfinite(weight).all()
     assert (weight > 0).all()
     assert weight.max() <= training.largest_weight * jets

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,8 +46,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def card_of(folder: Path) -> dict:
-    return json.loads((folder / "tagger" / "card.json").read_text())
+def card_of(folder: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((folder / "tagger" / "card.json").read_text())
+    return document
 
 
 def test_training_learns(trained: Path) -> None:
@@ -94,11 +96,11 @@ def test_interrupted_training_takes_up_after_the_float_twin_and_ends_alike(
 ) -> None:
     fit, stages = room._fit, []
 
-    def stopping(*args: object) -> None:
+    def stopping(*args: Any) -> None:
         stages.append(args[4])
         if stages == ["float twin", "quantized"]:
             raise KeyboardInterrupt
-        fit(*args)  # type: ignore[arg-type]
+        fit(*args)
 
     monkeypatch.setattr(room, "_fit", stopping)
     with pytest.raises(KeyboardInterrupt):
@@ -209,7 +211,7 @@ def check_golden(path: Path, firmware: Firmware) -> None:
     assert np.sum(label >= 0) > 500
     assert {inputs.min(), inputs.max()} == {-512, 511}
     emulator = Emulator(firmware)
-    np.testing.assert_array_equal(emulator.raw(inputs.astype(np.int64)), golden["outputs"])
+    np.testing.assert_array_equal(np.asarray(emulator.raw(inputs.astype(np.int64))), golden["outputs"])
     trace = emulator.trace(inputs / 64.0)
     digests = dict(zip(golden["layer"].tolist(), golden["digest"].tolist(), strict=True))
     assert len(digests) >= 15

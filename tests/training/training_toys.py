@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 TINY = """\
 name: tiny
@@ -50,13 +51,13 @@ hardware: {part: xcvu13p-flga2577-2-e, clock_period_ns: 2.78}
 """
 
 
-def toy_jets(jets: int = 3000, seed: int = 0, **replace: Any) -> dict[str, np.ndarray]:
+def toy_jets(jets: int = 3000, seed: int = 0, **replace: Any) -> dict[str, NDArray[Any]]:
     """Jets whose first class has a wider second feature; pT and feature are independent within a class."""
     rng = np.random.default_rng(seed)
     label = rng.integers(0, 2, jets).astype(np.int8)
     features = rng.integers(-64, 64, (jets, 4, 3))
     features[..., 1] = rng.normal(0, np.where(label == 0, 90, 25)[:, None], (jets, 4)).clip(-255, 255)
-    arrays: dict[str, np.ndarray] = {
+    arrays: dict[str, NDArray[Any]] = {
         "features": features.astype(np.int16),
         "label": label,
         "pt": (4 * (rng.exponential(np.where(label == 0, 40, 15)) + 10)).astype(np.int32),

@@ -7,6 +7,7 @@ from dataclasses import replace
 import awkward as ak
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 
 from l1emu.errors import L1emuError
@@ -62,7 +63,7 @@ def test_an_efficiency_scan_counts_every_threshold() -> None:
         efficiency(0, 0)
 
 
-def one_jet(pt: np.ndarray, score: np.ndarray) -> ak.Array:
+def one_jet(pt: NDArray[np.float64], score: NDArray[np.float64]) -> ak.Array:
     """Crossings of a single jet."""
     return ak.unflatten(ak.zip({"pt": pt, "eta": 0.0 * pt, "tag_b": score}), np.ones(len(pt), np.int64))
 
@@ -137,7 +138,9 @@ def test_the_error_of_a_gain_is_the_scatter_of_repeated_experiments() -> None:
     assert np.mean(errors) == pytest.approx(np.std(differences), rel=0.3)
 
 
-def at_threshold(minbias: np.ndarray, signal: np.ndarray, name: str = "a", replicas: int = 40) -> AtRate:
+def at_threshold(
+    minbias: NDArray[np.float64], signal: NDArray[np.float64], name: str = "a", replicas: int = 40
+) -> AtRate:
     """A seed with these reaches at 300 kHz: ten of a thousand crossings."""
     seed = LOOSE.model_copy(update={"name": name})
     thresholds = np.arange(0.0, 101.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from l1emu.errors import L1emuError
@@ -20,7 +21,7 @@ F_KHZ = 30000.0
 BOUNDED = np.array([True, True, False])
 
 
-def make(rng: np.random.Generator, numbers: tuple[int, ...], share: int = 1) -> tuple[np.ndarray, Crossings]:
+def make(rng: np.random.Generator, numbers: tuple[int, ...], share: int = 1) -> tuple[NDArray[np.float64], Crossings]:
     """Exponential reach in each stratum; `share` crossings each have the same hard collision and the same reach."""
     stratum = np.repeat(np.arange(3), numbers)
     hard = np.concatenate([np.arange(n) // share for n in numbers])
@@ -155,7 +156,7 @@ def test_intervals_cover_for_zero_to_ten_expected_crossings_of_strata(expected: 
     numbers = np.array([300, 400, 60])
     tail = [stats.gamma(shape, scale=s / shape) for s in (20.0, 40.0, 60.0)]
 
-    def passing(t: float) -> np.ndarray:
+    def passing(t: float) -> NDArray[np.float64]:
         return np.array([d.sf(t) for d in tail])
 
     threshold = float(optimize.brentq(lambda t: float(numbers @ passing(t)) - max(expected, 0.05), 0.0, 1e4))
@@ -202,7 +203,7 @@ def test_intervals_of_sums_cover_whatever_the_weights(
 
 
 def test_the_interval_of_a_sum_is_between_that_of_a_whole_number_and_the_mid_p_interval() -> None:
-    def ends(k: list[float], n: list[float], scale: list[float]) -> tuple[np.ndarray, np.ndarray]:
+    def ends(k: list[float], n: list[float], scale: list[float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         low, high = intervals_in_sum(np.array([k]), np.array([n]), np.array(scale), NOMINAL)
         return low[0], high[0]
 
