@@ -479,11 +479,13 @@ def test_the_list_of_recipes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     assert "no output" in capsys.readouterr().err
 
 
-def test_what_pythia_does_not_know_is_one_line(tmp_path):
+def test_what_pythia_does_not_know_is_one_line(tmp_path: Path) -> None:
     needs_pythia()
     tiny(tmp_path, **with_bins({"settings": ["HardQCD:al = on"]}))
     code = "from l1emu.cli import main; main()"
     arguments = ["generate", tmp_path / "tiny.yaml", "-o", tmp_path / "s.root", "--cache", tmp_path / "cache", "--json"]
-    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=600)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, timeout=600
+    )
     assert (done.returncode, done.stdout) == (2, "")  # Pythia writes into the descriptor, past Python
     assert done.stderr == "l1emu: Pythia does not know this setting: got 'HardQCD:al = on'\n"
