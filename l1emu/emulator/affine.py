@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from l1emu.errors import L1emuError
 from l1emu.layers import BatchNormalization, ClippedLine, LayerNormalization, SlopedRelu
 
 
-def slopes(layer: SlopedRelu) -> tuple[NDArray, int, int]:
+def slopes(layer: SlopedRelu) -> tuple[NDArray[Any], int, int]:
     """The slopes and the number one at a common fraction, and that of their products with the input."""
     fraction = max(layer.slope_type.fraction, 0)
     slope = narrow(np.asarray(shifted(layer.slope, fraction - layer.slope_type.fraction)))
@@ -33,7 +34,7 @@ def levels(layer: ClippedLine, fraction: int) -> tuple[int, int]:
     return (-one, (2 * layer.top - 1) * one) if layer.symmetric else (0, layer.top * one)
 
 
-def scaled_to_common_fraction(layer: BatchNormalization) -> tuple[NDArray, NDArray, int]:
+def scaled_to_common_fraction(layer: BatchNormalization) -> tuple[NDArray[Any], NDArray[Any], int]:
     """Scale and bias of a batch normalization shifted so that x * scale + bias is an integer at one fraction."""
     product = layer.inputs[0].type.fraction + layer.scale_type.fraction
     fraction = max(product, layer.bias_type.fraction)
@@ -42,7 +43,7 @@ def scaled_to_common_fraction(layer: BatchNormalization) -> tuple[NDArray, NDArr
     return scale, bias, fraction
 
 
-def layer_norm_affine(layer: LayerNormalization) -> tuple[NDArray, NDArray, int]:
+def layer_norm_affine(layer: LayerNormalization) -> tuple[NDArray[Any], NDArray[Any], int]:
     """Scale and bias shifted so that difference * inverse_root * scale + bias is an integer at one fraction."""
     product = layer.accum_type.fraction + layer.table_type.fraction + layer.scale_type.fraction
     fraction = max(product, layer.bias_type.fraction)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -36,6 +36,9 @@ PROFILE_RUNS = 50  # of which the fastest counts, layer by layer: others may use
 TARGETS = ("simd", "portable", "exact")
 
 Inputs = ArrayLike | Mapping[str, ArrayLike]
+
+
+T = TypeVar("T", bound=np.generic)
 
 
 class _Runnable(Protocol):
@@ -358,7 +361,7 @@ class Emulator:
         program: _Runnable,
         jets: int,
         fill: Callable[[int, int, NDArray[Any]], None],
-        direct: NDArray[np.floating] | None = None,
+        direct: NDArray[np.floating[Any]] | None = None,
     ) -> dict[Tensor, NDArray[np.int64]]:
         """Run `program`; `fill(first, last, raw)` writes the raw inputs of jets first..last-1.
 
@@ -400,7 +403,7 @@ class Emulator:
             column += tensor.size
         return results
 
-    def _single(self, outputs: dict[str, Any]) -> Any:
+    def _single(self, outputs: dict[str, NDArray[T]]) -> NDArray[T] | dict[str, NDArray[T]]:
         return outputs if len(self.firmware.outputs) > 1 else next(iter(outputs.values()))
 
     def _arrays(self, x: Inputs) -> dict[str, NDArray[Any]]:

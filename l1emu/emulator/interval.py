@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,8 +47,8 @@ class Sum(IntEnum):
 class Interval:
     """Bounds, both included, of raw values: arrays of one shape, int64 where that holds them, else Python ints."""
 
-    low: NDArray
-    high: NDArray
+    low: NDArray[Any]
+    high: NDArray[Any]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "low", narrow(np.asarray(self.low)))
@@ -71,7 +72,7 @@ class Interval:
         """Bits of the two's complement integer that holds every value."""
         return signed_bits(self.lowest, self.highest)
 
-    def map(self, function: Callable[[NDArray], NDArray]) -> Interval:
+    def map(self, function: Callable[[NDArray[Any]], NDArray[Any]]) -> Interval:
         return Interval(function(self.low), function(self.high))
 
     def join(self) -> Interval:
@@ -123,22 +124,22 @@ def signed_bits(low: int, high: int) -> int:
     return max(int(high).bit_length(), int(-low - 1).bit_length() if low < 0 else 0) + 1
 
 
-def filled(shape: tuple[int, ...], value: int) -> NDArray:
+def filled(shape: tuple[int, ...], value: int) -> NDArray[Any]:
     """One integer everywhere, Python ints where int64 does not hold it."""
     return np.full(shape, value, dtype=np.int64 if -(2**63) <= value < 2**63 else object)
 
 
-def exact(array: NDArray) -> NDArray:
+def exact(array: NDArray[Any]) -> NDArray[Any]:
     """The same integers as Python ints, which do not overflow."""
     return array.astype(object)
 
 
-def shifted(value: NDArray, left: int) -> NDArray:
+def shifted(value: NDArray[Any], left: int) -> NDArray[Any]:
     """Integers times ``2**left``, exactly."""
     return exact(value) * (1 << left) if left else value
 
 
-def rounded(value: NDArray, fraction: int, type_: FixedPoint) -> NDArray:
+def rounded(value: NDArray[Any], fraction: int, type_: FixedPoint) -> NDArray[Any]:
     """Values at `fraction` rounded as an assignment to `type_` rounds them, before any overflow."""
     if fraction <= type_.fraction:
         return shifted(value, type_.fraction - fraction)
@@ -147,7 +148,7 @@ def rounded(value: NDArray, fraction: int, type_: FixedPoint) -> NDArray:
     return narrow(wide.cast(exact(value).reshape(-1), fraction).reshape(np.shape(value)))
 
 
-def _overflown(low: NDArray, high: NDArray, type_: FixedPoint) -> tuple[Interval, bool]:
+def _overflown(low: NDArray[Any], high: NDArray[Any], type_: FixedPoint) -> tuple[Interval, bool]:
     least, most = low_of(type_), type_.high
     outside = (low < least) | (high > most)
     if not np.any(outside):
@@ -162,7 +163,7 @@ def _overflown(low: NDArray, high: NDArray, type_: FixedPoint) -> tuple[Interval
     return Interval(narrow(np.asarray(clipped[0])), narrow(np.asarray(clipped[1]))), True
 
 
-def narrow(array: NDArray) -> NDArray:
+def narrow(array: NDArray[Any]) -> NDArray[Any]:
     """The same integers as int64 where that holds all of them."""
     if array.dtype != object:
         return array

@@ -87,18 +87,19 @@ def _one(value: Any, scale: Any, rounding: Any, overflow: Any, low: Any, high: A
     return _in_range(np.int64(mantissa * 9007199254740992.0) << left, overflow, low, high)
 
 
-def _in_blocks(x, out):  # type: ignore[no-untyped-def]
+def _in_blocks(x: Any, out: Any) -> bool:
     """Whether `quantize_block` takes these arrays; known when compiled."""
-    return x.dtype == np.float32 and out.dtype == np.int32
+    return bool(x.dtype == np.float32 and out.dtype == np.int32)
 
 
+# numba wants the very parameters of what is compiled, the lambdas', which have no annotations
 @overload(_in_blocks)
 def _in_blocks_compiled(x, out):  # type: ignore[no-untyped-def]
     found = x.dtype == numba.float32 and out.dtype == numba.int32 and x.layout == out.layout == "C"
     return (lambda x, out: True) if found else (lambda x, out: False)
 
 
-def _block(x, at, out, place, factor, bits):  # type: ignore[no-untyped-def]
+def _block(x: Any, at: Any, out: Any, place: Any, factor: Any, bits: Any) -> Any:
     """`quantize_block`, which is compiled only where it takes the arrays."""
     raise AssertionError("compiled only")
 
@@ -157,7 +158,7 @@ def _quantize(
 _compiled = compiled(_quantize)
 
 
-def quantize_into(x: NDArray[np.floating], out: NDArray[np.integer], column: int, type_: FixedPoint) -> bool:
+def quantize_into(x: NDArray[np.floating[Any]], out: NDArray[np.integer[Any]], column: int, type_: FixedPoint) -> bool:
     """Write the raw values of `x` (jets, n) in `type_` to the columns of `out` from `column` on.
 
     Parameters

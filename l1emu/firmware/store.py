@@ -16,6 +16,7 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
+from numpy.typing import NDArray
 
 from l1emu.errors import L1emuError
 from l1emu.files import read_bytes, sha256_bytes, write_aside
@@ -199,7 +200,7 @@ class _Decoder:
             return self._array(*content)
         raise L1emuError("an unknown tag", value=tag)
 
-    def _array(self, offset: int, kind: str, shape: list[int]) -> np.ndarray:
+    def _array(self, offset: int, kind: str, shape: list[int]) -> NDArray[Any]:
         if kind not in ARRAY_TYPES or not all(type(n) is int and n >= 0 for n in (offset, *shape)) or len(shape) > 16:
             raise L1emuError("not an array", value=[offset, kind, shape])
         count = math.prod(shape)

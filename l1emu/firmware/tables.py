@@ -12,6 +12,7 @@ import ctypes.util
 import math
 from collections.abc import Callable
 from functools import cache
+from typing import cast
 
 import numpy as np
 
@@ -32,7 +33,7 @@ def _libm(name: str) -> Callable[[float], float]:
     function = getattr(ctypes.CDLL(library), name)
     function.restype = ctypes.c_float
     function.argtypes = [ctypes.c_float]
-    return function
+    return cast("Callable[[float], float]", function)
 
 
 def _addresses(kind: FixedPoint, size: int) -> list[np.float32]:

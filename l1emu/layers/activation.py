@@ -255,7 +255,7 @@ class Steps(_Elementwise):
         jets, kind = len(raw[0]), self.inputs[0].type
         x = kind.cast(2 * raw[0], kind.fraction) if self.doubled else raw[0]
         channels = x.reshape(jets, -1, 1, self.thresholds.shape[1])
-        reached = (channels >= self.thresholds).sum(axis=2)
+        reached: Ints = (channels >= self.thresholds).sum(axis=2)
         return self.values[reached].reshape(jets, *self.output.shape)
 
 

@@ -25,7 +25,7 @@ def _serialized(quantizer: Any) -> dict[str, Any] | None:
 
 
 @keras.utils.register_keras_serializable(package="l1emu")
-class QEinsum(keras.layers.Layer):  # type: ignore[misc]
+class QEinsum(keras.layers.Layer):
     """Einstein sum of two tensors that are quantized already, with an optional quantizer on the result.
 
     Parameters
@@ -65,7 +65,7 @@ class QEinsum(keras.layers.Layer):  # type: ignore[misc]
 
 
 @keras.utils.register_keras_serializable(package="l1emu")
-class QSoftmax(keras.layers.Layer):  # type: ignore[misc]
+class QSoftmax(keras.layers.Layer):
     r"""Softmax over the last axis as firmware computes it: from a table of exponentials and a table of inverses.
 
     With all quantizers None it is the ordinary softmax of `scale * x`. With all quantizers set, the forward pass is

@@ -108,7 +108,7 @@ class Step:
         return [str(q) for q in found if q is not None]
 
 
-class _Lambda(keras.layers.Layer):  # type: ignore[misc]
+class _Lambda(keras.layers.Layer):
     """In the place of Keras' layer, which runs the Python code that a file holds."""
 
     @classmethod

@@ -78,7 +78,7 @@ _Weighted = tuple[Jets, npt.NDArray[np.float64]]
 """Jets, and the weight of each."""
 
 
-class _Report(keras.callbacks.Callback):  # type: ignore[misc]
+class _Report(keras.callbacks.Callback):
     def __init__(self, advance: Advance) -> None:
         super().__init__()
         self.advance = advance
@@ -360,7 +360,7 @@ def _fit(
     }
 
 
-class _Best(keras.callbacks.Callback):  # type: ignore[misc]
+class _Best(keras.callbacks.Callback):
     """Keeps the weights of the epoch with the lowest validation loss, or those at the start if none is better."""
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:

@@ -115,7 +115,9 @@ class CSim:
         texts = {self._project.source.name: instrumented.source(), "l1emu_main.cpp": instrumented.main()}
         self._program = self._built(texts, optimization, unset_is_zero)
 
-    def run(self, x: npt.ArrayLike | Sequence[npt.ArrayLike] | Mapping[str, npt.ArrayLike]) -> dict[str, np.ndarray]:
+    def run(
+        self, x: npt.ArrayLike | Sequence[npt.ArrayLike] | Mapping[str, npt.ArrayLike]
+    ) -> dict[str, npt.NDArray[np.float64]]:
         """The outputs of the top function for floating-point inputs.
 
         Parameters
@@ -137,7 +139,9 @@ class CSim:
         raw = self._execute(x, "run", self.outputs)
         return {v.name: v.type.to_float(raw[v.name]) for v in self.outputs}
 
-    def trace(self, x: npt.ArrayLike | Sequence[npt.ArrayLike] | Mapping[str, npt.ArrayLike]) -> dict[str, np.ndarray]:
+    def trace(
+        self, x: npt.ArrayLike | Sequence[npt.ArrayLike] | Mapping[str, npt.ArrayLike]
+    ) -> dict[str, npt.NDArray[np.int64]]:
         """Every array of the top function as raw integers: its arguments, inputs included, and its variables.
 
         Returns
@@ -240,7 +244,7 @@ class CSim:
         x: npt.ArrayLike | Sequence[npt.ArrayLike] | Mapping[str, npt.ArrayLike],
         mode: str,
         variables: Sequence[Traced],
-    ) -> dict[str, np.ndarray]:
+    ) -> dict[str, npt.NDArray[np.int64]]:
         data = self._flat(x)
         jets, width = len(data), sum(v.size for v in variables)
         expected = 8 * (jets * width + 1)  # the last number is a time
@@ -270,7 +274,7 @@ class CSim:
             raise L1emuError(message, path=tempfile.gettempdir()) from None
         self.jets_per_second = jets / seconds if seconds > 0 else float("nan")
         table = raw.reshape(jets, width)
-        found: dict[str, np.ndarray] = {}
+        found: dict[str, npt.NDArray[np.int64]] = {}
         start = 0
         for variable in variables:
             block = table[:, start : start + variable.size]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 
@@ -32,6 +33,8 @@ from l1emu.layers import (
     Tensor,
     Transpose,
 )
+from l1emu.layers.base import Ints
+from l1emu.layers.recurrent import Function
 from l1emu.layers.softmax import index_bits
 
 Rng = np.random.Generator
@@ -49,7 +52,7 @@ def random_type(rng: Rng, low: int = 2, high: int = 14, *, signed: bool | None =
     return FixedPoint(width, integer, is_signed, Rounding(str(rounding)), Overflow(str(overflow)))
 
 
-def random_raw(rng: Rng, type_: FixedPoint, shape: tuple[int, ...]) -> np.ndarray:
+def random_raw(rng: Rng, type_: FixedPoint, shape: tuple[int, ...]) -> Ints:
     """Raw values: uniform, small, and the type's limits and their neighbours."""
     uniform = rng.integers(type_.low, type_.high, shape, endpoint=True)
     edges = np.array([type_.low, type_.low + 1, type_.high, type_.high - 1, 0, min(1, type_.high)])
@@ -248,12 +251,18 @@ class Builder:
             table = random_raw(rng, table_type, (1 << x.type.width,))
             self.add(lambda name, y: Lookup(name, (x,), y, table, table_type), x.shape)
 
+    def gathered(self, x: Tensor, places: Ints, type_: FixedPoint) -> Tensor:
+        """Some numbers of `x`, cast to a type."""
+        picked = self.add(lambda name, y: Gather(name, (x,), y, places, 0), places.shape, x.type)
+        return self.add(lambda name, y: Linear(name, (picked,), y), places.shape, type_)
+
     def recurrent(self) -> None:
         rng, x = self.rng, self.pick()
         assert x is not None
         n_in, n = x.shape[-1], int(rng.integers(1, 4))
         steps = x.size // n_in
-        cell = str(rng.choice(["gru", "lstm"]))
+        cells: tuple[Literal["gru", "lstm"], ...] = ("gru", "lstm")
+        cell = cells[int(rng.integers(len(cells)))]
         width = n * (3 if cell == "gru" else 4)
         kinds = [random_type(rng, 2, 7, signed=True) for _ in range(4)]
         shapes = [(n_in, width), (width,), (n, width), (width,)]
@@ -262,36 +271,41 @@ class Builder:
         while (accum := accumulator(rng, x.type.fraction + kinds[0].fraction, min(bits, 16))).fraction < 0:
             pass
         result = random_type(rng, 4, 10)
-        functions = []
+        names: tuple[Function, ...] = ("sigmoid", "tanh", "relu")
+        functions: list[tuple[Function, Ints, FixedPoint]] = []
         for _ in range(2):
             kind, size = random_type(rng, 4, 12), int(rng.integers(2, 60))
-            functions += [str(rng.choice(["sigmoid", "tanh", "relu"])), random_raw(rng, kind, (size,)), kind]
+            functions.append((names[int(rng.integers(len(names)))], random_raw(rng, kind, (size,)), kind))
         given = []
         for _ in range(int(rng.random() < 0.4) * (1 if cell == "gru" else 2)):
-            places = rng.integers(0, x.size, n)
-            picked = self.add(lambda name, y, p=places: Gather(name, (x,), y, p, 0), (n,), x.type)  # type: ignore[misc]
-            given.append(self.add(lambda name, y, t=picked: Linear(name, (t,), y), (n,), result))  # type: ignore[misc]
+            given.append(self.gathered(x, rng.integers(0, x.size, n), result))
         sequences, backward, swapped = (bool(rng.random() < 0.5) for _ in range(3))
-        parts = [v for pair in zip(weights, kinds, strict=True) for v in pair]
         orders = [rng.permutation(n_in), rng.permutation(n)]
         self.add(
             lambda name, y: Recurrent(
                 name,
                 (x, *given),
                 y,
-                cell,  # type: ignore[arg-type]
+                cell,
                 steps,
                 n_in,
                 n,
                 sequences,
                 backward,
                 swapped,
-                *parts[:4],
+                weights[0],
+                kinds[0],
+                weights[1],
+                kinds[1],
                 orders[0],
-                *parts[4:],
+                weights[2],
+                kinds[2],
+                weights[3],
+                kinds[3],
                 orders[1],
                 accum,
-                *functions,  # type: ignore[arg-type]
+                *functions[0],
+                *functions[1],
             ),
             (steps, n) if sequences else (n,),
             result,
@@ -380,7 +394,7 @@ class Builder:
         rng, x = self.rng, self.pick()
         assert x is not None
         if rng.random() < 0.5:
-            shape = (x.size,) if len(x.shape) > 1 or x.size % 2 else (2, x.size // 2)
+            shape: tuple[int, ...] = (x.size,) if len(x.shape) > 1 or x.size % 2 else (2, x.size // 2)
             self.add(lambda name, y: Reshape(name, (x,), y), shape, x.type)
         else:
             permutation = tuple(int(a) for a in rng.permutation(len(x.shape)))
@@ -447,7 +461,7 @@ def clean_firmware(seed: int, layers: int) -> Firmware:
     return _CleanBuilder(rng, (4, 8)).firmware(layers)
 
 
-def random_inputs(firmware: Firmware, jets: int, seed: int = 0) -> dict[str, np.ndarray]:
+def random_inputs(firmware: Firmware, jets: int, seed: int = 0) -> dict[str, Ints]:
     """Raw inputs by name; the first rows are all lowest, all highest, all zero."""
     rng = np.random.default_rng(seed)
     inputs = {}

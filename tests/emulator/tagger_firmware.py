@@ -19,19 +19,20 @@ from l1emu.layers import (
     Softmax,
     Tensor,
 )
+from l1emu.layers.base import Ints
 
 
 def _saturating(width: int, integer: int, signed: bool = True) -> FixedPoint:
     return FixedPoint(width, integer, signed, Rounding.RND_CONV, Overflow.SAT)
 
 
-def exponential_table(type_: FixedPoint, argument: FixedPoint, size: int, scale: float) -> np.ndarray:
+def exponential_table(type_: FixedPoint, argument: FixedPoint, size: int, scale: float) -> Ints:
     """exp(-x * scale) at the lower edge of each bin of `argument`."""
     step = 2.0 ** (argument.integer) / size
     return type_.from_float(np.exp(-np.arange(size) * step * scale))
 
 
-def inverse_table(type_: FixedPoint, argument: FixedPoint, size: int) -> np.ndarray:
+def inverse_table(type_: FixedPoint, argument: FixedPoint, size: int) -> Ints:
     """1/x at the lower edge of each bin of `argument`; infinity saturates."""
     step = 2.0**argument.integer / size
     with np.errstate(divide="ignore"):
@@ -71,7 +72,7 @@ def tagger_firmware(
         **config: object,
     ) -> Tensor:
         output = Tensor(f"{name}_out", shape, type_)
-        layers.append(layer(name, inputs, output, **config))  # type: ignore[call-arg]
+        layers.append(layer(name, inputs, output, **config))
         return output
 
     def dense(x: Tensor, name: str, n_out: int, type_: FixedPoint) -> Tensor:

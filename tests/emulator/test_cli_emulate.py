@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from l1emu.cli import app
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
+from tests.emulator.outputs import single
 from tests.emulator.random_firmware import random_firmware, random_inputs
 from tests.emulator.tagger_firmware import tagger_firmware
 
@@ -36,7 +39,7 @@ def test_scores_are_written_and_summarised(saved: tuple[Path, Firmware], tmp_pat
     result = runner.invoke(app, [*command, "--explain"])
     assert result.exit_code == 0, result.output
     document = json.loads(result.stdout)
-    expected = Emulator(firmware, target="exact")(x)
+    expected = single(Emulator(firmware, target="exact")(x))
     np.testing.assert_array_equal(np.load(scores)["scores_out"], expected)
     assert document["jets"] == 50
     assert document["firmware"]["content_hash"] == firmware.content_hash
@@ -71,9 +74,9 @@ def test_several_inputs_come_by_name_and_raw(tmp_path: Path) -> None:
     ],
 )
 def test_bad_inputs_are_refused_by_name(
-    saved: tuple[Path, Firmware], tmp_path: Path, make: object, message: str
+    saved: tuple[Path, Firmware], tmp_path: Path, make: Callable[[Path], Path], message: str
 ) -> None:
-    inputs = make(tmp_path)  # type: ignore[operator]
+    inputs = make(tmp_path)
     result = runner.invoke(app, ["emulate", str(saved[0]), str(inputs), "--target", "exact"])
     assert isinstance(result.exception, L1emuError)
     assert message in str(result.exception)
@@ -85,7 +88,7 @@ def _written(path: Path, content: bytes) -> Path:
     return path
 
 
-def _saved(path: Path, array: np.ndarray) -> Path:
+def _saved(path: Path, array: NDArray[np.float64]) -> Path:
     np.save(path, array)
     return path
 

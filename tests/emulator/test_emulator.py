@@ -9,24 +9,26 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Merge, Tensor
+from tests.emulator.outputs import T, single
 from tests.emulator.random_firmware import random_firmware, random_inputs
 from tests.emulator.tagger_firmware import tagger_firmware
 
 
-def every_tensor(firmware: Firmware, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def every_tensor(firmware: Firmware, inputs: dict[str, NDArray[np.int64]]) -> dict[str, NDArray[np.int64]]:
     values = dict(inputs)
     for layer in firmware.layers:
         values[layer.output.name] = layer.reference(*(values[t.name] for t in layer.inputs))
     return values
 
 
-def as_dict(firmware: Firmware, outputs: np.ndarray | dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def as_dict(firmware: Firmware, outputs: NDArray[T] | dict[str, NDArray[T]]) -> dict[str, NDArray[T]]:
     return outputs if isinstance(outputs, dict) else {firmware.outputs[0].name: outputs}
 
 
@@ -88,41 +90,42 @@ def test_the_transformer_equals_its_reference_at_every_layer(tagger: Firmware, e
     assert set(trace) == {layer.name for layer in tagger.layers}
     for layer in tagger.layers:
         np.testing.assert_array_equal(trace[layer.name], expected[layer.output.name], err_msg=layer.name)
-    np.testing.assert_array_equal(emulator.raw(inputs), expected[tagger.outputs[0].name])
+    np.testing.assert_array_equal(single(emulator.raw(inputs)), expected[tagger.outputs[0].name])
 
 
 def test_a_batch_is_the_same_however_it_is_cut(emulator: Emulator) -> None:
     x = np.random.default_rng(1).normal(0, 4, (3001, 16, 12))
-    whole = emulator(x)
+    whole = single(emulator(x))
     assert whole.shape == (3001, 5)
     assert whole.dtype == np.float64
-    np.testing.assert_array_equal(whole[:17], emulator(x[:17]))
-    np.testing.assert_array_equal(whole[-1:], emulator(x[-1:]))
-    np.testing.assert_array_equal(whole, emulator(x.reshape(3001, 192)))
-    np.testing.assert_array_equal(whole, Emulator(emulator.firmware, threads=1, target="exact")(np.asfortranarray(x)))
-    assert emulator(x[:0]).shape == (0, 5)
+    np.testing.assert_array_equal(whole[:17], single(emulator(x[:17])))
+    np.testing.assert_array_equal(whole[-1:], single(emulator(x[-1:])))
+    np.testing.assert_array_equal(whole, single(emulator(x.reshape(3001, 192))))
+    other = Emulator(emulator.firmware, threads=1, target="exact")
+    np.testing.assert_array_equal(whole, single(other(np.asfortranarray(x))))
+    assert single(emulator(x[:0])).shape == (0, 5)
     assert emulator.trace(x[:0])[emulator.firmware.layers[0].name].shape[0] == 0
 
 
 def test_inputs_of_other_kinds_are_accepted(emulator: Emulator) -> None:
     x = np.random.default_rng(2).normal(0, 2, (40, 16, 12))
-    expected = emulator(x)
-    np.testing.assert_array_equal(emulator(ak.Array(x)), expected)
-    np.testing.assert_array_equal(emulator(x.tolist()), expected)
-    np.testing.assert_array_equal(emulator({"x": x}), expected)
+    expected = single(emulator(x))
+    np.testing.assert_array_equal(single(emulator(ak.Array(x))), expected)
+    np.testing.assert_array_equal(single(emulator(x.tolist())), expected)
+    np.testing.assert_array_equal(single(emulator({"x": x})), expected)
     integers = np.arange(192)[None] % 7
-    np.testing.assert_array_equal(emulator(integers), emulator(integers.astype(float)))
-    np.testing.assert_array_equal(emulator(integers.astype(np.int16)), emulator(integers.astype(float)))
+    np.testing.assert_array_equal(single(emulator(integers)), single(emulator(integers.astype(float))))
+    np.testing.assert_array_equal(single(emulator(integers.astype(np.int16))), single(emulator(integers.astype(float))))
 
 
 def test_threads_at_once_do_not_disturb_each_other(emulator: Emulator) -> None:
     rng = np.random.default_rng(3)
     batches = [rng.normal(0, 4, (700, 16, 12)) for _ in range(6)]
-    expected = [emulator(x) for x in batches]
-    found: dict[int, np.ndarray] = {}
+    expected = [single(emulator(x)) for x in batches]
+    found: dict[int, NDArray[np.float64]] = {}
 
     def run(number: int) -> None:
-        found[number] = emulator(batches[number])
+        found[number] = single(emulator(batches[number]))
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(6)]
     for thread in threads:

@@ -16,8 +16,8 @@ def test_floats_of_single_precision_are_quantized_as_their_doubles(columns: int,
     kind = FixedPoint.parse(type_)
     rng = np.random.default_rng(7)
     x = rng.normal(0, 20, (300, columns)).astype(np.float32)
-    edges = np.float32(
-        [0.0, -0.0, 1e-40, -1e-40, 1e9, -1e9, 3e9, 1e30, -1e30, np.inf, -np.inf, 0.015624999, 1.0 - 2**-24]
+    edges = np.array(
+        [0.0, -0.0, 1e-40, -1e-40, 1e9, -1e9, 3e9, 1e30, -1e30, np.inf, -np.inf, 0.015624999, 1.0 - 2**-24], np.float32
     )
     x[::3, 0], x[::5, -1] = rng.choice(edges, 100), rng.choice(edges, 60)
     found, expected = np.zeros((300, columns + 2), np.int32), np.zeros((300, columns + 2), np.int64)

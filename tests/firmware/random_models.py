@@ -144,7 +144,7 @@ class RandomModel:
                 if self.rng.random() < 0.4:
                     wide = key in ("accum", "inv_inp") or "table" in key
                     types[key] = self.type(10, 22) if wide else self.type(6, 16)
-        settings = {"namespace": "tagger"} if self.rng.random() < 0.2 else {}
+        settings: dict[str, Any] = {"namespace": "tagger"} if self.rng.random() < 0.2 else {}
         if self.rng.random() < 0.3:
             settings["write_weights_txt"] = False
         project = hls4ml.converters.convert_from_keras_model(

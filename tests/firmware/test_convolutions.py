@@ -34,7 +34,8 @@ def convert(folder: Path, seed: int, *, two: bool, io_type: str, backend: str, e
     def drawn(low: int, high: int) -> int | tuple[int, int]:
         if not two or encoded:
             return int(rng.integers(low, high, endpoint=True))
-        return tuple(int(n) for n in rng.integers(low, high, 2, endpoint=True))
+        first, second = rng.integers(low, high, 2, endpoint=True)
+        return int(first), int(second)
 
     def padding() -> str:
         return str(rng.choice(["valid", "same"]))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 import l1emu
@@ -15,7 +16,9 @@ from l1emu.layers import Dense, Quantize
 from tests.handmade_projects import need_compiler
 
 
-def write(folder: Path, equation: str, shapes: tuple[tuple[int, ...], ...], bias: np.ndarray, **types: str) -> Path:
+def write(
+    folder: Path, equation: str, shapes: tuple[tuple[int, ...], ...], bias: npt.NDArray[np.float64], **types: str
+) -> Path:
     """A project with an einsum-dense layer between two linear activations; `shapes` of data, kernel and result."""
     hls4ml = pytest.importorskip("hls4ml", reason="hls4ml is not installed")
     rng = np.random.default_rng(3)

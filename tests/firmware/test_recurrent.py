@@ -98,7 +98,7 @@ def with_first_states(folder: Path, kind: str, backend: str) -> Path:
         "pass_initial_states": True,
         "apply_reset_gate": "after",
     }
-    sizes = {"weight": (n_in, width), "recurrent_weight": (n, width), "bias": width, "recurrent_bias": width}
+    sizes = {"weight": (n_in, width), "recurrent_weight": (n, width), "bias": (width,), "recurrent_bias": (width,)}
     cell |= {f"{name}_data": rng.normal(0, 0.7, size) for name, size in sizes.items()}
     dense = {"class_name": "Dense", "name": "last", "n_in": n, "n_out": 2}
     dense |= {"weight_data": rng.normal(0, 0.7, (n, 2)), "bias_data": rng.normal(0, 1, 2)}

@@ -7,7 +7,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ def forged(document: Any, arrays: bytes) -> bytes:
     return struct.pack("<8sIQ32s", store.MAGIC, store.VERSION, len(body), hashlib.sha256(body).digest()) + body
 
 
-def _set(*keys: Any, to: Any) -> Callable[[Document], None]:
+def _set(*keys: str | int, to: Any) -> Callable[[Document], None]:
     def change(document: Document) -> None:
         node: Any = document
         for key in keys[:-1]:
@@ -168,7 +168,7 @@ def fuzz(folder: Path, inputs: int, seed: int) -> int:
         firmware = Firmware.read(path)
         if len(firmware.inputs) == 1 and firmware.inputs[0].type.width < 63:
             raw = np.zeros((2, firmware.inputs[0].size), np.int64)
-            refused(lambda firmware=firmware, raw=raw: reference.run(firmware, raw))
+            refused(partial(reference.run, firmware, raw))
     return wrong
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from l1emu.errors import L1emuError
 from l1emu.fixedpoint import FixedPoint
-from l1emu.layers import Concatenate, Dense, Einsum, GlobalPooling1D, Merge, Relu, Softmax, Tensor, Transpose
+from l1emu.layers import Concatenate, Dense, Einsum, GlobalPooling1D, Layer, Merge, Relu, Softmax, Tensor, Transpose
 from l1emu.layers.dense import resource_order
 from l1emu.layers.softmax import index_bits
 
@@ -101,9 +102,9 @@ def test_argmax_takes_the_first_maximum() -> None:
 
 def test_contradictions_are_refused() -> None:
     x, y = tensor("x", 2, 3), tensor("y", 3, 2)
-    wrong = [
+    wrong: list[Callable[[], Layer]] = [
         lambda: dataclasses.replace(dense(), order=np.array([0, 0, 1])),
-        lambda: dataclasses.replace(dense(), weight=np.zeros((1, 3))),
+        lambda: dataclasses.replace(dense(), weight=np.zeros((1, 3), np.int64)),
         lambda: dataclasses.replace(dense(), bias=np.array([500])),
         lambda: dataclasses.replace(dense(), positions=2),
         lambda: Relu("r", (x,), tensor("y", 5)),

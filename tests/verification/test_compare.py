@@ -115,7 +115,7 @@ def test_user_inputs(project: Path) -> None:
     assert found.jets["user"] == 30
     for wrong in (x[:, :5], {"y": x}, x[:0], [["a"] * 6]):
         with pytest.raises(L1emuError):
-            l1emu.verify(project, jets=8, inputs=wrong, optimization="-O0")  # type: ignore[arg-type]
+            l1emu.verify(project, jets=8, inputs=wrong, optimization="-O0")
 
 
 def test_integer_inputs_and_outputs(tmp_path: Path) -> None:

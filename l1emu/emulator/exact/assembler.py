@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +91,7 @@ class Assembler:
         self._table_size = 0
         self._known: dict[bytes, int] = {}
 
-    def table(self, values: NDArray | Sequence[int]) -> int:
+    def table(self, values: NDArray[Any] | Sequence[int]) -> int:
         """The place of `values` in the table; equal arrays share it."""
         array = np.asarray(values)
         if array.dtype == object and array.size and not -(2**63) <= array.min() <= array.max() < 2**63:

@@ -572,7 +572,8 @@ def _recurrent_bounds(layer: Recurrent, inputs: tuple[Tensor, ...]) -> tuple[int
     """Integer bits of all that is between the products and the state, and of the states."""
 
     def columns(raw: NDArray[np.int64], kind: FixedPoint) -> NDArray[np.float64]:
-        return np.abs(kind.to_float(raw)).sum(axis=0)
+        sums: NDArray[np.float64] = np.abs(kind.to_float(raw)).sum(axis=0)
+        return sums
 
     def most(function: str, table: NDArray[np.int64], kind: FixedPoint, x: float) -> float:
         return x if function == "relu" else float(np.abs(kind.to_float(table)).max())

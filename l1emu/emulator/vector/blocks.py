@@ -84,7 +84,7 @@ def cast_of_floats(type_: FixedPoint) -> Cast | None:
 # -- what it means -----------------------------------------------------------------------------------------------
 
 
-def _cast(given: NDArray[np.floating], cast: Cast) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _cast(given: NDArray[np.floating[Any]], cast: Cast) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Raw integers, and where a float is NaN or needs more care: what is given for it is then wrong."""
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = given.astype(np.float64) * 2.0**cast.fraction

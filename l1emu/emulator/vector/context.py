@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,7 +105,7 @@ class Constants:
         self.words: list[int] = []
         self._known: dict[tuple[int, ...], int] = {}
 
-    def place(self, values: Sequence[int] | NDArray) -> int:
+    def place(self, values: Sequence[int] | NDArray[Any]) -> int:
         """The place of int32 `values`."""
         words = tuple(_wrapped(v) for v in np.asarray(values).ravel())
         if words not in self._known:
@@ -112,7 +113,7 @@ class Constants:
             self.words += words
         return self._known[words]
 
-    def aligned(self, values: NDArray) -> int:
+    def aligned(self, values: NDArray[Any]) -> int:
         """The vector number of `values`, a multiple of 16 words."""
         self.words += [0] * (-len(self.words) % LANES)
         first = len(self.words) // LANES

@@ -76,7 +76,7 @@ vector = _VectorType()
 @register_model(_VectorType)
 class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager: Any, type_: Any) -> None:
-        super().__init__(manager, type_, V32)
+        super().__init__(manager, type_, V32)  # type: ignore[no-untyped-call]  # numba has no annotations
 
 
 # -- meanings ----------------------------------------------------------------------------------------------------
@@ -138,7 +138,8 @@ def seen_back(builder: Any, value: Any, type_: ir.VectorType) -> Any:
 
 def declared(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
     """One of LLVM's functions."""
-    return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, arguments), name)
+    kind = ir.FunctionType(result, arguments)
+    return cgutils.get_or_insert_function(builder.module, kind, name)  # type: ignore[no-untyped-call]  # numba's
 
 
 def spread(builder: Any, scalar: Any, type_: ir.VectorType) -> Any:

@@ -113,7 +113,8 @@ def const(typing: Any, value: Any) -> Any:
 
 
 def _gather(array: Ints, base: int, index: Lanes) -> Lanes:
-    return array[base + index.astype(np.int64)]
+    places: NDArray[np.int64] = base + index.astype(np.int64)
+    return array[places]
 
 
 @operation(_gather)

@@ -107,7 +107,8 @@ mulhrs16 = operation(_mulhrs16, needs=WIDE, name="mulhrs16")(call("llvm.x86.avx5
 
 
 def _round_even(value: Lanes, bits: int, biased: int) -> Lanes:
-    return np.rint(value / (1 << bits) - (0.5 if biased else 0.0)).astype(np.int32)
+    whole: NDArray[np.float64] = np.rint(value / (1 << bits) - (0.5 if biased else 0.0))
+    return whole.astype(np.int32)
 
 
 @operation(_round_even, needs="avx512f")
@@ -210,7 +211,8 @@ def bytes_of_words(typing: Any, a: Any, b: Any) -> Any:
 
 
 def _gather_wide(array: NDArray[np.int32], base: int, index: Lanes) -> Lanes:
-    return array[base + index.astype(np.int64)]
+    places: NDArray[np.int64] = base + index.astype(np.int64)
+    return array[places]
 
 
 @operation(_gather_wide, needs="avx512f")

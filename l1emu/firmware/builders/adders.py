@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from l1emu.errors import L1emuError
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
@@ -22,6 +24,7 @@ from l1emu.firmware.kernels import defined_name
 from l1emu.firmware.project import Project
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import BatchNormalization, Dense, Layer, Quantize, Tensor, Transpose
+from l1emu.layers.base import Ints
 
 _HEAD = re.compile(
     r"template<typenameinp_t,typenameout_t>void\w+"
@@ -375,7 +378,7 @@ def matrix(call: Call, reader: _Reader, name: str, data: Tensor, output: Tensor,
     return Dense(name, (data,), output, positions, n_in, n_out, weight, weight_type, bias, bias_type, accum, order)
 
 
-def _raw(numbers: np.ndarray) -> tuple[np.ndarray, FixedPoint]:
+def _raw(numbers: NDArray[Any]) -> tuple[Ints, FixedPoint]:
     """Exact numbers as raw integers and the type that holds them; the denominators are powers of two."""
     values = [Fraction(v) for v in numbers.flat]
     fraction = max((v.denominator.bit_length() - 1 for v in values), default=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+from numpy.typing import NDArray
 
 from l1emu.firmware.builders.adders import streamed_dense
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
@@ -307,7 +308,8 @@ def check_shifts(call: Call, exponent: FixedPoint, weight: Ints, weight_type: Fi
 
 def _channels(n_in: int, n_out: int) -> Ints:
     """1 where an input is of the output's channel, else 0: shape (n_in, n_out)."""
-    return (np.arange(n_in)[:, None] % n_out == np.arange(n_out)).astype(np.int64)
+    same: NDArray[np.bool_] = np.arange(n_in)[:, None] % n_out == np.arange(n_out)
+    return same.astype(np.int64)
 
 
 BUILDERS: dict[str, Builder] = {

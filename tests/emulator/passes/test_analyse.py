@@ -62,7 +62,7 @@ def test_the_interval_of_a_cast_holds_every_cast(
 
 def dense(accum: FixedPoint, weight: list[int], *, signed: bool = True) -> Firmware:
     x, y = Tensor("x", (len(weight),), FixedPoint(4, 4, signed)), Tensor("y", (1,), accum)
-    weights, bias = np.array(weight)[:, None], np.zeros(1)
+    weights, bias = np.array(weight)[:, None], np.zeros(1, np.int64)
     order = np.arange(len(weight))
     layer = Dense("d", (x,), y, 1, len(weight), 1, weights, FixedPoint(6, 6), bias, FixedPoint(6, 6), accum, order)
     return Firmware("f", "Vitis", (x,), (y,), (layer,))

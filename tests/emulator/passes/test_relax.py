@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -41,8 +41,11 @@ from l1emu.layers import (
     TreeAverage,
 )
 from l1emu.layers import BatchNormalization as Batch
+from l1emu.layers.merge import Operation
+from l1emu.layers.softmax import Variant
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 RNG = np.random.default_rng(11)
 JETS = 40
 
@@ -77,7 +80,7 @@ class Case:
     exact: bool = True
 
 
-def weights(*shape: int) -> npt.NDArray[np.int64]:
+def weights(*shape: int) -> Ints:
     return RNG.integers(-128, 128, shape)
 
 
@@ -104,18 +107,20 @@ def out(kind: FixedPoint, *shape: int) -> Tensor:
     return Tensor("out", shape, kind)
 
 
-def looked_up(table: npt.NDArray[np.int64], kind: FixedPoint, x: Floats, half: int) -> Floats:
+def looked_up(table: Ints, kind: FixedPoint, x: Floats, half: int) -> Floats:
     """The C++ table over [-half, half): positions toward zero, the ends beyond."""
     size = len(table)
     index = np.trunc(x * size / (2 * half)) + size // 2
-    return kind.to_float(table)[np.clip(index, 0, size - 1).astype(int)]
+    places: Ints = np.clip(index, 0, size - 1).astype(int)
+    return kind.to_float(table)[places]
 
 
-def top(x: Floats, kind: FixedPoint, size: int) -> npt.NDArray[np.int64]:
+def top(x: Floats, kind: FixedPoint, size: int) -> Ints:
     """The table's entry for a number by the top bits of its type, which saturates."""
     raw = np.clip(np.floor(x * 2.0**kind.fraction), kind.low, kind.high).astype(np.int64)
     bits = (size - 1).bit_length()
-    return (raw >> (kind.width - bits)) & (size - 1)
+    places: Ints = (raw >> (kind.width - bits)) & (size - 1)
+    return places
 
 
 DISTANCE, TOTAL = FixedPoint.parse("ap_ufixed<12,5>"), FixedPoint.parse("ap_ufixed<12,4>")
@@ -127,13 +132,15 @@ LEGACY_INV = INV.from_float(1 / np.maximum(np.arange(1024) / 16, 0.3))
 DIRECT_INV = INV.from_float(1 / np.maximum(np.arange(1024) / 16, 0.3))
 
 
-def softmax(variant: Any, exp: Any, inv: Any, accum: FixedPoint, result: FixedPoint, **more: Any) -> Softmax:
+def softmax(variant: Variant, exp: Ints, inv: Ints, accum: FixedPoint, result: FixedPoint, **ranges: int) -> Softmax:
     norm = DISTANCE if variant == "stable" else None
     exp_type = accum if variant == "legacy" else EXP
-    return Softmax("l", x_of(5), out(result, 5), variant, 1, 5, 1, exp, exp_type, inv, INV, accum, TOTAL, norm, **more)
+    return Softmax(
+        "l", x_of(5), out(result, 5), variant, 1, 5, 1, exp, exp_type, inv, INV, accum, TOTAL, norm, **ranges
+    )
 
 
-def by_tables(index: npt.NDArray[np.int64], exp: npt.NDArray[np.int64]) -> Floats:
+def by_tables(index: Ints, exp: Ints) -> Floats:
     e = EXP.to_float(exp)[index]
     return e * INV.to_float(INV_TABLE)[top(e.sum(axis=1), TOTAL, 1024)][:, None]
 
@@ -151,8 +158,9 @@ def legacy(x: Floats) -> Floats:
 
 
 def direct(x: Floats) -> Floats:
-    e = EXP.to_float(LEGACY_EXP)[np.clip(np.trunc(x * 64) + 512, 0, 1023).astype(int)]
-    return e * INV.to_float(DIRECT_INV)[np.clip(np.trunc(e.sum(axis=1) * 16), 0, 1023).astype(int)][:, None]
+    e: Floats = EXP.to_float(LEGACY_EXP)[np.clip(np.trunc(x * 64) + 512, 0, 1023).astype(int)]
+    inverse: Floats = INV.to_float(DIRECT_INV)[np.clip(np.trunc(e.sum(axis=1) * 16), 0, 1023).astype(int)][:, None]
+    return e * inverse
 
 
 SCALE, SHIFT = weights(6), weights(6)
@@ -160,9 +168,9 @@ SCALE, SHIFT = weights(6), weights(6)
 
 def layernorm(x: Floats) -> Floats:
     rows = x.reshape(len(x), 2, 6)
-    d = rows - rows.mean(axis=2, keepdims=True)
+    d: Floats = rows - rows.mean(axis=2, keepdims=True)
     index = np.clip(np.trunc((d**2).mean(axis=2) * 1024 / 128), 0, 1023).astype(int)
-    root = TABLE_TYPE.to_float(ROOTS)[index][:, :, None]
+    root: Floats = TABLE_TYPE.to_float(ROOTS)[index][:, :, None]
     return d * root * WEIGHT.to_float(SCALE) + WEIGHT.to_float(SHIFT)
 
 
@@ -172,16 +180,17 @@ RECURRENT = {name: weights(3, 8) for name in ("kernel", "recurrent")} | {
 }
 
 
-def recurrent(cell: str, sequences: bool, accum: FixedPoint, result: FixedPoint, *, states: bool = False) -> Recurrent:
+def recurrent(
+    cell: Literal["gru", "lstm"], sequences: bool, accum: FixedPoint, result: FixedPoint, *, states: bool = False
+) -> Recurrent:
     width = {"gru": 6, "lstm": 8}[cell]
     given = tuple(Tensor(f"s{i}", (2,), result) for i in range({"gru": 1, "lstm": 2}[cell] if states else 0))
-    tables = ("sigmoid", CURVE, TABLE_TYPE, "tanh", TANH, TABLE_TYPE)
     return Recurrent(
         "l", (*x_of(4, 3), *given), out(result, *((4, 2) if sequences else (2,))), cell, 4, 3, 2, sequences,
         False, False, RECURRENT["kernel"][:, :width], WEIGHT, RECURRENT["bias"][:width], WEIGHT, np.arange(3),
         RECURRENT["recurrent"][:2, :width], WEIGHT, RECURRENT["recurrent_bias"][:width], WEIGHT, np.arange(2),
-        accum, *tables,
-    )  # type: ignore[arg-type]  # fmt: skip
+        accum, "sigmoid", CURVE, TABLE_TYPE, "tanh", TANH, TABLE_TYPE,
+    )  # fmt: skip
 
 
 TANH = TABLE_TYPE.from_float(np.tanh(np.arange(1024) / 128 - 4))
@@ -199,7 +208,8 @@ def run_cell(cell: str, sequences: bool, x: Floats, *states: Floats) -> Floats:
             gates = looked_up(CURVE, TABLE_TYPE, (a + h)[:, :4], 8)
             z, r = gates[:, :2], gates[:, 2:]
             value = looked_up(TANH, TABLE_TYPE, a[:, 4:] + r * h[:, 4:], 4)
-            s = value * (1 - z) + s * z
+            rest: Floats = 1 - z
+            s = value * rest + s * z
         else:
             i, f, o = (looked_up(CURVE, TABLE_TYPE, (a + h)[:, 2 * k : 2 * k + 2], 8) for k in (0, 1, 3))
             memory = looked_up(TANH, TABLE_TYPE, (a + h)[:, 4:6], 4) * i + memory * f
@@ -213,13 +223,22 @@ def hgq(accum: FixedPoint, result: FixedPoint) -> Layer:
     return Quantize("l", x_of(6), out(AMPLE, 6), types, np.array([0, 0, 0, 1, 1, 1]))
 
 
-def merge(op: Any) -> Callable[[FixedPoint, FixedPoint], Layer]:
+def merge(op: Operation) -> Callable[[FixedPoint, FixedPoint], Layer]:
     return lambda accum, result: Merge("l", two(6), out(result, 6), op)
 
 
 def flat(x: Floats) -> Floats:
     return x.reshape(len(x), -1)
 
+
+OF_TWO: dict[Operation, Callable[[Floats, Floats], Floats]] = {
+    "add": np.add,
+    "subtract": np.subtract,
+    "multiply": np.multiply,
+    "average": lambda x, y: (x + y) / 2,
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+}
 
 CASES: dict[str, Case] = {
     "batchnorm": Case(
@@ -304,17 +323,7 @@ CASES: dict[str, Case] = {
         lambda x: TABLE_TYPE.to_float(EVERY)[np.round(x * 128).astype(int) & 4095],
         fine=None,
     ),
-    **{
-        f"{op} of two": Case(merge(op), function)
-        for op, function in {
-            "add": np.add,
-            "subtract": np.subtract,
-            "multiply": np.multiply,
-            "average": lambda x, y: (x + y) / 2,
-            "maximum": np.maximum,
-            "minimum": np.minimum,
-        }.items()
-    },
+    **{f"{op} of two": Case(merge(op), function) for op, function in OF_TWO.items()},
     "quantize": Case(hgq, lambda x: x),
     "gru": Case(
         lambda a, r: recurrent("gru", True, a, r), lambda x: run_cell("gru", True, x), (True, True), exact=False

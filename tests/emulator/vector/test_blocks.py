@@ -16,6 +16,7 @@ from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware, reference
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Dense, Tensor
+from tests.emulator.outputs import single
 
 TYPES = [
     "ap_fixed<16,6>",
@@ -66,10 +67,11 @@ def test_blocks_of_jets_are_transposed(name: str, pack: int, zero: int, n: int) 
 @pytest.mark.parametrize("kind", [np.float32, pytest.param(np.float64, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("name", ["load_block", "load_block_wide"])
 @pytest.mark.parametrize("text", TYPES)
-def test_floats_are_cast_in_blocks_unless_they_need_care(name: str, text: str, kind: Any) -> None:
+def test_floats_are_cast_in_blocks_unless_they_need_care(name: str, text: str, kind: type[np.floating[Any]]) -> None:
     """What is returned as right is the type's own cast; what is NaN or out of reach is told, by the meaning too."""
     type_ = FixedPoint.parse(text)
     cast = cast_of_floats(type_)
+    assert cast is not None
     pack = 1 if type_.width > 16 else 2
     rng = np.random.default_rng(6)
     blocks = [rng.normal(0, 3, (16, 32)), rng.integers(-200, 200, (16, 32)) / 2.0 ** (type_.fraction + 1)]
@@ -106,7 +108,8 @@ def test_floats_are_cast_in_blocks_unless_they_need_care(name: str, text: str, k
 def test_floats_are_quantized_in_blocks() -> None:
     edges = np.array([*EDGES, np.nan, np.inf, -np.inf, *np.arange(-6, 6) / 8], np.float32)
     x = np.concatenate([np.random.default_rng(3).normal(0, 30, 96).astype(np.float32), edges])
-    run = numba.njit(lambda x, at, out, bits: quantize_block(x, at, out, 16, np.float32(4.0), np.int32(bits)))
+    quantize: Any = quantize_block  # numba takes its intrinsics for functions with a typing context
+    run: Any = numba.njit(lambda x, at, out, bits: quantize(x, at, out, 16, np.float32(4.0), np.int32(bits)))
     told = set()
     for at, bits in [(0, 0), (16, 22), (77, 25), (81, 3), (96, 0), (112, 0), (110, 24)]:
         outs = np.zeros((2, 40), np.int32)
@@ -125,10 +128,12 @@ def test_floats_are_quantized_in_blocks() -> None:
         *(pytest.param(*how, marks=pytest.mark.exhaustive) for how in [(np.float64, "simd"), (np.float32, "portable")]),
     ],
 )
-@pytest.mark.parametrize("type_", TYPES)
-def test_floats_go_straight_into_the_kernels_unless_they_need_care(type_: Any, kind: Any, target: Any) -> None:
+@pytest.mark.parametrize("text", TYPES)
+def test_floats_go_straight_into_the_kernels_unless_they_need_care(
+    text: str, kind: type[np.floating[Any]], target: str
+) -> None:
     """As the type's own cast has it, halves too; in later chunks, large, infinite and tiny; NaN is refused."""
-    type_ = FixedPoint.parse(type_)
+    type_ = FixedPoint.parse(text)
     x, y = Tensor("x", (64,), type_), Tensor("y", (4,), FixedPoint(30, 24 - type_.fraction))
     rng = np.random.default_rng(6)
     weight = rng.integers(-3, 4, (64, 4))
@@ -146,9 +151,9 @@ def test_floats_go_straight_into_the_kernels_unless_they_need_care(type_: Any, k
     given[1500, 8], given[1501, 9] = 2.0**22 / 2.0**type_.fraction, -(2.0**22) / 2.0**type_.fraction
     expected = reference.run(firmware, {"x": type_.from_float(given)})["y"]
     assert len(np.unique(expected)) > 1000
-    np.testing.assert_array_equal(emulator(given), y.type.to_float(expected))
+    np.testing.assert_array_equal(single(emulator(given)), y.type.to_float(expected))
     given.flags.writeable = False
-    np.testing.assert_array_equal(emulator(given[::-1]), y.type.to_float(expected[::-1]))
+    np.testing.assert_array_equal(single(emulator(given[::-1])), y.type.to_float(expected[::-1]))
     given = given.copy()
     given[2100, 9] = np.nan
     with pytest.raises(L1emuError, match=r"NaN.*x\[2100, 9\]|x\[2100, 9\].*NaN"):

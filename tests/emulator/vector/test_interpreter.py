@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from l1emu.emulator.passes.analyse import analyse
 from l1emu.emulator.passes.lower import lower
@@ -27,7 +32,7 @@ LEVELS = {
     "plain": Features(dot8=False, dot16="plain", permute8=False, fused=False),
 }
 WORDS = FixedPoint(12, 5, True, Rounding.RND, Overflow.SAT)
-FIRMWARE = {
+FIRMWARE: dict[str, Callable[[], Firmware]] = {
     "transformer": lambda: tagger_firmware(blocks=1, constituents=4, width=8, hidden=8),
     "transformer of words": lambda: tagger_firmware(blocks=1, constituents=4, width=8, hidden=8, activation=WORDS),
     "lossy transformer": lambda: tagger_firmware(
@@ -38,14 +43,16 @@ FIRMWARE = {
         activation=FixedPoint(7, 3, True, Rounding.RND, Overflow.WRAP),
         accumulator=FixedPoint(9, 4, True, Rounding.RND_CONV, Overflow.SAT),
     ),
-    **{f"rounded products {seed}": lambda seed=seed: rounded_firmware(seed) for seed in (0, 2, 5)},
-    **{f"clean {seed}": lambda seed=seed: clean_firmware(seed, 8) for seed in (1, 2)},
-    **{f"random {seed}": lambda seed=seed: random_firmware(seed, 4) for seed in (11, 68, 168, 197, 286, 3002)},
+    **{f"rounded products {seed}": partial(rounded_firmware, seed) for seed in (0, 2, 5)},
+    **{f"clean {seed}": partial(clean_firmware, seed, 8) for seed in (1, 2)},
+    **{f"random {seed}": partial(random_firmware, seed, 4) for seed in (11, 68, 168, 197, 286, 3002)},
     "softmax of words": lambda: word_softmax(9, 8.0, Rounding.RND_CONV),
 }
 
 
-def outputs(firmware: Firmware, features: Features, raw: np.ndarray, results: tuple[Tensor, ...]) -> np.ndarray:
+def outputs(
+    firmware: Firmware, features: Features, raw: NDArray[Any], results: tuple[Tensor, ...]
+) -> NDArray[np.int64]:
     """What the generated module gives in numpy, one output after another."""
     ranges = analyse(firmware)
     program = plan(firmware, ranges, lower(firmware, ranges, results), features, results)
@@ -60,7 +67,7 @@ def outputs(firmware: Firmware, features: Features, raw: np.ndarray, results: tu
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("name", FIRMWARE)
 def test_every_level_of_features_means_the_reference(name: str, level: str) -> None:
-    firmware: Firmware = FIRMWARE[name]()
+    firmware = FIRMWARE[name]()
     inputs = random_inputs(firmware, 19)  # a whole vector of jets, and one that is not full
     columns = [inputs[t.name].reshape(19, -1) for t in firmware.inputs]
     raw = np.concatenate(columns, axis=1).astype(np.int32 if narrow_inputs(firmware) else np.int64)

@@ -13,7 +13,7 @@ import pytest
 
 from l1emu.emulator.vector import blocks, ops, ops_x86  # noqa: F401 (their operations are registered)
 from l1emu.emulator.vector.features import LANES, cpu_flags
-from l1emu.emulator.vector.llvm import OPERATIONS
+from l1emu.emulator.vector.llvm import OPERATIONS, Lanes
 from l1emu.emulator.vector.ops import FLOAT_LIMIT, FLOAT_ZERO
 
 INT32 = [-(2**31), -(2**31) + 1, -65537, -65536, -32769, -32768, -257, -256, -129, -128, -2, -1, 0, 1, 2, 127, 128,
@@ -26,7 +26,7 @@ SHIFTS = range(32)
 rng = np.random.default_rng(1)
 
 
-def grid(edges: Sequence[int], kind: type[np.generic], count: int) -> list[np.ndarray]:
+def grid(edges: Sequence[int], kind: type[np.signedinteger[Any]], count: int) -> list[Lanes]:
     """Vectors of every combination of `edges` of `count` arguments, and some of random bits."""
     drawn = rng.integers(np.iinfo(kind).min, np.iinfo(kind).max, (count, 64), endpoint=True)
     values = np.concatenate([np.array(list(product(edges, repeat=count))).T, drawn], axis=1).astype(kind)
@@ -35,28 +35,28 @@ def grid(edges: Sequence[int], kind: type[np.generic], count: int) -> list[np.nd
     return [np.ascontiguousarray(row).view(np.int32) for row in whole]
 
 
-def beside(*vectors: np.ndarray) -> list[np.ndarray]:
+def beside(*vectors: Lanes) -> list[Lanes]:
     """The same vectors behind an accumulator that is at all edges of int32."""
     accumulator = np.resize(rng.permutation(np.array(INT32 * 3)), vectors[0].size).astype(np.int32)
     return [accumulator, *vectors]
 
 
-def lanes(count: int) -> Callable[[], list[np.ndarray]]:
+def lanes(count: int) -> Callable[[], list[Lanes]]:
     return lambda: grid(INT32, np.int32, count)
 
 
-def words(count: int) -> Callable[[], list[np.ndarray]]:
+def words(count: int) -> Callable[[], list[Lanes]]:
     return lambda: grid(INT16, np.int16, count)
 
 
-def octets(count: int) -> Callable[[], list[np.ndarray]]:
+def octets(count: int) -> Callable[[], list[Lanes]]:
     return lambda: grid(INT8, np.int8, count)
 
 
-def near(limit: int) -> Callable[[], list[np.ndarray]]:
+def near(limit: int) -> Callable[[], list[Lanes]]:
     """Numbers around halves of small powers of two, and up to a limit."""
 
-    def made() -> list[np.ndarray]:
+    def made() -> list[Lanes]:
         halves = np.concatenate([k * 2**n + np.arange(-2, 3) for n in range(20) for k in range(-3, 4)])
         values = np.concatenate([halves, limit - np.arange(50), np.arange(50) - limit, rng.integers(-limit, limit, 99)])
         values = np.clip(values, 1 - limit, limit - 1)
@@ -65,12 +65,12 @@ def near(limit: int) -> Callable[[], list[np.ndarray]]:
     return made
 
 
-def indices(entries: int, kind: type[np.generic]) -> Callable[[], list[np.ndarray]]:
+def indices(entries: int, kind: type[np.generic]) -> Callable[[], list[Lanes]]:
     """Every index of a table."""
     return lambda: [np.resize(np.arange(entries), 512).astype(kind).view(np.int32)]
 
 
-def doubles(*values: float) -> np.ndarray:
+def doubles(*values: float) -> Lanes:
     return np.array(values, np.float64).view(np.int32)
 
 
@@ -85,15 +85,15 @@ class Case:
     """
 
     calls: list[str]
-    arrays: Callable[[], list[np.ndarray]]
-    table: np.ndarray = field(default_factory=lambda: DRAWN)
+    arrays: Callable[[], list[Lanes]]
+    table: Lanes = field(default_factory=lambda: DRAWN)
 
 
-def binary(name: str, arrays: Callable[[int], Callable[[], list[np.ndarray]]]) -> Case:
+def binary(name: str, arrays: Callable[[int], Callable[[], list[Lanes]]]) -> Case:
     return Case([f"{name}(a, b)"], arrays(2))
 
 
-def accumulating(name: str, arrays: Callable[[int], Callable[[], list[np.ndarray]]]) -> Case:
+def accumulating(name: str, arrays: Callable[[int], Callable[[], list[Lanes]]]) -> Case:
     return Case([f"{name}(a, b, c)"], lambda: beside(*arrays(2)()))
 
 
@@ -183,7 +183,7 @@ def test_an_operation_gives_the_bits_of_its_meaning(name: str) -> None:
     np.testing.assert_array_equal(found[1], found[0])
 
 
-def rounded(values: np.ndarray, bits: int) -> list[int]:
+def rounded(values: Lanes, bits: int) -> list[int]:
     """To the nearest, ties to even, on Python's own integers."""
     return [(v + (1 << bits - 1) - 1 + (v >> bits & 1)) >> bits for v in values.tolist()]
 

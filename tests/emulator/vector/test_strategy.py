@@ -20,8 +20,9 @@ ALL = sorted(
 )
 
 
-def everything(base: type[Strategy[Any]]) -> set[type[Strategy[Any]]]:
-    return {below for child in base.__subclasses__() for below in (child, *everything(child))}
+def everything(base: type) -> set[type]:
+    children: list[type] = base.__subclasses__()
+    return {below for child in children for below in (child, *everything(child))}
 
 
 def test_every_strategy_is_that_of_a_kind() -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from l1emu.emulator.vector.workspace import Workspace
 
+Script = list[tuple[list[int], list[int]]]
 # of every stage: sizes that are taken, and which of the former ones are used, the last forever
 stages = st.lists(
     st.tuples(st.lists(st.integers(0, 9), max_size=3), st.lists(st.integers(0, 30), max_size=3)),
@@ -17,8 +16,9 @@ stages = st.lists(
 )
 
 
-def play(script: Any, workspace: Any) -> Any:
-    taken, used = [], []  # (place, size), and of each the stages in which it is used
+def play(script: Script, workspace: Workspace) -> tuple[list[tuple[int, int]], list[set[int]]]:
+    taken: list[tuple[int, int]] = []  # place and size
+    used: list[set[int]] = []  # of each the stages in which it is used
     for stage, (sizes, uses) in enumerate(script):
         workspace.stage = stage
         for size in sizes:
@@ -35,7 +35,7 @@ def play(script: Any, workspace: Any) -> Any:
 
 
 @given(script=stages)
-def test_what_is_needed_together_does_not_overlap(script: Any) -> None:
+def test_what_is_needed_together_does_not_overlap(script: Script) -> None:
     learned = Workspace()
     apart, used = play(script, learned)
     packed = Workspace(learned.packed())

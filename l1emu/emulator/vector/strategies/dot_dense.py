@@ -100,7 +100,7 @@ class DotDense(Strategy[Dense]):
         )
 
 
-def _packed(rows: NDArray, pack: int) -> NDArray:
+def _packed(rows: NDArray[Any], pack: int) -> NDArray[Any]:
     """Rows of weights as int32 words of `pack` consecutive ones."""
     bits = 32 // pack
     words = np.zeros((rows.shape[0], rows.shape[1] // pack), dtype=object)

@@ -93,13 +93,15 @@ def _fill(layer: Gather | Transpose | Concatenate) -> int:
 def _places(layer: Gather | Transpose | Concatenate) -> NDArray[np.int64]:
     if isinstance(layer, Gather):
         return layer.source
-    numbers, first = [], 0
+    numbers: list[NDArray[np.int64]] = []
+    first = 0
     for x in layer.inputs:
         numbers.append(np.arange(first, first + x.size).reshape(x.shape))
         first += x.size
     if isinstance(layer, Transpose):
         return numbers[0].transpose(layer.permutation).ravel()
-    return np.concatenate(numbers, axis=layer.axis).ravel()
+    joined: NDArray[np.int64] = np.concatenate(numbers, axis=layer.axis)
+    return joined.ravel()
 
 
 def _stay(layer: Gather | Transpose | Concatenate, places: NDArray[np.int64], layout: Layout, home: Layout) -> bool:

@@ -221,7 +221,7 @@ def _below_top(write: Writer, n: int) -> list[str]:
     return [f"sub16(top, x{k})" for k in range(n)]
 
 
-def _in_words(n: int, *tables: NDArray) -> Exponentials:
+def _in_words(n: int, *tables: NDArray[Any]) -> Exponentials:
     """e<k>: the pair of exponentials of features (2k, 2k+1)."""
     words = np.concatenate([table.view(np.int32) for table in tables])
     return Exponentials([Half(f"e{f // 2}", f % 2 == 1) for f in range(2 * n)], words)
@@ -283,16 +283,19 @@ def _until_constant(table: NDArray[np.int64]) -> int:
     return int(different[-1]) + 2 if different.size else 1
 
 
-def _filled(values: NDArray[np.int64], kind: type[np.generic], sizes: Sequence[int] = (64, 128, 192, 256)) -> NDArray:
+def _filled(
+    values: NDArray[np.int64], kind: type[np.generic], sizes: Sequence[int] = (64, 128, 192, 256)
+) -> NDArray[Any]:
     """A table up to where it stays the same, and that until it has one of `sizes`."""
     needed = _until_constant(values)
     size = next(size for size in sizes if needed <= size)
-    return np.concatenate([values[:needed], np.full(size - needed, values[-1])]).astype(kind)
+    table: NDArray[np.int64] = np.concatenate([values[:needed], np.full(size - needed, values[-1])])
+    return table.astype(kind)
 
 
-def _byte_planes(values: NDArray[np.int64]) -> NDArray:
+def _byte_planes(values: NDArray[np.int64]) -> NDArray[Any]:
     """A table of up to 256 values below 2**16 as two tables of bytes, in int32 words."""
     padded = np.zeros(256, np.int64)
     padded[: values.size] = values[:256]
-    planes = np.concatenate([padded & 255, padded >> 8]).astype(np.uint8)
+    planes: NDArray[np.uint8] = np.concatenate([padded & 255, padded >> 8]).astype(np.uint8)
     return planes.view(np.int32).astype(np.int64)
