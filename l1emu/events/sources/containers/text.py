@@ -178,7 +178,7 @@ class _Text:
         self._number = 0
 
     def __enter__(self) -> _Text:
-        self._stream: IO[str] = open(self._path, encoding="utf-8-sig")  # noqa: SIM115: closed by __exit__
+        self._stream: IO[str] = open(self._path, encoding="utf-8-sig")
         return self
 
     def __exit__(self, *_: object) -> None:
