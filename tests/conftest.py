@@ -1,4 +1,6 @@
-"""How Hypothesis draws its examples."""
+"""How Hypothesis draws its examples, and what processes that tests start inherit."""
+
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -8,3 +10,10 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.register_profile("repeatable", settings.get_profile("patient"), derandomize=True)
 settings.register_profile("drawn", settings.get_profile("patient"), derandomize=False)
 settings.load_profile("repeatable")
+
+# A shell's background jobs ignore SIGINT, `nohup` SIGHUP, and so would all that tests start; what has a handler is the
+# default again in a process that is started.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
