@@ -117,3 +117,16 @@ def test_modules_import_in_no_circle() -> None:
 def test_a_circle_is_found() -> None:
     assert circle({"a": {"b"}, "b": {"c"}, "c": set()}) == []
     assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}})[0] in "abc"
+
+
+def test_no_function_is_longer_than_a_page() -> None:
+    """Sixty lines, its docstring not counted."""
+    longer = []
+    for path in MODULES.values():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
+                told = node.body[0] if ast.get_docstring(node) else None
+                spent = 0 if told is None or told.end_lineno is None else told.end_lineno - told.lineno + 1
+                if node.end_lineno - node.lineno + 1 - spent > 60:
+                    longer.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}")
+    assert longer == []
