@@ -19,15 +19,15 @@ from l1emu.files import write_aside
 from l1emu.firmware import Firmware
 
 Arrays = dict[str, NDArray[Any]]
-Columns = Annotated[
+_Columns = Annotated[
     str | None,
     typer.Option(help="Inputs are these fields of a file of jets (see `l1emu events`), with commas between."),
 ]
-Missing = Annotated[
+_Missing = Annotated[
     list[str] | None,
     typer.Option(help="For ntuples without z0 or dxy: z0=0, the value in cm of all charged candidates."),
 ]
-Tree = Annotated[
+_Tree = Annotated[
     str | None, typer.Option(metavar="FOLDER/TREE", help="The tree of ROOT files, if it is not the format's own.")
 ]
 
@@ -45,10 +45,10 @@ def emulate(
     source: Annotated[
         bool, typer.Option("--source", help="With --explain: print the module that is generated for the firmware.")
     ] = False,
-    columns: Columns = None,
+    columns: _Columns = None,
     entries: Annotated[str | None, typer.Option(help="With --columns: a range a:b of jets.")] = None,
-    missing: Missing = None,
-    tree: Tree = None,
+    missing: _Missing = None,
+    tree: _Tree = None,
     raw: Annotated[bool, typer.Option(help="Inputs and outputs are raw integers.")] = False,
     threads: Annotated[int | None, typer.Option(help="Threads; by default one a core.")] = None,
     target: Annotated[str | None, typer.Option(help="Instructions to use; by default the best here.")] = None,

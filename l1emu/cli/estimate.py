@@ -36,25 +36,25 @@ SCANNED_BITS = (None, 6, 8, 12, 16)
 SCANNED_CLOCKS_MHZ = (240.0, 320.0, 360.0, 480.0)
 
 
-Part = Annotated[str | None, typer.Option("--part", help="The part, in place of the project's.")]
-Clocks = Annotated[
+_Part = Annotated[str | None, typer.Option("--part", help="The part, in place of the project's.")]
+_Clocks = Annotated[
     str | None,
     typer.Option("--clock", metavar="CLOCK", help=f"The target clock, in place of the project's: {CLOCK_HELP}."),
 ]
-Reuse = Annotated[
+_Reuse = Annotated[
     str | None, typer.Option("--reuse", metavar="N", help="Reuse factor of all layers, in place of the project's.")
 ]
-Strategies = Annotated[
+_Strategies = Annotated[
     str | None,
     typer.Option("--strategy", help="Strategy of all layers, latency or resource, in place of the project's."),
 ]
-Bits = Annotated[
+_Bits = Annotated[
     str | None, typer.Option("--bits", metavar="W", help="Bits of weights and data, in place of the project's.")
 ]
-ToolName = Annotated[
+_ToolName = Annotated[
     Tool | None, typer.Option("--tool", help="Vivado (HLS up to 2020.1) or Vitis (HLS), in place of the backend's.")
 ]
-Scanning = Annotated[
+_Scanning = Annotated[
     bool,
     typer.Option(
         "--scan",
@@ -62,29 +62,29 @@ Scanning = Annotated[
         "may be lists: 240MHz,320MHz.",
     ),
 ]
-BudgetFile = Annotated[
+_BudgetFile = Annotated[
     str, typer.Option("--budget", help="With --scan: the budget that the tagger is checked against.")
 ]
-Jets = Annotated[int | None, typer.Option("--jets", help="With --scan: jets of an event, not the budget's.")]
-Copies = Annotated[int | None, typer.Option("--copies", help="With --scan: copies of the tagger, likewise.")]
-Output = Annotated[
+_Jets = Annotated[int | None, typer.Option("--jets", help="With --scan: jets of an event, not the budget's.")]
+_Copies = Annotated[int | None, typer.Option("--copies", help="With --scan: copies of the tagger, likewise.")]
+_Output = Annotated[
     Path | None, typer.Option("--output", metavar="FOLDER", help="With --scan: write JSON, CSV and a figure there.")
 ]
 
 
 def estimate(
     path: Annotated[Path, typer.Argument(metavar="PROJECT|FIRMWARE", help="An hls4ml project or a firmware file.")],
-    part: Part = None,
-    clock: Clocks = None,
-    reuse: Reuse = None,
-    strategy: Strategies = None,
-    bits: Bits = None,
-    tool: ToolName = None,
-    scanning: Scanning = False,
-    budget: BudgetFile = "budgets/cms-phase2.yaml",
-    jets: Jets = None,
-    copies: Copies = None,
-    output: Output = None,
+    part: _Part = None,
+    clock: _Clocks = None,
+    reuse: _Reuse = None,
+    strategy: _Strategies = None,
+    bits: _Bits = None,
+    tool: _ToolName = None,
+    scanning: _Scanning = False,
+    budget: _BudgetFile = "budgets/cms-phase2.yaml",
+    jets: _Jets = None,
+    copies: _Copies = None,
+    output: _Output = None,
     json: Json = False,
 ) -> None:
     """Estimate latency, interval and resources by an analytical model, with a band for each number."""

@@ -36,46 +36,46 @@ if TYPE_CHECKING:
 SHIPPED = ("cms-phase2", "cms-run3", "atlas-phase2")
 
 
-TopologyName = Annotated[
+_TopologyName = Annotated[
     str, typer.Argument(help=f"A topology in YAML, or one that comes with l1emu: {', '.join(SHIPPED)}.")
 ]
-Engine = Annotated[str, typer.Option(help="kernel, compiled, or simpy, to be read: the same history.")]
-Orbits = Annotated[int, typer.Option(help="Orbits of 3564 crossings; 11245 are a second.")]
-Seed = Annotated[int, typer.Option(help="Seed of the crossings that are drawn.")]
-BudgetFile = Annotated[
+_Engine = Annotated[str, typer.Option(help="kernel, compiled, or simpy, to be read: the same history.")]
+_Orbits = Annotated[int, typer.Option(help="Orbits of 3564 crossings; 11245 are a second.")]
+_Seed = Annotated[int, typer.Option(help="Seed of the crossings that are drawn.")]
+_BudgetFile = Annotated[
     Path | None, typer.Option(help="The budget whose stages are the chain, in place of the topology's own.")
 ]
-MeanJets = Annotated[float, typer.Option(help="Mean jets of a colliding crossing (Poisson).")]
-AcceptRate = Annotated[
+_MeanJets = Annotated[float, typer.Option(help="Mean jets of a colliding crossing (Poisson).")]
+_AcceptRate = Annotated[
     str, typer.Option(metavar="RATE", help=f"Rate at which the menu accepts crossings: {RATE_HELP}.")
 ]
-Filling = Annotated[Path | None, typer.Option(help="Filling scheme, LPC's JSON or CSV; the HL-LHC's by default.")]
-BeamFile = Annotated[
+_Filling = Annotated[Path | None, typer.Option(help="Filling scheme, LPC's JSON or CSV; the HL-LHC's by default.")]
+_BeamFile = Annotated[
     Path | None, typer.Option(help="Beam in YAML: filling scheme, pile-up, spread of the bunches, levelling.")
 ]
-FaultsFile = Annotated[
+_FaultsFile = Annotated[
     Path | None,
     typer.Option(help="Faults in YAML: links down, stalled boards, bursts. Compared with a run without."),
 ]
-Loss = Annotated[
+_Loss = Annotated[
     float | None, typer.Option(help="Also the fewest copies and the smallest queue for an exact loss below this.")
 ]
-Exact = Annotated[bool, typer.Option("--exact", help="Also the exact probability of loss, however small.")]
-FindCopies = Annotated[bool, typer.Option("--find-copies", help="Also search the fewest tagger copies without loss.")]
-Bound = Annotated[
+_Exact = Annotated[bool, typer.Option("--exact", help="Also the exact probability of loss, however small.")]
+_FindCopies = Annotated[bool, typer.Option("--find-copies", help="Also search the fewest tagger copies without loss.")]
+_Bound = Annotated[
     bool, typer.Option("--bound", help="Also bound the latency exactly: every crossing with the most jets.")
 ]
-Checkpoint = Annotated[Path | None, typer.Option(help="Keep the state in this file, and go on from it if it exists.")]
-Batch = Annotated[int, typer.Option(help="Orbits at a time. No result depends on it.")]
-Out = Annotated[Path | None, typer.Option(help="Write results.json, figures and tables into this folder.")]
+_Checkpoint = Annotated[Path | None, typer.Option(help="Keep the state in this file, and go on from it if it exists.")]
+_Batch = Annotated[int, typer.Option(help="Orbits at a time. No result depends on it.")]
+_Out = Annotated[Path | None, typer.Option(help="Write results.json, figures and tables into this folder.")]
 
 
 def simulate(
-    topology: TopologyName = SHIPPED[0],
-    engine: Engine = "kernel",
-    orbits: Orbits = 200,
-    seed: Seed = 1,
-    budget: BudgetFile = None,
+    topology: _TopologyName = SHIPPED[0],
+    engine: _Engine = "kernel",
+    orbits: _Orbits = 200,
+    seed: _Seed = 1,
+    budget: _BudgetFile = None,
     report: tagger.Report = None,
     estimate: tagger.FromEstimate = None,
     part: tagger.Part = None,
@@ -85,18 +85,18 @@ def simulate(
     interval: tagger.Interval = None,
     clock: tagger.Clock = None,
     jets: tagger.Jets = None,
-    mean_jets: MeanJets = 6.0,
-    accept_rate: AcceptRate = "500kHz",
-    filling: Filling = None,
-    beam: BeamFile = None,
-    faults: FaultsFile = None,
-    loss: Loss = None,
-    exact: Exact = False,
-    find_copies: FindCopies = False,
-    bound: Bound = False,
-    checkpoint: Checkpoint = None,
-    batch: Batch = BATCH,
-    out: Out = None,
+    mean_jets: _MeanJets = 6.0,
+    accept_rate: _AcceptRate = "500kHz",
+    filling: _Filling = None,
+    beam: _BeamFile = None,
+    faults: _FaultsFile = None,
+    loss: _Loss = None,
+    exact: _Exact = False,
+    find_copies: _FindCopies = False,
+    bound: _Bound = False,
+    checkpoint: _Checkpoint = None,
+    batch: _Batch = BATCH,
+    out: _Out = None,
     json: Json = False,
 ) -> None:
     """Simulate the 40 MHz stream: latency, occupancies, losses and dead time.
