@@ -94,6 +94,11 @@ class LoadedWeights:
         if name not in self._loads:
             if declared.value is None:
                 raise declared.place.error(f"{name} is given no numbers here, and none are loaded")
+            simulated = self._project.scope.declarations.get(name)
+            if simulated is None or simulated.value is None:
+                raise declared.place.error(
+                    f"{name} has its numbers in a synthesis alone: a C simulation loads none, and computes with zeros"
+                )
             return from_initializer(declared, count, kind)
         stored, count, file, where = self._loads[name]
         if stored != kind:

@@ -85,6 +85,13 @@ def test_weights_from_headers_where_nothing_is_loaded(pristine: Path, project: P
     assert Firmware.read(project).content_hash == loaded.content_hash
 
 
+def test_weights_that_a_simulation_does_not_load_are_refused(project: Path) -> None:
+    """They are zeros in the C simulation, and the header's numbers in a synthesis."""
+    edit(project / "firmware" / "handmade.cpp", r" *nnet::load_weights_from_txt<b_head_t.*;\n", "")
+    with pytest.raises(L1emuError, match=r"b_head\.h: line \d+: b_head has its numbers in a synthesis alone"):
+        Firmware.read(project)
+
+
 def test_backends_and_folders_do_not_change_the_content(tmp_path: Path, pristine: Path) -> None:
     other = every_kind(tmp_path / "moved" / "elsewhere", 5, "vitis")
     fw = Firmware.read(other)
