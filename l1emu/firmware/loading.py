@@ -34,6 +34,9 @@ class LoadedWeights:
 
     def load(self, loading: Loading) -> None:
         """Note what is loaded where."""
+        if (elsewhere := self._project.unit.weights_elsewhere) is not None:
+            place, text = elsewhere
+            raise place.error("weights from another folder are not supported", text, '"weights"')
         for statement in loading.inside:
             if [token.text for token in statement.tokens] == ["loaded_weights", "=", "true", ";"]:
                 continue

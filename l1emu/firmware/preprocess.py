@@ -137,6 +137,7 @@ class Unit:
         self.sequence: list[tuple[Path, list[Token]]] = []
         self.macros: dict[str, list[Token]] = {}
         self.functions: set[str] = set()
+        self.weights_elsewhere: tuple[Place, str] | None = None  # who loads from text, loads from there
         self._guards: set[str] = {"__cplusplus"}  # names that are defined, as nothing
         self._root = root.resolve()
         self._folders = folders
@@ -273,7 +274,7 @@ class Unit:
         if name in _SYNTHESIS or name == "defined":
             raise place.error("this name is the compiler's own", name)
         if name == "WEIGHTS_DIR" and value.strip() != '"weights"':
-            raise place.error("weights from another folder are not supported", f"#define {rest}", '"weights"')
+            self.weights_elsewhere = (place, f"#define {rest}")
         if value.startswith("("):
             if _normal(value) not in _KNOWN_FUNCTIONS.get(name, ()):
                 raise place.error("this macro is not one of hls4ml's, which are computed here", f"#define {rest}")

@@ -82,6 +82,7 @@ def test_weights_from_headers_where_nothing_is_loaded(pristine: Path, project: P
         header.write_text(re.sub(r"(?s)#ifndef __SYNTHESIS__.*?#else\n(.*?)#endif", r"\1", text))
     for text_file in (project / "firmware" / "weights").glob("*.txt"):
         text_file.unlink()
+    edit(project / "firmware" / "defines.h", "typedef", '#define WEIGHTS_DIR "../elsewhere"\ntypedef')
     assert Firmware.read(project).content_hash == loaded.content_hash
 
 
