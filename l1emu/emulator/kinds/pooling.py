@@ -16,6 +16,7 @@ from l1emu.emulator.kind import Kind
 from l1emu.emulator.relax import FINE, SUMMED, Needs, Relaxed, changed
 from l1emu.emulator.vector.strategies.pools import AverageByShift, AverageOneByOne, LargestOneByOne
 from l1emu.layers import GlobalPooling1D, Layer, Tensor
+from l1emu.layers.arithmetic import divide_toward_zero
 
 
 class MaxPoolOperands(NamedTuple):
@@ -123,7 +124,7 @@ class GlobalPooling1DKind(Kind[GlobalPooling1D]):
         start = Interval(np.zeros(channels, np.int64), np.zeros(channels, np.int64))
         terms = [x.map(lambda v, t=t: v[t]) for t in range(length)]  # type: ignore[misc]
         acc, mode, wraps = fold(watch, start, terms, source.fraction, layer.accum_type, round_terms=False)
-        mean = acc.map(lambda v: np.where(v >= 0, v // layer.divisors, -(-v // layer.divisors)))
+        mean = acc.map(lambda v: divide_toward_zero(v, layer.divisors))
         out, _over = watch.cast(mean, layer.accum_type.fraction, layer.output.type)
         return LayerRange(shaped(out, layer), acc, mode, wraps, watch.widest)
 
