@@ -320,8 +320,8 @@ class RecurrentKind(Kind[Recurrent]):
             "temporary": temporary,
             "left_new": found.fraction - 2 * accum.fraction,
             "left_old": found.fraction - accum.fraction - layer.output.type.fraction,
-            "entering": _entering_block(layer, asm, found, known["input"].bits),
-            "recurring": _recurring_block(layer, asm, found, known["state"].bits),
+            "entering": matrix_block(asm, *_entering(layer), found.first[1:], known["input"].bits),
+            "recurring": matrix_block(asm, *_recurring(layer), found.second[1:], known["state"].bits),
             "gate": _function_block(asm, layer.gate, layer.gate_table, layer.gate_table_type, accum, accum),
             "function": _function_block(asm, *function, accum, accum),
             # what is assigned before the last number of a row is known may be out of range
@@ -365,25 +365,8 @@ def entries(layer: Recurrent, x: Interval) -> Interval:
 
 def step(layer: Recurrent, watch: Watch, x: Interval, state: Interval, cell: Interval) -> Step:
     """One step when input, state and cell state lie in the given intervals, shapes (n_in,), (n_state,), (n_state,)."""
-    accum = layer.accum_type
-    first = _product(
-        watch,
-        x,
-        layer.inputs[0].type.fraction + layer.weight_type.fraction,
-        layer.weight,
-        accum.cast(layer.bias, layer.bias_type.fraction),
-        layer.order,
-        accum,
-    )
-    second = _product(
-        watch,
-        state,
-        layer.output.type.fraction + layer.recurrent_weight_type.fraction,
-        layer.recurrent_weight,
-        accum.cast(layer.recurrent_bias, layer.recurrent_bias_type.fraction),
-        layer.recurrent_order,
-        accum,
-    )
+    first = _product(watch, x, _entering(layer))
+    second = _product(watch, state, _recurring(layer))
     after = _after_gru if layer.cell == "gru" else _after_lstm
     mixed, remembered, state, cell = after(_Parts(layer, watch, first[0], second[0]), state, cell)
     return Step(first, second, mixed, _mixed_fraction(layer), remembered, state, cell)
@@ -480,20 +463,46 @@ def _after_lstm(parts: _Parts, state: Interval, cell: Interval) -> _After:
     return mixed, remembered, parts.assigned(remembered, 2 * layer.accum_type.fraction), cell
 
 
-def _product(
-    watch: Watch,
-    x: Interval,
-    fraction: int,
-    weight: NDArray[np.int64],
-    bias: NDArray[np.int64],
-    order: NDArray[np.int64],
-    accum: FixedPoint,
-) -> tuple[Interval, Sum, bool]:
-    """The product of a vector and a matrix, whose terms have `fraction`; see `fold`."""
+class _Multiplied(NamedTuple):
+    """A matrix: weights, biases and the accumulator that has their type, the order of a sum, the products' fraction."""
+
+    weight: NDArray[np.int64]
+    bias: NDArray[np.int64]
+    order: NDArray[np.int64]
+    accum: FixedPoint
+    fraction: int
+
+
+def _entering(layer: Recurrent) -> _Multiplied:
+    """The matrix of the input."""
+    return _Multiplied(
+        layer.weight,
+        layer.accum_type.cast(layer.bias, layer.bias_type.fraction),
+        layer.order,
+        layer.accum_type,
+        layer.inputs[0].type.fraction + layer.weight_type.fraction,
+    )
+
+
+def _recurring(layer: Recurrent) -> _Multiplied:
+    """The matrix of the state."""
+    return _Multiplied(
+        layer.recurrent_weight,
+        layer.accum_type.cast(layer.recurrent_bias, layer.recurrent_bias_type.fraction),
+        layer.recurrent_order,
+        layer.accum_type,
+        layer.output.type.fraction + layer.recurrent_weight_type.fraction,
+    )
+
+
+def _product(watch: Watch, x: Interval, matrix: _Multiplied) -> tuple[Interval, Sum, bool]:
+    """The product of a vector and a matrix; see `fold`."""
+    weight, bias = matrix.weight, Interval(matrix.bias, matrix.bias)
     terms = [
-        watch.product(Interval(x.low[i : i + 1], x.high[i : i + 1]), Interval(weight[i], weight[i])) for i in order
+        watch.product(Interval(x.low[i : i + 1], x.high[i : i + 1]), Interval(weight[i], weight[i]))
+        for i in matrix.order
     ]
-    return fold(watch, Interval(bias, bias), terms, fraction, accum, round_terms=True)
+    return fold(watch, bias, terms, matrix.fraction, matrix.accum, round_terms=True)
 
 
 def _activated(
@@ -516,34 +525,6 @@ def _activated(
 
 def _union(a: Interval, b: Interval) -> Interval:
     return Interval(np.minimum(a.low, b.low), np.maximum(a.high, b.high))
-
-
-def _entering_block(layer: Recurrent, asm: Assembler, found: Step, bits: int) -> tuple[int, ...]:
-    accum = layer.accum_type
-    return matrix_block(
-        asm,
-        layer.weight,
-        accum.cast(layer.bias, layer.bias_type.fraction),
-        layer.order,
-        accum,
-        layer.inputs[0].type.fraction + layer.weight_type.fraction,
-        found.first[1:],
-        bits,
-    )
-
-
-def _recurring_block(layer: Recurrent, asm: Assembler, found: Step, bits: int) -> tuple[int, ...]:
-    accum = layer.accum_type
-    return matrix_block(
-        asm,
-        layer.recurrent_weight,
-        accum.cast(layer.recurrent_bias, layer.recurrent_bias_type.fraction),
-        layer.recurrent_order,
-        accum,
-        layer.output.type.fraction + layer.recurrent_weight_type.fraction,
-        found.second[1:],
-        bits,
-    )
 
 
 def _function_block(
