@@ -580,4 +580,9 @@ def _recurrent_bounds(layer: Recurrent, inputs: tuple[Tensor, ...]) -> tuple[int
         inner, top = max(inner, x + h * max(gate, 1.0), gate, value), max(top, state, cell)
         if top > 2.0**WIDEST:
             break
-    return (min(math.ceil(math.log2(bound)) + 2, WIDEST // 2) for bound in (inner, top))  # type: ignore[return-value]
+    return _bounded(inner), _bounded(top)
+
+
+def _bounded(most: float) -> int:
+    """Integer bits that hold magnitudes up to `most`, no more than half of the widest type."""
+    return min(math.ceil(math.log2(most)) + 2, WIDEST // 2)
