@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1emu.emulator.interval import narrow, shifted
+from l1emu.emulator.interval import Interval, Sum, Watch, narrow, shifted
 from l1emu.errors import L1emuError
+from l1emu.fixedpoint import FixedPoint, Overflow
 from l1emu.layers import BatchNormalization, ClippedLine, LayerNormalization, SlopedRelu
 
 
@@ -62,6 +63,16 @@ def reduction(size: int) -> list[tuple[int, int]]:
         return [*tree(first, left), *tree(first + left, n - left), (first, first + left)]
 
     return tree(0, size)
+
+
+def fold_tree(watch: Watch, terms: list[Interval], type_: FixedPoint) -> tuple[Interval, Sum, bool]:
+    """The sum of `terms` of `type_` along `reduction`, every sum of two assigned to it; returns what `fold` does."""
+    values, wraps = list(terms), False
+    for into, other in reduction(len(values)):
+        values[into], over = watch.cast(watch.add(values[into], values[other]), type_.fraction, type_)
+        wraps |= over
+    any_order = not wraps or type_.overflow == Overflow.WRAP
+    return values[0], Sum.ANY_ORDER if any_order else Sum.STEP, wraps
 
 
 def index_code(size: int, divide: int, fraction: int) -> tuple[int, int, int]:

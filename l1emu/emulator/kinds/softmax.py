@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from l1emu.emulator.affine import reduction
+from l1emu.emulator.affine import fold_tree, reduction
 from l1emu.emulator.cache import inner
 from l1emu.emulator.exact.assembler import Assembler
 from l1emu.emulator.exact.casts import NO_CAST, cast_code, unit
@@ -18,7 +18,7 @@ from l1emu.emulator.kind import Kind
 from l1emu.emulator.relax import Needs, Relaxed, changed, read_by_bits, read_by_index, saturating
 from l1emu.emulator.vector.strategies.direct_softmax import DirectSoftmax
 from l1emu.emulator.vector.strategies.table_softmax import TableSoftmax
-from l1emu.fixedpoint import FixedPoint, Overflow
+from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Layer, Softmax, Tensor
 from l1emu.layers.softmax import index_bits
 
@@ -338,7 +338,7 @@ def _two_table_range(layer: Softmax, x: Interval) -> LayerRange:
         argument, _over = watch.cast(watch.see(spread), source.fraction, index_type)
     reached = table_slice(layer.exp_table, index_type, argument)
     terms, _over = watch.cast(extremes(reached), layer.exp_table_type.fraction, layer.accum_type)
-    total, mode, wraps = _tree(watch, terms, layer.n_slice, layer.accum_type)
+    total, mode, wraps = fold_tree(watch, [terms] * layer.n_slice, layer.accum_type)
     if layer.subtracts and not wraps:
         # The largest element has the argument 0.
         top = layer.accum_type.cast(layer.exp_table[:1], layer.exp_table_type.fraction)[0]
@@ -401,15 +401,6 @@ def table_slice(table: NDArray[np.int64], type_: FixedPoint, argument: Interval)
         return np.concatenate([table[: (high >> shift) + 1], table[(low & mask) >> shift :]])
     first, last = (low & mask) >> shift, (high & mask) >> shift
     return table[min(first, table.size - 1) : last + 1]
-
-
-def _tree(watch: Watch, term: Interval, size: int, type_: FixedPoint) -> tuple[Interval, Sum, bool]:
-    values, overflown = [term] * size, False
-    for into, other in reduction(size):
-        values[into], over = watch.cast(watch.add(values[into], values[other]), type_.fraction, type_)
-        overflown |= over
-    any_order = not overflown or type_.overflow == Overflow.WRAP
-    return values[0], Sum.ANY_ORDER if any_order else Sum.STEP, overflown
 
 
 def _emit_legacy(layer: Softmax, asm: Assembler, shape: dict[str, Words]) -> None:

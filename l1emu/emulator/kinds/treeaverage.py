@@ -6,16 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from l1emu.emulator.affine import reduction
+from l1emu.emulator.affine import fold_tree, reduction
 from l1emu.emulator.cache import inner
 from l1emu.emulator.exact.assembler import Assembler
 from l1emu.emulator.exact.casts import cast_code
 from l1emu.emulator.exact.instruction import Cast, Instruction, Ints, Number, Row, Table, offsets
 from l1emu.emulator.exact.rows import cast_row, store_row, toward_zero
-from l1emu.emulator.interval import Interval, LayerRange, Sum, Watch, shaped
+from l1emu.emulator.interval import Interval, LayerRange, Watch, shaped
 from l1emu.emulator.kind import Kind
 from l1emu.emulator.relax import FINE, SUMMED, Needs, Relaxed, changed
-from l1emu.fixedpoint import Overflow
 from l1emu.layers import Layer, Tensor, TreeAverage
 from l1emu.layers.arithmetic import divide_toward_zero
 
@@ -71,15 +70,11 @@ class TreeAverageKind(Kind[TreeAverage]):
         watch, accum = Watch(), layer.accum_type
         length = layer.inputs[0].shape[0]
         data, _over = watch.cast(x, layer.inputs[0].type.fraction, accum)
-        sums = [data.map(lambda v, t=t: v[t]) for t in range(length)]  # type: ignore[misc]
-        wraps = False
-        for into, other in reduction(length):
-            sums[into], over = watch.cast(watch.add(sums[into], sums[other]), accum.fraction, accum)
-            wraps |= over
-        mean = sums[0].map(lambda v: divide_toward_zero(v, length))
+        terms = [data.map(lambda v, t=t: v[t]) for t in range(length)]  # type: ignore[misc]
+        total, mode, wraps = fold_tree(watch, terms, accum)
+        mean = total.map(lambda v: divide_toward_zero(v, length))
         out, _over = watch.cast(mean, accum.fraction, layer.output.type)
-        mode = Sum.STEP if wraps and accum.overflow != Overflow.WRAP else Sum.ANY_ORDER
-        return LayerRange(shaped(out, layer), sums[0], mode, wraps, watch.widest)
+        return LayerRange(shaped(out, layer), total, mode, wraps, watch.widest)
 
     def emit(self, layer: TreeAverage, asm: Assembler, proof: LayerRange) -> None:
         x, y, accum = layer.inputs[0], layer.output, layer.accum_type
