@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from l1emu.arrays import check_array, read_npz
 from l1emu.caches import cache_root
-from l1emu.children import end_with_parent
+from l1emu.children import end_with_parent, signals_wait
 from l1emu.errors import L1emuError
 from l1emu.events.generate import truth
 from l1emu.events.generate.recipe import Process, Recipe
@@ -147,8 +147,10 @@ def make_pools(
         return
     try:
         with _workers(min(jobs, len(missing))) as executor:
-            for future in as_completed([executor.submit(_make_chunk, *task) for task in missing]):
-                advance(future.result())
+            with signals_wait():
+                chunks = [executor.submit(_make_chunk, *task) for task in missing]
+            for chunk in as_completed(chunks):
+                advance(chunk.result())
     except BrokenProcessPool:
         raise L1emuError(
             "a process that runs Pythia was killed", expected="about 1 GB of memory for each of --jobs"
@@ -169,10 +171,9 @@ def _workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
         yield executor
         executor.shutdown()
     except BaseException:
-        executor.shutdown(wait=False, cancel_futures=True)
         for child in set(active_children()) - others:
             child.kill()
-        executor.shutdown()
+        executor.shutdown(cancel_futures=True)  # once: a second call would not wait for its thread
         raise
 
 
