@@ -18,9 +18,6 @@ PACKAGE = "l1emu"
 ROOMS: dict[str, list[str]] = tomllib.loads((ROOT / "docs" / "rooms.toml").read_text())["rooms"]
 DOORS = {PACKAGE}  # which import from all rooms for users, and which no room imports
 
-# Circles that are still there, as pairs of modules (importer, imported): each is to be removed with its line here.
-KNOWN_CIRCLES: set[tuple[str, str]] = set()
-
 
 def modules() -> dict[str, Path]:
     """The package's modules by name."""

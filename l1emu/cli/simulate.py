@@ -184,7 +184,7 @@ def _simulated(asked: _Asked, mean_jets: float, accepted: float) -> _Found:
     from l1emu.stream.simulation import simulate as run_stream
     from l1emu.stream.unloaded import compared
 
-    with progress("simulating orbits", max(asked.orbits, 1)) as advance:
+    with progress("simulating orbits", asked.orbits) as advance:
         result = run_stream(
             chain,
             source,
@@ -227,7 +227,7 @@ def _extras(asked: _Asked, source: CrossingSource) -> _Extras:
         with progress("exact losses, one number after the other", None) as advance:
             extras.needed = needed_for(chain, source, asked.loss, filling=scheme, progress=advance)
     if asked.faults is not None:
-        with progress("comparing with a run without faults", max(asked.orbits, 1)) as advance:
+        with progress("comparing with a run without faults", asked.orbits) as advance:
             extras.recovery = recovery(
                 chain, source, asked.faults, orbits=asked.orbits, seed=asked.seed, filling=scheme, progress=advance
             )

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.compiled import kernel
+from l1emu.events.generate.detector import turn
 
 RADIUS = 0.4
 MIN_JET_PT_GEV = 15.0
@@ -19,9 +20,8 @@ B_HADRON, C_HADRON, HARD_PARTON, FINAL_PARTON = range(4)
 
 @kernel
 def delta_phi(a: float, b: float) -> float:
-    """The difference of two angles in radians, within [-pi, pi]."""
-    d = a - b
-    return d - 2 * math.pi * math.floor(d / (2 * math.pi) + 0.5)
+    """The difference of two angles in radians, brought into [-pi, pi)."""
+    return turn(a - b)
 
 
 @kernel
