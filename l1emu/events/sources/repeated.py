@@ -17,6 +17,7 @@ from typing import Any
 
 import awkward as ak
 import numpy as np
+from numpy.typing import NDArray
 
 from l1emu.errors import L1emuError
 from l1emu.events.sources.containers import Container
@@ -56,7 +57,7 @@ def refuse_same_files(paths: Sequence[Path]) -> None:
         for path in alike if len(alike) > 1 and size else ():
             if not path.is_file():
                 continue
-            others = known.setdefault(_pieces(path, size), [])
+            others = known.setdefault(fingerprint(path, size), [])
             for other in others:
                 if filecmp.cmp(path, other, shallow=False):
                     raise _twice(path, other, "a file of the same content")
@@ -97,13 +98,9 @@ def refuse_same_crossings(
         if f"{tree}/event" not in columns:
             return
         for batch in container.batches(columns, 0, length, _STEP):
-            key = np.zeros(min(_STEP, length), np.uint64)
-            for name in columns:
-                if str(ak.type(batch[name]).content) not in _WHOLE:
-                    return
-                values = np.asarray(batch[name])
-                key = mix(key[: len(values)] ^ values.astype(np.uint64)) + GOLDEN
-            parts.append(key)
+            if any(str(ak.type(batch[name]).content) not in _WHOLE for name in columns):
+                return
+            parts.append(crossing_keys([np.asarray(batch[name]) for name in columns]))
     keys = np.concatenate(parts) if parts else np.zeros(0, np.uint64)
     order = np.argsort(keys, kind="stable")
     pairs = np.flatnonzero(keys[order][1:] == keys[order][:-1])
@@ -130,7 +127,16 @@ def _crossing(container: Container, tree: str, objects: Sequence[str], entry: in
     return [ak.to_list(batch[name])[0] for name in numbers], [ak.to_list(batch[name])[0] for name in objects]
 
 
-def _pieces(path: Path, size: int) -> bytes:
+def crossing_keys(numbers: Sequence[NDArray[Any]]) -> NDArray[np.uint64]:
+    """One number a crossing of the whole numbers that say which it is, (crossings,) each: a hash of them in order."""
+    key = np.zeros(len(numbers[0]), np.uint64)
+    for values in numbers:
+        key = mix(key ^ values.astype(np.uint64)) + GOLDEN
+    return key
+
+
+def fingerprint(path: Path, size: int) -> bytes:
+    """A hash of some pieces of a file of so many bytes: it tells files apart that are no copies of one another."""
     digest = hashlib.sha256()
     with open(path, "rb") as stream:
         for start in np.linspace(0, max(size - _PIECE_BYTES, 0), _PIECES).astype(np.int64):
