@@ -46,11 +46,13 @@ class Names:
         self._tree_of: dict[str, str] = {}
         self._whole: dict[str, dict[str, str]] = {}
         self._last: dict[str, dict[str, list[str]]] = {}
+        self._groups: dict[str, list[str]] = {}
         by_length = sorted(self.trees, key=len, reverse=True)  # one tree may be called as the folder of another
         for name in container.names:
             place = next((t for t in by_length if name.startswith(f"{t}/")), "")
             self._tree_of[name] = place
             branch = name[len(place) + 1 :] if place else name
+            self._groups.setdefault(name.rpartition("/")[0], []).append(branch)
             plain = branch.partition("[")[0]
             whole = self._whole.setdefault(place, {})
             whole[branch] = name
@@ -89,10 +91,10 @@ class Names:
         tree = self.tree(source, of)
         whole, last = self._whole.get(tree, {}), self._last.get(tree, {})
         for name in spellings(source, collection):
-            if name in whole:
+            if name in whole and whole[name] not in self._groups:
                 return whole[name]
         name = spellings(source, collection)[0]
-        found = last.get(name, [])
+        found = [column for column in last.get(name, []) if column not in self._groups]
         if len(found) > 1:
             raise L1emuError(f"several branches end in {name!r}", value=found[:4], expected="the whole name of one")
         return found[0] if found else None
@@ -114,8 +116,12 @@ class Names:
                 return f"there is no collection {collection!r}{_hint(collection, sorted(stems))}"
             members = [n[len(collection) + 1 :] for n in inside]
             return f"there is no {kind} {name!r}{_hint(source.field, members)}; {collection} has {_some(members)}"
+        groups = [self._whole.get(tree, {}).get(name, ""), *self._last.get(tree, {}).get(name, [])]
+        for group in groups:
+            if group and group in self._groups:
+                return f"the branch {name!r} has no numbers of its own; it holds {_some(self._groups[group])}"
         ends = [*known, *self._last.get(tree, {})]
-        return f"there is no {kind} {name!r}{_hint(name, ends)}" + (f" in the tree {tree}" if tree else "")
+        return f"there is no {kind} {name!r}" + (f" in the tree {tree}" if tree else "") + _hint(name, ends)
 
 
 def spellings(source: FieldSource, collection: str | None) -> tuple[str, ...]:

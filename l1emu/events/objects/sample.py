@@ -424,10 +424,10 @@ class _Number:
 
     def values(self, key: str) -> NDArray[np.float64]:
         """The number, (crossings,)."""
-        found = np.full(len(self.there), np.nan)
         read = in_our_units(self._lists[key].flat[self._picked], self._needs[key].source)
-        checked = checked_numbers("phi" if key else "pt", Lists(None, read), self._places[key]._replace(start=0))
-        found[self.there] = checked
+        picked = Lists(np.concatenate([[0], np.cumsum(self.there)]), read)
+        found = np.full(len(self.there), np.nan)
+        found[self.there] = checked_numbers("phi" if key else "pt", picked, self._places[key])
         return found
 
 
@@ -511,7 +511,8 @@ def _parsed(schema: type[_C], data: Any, where: str) -> _C:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join([where, *map(str, first["loc"])])
-        raise L1emuError(first["msg"].removeprefix("Value error, "), where=place) from None
+        message = "unknown key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+        raise L1emuError(message, where=place) from None
 
 
 def _open(path: Path, tree: str | None) -> Container:
@@ -536,7 +537,12 @@ def _survey(path: Path, tree: str | None, mapped: Mapped, known: dict[tuple[str,
         objects = mapped.objects[name]
         field_name = next(iter(objects.fields))
         message = names.missing(objects.source(field_name), objects.collection, objects.tree)
-        raise L1emuError(message, path=path, where=f"objects.{name}.{field_name}")
+        alone = len(mapped.objects) == 1
+        raise L1emuError(
+            message if alone else f"the file has nothing of what is mapped; to begin with, {message}",
+            path=path,
+            where=f"objects.{name}.{field_name}",
+        )
     rows = trees[names.tree_of(column)] if trees else container.rows([column])
     return _File(path, rows, names, trees)
 
