@@ -12,6 +12,9 @@ menu          seeds as data
 rates         trigger rates in kHz of stratified crossings
 tails         how probable an accept may be in a stratum whose hard scale is bounded above, where none was seen
 text          rates and efficiencies as they are written for people
+turn_on_fits  turn-on curves fitted, and where they reach a share of their plateau
+turn_on_setup turn-on curves as data
+turn_ons      turn-on curves counted against generated quantities
 """
 
 from typing import TYPE_CHECKING
