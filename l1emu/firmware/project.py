@@ -65,7 +65,7 @@ def _resolving(names: set[str], name: str, place: Place) -> Iterator[None]:
 
 def _words(declared: Declaration) -> tuple[str, ...]:
     value = "" if declared.value is None else "= " + text_of(declared.value)
-    return declared.kind, text_of(declared.type), text_of(declared.size), value
+    return declared.kind, text_of(declared.parameters), text_of(declared.type), text_of(declared.size), value
 
 
 def _without_loading(function: Function) -> list[str]:
@@ -83,6 +83,22 @@ def _joined(scopes: Iterable[Scope]) -> Scope:
     for scope in scopes:
         whole.update(scope)
     return whole
+
+
+def _check_aliases(structs: Iterable[Struct]) -> None:
+    """Refuse templates that give another one anything but their own parameters, as they are and in their order."""
+    for struct in structs:
+        for name, declared in struct.members.items():
+            if declared.kind != "template":
+                continue
+            target = text_of(declared.type)
+            stated = target.partition("<")[0].strip()
+            parameters = [part for part in split(list(declared.parameters)) if part]
+            passed_on = f"{stated}<{', '.join(part[-1].text for part in parameters)}>"
+            plain = all(len(part) > 1 and part[-1].kind == "name" and "=" not in text_of(part) for part in parameters)
+            if not plain or target.replace(" ", "") != passed_on.replace(" ", ""):
+                message = f"{struct.name}::{name} does not pass on its parameters as they are"
+                raise declared.place.error(message, target, passed_on)
 
 
 def _below(path: Path, folder: Path) -> str:
@@ -259,6 +275,7 @@ class Project:
         for function in self.scope.functions.values():
             if function.name != name:
                 raise function.place.error("a function beside the top function is not supported", function.name)
+        _check_aliases(self.scope.structs.values())
         parameters = text_of(self.scope.functions[name].parameters)
         for prototype, declared, place in self.scope.prototypes:
             # beside a namespace, a header may write it out

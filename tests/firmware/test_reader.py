@@ -160,6 +160,42 @@ def test_refused(project: Path, file: str, pattern: str, replacement: str, told:
     assert "\n" not in message
 
 
+@pytest.mark.parametrize(
+    ("alias", "told"),
+    [
+        ("<class D, class R, class C> using kernel = nnet::DenseLatency<D, C>", "expected nnet::DenseLatency<D, R"),
+        ("<class D, class R, class C> using kernel = nnet::DenseLatency<D, R, C, C>", "does not pass on"),
+        ("<class D, class R, class C> using kernel = nnet::DenseLatency<R, D, C>", "kernel does not pass on"),
+        ("<class D, class R, class C> using kernel = nnet::DenseLatency<D, R, D>", "expected nnet::DenseLatency<D, R"),
+        ("<class D, class R, class C> using kernel = nnet::DenseLatency<D, R, 3>", "does not pass on"),
+        ("<unsigned D, class R, class C> using kernel = nnet::DenseLatency<D, R, C>", "a value as template argument 1"),
+        ("<class D, class R, class C> using kernel = nnet::DenseLatency", "does not pass on"),
+        ("<class D, class R, class C> using kernel = D", "kernel does not pass on"),
+        ("<class D, class C> using kernel = nnet::DenseLatency<D, C>", "2 template arguments where 3"),
+        ("<class D, class R, class C = R> using kernel = nnet::DenseLatency<D, R, C>", "does not pass on"),
+        ("<class D, class R, class C> using kernel = nnet::product::mult<D, R, C>", "3 template arguments where 2"),
+        ("<class Y, class X> using product = nnet::product::mult<X, Y>", "expected nnet::product::mult<Y, X>"),
+        ("<class X> using product = nnet::product::mult<X>", "1 template arguments where 2"),
+        ("<class X, class Y> using nobody_asks = nnet::product::mult<Y, X>", "nobody_asks does not pass on"),
+    ],
+)  # fmt: skip
+def test_aliases_pass_on_their_parameters(project: Path, alias: str, told: str) -> None:
+    name = re.findall(r"using (\w+)", alias)[0]
+    known = "product" if name == "nobody_asks" else name
+    pattern = rf"(?s)(struct config_emb_mult (?:(?!struct).)*?)template\s*<[^<>]*> using {known} = [^;]*;"
+    edit(project / "firmware" / "parameters.h", pattern, rf"\1template{alias};")
+    message = str(refused(project))
+    assert told in message
+    assert re.search(r"parameters\.h: line 7\d:", message)
+
+
+def test_aliases_by_other_names_of_their_parameters(project: Path, pristine: Path) -> None:
+    pattern = r"template<class D, class R, class C> using kernel = nnet::DenseLatency<D, R, C>;"
+    written = "template <typename data_T,class R , class C>\n using kernel=nnet::DenseLatency<data_T , R,C> ;"
+    edit(project / "firmware" / "parameters.h", pattern, written)
+    assert Firmware.read(project).content_hash == Firmware.read(pristine).content_hash
+
+
 @pytest.mark.parametrize("name", ["defines.h", "parameters.h", "nnet_utils", "weights/w_emb.txt", "handmade.cpp"])
 def test_missing_files(project: Path, name: str) -> None:
     path = project / "firmware" / name

@@ -64,13 +64,14 @@ def _end(tokens: list[Token], start: int, path: Path) -> tuple[int, int | None]:
 
 @dataclass(frozen=True)
 class Declaration:
-    """A named type, constant or array, with what it is set to (None if only declared)."""
+    """A named type, constant or array, with what it is set to (None if only declared); a template's parameters."""
 
     place: Place
-    kind: str  # "type", "value", "array", "other"
+    kind: str  # "type", "struct", "template", "value" or "array"
     type: tuple[Token, ...]
     value: tuple[Token, ...] | None = None
     size: tuple[Token, ...] = ()
+    parameters: tuple[Token, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -245,7 +246,9 @@ def declaration(statement: list[Token], path: Path) -> tuple[str, Declaration] |
     if tokens[0].text == "template":
         closing = template_end(tokens, 1, path)
         inner = declaration(tokens[closing + 1 :], path)
-        return (inner[0], Declaration(place, "template", inner[1].type)) if inner else None
+        if inner is None:
+            return None
+        return inner[0], Declaration(place, "template", inner[1].type, parameters=tuple(tokens[2:closing]))
     if [token.text for token in tokens[:2]] == ["typedef", "struct"] and any(t.text == "{" for t in tokens):
         return tokens[-1].text, Declaration(place, "struct", tuple(tokens[2:-1]))
     if tokens[0].text == "typedef" and len(tokens) > 2 and tokens[-1].kind == "name":

@@ -68,7 +68,10 @@ class Classes(Syntax):
             self.name()
         known = owner.names.get(name)
         if self.is_("<"):
-            self.template_arguments()
+            given, taken = self.template_arguments(), owner.takes.get(name)
+            if taken and given is not None and (misfit := taken.misfit(given)):
+                self.at = start
+                raise self.bad(misfit)
             return name, True
         if self.is_("{", ":", ";", "final"):
             outside = self.is_(";") and known is None and not self.in_template and self.look(name) not in (None, "?")
@@ -77,6 +80,8 @@ class Classes(Syntax):
                 raise self.bad(f"{name} is declared as something else")
             if not outside:
                 owner.names[name] = kind
+                if self.in_template:
+                    self.declare_template(name)
         elif known is None and self.look(name) is None:
             owner.names[name] = kind
         return name, False

@@ -112,6 +112,8 @@ class Declarations(Functions):
         if self.owner.names.get(name) in ("value", "function", "namespace"):
             raise Bad(at, f"{name} is declared as something else")
         self.owner.names[name] = "template" if self.in_template else "type"
+        if self.in_template:
+            self.declare_template(name)
 
     def typedef(self) -> None:
         """``typedef int a, *b, c[3];``."""

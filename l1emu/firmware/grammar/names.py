@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from l1emu.firmware.grammar.scopes import Scope
+from l1emu.firmware.grammar.scopes import Parameters, Scope
 from l1emu.firmware.grammar.syntax import Syntax
-from l1emu.firmware.grammar.words import LIBRARIES, OPERATORS
+from l1emu.firmware.grammar.words import BUILTIN, LIBRARIES, OPERATORS
 
 
 class Names(Syntax):
     """Reads names with what stands before them, and template arguments."""
 
     def qualified(self, *, typename: bool = False, expression: bool = False) -> str:
+        outside = self.is_("::")
         kind, scope = self._outermost(expression)
         name = self.texts[self.at - 1]
+        takes = self.scopes[0].takes.get(name) if outside else self.taken_by(name)
         dependent = kind == "param"
         while True:
-            kind, scope = self._given_arguments(kind, scope, dependent)
+            kind, scope = self._given_arguments(kind, scope, dependent, takes)
+            takes = None
             if not self.is_("::"):
                 break
             if kind in ("value", "function"):
@@ -30,6 +33,7 @@ class Names(Syntax):
                 return "function"
             name = self.name()
             if scope is not None:
+                takes = scope.takes.get(name)
                 kind, scope = self._member(scope, name)
                 continue
             kind = "?"
@@ -64,15 +68,22 @@ class Names(Syntax):
             kind = "function"
         return kind, scope
 
-    def _given_arguments(self, kind: str, scope: Scope | None, dependent: bool) -> tuple[str, Scope | None]:
+    def _given_arguments(
+        self, kind: str, scope: Scope | None, dependent: bool, takes: Parameters | None
+    ) -> tuple[str, Scope | None]:
         """What a name is after its template arguments, if it has any."""
         if not self.is_("<") or kind == "value" or (dependent and kind == "?"):
             return kind, scope
-        had = self.attempt(self.template_arguments)
+        start = self.at
+        given: list[tuple[str, ...] | None] = []
+        had = self.attempt(lambda: given.append(self.template_arguments()))
         if kind != "template":
             return kind, scope
         if not had:
             raise self.furthest
+        if takes and given[0] is not None and (misfit := takes.misfit(given[0])):
+            self.at = start
+            raise self.bad(misfit)
         return "type", None if scope is None else scope.opened()
 
     def _member(self, scope: Scope, name: str) -> tuple[str, Scope | None]:
@@ -83,17 +94,24 @@ class Names(Syntax):
             raise self.bad(f"{name} is not declared there")
         return kind, scope.inner.get(name)
 
-    def template_arguments(self) -> None:
+    def template_arguments(self) -> tuple[str, ...] | None:
         self.need("<")
-        if self.take(">"):
-            return
-        while True:
-            if not self.attempt(self._type_argument):
+        kinds: list[str] = []
+        packs = False
+        while not self.take(">"):
+            if kinds:
+                self.need(",")
+            start = self.at
+            if self.attempt(self._type_argument):
+                text = self.texts[start]
+                certain = self.at == start + 1 and (text in BUILTIN or self.look(text) in ("type", "param"))
+                kinds.append("type" if certain else "?")
+            else:
                 self.assignment(closing=True)
                 self.dots()
-            if self.take(">"):
-                return
-            self.need(",")
+                kinds.append("value")
+            packs |= self.texts[self.at - 1] == "."
+        return None if packs else tuple(kinds)
 
     def _type_argument(self) -> None:
         self.type_id(bare=True)

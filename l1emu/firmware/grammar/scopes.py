@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from l1emu.firmware.cxx.lexer import Token
 from l1emu.firmware.grammar.cursor import Bad, Cursor
 from l1emu.firmware.grammar.words import MACROS, library_kind
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What a template takes: of each parameter "type", "value" or "template"; how many must be given at least."""
+
+    kinds: tuple[str, ...]
+    least: int
+    more: bool  # the last one stands for any number
+
+    def misfit(self, given: tuple[str, ...]) -> str:
+        """What is wrong with arguments of these kinds, "?" being any; nothing if they fit."""
+        most = len(given) if self.more else len(self.kinds)
+        if not self.least <= len(given) <= most:
+            takes = f"{self.least} to {most}" if self.least < most else str(self.least)
+            return f"{len(given)} template arguments where {'at least ' if self.more else ''}{takes} are taken"
+        for i, (mine, other) in enumerate(zip(self.kinds, given, strict=False), 1):
+            if {mine, other} == {"type", "value"}:
+                return f"a {other} as template argument {i}, which is a {mine}"
+        return ""
 
 
 @dataclass
@@ -19,10 +39,12 @@ class Scope:
     open: bool = False  # names may come from a base that is not looked into
     defined: set[str] = field(default_factory=set)
     kind: str = ""
+    takes: dict[str, Parameters] = field(default_factory=dict)  # of templates of classes and of types
+    parameters: list[tuple[str, str]] = field(default_factory=list)  # a template's own: kinds; "", "default" or "pack"
 
     def opened(self) -> Scope:
         """What a template's class has inside once its arguments are given: specializations may have something else."""
-        return Scope(self.names, self.inner, True, self.defined, self.kind)
+        return Scope(self.names, self.inner, True, self.defined, self.kind, self.takes)
 
     def define(self, what: str, name: str, at: int) -> None:
         """Note a definition; `Bad` if it is there already."""
@@ -97,6 +119,20 @@ class Scopes(Cursor):
         if name in self.macros and name in MACROS:
             return "function"
         return library_kind(name)
+
+    def declare_template(self, name: str) -> None:
+        """Keep what a template of classes or types takes, whose parameters come right before."""
+        own = self.scopes[-1].parameters
+        kinds = tuple(kind for kind, _ in own)
+        more = any(what == "pack" for _, what in own)
+        found = Parameters(kinds, sum(not what for _, what in own), more)
+        known = self.owner.takes.get(name)  # a declaration before the definition may have the defaults
+        if known is None or known.kinds == found.kinds:
+            self.owner.takes[name] = replace(found, least=min(found.least, known.least)) if known else found
+
+    def taken_by(self, name: str) -> Parameters | None:
+        """What the innermost template of a name takes; None if that is not known."""
+        return next((scope.takes.get(name) for scope in reversed(self.scopes) if name in scope.names), None)
 
     def inside(self, name: str) -> Scope | None:
         """What a namespace or a class has inside; None if that is not known."""

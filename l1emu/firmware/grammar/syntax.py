@@ -16,8 +16,8 @@ class Syntax(Scopes, ABC):
         """A name with what stands before it and its template arguments; what it is."""
 
     @abstractmethod
-    def template_arguments(self) -> None:
-        """``<int, 3>``."""
+    def template_arguments(self) -> tuple[str, ...] | None:
+        """``<int, 3>``: of each "type", "value" or "?"; None if there may be more, from a pack."""
 
     @abstractmethod
     def operator(self) -> None:

@@ -45,13 +45,18 @@ class Templates(Syntax):
                 return
             self.need(",")
 
+    def _keep(self, kind: str, pack: bool) -> None:
+        """A parameter, which was just passed up to its default."""
+        self.scopes[-1].parameters.append((kind, "pack" if pack else "default" if self.is_("=") else ""))
+
     def _type_parameter(self) -> None:
         """``typename T = int``."""
         self.at += 1
-        self.dots()
+        pack = self.dots()
         name = self.name() if self.is_name() else ""
         if name in self.scopes[-1].names:
             raise self.bad("a template parameter twice")
+        self._keep("type", pack)
         if self.take("="):
             self.type_id()
         if name:
@@ -65,9 +70,10 @@ class Templates(Syntax):
         del self.scopes[depth:]
         if not self.take("class", "typename"):
             raise self.bad("'class' is expected")
-        self.dots()
+        pack = self.dots()
         if self.is_name():
             self.scopes[-1].names[self.name()] = "param"
+        self._keep("template", pack)
         if self.take("="):
             self.qualified(typename=True)
 
@@ -75,7 +81,7 @@ class Templates(Syntax):
         """``int n = 3``."""
         self.specifiers(allowed=QUALIFIERS)
         self.pointers()
-        self.dots()
+        pack = self.dots()
         wrapped = self.is_("(") and self.texts[self.at + 1] in ("*", "&")
         if wrapped:
             self.at += 1
@@ -88,5 +94,6 @@ class Templates(Syntax):
         if wrapped:
             self.need(")")
             self.parameters()
+        self._keep("value", pack)
         if self.take("="):
             self.assignment(closing=True)

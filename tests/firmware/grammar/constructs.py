@@ -435,6 +435,17 @@ inline int f93(void *p) { return ((int (*)(int))p)(3); }
 template <class T = int, int n = 3, bool b = (n > 2)> struct Td {}; inline void f94(Td<> a, Td<float, 2> b
 = Td<float, 2>()) {}
 """,
+    "templ_defaults_declared_before": r"""
+template <class A, int n = 3> struct Tf; template <class B, int m> struct Tf { B b[m]; }; template <int m>
+struct Tf<char, m> {}; inline void f96(Tf<int> a, Tf<char, 2> b) {}
+""",
+    "templ_packs": r"""
+template <class... A> struct Tp {}; template <class... A> struct Tq { Tp<A...> a; Tp<int, A...> b; }; template
+<template <class, int> class K, int n> struct Tr { K<int, n> k; }; template <class A, int n> struct Ts {};
+inline void f97(Tp<> a, Tp<int, char> b, Tr<Ts, 3> c) {} template <class A, class = void> struct Tt {}; template
+<class A> struct Tt<A, typename A::t> {}; inline void f98(Tt<int> a) {} template <class A> using Tu = Tp<A, A>;
+inline void f99(Tu<int> a) {}
+""",
     "static_cast_ref": r"""
 inline int f95(const int &a) { return static_cast<const int &>(a) + static_cast<int const *const>(&a)[0];
 }

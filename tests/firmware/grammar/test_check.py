@@ -66,6 +66,9 @@ def test_a_project_with_them_among_its_kernels_is_read(tmp_path: Path) -> None:
     assert l1emu.Firmware.read(project).content_hash == before.content_hash
 
 
+TWO = "template <class A, class B> struct Two {};\n"
+
+
 @pytest.mark.parametrize(
     ("code", "told"),
     [
@@ -77,6 +80,17 @@ def test_a_project_with_them_among_its_kernels_is_read(tmp_path: Path) -> None:
         ('void f() { [[gnu::optimize("Ofast")]] int a = 3; }', "not C++ that compiles"),
         ("struct Pair { int a, b; };\nint f(Pair p) { int [x, y] = p; return x; }", "line 2"),
         ("int f() { auto g = [x = 3] { return y; }; return g(); }", "y is not declared"),
+        (f"{TWO}Two<int> a;", "1 template arguments where 2 are taken: got '<int> a;'"),
+        (f"{TWO}Two<int, int, int> a;", "3 template arguments where 2 are taken"),
+        (f"{TWO}Two<3, int> a;", "a value as template argument 1, which is a type"),
+        (f"{TWO}template <class A> using One = Two<A, A>;\nOne<int, int> a;", "2 template arguments where 1"),
+        (f"{TWO}template <class A> struct Two<A> {{}};", "1 template arguments where 2"),
+        (f"namespace n {{ {TWO} }}\nn::Two<int> a;", "line 3: not C++ that compiles: 1 template"),
+        (f"namespace n {{ {TWO} }}\n::n::Two<int> a;", "line 3: not C++ that compiles: 1 template"),
+        ("template <int n, class A = int> struct S {};\nS<> a;", "0 template arguments where 1 to 2 are taken"),
+        ("template <int n, class A = int> struct S {};\nS<3, int, int> a;", "3 template arguments where 1 to 2"),
+        ("template <int n> struct S {};\nS<int> a;", "a type as template argument 1, which is a value"),
+        ("template <class A, class... B> struct S {};\nS<> a;", "0 template arguments where at least 1 are taken"),
         ("int f() { auto g = [x = 3] { return x; }; return x; }", "x is not declared"),
         ("struct One { void f(); int n; };\nvoid One::f() { m = 3; }", "m is not declared"),
         ("struct One { union { int a; }; };\nint f() { return a; }", "a is not declared"),
