@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy.typing as npt
 import typer
 from rich.table import Table
 
@@ -14,11 +15,13 @@ from l1emu.cli.arrays import read_arrays
 from l1emu.cli.options import Json, console, print_json
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
+from l1emu.goldenfile import write_golden_file
 from l1emu.progress import progress
 from l1emu.training import require
 from l1emu.verification.child import Limits
 from l1emu.verification.compare import verify as run_verify
 from l1emu.verification.csim import private_cache
+from l1emu.verification.golden import golden_vectors
 
 if TYPE_CHECKING:
     from l1emu.training.against import AgainstKeras
@@ -46,12 +49,19 @@ def verify(
         float, typer.Option(help=f"Seconds that the C++ may take for a jet; g++ may take {Limits.BUILD} times that.")
     ] = Limits.seconds,
     memory_limit: Annotated[float, typer.Option(help="GiB that the C++ may take, and g++.")] = Limits.memory / _GIB,
+    golden: Annotated[
+        Path | None,
+        typer.Option(help="Also write what the C++ gives for --inputs, or for made-up ones, to this .npz for studies."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compare the emulation of an hls4ml project with its own C++ (g++), layer by layer; exit code 1 if they differ.
 
     This builds the project's C++ in the cache folder (L1EMU_CACHE_DIR, else ~/.cache/l1emu) and runs it there with
     your rights, not in a sandbox, within limits of time and memory: verify only projects that you trust.
+
+    With --golden the inputs, the C++'s outputs and a digest of every layer are kept: golden vectors, with which a study
+    compares the emulation where there is no C++.
 
     With --against keras: where the firmware and the Keras model part, by which layer, and how much of it is rounding,
     overflow or a look-up table.
@@ -60,6 +70,10 @@ def verify(
         raise L1emuError("nothing to compare with", where="--against", value=against, expected="cpp or keras")
     if (model is not None) != (against == "keras"):
         raise L1emuError("--against keras and --model belong together", where="--model", value=model)
+    if golden is not None and against == "keras":
+        raise L1emuError("golden vectors are the C++'s answers", where="--golden", value=str(golden))
+    if golden is not None and golden.suffix != ".npz":
+        raise L1emuError("golden vectors are written as .npz", path=golden, value=golden.suffix)
     if against == "keras" and model is not None:
         _verify_keras(project if firmware is None else firmware, model, inputs, jets, seed, as_json)
         return
@@ -76,14 +90,36 @@ def verify(
         print(f"{said}: verify only projects that you trust", flush=True)
     with progress("comparing", jets) as advance:
         found = run_verify(project, jets=jets, inputs=own, seed=seed, firmware=fw, limits=limits, advance=advance)
+    written = None if golden is None else _written(golden, project, fw, jets, own, seed, limits)
     if as_json:
         speed = found.csim_jets_per_second
         document = dataclasses.asdict(found) | {"csim_jets_per_second": speed if math.isfinite(speed) else None}
-        print_json({"project": str(project), **document})
+        print_json({"project": str(project), **document, "golden": written})
     else:
         console().print(str(found), soft_wrap=True, highlight=False, markup=False)
+        if written is not None:
+            text = f"{written['path']}: {written['vectors']:,} inputs, and what the C++ gives for them"
+            console().print(text, soft_wrap=True, highlight=False, markup=False)
     if not found.identical:
         raise typer.Exit(1)
+
+
+def _written(
+    path: Path,
+    project: Path,
+    firmware: Firmware,
+    jets: int,
+    inputs: dict[str, npt.NDArray[Any]] | None,
+    seed: int,
+    limits: Limits,
+) -> dict[str, Any]:
+    """Write golden vectors; what is told of them."""
+    with progress("golden vectors", jets if inputs is None else len(next(iter(inputs.values())))) as advance:
+        vectors = golden_vectors(
+            project, jets=jets, inputs=inputs, seed=seed, firmware=firmware, limits=limits, advance=advance
+        )
+    write_golden_file(path, vectors)
+    return {"path": str(path), "vectors": len(vectors.inputs), "layers": len(vectors.digests)}
 
 
 def _limits(seconds: float, gib: float) -> Limits:

@@ -148,7 +148,7 @@ def _keep(
         for q in range(3):
             out.jets[to, q] = found[j, q]
         fill_features(members, (found[j, 0], found[j, 1], found[j, 2]), candidates, out.features[to])
-        for k in range(min(len(members), CONSTITUENTS)):
+        for k in range(min(len(members), out.constituents.shape[1])):
             out.constituents[to, k] = members[k]
         kept += 1
     return kept
@@ -167,8 +167,8 @@ class Jets:
     features
         (jets, 16, 12) int16, see `l1emu.events.features`.
     constituents
-        (jets, 16) int64: the jet's candidates by descending pt, as places in the flat array of all candidates; -1 where
-        it has fewer.
+        (jets, 16, or as many as were asked for) int64: the jet's candidates by descending pt, as places in the flat
+        array of all candidates; -1 where it has fewer.
     """
 
     counts: NDArray[np.int64]
@@ -185,7 +185,9 @@ class Jets:
         return ak.unflatten(ak.zip({"pt": pt, "eta": eta, "phi": self.phi * ETA_PHI_STEP}), self.counts)
 
 
-def build_jets(candidates: ak.Array, *, max_jets: int = MAX_JETS, min_pt_gev: float = 15.0) -> Jets:
+def build_jets(
+    candidates: ak.Array, *, max_jets: int = MAX_JETS, min_pt_gev: float = 15.0, constituents: int = CONSTITUENTS
+) -> Jets:
     """Seeded-cone jets of each crossing.
 
     Parameters
@@ -198,6 +200,8 @@ def build_jets(candidates: ak.Array, *, max_jets: int = MAX_JETS, min_pt_gev: fl
         The jet finder stops after so many jets of a crossing, counted before the cut on pt.
     min_pt_gev
         Softer jets are left out.
+    constituents
+        How many of each jet's candidates are listed at most; its features are always those of the hardest sixteen.
 
     Raises
     ------
@@ -223,9 +227,9 @@ def build_jets(candidates: ak.Array, *, max_jets: int = MAX_JETS, min_pt_gev: fl
     jet_counts = np.zeros(len(counts), np.int64)
     jets = np.zeros((capacity, 3), np.int32)
     features = np.zeros((capacity, CONSTITUENTS, len(FEATURES)), np.int16)
-    constituents = np.full((capacity, CONSTITUENTS), -1, np.int64)
+    listed = np.full((capacity, constituents), -1, np.int64)
     min_pt = min(math.ceil(min_pt_gev / PT_STEP_GEV), PT_MAX + 1)
-    out = _Found(jet_counts, jets, features, constituents)
+    out = _Found(jet_counts, jets, features, listed)
     n = _cluster(ends, Candidates(*columns.values()), max_jets, min_pt, out)
     pt, eta, phi = (jets[:n, k].copy() for k in range(3))
-    return Jets(jet_counts, pt, eta, phi, features[:n].copy(), constituents[:n].copy())
+    return Jets(jet_counts, pt, eta, phi, features[:n].copy(), listed[:n].copy())

@@ -4,6 +4,8 @@
     makes inputs up, runs C++, reference and emulator on them, and finds the first difference.
 `csim`
     the oracle: builds a project's C++ with every variable written out, and runs it.
+`golden`
+    golden vectors: what the C++ gives for some inputs, to be compared where there is no C++.
 `instrument`
     the C++ for that, around and inside the top function.
 `child`

@@ -152,10 +152,10 @@ def verify(
     """
     begin = time.perf_counter()
     fw = Firmware.read(project) if firmware is None else firmware
-    unset = any(isinstance(layer, LayerNormalization) and not layer.centred for layer in fw.layers)
-    sets = _input_sets(fw, jets, seed, inputs)
+    unset = leaves_unset(fw)
+    sets = input_sets(fw, jets, seed, inputs)
     csim = CSim(project, optimization=optimization, unset_is_zero=unset, limits=limits)
-    _check_tensors(fw, csim)
+    check_tensors(fw, csim)
     comparison, seconds = _Comparison(fw), 0.0
     for count, took in _compared(fw, csim, sets, comparison):
         seconds += took
@@ -166,10 +166,26 @@ def verify(
     return comparison.outcome(counts, fw.content_hash, speed, time.perf_counter() - begin, unset)
 
 
-def _input_sets(
+def leaves_unset(firmware: Firmware) -> bool:
+    """Whether the C++ reads numbers that it never sets, so that it has to be built with 0 for them."""
+    return any(isinstance(layer, LayerNormalization) and not layer.centred for layer in firmware.layers)
+
+
+def input_sets(
     fw: Firmware, jets: int, seed: int, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike] | None
 ) -> dict[str, Inputs]:
-    """What is made up, and the user's own inputs, inside an embedding's table."""
+    """What is made up, and the user's own inputs as the set `user`, inside an embedding's table.
+
+    Returns
+    -------
+    dict
+        For each set, float64 arrays (jets, *shape) by input name.
+
+    Raises
+    ------
+    L1emuError
+        if the inputs do not fit, or as `check_made_up` does.
+    """
     sets = made_up_inputs(fw.inputs, jets, seed)
     own = {} if inputs is None else _user_inputs(fw, inputs)
     for name, given in own.items():
@@ -335,7 +351,7 @@ def _check_limits(fw: Firmware, name: str, given: npt.NDArray[np.float64]) -> No
         )
 
 
-def _check_tensors(fw: Firmware, csim: CSim) -> None:
+def check_tensors(fw: Firmware, csim: CSim) -> None:
     """The firmware must be of this project: same inputs, outputs and variables."""
     variables = {v.name: v for v in csim.variables}
     ours = {t.name: t for t in (*fw.inputs, *(layer.output for layer in fw.layers))}

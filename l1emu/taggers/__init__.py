@@ -1,0 +1,15 @@
+"""Taggers of a study: networks of any inputs and outputs, emulated on the objects of crossings.
+
+columns   objects of crossings as flat columns of numbers
+golden    golden vectors: the emulation compared with the project's own C++
+inputs    the inputs of a network from objects, as a feature map says
+maps      the schema of a feature map
+scores    scores from the outputs of a network
+settings  the schema of a tagger of a study
+tagger    `Tagger`: read, checked against its firmware, and applied
+"""
+
+from l1emu.taggers.settings import TaggerSettings, jet_tagger
+from l1emu.taggers.tagger import Needs, Tagger, load_tagger, load_taggers
+
+__all__ = ["Needs", "Tagger", "TaggerSettings", "jet_tagger", "load_tagger", "load_taggers"]
