@@ -95,9 +95,8 @@ def _raw(tensor: Tensor, values: npt.NDArray[np.float64]) -> npt.NDArray[np.int6
 
 def _joined(values: list[npt.NDArray[Any]], tensors: tuple[Tensor, ...]) -> npt.NDArray[Any]:
     """One tensor in its shape, several flat and one after the other; in the narrowest type that holds theirs."""
-    kinds = [np.int16, np.int32, np.int64]
-    fits = [all(np.iinfo(k).min <= t.type.low and t.type.high <= np.iinfo(k).max for t in tensors) for k in kinds]
-    kind = kinds[fits.index(True)] if True in fits else np.int64
+    widest = max(t.type.width + (not t.type.signed) for t in tensors)
+    kind = next((f"int{bits}" for bits in (16, 32) if widest <= bits), "int64")
     whole = [v.reshape(len(v), *t.shape) for v, t in zip(values, tensors, strict=True)]
     joined = whole[0] if len(whole) == 1 else np.concatenate([v.reshape(len(v), -1) for v in whole], axis=1)
     return joined.astype(kind)
