@@ -17,6 +17,7 @@ from l1emu.caches import cache_root
 PACKAGE = {
     "events/__init__.py": "",
     "stream/__init__.py": "",
+    "trigger/__init__.py": "",
     "emulator/__init__.py": "",
     "events/callee.py": "from l1emu.compiled import kernel\n\n@kernel\ndef answer():\n    return {number}\n",
     "events/caller.py": "from l1emu.compiled import kernel\nfrom l1emu.events.callee import answer\n\n"

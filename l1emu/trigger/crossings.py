@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from l1emu.errors import L1emuError
+from l1emu.trigger.replicas import half_by_identity, identities, replica_weights
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -33,11 +34,16 @@ class Crossings:
     bounded
         Whether the hard scale of each stratum is bounded above, bool (strata,): a tail may be laid through its
         crossings then. None, the default, bounds none: plain crossings, as those of an ntuple, can hold anything.
+    identity
+        What a crossing's weights in the replicas and its half are drawn by, uint64 (n,): crossings with the same one
+        share their collision. None, the default, takes stratum and hard event or, where there is no hard event, the
+        crossing's place. Parts of a sample need one that differs between files and does not depend on the part.
 
     Raises
     ------
     L1emuError
-        if the probabilities do not sum to 1 within 1e-6, or a stratum that has a probability has no crossing.
+        if the lengths differ, the probabilities do not sum to 1 within 1e-6, or a stratum that has a probability has no
+        crossing.
     """
 
     stratum: Ints
@@ -45,11 +51,20 @@ class Crossings:
     names: tuple[str, ...]
     probability: Floats
     bounded: npt.NDArray[np.bool_] | None = None
+    identity: npt.NDArray[np.uint64] | None = None
 
     def __post_init__(self) -> None:
         if not (self.stratum.ndim == 1 and self.stratum.shape == self.hard_event.shape):
             raise L1emuError(
                 "strata and hard events differ", value=(self.stratum.shape, self.hard_event.shape), expected="one shape"
+            )
+        if self.identity is not None and (
+            self.identity.shape != self.stratum.shape or self.identity.dtype != np.uint64
+        ):
+            raise L1emuError(
+                "identities that are not one for each crossing",
+                value=(self.identity.shape, str(self.identity.dtype)),
+                expected=f"uint64 {self.stratum.shape}",
             )
         if len(self.names) != len(self.probability):
             raise L1emuError("names and probabilities of the strata differ", value=len(self.probability))
@@ -87,32 +102,41 @@ class Crossings:
         return weight
 
     @cached_property
+    def drawn_by(self) -> npt.NDArray[np.uint64]:
+        """`identity`, or what stands for it where none was given, uint64 (n,)."""
+        return identities(self.stratum, self.hard_event) if self.identity is None else self.identity
+
+    @cached_property
+    def shared(self) -> bool:
+        """Whether crossings may share collisions: whether any has a hard event."""
+        return bool((self.hard_event >= 0).any())
+
+    @cached_property
     def cluster(self) -> Ints:
         """A number for each group of crossings that share their hard collision; those without are alone."""
-        alone = self.hard_event < 0
-        keys = np.stack([self.stratum, self.hard_event, np.where(alone, np.arange(len(self)), -1)])
-        group: Ints = np.unique(keys, axis=1, return_inverse=True)[1].reshape(-1).astype(np.int64)
+        group: Ints = np.unique(self.drawn_by, return_inverse=True)[1].reshape(-1).astype(np.int64)
         return group
 
     def half(self, which: int) -> npt.NDArray[np.bool_]:
-        """A mask of one half of the crossings, 0 or 1: whole clusters, dealt out in turn within each stratum."""
-        first = np.unique(self.cluster, return_index=True)[1]
-        side = np.empty(first.size, np.int64)
-        for j in range(len(self.names)):
-            of_stratum = np.flatnonzero(self.stratum[first] == j)
-            side[of_stratum] = np.arange(of_stratum.size) % 2
-        chosen: npt.NDArray[np.bool_] = side[self.cluster] == which
-        return chosen
+        """A mask of one half of the crossings, 0 or 1: whole clusters, by a hash of their identity."""
+        return np.asarray(half_by_identity(self.drawn_by) == which)
 
     def select(self, mask: npt.NDArray[np.bool_]) -> Crossings:
-        """Some of the crossings, for the same probabilities.
+        """Some of the crossings, for the same probabilities, with the identities that they have here.
 
         Raises
         ------
         L1emuError
             if that leaves a stratum empty.
         """
-        return Crossings(self.stratum[mask], self.hard_event[mask], self.names, self.probability, self.bounded)
+        return Crossings(
+            self.stratum[mask],
+            self.hard_event[mask],
+            self.names,
+            self.probability,
+            self.bounded,
+            self.drawn_by[mask],
+        )
 
     def replicas(self, number: int, seed: int) -> Iterator[Floats]:
         """Weights of the crossings in bootstrap replicas, float64 (n,): one Poisson number of mean 1 a cluster.
@@ -120,7 +144,5 @@ class Crossings:
         Crossings that share a collision are drawn together, so that the spread of the replicas holds the re-use of the
         pool. Equal seeds give equal weights: replicas of different seeds of the menu can be compared one by one.
         """
-        generator = np.random.Generator(np.random.PCG64(seed))
-        clusters = int(self.cluster.max()) + 1 if len(self) else 0
-        for _ in range(number):
-            yield generator.poisson(1.0, clusters).astype(np.float64)[self.cluster]
+        for replica in range(number):
+            yield replica_weights(self.drawn_by, replica, seed)

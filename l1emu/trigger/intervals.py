@@ -16,8 +16,8 @@ COVERAGE = 0.6827
 """Coverage of every interval, at least: one standard deviation of a Gaussian."""
 LIMIT = 0.95
 """Confidence of an upper limit, one-sided."""
-_HALVINGS = 25
-"""Of the distance between the ends of two intervals: more than any error needs."""
+_STEPS = 10
+"""From the ends of two intervals to one between them: more than any error needs."""
 
 
 def one_sided(coverage: float) -> float:
@@ -58,7 +58,7 @@ def intervals_in_sum(passed: Floats, total: Floats, scale: Floats, confidence: f
     passed, total
         Of independent crossings, float64 (t, strata): 0 <= passed <= total, total above 0; need not be whole.
     scale
-        What a stratum adds to the sum if all of it passes, 0 or more, float64 (strata,).
+        What a stratum adds to the sum if all of it passes, 0 or more, float64 (strata,), or (t, strata).
     confidence
         With which the truth lies above the lower end, and below the upper end.
 
@@ -78,8 +78,10 @@ def _steps_left(passed: Floats, total: Floats, scale: Floats) -> Floats:
     """What the others' sum leaves of the steps of each stratum, 0 to 1, as in `intervals_in_sum`."""
     fraction = passed / total
     left = np.ones(passed.shape)
-    for j in np.flatnonzero(scale > 0):
-        turns = (scale / total) / (scale[j] / total[:, [j]])  # steps of the others in units of its own
+    step = np.broadcast_to(scale, passed.shape) / total
+    for j in range(passed.shape[1]):
+        own = np.where(step[:, [j]] > 0, step[:, [j]], np.inf)
+        turns = step / own  # steps of the others in units of its own
         squared = 1 - 2 * fraction * (1 - fraction) * (1 - np.cos(2 * np.pi * turns))  # |1 - p + p exp(2 pi i turns)|^2
         logarithm = total / 2 * np.log(np.maximum(squared, np.finfo(np.float64).tiny))
         left[:, j] = np.exp(np.delete(logarithm, j, axis=1).sum(axis=1))
@@ -93,11 +95,22 @@ def _upper_end(passed: Floats, total: Floats, share: Floats, confidence: float) 
     """
     k, n = passed, total
     low, high = special.betaincinv(k, n - k + 1, confidence), special.betaincinv(k + 1, n - k, confidence)
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        below = share * special.betainc(k + 1, n - k, middle) + (1 - share) * special.betainc(k, n - k + 1, middle)
-        low, high = np.where(below < confidence, middle, low), np.where(below < confidence, high, middle)
-    return np.asarray(high)
+
+    def beyond(x: Floats) -> Floats:
+        found = share * special.betainc(k + 1, n - k, x) + (1 - share) * special.betainc(k, n - k + 1, x) - confidence
+        return np.asarray(found)
+
+    # The mixture is nearly straight between the ends: false position, as Illinois has it (Dahlquist and Björck,
+    # Numerical Methods (1974), section 6.4).
+    at_low, at_high = beyond(low), beyond(high)
+    for _ in range(_STEPS):
+        slope = at_high - at_low
+        middle = np.where(slope > 0, low - at_low * (high - low) / np.where(slope > 0, slope, 1), low)
+        at = beyond(middle)
+        below = at < 0
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+        at_low, at_high = np.where(below, at, at_low / 2), np.where(below, at_high / 2, at)
+    return np.asarray(middle)
 
 
 def without_nan(reach: npt.ArrayLike) -> Floats:

@@ -32,6 +32,7 @@ from scipy import stats
 from l1emu.errors import L1emuError
 from l1emu.trigger.crossings import Crossings, Ints
 from l1emu.trigger.intervals import COVERAGE, LIMIT, Clusters, intervals_in_sum, one_sided, without_nan
+from l1emu.trigger.replicas import replica_histograms
 from l1emu.trigger.tails import tail_probability, unseen_probability
 
 Floats = npt.NDArray[np.float64]
@@ -196,7 +197,7 @@ def scan_rates(
     scale = collision_rate_khz * crossings.probability
     rate = fraction @ scale
     binomial = np.sqrt((scale**2 * fraction * (1 - fraction) / counts).sum(axis=1))
-    curves: Floats = _replicas(reach, crossings, thresholds, order, fraction, replicas, seed) @ scale
+    curves: Floats = _replicas(reach, crossings, thresholds, fraction, replicas, seed) @ scale
     bootstrap = curves.std(axis=0, ddof=1) if replicas > 1 else np.zeros(thresholds.size)
     nothing = accepted == 0
     low, high = intervals_in_sum(passed, total, scale, one_sided(COVERAGE))
@@ -289,20 +290,12 @@ def _by_reach(reach: Floats, crossings: Crossings, stratum: int) -> npt.NDArray[
 
 
 def _replicas(
-    reach: Floats,
-    crossings: Crossings,
-    thresholds: Floats,
-    order: list[npt.NDArray[np.int64]],
-    fraction: Floats,
-    replicas: int,
-    seed: int,
+    reach: Floats, crossings: Crossings, thresholds: Floats, fraction: Floats, replicas: int, seed: int
 ) -> Floats:
     """Accepted fractions (replicas, t, strata); a replica that drew nothing of a stratum has the sample's own."""
-    first = [np.searchsorted(reach[members], thresholds, side="left") for members in order]
-    found = np.empty((replicas, thresholds.size, len(order)))
-    for b, weight in enumerate(crossings.replicas(replicas, seed)):
-        for j, members in enumerate(order):
-            below = np.concatenate([[0.0], np.cumsum(weight[members])])
-            total = below[-1]
-            found[b, :, j] = (total - below[first[j]]) / total if total > 0 else fraction[:, j]
-    return found
+    bins = np.searchsorted(thresholds, reach, side="right").astype(np.int32)[np.newaxis]
+    stratum = np.ascontiguousarray(crossings.stratum, np.int64)
+    shape = len(crossings.names), thresholds.size
+    passed, total = replica_histograms(bins, stratum, crossings.drawn_by, shape, replicas, seed)
+    drawn = total.T[:, np.newaxis, :]
+    return np.where(drawn > 0, passed[0].transpose(2, 1, 0) / np.maximum(drawn, 1), fraction)

@@ -104,7 +104,8 @@ def test_the_tagged_seed_keeps_more_at_equal_rate(results: Results) -> None:
         assert g["significance"] == pytest.approx(g["difference"] / g["difference_error"])
     points = results.document["working_points"]["points"]
     assert [p["minimum"] for p in points] == [0.3, 0.7]
-    assert all(p["signal_crossings"] == 100 for p in points)  # one half of them
+    assert len({p["signal_crossings"] for p in points}) == 1
+    assert abs(points[0]["signal_crossings"] - 100) < 30  # half of 200 in the mean: each falls to a side by its hash
 
 
 def test_golden_vectors_and_budget(results: Results) -> None:

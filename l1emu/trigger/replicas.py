@@ -1,0 +1,180 @@
+"""Bootstrap replicas by hash: the weight of a crossing in a replica depends on its collision and the replica alone.
+
+A bootstrap over collisions is replaced by its Poisson form (Hanley and MacGibbon, Computer Methods and Programs in
+Biomedicine 83 (2006) 57; Chamandy et al., "Estimating uncertainty for massive data streams", 2012): each collision has
+a weight of its own in each replica, drawn from the Poisson distribution of mean 1. The draw is a hash of the
+collision's identity (`l1emu.splitmix`), so that crossings of one collision are drawn together wherever they lie, and
+sums of weights are integers that add over parts of a sample in any order.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, localcontext
+from math import factorial
+
+import numpy as np
+import numpy.typing as npt
+
+from l1emu.compiled import inlined, kernel
+from l1emu.splitmix import GOLDEN, mix
+
+Ints = npt.NDArray[np.int64]
+Words = npt.NDArray[np.uint64]
+
+_mix = inlined(mix)
+_SHARED, _ALONE, _HALF = np.uint64(0x5348_4152_4544), np.uint64(0x414C_4F4E_45), np.uint64(0x4841_4C46)
+_MOST = 12
+"""The largest weight: Poisson numbers of mean 1 lie beyond it in 6 of 10¹¹ draws, less than a draw's last bit."""
+
+
+def _ladder() -> npt.NDArray[np.int64]:
+    """Where the weight becomes 1, 2 ... 12, in draws of 32 bits: 2³² times the distribution function."""
+    with localcontext() as context:
+        context.prec = 50
+        terms = [Decimal(-1).exp() / factorial(k) for k in range(_MOST)]
+        return np.array([int(sum(terms[: k + 1]) * (1 << 32)) for k in range(_MOST)], np.int64)
+
+
+# Draws are compared as signed numbers, which every processor does in vectors.
+_STEPS = (_ladder() - (1 << 31)).astype(np.int32)
+_FLIP = np.uint64(0x8000_0000_8000_0000)
+
+
+def identities(stratum: Ints, hard_event: Ints, first: int = 0) -> Words:
+    """What crossings are drawn by, where nothing else tells them apart.
+
+    Parameters
+    ----------
+    stratum, hard_event
+        As in `l1emu.trigger.Crossings`, int64 (n,): crossings with both alike have one identity.
+    first
+        The place of the first crossing in its sample: those without a hard event are told apart by their place.
+
+    Returns
+    -------
+    uint64 (n,).
+    """
+    shared = mix(mix(stratum.astype(np.uint64) + _SHARED) + hard_event.astype(np.uint64))
+    place = np.arange(first, first + stratum.size, dtype=np.uint64)
+    return np.where(hard_event < 0, mix(mix(place + _ALONE)), shared)
+
+
+def replica_keys(identity: Words, seed: int) -> Words:
+    """The generators that crossings draw their weights from: hashes of their identity and of the bootstrap's seed."""
+    return mix(mix(identity) ^ mix(np.asarray([seed % (1 << 64)], np.uint64) + GOLDEN))
+
+
+def half_by_identity(identity: Words) -> npt.NDArray[np.int64]:
+    """The half, 0 or 1, that each crossing is of: a hash, so that crossings of one collision are in one half."""
+    return (mix(mix(identity) ^ _HALF) >> np.uint64(63)).astype(np.int64)
+
+
+@inlined
+def _draw(key: np.uint64, words: Words) -> None:
+    """Fill `words` with the generator's numbers; each holds the draws of two replicas, the lower half first."""
+    for i in range(words.size):
+        words[i] = _mix(key + np.uint64(i + 1) * GOLDEN) ^ _FLIP
+
+
+@inlined
+def add_weights(key: np.uint64, words: Words, draws: npt.NDArray[np.int32], sums: npt.NDArray[np.int32]) -> None:
+    """Add the weights of one crossing in each replica to `sums`.
+
+    Parameters
+    ----------
+    key
+        Of `replica_keys`.
+    words, draws
+        Room for the draws, uint64 (half of the replicas, rounded up), and the same memory as int32.
+    sums
+        int32 (replicas,).
+    """
+    _draw(key, words)
+    for b in range(sums.size):
+        draw = draws[b]
+        weight = np.int32(0)
+        for step in _STEPS:
+            weight += np.int32(draw >= step)
+        sums[b] += weight
+
+
+@kernel
+def _weights_of_replica(keys: Words, replica: int, found: npt.NDArray[np.float64]) -> None:
+    number = np.uint64(replica // 2 + 1) * GOLDEN
+    shift = np.uint64(32 * (replica % 2))
+    for i in range(keys.size):
+        word = (_mix(keys[i] + number) ^ _FLIP) >> shift
+        draw = np.int32(word & np.uint64(0xFFFF_FFFF))
+        weight = 0
+        for step in _STEPS:
+            weight += draw >= step
+        found[i] = weight
+
+
+def replica_weights(identity: Words, replica: int, seed: int) -> npt.NDArray[np.float64]:
+    """The weight of each crossing in one replica, whole numbers in float64 (n,).
+
+    Parameters
+    ----------
+    identity
+        uint64 (n,): crossings with the same one have the same weight.
+    replica
+        Its number, from 0.
+    seed
+        Of the bootstrap.
+    """
+    found = np.empty(identity.size)
+    _weights_of_replica(replica_keys(identity, seed), replica, found)
+    return found
+
+
+@kernel
+def _add_to_bins(
+    bins: npt.NDArray[np.int32], stratum: Ints, keys: Words, histograms: Ints, totals: Ints, highest: int
+) -> None:
+    replicas = totals.shape[1]
+    words = np.empty((replicas + 1) // 2, np.uint64)
+    draws = words.view(np.int32)
+    weight = np.empty(replicas, np.int32)
+    for i in range(keys.size):
+        weight[:] = 0
+        add_weights(keys[i], words, draws, weight)
+        j = stratum[i]
+        for b in range(replicas):
+            totals[j, b] += weight[b]
+        for s in range(bins.shape[0]):
+            if bins[s, i] > 0:
+                row = histograms[s, j, min(bins[s, i], highest) - 1]
+                for b in range(replicas):
+                    row[b] += weight[b]
+
+
+def replica_histograms(
+    bins: npt.NDArray[np.int32], stratum: Ints, identity: Words, shape: tuple[int, int], replicas: int, seed: int
+) -> tuple[Ints, Ints]:
+    """Sums of the weights of crossings, by how many thresholds they pass, in every replica.
+
+    The sums of parts of a sample add up to those of the sample.
+
+    Parameters
+    ----------
+    bins
+        How many of the ascending thresholds each crossing passes with each seed, int32 (seeds, n).
+    stratum, identity
+        Of the crossings, (n,).
+    shape
+        Numbers of strata and of thresholds.
+    replicas, seed
+        Of the bootstrap.
+
+    Returns
+    -------
+    passed, total: weights of what passes the threshold, int64 (seeds, strata, thresholds, replicas), and of all
+    crossings, int64 (strata, replicas).
+    """
+    strata, thresholds = shape
+    passed = np.zeros((bins.shape[0], strata, thresholds, replicas), np.int64)
+    total = np.zeros((strata, replicas), np.int64)
+    if replicas:
+        _add_to_bins(bins, stratum, replica_keys(identity, seed), passed, total, thresholds)
+    return np.ascontiguousarray(passed[:, :, ::-1].cumsum(axis=2)[:, :, ::-1]), total
