@@ -108,4 +108,4 @@ def _known_keys(schema: Any, location: tuple[int | str, ...]) -> list[str]:
             if hasattr(schema, "model_fields") or not inner:
                 break
             schema = inner[-1]
-    return list(getattr(schema, "model_fields", {}))
+    return [field.alias or name for name, field in getattr(schema, "model_fields", {}).items()]

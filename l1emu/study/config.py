@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from l1emu.config import Config, SeedNumber, load_config
@@ -20,7 +18,8 @@ from l1emu.resources import resolve, resource
 from l1emu.stream import FillingScheme, Normalisation, hl_lhc, read_filling_scheme
 from l1emu.stream.beam import ORBIT_SLOTS, REVOLUTION_HZ
 from l1emu.trigger import Seed
-from l1emu.trigger.menu import Score
+from l1emu.trigger.legs import Score
+from l1emu.trigger.scan import Scan
 
 SCORES = tuple(f"tag_{name}" for name in CLASSES)
 """Score fields of the jets, in the order of the tagger's outputs."""
@@ -28,7 +27,6 @@ SCORES = tuple(f"tag_{name}" for name in CLASSES)
 SHIPPED = "data/study.yaml"
 """The embedded study."""
 
-_MOST_THRESHOLDS = 2000
 _MOST_SEEDS = 256
 
 
@@ -111,30 +109,6 @@ class BeamSettings(Config):
         if self.filling is not None and self.colliding_bunches is not None:
             raise ValueError("`filling` tells the colliding bunches; expected no `colliding_bunches` beside it")
         return self
-
-
-class Scan(Config):
-    """Thresholds from `start` to `stop`, `step` apart, the last one included."""
-
-    start: float = Field(ge=0, le=10_000)
-    stop: float = Field(gt=0, le=10_000)
-    step: float = Field(gt=0, le=10_000)
-
-    @model_validator(mode="after")
-    def _ascends(self) -> Scan:
-        if not self.start < self.stop:
-            raise ValueError(f"the scan ends at {self.stop:g}; expected more than its start, {self.start:g}")
-        if self.step > self.stop - self.start:
-            raise ValueError(f"a step of {self.step:g} leaves one threshold; expected two at least")
-        if (self.stop - self.start) / self.step > _MOST_THRESHOLDS:
-            raise ValueError(f"more than {_MOST_THRESHOLDS} thresholds; expected a longer step than {self.step:g}")
-        return self
-
-    @property
-    def thresholds(self) -> npt.NDArray[np.float64]:
-        """The thresholds, ascending."""
-        number = int(np.floor((self.stop - self.start) / self.step + 1e-9)) + 1
-        return self.start + self.step * np.arange(number)
 
 
 class StudySeed(Seed):

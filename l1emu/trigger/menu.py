@@ -1,167 +1,171 @@
-"""Seeds as data: what a crossing must hold to be accepted, with one number of each seed left open to be scanned."""
+"""Seeds and menus as data: what a crossing must hold to be accepted, with one number of a seed left open to be scanned."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Literal, TypeVar
+import os
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from l1emu.config import Config
+from l1emu.config import Config, load_config
+from l1emu.trigger.conditions import Between, HtCondition, JetCondition, SumCut, Veto
+from l1emu.trigger.legs import OPEN, Leg, ObjectCuts, Word
+from l1emu.trigger.open_numbers import OpenNumber, open_numbers, with_threshold
+from l1emu.trigger.scan import Scan
+from l1emu.trigger.seed_checks import menu_fault, seed_fault
+from l1emu.trigger.seed_text import described
 
-OPEN = "threshold"
-"""What a study writes in the place of the number that is scanned."""
-
-Gev = Annotated[float, Field(ge=0, le=10_000)]
-Score = Annotated[float, Field(ge=0, le=1)]
-AbsEta = Annotated[float, Field(gt=0, le=6)]
-Threshold = Literal["threshold"]
-
-
-class Tag(Config):
-    """At least `count` of the selected jets have this score or a higher one.
-
-    `score` is a field of the jets, such as `tag_b`: one output of the tagger.
-    """
-
-    score: str = Field(min_length=1)
-    minimum: Score | Threshold
-    count: int = Field(ge=1, le=16)
-
-
-class JetCondition(Config):
-    """At least `count` jets of this pt or more within |eta|, of which enough pass each tag."""
-
-    count: int = Field(ge=1, le=16)
-    pt_min_gev: Gev | Threshold
-    abs_eta_max: AbsEta
-    tags: list[Tag] = Field(default_factory=list)
-
-    @model_validator(mode="after")
-    def _enough_jets(self) -> JetCondition:
-        for tag in self.tags:
-            if tag.count > self.count:
-                raise ValueError(f"{tag.count} of the jets shall pass {tag.score}, but only {self.count} are asked for")
-        return self
-
-
-class HtCondition(Config):
-    """The scalar sum of the pt of all jets above `jet_pt_min_gev` within |eta| is `min_gev` or more."""
-
-    min_gev: Gev | Threshold
-    jet_pt_min_gev: Gev
-    abs_eta_max: AbsEta
+MOST_SEEDS = 256
+_Names = Annotated[list[Word], Field(min_length=1, max_length=MOST_SEEDS)]
 
 
 class Seed(Config):
-    """One algorithm of the menu: all of its conditions must hold. Exactly one number says `threshold`.
+    """One algorithm of the menu: all of its conditions must hold.
 
     Attributes
     ----------
-    name
-        What it is called in tables and figures.
+    name, group
+        What it is called in tables and figures, and which group's it is.
+    prescale
+        One of so many of its accepts is kept, on average; decisions are those before the prescale.
+    legs, sums, between, veto
+        Its objects, numbers of the crossing, conditions between objects, and what refuses the crossing.
+    any, all, not_
+        Seeds of the same menu, of which one at least, each, or none must accept, whatever their prescales.
     jets, ht
-        Its conditions, at least one. A jet at the threshold passes.
+        Jets or HT in short.
+    scan
+        The thresholds at which it is wanted; one number says `threshold` then, or the same one of several legs.
     """
 
-    name: str = Field(min_length=1)
+    model_config = ConfigDict(populate_by_name=True)
+
+    name: Word
+    group: str = ""
+    prescale: float = Field(default=1.0, ge=1, le=1e9)
+    legs: list[Leg] = Field(default_factory=list, max_length=16)
+    sums: dict[Word, SumCut] = Field(default_factory=dict, max_length=16)
+    between: list[Between] = Field(default_factory=list, max_length=16)
+    veto: list[Veto] = Field(default_factory=list, max_length=8)
+    any: _Names | None = None
+    all: _Names | None = None
+    not_: _Names | None = Field(default=None, alias="not")
     jets: JetCondition | None = None
     ht: HtCondition | None = None
+    scan: Scan | None = None
 
     @model_validator(mode="after")
-    def _one_open(self) -> Seed:
+    def _sound(self) -> Seed:
         if not self.name.strip():
             raise ValueError("the name of a seed is blank; expected one that a table can show")
-        if self.jets is None and self.ht is None:
-            raise ValueError(f"the seed {self.name!r} has no condition; expected `jets`, `ht` or both")
-        found = len(self._open())
-        if found != 1:
+        if not (self.legs or self.sums or self.veto or self.jets or self.ht or self.references):
             raise ValueError(
-                f"{found} numbers of the seed {self.name!r} say `{OPEN}`; expected exactly one, which is scanned"
+                f"seed {self.name!r} has no condition; expected `legs`, `sums`, `jets`, `ht`, `veto`, `any`, `all` or "
+                "`not`"
             )
+        fault = seed_fault(self)
+        if fault is None and self.scan is not None and not open_numbers(self):
+            fault = f"scan is given but no number says `{OPEN}`; expected one that is scanned"
+        if fault is not None:
+            raise ValueError(f"seed {self.name!r}: {fault}")
         return self
 
-    def _open(self) -> list[str]:
-        found = []
-        if self.jets is not None:
-            if self.jets.pt_min_gev == OPEN:
-                found.append("jet pt")
-            found += [f"{tag.score} score" for tag in self.jets.tags if tag.minimum == OPEN]
-        if self.ht is not None and self.ht.min_gev == OPEN:
-            found.append("HT")
-        return found
+    @property
+    def references(self) -> dict[str, list[str]]:
+        """The names of other seeds under `any`, `all` and `not`, as far as they are there."""
+        given = {"any": self.any, "all": self.all, "not": self.not_}
+        return {key: names for key, names in given.items() if names is not None}
+
+    @property
+    def open_number(self) -> OpenNumber | None:
+        """What is scanned; None if all numbers are fixed."""
+        return next(iter(open_numbers(self)), None)
 
     @property
     def scanned(self) -> str:
-        """What the threshold is put on: `jet pt`, `HT`, or a score."""
-        return self._open()[0]
+        """What the threshold is put on, such as `jet pt`, `HT` or `tag_b score`; nothing if all is fixed."""
+        return "" if self.open_number is None else self.open_number.label
 
     @property
     def unit(self) -> str:
-        """Unit of the threshold: GeV, or nothing for a score."""
-        return "" if self.scanned.endswith("score") else "GeV"
+        """Unit of the threshold: GeV, cm or rad; nothing for a score, an angle in eta, or where all is fixed."""
+        return "" if self.open_number is None else self.open_number.unit
+
+    @property
+    def sign(self) -> int:
+        """-1 if a higher threshold accepts more, as of `delta_r_max`, otherwise 1.
+
+        `decide(seed.at(t), data)` equals `reach(seed, data) >= seed.sign * t`.
+        """
+        return -1 if self.open_number is not None and self.open_number.upper else 1
 
     @property
     def tagged(self) -> bool:
-        """Whether it asks for a score of the tagger."""
-        return self.jets is not None and bool(self.jets.tags)
+        """Whether it asks for a score of a tagger."""
+        in_short = self.jets is not None and bool(self.jets.tags)
+        of_veto = (leg for veto in self.veto for leg in veto.legs)
+        return in_short or next((True for leg in (*self.legs, *of_veto) if _asks_scores(leg)), False)
 
-    def at(self, threshold: float) -> ClosedSeed:
-        """The conditions with this number in the place of the open one."""
-        jets, ht = self.jets, self.ht
-        if jets is not None:
-            tags = [_closed(tag, "minimum", threshold) for tag in jets.tags]
-            jets = _closed(jets, "pt_min_gev", threshold).model_copy(update={"tags": tags})
-        if ht is not None:
-            ht = _closed(ht, "min_gev", threshold)
-        return ClosedSeed(self.name, jets, ht)
+    def at(self, threshold: float) -> Seed:
+        """The seed with this number in the place of the open one, and no scan."""
+        return with_threshold(self, float(threshold)).model_copy(update={"scan": None})
 
     def without_tags(self) -> Seed | None:
         """The same seed that asks for no scores, which accepts all this one does; None if a score is scanned."""
-        if self.jets is None or self.scanned.endswith("score"):
+        if self.scanned.endswith(" score"):
             return None
-        return self.model_copy(update={"jets": self.jets.model_copy(update={"tags": []})})
+        jets = None if self.jets is None else self.jets.model_copy(update={"tags": []})
+        legs = [
+            leg.model_copy(
+                update={"scores": {}, "without": [n for n in leg.without if not n.scores]}
+            )
+            for leg in self.legs
+        ]
+        veto = [v for v in self.veto if not [leg for leg in v.legs if _asks_scores(leg)]]
+        return self.model_copy(update={"jets": jets, "legs": legs, "veto": veto})
 
     def with_working_point(self, minimum: float) -> Seed:
-        """The same seed with every tag at this minimum score; a score that is scanned stays open."""
-        if self.jets is None:
-            return self
-        tags = [t if t.minimum == OPEN else t.model_copy(update={"minimum": minimum}) for t in self.jets.tags]
-        return self.model_copy(update={"jets": self.jets.model_copy(update={"tags": tags})})
+        """The same seed with every score of its legs and jets at this minimum; one that is scanned stays open."""
+        jets = self.jets
+        if jets is not None:
+            tags = [t if t.minimum == OPEN else t.model_copy(update={"minimum": minimum}) for t in jets.tags]
+            jets = jets.model_copy(update={"tags": tags})
+        legs = [
+            leg.model_copy(update={"scores": {s: m if m == OPEN else minimum for s, m in leg.scores.items()}})
+            for leg in self.legs
+        ]
+        return self.model_copy(update={"jets": jets, "legs": legs})
 
     def describe(self) -> str:
         """The seed in words, with T for the threshold."""
-        parts = []
-        if self.jets is not None:
-            j = self.jets
-            noun = "jet" if j.count == 1 else "jets"
-            text = f"{j.count} {noun} with pt ≥ {_shown(j.pt_min_gev)} GeV, |η| < {j.abs_eta_max:g}"
-            for tag in j.tags:
-                text += f", {tag.count} of them with {tag.score} ≥ {_shown(tag.minimum)}"
-            parts.append(text)
-        if self.ht is not None:
-            h = self.ht
-            parts.append(
-                f"HT ≥ {_shown(h.min_gev)} GeV of jets with pt ≥ {h.jet_pt_min_gev:g} GeV, |η| < {h.abs_eta_max:g}"
-            )
-        return " and ".join(parts)
+        return described(self, self.references)
 
 
-@dataclass(frozen=True)
-class ClosedSeed:
-    """A seed whose threshold is set; made by `Seed.at`."""
-
-    name: str
-    jets: JetCondition | None
-    ht: HtCondition | None
+def _asks_scores(leg: Leg) -> bool:
+    cuts: list[ObjectCuts] = [leg, *leg.without]
+    return bool([True for c in cuts if c.scores])
 
 
-C = TypeVar("C", Tag, JetCondition, HtCondition)
+class Menu(Config):
+    """Seeds that are evaluated together."""
+
+    name: Word
+    seeds: list[Seed] = Field(min_length=1, max_length=MOST_SEEDS)
+
+    @model_validator(mode="after")
+    def _sound(self) -> Menu:
+        fault = menu_fault(self.seeds)
+        if fault is not None:
+            raise ValueError(fault)
+        return self
 
 
-def _closed(condition: C, key: str, threshold: float) -> C:
-    return condition.model_copy(update={key: threshold}) if getattr(condition, key) == OPEN else condition
+def read_menu(path: str | os.PathLike[str]) -> Menu:
+    """Read a menu from YAML: a `name`, and `seeds`.
 
-
-def _shown(value: float | str) -> str:
-    return "T" if isinstance(value, str) else f"{value:g}"
+    Raises
+    ------
+    L1emuError
+        if the file is absent or no YAML, or at the first key or seed that is wrong.
+    """
+    return load_config(path, Menu)
