@@ -72,9 +72,7 @@ def flat_objects(name: str, objects: ak.Array, crossings: int, fields: Iterable[
         nothing = np.zeros(0)
         return FlatObjects(np.zeros(crossings + 1, np.int64), dict.fromkeys(fields, nothing))
     wanted = list(fields)
-    if _has_missing(objects) and objects.ndim == 2:
-        objects = ak.fill_none(objects, [], axis=0)
-        objects = objects[~ak.is_none(objects, axis=1)]
+    objects = _present(objects)
     starts, numbers = {}, {}
     for field in wanted:
         starts[field], numbers[field] = _flat(name, field, objects[field])
@@ -94,10 +92,17 @@ def _one(name: str) -> str:
     return "a jet" if name == "jets" else f"for each of the {name}"
 
 
-def _has_missing(objects: ak.Array) -> bool:
-    """Whether whole objects or crossings may be None, rather than some of their numbers."""
-    layout = objects.layout
-    return bool(layout.is_option or (layout.is_list and layout.content.is_option)) or layout.is_indexed
+def _present(objects: ak.Array) -> ak.Array:
+    """The objects without those that are None as a whole; a missing crossing has none."""
+    if objects.ndim != 2:
+        return objects
+    if objects.layout.is_option:
+        objects = ak.fill_none(objects, [], axis=0)
+    if not (objects.layout.is_list and objects.layout.content.is_option):
+        return objects
+    whole = ak.from_regular(objects, axis=1).layout.to_ListOffsetArray64(True)
+    there = whole.content.mask_as_bool(True)[: whole.offsets[-1]]
+    return ak.Array(whole)[ak.unflatten(there, np.diff(whole.offsets.data))]
 
 
 def _counted(name: str, objects: ak.Array) -> npt.NDArray[np.int64]:
@@ -110,11 +115,10 @@ def _counted(name: str, objects: ak.Array) -> npt.NDArray[np.int64]:
 def _flat(name: str, field: str, values: ak.Array) -> tuple[npt.NDArray[np.int64], Numbers]:
     """Where the numbers of each crossing begin, and all numbers one behind another."""
     if values.ndim == 2:
-        values = ak.fill_none(values, [], axis=0) if values.layout.is_option else values
         layout = values.layout
-        if layout.is_list and not layout.content.is_numpy:
-            layout = ak.fill_none(values, np.nan, axis=1).layout
-        layout = ak.from_regular(ak.Array(layout), axis=1).layout
+        if not (layout.is_list and not layout.is_regular and layout.content.is_numpy):
+            values = ak.fill_none(ak.fill_none(values, [], axis=0), np.nan, axis=1)
+            layout = ak.to_packed(ak.from_regular(values, axis=1)).layout
         if layout.is_list and layout.content.is_numpy and np.dtype(layout.content.dtype).kind in "biuf":
             whole = layout.to_ListOffsetArray64(True)
             start = np.asarray(whole.offsets.data, np.int64)
