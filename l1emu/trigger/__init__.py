@@ -34,14 +34,26 @@ from typing import TYPE_CHECKING
 from l1emu.lazy import lazily
 
 if TYPE_CHECKING:
-    from l1emu.trigger.compare import AtRate, Gain, SeedScan, at_rate, gain, scan_seed, scan_working_points
+    from l1emu.trigger.compare import (
+        AtRate,
+        Choice,
+        Gain,
+        NamedSeed,
+        SeedScan,
+        at_rate,
+        choose,
+        gain,
+        scan_reach,
+        scan_seed,
+        scan_working_points,
+    )
     from l1emu.trigger.crossings import Crossings
     from l1emu.trigger.conditions import Between, HtCondition, JetCondition, SumCut, Tag, Veto
     from l1emu.trigger.decisions import decide, reach
     from l1emu.trigger.efficiencies import Efficiency, efficiency, scan_efficiency
     from l1emu.trigger.menu import HtCondition, JetCondition, Seed, Tag
     from l1emu.trigger.menu_counts import MenuCounts, MenuEntry, count_menu
-    from l1emu.trigger.rates import RateScan, scan_rates
+    from l1emu.trigger.rates import RateScan, scan_menu, scan_rates
     from l1emu.trigger.rates_of_menu import MenuRates, menu_rates, rates_of_counts
     from l1emu.trigger.engine.evaluator import Evaluated, Evaluator
     from l1emu.trigger.legs import Leg
@@ -52,6 +64,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AtRate",
     "Between",
+    "Choice",
     "Crossings",
     "Efficiency",
     "Evaluated",
@@ -64,6 +77,7 @@ __all__ = [
     "MenuRates",
     "Leg",
     "Menu",
+    "NamedSeed",
     "RateScan",
     "Scan",
     "Seed",
@@ -72,6 +86,7 @@ __all__ = [
     "Tag",
     "Veto",
     "at_rate",
+    "choose",
     "count_menu",
     "decide",
     "efficiency",
@@ -81,7 +96,9 @@ __all__ = [
     "reach",
     "read_menu",
     "scan_efficiency",
+    "scan_menu",
     "scan_rates",
+    "scan_reach",
     "scan_seed",
     "scan_working_points",
 ]
@@ -89,7 +106,19 @@ __all__ = [
 __getattr__, __dir__ = lazily(
     __name__,
     {
-        "compare": ("AtRate", "Gain", "SeedScan", "at_rate", "gain", "scan_seed", "scan_working_points"),
+        "compare": (
+            "AtRate",
+            "Choice",
+            "Gain",
+            "NamedSeed",
+            "SeedScan",
+            "at_rate",
+            "choose",
+            "gain",
+            "scan_reach",
+            "scan_seed",
+            "scan_working_points",
+        ),
         "crossings": ("Crossings",),
         "conditions": ("Between", "HtCondition", "JetCondition", "SumCut", "Tag", "Veto"),
         "decisions": ("decide", "reach"),
@@ -102,5 +131,6 @@ __getattr__, __dir__ = lazily(
         "menu": ("Menu", "Seed", "read_menu"),
         "rates": ("RateScan", "scan_rates"),
         "scan": ("Scan",),
+        "rates": ("RateScan", "scan_menu", "scan_rates"),
     },
 )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Protocol, TypeVar
 
 import awkward as ak
 import numpy as np
@@ -15,12 +15,55 @@ from l1emu.errors import L1emuError
 from l1emu.trigger.crossings import Crossings
 from l1emu.trigger.decisions import reach
 from l1emu.trigger.efficiencies import Efficiency, efficiency, scan_efficiency
-from l1emu.trigger.intervals import shared_interval
+from l1emu.trigger.intervals import shared_interval, without_nan
 from l1emu.trigger.menu import Seed
 from l1emu.trigger.rates import REPLICAS, RateScan, scan_rates
+from l1emu.trigger.replicas import replica_passing
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+Label = TypeVar("Label")
+
+
+class ScannedSeed(Protocol):
+    """What a comparison tells of a seed."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def scanned(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def tagged(self) -> bool: ...
+    def describe(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class NamedSeed:
+    """Anything with a number that is scanned.
+
+    Attributes
+    ----------
+    name
+        Of the seed, tagger, or both.
+    scanned, unit
+        What the threshold is put on, and its unit.
+    tagged
+        Whether it asks for a score.
+    description
+        In words.
+    """
+
+    name: str
+    scanned: str = "threshold"
+    unit: str = ""
+    tagged: bool = False
+    description: str = ""
+
+    def describe(self) -> str:
+        """`description`."""
+        return self.description
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,13 +82,17 @@ class SeedScan:
         What the rates were made of beside the reach, as in `l1emu.trigger.rates.scan_rates`.
     """
 
-    seed: Seed
+    seed: ScannedSeed
     rates: RateScan
     efficiency: Efficiency
     minbias_reach: Floats
     signal_reach: Floats
     minbias: Crossings
     envelope: Floats | None
+
+    def with_signal(self, reach: Floats) -> SeedScan:
+        """The same rates, and the efficiency for another signal, whose crossings reach so high, float64 (n,)."""
+        return replace(self, signal_reach=without_nan(reach), efficiency=scan_efficiency(reach, self.rates.thresholds))
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +122,7 @@ class AtRate:
         The signal crossings, and which of them pass at the threshold, bool (crossings,).
     """
 
-    seed: Seed
+    seed: ScannedSeed
     target_khz: float
     threshold: float
     threshold_error: float
@@ -197,10 +244,45 @@ def scan_seed(
     signal = reach(seed, signal_jets)
     loose = seed.without_tags()
     envelope = reach(loose, minbias_jets) if loose is not None and seed.tagged else None
+    return scan_reach(
+        seed, minbias, signal, thresholds, crossings, collision_rate_khz,
+        envelope=envelope, replicas=replicas, random_seed=random_seed,
+    )  # fmt: skip
+
+
+def scan_reach(
+    seed: ScannedSeed | str,
+    minbias_reach: Floats,
+    signal_reach: Floats,
+    thresholds: Floats,
+    crossings: Crossings,
+    collision_rate_khz: float,
+    *,
+    envelope: Floats | None = None,
+    replicas: int = REPLICAS,
+    random_seed: int = 1,
+) -> SeedScan:
+    """Rate and efficiency at every threshold of anything that says how high it reaches.
+
+    Parameters
+    ----------
+    seed
+        What it is, or its name.
+    minbias_reach, signal_reach
+        The highest threshold at which each crossing is accepted, float64 (crossings,). For another signal with the
+        same rates see `SeedScan.with_signal`.
+    thresholds, crossings, collision_rate_khz, replicas, random_seed
+        As in `scan_seed`.
+    envelope
+        Reach of a looser seed, as in `l1emu.trigger.rates.scan_rates`.
+    """
     rates = scan_rates(
-        minbias, crossings, thresholds, collision_rate_khz, envelope=envelope, replicas=replicas, seed=random_seed
-    )
-    return SeedScan(seed, rates, scan_efficiency(signal, thresholds), minbias, signal, crossings, envelope)
+        minbias_reach, crossings, thresholds, collision_rate_khz,
+        envelope=envelope, replicas=replicas, seed=random_seed,
+    )  # fmt: skip
+    named = NamedSeed(seed) if isinstance(seed, str) else seed
+    found = scan_efficiency(signal_reach, thresholds)
+    return SeedScan(named, rates, found, without_nan(minbias_reach), without_nan(signal_reach), crossings, envelope)
 
 
 def at_rate(scan: SeedScan, rate_khz: float, signal: Crossings, *, random_seed: int = 1) -> AtRate:
@@ -229,11 +311,15 @@ def at_rate(scan: SeedScan, rate_khz: float, signal: Crossings, *, random_seed: 
             error.message, where=f"seed {scan.seed.name}", value=error.value, expected=error.expected
         ) from None
     thresholds = scan.rates.replica_thresholds(rate_khz)
-    replicas, moved = np.empty(thresholds.size), np.empty(thresholds.size)
-    for b, weight in enumerate(signal.replicas(thresholds.size, random_seed)):
-        these = scan.signal_reach >= thresholds[b]
-        replicas[b] = weight[these].sum() / max(weight.sum(), 1.0)
-        moved[b] = these.mean()
+    wanted = without_nan(scan.signal_reach)
+    if wanted.shape != signal.stratum.shape:
+        raise L1emuError(
+            "reach and signal crossings differ in number",
+            where=f"seed {scan.seed.name}", value=wanted.shape, expected=f"({len(signal)},)",
+        )  # fmt: skip
+    drawn, of = replica_passing(wanted, thresholds, signal.drawn_by, random_seed)
+    replicas = drawn / np.maximum(of, 1)
+    moved = 1 - np.searchsorted(np.sort(wanted), thresholds, side="left") / wanted.size
     at = scan.rates
     if at.falls_to_nothing(threshold):
         at = scan_rates(
@@ -354,3 +440,97 @@ def scan_working_points(
         except L1emuError:
             found.append((minimum, None))
     return found
+
+
+@dataclass(frozen=True)
+class Choice(Generic[Label]):
+    """The best of several candidates at equal rate, chosen on one half of the crossings and quoted on the other.
+
+    What was chosen for its efficiency on some crossings looks better on these than it is: the other half knows nothing
+    of the choice.
+
+    Attributes
+    ----------
+    tried
+        Each candidate on the half that chooses; None where no scanned threshold gives the rate.
+    chosen
+        The one with the highest efficiency there, the first of those that are equal.
+    quoted
+        It on the other half.
+    """
+
+    tried: Mapping[Label, AtRate | None]
+    chosen: Label
+    quoted: AtRate
+
+
+def choose(
+    seed: ScannedSeed | str,
+    candidates: Mapping[Label, tuple[Floats, Floats]],
+    rate_khz: float,
+    thresholds: Floats,
+    minbias: Crossings,
+    signal: Crossings,
+    collision_rate_khz: float,
+    *,
+    half: int = 0,
+    replicas: int = REPLICAS,
+    random_seed: int = 1,
+) -> Choice[Label]:
+    """Choose the candidate that keeps most signal at equal rate on one half, and find what it keeps on the other.
+
+    Parameters
+    ----------
+    seed
+        What is chosen for, or its name.
+    candidates
+        Reach of all min-bias and of all signal crossings, float64 (crossings,) each, of each candidate: one for each
+        minimum score, or for each tagger.
+    rate_khz
+        At which they are compared.
+    thresholds, collision_rate_khz, replicas, random_seed
+        As in `scan_reach`.
+    minbias, signal
+        All crossings; both are halved by `Crossings.half`.
+    half
+        That chooses, 0 or 1.
+
+    Raises
+    ------
+    L1emuError
+        if no candidate has this rate at a scanned threshold, or the one chosen has not on the other half.
+    """
+    for label, (of_minbias, of_signal) in candidates.items():
+        if (of_minbias.shape, of_signal.shape) != (minbias.stratum.shape, signal.stratum.shape):
+            raise L1emuError(
+                "reach and crossings differ in number", where=str(label),
+                value=(of_minbias.shape, of_signal.shape), expected=f"({len(minbias)},) and ({len(signal)},)",
+            )  # fmt: skip
+    masks = [(minbias.half(which), signal.half(which)) for which in (half, 1 - half)]
+    halves = [(minbias.select(background), signal.select(wanted)) for background, wanted in masks]
+
+    def scanned(label: Label, other: int) -> SeedScan:
+        of_minbias, of_signal = (reach[mask] for reach, mask in zip(candidates[label], masks[other], strict=True))
+        return scan_reach(
+            seed, of_minbias, of_signal, thresholds, halves[other][0], collision_rate_khz,
+            replicas=replicas, random_seed=random_seed,
+        )  # fmt: skip
+
+    tried: dict[Label, AtRate | None] = {}
+    for label in candidates:
+        scan = scanned(label, 0)
+        try:
+            tried[label] = at_rate(scan, rate_khz, halves[0][1], random_seed=random_seed)
+        except L1emuError:
+            tried[label] = None
+    found = {label: at.efficiency for label, at in tried.items() if at is not None}
+    if not found:
+        raise L1emuError(
+            "no candidate has this rate at a scanned threshold",
+            where=seed if isinstance(seed, str) else f"seed {seed.name}",
+            value=f"{rate_khz:g} kHz",
+            expected="a wider scan, or a larger sample",
+        )
+    chosen = max(found, key=lambda label: found[label])
+    quoted = at_rate(scanned(chosen, 1), rate_khz, halves[1][1], random_seed=random_seed)
+    return Choice(tried, chosen, quoted)

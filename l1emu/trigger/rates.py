@@ -183,11 +183,58 @@ def scan_rates(
     L1emuError
         if the lengths differ or the thresholds do not ascend.
     """
+    return scan_menu(
+        [reach], crossings, [thresholds], collision_rate_khz, envelopes=[envelope], replicas=replicas, seed=seed
+    )[0]
+
+
+def scan_menu(
+    reaches: Sequence[Floats],
+    crossings: Crossings,
+    thresholds: Sequence[Floats],
+    collision_rate_khz: float,
+    *,
+    envelopes: Sequence[Floats | None] | None = None,
+    replicas: int = REPLICAS,
+    seed: int = 1,
+) -> list[RateScan]:
+    """The rates of several seeds, each at thresholds of its own, in one pass over the crossings' replicas.
+
+    Parameters and errors are those of `scan_rates`, one of each for each seed.
+    """
+    ready = [_checked(reach, crossings, grid) for reach, grid in zip(reaches, thresholds, strict=True)]
+    bins = np.empty((len(ready), len(crossings)), np.int32)
+    for row, reach, grid in zip(bins, ready, thresholds, strict=True):
+        row[:] = np.searchsorted(grid, reach, side="right")
+    stratum = np.ascontiguousarray(crossings.stratum, np.int64)
+    shape = len(crossings.names), max((grid.size for grid in thresholds), default=0)
+    passed, total = replica_histograms(bins, stratum, crossings.drawn_by, shape, replicas, seed)
+    loose = [None] * len(ready) if envelopes is None else envelopes
+    return [
+        _scan(reach, crossings, grid, collision_rate_khz, envelope, (part[:, : grid.size], total), seed)
+        for reach, grid, envelope, part in zip(ready, thresholds, loose, passed, strict=True)
+    ]
+
+
+def _checked(reach: Floats, crossings: Crossings, thresholds: Floats) -> Floats:
     if reach.shape != crossings.stratum.shape:
         raise L1emuError("reach and crossings differ in number", value=reach.shape, expected=f"({len(crossings)},)")
     if thresholds.ndim != 1 or not thresholds.size or not np.all(np.diff(thresholds) > 0) or np.isnan(thresholds[0]):
         raise L1emuError("thresholds must ascend", where="thresholds", value=thresholds.tolist())
-    reach = without_nan(reach)
+    return without_nan(reach)
+
+
+def _scan(
+    reach: Floats,
+    crossings: Crossings,
+    thresholds: Floats,
+    collision_rate_khz: float,
+    envelope: Floats | None,
+    drawn: tuple[Ints, Ints],
+    seed: int,
+) -> RateScan:
+    """The rate at every threshold, from weights that pass in the replicas, (strata, t, replicas), and of all."""
+    replicas = drawn[1].shape[1]
     loose = None if envelope is None else without_nan(envelope)
     order = [_by_reach(reach, crossings, j) for j in range(len(crossings.names))]
     seen = _seen(reach, loose, crossings, thresholds, order)
@@ -197,7 +244,7 @@ def scan_rates(
     scale = collision_rate_khz * crossings.probability
     rate = fraction @ scale
     binomial = np.sqrt((scale**2 * fraction * (1 - fraction) / counts).sum(axis=1))
-    curves: Floats = _replicas(reach, crossings, thresholds, fraction, replicas, seed) @ scale
+    curves: Floats = _fractions(*drawn, fraction) @ scale
     bootstrap = curves.std(axis=0, ddof=1) if replicas > 1 else np.zeros(thresholds.size)
     nothing = accepted == 0
     low, high = intervals_in_sum(passed, total, scale, one_sided(COVERAGE))
@@ -289,13 +336,7 @@ def _by_reach(reach: Floats, crossings: Crossings, stratum: int) -> npt.NDArray[
     return members[np.argsort(reach[members], kind="stable")]
 
 
-def _replicas(
-    reach: Floats, crossings: Crossings, thresholds: Floats, fraction: Floats, replicas: int, seed: int
-) -> Floats:
+def _fractions(passed: Ints, total: Ints, fraction: Floats) -> Floats:
     """Accepted fractions (replicas, t, strata); a replica that drew nothing of a stratum has the sample's own."""
-    bins = np.searchsorted(thresholds, reach, side="right").astype(np.int32)[np.newaxis]
-    stratum = np.ascontiguousarray(crossings.stratum, np.int64)
-    shape = len(crossings.names), thresholds.size
-    passed, total = replica_histograms(bins, stratum, crossings.drawn_by, shape, replicas, seed)
     drawn = total.T[:, np.newaxis, :]
-    return np.where(drawn > 0, passed[0].transpose(2, 1, 0) / np.maximum(drawn, 1), fraction)
+    return np.where(drawn > 0, passed.transpose(2, 1, 0) / np.maximum(drawn, 1), fraction)

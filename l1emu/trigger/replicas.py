@@ -178,3 +178,43 @@ def replica_histograms(
     if replicas:
         _add_to_bins(bins, stratum, replica_keys(identity, seed), passed, total, thresholds)
     return np.ascontiguousarray(passed[:, :, ::-1].cumsum(axis=2)[:, :, ::-1]), total
+
+
+@kernel
+def _add_passing(
+    keys: Words, reach: npt.NDArray[np.float64], thresholds: npt.NDArray[np.float64], passed: Ints, total: Ints
+) -> None:
+    replicas = thresholds.size
+    words = np.empty((replicas + 1) // 2, np.uint64)
+    draws = words.view(np.int32)
+    weight = np.empty(replicas, np.int32)
+    for i in range(keys.size):
+        weight[:] = 0
+        add_weights(keys[i], words, draws, weight)
+        at = reach[i]
+        for b in range(replicas):
+            total[b] += weight[b]
+            passed[b] += weight[b] if at >= thresholds[b] else 0
+
+
+def replica_passing(
+    reach: npt.NDArray[np.float64], thresholds: npt.NDArray[np.float64], identity: Words, seed: int
+) -> tuple[Ints, Ints]:
+    """Weights of crossings that pass a threshold of each replica's own, and of all of them.
+
+    Parameters
+    ----------
+    reach
+        Of each crossing, float64 (n,), no NaN.
+    thresholds
+        One for each replica, float64 (replicas,).
+    identity, seed
+        As in `replica_weights`.
+
+    Returns
+    -------
+    passed, total: int64 (replicas,) each.
+    """
+    passed, total = np.zeros(thresholds.size, np.int64), np.zeros(thresholds.size, np.int64)
+    _add_passing(replica_keys(identity, seed), reach, thresholds, passed, total)
+    return passed, total

@@ -15,14 +15,17 @@ from l1emu.trigger import (
     AtRate,
     Crossings,
     JetCondition,
+    NamedSeed,
     Seed,
     SeedScan,
     Tag,
     at_rate,
+    choose,
     efficiency,
     gain,
     scan_efficiency,
     scan_rates,
+    scan_reach,
     scan_seed,
     scan_working_points,
 )
@@ -190,7 +193,7 @@ def test_a_difference_is_not_known_better_than_the_crossings_that_make_it() -> N
         assert more.error >= limit
         assert np.isfinite(more.significance)
     for at in (none, every, some):  # the same crossings pass both: one that passes a single seed may be unseen
-        same = gain(at, replace(at, seed=at.seed.model_copy(update={"name": "other"})))
+        same = gain(at, replace(at, seed=LOOSE.model_copy(update={"name": "other"})))
         assert same.difference == 0
         assert same.error_low == same.error_high == pytest.approx(limit, rel=1e-6)
     less = gain(none, some)
@@ -237,6 +240,84 @@ def test_crossings_exactly_at_the_threshold_found_pass() -> None:
 def test_a_reach_of_nan_is_no_efficiency() -> None:
     reach = np.array([np.nan, 0.5, 1.0, np.nan])
     assert scan_efficiency(reach, np.array([0.0, 0.5, 0.6, 1.0])).passed.tolist() == [2, 2, 1, 1]
+
+
+def reaching(rng: np.random.Generator, n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A quantity and a score of each crossing."""
+    return rng.exponential(10.0, n), rng.random(n)
+
+
+def test_anything_that_reaches_is_compared_with_several_signals_at_the_rates_of_one_scan() -> None:
+    rng, thresholds = np.random.default_rng(21), np.arange(1.0, 80.0, 0.5)
+    background, (soft, hard) = reaching(rng, 6000)[0], (reaching(rng, 500)[0], 3 * reaching(rng, 400)[0])
+    scan = scan_reach("anomaly", background, soft, thresholds, alone(6000), F_KHZ, replicas=40)
+    first = at_rate(scan, 600.0, alone(500))
+    second = at_rate(scan.with_signal(hard), 600.0, alone(400))
+    assert scan.with_signal(hard).rates is scan.rates
+    assert first.threshold == second.threshold
+    for at, reach in ((first, soft), (second, hard)):
+        assert at.efficiency == float(np.mean(reach >= first.threshold))
+    told = second.as_dict()
+    assert (told["seed"], told["scanned"], told["tagged"]) == ("anomaly", "threshold", False)
+    named = scan_reach(NamedSeed("b", "score", "", True, "in words"), background, soft, thresholds, alone(6000), F_KHZ)
+    assert at_rate(named, 600.0, alone(500)).as_dict()["description"] == "in words"
+    assert gain(at_rate(named, 600.0, alone(500)), at_rate(named, 600.0, alone(500))).error == 0
+    with pytest.raises(L1emuError, match="seed anomaly: reach and signal crossings differ in number"):
+        at_rate(scan, 600.0, alone(400))
+
+
+def test_replicas_of_an_efficiency_are_those_of_weights_at_the_threshold_of_each() -> None:
+    rng, thresholds = np.random.default_rng(22), np.arange(1.0, 80.0, 0.5)
+    background, signal = reaching(rng, 3000)[0], 2 * reaching(rng, 300)[0]
+    shared = Crossings(np.zeros(300, np.int64), np.arange(300) // 3, ("all",), np.ones(1))
+    scan = scan_reach("x", background, signal, thresholds, alone(3000), F_KHZ, replicas=20)
+    found = at_rate(scan, 600.0, shared, random_seed=5)
+    weights = list(shared.replicas(20, 5))
+    for b, threshold in enumerate(scan.rates.replica_thresholds(600.0)):
+        assert found.replicas[b] == pytest.approx(weights[b][signal >= threshold].sum() / weights[b].sum())
+        assert found.moved[b] == pytest.approx(np.mean(signal >= threshold))
+
+
+def test_a_working_point_is_chosen_on_one_half_and_quoted_on_the_other() -> None:
+    rng, thresholds = np.random.default_rng(23), np.arange(1.0, 80.0, 0.5)
+    background, bad = reaching(rng, 8000)
+    signal, good = reaching(rng, 1000)
+    good = np.sqrt(good)
+    candidates = {
+        cut: (np.where(bad >= cut, background, -np.inf), np.where(good >= cut, signal, -np.inf))
+        for cut in (0.0, 0.5, 0.9999)
+    }
+    minbias, wanted = alone(8000), alone(1000)
+    choice = choose("tag", candidates, 900.0, thresholds, minbias, wanted, F_KHZ, replicas=20)
+    assert (choice.chosen, choice.tried[0.9999]) == (0.5, None)
+    for half, at in ((0, choice.tried[0.5]), (1, choice.quoted)):
+        assert at is not None
+        reach = candidates[0.5][1][wanted.half(half)]
+        assert int(at.interval.passed) == np.count_nonzero(reach >= at.threshold)
+        assert at.interval.total == np.count_nonzero(wanted.half(half))
+        assert at.accepted == np.count_nonzero(candidates[0.5][0][minbias.half(half)] >= at.threshold)
+    other = choose("tag", candidates, 900.0, thresholds, minbias, wanted, F_KHZ, half=1, replicas=20)
+    assert other.tried[0.5] is not None
+    assert other.tried[0.5].efficiency == choice.quoted.efficiency
+    with pytest.raises(L1emuError, match="tag: no candidate has this rate at a scanned threshold: got '9000 kHz'"):
+        choose("tag", {1: candidates[0.9999]}, 9000.0, thresholds, minbias, wanted, F_KHZ, replicas=20)
+    with pytest.raises(L1emuError, match="cut: reach and crossings differ in number"):
+        choose("tag", {"cut": (background, background)}, 900.0, thresholds, minbias, wanted, F_KHZ)
+
+
+def test_what_is_chosen_is_not_quoted_better_than_it_is() -> None:
+    """Twenty candidates that are all alike: the best of them looks better where it was chosen, and not where quoted."""
+    rng, thresholds = np.random.default_rng(24), np.arange(0.0, 40.0)
+    chosen, quoted = [], []
+    for _ in range(12):
+        candidates = {i: (reaching(rng, 600)[0], reaching(rng, 200)[0]) for i in range(20)}
+        choice = choose("any", candidates, 6000.0, thresholds, alone(600), alone(200), F_KHZ, replicas=2)
+        best = choice.tried[choice.chosen]
+        assert best is not None
+        chosen.append(best.efficiency)
+        quoted.append(choice.quoted.efficiency)
+    assert np.mean(chosen) > 0.2 + 0.05  # 6000 of 30000 kHz: a fifth of either
+    assert np.mean(quoted) == pytest.approx(0.2, abs=0.035)
 
 
 def test_working_points_are_scanned_at_equal_rate() -> None:
