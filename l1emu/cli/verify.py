@@ -70,10 +70,8 @@ def verify(
         raise L1emuError("nothing to compare with", where="--against", value=against, expected="cpp or keras")
     if (model is not None) != (against == "keras"):
         raise L1emuError("--against keras and --model belong together", where="--model", value=model)
-    if golden is not None and against == "keras":
-        raise L1emuError("golden vectors are the C++'s answers", where="--golden", value=str(golden))
-    if golden is not None and golden.suffix != ".npz":
-        raise L1emuError("golden vectors are written as .npz", path=golden, value=golden.suffix)
+    if golden is not None:
+        _check_golden_file(golden, against)
     if against == "keras" and model is not None:
         _verify_keras(project if firmware is None else firmware, model, inputs, jets, seed, as_json)
         return
@@ -96,12 +94,28 @@ def verify(
         document = dataclasses.asdict(found) | {"csim_jets_per_second": speed if math.isfinite(speed) else None}
         print_json({"project": str(project), **document, "golden": written})
     else:
-        console().print(str(found), soft_wrap=True, highlight=False, markup=False)
+        lines = [str(found)]
         if written is not None:
-            text = f"{written['path']}: {written['vectors']:,} inputs, and what the C++ gives for them"
-            console().print(text, soft_wrap=True, highlight=False, markup=False)
+            lines.append(f"{written['path']}: {written['vectors']:,} inputs, and what the C++ gives for them")
+        console().print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)
     if not found.identical:
         raise typer.Exit(1)
+
+
+def _check_golden_file(path: Path, against: str) -> None:
+    """Check, before the work, that golden vectors may be written to this file.
+
+    Raises
+    ------
+    L1emuError
+        if not.
+    """
+    if against == "keras":
+        raise L1emuError("golden vectors are what the C++ gives", where="--golden", value=str(path))
+    if path.suffix != ".npz":
+        raise L1emuError("golden vectors are written as .npz", path=path, value=path.suffix)
+    if path.is_dir():
+        raise L1emuError("this is a folder", path=path, where="--golden", expected="a file")
 
 
 def _written(
