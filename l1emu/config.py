@@ -61,7 +61,7 @@ def _explained(
 ) -> L1emuError:
     errors = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")  # a typo explains a missing key
     first = errors[0]
-    location = _in_the_file(data, tuple(first["loc"]))
+    location = _in_the_file(data, tuple(first["loc"]), first["type"] in ("missing", "extra_forbidden"))
     key = ".".join(str(part) for part in location)
     line = line_of(node, location)
     where = f"line {line}, key {key}" if key else f"line {line}"
@@ -79,18 +79,21 @@ def _explained(
     return L1emuError("wrong value", path=file, where=where, value=value, expected=message)
 
 
-def _in_the_file(node: Any, location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+def _in_the_file(node: Any, location: tuple[int | str, ...], ends_in_a_key: bool) -> tuple[int | str, ...]:
     """`location` without the names that pydantic gives the parts of a union, which stand in no file."""
-    kept = []
+    kept: list[int | str] = []
     for place, part in enumerate(location):
-        last = place == len(location) - 1
-        if isinstance(node, dict) and part not in node and not last:
+        if place == len(location) - 1 and ends_in_a_key:
+            return (*kept, part)
+        if isinstance(node, dict):
+            if part not in node:
+                continue
+            node = node[part]
+        elif isinstance(part, str):
             continue
+        else:
+            node = node[part] if isinstance(node, list) and part < len(node) else None
         kept.append(part)
-        inside = (isinstance(node, dict) and part in node) or (
-            isinstance(node, list) and isinstance(part, int) and part < len(node)
-        )
-        node = node[part] if inside else None
     return tuple(kept)
 
 
