@@ -20,6 +20,7 @@ from l1emu.latency.budget import Budget
 from l1emu.resources import resource
 from l1emu.stream.topology import Topology
 from l1emu.study.config import Study
+from l1emu.taggers.maps import MapFile
 from l1emu.training.recipe import Recipe as TaggerRecipe
 from tests.fuzzing import altered, damaged, refused
 
@@ -30,6 +31,8 @@ SHIPPED: dict[str, type[Config]] = {
     "datasets/calibration-pu200.yaml": Calibration,
     "models/jet-tagger/recipe.yaml": TaggerRecipe,
     "data/study.yaml": Study,
+    "data/taggers/l1emu-jets.yaml": MapFile,
+    "data/taggers/cms-jets.yaml": MapFile,
 }
 
 

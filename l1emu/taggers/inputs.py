@@ -13,7 +13,7 @@ import numpy.typing as npt
 from l1emu.errors import L1emuError
 from l1emu.layers import Tensor
 from l1emu.taggers.columns import Floats, Lists, Places, Tagged
-from l1emu.taggers.maps import EVENT, OBJECT, SUMS, Condition, Feature, FeatureMap, MapPart, StepWithNumbers
+from l1emu.taggers.maps import EVENT, OBJECT, SUMS, Condition, Feature, FeatureMap, FeatureStep, MapPart
 
 _STEPS: dict[str, Callable[[Floats], Floats]] = {
     "abs": np.abs,
@@ -80,7 +80,9 @@ class NetworkInput:
         blocks = [self._block(part, tagged) for part in self.map.blocks]
         made: npt.NDArray[Any]
         if len({block.shape[2] for block in blocks}) > 1:
-            made = np.concatenate([block.reshape(len(block), -1) for block in blocks], axis=1)
+            made = np.concatenate(
+                [block.reshape(len(block), block.shape[1] * block.shape[2]) for block in blocks], axis=1
+            )
         else:
             made = blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
         if self.map.layout == "fields_first":
@@ -216,9 +218,9 @@ def _unscaled(feature: Feature, chosen: _Chosen) -> Floats:
     return difference if feature.relative == "difference" else _STEPS["wrap"](difference)
 
 
-def _stepped(step: str | StepWithNumbers, values: Floats) -> Floats:
-    if isinstance(step, str):
-        return _STEPS[step](values)
+def _stepped(step: FeatureStep, values: Floats) -> Floats:
+    if step.do is not None:
+        return _STEPS[step.do](values)
     if step.scale is not None:
         return values * step.scale
     if step.offset is not None:

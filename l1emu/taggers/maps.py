@@ -44,29 +44,28 @@ PLAIN_STEPS = (
 _MOST = 4096
 
 
-class StepWithNumbers(Config):
-    """A step with numbers; exactly one of them: times `scale`, plus `offset`, or into [low, high]; null is no end."""
+class FeatureStep(Config):
+    """A step: one of `PLAIN_STEPS`, or times `scale`, or plus `offset`, or into [low, high]; null is no end."""
 
+    do: str | None = None
     scale: Number | None = None
     offset: Number | None = None
     clip: list[Number | None] | None = Field(default=None, min_length=2, max_length=2)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _word(cls, data: Any) -> Any:
+        word = data.get("do") if isinstance(data, dict) else data
+        if isinstance(word, str) and word not in PLAIN_STEPS:
+            raise ValueError(f"no step is called {word[:40]!r}; expected one of {', '.join(PLAIN_STEPS)}")
+        return {"do": data} if isinstance(data, str) else data
+
     @model_validator(mode="after")
-    def _one(self) -> StepWithNumbers:
-        if len(self.model_fields_set) != 1 or None in (getattr(self, name) for name in self.model_fields_set):
+    def _one(self) -> FeatureStep:
+        if sum(value is not None for _, value in self) != 1:
             raise ValueError("a step does one thing; expected exactly one of scale, offset, clip")
         _check_clip(self.clip)
         return self
-
-
-Step = Annotated[
-    Annotated[
-        Literal["abs", "sqrt", "square", "log", "log2", "log10", "log1p", "sin", "cos", "round", "floor", "wrap"],
-        Tag("word"),
-    ]
-    | Annotated[StepWithNumbers, Tag("numbers")],
-    Discriminator(lambda step: "word" if isinstance(step, str) else "numbers"),
-]
 
 
 def _check_clip(clip: list[float | None] | None) -> None:
@@ -103,7 +102,7 @@ class Feature(Config):
     to: Name | None = None
     table: dict[_Key, Number] | None = Field(default=None, min_length=1, max_length=_MOST)
     one_hot: list[Number] | None = Field(default=None, min_length=1, max_length=256)
-    steps: list[Step] = Field(default_factory=list, max_length=32)
+    steps: list[FeatureStep] = Field(default_factory=list, max_length=32)
     scale: Number = 1.0
     offset: Number = 0.0
     clip: list[Number | None] | None = Field(default=None, min_length=2, max_length=2)
@@ -226,9 +225,10 @@ class FeatureMap(MapPart):
     def _parts_or_one(self) -> FeatureMap:
         if self.parts is None:
             self._check_members()
-        elif self.model_fields_set & MapPart.model_fields.keys():
-            doubled = min(self.model_fields_set & MapPart.model_fields.keys())
-            raise ValueError(f"{doubled!r} beside parts; expected it inside a part")
+        else:
+            for name, field in MapPart.model_fields.items():
+                if getattr(self, name) != field.get_default(call_default_factory=True):
+                    raise ValueError(f"{name!r} beside parts; expected it inside a part")
         if self.layout == "fields_first" and len({part.width for part in self.blocks}) > 1:
             raise ValueError("parts of different widths cannot stand beside one another; expected objects_first")
         return self

@@ -64,7 +64,7 @@ class ScoreForm(Config):
 
     @model_validator(mode="after")
     def _one(self) -> ScoreForm:
-        if len(self.model_fields_set) != 1 or getattr(self, min(self.model_fields_set)) is None:
+        if sum(value is not None for _, value in self) != 1:
             raise ValueError(f"not one form of a score; expected exactly one of {', '.join(type(self).model_fields)}")
         return self
 

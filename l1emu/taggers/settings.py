@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from l1emu.config import Config
 from l1emu.taggers.maps import Inputs, Name
@@ -22,7 +22,12 @@ def _flat(data: Any) -> Any:
     return [data] if isinstance(data, str) else data
 
 
-OutputNames = Annotated[list[Name] | dict[Name, Names], Field(min_length=1, max_length=4096), BeforeValidator(_flat)]
+_Several = Field(min_length=1, max_length=4096)
+OutputNames = Annotated[
+    Annotated[list[Name], _Several, Tag("list")] | Annotated[dict[Name, Names], _Several, Tag("dict")],
+    Discriminator(lambda data: "dict" if isinstance(data, dict) else "list"),
+    BeforeValidator(_flat),
+]
 """A name for each number or for each output, or the names of each output by what the firmware calls it."""
 
 

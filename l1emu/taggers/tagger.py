@@ -196,8 +196,8 @@ class Tagger:
         self.emulated += size
         given = found if isinstance(found, dict) else {self.emulator.firmware.outputs[0].name: found}
         values: dict[str, Floats] = {}
-        for output, names in self.outputs.items():
-            flat = given[output].reshape(size, -1)
+        for tensor in self.emulator.firmware.outputs:
+            flat, names = given[tensor.name].reshape(size, tensor.size), self.outputs[tensor.name]
             if len(names) == 1:
                 values[names[0]] = flat
             else:
