@@ -57,14 +57,17 @@ def derive_sums(data: EventData, sums: Mapping[str, SumMap]) -> EventData:
                 expected=str(data.crossings),
             )
         rows = np.repeat(np.arange(len(counts)), counts)
-        chosen = _passing(total, columns)
-        if chosen is not None:
-            rows, columns = rows[chosen], {field: values[chosen] for field, values in columns.items()}
-        pt = columns["pt"].astype(np.float64)
+        pt, phi = columns["pt"], columns.get("phi")
+        mask = _passing(total, columns)
+        if mask is not None:
+            chosen = np.flatnonzero(mask)  # places are faster than marks where few of many are chosen
+            rows, pt, phi = rows[chosen], pt[chosen], None if phi is None else phi[chosen]
+        pt = pt.astype(np.float64)
         if not total.vector:
             found[name] = np.bincount(rows, pt, len(counts)).astype(np.float64)
             continue
-        phi = columns["phi"].astype(np.float64)
+        assert phi is not None  # a vector sum needs it
+        phi = phi.astype(np.float64)
         x = np.bincount(rows, pt * np.cos(phi), len(counts))
         y = np.bincount(rows, pt * np.sin(phi), len(counts))
         found[name] = np.hypot(x, y)

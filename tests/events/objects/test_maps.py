@@ -93,6 +93,14 @@ def test_a_map_says_what_it_is_of_and_has_pt_eta_and_phi(name: str) -> None:
             assert {"pt", "eta", "phi"} <= set(objects.fields), key
 
 
+@pytest.mark.parametrize("name", map_names())
+def test_the_documentation_lists_all_of_a_map(name: str) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "objects.md").read_text(encoding="utf-8")
+    found = find_map(name)
+    row = [", ".join(f"`{key}`" for key in names) for names in (found.objects, found.sums)]
+    assert f"| `{name}` | {row[0]} | {row[1]} |" in page
+
+
 def test_what_a_study_states_stands_before_what_it_takes_over(tmp_path: Path) -> None:
     own = ObjectsMap.model_validate({"like": "cms-phase2-l1nano", "jets": {"pt": "x"}, "met": {"pt": "L1puppiMET_pt"}})
     found = whole_map(own, {"ht": SumMap(of="jets"), "taus": SumMap(branch="x")})
