@@ -113,12 +113,15 @@ def main() -> None:
 
             return call
 
+        def opened() -> None:
+            open_objects(path, OBJECTS, SUMS)
+
         ways: dict[str, Callable[[], None]] = {
             "uproot.iterate alone": plain,
             "objects and missing ET": read(["met"]),
             "and HT, missing HT": read(["met", "ht", "mht"]),
             "and keys of crossings": read(["met", "ht", "mht"], keyed=True),
-            "open_objects": lambda: None if open_objects(path, OBJECTS, SUMS) else None,
+            "open_objects": opened,
         }
         table = Table(title=f"{asked.crossings:,} crossings, {path.stat().st_size / 1e6:.0f} MB, {STEP:,} at a time")
         for heading in ("", "s", "crossings/s", "uproot's time over this"):
