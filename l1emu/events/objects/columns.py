@@ -260,11 +260,12 @@ def in_our_units(flat: NDArray[Any], source: FieldSource) -> NDArray[Any]:
     """The numbers times scale plus offset, in GeV, rad and cm; as they are read where nothing is to be done."""
     if source.scale == 1 and source.offset == 0 and source.unit in (None, "GeV", "rad", "cm"):
         return flat
-    values = flat.astype(np.float64) * source.scale + source.offset
-    if source.unit in _DIVISORS:  # what is divided is rounded once: 57000 MeV are 57 GeV
-        values /= _DIVISORS[source.unit]
-    elif source.unit in _FACTORS:
-        values *= _FACTORS[source.unit]
+    with np.errstate(all="ignore"):  # what is beyond all numbers is refused, or passes nothing, as what is read so
+        values = flat.astype(np.float64) * source.scale + source.offset
+        if source.unit in _DIVISORS:  # what is divided is rounded once: 57000 MeV are 57 GeV
+            values /= _DIVISORS[source.unit]
+        elif source.unit in _FACTORS:
+            values *= _FACTORS[source.unit]
     return values
 
 

@@ -227,6 +227,8 @@ class ObjectSample:
                 wanted_sums.append(name)
                 continue
             objects = self._object(name)
+            if "" in wanted:
+                raise L1emuError("a field without a name", where=f"objects.{name}")
             plan.objects[name] = sorted(wanted) or list(objects.fields)[:1]  # one tells how many there are
         for name in dict.fromkeys(wanted_sums):
             if name not in self.sums:
@@ -270,7 +272,7 @@ class ObjectSample:
         return needs
 
     def _has(self, needs: Mapping[str, _Need]) -> bool:
-        return all(need.column(file.names) is not None for file in self._distinct() for need in needs.values())
+        return all(need.column(file.names) is not None for file in self.layouts() for need in needs.values())
 
     def _has_sum(self, name: str) -> bool:
         if name in self._demanded:
@@ -278,8 +280,8 @@ class ObjectSample:
         total = self.sums[name]
         return self._has(self._sum_needs(name) if total.of is None else self._needs(total.of, sorted(total.needs)))
 
-    def _distinct(self) -> list[_File]:
-        """A file of each layout."""
+    def layouts(self) -> list[_File]:
+        """One of the files of each set of branches."""
         return list({id(file.names): file for file in self._files}.values())
 
     def _needed(self, plan: _Plan) -> Iterator[_Need]:
@@ -292,7 +294,7 @@ class ObjectSample:
         """Refuse a branch that a file lacks, and trees of another number of entries."""
         needs = list(self._needed(plan))
         for need in needs:
-            known = {id(file.names): _column(need, file) for file in self._distinct()}
+            known = {id(file.names): _column(need, file) for file in self.layouts()}
             lacking = [file for file in self._files if known[id(file.names)] is None]
             if not lacking:
                 continue
@@ -306,9 +308,12 @@ class ObjectSample:
                 where=need.where,
                 expected=f"files that all have it, as {having.path} does",
             )
+        used = {
+            id(file.names): {file.names.tree_of(str(need.column(file.names))) for need in needs}
+            for file in self.layouts()
+        }
         for file in self._files:
-            used = {file.names.tree_of(column) for need in needs if (column := need.column(file.names)) is not None}
-            lengths = {tree: file.trees[tree] for tree in used if tree in file.trees}
+            lengths = {tree: file.trees[tree] for tree in used[id(file.names)] if tree in file.trees}
             if any(length != file.entries for length in lengths.values()):
                 raise L1emuError(
                     "the trees have different numbers of entries: they are not of the same crossings",
@@ -320,7 +325,7 @@ class ObjectSample:
     def _container(self, place: int) -> Container:
         path = self.paths[place]
         if self._opened is None or self._opened.path != path:
-            self._opened = _open(path, self._tree)
+            self._opened = open_file(path, self._tree)
         return self._opened
 
     def _batches(self, plan: _Plan, more: Sequence[Sequence[str]], step: int) -> Iterator[tuple[int, int, Columns]]:
@@ -493,16 +498,21 @@ def open_objects(
 
 
 def _refuse_repeated(sample: ObjectSample, files: Sequence[_File], mapped: Mapped) -> None:
-    tree = files[0].names.usual
-    if tree is None:
-        return
+    """Refuse crossings that are there twice: the same numbers, and the same pt of the first kinds of objects."""
+    known = {file.path: _identity_columns(file) for file in files}
     compared = []
-    for name in mapped.objects:
-        columns = {need.column(f.names) for f in files for need in sample._needs(name, ["pt"]).values()}
+    for name, objects in mapped.objects.items():
+        need = _Need(f"objects.{name}.pt", objects.source("pt"), objects.collection, objects.tree)
+        columns = {need.column(file.names) for file in sample.layouts()}
         if len(columns) == 1 and None not in columns:
             compared.append(str(columns.pop()))
-    lengths = [file.entries for file in files]
-    refuse_same_crossings(sample.paths, lengths, tree, compared[:_COMPARED], lambda path: _open(path, None))
+    refuse_same_crossings(
+        sample.paths,
+        [file.entries for file in files],
+        lambda container: known[container.path],
+        compared[:_COMPARED],
+        lambda path: open_file(path, None),
+    )
 
 
 def _parsed(schema: type[_C], data: Any, where: str) -> _C:
@@ -515,7 +525,8 @@ def _parsed(schema: type[_C], data: Any, where: str) -> _C:
         raise L1emuError(message, where=place) from None
 
 
-def _open(path: Path, tree: str | None) -> Container:
+def open_file(path: Path, tree: str | None) -> Container:
+    """A file as its container, parquet as one with lists and records."""
     with open_regular(path) as stream:
         head = stream.read(len(PARQUET))
     if head == PARQUET and tree is None:
@@ -524,7 +535,7 @@ def _open(path: Path, tree: str | None) -> Container:
 
 
 def _survey(path: Path, tree: str | None, mapped: Mapped, known: dict[tuple[str, ...], Names]) -> _File:
-    container = _open(path, tree)
+    container = open_file(path, tree)
     trees = dict(container.trees) if isinstance(container, RootContainer) else {}
     if isinstance(container, RootContainer) and not trees:
         raise L1emuError("there is no tree in the file", path=path)

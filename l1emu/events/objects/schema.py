@@ -11,6 +11,8 @@ from l1emu.config import Config
 
 Unit = Literal["GeV", "MeV", "TeV", "rad", "mrad", "deg", "cm", "mm", "um", "m"]
 
+Name = Annotated[str, Field(min_length=1)]
+
 _ENERGIES, _ANGLES = ("GeV", "MeV", "TeV"), ("rad", "mrad", "deg")
 _KINDS = {"pt": _ENERGIES, "phi": _ANGLES, "eta": ()}
 
@@ -38,9 +40,9 @@ class FieldSource(Config):
     is a `field`.
     """
 
-    field: str | None = None
-    branch: str | None = None
-    tree: str | None = None
+    field: Name | None = None
+    branch: Name | None = None
+    tree: Name | None = None
     unit: Unit | None = None
     scale: float = 1.0
     offset: float = 0.0
@@ -54,8 +56,6 @@ class FieldSource(Config):
     def _names_one(self) -> FieldSource:
         if (self.field is None) == (self.branch is None):
             raise ValueError("either field, a member of the collection, or branch, a whole name")
-        if not (self.field or self.branch):
-            raise ValueError("an empty name")
         if self.scale == 0:
             raise ValueError("a scale of 0 makes all numbers one")
         return self
@@ -77,9 +77,9 @@ class CollectionMap(Config):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, FieldSource]
 
-    collection: str | None = None
-    tree: str | None = None
-    where: dict[str, FieldCut] = Field(default_factory=dict)
+    collection: Name | None = None
+    tree: Name | None = None
+    where: dict[Name, FieldCut] = Field(default_factory=dict)
 
     @property
     def fields(self) -> dict[str, FieldSource]:
@@ -93,6 +93,8 @@ class CollectionMap(Config):
     @model_validator(mode="after")
     def _has_fields(self) -> CollectionMap:
         for name in self.__pydantic_extra__:
+            if not name:
+                raise ValueError("a field without a name")
             close = difflib.get_close_matches(name, ("collection", "where"), 1, 0.8)
             if close:
                 raise ValueError(f"unknown key {name!r}; did you mean {close[0]!r}?")
@@ -152,17 +154,17 @@ class SumMap(Config):
         Which entry of a list it is, from 0, of those that pass `where`.
     """
 
-    of: str | None = None
+    of: Name | None = None
     vector: bool = False
     pt_min_gev: float | None = None
     abs_eta_max: float | None = None
-    where: dict[str, FieldCut] = Field(default_factory=dict)
-    branch: str | None = None
-    collection: str | None = None
-    field: str | None = None
-    tree: str | None = None
+    where: dict[Name, FieldCut] = Field(default_factory=dict)
+    branch: Name | None = None
+    collection: Name | None = None
+    field: Name | None = None
+    tree: Name | None = None
     phi: FieldSource | None = None
-    index: Annotated[int | None, Field(ge=0)] = None
+    index: Annotated[int | None, Field(ge=0, lt=1 << 20)] = None
     unit: Unit | None = None
     scale: float = 1.0
     offset: float = 0.0

@@ -67,7 +67,7 @@ def refuse_same_files(paths: Sequence[Path]) -> None:
 def refuse_same_crossings(
     paths: Sequence[Path],
     lengths: Sequence[int],
-    tree: str,
+    numbers: Callable[[Container], Sequence[str]],
     objects: Sequence[str],
     opened: Callable[[Path], Container],
 ) -> None:
@@ -77,8 +77,8 @@ def refuse_same_crossings(
     ----------
     paths, lengths
         The files and how many entries they have.
-    tree
-        The tree that has `run`, `luminosityBlock` and `event`.
+    numbers
+        The columns of run, luminosity block and event that a file has, such as `numbers_in` gives; none without event.
     objects
         Columns of lists by which two crossings of the same numbers are compared.
     opened
@@ -94,8 +94,8 @@ def refuse_same_crossings(
     parts, starts = [], np.cumsum([0, *lengths])
     for path, length in zip(paths, lengths, strict=True):
         container = opened(path)
-        columns = [f"{tree}/{name}" for name in _IDENTITY if f"{tree}/{name}" in container.names]
-        if f"{tree}/event" not in columns:
+        columns = numbers(container)
+        if not columns:
             return
         for batch in container.batches(columns, 0, length, _STEP):
             if any(str(ak.type(batch[name]).content) not in _WHOLE for name in columns):
@@ -109,7 +109,7 @@ def refuse_same_crossings(
         files = [int(np.searchsorted(starts, row, side="right")) - 1 for row in rows]
         entries = [row - int(starts[file]) for row, file in zip(rows, files, strict=True)]
         one, other = (
-            _crossing(opened(paths[file]), tree, objects, entry) for file, entry in zip(files, entries, strict=True)
+            _crossing(opened(paths[file]), numbers, objects, entry) for file, entry in zip(files, entries, strict=True)
         )
         if one == other and any(one[1]):
             raise L1emuError(
@@ -121,10 +121,18 @@ def refuse_same_crossings(
             )
 
 
-def _crossing(container: Container, tree: str, objects: Sequence[str], entry: int) -> tuple[list[Any], list[Any]]:
-    numbers = [f"{tree}/{name}" for name in _IDENTITY if f"{tree}/{name}" in container.names]
-    batch = next(iter(container.batches([*numbers, *objects], entry, entry + 1, 1)))
-    return [ak.to_list(batch[name])[0] for name in numbers], [ak.to_list(batch[name])[0] for name in objects]
+def numbers_in(tree: str, container: Container) -> tuple[str, ...]:
+    """The columns `run`, `luminosityBlock` and `event` of a tree, as far as it has them; none without `event`."""
+    columns = tuple(f"{tree}/{name}" for name in _IDENTITY if f"{tree}/{name}" in container.names)
+    return columns if f"{tree}/event" in columns else ()
+
+
+def _crossing(
+    container: Container, numbers: Callable[[Container], Sequence[str]], objects: Sequence[str], entry: int
+) -> tuple[list[Any], list[Any]]:
+    columns = numbers(container)
+    batch = next(iter(container.batches([*columns, *objects], entry, entry + 1, 1)))
+    return [ak.to_list(batch[name])[0] for name in columns], [ak.to_list(batch[name])[0] for name in objects]
 
 
 def crossing_keys(numbers: Sequence[NDArray[Any]]) -> NDArray[np.uint64]:

@@ -7,6 +7,7 @@ import glob
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from l1emu.events.sources import (
 )
 from l1emu.events.sources.containers import Container, RootContainer, open_container, shown
 from l1emu.events.sources.format import Built, Field, Format, check_finite
-from l1emu.events.sources.repeated import refuse_same_crossings, refuse_same_files
+from l1emu.events.sources.repeated import numbers_in, refuse_same_crossings, refuse_same_files
 
 FORMATS: dict[str, Format] = {
     f.name: f
@@ -296,7 +297,8 @@ def open_source(files: Paths, *, format: str | None = None, tree: str | None = N
     source = Source(layout, surveyed, tree, container)
     if layout.rows == "crossings":
         objects = [f.columns[0] for f in layout.fields if f.finite and f.group and not f.optional]
-        refuse_same_crossings(source.paths, source.lengths, layout.tree, objects, source.container)
+        numbers = partial(numbers_in, layout.tree)
+        refuse_same_crossings(source.paths, source.lengths, numbers, objects, source.container)
     return source
 
 

@@ -11,7 +11,7 @@ import awkward as ak
 import numpy as np
 import pytest
 import uproot
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l1emu.errors import L1emuError
@@ -216,7 +216,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [folder / f"{seed}.root" for seed in (1, 2, 3)]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None)
 @given(
     step=st.integers(1, 70), order=st.permutations([0, 1, 2]), span=st.tuples(st.integers(0, 63), st.integers(1, 70))
 )
@@ -337,6 +337,7 @@ def test_what_is_wrong_is_one_line_before_anything_long(tmp_path: Path, objects:
     ("fields", "sums", "match"),
     [
         ({"jest": {"pt"}}, [], r"there are no objects 'jest'; did you mean 'jets'\?; expected among jets, muons"),
+        ({"jets": {""}}, [], "objects.jets: a field without a name"),
         ({"jets": {"pt", "z0"}}, [], "objects.jets.z0: there is no branch 'L1puppiJetSC4_z0'"),
         ({}, ["hat"], r"there is no sum 'hat'; did you mean 'ht'\?; expected among ht, met, mht, second"),
         ({"met": {"eta"}}, [], "the vector sum met has no such field: got 'eta'; expected pt or phi"),
@@ -362,6 +363,15 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     l1nano(tmp_path / "copy.root", more=np.zeros(40))
     with pytest.raises(L1emuError, match="a crossing that was there before"):
         open_objects([tmp_path / "a.root", tmp_path / "copy.root"], MAP)
+    friends(tmp_path / "n.root")
+    friends(tmp_path / "m.root", 5, 5)  # others, and friends that begin alike
+    objects = {"jets": {"tree": "l1UpgradeTree/L1UpgradeTree", "pt": "jetPt"}}
+    assert open_objects([tmp_path / "n.root", tmp_path / "m.root"], objects).crossings == 11
+    shutil.copy(tmp_path / "n.root", tmp_path / "o.root")
+    with open(tmp_path / "o.root", "ab") as file:
+        file.write(b"more")  # the content of the file is another one, that of its trees is not
+    with pytest.raises(L1emuError, match="a crossing that was there before"):
+        open_objects([tmp_path / "n.root", tmp_path / "o.root"], objects)
     for name in ("L1puppiJetSC4_pt", "L1puppiMET_pt"):
         columns = {name: ak.Array([[0.5]])[:0] if "Jet" in name else np.zeros(0)}
         write_trees(tmp_path / "none.root", {"Events": columns})
