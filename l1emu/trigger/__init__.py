@@ -19,6 +19,7 @@ legs          what a seed asks of one object
 menu          seeds and menus as data
 open_numbers  the number of a seed that is scanned
 rates         trigger rates in kHz of stratified crossings
+scalings      online to offline scalings from turn-on curves, and what they make of thresholds
 scan          the thresholds at which a seed is wanted
 seed_checks   what is wrong with a seed or a menu
 seed_text     seeds in words
