@@ -101,7 +101,11 @@ class ScalingOrigin(Config):
 
 
 class Scalings(Config):
-    """Scalings of objects and sums by name, with their origin; the schema of a file under `l1emu/data/scalings/`."""
+    """Scalings of objects and sums by name, with their origin; the schema of a file under `l1emu/data/scalings/`.
+
+    A name of objects is that of a collection, or `COLLECTION/KIND` for those of its objects that a menu asks more of,
+    such as `electrons/isolated`; the field is `offline_pt` of the one, and `offline_pt_KIND` of the other.
+    """
 
     name: _Name
     origin: ScalingOrigin
@@ -265,18 +269,20 @@ def scaling_p_value(line: ScalingLine) -> float | None:
 def with_offline(data: EventData, scalings: Scalings) -> EventData:
     """The same crossings whose objects and sums have their offline energies, too.
 
-    Objects get the field `offline_pt`, sums a second one, of `ht` it is `offline_ht`. What has no scaling is left as
-    it is. The pt itself stays, and with it masses.
+    Objects get the field `offline_pt` (of a kind, `offline_pt_KIND`), sums a second one, of `ht` it is `offline_ht`.
+    What has no scaling is left as it is. The pt itself stays, and with it masses.
     """
     objects = dict(data.objects)
-    for name in scalings.objects.keys() & objects.keys():
-        held = objects[name]
-        if "pt" not in ak.fields(held):
+    for name in scalings.objects:
+        collection, _, kind = name.partition("/")
+        if collection not in objects or "pt" not in ak.fields(objects[collection]):
             continue
+        held = objects[collection]
         pt = ak.fill_none(ak.fill_none(held.pt, [], axis=0), np.nan, axis=1)
         eta = ak.fill_none(ak.fill_none(held.eta, [], axis=0), np.nan, axis=1) if "eta" in ak.fields(held) else pt
         flat = scalings.offline_pt(name, ak.to_numpy(ak.flatten(pt)), ak.to_numpy(ak.flatten(eta)))
-        objects[name] = ak.with_field(held, ak.unflatten(flat, ak.to_numpy(ak.num(pt))), OFFLINE_PT)
+        offline = ak.unflatten(flat, ak.to_numpy(ak.num(pt)))
+        objects[collection] = ak.with_field(held, offline, f"{OFFLINE_PT}_{kind}" if kind else OFFLINE_PT)
     sums = dict(data.sums)
     for name, line in scalings.sums.items():
         if name in data.sums:
@@ -301,10 +307,11 @@ def before_scaling(
     """
     objects = {name: set(wanted) for name, wanted in fields.items()}
     for name, wanted in objects.items():
-        if OFFLINE_PT in wanted:
-            scalings._of(name)
-            wanted -= {OFFLINE_PT}
-            wanted |= {"pt", "eta"}
+        for field in [field for field in wanted if field.startswith(OFFLINE_PT)]:
+            kind = field.removeprefix(OFFLINE_PT).removeprefix("_")
+            lines = scalings._of(f"{name}/{kind}" if kind else name)
+            wanted -= {field}
+            wanted |= {"pt"} if lines[0].abs_eta is None else {"pt", "eta"}
     found = set()
     for name in sums:
         bare = name.removeprefix(OFFLINE)
@@ -323,7 +330,7 @@ def online_thresholds(name: str, offline_gev: float, scalings: Scalings) -> list
     Parameters
     ----------
     name
-        A collection, or a sum with or without `offline_`.
+        A collection, `COLLECTION/KIND`, or a sum with or without `offline_`.
     offline_gev
         The threshold.
 
