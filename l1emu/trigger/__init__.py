@@ -3,31 +3,29 @@
 Crossings come as `l1emu.eventdata.EventData`, or as jets alone: an `ak.Array` (crossings, var) of records with `pt` in
 GeV, `eta`, `phi` and one field a class of the tagger, `tag_b` and so on. Nothing here knows how they were made.
 
-compare       seeds compared at equal rate: who keeps more signal, and how sure that is
-conditions    what a seed asks for beside its legs
-crossings     weighted crossings
-decisions     decisions of one seed on crossings
-efficiencies  efficiencies with Clopper-Pearson intervals
-engine        menus on crossings, by compiled code
-intervals     intervals of Clopper and Pearson
-menu          seeds as data
-menu_counts   what the crossings of a sample say about a menu, as integers that add over its parts
-rates         trigger rates in kHz of stratified crossings
-rates_of_menu rates of a whole menu: seeds, groups and total, pure, proportional and in overlap
-replicas      weights of bootstrap replicas, by hash
-legs          what a seed asks of one object
-menu          seeds and menus as data
-open_numbers  the number of a seed that is scanned
-rates         trigger rates in kHz of stratified crossings
-scalings      online to offline scalings from turn-on curves, and what they make of thresholds
-scan          the thresholds at which a seed is wanted
-seed_checks   what is wrong with a seed or a menu
-seed_text     seeds in words
-tails         how probable an accept may be in a stratum whose hard scale is bounded above, where none was seen
-text          rates and efficiencies as they are written for people
-turn_on_fits  turn-on curves fitted, and where they reach a share of their plateau
-turn_on_setup turn-on curves as data
-turn_ons      turn-on curves counted against generated quantities
+compare        seeds compared at equal rate: who keeps more signal, and how sure that is
+conditions     what a seed asks for beside its legs
+crossings      weighted crossings
+decisions      decisions of one seed on crossings
+efficiencies   efficiencies with Clopper-Pearson intervals
+engine         menus on crossings, by compiled code
+intervals      intervals of Clopper and Pearson
+legs           what a seed asks of one object
+menu           seeds and menus as data
+menu_counts    what the crossings of a sample say about a menu, as integers that add over its parts
+open_numbers   the number of a seed that is scanned
+rates          trigger rates in kHz of stratified crossings
+rates_of_menu  rates of a whole menu: seeds, groups and total, pure, proportional and in overlap
+replicas       weights of bootstrap replicas, by hash
+scalings       online to offline scalings from turn-on curves, and what they make of thresholds
+scan           the thresholds at which a seed is wanted
+seed_checks    what is wrong with a seed or a menu
+seed_text      seeds in words
+tails          how probable an accept may be in a stratum whose hard scale is bounded above, where none was seen
+text           rates and efficiencies as they are written for people
+turn_on_fits   turn-on curves fitted, and where they reach a share of their plateau
+turn_on_setup  turn-on curves as data
+turn_ons       turn-on curves counted against generated quantities
 """
 
 from typing import TYPE_CHECKING
@@ -48,18 +46,16 @@ if TYPE_CHECKING:
         scan_seed,
         scan_working_points,
     )
-    from l1emu.trigger.crossings import Crossings
     from l1emu.trigger.conditions import Between, HtCondition, JetCondition, SumCut, Tag, Veto
+    from l1emu.trigger.crossings import Crossings
     from l1emu.trigger.decisions import decide, reach
     from l1emu.trigger.efficiencies import Efficiency, efficiency, scan_efficiency
-    from l1emu.trigger.menu import HtCondition, JetCondition, Seed, Tag
-    from l1emu.trigger.menu_counts import MenuCounts, MenuEntry, count_menu
-    from l1emu.trigger.rates import RateScan, scan_menu, scan_rates
-    from l1emu.trigger.rates_of_menu import MenuRates, menu_rates, rates_of_counts
     from l1emu.trigger.engine.evaluator import Evaluated, Evaluator
     from l1emu.trigger.legs import Leg
     from l1emu.trigger.menu import Menu, Seed, read_menu
-    from l1emu.trigger.rates import RateScan, scan_rates
+    from l1emu.trigger.menu_counts import MenuCounts, MenuEntry, count_menu
+    from l1emu.trigger.rates import RateScan, scan_menu, scan_rates
+    from l1emu.trigger.rates_of_menu import MenuRates, menu_rates, rates_of_counts
     from l1emu.trigger.scan import Scan
 
 __all__ = [
@@ -73,11 +69,11 @@ __all__ = [
     "Gain",
     "HtCondition",
     "JetCondition",
+    "Leg",
+    "Menu",
     "MenuCounts",
     "MenuEntry",
     "MenuRates",
-    "Leg",
-    "Menu",
     "NamedSeed",
     "RateScan",
     "Scan",
@@ -120,18 +116,49 @@ __getattr__, __dir__ = lazily(
             "scan_seed",
             "scan_working_points",
         ),
+        "conditions": (
+            "Between",
+            "HtCondition",
+            "JetCondition",
+            "SumCut",
+            "Tag",
+            "Veto",
+        ),
         "crossings": ("Crossings",),
-        "conditions": ("Between", "HtCondition", "JetCondition", "SumCut", "Tag", "Veto"),
-        "decisions": ("decide", "reach"),
-        "efficiencies": ("Efficiency", "efficiency", "scan_efficiency"),
-        "menu": ("HtCondition", "JetCondition", "Seed", "Tag"),
-        "menu_counts": ("MenuCounts", "MenuEntry", "count_menu"),
-        "rates_of_menu": ("MenuRates", "menu_rates", "rates_of_counts"),
-        "engine.evaluator": ("Evaluated", "Evaluator"),
+        "decisions": (
+            "decide",
+            "reach",
+        ),
+        "efficiencies": (
+            "Efficiency",
+            "efficiency",
+            "scan_efficiency",
+        ),
+        "engine.evaluator": (
+            "Evaluated",
+            "Evaluator",
+        ),
         "legs": ("Leg",),
-        "menu": ("Menu", "Seed", "read_menu"),
-        "rates": ("RateScan", "scan_rates"),
+        "menu": (
+            "Menu",
+            "Seed",
+            "read_menu",
+        ),
+        "menu_counts": (
+            "MenuCounts",
+            "MenuEntry",
+            "count_menu",
+        ),
+        "rates": (
+            "RateScan",
+            "scan_menu",
+            "scan_rates",
+        ),
+        "rates_of_menu": (
+            "MenuRates",
+            "menu_rates",
+            "rates_of_counts",
+        ),
         "scan": ("Scan",),
-        "rates": ("RateScan", "scan_menu", "scan_rates"),
     },
 )
