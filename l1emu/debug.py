@@ -16,7 +16,7 @@ def wanted(what: str) -> bool:
     return what in _names()
 
 
-def check() -> None:
+def check_setting() -> None:
     """Refuse names that show nothing.
 
     Raises

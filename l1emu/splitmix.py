@@ -12,13 +12,13 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-Words = TypeVar("Words", np.uint64, npt.NDArray[np.uint64])
+_Words = TypeVar("_Words", np.uint64, npt.NDArray[np.uint64])
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 """What the generator's state grows by: 2⁶⁴ over the golden ratio, made odd."""
 
 
-def mix(state: Words) -> Words:
+def mix(state: _Words) -> _Words:
     """The number of one state, or of each of an array's: uint64 arithmetic, modulo 2⁶⁴.
 
     numpy warns of a single number that wraps, not of an array's; compiled (`l1emu.compiled.inlined`) nothing does.

@@ -15,7 +15,7 @@ import yaml
 import l1emu
 from l1emu.config import Config, load_config
 from l1emu.events.calibration import Calibration
-from l1emu.events.generate.recipe import Recipe
+from l1emu.events.generate.recipe import SampleRecipe
 from l1emu.latency.budget import Budget
 from l1emu.resources import resource
 from l1emu.stream.topology import Topology
@@ -27,7 +27,7 @@ from tests.fuzzing import altered, damaged, refused
 SHIPPED: dict[str, type[Config]] = {
     "budgets/cms-phase2.yaml": Budget,
     "budgets/cms-phase2.topology.yaml": Topology,
-    "datasets/recipes/signal-hh4b-pu200.yaml": Recipe,
+    "datasets/recipes/signal-hh4b-pu200.yaml": SampleRecipe,
     "datasets/calibration-pu200.yaml": Calibration,
     "models/jet-tagger/recipe.yaml": TaggerRecipe,
     "data/study.yaml": Study,

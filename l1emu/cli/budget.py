@@ -24,15 +24,15 @@ def budget(
     budget: Annotated[
         str, typer.Argument(metavar="[BUDGET]", help="A budget in YAML.", show_default=True)
     ] = "budgets/cms-phase2.yaml",
-    report: tagger.Report = None,
-    estimate: tagger.FromEstimate = None,
-    part: tagger.Part = None,
-    reuse: tagger.Reuse = None,
-    latency: tagger.Latency = None,
-    interval: tagger.Interval = None,
-    clock: tagger.Clock = None,
-    jets: tagger.Jets = None,
-    copies: tagger.Copies = None,
+    report: tagger.ReportOption = None,
+    estimate: tagger.FromEstimateOption = None,
+    part: tagger.PartOption = None,
+    reuse: tagger.ReuseOption = None,
+    latency: tagger.LatencyOption = None,
+    interval: tagger.IntervalOption = None,
+    clock: tagger.ClockOption = None,
+    jets: tagger.JetsOption = None,
+    copies: tagger.CopiesOption = None,
     figure: Annotated[
         Path | None, typer.Option("--figure", metavar="FILE", help="Draw the stages: FILE.png and FILE.pdf.")
     ] = None,

@@ -18,7 +18,7 @@ from l1emu.errors import L1emuError
 from l1emu.files import write_aside
 from l1emu.firmware import Firmware
 
-Arrays = dict[str, NDArray[Any]]
+_Arrays = dict[str, NDArray[Any]]
 _Columns = Annotated[
     str | None,
     typer.Option(help="Inputs are these fields of a file of jets (see `l1emu events`), with commas between."),
@@ -66,8 +66,8 @@ def emulate(
         "firmware": {"name": emulator.firmware.name, "content_hash": emulator.firmware.content_hash},
         "target": emulator.target,
     }
-    arrays: Arrays | None = None
-    made: Arrays = {}
+    arrays: _Arrays | None = None
+    made: _Arrays = {}
     if inputs is not None:
         if raw and (columns is not None or inputs.suffix == ".root"):
             raise L1emuError("events are no raw integers", path=inputs, where="--raw", expected=".npy or .npz")
@@ -95,7 +95,7 @@ def _read(
     entries: str | None,
     missing: list[str] | None,
     tree: str | None,
-) -> tuple[Arrays, Arrays]:
+) -> tuple[_Arrays, _Arrays]:
     """The firmware's inputs in a file, and what is written beside its outputs."""
     if columns is not None:
         from l1emu.cli.source_inputs import fields_of_jets  # it loads the readers of events
@@ -108,7 +108,7 @@ def _read(
     return read_arrays(inputs, firmware.inputs), {}
 
 
-def _explained(emulator: Emulator, inputs: Path | None, arrays: Arrays | None) -> Explanation:
+def _explained(emulator: Emulator, inputs: Path | None, arrays: _Arrays | None) -> Explanation:
     try:
         return emulator.explain(arrays)
     except L1emuError as error:
@@ -116,7 +116,7 @@ def _explained(emulator: Emulator, inputs: Path | None, arrays: Arrays | None) -
 
 
 def _emulated(
-    emulator: Emulator, inputs: Path, arrays: Arrays, made: Arrays, output: Path | None, *, raw: bool
+    emulator: Emulator, inputs: Path, arrays: _Arrays, made: _Arrays, output: Path | None, *, raw: bool
 ) -> dict[str, Any]:
     """What is told of the emulation; its outputs are written."""
     begin = time.perf_counter()

@@ -22,12 +22,12 @@ from l1emu.latency.clock import CLOCK_HELP, CROSSING_NS, clock_mhz, clock_period
 from l1emu.latency.estimate import Design, Estimate, load_design
 from l1emu.latency.estimate import estimate as estimated
 from l1emu.latency.estimate.model import RESOURCES
-from l1emu.latency.estimate.scan import Point, input_bits, multiplications, scan, with_bits
+from l1emu.latency.estimate.scan import Point, input_bits, multiplications_to_divide, scan, with_bits
 from l1emu.outputs import refuse_to_replace
 from l1emu.resources import resolve
 
 Tool = Literal["Vivado", "Vitis"]
-Value = TypeVar("Value", int, float, str)
+_Value = TypeVar("_Value", int, float, str)
 
 SCAN = "scan.json"
 STRATEGIES = ("latency", "resource")
@@ -155,7 +155,7 @@ def _whole(text: str) -> int:
     return int(text)
 
 
-def _listed(option: str, text: str | None, kind: Callable[[str], Value], expected: str) -> list[Value]:
+def _listed(option: str, text: str | None, kind: Callable[[str], _Value], expected: str) -> list[_Value]:
     if text is None:
         return []
     try:
@@ -164,7 +164,7 @@ def _listed(option: str, text: str | None, kind: Callable[[str], Value], expecte
         raise L1emuError("not understood", where=option, value=text, expected=f"{expected}, by commas") from None
 
 
-def _one(option: str, values: list[Value]) -> Value | None:
+def _one(option: str, values: list[_Value]) -> _Value | None:
     if len(values) > 1:
         raise L1emuError("a list", where=option, value=",".join(map(str, values)), expected="one value, or --scan")
     return values[0] if values else None
@@ -239,7 +239,7 @@ def _document(design: Design, points: list[Point], budget: str, slice_ns: float)
         "slice_ns": slice_ns,
         "jets": next((point.checked.jets for point in points if point.checked is not None), None),
         "copies": next((point.checked.copies for point in points if point.checked is not None), None),
-        "multiplications": multiplications(design),
+        "multiplications": multiplications_to_divide(design),
         "bands": {name: list(band) for name, band in points[0].estimate.bands.items()},
         "points": [{**point.as_dict(), "input_bits": input_bits(point.estimate.design)} for point in points],
         "problems": list(dict.fromkeys(text for point in points for text in point.estimate.problems)),

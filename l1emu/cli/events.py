@@ -17,7 +17,7 @@ from l1emu.errors import L1emuError
 from l1emu.events.sources import FORMATS, Field, Format, Source, find_format, open_source
 from l1emu.progress import progress
 
-STEP = 1000
+_STEP = 1000
 _SHOWN = 4
 _NONE = {"nan": "NaN", "infinite": "infinite", "missing": "missing"}
 """What is no number: the key and the word of its count. The range and the mean are of the others."""
@@ -68,7 +68,7 @@ def _describe(
     rows: list[Any] = []
     entries = 0
     with progress(f"reading {source.format.rows}", len(source)) as advance:
-        for batch in source.iterate(wanted, entries=span, step=STEP):
+        for batch in source.iterate(wanted, entries=span, step=_STEP):
             entries += len(batch)
             rows += _finite(ak.to_list(batch[: max(first - len(rows), 0)]))
             for name, values in _leaves(batch):

@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from l1emu.stream.source import CrossingSource
     from l1emu.stream.unloaded import Chains
 
-SHIPPED = ("cms-phase2", "cms-run3", "atlas-phase2")
+_SHIPPED = ("cms-phase2", "cms-run3", "atlas-phase2")
 
 
 _TopologyName = Annotated[
-    str, typer.Argument(help=f"A topology in YAML, or one that comes with l1emu: {', '.join(SHIPPED)}.")
+    str, typer.Argument(help=f"A topology in YAML, or one that comes with l1emu: {', '.join(_SHIPPED)}.")
 ]
 _Engine = Annotated[str, typer.Option(help="kernel, compiled, or simpy, to be read: the same history.")]
 _Orbits = Annotated[int, typer.Option(help="Orbits of 3564 crossings; 11245 are a second.")]
@@ -71,20 +71,20 @@ _Out = Annotated[Path | None, typer.Option(help="Write results.json, figures and
 
 
 def simulate(
-    topology: _TopologyName = SHIPPED[0],
+    topology: _TopologyName = _SHIPPED[0],
     engine: _Engine = "kernel",
     orbits: _Orbits = 200,
     seed: _Seed = 1,
     budget: _BudgetFile = None,
-    report: tagger.Report = None,
-    estimate: tagger.FromEstimate = None,
-    part: tagger.Part = None,
-    reuse: tagger.Reuse = None,
-    copies: tagger.Copies = None,
-    latency: tagger.Latency = None,
-    interval: tagger.Interval = None,
-    clock: tagger.Clock = None,
-    jets: tagger.Jets = None,
+    report: tagger.ReportOption = None,
+    estimate: tagger.FromEstimateOption = None,
+    part: tagger.PartOption = None,
+    reuse: tagger.ReuseOption = None,
+    copies: tagger.CopiesOption = None,
+    latency: tagger.LatencyOption = None,
+    interval: tagger.IntervalOption = None,
+    clock: tagger.ClockOption = None,
+    jets: tagger.JetsOption = None,
     mean_jets: _MeanJets = 6.0,
     accept_rate: _AcceptRate = "500kHz",
     filling: _Filling = None,
@@ -248,7 +248,7 @@ def _chain(
     jets: int | None,
 ) -> tuple[Topology, BudgetCheck | None, tuple[str, ...]]:
     """The chain with the tagger that is asked for, its budget check if it has one, and why its timing is void."""
-    name = f"budgets/{topology}.topology.yaml" if topology in SHIPPED else topology
+    name = f"budgets/{topology}.topology.yaml" if topology in _SHIPPED else topology
     path = resolve(name, Path.cwd())
     chain, plan = read_planned(path, budget=None if budget is None else read_budget(budget))
     if plan is None and jets is not None:

@@ -18,8 +18,8 @@ from l1emu.events.sources.candidates import REPLACEABLE
 from l1emu.firmware import Firmware
 from l1emu.progress import progress
 
-STEP = 1000
-Arrays = dict[str, NDArray[Any]]
+_STEP = 1000
+_Arrays = dict[str, NDArray[Any]]
 
 
 def values_for_missing(texts: list[str]) -> dict[str, float]:
@@ -48,7 +48,7 @@ def values_for_missing(texts: list[str]) -> dict[str, float]:
 
 def jets_of_crossings(
     path: Path, firmware: Firmware, missing: dict[str, float], tree: str | None = None
-) -> tuple[Arrays, Arrays]:
+) -> tuple[_Arrays, _Arrays]:
     """The input of the firmware for every jet of a file of crossings, and what the jets are.
 
     `tree` is that of `l1emu.events.sources.open_source`.
@@ -68,7 +68,7 @@ def jets_of_crossings(
     sample = open_crossings(path, missing=missing, tree=tree)
     parts = []
     with progress("building jets", sample.crossings) as advance:
-        for batch in sample.iterate(STEP):
+        for batch in sample.iterate(_STEP):
             parts.append(build_jets(batch.candidates))
             advance(len(batch.stratum))
     if not parts:
@@ -90,7 +90,7 @@ def fields_of_jets(
     columns: list[str],
     entries: tuple[int, int | None] | None,
     tree: str | None = None,
-) -> tuple[Arrays, Arrays]:
+) -> tuple[_Arrays, _Arrays]:
     """The input of the firmware of fields of jets, in this order, and the jets' labels where the format has them.
 
     Of lists, such as `particles.pt`, as many particles are taken as the firmware has room for.
@@ -107,7 +107,7 @@ def fields_of_jets(
     labels = ["label"] if any(f.name == "label" for f in source.fields) else []
     inputs, label = [], []
     with progress(f"reading {source.format.rows}", len(source)) as advance:
-        for batch in source.iterate(list(dict.fromkeys([*columns, *labels])), entries=entries, step=STEP):
+        for batch in source.iterate(list(dict.fromkeys([*columns, *labels])), entries=entries, step=_STEP):
             values = stacked(batch, columns, max(tensor.size // len(columns), 1))
             if values[0].size != tensor.size:
                 raise L1emuError(

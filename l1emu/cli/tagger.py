@@ -13,23 +13,23 @@ from l1emu.latency.limits import MOST_CYCLES
 from l1emu.latency.reports import read_report
 from l1emu.latency.timing import TaggerTiming
 
-Report = Annotated[
+ReportOption = Annotated[
     Path | None, typer.Option("--report", help="The tagger's synthesis report: a file or a project folder.")
 ]
-FromEstimate = Annotated[
+FromEstimateOption = Annotated[
     Path | None,
     typer.Option("--estimate", metavar="PROJECT|FIRMWARE", help="Estimate the tagger before synthesis."),
 ]
-Part = Annotated[str | None, typer.Option("--part", help="With --estimate: the part.")]
-Reuse = Annotated[int | None, typer.Option("--reuse", help="With --estimate: the reuse factor.")]
-Latency = Annotated[int | None, typer.Option("--latency", help="The tagger's latency in cycles, as stated.")]
-Interval = Annotated[int | None, typer.Option("--interval", help="Its initiation interval in cycles, as stated.")]
-Clock = Annotated[
+PartOption = Annotated[str | None, typer.Option("--part", help="With --estimate: the part.")]
+ReuseOption = Annotated[int | None, typer.Option("--reuse", help="With --estimate: the reuse factor.")]
+LatencyOption = Annotated[int | None, typer.Option("--latency", help="The tagger's latency in cycles, as stated.")]
+IntervalOption = Annotated[int | None, typer.Option("--interval", help="Its initiation interval in cycles, as stated.")]
+ClockOption = Annotated[
     str | None,
     typer.Option("--clock", metavar="CLOCK", help=f"The clock that will run, in place of the budget's: {CLOCK_HELP}."),
 ]
-Jets = Annotated[int | None, typer.Option("--jets", help="Jets of an event, in place of the budget's.")]
-Copies = Annotated[int | None, typer.Option("--copies", help="Copies of the tagger on a board, likewise.")]
+JetsOption = Annotated[int | None, typer.Option("--jets", help="Jets of an event, in place of the budget's.")]
+CopiesOption = Annotated[int | None, typer.Option("--copies", help="Copies of the tagger on a board, likewise.")]
 
 
 def made_by_a_tool(

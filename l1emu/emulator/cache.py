@@ -23,7 +23,7 @@ def inner(function: F) -> F:
     return numba.njit(**_OPTIONS)(function)  # type: ignore[no-any-return]
 
 
-def inlined(function: F) -> F:
+def inner_inlined(function: F) -> F:
     """The same, put into the code of every function that calls it."""
     return numba.njit(forceinline=True, **_OPTIONS)(function)  # type: ignore[no-any-return]
 

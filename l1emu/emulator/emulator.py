@@ -30,15 +30,15 @@ from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
 from l1emu.layers import Tensor
 
-LANES = 64  # jets side by side in the exact kernels: a row of int64 is then 512 bytes
-CHUNK = 1024  # jets quantized, emulated and written at a time: memory does not grow with the batch
+_LANES = 64  # jets side by side in the exact kernels: a row of int64 is then 512 bytes
+_CHUNK = 1024  # jets quantized, emulated and written at a time: memory does not grow with the batch
 PROFILE_RUNS = 50  # of which the fastest counts, layer by layer: others may use the core too
 TARGETS = ("simd", "portable", "exact")
 
-Inputs = ArrayLike | Mapping[str, ArrayLike]
+_Inputs = ArrayLike | Mapping[str, ArrayLike]
 
 
-T = TypeVar("T", bound=np.generic)
+_T = TypeVar("_T", bound=np.generic)
 
 
 class _Runnable(Protocol):
@@ -66,16 +66,16 @@ class _Exact:
         self.program, self.results = program, program.results
 
     def prepare(self) -> Callable[[NDArray[Any], NDArray[np.int64]], bool]:
-        program, work = self.program, np.zeros(self.program.rows * LANES, np.int64)
+        program, work = self.program, np.zeros(self.program.rows * _LANES, np.int64)
 
         def run(raw: NDArray[Any], out: NDArray[np.int64]) -> bool:
-            execute(work, program.table, program.code, program.starts, LANES, raw, out, program.out_rows)
+            execute(work, program.table, program.code, program.starts, _LANES, raw, out, program.out_rows)
             return True
 
         return run
 
     def profile(self, raw: NDArray[Any]) -> dict[str, float]:
-        program, work = self.program, np.zeros(self.program.rows * LANES, np.int64)
+        program, work = self.program, np.zeros(self.program.rows * _LANES, np.int64)
         out = np.empty((len(raw), len(program.out_rows)), np.int64)
         spent: dict[str, float] = {}
         nothing, nowhere = program.out_rows[:0], out[:, :0]
@@ -83,7 +83,7 @@ class _Exact:
             one, least = np.array([start], program.starts.dtype), math.inf
             for _ in range(PROFILE_RUNS // 5):
                 begin = time.perf_counter()
-                execute(work, program.table, program.code, one, LANES, raw, nowhere, nothing)
+                execute(work, program.table, program.code, one, _LANES, raw, nowhere, nothing)
                 least = min(least, time.perf_counter() - begin)
             spent[name] = spent.get(name, 0.0) + least / len(raw)
         return spent
@@ -180,7 +180,7 @@ class Emulator:
         self.firmware = firmware
         self.threads = threads or len(os.sched_getaffinity(0))
         self.target = target
-        debug.check()
+        debug.check_setting()
         self._program = self._runnable(firmware.outputs)
 
     @cached_property
@@ -206,7 +206,7 @@ class Emulator:
                 return _Packed(packed)
         return _Exact(exact)
 
-    def __call__(self, x: Inputs) -> NDArray[np.float64] | dict[str, NDArray[np.float64]]:
+    def __call__(self, x: _Inputs) -> NDArray[np.float64] | dict[str, NDArray[np.float64]]:
         """Emulate a batch of float inputs.
 
         Parameters
@@ -243,7 +243,7 @@ class Emulator:
         outputs = self._run(self._program, _jets(arrays), quantize, direct)
         return self._single({t.name: t.type.to_float(raw) for t, raw in outputs.items()})
 
-    def raw(self, x: Inputs) -> NDArray[np.int64] | dict[str, NDArray[np.int64]]:
+    def raw(self, x: _Inputs) -> NDArray[np.int64] | dict[str, NDArray[np.int64]]:
         """Emulate raw integers (value times 2**fraction of each input's type), giving raw integers.
 
         Raises
@@ -254,7 +254,7 @@ class Emulator:
         arrays = self._arrays(x)
         return self._single({t.name: raw for t, raw in self._run_raw(self._program, arrays).items()})
 
-    def trace(self, x: Inputs) -> dict[str, NDArray[np.int64]]:
+    def trace(self, x: _Inputs) -> dict[str, NDArray[np.int64]]:
         """The raw output of every layer, by layer name: int64 arrays (jets, *shape).
 
         Floats are cast as by a call, integers are taken as raw values. The same kernels run as in a call, with room
@@ -273,7 +273,7 @@ class Emulator:
         by_name = {tensor.name: values for tensor, values in found.items()}
         return {layer.name: by_name[layer.output.name] for layer in self.firmware.layers}
 
-    def explain(self, x: Inputs | None = None) -> Explanation:
+    def explain(self, x: _Inputs | None = None) -> Explanation:
         """Per layer: types, the proven range of its sums, how they may be computed, and with what.
 
         Parameters
@@ -293,11 +293,11 @@ class Emulator:
         program = self._program
         return program.program.module.readable() if isinstance(program, _Packed) else "# the exact kernels alone\n"
 
-    def _profile(self, x: Inputs) -> dict[str, float]:
+    def _profile(self, x: _Inputs) -> dict[str, float]:
         arrays = self._arrays(x)
         columns = []
         for tensor in self.firmware.inputs:
-            array = arrays[tensor.name][:CHUNK]
+            array = arrays[tensor.name][:_CHUNK]
             integers = np.issubdtype(array.dtype, np.integer)
             columns.append(array.astype(np.int64) if integers else self._quantized(tensor, _floats(array)))
         raw = np.concatenate(columns, axis=1)
@@ -373,18 +373,18 @@ class Emulator:
         stopped = threading.Event()
 
         def work_on(begin: int, end: int) -> None:
-            raw = np.empty((min(CHUNK, end - begin), inputs), np.int32 if self._narrow else np.int64)
+            raw = np.empty((min(_CHUNK, end - begin), inputs), np.int32 if self._narrow else np.int64)
             execute = program.prepare()
-            for first in range(begin, end, CHUNK):
+            for first in range(begin, end, _CHUNK):
                 if stopped.is_set():
                     return
-                last = min(first + CHUNK, end)
+                last = min(first + _CHUNK, end)
                 if direct is not None and execute(direct[first:last], out[first:last]):
                     continue
                 fill(first, last, raw[: last - first])
                 execute(raw[: last - first], out[first:last])
 
-        share = max(-(-jets // self.threads), 2 * LANES)
+        share = max(-(-jets // self.threads), 2 * _LANES)
         parts = [(begin, min(begin + share, jets)) for begin in range(0, jets, share)]
         if len(parts) == 1:
             work_on(*parts[0])
@@ -403,10 +403,10 @@ class Emulator:
             column += tensor.size
         return results
 
-    def _single(self, outputs: dict[str, NDArray[T]]) -> NDArray[T] | dict[str, NDArray[T]]:
+    def _single(self, outputs: dict[str, NDArray[_T]]) -> NDArray[_T] | dict[str, NDArray[_T]]:
         return outputs if len(self.firmware.outputs) > 1 else next(iter(outputs.values()))
 
-    def _arrays(self, x: Inputs) -> dict[str, NDArray[Any]]:
+    def _arrays(self, x: _Inputs) -> dict[str, NDArray[Any]]:
         """The inputs by name, each as a numpy array (jets, size)."""
         wanted = {t.name: t for t in self.firmware.inputs}
         if isinstance(x, Mapping):

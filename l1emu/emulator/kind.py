@@ -12,15 +12,15 @@ from l1emu.emulator.relax import Relaxed
 from l1emu.emulator.vector.strategy import Strategy
 from l1emu.layers import Layer, Tensor
 
-L = TypeVar("L", bound=Layer)
+_L = TypeVar("_L", bound=Layer)
 
 
-class Kind(ABC, Generic[L]):
+class Kind(ABC, Generic[_L]):
     """One kind of layer. The passes ask it and know no kind; a method that is missing fails at import."""
 
     @property
     @abstractmethod
-    def layer(self) -> type[L]:
+    def layer(self) -> type[_L]:
         """The class of such layers."""
 
     @property
@@ -34,7 +34,7 @@ class Kind(ABC, Generic[L]):
         """The ways to compute such layers on vectors, in the order in which they are asked; none: exact kernels."""
 
     @abstractmethod
-    def range(self, layer: L, inputs: tuple[Interval, ...]) -> LayerRange:
+    def range(self, layer: _L, inputs: tuple[Interval, ...]) -> LayerRange:
         """What `layer` can give when its inputs are in the given intervals, arrays of the tensors' shapes.
 
         The operations are those of the C++, in its order.
@@ -46,7 +46,7 @@ class Kind(ABC, Generic[L]):
         """
 
     @abstractmethod
-    def emit(self, layer: L, asm: Assembler, proof: LayerRange) -> None:
+    def emit(self, layer: _L, asm: Assembler, proof: LayerRange) -> None:
         """Emit the cheapest instructions that are still exact, by what `range` has proven.
 
         The rows of the output are already taken. Casts that cannot round or overflow vanish, sums that may be
@@ -54,12 +54,12 @@ class Kind(ABC, Generic[L]):
         """
 
     @abstractmethod
-    def relaxed(self, layer: L, inputs: tuple[Tensor, ...], how: Relaxed) -> Layer:
+    def relaxed(self, layer: _L, inputs: tuple[Tensor, ...], how: Relaxed) -> Layer:
         """`layer` reading `inputs`, whose types may be wider than its own inputs', with wider types of its own.
 
         Its inputs' types are what it can read; whoever runs it assigns the numbers to them.
         """
 
     @abstractmethod
-    def macs(self, layer: L) -> int:
+    def macs(self, layer: _L) -> int:
         """Multiply-accumulates a jet: products of matrices, and of tensors in einsums; others count none."""

@@ -37,7 +37,7 @@ class Needs:
     @classmethod
     def of(cls, *kinds: FixedPoint) -> Needs:
         """What holds a number of any of these types."""
-        return cls(max(map(signed_bits, kinds)), max(kind.fraction for kind in kinds))
+        return cls(max(map(_signed_bits, kinds)), max(kind.fraction for kind in kinds))
 
     def __or__(self, other: Needs) -> Needs:
         """What holds both."""
@@ -61,7 +61,7 @@ class Needs:
             return kind
         integer, signed, rounding = kind.integer, kind.signed, kind.rounding
         if grow:
-            integer, signed = max(signed_bits(kind), self.integer), True
+            integer, signed = max(_signed_bits(kind), self.integer), True
         fraction = max(kind.fraction, min(self.fraction, widest - integer)) if refine else kind.fraction
         overflow = Overflow.SAT if grow else kind.overflow
         if kind.is_integer:
@@ -78,7 +78,7 @@ class Needs:
         return replace(layer.output, type=kind)
 
 
-def signed_bits(kind: FixedPoint) -> int:
+def _signed_bits(kind: FixedPoint) -> int:
     """Integer bits of a type, with a sign."""
     return kind.integer + (not kind.signed)
 

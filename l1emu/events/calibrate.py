@@ -10,7 +10,7 @@ from l1emu.events.jets import build_jets
 from l1emu.events.sample import read_sample
 from l1emu.progress import progress
 
-SOFTEST_GEV = 2.0
+_SOFTEST_GEV = 2.0
 """Level-1 jets from here on are matched: far below the jets of a fit, so that their median is not cut."""
 
 
@@ -30,7 +30,7 @@ def calibrate(path: str | os.PathLike[str], *, step: int = 2000) -> Fitted:
     parts = []
     with progress(f"matching jets of {sample.name}", sample.crossings) as advance:
         for batch in sample.iterate(step):
-            jets = build_jets(batch.candidates, min_pt_gev=SOFTEST_GEV).table()
+            jets = build_jets(batch.candidates, min_pt_gev=_SOFTEST_GEV).table()
             parts.append(match(jets, batch.truth))
             advance(len(batch.stratum))
     source = f"{sample.name}, recipe {sample.recipe_hash[:16]}, {sample.crossings} crossings, l1emu calibrate"

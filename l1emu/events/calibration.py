@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
+from l1emu.arraytypes import Floats
 from l1emu.config import Config, load_config
 from l1emu.errors import L1emuError
 from l1emu.events.hardware import ETA_PHI_STEP, PT_MAX, PT_STEP_GEV
@@ -25,11 +26,10 @@ from l1emu.events.hardware import ETA_PHI_STEP, PT_MAX, PT_STEP_GEV
 if TYPE_CHECKING:
     import awkward as ak
 
-Floats = npt.NDArray[np.float64]
 
 ETA_BINS = (0.0, 0.7, 1.5, 2.0, 2.4)
 PT_BINS_GEV = (20, 25, 30, 35, 40, 45, 50, 60, 70, 80, 100, 120, 150, 200, 250, 300, 400)
-MATCH_RADIUS = 0.2
+_MATCH_RADIUS = 0.2
 LEAST_MATCHED = 0.9
 """The line is fitted where so many generator jets have a Level-1 jet: below, only those that fluctuate up do."""
 LEAST_JETS = 50
@@ -137,7 +137,7 @@ def match(jets: ak.Array, truth: ak.Array) -> Pairs:
     d_phi = (pairs.truth.phi - pairs.jet.phi + np.pi) % (2 * np.pi) - np.pi
     distance = (pairs.truth.eta - pairs.jet.eta) ** 2 + d_phi**2
     nearest = ak.argmin(distance, axis=2, keepdims=True)
-    close = ak.fill_none(ak.firsts(distance[nearest], axis=2) < MATCH_RADIUS**2, False)
+    close = ak.fill_none(ak.firsts(distance[nearest], axis=2) < _MATCH_RADIUS**2, False)
 
     def flat(values: ak.Array) -> Floats:
         numbers: Floats = ak.to_numpy(ak.flatten(values)).astype(np.float64)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from l1emu.firmware.graph import Graph
 from l1emu.firmware.reader import read_project
-from l1emu.firmware.store import load, save
+from l1emu.firmware.store import load_firmware, save_firmware
 
 
 class Firmware(Graph):
@@ -26,9 +26,9 @@ class Firmware(Graph):
             naming the file, the place and the construct that is wrong or not supported.
         """
         location = Path(path)
-        graph = read_project(location) if location.is_dir() else load(location)
+        graph = read_project(location) if location.is_dir() else load_firmware(location)
         return cls(graph.name, graph.backend, graph.inputs, graph.outputs, graph.layers, graph.origin)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one self-contained file; equal firmware gives equal bytes."""
-        save(self, Path(path))
+        save_firmware(self, Path(path))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.errors import L1emuError
 from l1emu.firmware.cxx.lexer import Place, Token, text_of
 from l1emu.firmware.cxx.parser import Declaration
@@ -20,7 +21,6 @@ from l1emu.firmware.weights import (
     powers_from_text,
 )
 from l1emu.fixedpoint import FixedPoint
-from l1emu.layers.base import Ints
 
 _LOADERS = ("load_weights_from_txt", "load_exponent_weights_from_txt")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from l1emu.errors import L1emuError
 from l1emu.files import TEXT_LIMIT, read_bytes
 from l1emu.firmware.cxx.lexer import Lexed, Place, Token, text_of, tokens_of
-from l1emu.firmware.grammar.words import FUNCTIONS, KEYWORDS
+from l1emu.firmware.grammar.words import C_FUNCTIONS, KEYWORDS
 
 # The fixed-point library, which is the compiler's own in synthesis, and the headers of the C++ library.
 _LIBRARY = re.compile(r"(ap|hls)_\w+\.h|(utils|etc)/x?_?\w+\.h")
@@ -327,7 +327,7 @@ class Unit:
         known -= {"__cplusplus"}
         if not known:
             return
-        used = FUNCTIONS
+        used = C_FUNCTIONS
         if target is not None:
             text = read_bytes(target, limit=TEXT_LIMIT)
             used = used | identifiers(text)

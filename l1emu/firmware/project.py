@@ -17,9 +17,9 @@ import numpy as np
 from l1emu.errors import L1emuError
 from l1emu.files import TEXT_LIMIT, read_bytes, read_text, sha256_bytes
 from l1emu.firmware.backend import read_backend
-from l1emu.firmware.cxx.expression import Expression, Number
+from l1emu.firmware.cxx.expression import ConstantValue, Expression
 from l1emu.firmware.cxx.lexer import Lexed, Place, Token, split, text_of
-from l1emu.firmware.cxx.parser import Declaration, Function, Scope, Struct, parse, statements
+from l1emu.firmware.cxx.parser import Declaration, FileScope, FunctionDefinition, Struct, parse, statements
 from l1emu.firmware.preprocess import Unit, is_kernels
 from l1emu.fixedpoint import FixedPoint
 
@@ -41,7 +41,7 @@ _RANGES = {
 }
 
 
-def stored(declared: Declaration, value: Number) -> Number:
+def stored(declared: Declaration, value: ConstantValue) -> ConstantValue:
     """The value of a constant of a type of C++, which must hold it; -1 stands for the largest unsigned number."""
     kind = text_of(declared.type)
     if kind in _RANGES and not isinstance(value, str):
@@ -68,7 +68,7 @@ def _words(declared: Declaration) -> tuple[str, ...]:
     return declared.kind, text_of(declared.parameters), text_of(declared.type), text_of(declared.size), value
 
 
-def _without_loading(function: Function) -> list[str]:
+def _without_loading(function: FunctionDefinition) -> list[str]:
     """A top function's parameters and statements, without those that load weights, which a synthesis does not see."""
     found = [text_of(function.parameters)]
     for statement in statements(list(function.body), function.place.path):
@@ -78,8 +78,8 @@ def _without_loading(function: Function) -> list[str]:
     return found
 
 
-def _joined(scopes: Iterable[Scope]) -> Scope:
-    whole = Scope()
+def _joined(scopes: Iterable[FileScope]) -> FileScope:
+    whole = FileScope()
     for scope in scopes:
         whole.update(scope)
     return whole
@@ -106,7 +106,7 @@ def _below(path: Path, folder: Path) -> str:
 
 
 @dataclass
-class Config:
+class ConfigStruct:
     """A config struct, asked member by member; what was not asked for is refused by `finish`."""
 
     project: Project
@@ -142,7 +142,7 @@ class Config:
         """Whether the struct itself declares the member."""
         return name in self.struct.members
 
-    def number(self, name: str) -> Number:
+    def number(self, name: str) -> ConstantValue:
         """A constant member's value."""
         declared = self.member(name)
         if declared.kind != "value" or declared.value is None:
@@ -191,7 +191,7 @@ class Config:
             raise stated.place.error(f"{self.struct.name}::{name} is not a number", value)
         return int(kind.from_float(np.array([value], dtype=np.float64))[0]), kind
 
-    def same_type(self, name: str, other: Config) -> bool:
+    def same_type(self, name: str, other: ConfigStruct) -> bool:
         """Whether a member type is that of another config, by its name or by what it stands for."""
         mine, others = self.member(name), other.member(name)
         return text_of(mine.type) == text_of(others.type) or self.type(name) == other.type(name)
@@ -207,7 +207,7 @@ class Config:
         texts = [token.text for token in declared.type]
         return "".join(texts[: texts.index("<")] if "<" in texts else texts)
 
-    def nested(self, name: str) -> Config:
+    def nested(self, name: str) -> ConfigStruct:
         """A member type that is itself a config struct."""
         declared = self.member(name)
         return self.project.config(text_of(declared.type), declared.place)
@@ -245,7 +245,7 @@ class Config:
             if name not in self.asked and name not in harmless:
                 raise declared.place.error(f"{self.struct.name} has a member that is not known here", name)
 
-    def _lookup(self, name: str) -> Number:
+    def _lookup(self, name: str) -> ConstantValue:
         if "::" not in name and self._find(name) is not None:
             return self.number(name)
         return self.project.constant(name, self.place)
@@ -385,7 +385,7 @@ class Project:
                 found[path.name] = Lexed(path, lexed.code)
         return found
 
-    def top(self) -> tuple[Function, list[Token]]:
+    def top(self) -> tuple[FunctionDefinition, list[Token]]:
         """The top function, its body with comments."""
         lexed = self.unit.files[self.source]
         function = self.scope.functions[self.name]
@@ -393,7 +393,7 @@ class Project:
         return function, [t for t in lexed.tokens if start <= t.start < function.end]
 
     @staticmethod
-    def parameters(function: Function) -> tuple[list[list[Token]], list[str]]:
+    def parameters(function: FunctionDefinition) -> tuple[list[list[Token]], list[str]]:
         """The parameters that carry data, and the names of those after them that only report sizes.
 
         hls4ml up to 0.4 ends the list with ``unsigned short &`` parameters, which the function sets to constants.
@@ -409,7 +409,7 @@ class Project:
                 data.append(parameter)
         return data, sizes
 
-    def constant(self, name: str, place: Place) -> Number:
+    def constant(self, name: str, place: Place) -> ConstantValue:
         """A constant by name: of the namespace, of a struct, or an enumerator of nnet."""
         bare = name.removeprefix("nnet::")
         declared = self.scope.declarations.get(name)
@@ -429,13 +429,13 @@ class Project:
         if "::" in bare:
             owner, _, member = bare.rpartition("::")
             if owner in self.scope.structs:
-                return Config(self, self.scope.structs[owner]).number(member)
+                return ConfigStruct(self, self.scope.structs[owner]).number(member)
             return bare
         if name != bare and bare[:1].isalpha():
             return bare  # an enumerator such as nnet::Average
         raise place.error("unknown name", name)
 
-    def evaluate(self, tokens: list[Token] | tuple[Token, ...], place: Place) -> Number:
+    def evaluate(self, tokens: list[Token] | tuple[Token, ...], place: Place) -> ConstantValue:
         """A constant expression at namespace level."""
         return Expression(tokens, place, lambda name: self.constant(name, place)).value()
 
@@ -511,12 +511,12 @@ class Project:
         with _resolving(self._open, text_of(kept), declared.place):
             return self.stream_type(declared.type, declared.place)
 
-    def config(self, name: str, place: Place) -> Config:
+    def config(self, name: str, place: Place) -> ConfigStruct:
         """A config struct by name."""
         struct = self.scope.structs.get(name)
         if struct is None:
             raise place.error("unknown config struct", name)
-        return Config(self, struct)
+        return ConfigStruct(self, struct)
 
     def generated_class(self, name: str) -> str | None:
         """The code of a class that hls4ml generated for this project, without white space; None if there is none."""

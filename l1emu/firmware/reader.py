@@ -11,16 +11,16 @@ from l1emu.errors import L1emuError
 from l1emu.firmware.builders import BUILDERS, Call, generated
 from l1emu.firmware.cxx.lexer import Place, Token, text_of
 from l1emu.firmware.cxx.parser import Struct
-from l1emu.firmware.grammar import check
+from l1emu.firmware.grammar import check_syntax
 from l1emu.firmware.graph import Graph
 from l1emu.firmware.kernels import Kernels
 from l1emu.firmware.loading import LoadedWeights
 from l1emu.firmware.preprocess import check_library
-from l1emu.firmware.project import Config, Project
+from l1emu.firmware.project import ConfigStruct, Project
 from l1emu.firmware.roles import CONFIG_FIRST, READ_STEP, WITHOUT_CONFIG, WRITE_STEP, Role
 from l1emu.firmware.top import (
     Alias,
-    Block,
+    ControlBlock,
     Invocation,
     LoadedFlag,
     Loading,
@@ -45,7 +45,7 @@ def read_project(folder: str | os.PathLike[str]) -> Graph:
     """
     project = Project(folder)
     firmware = _Reader(project).read()
-    check(project.unit.sequence, project.unit.functions)  # what nobody looked into
+    check_syntax(project.unit.sequence, project.unit.functions)  # what nobody looked into
     names = {t.text for _, part in project.unit.sequence for t in part if t.kind == "name"}
     check_library(project.firmware / "ap_types", names)
     return firmware
@@ -97,7 +97,7 @@ class _Reader:
         backend = self.project.backend
         return Graph(self.project.name, backend, inputs, outputs, tuple(self.layers), origin)
 
-    def _time_steps(self, loop: Block) -> None:
+    def _time_steps(self, loop: ControlBlock) -> None:
         """A loop over time steps: its layers once for each step, their variables numbered but for the last step."""
         place = loop.place
         head = " ".join(t.text for t in loop.head)
@@ -141,7 +141,7 @@ class _Reader:
                     raise place.error("alias of an unknown variable", statement.target)
                 self._new(statement.name, place)
                 self.aliases[statement.name] = statement.target
-            case Block(keyword="for"):
+            case ControlBlock(keyword="for"):
                 self._time_steps(statement)
             case Invocation() if statement.space in self.project.spaces:
                 self._call(statement)
@@ -209,7 +209,7 @@ class _Reader:
         if builder is None:
             raise place.error("this kind of layer is not supported yet", f"nnet::{function}")
         if without_config:
-            config = Config(self.project, Struct(function, place, None, {}))
+            config = ConfigStruct(self.project, Struct(function, place, None, {}))
         else:
             config = self.project.config(text_of(types.pop(0 if function in CONFIG_FIRST else -1)), place)
         call = Call(

@@ -26,7 +26,7 @@ from l1emu.fixedpoint import FixedPoint
 from l1emu.jsontext import parse_json
 from l1emu.layers import KINDS, Layer, Tensor
 
-MAGIC = b"\x89L1FW\r\n\x1a"
+STORE_MAGIC = b"\x89L1FW\r\n\x1a"
 VERSION = 1
 _HEADER = struct.Struct("<8sIQ32s")
 _LENGTH = struct.Struct("<Q")
@@ -68,7 +68,7 @@ _MALFORMED = (
 )
 
 
-def save(firmware: Graph, path: str | os.PathLike[str]) -> None:
+def save_firmware(firmware: Graph, path: str | os.PathLike[str]) -> None:
     """Write `firmware` to `path`, whole or not at all."""
     graph, arrays = encoded(firmware.inputs, firmware.outputs, firmware.layers)
     document = {
@@ -80,12 +80,12 @@ def save(firmware: Graph, path: str | os.PathLike[str]) -> None:
     }
     text = json_bytes(document)
     body = _LENGTH.pack(len(text)) + text + arrays
-    header = _HEADER.pack(MAGIC, VERSION, len(body), bytes.fromhex(sha256_bytes(body)))
+    header = _HEADER.pack(STORE_MAGIC, VERSION, len(body), bytes.fromhex(sha256_bytes(body)))
     with write_aside(path) as aside:
         aside.write_bytes(header + body)
 
 
-def load(path: str | os.PathLike[str]) -> Graph:
+def load_firmware(path: str | os.PathLike[str]) -> Graph:
     """Read a firmware file.
 
     Raises
@@ -98,9 +98,9 @@ def load(path: str | os.PathLike[str]) -> Graph:
     if not os.path.lexists(file):
         raise L1emuError("no such file or folder", path=file, expected="an hls4ml project or a .l1fw file")
     data = read_bytes(file, limit=_LIMIT)
-    if data[: len(MAGIC)] != MAGIC:
+    if data[: len(STORE_MAGIC)] != STORE_MAGIC:
         raise L1emuError(
-            "not a firmware file", path=file, value=data[:8], expected=f"a file that begins with {MAGIC!r}"
+            "not a firmware file", path=file, value=data[:8], expected=f"a file that begins with {STORE_MAGIC!r}"
         )
     if len(data) < _HEADER.size:
         raise L1emuError("the firmware file is truncated", path=file, value=len(data), expected="its whole header")

@@ -16,9 +16,9 @@ from typing import cast
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.errors import L1emuError
 from l1emu.fixedpoint import FixedPoint
-from l1emu.layers.base import Ints
 from l1emu.layers.softmax import index_bits
 
 _f = np.float32

@@ -15,7 +15,7 @@ from pathlib import Path
 from l1emu.errors import L1emuError
 from l1emu.files import read_text
 from l1emu.firmware.cxx.lexer import Place, Token, matching, split, template_end, text_of
-from l1emu.firmware.cxx.parser import QUALIFIERS, Function, statements
+from l1emu.firmware.cxx.parser import DECLARATION_QUALIFIERS, FunctionDefinition, statements
 from l1emu.firmware.project import Project
 from l1emu.firmware.roles import Role, roles
 
@@ -140,7 +140,7 @@ class Loading(Statement):
 
 
 @dataclass(frozen=True)
-class Block(Statement):
+class ControlBlock(Statement):
     """A loop or a condition: its first word, what stands before its brace, and its statements."""
 
     keyword: str
@@ -182,7 +182,7 @@ class Top:
         The pragmas in its file.
     """
 
-    function: Function
+    function: FunctionDefinition
     parameters: tuple[Statement, ...]
     reports: tuple[str, ...]
     statements: tuple[Statement, ...]
@@ -250,7 +250,7 @@ def _calls(inside: Sequence[Statement]) -> Iterator[Invocation]:
     for statement in inside:
         if isinstance(statement, Invocation):
             yield statement
-        elif isinstance(statement, Block):
+        elif isinstance(statement, ControlBlock):
             yield from _calls(statement.inside)
 
 
@@ -274,7 +274,7 @@ def _block(statement: list[Token], tokens: tuple[Token, ...], path: Path, report
     head = tuple(t for t in statement[:start] if t.kind != "comment")
     if [t.text for t in head] == ["if", "(", "!", "loaded_weights", ")"]:
         return Loading(place, tokens, inside)
-    return Block(place, tokens, tokens[0].text, head, inside)
+    return ControlBlock(place, tokens, tokens[0].text, head, inside)
 
 
 def _comment(line: int, statement: list[Token], following: list[Token]) -> str:
@@ -314,7 +314,7 @@ def _declared(tokens: tuple[Token, ...], path: Path, what: str) -> Statement:
 
 def _variable(tokens: tuple[Token, ...], path: Path, what: str) -> Statement:
     place = Place(path, tokens[0].line)
-    plain = tuple(t for t in tokens[:-1] if t.text not in QUALIFIERS)
+    plain = tuple(t for t in tokens[:-1] if t.text not in DECLARATION_QUALIFIERS)
     texts = [token.text for token in plain]
     if texts[:4] == ["hls", "::", "stream", "<"]:
         end = template_end(list(tokens), [t.text for t in tokens].index("<"), path)

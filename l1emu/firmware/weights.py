@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.errors import L1emuError
 from l1emu.files import read_text
 from l1emu.firmware.cxx.lexer import text_of
 from l1emu.firmware.cxx.parser import Declaration
 from l1emu.fixedpoint import FixedPoint
-from l1emu.layers.base import Ints
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _PAIR = re.compile(r"\s*\{([^{},]*),([^{},]*)\}\s*")

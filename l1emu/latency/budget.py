@@ -23,25 +23,25 @@ class Sourced(Config):
     status: Status
 
 
-class Crossings(Sourced):
+class SourcedCrossings(Sourced):
     """A number of crossings."""
 
     value: int = Field(ge=1, le=MOST_CROSSINGS)
 
 
-class Multiplexing(Sourced):
+class SourcedMultiplexing(Sourced):
     """Crossings that one of several boards has for an event."""
 
     value: int = Field(ge=1, le=MOST_MULTIPLEXING)
 
 
-class Jets(Sourced):
+class SourcedJets(Sourced):
     """Jets of an event."""
 
     value: int = Field(ge=1, le=MOST_JETS)
 
 
-class Copies(Sourced):
+class SourcedCopies(Sourced):
     """Copies of the tagger on a board."""
 
     value: int = Field(ge=1, le=MOST_COPIES)
@@ -53,7 +53,7 @@ class JetInterval(Sourced):
     value: int = Field(ge=1, le=MOST_CYCLES)
 
 
-class Clock(Sourced):
+class SourcedClock(Sourced):
     """The clock that runs the tagger, by its name in MHz."""
 
     value: LockedClock
@@ -71,7 +71,7 @@ class TaggerSlice(Sourced):
     crossings: int = Field(ge=1, le=MOST_CROSSINGS)
 
 
-class Stage(Sourced):
+class BudgetStage(Sourced):
     """One stage of the trigger, in bunch crossings: hardware hands over at crossings.
 
     `kind` is `contingency` for a line that is kept free: it belongs to the total, but nothing uses it.
@@ -104,14 +104,14 @@ class Budget(Config):
     """
 
     name: str = Field(min_length=1)
-    total: Crossings
-    clock: Clock
-    time_multiplexing: Multiplexing
-    jets: Jets
-    copies: Copies
+    total: SourcedCrossings
+    clock: SourcedClock
+    time_multiplexing: SourcedMultiplexing
+    jets: SourcedJets
+    copies: SourcedCopies
     jet_interval: JetInterval | None = None
     accept_rate_khz: AcceptRate | None = None
-    stages: list[Stage] = Field(min_length=1)
+    stages: list[BudgetStage] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _adds_up(self) -> Budget:
@@ -144,7 +144,7 @@ class Budget(Config):
         return self.total.value * CROSSING_NS
 
     @property
-    def tagger_stage(self) -> Stage:
+    def tagger_stage(self) -> BudgetStage:
         """The stage that holds the tagger."""
         return next(stage for stage in self.stages if stage.tagger is not None)
 
@@ -166,7 +166,7 @@ class Budget(Config):
         """
         if not 1 <= jets <= MOST_JETS:
             raise L1emuError("number of jets", value=jets, expected=f"1 to {MOST_JETS:,}")
-        given = Jets(value=jets, source="given in place of the budget's", status="unverified")
+        given = SourcedJets(value=jets, source="given in place of the budget's", status="unverified")
         return self.model_copy(update={"jets": given})
 
 
@@ -182,10 +182,10 @@ def read_budget(path: str | os.PathLike[str]) -> Budget:
 
 
 @dataclass(frozen=True)
-class Row:
+class BudgetRow:
     """A stage with the crossings up to its end, as tables and figures show it."""
 
-    stage: Stage
+    stage: BudgetStage
     begin_ns: float
     end_ns: float
 
@@ -211,11 +211,11 @@ class Row:
         }
 
 
-def waterfall(budget: Budget) -> tuple[Row, ...]:
+def waterfall(budget: Budget) -> tuple[BudgetRow, ...]:
     """The stages one after the other, in ns after the collision."""
     rows = []
     crossings = 0
     for stage in budget.stages:
-        rows.append(Row(stage, crossings * CROSSING_NS, (crossings + stage.crossings) * CROSSING_NS))
+        rows.append(BudgetRow(stage, crossings * CROSSING_NS, (crossings + stage.crossings) * CROSSING_NS))
         crossings += stage.crossings
     return tuple(rows)

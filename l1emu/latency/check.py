@@ -8,7 +8,15 @@ from fractions import Fraction
 from typing import Any
 
 from l1emu.errors import L1emuError
-from l1emu.latency.budget import Budget, Clock, Copies, Crossings, Jets, Multiplexing, waterfall
+from l1emu.latency.budget import (
+    Budget,
+    SourcedClock,
+    SourcedCopies,
+    SourcedCrossings,
+    SourcedJets,
+    SourcedMultiplexing,
+    waterfall,
+)
 from l1emu.latency.clock import CROSSING_NS, multiple
 from l1emu.latency.limits import MOST_COPIES, MOST_JETS
 from l1emu.latency.timing import Status, TaggerTiming
@@ -292,7 +300,7 @@ def check(budget: Budget, timing: TaggerTiming, *, jets: int | None = None, copi
         event_cycles=window,
         copy_sets=sets,
         busy_cycles=rounds * timing.interval_cycles,
-        copies_needed=copies_needed(n_jets, timing.interval_cycles, window),
+        copies_needed=copies_to_keep_up(n_jets, timing.interval_cycles, window),
         throughput_status=_least([*tagger, budget.time_multiplexing.status]),
     )
 
@@ -317,7 +325,7 @@ def last_jet_wait(jets: int, copies: int, interval: int, apart: Fraction) -> int
     return max(math.ceil((last - turn * copies) * apart) + turn * interval for turn in range(last // copies + 1))
 
 
-def copies_needed(jets: int, interval: int, window: int) -> int:
+def copies_to_keep_up(jets: int, interval: int, window: int) -> int:
     """The least number of copies that are all free again after `window` cycles.
 
     Where a single jet holds a copy for longer than the window, whole sets of copies take events in turn.
@@ -339,7 +347,9 @@ def _least(statuses: list[Status]) -> Status:
     return "verified" if all(status == "verified" for status in statuses) else "unverified"
 
 
-def _sourced(line: Crossings | Multiplexing | Jets | Copies | Clock, used: float) -> dict[str, Any]:
+def _sourced(
+    line: SourcedCrossings | SourcedMultiplexing | SourcedJets | SourcedCopies | SourcedClock, used: float
+) -> dict[str, Any]:
     """A number that the check used: with the budget's source, or as given by the user where it differs."""
     if used != line.value:
         return {"value": used, "source": "given in place of the budget's", "status": "unverified"}

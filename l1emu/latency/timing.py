@@ -15,7 +15,7 @@ from l1emu.latency.clock import LockedClock, multiple, period_ns
 from l1emu.latency.limits import MOST_CYCLES, MOST_CYCLES_REPORTED
 from l1emu.latency.reports import Resources, SynthesisReport
 
-Kind = Literal["synthesized", "cosimulated", "estimated", "stated"]
+_Kind = Literal["synthesized", "cosimulated", "estimated", "stated"]
 Status = Literal["verified", "unverified"]
 
 
@@ -62,7 +62,7 @@ class TaggerTiming:
     interval_cycles: int
     clock_mhz: float
     origin: str
-    kind: Kind
+    kind: _Kind
     target_ns: float | None = None
     void: tuple[str, ...] = ()
     caveats: tuple[str, ...] = field(default=())

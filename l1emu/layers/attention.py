@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.fixedpoint import FixedPoint
-from l1emu.layers.base import Ints, Layer, Tensor
+from l1emu.layers.base import Layer, Tensor
 from l1emu.layers.batchnorm import BatchNormalization
 from l1emu.layers.dense import Dense
 from l1emu.layers.einsum import Einsum

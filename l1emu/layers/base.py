@@ -8,13 +8,11 @@ from dataclasses import dataclass, fields
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from l1emu.arraytypes import Ints
 from l1emu.errors import L1emuError
 from l1emu.fixedpoint import FixedPoint, Raw
 from l1emu.layers.circuit import Circuit
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.fixedpoint import Exact, FixedPoint, Overflow, Raw
-from l1emu.layers.base import Ints, Layer
+from l1emu.layers.base import Layer
 from l1emu.layers.circuit import Circuit
 
 

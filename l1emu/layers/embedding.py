@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from l1emu.arraytypes import Ints
 from l1emu.fixedpoint import FixedPoint, Raw
-from l1emu.layers.base import Ints, Layer
+from l1emu.layers.base import Layer
 from l1emu.layers.circuit import Circuit
 
 

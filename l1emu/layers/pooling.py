@@ -7,9 +7,10 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.fixedpoint import Exact, FixedPoint, Raw
 from l1emu.layers.arithmetic import divide_toward_zero
-from l1emu.layers.base import Ints, Layer
+from l1emu.layers.base import Layer
 from l1emu.layers.circuit import Circuit
 
 

@@ -7,13 +7,14 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.fixedpoint import Exact, FixedPoint, Raw
 from l1emu.layers.activation import table_index
-from l1emu.layers.base import Ints, Layer
+from l1emu.layers.base import Layer
 from l1emu.layers.circuit import Circuit
 from l1emu.layers.dense import accumulated
 
-Function = Literal["sigmoid", "tanh", "relu"]
+GateFunction = Literal["sigmoid", "tanh", "relu"]
 
 GATES = {"gru": 3, "lstm": 4}
 RANGE_HALF = {"sigmoid": 8, "tanh": 4}
@@ -69,10 +70,10 @@ class Recurrent(Layer):
     recurrent_bias_type: FixedPoint
     recurrent_order: Ints
     accum_type: FixedPoint
-    gate: Function
+    gate: GateFunction
     gate_table: Ints
     gate_table_type: FixedPoint
-    function: Function
+    function: GateFunction
     table: Ints
     table_type: FixedPoint
 
@@ -172,7 +173,7 @@ class Recurrent(Layer):
         return _activated(self.function, self.table, self.table_type, x).cast(self.accum_type)
 
 
-def _activated(function: Function, table: Ints, table_type: FixedPoint, x: Exact) -> Exact:
+def _activated(function: GateFunction, table: Ints, table_type: FixedPoint, x: Exact) -> Exact:
     if function == "relu":
         return Exact(np.maximum(x.raw, 0), x.fraction, x.bits)
     return Exact.of(table[table_index(x, len(table), RANGE_HALF[function])], table_type)

@@ -8,9 +8,10 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.fixedpoint import Exact, FixedPoint, Raw
 from l1emu.layers.arithmetic import divide_toward_zero, integer_part
-from l1emu.layers.base import Ints, Layer
+from l1emu.layers.base import Layer
 from l1emu.layers.circuit import Circuit
 
 Variant = Literal["stable", "relative", "latency", "argmax", "legacy", "direct"]

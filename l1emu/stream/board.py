@@ -7,13 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from l1emu.arraytypes import Ints
 from l1emu.compiled import inlined
 from l1emu.stream.numbers import BLOCK, Numbers
-
-Ints = npt.NDArray[np.int64]
 
 
 @inlined

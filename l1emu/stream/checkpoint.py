@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from l1emu.arrays import Array, check_array, read_npz
+from l1emu.arraytypes import Ints
 from l1emu.errors import L1emuError
 from l1emu.files import sha256_bytes, write_aside
 from l1emu.stream.beam import ORBIT_SLOTS, FillingScheme
 from l1emu.stream.faults import Faults
-from l1emu.stream.kernel import Ints, Kernel
+from l1emu.stream.kernel import Kernel
 from l1emu.stream.source import CrossingSource
 from l1emu.stream.state import State, empty_state
 from l1emu.stream.tallies import NEVER, Tallies, empty_tallies

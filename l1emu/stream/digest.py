@@ -18,9 +18,9 @@ JET_STAMPS = 5
 _MOST_STAMPS = 256
 
 
-WEIGHTS = numbers(0, _MOST_STAMPS) | np.uint64(1)
+DIGEST_WEIGHTS = numbers(0, _MOST_STAMPS) | np.uint64(1)
 with np.errstate(over="ignore"):
-    NO_STAMPS = -(WEIGHTS[0] + WEIGHTS[1] + WEIGHTS[2] + WEIGHTS[3])
+    NO_STAMPS = -(DIGEST_WEIGHTS[0] + DIGEST_WEIGHTS[1] + DIGEST_WEIGHTS[2] + DIGEST_WEIGHTS[3])
 """The sum of the weighted time stamps of a jet that has none."""
 
 
@@ -37,5 +37,5 @@ def fold_rows(digest: npt.NDArray[np.uint64], rows: npt.NDArray[np.int64]) -> No
     for i in range(rows.shape[0]):
         word = np.uint64(0)
         for j in range(rows.shape[1]):
-            word += np.uint64(rows[i, j]) * WEIGHTS[j]
+            word += np.uint64(rows[i, j]) * DIGEST_WEIGHTS[j]
         digest[0] = folded(digest[0], word)

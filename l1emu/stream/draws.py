@@ -9,13 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from l1emu.arraytypes import Floats, Ints
 from l1emu.compiled import inlined, kernel
 from l1emu.splitmix import GOLDEN, mix, numbers
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 _mix = inlined(mix)
 

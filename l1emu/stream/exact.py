@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from l1emu.arraytypes import Floats, Ints
 from l1emu.compiled import in_place, inlined, kernel
 from l1emu.errors import L1emuError
 from l1emu.latency.clock import CROSSING_NS
@@ -27,9 +27,6 @@ from l1emu.stream.simulation import with_timing
 from l1emu.stream.source import CrossingSource
 from l1emu.stream.state import ring_size
 from l1emu.stream.topology import Timing, Topology
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 PRUNE = 1e-30
 """States less probable than this are dropped."""

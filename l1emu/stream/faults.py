@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
+from l1emu.arraytypes import Ints
 from l1emu.config import Config, load_config
 from l1emu.errors import L1emuError
 from l1emu.latency.limits import MOST_JETS, MOST_MULTIPLEXING, MOST_ORBITS
 from l1emu.stream.chain import Chain
-
-Ints = npt.NDArray[np.int64]
 
 
 class _Window(Config):

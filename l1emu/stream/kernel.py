@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from l1emu.arraytypes import Floats, Ints
 from l1emu.compiled import in_place, inlined
 from l1emu.stream.beam import ORBIT_SLOTS
 from l1emu.stream.board import edge, enters_copy, enters_queue, gone, is_full
 from l1emu.stream.chain import CAUSES, Chain
-from l1emu.stream.digest import JET_STAMPS, NO_STAMPS, WEIGHTS, folded
+from l1emu.stream.digest import DIGEST_WEIGHTS, JET_STAMPS, NO_STAMPS, folded
 from l1emu.stream.draws import drawn_row
 from l1emu.stream.faults import FaultWindows, compile_faults
 from l1emu.stream.front_end import NO_CAUSE, accepted, heard, inhibited_by, read_out
@@ -24,9 +25,6 @@ from l1emu.stream.numbers import DROP, Numbers, numbers_of
 from l1emu.stream.source import Sampler
 from l1emu.stream.state import Board, Scalar, State, copied, empty_state
 from l1emu.stream.tallies import NEVER, Count, Highest, JetFate, Tallies, Verdict, empty_tallies
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 _DONE, _TIMES, _JET_RING, _EVENT_RING, _ROWS, _JET_ROWS = range(6)
 """How a batch ended: done, or stopped since a histogram, a ring or the trace was too small."""
@@ -292,9 +290,9 @@ def _tally_jet(
 ) -> None:
     """Tally a jet that was handed out."""
     tallies.counts[Count.TAGGED + fate] += 1
-    word = np.uint64(found) * WEIGHTS[0] + np.uint64(queued) * WEIGHTS[1]
-    word += np.uint64(start) * WEIGHTS[2] + np.uint64(tagged) * WEIGHTS[3]
-    tallies.digest[0] = folded(tallies.digest[0], word + np.uint64(fate) * WEIGHTS[4])
+    word = np.uint64(found) * DIGEST_WEIGHTS[0] + np.uint64(queued) * DIGEST_WEIGHTS[1]
+    word += np.uint64(start) * DIGEST_WEIGHTS[2] + np.uint64(tagged) * DIGEST_WEIGHTS[3]
+    tallies.digest[0] = folded(tallies.digest[0], word + np.uint64(fate) * DIGEST_WEIGHTS[4])
     if tape.wanted:
         stamps = tape.trace.jets[tape.used[1] + j]
         stamps[0], stamps[1], stamps[2], stamps[3], stamps[4] = found, queued, start, tagged, fate
@@ -305,7 +303,7 @@ def _tally_untagged(first: Any, jets: Any, fate: Any, tallies: Tallies, tape: _T
     """Tally the jets that were never handed out."""
     tallies.counts[Count.TAGGED + fate] += jets - first
     for j in range(first, jets):
-        tallies.digest[0] = folded(tallies.digest[0], NO_STAMPS + np.uint64(fate) * WEIGHTS[4])
+        tallies.digest[0] = folded(tallies.digest[0], NO_STAMPS + np.uint64(fate) * DIGEST_WEIGHTS[4])
         if tape.wanted:
             stamps = tape.trace.jets[tape.used[1] + j]
             stamps[:4] = NEVER
@@ -351,7 +349,7 @@ def _tally_crossing(row: Ints, state: State, tallies: Tallies, tape: _Tape) -> N
     tallies.counts[Count.JETS] += row[_JETS]
     word = np.uint64(0)
     for i in range(row.size):
-        word += np.uint64(row[i]) * WEIGHTS[i]
+        word += np.uint64(row[i]) * DIGEST_WEIGHTS[i]
     tallies.digest[0] = folded(tallies.digest[0], word)
     if tape.wanted:
         for i in range(row.size):

@@ -14,17 +14,17 @@ from pydantic import Field, model_validator
 
 from l1emu.config import Config
 from l1emu.errors import L1emuError
-from l1emu.latency.budget import Budget, Stage
+from l1emu.latency.budget import Budget, BudgetStage
 from l1emu.latency.clock import multiple
 from l1emu.latency.limits import MOST_CYCLES
 from l1emu.stream.topology import (
     Boards,
-    Clock,
+    ClockMhz,
     Delay,
     Derandomizer,
     JetFinder,
     Link,
-    Merge,
+    MergeStation,
     Pipeline,
     Provenance,
     Queue,
@@ -43,7 +43,7 @@ class Gathering(Provenance):
 
     name: str = Field(min_length=1)
     latency_cycles: int = Field(ge=0, le=MOST_CYCLES)
-    clock_mhz: Clock
+    clock_mhz: ClockMhz
 
 
 class BoardsLayout(Config):
@@ -86,7 +86,7 @@ class ChainLayout(Config):
     queue: QueueLayout
     tagger: TaggerCycles
     sort: Station
-    merge: Merge | None = None
+    merge: MergeStation | None = None
     readout: ReadoutLayout = ReadoutLayout()
     trigger_rules: list[Rule]
     known_trigger_rules: dict[str, list[Rule]] = Field(default_factory=dict)
@@ -156,7 +156,9 @@ def topology_of(layout: ChainLayout, budget: Budget) -> Topology:
     )
 
 
-def _around_boards(layout: ChainLayout, budget: Budget) -> tuple[list[Stage], list[Stage], list[Stage]]:
+def _around_boards(
+    layout: ChainLayout, budget: Budget
+) -> tuple[list[BudgetStage], list[BudgetStage], list[BudgetStage]]:
     """The budget's stages before the boards, those that the boards share out, and those behind the tagger."""
     stages = [stage for stage in budget.stages if stage.kind == "stage"]
     names = [stage.name for stage in stages]
@@ -179,7 +181,7 @@ def _around_boards(layout: ChainLayout, budget: Budget) -> tuple[list[Stage], li
     return stages[:first], stages[first : held + 1], stages[held + 1 :]
 
 
-def _jet_finder(layout: ChainLayout, budget: Budget, inside: list[Stage], link: Link) -> JetFinder:
+def _jet_finder(layout: ChainLayout, budget: Budget, inside: list[BudgetStage], link: Link) -> JetFinder:
     return JetFinder(
         latency_cycles=_left(layout, budget, inside, link),
         interval_cycles=0 if budget.jet_interval is None else budget.jet_interval.value,
@@ -201,7 +203,7 @@ def _tagger(layout: ChainLayout, budget: Budget) -> TaggerSettings:
     )
 
 
-def _station(stage: Stage) -> Station:
+def _station(stage: BudgetStage) -> Station:
     return Station(
         name=stage.name,
         latency=Delay(bx=stage.crossings),
@@ -226,7 +228,7 @@ def _link(layout: ChainLayout, budget: Budget) -> Link:
     )
 
 
-def _left(layout: ChainLayout, budget: Budget, inside: list[Stage], link: Link) -> int:
+def _left(layout: ChainLayout, budget: Budget, inside: list[BudgetStage], link: Link) -> int:
     """Cycles of the budget's clock that are left for the jet finder."""
     taken = (link.latency_cycles + link.words) * cycle_in_crossings(link.clock_mhz) + layout.sort.latency.count
     if layout.merge is not None:

@@ -45,7 +45,7 @@ class Levelling(Config):
     hours: float = Field(ge=0, le=1000)
 
 
-class BeamSettings(Config):
+class SimulatedBeam(Config):
     """The beam of a simulation.
 
     `filling` is a scheme from its injections, the path of a JSON file, relative to this one, or absent for the standard
@@ -78,7 +78,7 @@ class Beam:
         return self.pileup * float(self.relative_pileup[self.filling.colliding_slots].mean())
 
 
-def beam_of(settings: BeamSettings, base: Path) -> Beam:
+def beam_of(settings: SimulatedBeam, base: Path) -> Beam:
     """The beam that settings describe; paths in them are relative to `base`.
 
     Raises
@@ -104,7 +104,7 @@ def beam_of(settings: BeamSettings, base: Path) -> Beam:
 
 
 def read_beam(path: str | Path) -> Beam:
-    """Read a beam from YAML, see `BeamSettings`.
+    """Read a beam from YAML, see `SimulatedBeam`.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def read_beam(path: str | Path) -> Beam:
         at the first unknown, missing or wrong key, or if the filling scheme is none.
     """
     file = Path(path)
-    settings = load_config(file, BeamSettings)
+    settings = load_config(file, SimulatedBeam)
     try:
         return beam_of(settings, file.parent)
     except L1emuError as error:

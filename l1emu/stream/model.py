@@ -26,7 +26,7 @@ from l1emu.stream.rules import TriggerRules
 from l1emu.stream.tallies import NEVER, Highest, JetFate, Verdict
 
 _LAST = EventPriority(2)  # after urgent, 0, and normal, 1
-Process = Generator[simpy.Event, Any, None]
+_Process = Generator[simpy.Event, Any, None]
 
 
 class AfterAll(simpy.Event):
@@ -56,7 +56,7 @@ class BoardProcess:
         for _ in range(chain.copies):
             env.process(self._tagger_copy())
 
-    def process(self, crossing: Crossing) -> Process:
+    def process(self, crossing: Crossing) -> _Process:
         """Find and tag the jets of a crossing that has been gathered."""
         env, chain = self._env, self._chain
         yield env.timeout(chain.finder.leave(int(env.now)) - env.now)
@@ -70,7 +70,7 @@ class BoardProcess:
         yield complete
         crossing.complete = int(env.now)
 
-    def _hand_out(self) -> Process:
+    def _hand_out(self) -> _Process:
         """The jet finder's output: one jet every interval, later where the queue blocks it."""
         env, chain = self._env, self._chain
         free = 0
@@ -94,13 +94,13 @@ class BoardProcess:
             yield from self._until(chain.tagger.edge(int(env.now)))
             self._jet_done(crossing)
 
-    def _until(self, tick: int) -> Process:
+    def _until(self, tick: int) -> _Process:
         """Wait for a tick, and there until all that was already due has happened."""
         if tick > self._env.now:
             yield self._env.timeout(tick - self._env.now)
         yield self._env.timeout(0)
 
-    def _tagger_copy(self) -> Process:
+    def _tagger_copy(self) -> _Process:
         """One copy of the tagger: a new jet every interval, each result a latency after its start."""
         env, chain = self._env, self._chain
         latency = chain.tagger.cycles * chain.tagger.cycle
@@ -151,7 +151,7 @@ class ReadoutProcess:
         self._store.put(crossing)
         self._watch()
 
-    def _read(self) -> Process:
+    def _read(self) -> _Process:
         while True:
             yield self._store.get()
             yield self._env.timeout(self._buffer.interval)
@@ -212,14 +212,14 @@ class Model:
         highest[Highest.QUEUE] = max(board.queue_max for board in self._boards)
         highest[Highest.DERANDOMIZER] = 0 if self._readout is None else self._readout.highest
 
-    def _beam(self, crossings: Iterable[Crossing]) -> Process:
+    def _beam(self, crossings: Iterable[Crossing]) -> _Process:
         for crossing in crossings:
             yield self._env.timeout(crossing.collision - self._env.now)
             self._unfinished.append(crossing)
             self._env.process(self._crossing(crossing))
             yield self._in_pipeline.put(crossing)
 
-    def _crossing(self, crossing: Crossing) -> Process:
+    def _crossing(self, crossing: Crossing) -> _Process:
         if self._chain.merge_interval is not None:
             self._sorted[crossing.number] = self._env.event()
             self._merged[crossing.number] = self._env.event()
@@ -245,7 +245,7 @@ class Model:
         crossing.decision = int(self._env.now)
         crossing.closed = True
 
-    def _merge(self, stage: Stage, interval: int) -> Process:
+    def _merge(self, stage: Stage, interval: int) -> _Process:
         """Send the events of all boards on in the order of their crossings; one that was lost is not waited for."""
         while True:
             crossing: Crossing = yield self._to_merge.get()
@@ -267,7 +267,7 @@ class Model:
     def _pass(self, stage: Stage) -> simpy.Event:
         return self._env.timeout(stage.leave(int(self._env.now)) - self._env.now)
 
-    def _front_end(self) -> Process:
+    def _front_end(self) -> _Process:
         """Judge every crossing one tick after its cell of the pipeline could last be read."""
         env, chain = self._env, self._chain
         while True:

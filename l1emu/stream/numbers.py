@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from l1emu.arraytypes import Ints
 from l1emu.stream.chain import Chain, Stage
-
-Ints = npt.NDArray[np.int64]
 
 _POLICIES = ("drop", "block", "truncate")
 DROP, BLOCK = 0, 1

@@ -7,7 +7,7 @@ from pathlib import Path
 from l1emu.errors import L1emuError
 from l1emu.latency.limits import LARGEST_SEED, MOST_ORBITS
 
-MOST_JETS = 1000
+_MOST_JETS = 1000
 """The highest mean of jets in a crossing: there is no such beam."""
 ENGINES = ("kernel", "simpy")
 BATCH = 50
@@ -44,8 +44,8 @@ def check_mean_jets(mean: float) -> None:
     L1emuError
         if it is negative, above 1000 or NaN.
     """
-    if not 0 <= mean <= MOST_JETS:
-        raise L1emuError("wrong mean number of jets", value=mean, expected=f"a number from 0 to {MOST_JETS}")
+    if not 0 <= mean <= _MOST_JETS:
+        raise L1emuError("wrong mean number of jets", value=mean, expected=f"a number from 0 to {_MOST_JETS}")
 
 
 def check_loss(loss: float) -> None:

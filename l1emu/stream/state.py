@@ -6,13 +6,12 @@ from enum import IntEnum
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from l1emu.arraytypes import Ints
 from l1emu.errors import L1emuError
 from l1emu.stream.chain import Chain
 from l1emu.stream.tallies import LARGEST_BYTES
 
-Ints = npt.NDArray[np.int64]
 _Arrays = TypeVar("_Arrays", bound=NamedTuple)
 
 _FIRST_EVENTS = 16

@@ -22,7 +22,7 @@ _MOST_TICKS = 1_000_000
 _OWN_STATIONS = ("sources", "jet finder", "tagging", "queue", "tagger")
 
 
-Clock = Annotated[float, Field(ge=1, le=2000)]
+ClockMhz = Annotated[float, Field(ge=1, le=2000)]
 """The nominal frequency of a clock in MHz."""
 
 
@@ -38,7 +38,7 @@ class Delay(Config):
 
     bx: int | None = Field(default=None, ge=0, le=MOST_CROSSINGS)
     cycles: int | None = Field(default=None, ge=0, le=MOST_CYCLES)
-    clock_mhz: Clock | None = None
+    clock_mhz: ClockMhz | None = None
 
     @model_validator(mode="after")
     def _one_unit(self) -> Delay:
@@ -71,7 +71,7 @@ class Link(Provenance):
     name: str = Field(min_length=1)
     latency_cycles: int = Field(ge=0, le=MOST_CYCLES)
     words: int = Field(ge=1, le=MOST_CYCLES)
-    clock_mhz: Clock
+    clock_mhz: ClockMhz
 
 
 def _kind_of_part(part: object) -> str:
@@ -81,7 +81,7 @@ def _kind_of_part(part: object) -> str:
     return "link" if isinstance(part, Link) else "station"
 
 
-Part = Annotated[
+_Part = Annotated[
     Annotated[Station, Tag("station")] | Annotated[Link, Tag("link")],
     Discriminator(_kind_of_part),
 ]
@@ -102,7 +102,7 @@ class JetFinder(Provenance):
 
     latency_cycles: int = Field(ge=0, le=MOST_CYCLES)
     interval_cycles: int = Field(ge=0, le=MOST_CYCLES)
-    clock_mhz: Clock
+    clock_mhz: ClockMhz
     max_jets: int = Field(ge=1, le=MOST_JETS)
 
 
@@ -123,16 +123,16 @@ class TaggerSettings(Provenance):
     copies: int = Field(ge=1, le=MOST_COPIES)
     latency_cycles: int = Field(ge=0, le=MOST_CYCLES)
     interval_cycles: int = Field(ge=1, le=MOST_CYCLES)
-    clock_mhz: Clock
+    clock_mhz: ClockMhz
 
 
-class Merge(Provenance):
+class MergeStation(Provenance):
     """Where the boards' results come together again, in the order of the crossings: one event every interval."""
 
     name: str = Field(min_length=1)
     latency_cycles: int = Field(ge=0, le=MOST_CYCLES)
     interval_cycles: int = Field(ge=0, le=MOST_CYCLES)
-    clock_mhz: Clock
+    clock_mhz: ClockMhz
 
 
 class Rule(Provenance):
@@ -201,14 +201,14 @@ class Topology(Config):
 
     name: str = Field(min_length=1)
     sources: list[Station] = Field(min_length=1)
-    upstream: list[Part]
+    upstream: list[_Part]
     boards: Boards
     jet_finder: JetFinder
     queue: Queue
     tagger: TaggerSettings
     sort: Station
-    merge: Merge | None = None
-    downstream: list[Part]
+    merge: MergeStation | None = None
+    downstream: list[_Part]
     pipeline: Pipeline
     readout: Readout
     trigger_rules: list[Rule]

@@ -25,7 +25,7 @@ from l1emu.study.samples import stratified
 from l1emu.trigger import HtCondition, RateScan, Seed, reach, scan_rates
 
 if TYPE_CHECKING:
-    from l1emu.events.generate import Recipe
+    from l1emu.events.generate import SampleRecipe
 
 Floats = npt.NDArray[np.float64]
 
@@ -253,13 +253,13 @@ def strata_against_plain(
     return checks
 
 
-def _recipe(source: Sample) -> Recipe:
+def _recipe(source: Sample) -> SampleRecipe:
     """The recipe that made a sample, with its collisions."""
-    from l1emu.events.generate import Recipe
+    from l1emu.events.generate import SampleRecipe
 
     expected = "a sample made by `l1emu generate`"
     try:
-        recipe = Recipe.model_validate(source.recipe)
+        recipe = SampleRecipe.model_validate(source.recipe)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(["recipe", *map(str, first["loc"])])

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from tensorflow import keras
 
+from l1emu.arraytypes import Floats
 from l1emu.emulator.passes.relax import nearest, run_relaxed
 from l1emu.emulator.relax import Relaxed
 from l1emu.errors import L1emuError
@@ -51,10 +52,10 @@ from l1emu.layers import (
     TreeAverage,
 )
 from l1emu.layers import Steps as Staircase
-from l1emu.training.steps import Floats, Step, Steps, load_model
+from l1emu.training.steps import KerasStep, KerasSteps, load_model
 from l1emu.verification.compare import check_made_up
 
-CHUNK = 500  # jets at a time
+_CHUNK = 500  # jets at a time
 _NOISE = 4e-6  # of a layer's largest value: Keras adds in single precision
 _SMALL = 1e-3
 
@@ -64,11 +65,11 @@ ACCUMULATOR_OVERFLOW, RESULT_OVERFLOW, WEIGHT_OVERFLOW = (
     "weights out of range",
 )
 ACCUMULATOR_ROUNDING, RESULT_ROUNDING, WEIGHT_ROUNDING = "accumulator rounding", "result rounding", "weights rounded"
-TABLE, QUANTIZER, OTHER = "table", "quantizer left out", "other"
-CLASSES = {
+_TABLE, QUANTIZER, OTHER = "table", "quantizer left out", "other"
+_CLASSES = {
     "overflow": (ACCUMULATOR_OVERFLOW, RESULT_OVERFLOW, WEIGHT_OVERFLOW),
     "rounding": (ACCUMULATOR_ROUNDING, RESULT_ROUNDING, WEIGHT_ROUNDING),
-    "table": (TABLE,),
+    "table": (_TABLE,),
     "quantizer left out": (QUANTIZER,),
     "other": (OTHER,),
 }
@@ -253,7 +254,7 @@ def against_keras(
         if the model cannot be loaded, or a layer of it has no counterpart in the firmware.
     """
     loaded = model if isinstance(model, keras.Model) else load_model(model)
-    steps = Steps(loaded)
+    steps = KerasSteps(loaded)
     groups = _match(firmware, steps)
     given = _inputs(firmware, inputs, jets, seed)
     count = len(next(iter(given.values())))
@@ -261,8 +262,8 @@ def against_keras(
     ends = [groups[i].steps[-1] for i in outputs]
     found = [_begin(steps, group) for group in groups]
     total_output = Spread()
-    for start in range(0, count, CHUNK):
-        chunk = {name: x[start : start + CHUNK] for name, x in given.items()}
+    for start in range(0, count, _CHUNK):
+        chunk = {name: x[start : start + _CHUNK] for name, x in given.items()}
         n = len(next(iter(chunk.values())))
         weight = n / count
         mine = reference.run(firmware, {t.name: t.type.from_float(chunk[t.name]) for t in firmware.inputs})
@@ -289,15 +290,15 @@ def against_keras(
 
 def _class_shares(rows: Sequence[LayerComparison]) -> dict[str, float]:
     effects = sum(row.effect for row in rows)
-    shares = dict.fromkeys(CLASSES, 0.0)
+    shares = dict.fromkeys(_CLASSES, 0.0)
     for row in rows:
         for name, share in row.shares().items():
-            cls = next(cls for cls, names in CLASSES.items() if name in names)
+            cls = next(cls for cls, names in _CLASSES.items() if name in names)
             shares[cls] += row.effect * share / effects if effects > 0 else 0.0
     return {name: share for name, share in sorted(shares.items(), key=lambda item: -item[1]) if share > 0}
 
 
-def _begin(steps: Steps, group: _Group) -> LayerComparison:
+def _begin(steps: KerasSteps, group: _Group) -> LayerComparison:
     parts = [steps.steps[i] for i in group.steps if not steps.steps[i].passes]
     quantizers = [text for step in parts for text in step.quantizers]
     name, kind = (group.tensor.name, "input") if group.layer is None else (group.layer.name, group.layer.kind)
@@ -305,7 +306,7 @@ def _begin(steps: Steps, group: _Group) -> LayerComparison:
 
 
 def _attribute(
-    steps: Steps, group: _Group, values: list[Floats], row: LayerComparison, weight: float
+    steps: KerasSteps, group: _Group, values: list[Floats], row: LayerComparison, weight: float
 ) -> tuple[Floats, Floats]:
     """The firmware's and Keras' values from the same numbers; the causes of their difference go into `row`."""
     ideal = values[group.steps[-1]]
@@ -358,7 +359,7 @@ def _count(row: LayerComparison, cause: str, a: Floats, b: Floats, weight: float
         row.causes[cause] = row.causes.get(cause, 0.0) + size
 
 
-def _keras(steps: Steps, group: _Group, values: list[Floats], replaced: dict[int, Floats]) -> Floats:
+def _keras(steps: KerasSteps, group: _Group, values: list[Floats], replaced: dict[int, Floats]) -> Floats:
     """The Keras steps of a group from replaced sources."""
     if group.copy:
         return replaced[group.steps[-1]]
@@ -369,11 +370,11 @@ def _keras(steps: Steps, group: _Group, values: list[Floats], replaced: dict[int
     return known[group.steps[-1]]
 
 
-def _rest(steps: Steps, group: _Group) -> tuple[str, str]:
+def _rest(steps: KerasSteps, group: _Group) -> tuple[str, str]:
     """What the difference that no type of accumulator or result explains comes from."""
     tables = [found for layer in group.segment for found in _tables(layer)]
     if tables:
-        return TABLE, "; ".join(f"{len(table)} entries of {kind}" for table, kind in tables)
+        return _TABLE, "; ".join(f"{len(table)} entries of {kind}" for table, kind in tables)
     held = next((layer for layer in group.segment if isinstance(layer, _WEIGHTED)), None)
     parts = [steps.steps[i] for i in group.steps]
     if isinstance(held, Staircase) and any(part.kind.endswith("BatchNormalization") for part in parts):
@@ -391,7 +392,7 @@ def _rest(steps: Steps, group: _Group) -> tuple[str, str]:
     return OTHER, "equal weights: the layers themselves differ" if numbers else ""
 
 
-def _numbers(layer: Layer, steps: Sequence[Step]) -> list[tuple[str, Floats, FixedPoint]]:
+def _numbers(layer: Layer, steps: Sequence[KerasStep]) -> list[tuple[str, Floats, FixedPoint]]:
     """What Keras' numbers in a layer are called, the numbers, and the type that the firmware has for them."""
     last = steps[-1].layer
     match layer:
@@ -431,7 +432,7 @@ def _outside(array: Floats, kind: FixedPoint) -> npt.NDArray[np.bool_]:
     return moved
 
 
-def _effective_weights(steps: Sequence[Step]) -> tuple[Floats, Floats] | None:
+def _effective_weights(steps: Sequence[KerasStep]) -> tuple[Floats, Floats] | None:
     """Weights and biases as Keras computes with them: quantized, times the batch normalization fused into them."""
     weights: tuple[Floats, Floats] | None = None
     for step in steps:
@@ -462,7 +463,7 @@ def _effective_weights(steps: Sequence[Step]) -> tuple[Floats, Floats] | None:
     return weights
 
 
-def _match(firmware: Firmware, steps: Steps) -> list[_Group]:
+def _match(firmware: Firmware, steps: KerasSteps) -> list[_Group]:
     """Which tensor of the firmware is which of the model's."""
     groups: list[_Group] = []
     at: dict[int, int] = {}
@@ -509,7 +510,7 @@ def _match(firmware: Firmware, steps: Steps) -> list[_Group]:
     return groups
 
 
-def _between(steps: Steps, group: _Group, step: Step) -> list[int]:
+def _between(steps: KerasSteps, group: _Group, step: KerasStep) -> list[int]:
     """The passing steps between a group and a step that joins it."""
     chain: list[int] = []
     s = step.sources[0]
@@ -519,7 +520,7 @@ def _between(steps: Steps, group: _Group, step: Step) -> list[int]:
     return chain
 
 
-def _names(step: Step, known: Mapping[str, Layer]) -> list[str]:
+def _names(step: KerasStep, known: Mapping[str, Layer]) -> list[str]:
     """The names that hls4ml may give to what a step computes."""
     name = step.layer.name
     if step.part == "activation":
@@ -530,7 +531,7 @@ def _names(step: Step, known: Mapping[str, Layer]) -> list[str]:
 
 
 def _segment(
-    firmware: Firmware, steps: Steps, groups: list[_Group], group: _Group, at: dict[int, int], known: set[str]
+    firmware: Firmware, steps: KerasSteps, groups: list[_Group], group: _Group, at: dict[int, int], known: set[str]
 ) -> None:
     """The firmware's layers from the tensors that are known in Keras to the group's."""
     writer = {layer.output.name: layer for layer in firmware.layers}
@@ -571,7 +572,7 @@ def _behind(firmware: Firmware, groups: list[_Group]) -> list[Tensor]:
     return found
 
 
-def _shape(step: Step) -> tuple[int, ...]:
+def _shape(step: KerasStep) -> tuple[int, ...]:
     shape: Any = step.layer.input_shape
     shape = shape[0] if isinstance(shape, list) else shape
     return tuple(int(n) for n in shape[1:])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-def render(card: dict[str, Any]) -> str:
+def model_card(card: dict[str, Any]) -> str:
     """The card as Markdown: what the tagger is, and its areas under the ROC curves in three forms."""
     classes: list[str] = card["classes"]
     first = classes[0]

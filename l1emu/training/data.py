@@ -16,14 +16,14 @@ from l1emu.errors import L1emuError
 from l1emu.splitmix import GOLDEN, mix
 from l1emu.training.recipe import Recipe, Training
 
-FEATURE_FRACTION = 6
+INPUT_FRACTION = 6
 """Fraction bits of the stored features: the integer k means k / 64."""
-PT_STEP_GEV = 0.25
+_PT_STEP_GEV = 0.25
 """Step of the stored transverse momenta."""
 
 
 @dataclass(frozen=True)
-class Jets:
+class LabelledJets:
     """Jets with their truth class.
 
     Attributes
@@ -47,12 +47,14 @@ class Jets:
     def __len__(self) -> int:
         return len(self.label)
 
-    def __getitem__(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.int64] | slice) -> Jets:
-        return Jets(self.features[chosen], self.label[chosen], self.pt[chosen], self.eta[chosen], self.event[chosen])
+    def __getitem__(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.int64] | slice) -> LabelledJets:
+        return LabelledJets(
+            self.features[chosen], self.label[chosen], self.pt[chosen], self.eta[chosen], self.event[chosen]
+        )
 
     def inputs(self) -> npt.NDArray[np.float32]:
         """The network's input, float32 (jets, constituents, features)."""
-        return self.features.astype(np.float32) * np.float32(2.0**-FEATURE_FRACTION)
+        return self.features.astype(np.float32) * np.float32(2.0**-INPUT_FRACTION)
 
     def content_hash(self) -> str:
         """SHA-256 of the arrays themselves, whatever the file they came in."""
@@ -71,7 +73,7 @@ _TYPES: dict[str, type[np.signedinteger[Any]]] = {
 }
 
 
-def read_jets(path: str | os.PathLike[str], recipe: Recipe) -> Jets:
+def read_jets(path: str | os.PathLike[str], recipe: Recipe) -> LabelledJets:
     """Read an npz of labelled jets and check it against `recipe`.
 
     Raises
@@ -104,13 +106,13 @@ def read_jets(path: str | os.PathLike[str], recipe: Recipe) -> Jets:
             expected=f"0 to {len(shape.classes) - 1}: {', '.join(shape.classes)}",
         )
     limit = 1 << (recipe.input.width - 1)
-    step = recipe.input.width - recipe.input.integer - FEATURE_FRACTION
+    step = recipe.input.width - recipe.input.integer - INPUT_FRACTION
     if step != 0:
         raise L1emuError(
             "features in steps of 1/64 are off the grid of the input type",
             path=file,
             value=f"ap_fixed<{recipe.input.width},{recipe.input.integer}>",
-            expected=f"{FEATURE_FRACTION} fraction bits in the recipe's input",
+            expected=f"{INPUT_FRACTION} fraction bits in the recipe's input",
         )
     if features.min() < -limit or features.max() >= limit:
         raise L1emuError(
@@ -120,10 +122,10 @@ def read_jets(path: str | os.PathLike[str], recipe: Recipe) -> Jets:
             value=(int(features.min()), int(features.max())),
             expected=f"{-limit} to {limit - 1}",
         )
-    return Jets(*(np.ascontiguousarray(arrays[name], dtype=kind) for name, kind in _TYPES.items()))
+    return LabelledJets(*(np.ascontiguousarray(arrays[name], dtype=kind) for name, kind in _TYPES.items()))
 
 
-def split(jets: Jets, training: Training) -> tuple[npt.NDArray[np.bool_], ...]:
+def split_jets(jets: LabelledJets, training: Training) -> tuple[npt.NDArray[np.bool_], ...]:
     """Masks of the jets to train on, to validate on and held out; all jets of an event fall into the same one.
 
     The event's number and the recipe's seed decide (`l1emu.splitmix`), so an event's part does not depend on which
@@ -136,14 +138,14 @@ def split(jets: Jets, training: Training) -> tuple[npt.NDArray[np.bool_], ...]:
     return ~held_out & ~validation, validation, held_out
 
 
-def flattening_weights(jets: Jets, training: Training, classes: int) -> npt.NDArray[np.float64]:
+def flattening_weights(jets: LabelledJets, training: Training, classes: int) -> npt.NDArray[np.float64]:
     """A weight a jet, float64 (jets,), with which every class has the same pT spectrum and the same total.
 
     In each bin of pT the classes present share equal sums of weights; the bin's total is the mean over classes of the
     fraction of the class's jets that lie in it. A weight is cut at `largest_weight` times the mean.
     """
     edges = np.asarray(training.pt_bins_gev)
-    place = np.clip(np.digitize(jets.pt * PT_STEP_GEV, edges) - 1, 0, len(edges) - 2)
+    place = np.clip(np.digitize(jets.pt * _PT_STEP_GEV, edges) - 1, 0, len(edges) - 2)
     count = np.zeros((classes, len(edges) - 1))
     np.add.at(count, (jets.label.astype(np.int64), place), 1.0)
     per_class = count.sum(axis=1, keepdims=True)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from l1emu.arrays import check_array, read_npz
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
-from l1emu.training.data import FEATURE_FRACTION, read_jets, split
+from l1emu.training.data import INPUT_FRACTION, read_jets, split_jets
 from l1emu.training.recipe import Recipe
 from l1emu.training.tagger import save_arrays
 from l1emu.training.train import sample_of
@@ -59,7 +59,7 @@ def golden_inputs(
     """
     if jets is not None:
         every = read_jets(jets, recipe)
-        held_out = every[split(every, recipe.training)[2]]
+        held_out = every[split_jets(every, recipe.training)[2]]
         held_out = held_out[sample_of(held_out)]
         features, label = held_out.features, held_out.label
     else:
@@ -102,7 +102,7 @@ def write_golden(
         if there are no jets to use, or the C++ can't be built.
     """
     inputs, label = golden_inputs(recipe, Path(tagger), None if jets is None else Path(jets))
-    traced = CSim(project).trace(inputs * 2.0**-FEATURE_FRACTION)
+    traced = CSim(project).trace(inputs * 2.0**-INPUT_FRACTION)
     # a reshape is another name for its input in the C++
     layers = [layer for layer in firmware.layers if layer.output.name in traced]
     save_arrays(

@@ -17,7 +17,7 @@ Size = Annotated[int, Field(gt=0, le=4096)]
 PositiveCount = Annotated[int, Field(gt=0, le=1_000_000)]
 
 
-Gev = Annotated[float, Field(ge=0, le=1_000_000)]
+_Gev = Annotated[float, Field(ge=0, le=1_000_000)]
 
 
 class Bits(Config):
@@ -42,7 +42,7 @@ class SoftmaxTypes(Config):
     output: Bits
 
 
-class Types(Config):
+class LayerTypes(Config):
     """The types of the quantized network."""
 
     input_weight: Bits
@@ -106,7 +106,7 @@ class Training(Config):
     batch: PositiveCount
     test_fraction: Annotated[float, Field(gt=0, lt=1)]
     validation_fraction: Annotated[float, Field(gt=0, lt=1)]
-    pt_bins_gev: Annotated[tuple[Gev, ...], Field(min_length=2, max_length=10_000, strict=False)]
+    pt_bins_gev: Annotated[tuple[_Gev, ...], Field(min_length=2, max_length=10_000, strict=False)]
     largest_weight: Annotated[float, Field(ge=1e-6, le=1e6)]
     float_twin: TrainingPass
     quantized: TrainingPass
@@ -136,7 +136,7 @@ class Recipe(Config):
     description: str
     input: InputType
     architecture: Architecture
-    types: Types
+    types: LayerTypes
     training: Training
     hardware: Hardware
 

@@ -9,19 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 from qkeras.utils import _add_supported_quantized_objects
 from tensorflow import keras
 
+from l1emu.arraytypes import Floats
 from l1emu.errors import L1emuError
 from l1emu.files import open_regular
 from l1emu.training.keras3 import keras_version, load_keras3
 from l1emu.training.layers import CUSTOM_OBJECTS
 from l1emu.training.recipe import RECIPE
 from l1emu.training.tagger import load_tagger
-
-Floats = npt.NDArray[np.float64]
 
 # Layers whose own activation hls4ml writes as a layer behind them.
 _WITH_ACTIVATION = (
@@ -53,7 +51,7 @@ def _given(values: Sequence[Floats]) -> Floats:
 
 
 @dataclass
-class Step:
+class KerasStep:
     """One layer, or the activation at its end.
 
     Attributes
@@ -151,7 +149,7 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model:
         ) from None
 
 
-class Steps:
+class KerasSteps:
     """The steps of a model in the order in which they run; the first are its inputs."""
 
     def __init__(self, model: keras.Model) -> None:
@@ -159,10 +157,12 @@ class Steps:
             raise L1emuError(
                 "not a model of connected layers", where=f"model {model.name}", expected="a functional one"
             )
-        self.steps: list[Step] = []
+        self.steps: list[KerasStep] = []
         self._at: dict[tuple[str, int], int] = {}
         for tensor in model.inputs:
-            self._add(Step(tensor._keras_history.layer.name, "input", tensor._keras_history.layer, "whole", (), _given))
+            self._add(
+                KerasStep(tensor._keras_history.layer.name, "input", tensor._keras_history.layer, "whole", (), _given)
+            )
             self._at[self._key(tensor)] = len(self.steps) - 1
         self.inputs = list(range(len(self.steps)))
         for depth in sorted(model._nodes_by_depth, reverse=True):
@@ -176,7 +176,7 @@ class Steps:
         history = tensor._keras_history
         return history.layer.name, history.tensor_index
 
-    def _add(self, step: Step) -> int:
+    def _add(self, step: KerasStep) -> int:
         self.steps.append(step)
         return len(self.steps) - 1
 
@@ -216,11 +216,11 @@ class Steps:
             def end(values: Sequence[Floats]) -> Floats:
                 return np.asarray(activation(tf.constant(values[0], dtype=tf.float32)), dtype=np.float64)
 
-            before = self._add(Step(layer.name, kind, layer, "body", tuple(sources), body))
-            at = self._add(Step(f"{layer.name} + {name}", name, layer, "activation", (before,), end))
+            before = self._add(KerasStep(layer.name, kind, layer, "body", tuple(sources), body))
+            at = self._add(KerasStep(f"{layer.name} + {name}", name, layer, "activation", (before,), end))
         else:
             passes = kind in _PASSING or (kind == "Activation" and name == "linear")
-            at = self._add(Step(layer.name, kind, layer, "whole", tuple(sources), whole, passes))
+            at = self._add(KerasStep(layer.name, kind, layer, "whole", tuple(sources), whole, passes))
         self._at[self._key(node.outputs)] = at
 
     def run(

@@ -61,7 +61,7 @@ def load_tagger(folder: str | os.PathLike[str]) -> TrainedTagger:
 
 def fill(model: keras.Model, path: Path) -> None:
     """Give `model` the weights of the npz at `path`; an error names the file."""
-    weights = read_arrays(path)
+    weights = read_tagger_arrays(path)
     try:
         set_weights_by_name(model, weights)
     except L1emuError as error:
@@ -70,7 +70,7 @@ def fill(model: keras.Model, path: Path) -> None:
         ) from None
 
 
-def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+def read_tagger_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     """All arrays of an npz of weights; an absent or damaged file is an `L1emuError`."""
     if not path.exists():
         raise L1emuError("no such file", path=path, expected="the weights that `l1emu train` writes")

@@ -28,12 +28,12 @@ from l1emu.files import read_text, scratch_folder, sha256_bytes, write_aside, wr
 from l1emu.firmware import Firmware
 from l1emu.jsontext import parse_json
 from l1emu.progress import Advance, progress
-from l1emu.training.card import render
-from l1emu.training.data import Jets, flattening_weights, read_jets, split
+from l1emu.training.card import model_card
+from l1emu.training.data import LabelledJets, flattening_weights, read_jets, split_jets
 from l1emu.training.evaluate import auc_table
 from l1emu.training.model import build, multiplications, set_weights_by_name, weights_by_name
 from l1emu.training.recipe import RECIPE, Recipe, TrainingPass
-from l1emu.training.tagger import FLOAT_WEIGHTS, WEIGHTS, TrainedTagger, read_arrays, save_arrays
+from l1emu.training.tagger import FLOAT_WEIGHTS, WEIGHTS, TrainedTagger, read_tagger_arrays, save_arrays
 from l1emu.version import __version__
 
 FIRMWARE = "tagger.l1fw"
@@ -44,7 +44,7 @@ SAMPLE_JETS = 1500
 _STORY = "story"
 
 
-def sample_of(held_out: Jets) -> npt.NDArray[np.int64]:
+def sample_of(held_out: LabelledJets) -> npt.NDArray[np.int64]:
     """Places of `SAMPLE_JETS` of the held-out jets, evenly spaced: a file may hold its classes one after another."""
     return np.linspace(0, len(held_out) - 1, min(SAMPLE_JETS, len(held_out))).astype(np.int64)
 
@@ -74,7 +74,7 @@ class _Course:
     history: dict[str, dict[str, list[float]]]
 
 
-_Weighted = tuple[Jets, npt.NDArray[np.float64]]
+_Weighted = tuple[LabelledJets, npt.NDArray[np.float64]]
 """Jets, and the weight of each."""
 
 
@@ -101,7 +101,7 @@ def train(
     recipe_path
         YAML of `l1emu.training.recipe.Recipe`.
     jets_path
-        npz with `features`, `label`, `pt`, `eta`, `event`; see `l1emu.training.data.Jets`.
+        npz with `features`, `label`, `pt`, `eta`, `event`; see `l1emu.training.data.LabelledJets`.
     out
         The tagger's folder.
 
@@ -157,9 +157,9 @@ def train(
     return TrainingResult(folder, card)
 
 
-def _parts(jets: Jets, recipe: Recipe, path: str | os.PathLike[str]) -> dict[str, npt.NDArray[np.bool_]]:
-    """The masks of `split` by their names; each part has jets of every class."""
-    parts = dict(zip(("training", "validation", "held_out"), split(jets, recipe.training), strict=True))
+def _parts(jets: LabelledJets, recipe: Recipe, path: str | os.PathLike[str]) -> dict[str, npt.NDArray[np.bool_]]:
+    """The masks of `split_jets` by their names; each part has jets of every class."""
+    parts = dict(zip(("training", "validation", "held_out"), split_jets(jets, recipe.training), strict=True))
     for name, mask in parts.items():
         absent = [c for i, c in enumerate(recipe.architecture.classes) if not np.any(jets.label[mask] == i)]
         if absent:
@@ -181,7 +181,9 @@ def _float_twin(recipe: Recipe, parts: dict[str, _Weighted], checkpoint: Path, c
     return twin
 
 
-def _jets_in_card(jets: Jets, parts: dict[str, npt.NDArray[np.bool_]], classes: Sequence[str]) -> dict[str, Any]:
+def _jets_in_card(
+    jets: LabelledJets, parts: dict[str, npt.NDArray[np.bool_]], classes: Sequence[str]
+) -> dict[str, Any]:
     """The jets' hash, and for each part how many of each class it has."""
     counts = {
         name: {c: int(np.sum(jets.label[mask] == i)) for i, c in enumerate(classes)} for name, mask in parts.items()
@@ -198,7 +200,7 @@ def _write(
         save_arrays(scratch / FLOAT_WEIGHTS, weights_by_name(twin))
         save_arrays(scratch / WEIGHTS, weights_by_name(model))
         firmware.save(scratch / FIRMWARE)
-        (scratch / CARD_TEXT).write_text(render(card), encoding="utf-8")
+        (scratch / CARD_TEXT).write_text(model_card(card), encoding="utf-8")
         write_json(scratch / CARD, card)
         # each is renamed when there is room for all of them, the last one of these first
         names = (CARD, CARD_TEXT, FIRMWARE, WEIGHTS, FLOAT_WEIGHTS, RECIPE)
@@ -213,7 +215,7 @@ def emulated_firmware(tagger: TrainedTagger) -> Firmware:
         return Firmware.read(tagger.write_project(scratch / "project", "Vitis"))
 
 
-def _areas(twin: keras.Model, tagger: TrainedTagger, firmware: Firmware, held_out: Jets) -> dict[str, Any]:
+def _areas(twin: keras.Model, tagger: TrainedTagger, firmware: Firmware, held_out: LabelledJets) -> dict[str, Any]:
     """AUC of the three networks on all held-out jets, and on the sample that golden vectors hold."""
     recipe = tagger.recipe
     classes = recipe.architecture.classes
@@ -246,7 +248,7 @@ def predict(model: keras.Model, x: npt.NDArray[np.float32]) -> npt.NDArray[np.fl
     return np.asarray(model.predict(x, batch_size=4096, verbose=0), dtype=np.float32)
 
 
-def _float_key(recipe: Recipe, jets: Jets) -> str:
+def _float_key(recipe: Recipe, jets: LabelledJets) -> str:
     """Hash of what the float twin's weights depend on: not the types of the quantized network."""
     parts = [
         recipe.input.model_dump_json(),
@@ -259,7 +261,7 @@ def _float_key(recipe: Recipe, jets: Jets) -> str:
 
 def _resume(twin: keras.Model, checkpoint: Path, course: _Course) -> None:
     """Take weights, times and losses of the float twin from the checkpoint of a training that was stopped."""
-    weights = read_arrays(checkpoint)
+    weights = read_tagger_arrays(checkpoint)
     try:
         text = weights.pop(_STORY, np.array(""))
         check_array(text, path=checkpoint, where=_STORY, kinds="U", shape=())
@@ -275,7 +277,7 @@ def _resume(twin: keras.Model, checkpoint: Path, course: _Course) -> None:
     course.history.update(story.history)
 
 
-def _scale_inputs(model: keras.Model, jets: Jets) -> None:
+def _scale_inputs(model: keras.Model, jets: LabelledJets) -> None:
     """Scale the rows of the first kernel by a power of two near 1/rms of their feature, 16 at most.
 
     Features share one fixed-point grid, so some (dxy) are small numbers; without this they would matter late.
@@ -297,7 +299,7 @@ def _weights_hash(model: keras.Model) -> str:
     return digest.hexdigest()
 
 
-def _prediction_speed(model: keras.Model, jets: Jets) -> float:
+def _prediction_speed(model: keras.Model, jets: LabelledJets) -> float:
     """Jets a second of batched TensorFlow, compiled, on the threads TensorFlow has."""
     batch = tf.constant(np.resize(jets.inputs(), (4096, *jets.features.shape[1:])))
     forward = tf.function(lambda x: model(x, training=False), jit_compile=True)

@@ -94,7 +94,7 @@ class Ended:
             return f"signal {-self.code}"
 
 
-def run(
+def run_child(
     command: Sequence[str | os.PathLike[str]],
     folder: str | os.PathLike[str],
     *,

@@ -20,13 +20,13 @@ from l1emu.verification.csim import CSim
 
 MOST_MADE_UP = 1_000_000
 """Jets that are made up at most: all of them are held in memory."""
-CHUNK = 500  # jets compared at a time; a trace of every layer is large
+_CHUNK = 500  # jets compared at a time; a trace of every layer is large
 
-Inputs = dict[str, npt.NDArray[np.float64]]
+_Inputs = dict[str, npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
-class Difference:
+class LayerDifference:
     """The first value that differs: in the first layer, in execution order, that has one.
 
     Parameters
@@ -83,7 +83,7 @@ class Verification:
     compared
         What was compared with the C++: ``reference``, ``emulator``.
     first_difference
-        See `Difference`; None if identical.
+        See `LayerDifference`; None if identical.
     content_hash
         Of the firmware that was compared.
     csim_jets_per_second, seconds
@@ -97,7 +97,7 @@ class Verification:
     layers: int
     jets: dict[str, int]
     compared: tuple[str, ...]
-    first_difference: Difference | None
+    first_difference: LayerDifference | None
     content_hash: str
     csim_jets_per_second: float
     seconds: float
@@ -173,7 +173,7 @@ def leaves_unset(firmware: Firmware) -> bool:
 
 def input_sets(
     fw: Firmware, jets: int, seed: int, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike] | None
-) -> dict[str, Inputs]:
+) -> dict[str, _Inputs]:
     """What is made up, and the user's own inputs as the set `user`, inside an embedding's table.
 
     Returns
@@ -199,13 +199,13 @@ def input_sets(
 
 
 def _compared(
-    fw: Firmware, csim: CSim, sets: Mapping[str, Inputs], comparison: _Comparison
+    fw: Firmware, csim: CSim, sets: Mapping[str, _Inputs], comparison: _Comparison
 ) -> Iterator[tuple[int, float]]:
     """Compare chunk after chunk: how many jets it has, and the seconds that the C++ took for it."""
     emulator = Emulator(fw)
     for name, arrays in sets.items():
-        for start in range(0, len(next(iter(arrays.values()))), CHUNK):
-            chunk = {key: x[start : start + CHUNK] for key, x in arrays.items()}
+        for start in range(0, len(next(iter(arrays.values()))), _CHUNK):
+            chunk = {key: x[start : start + _CHUNK] for key, x in arrays.items()}
             count = len(next(iter(chunk.values())))
             cpp = csim.trace(chunk)
             raw = {t.name: t.type.from_float(chunk[t.name]) for t in fw.inputs}
@@ -231,7 +231,7 @@ def check_made_up(jets: int, seed: int) -> None:
         raise L1emuError("not a seed", value=seed, expected="0 or more")
 
 
-def made_up_inputs(tensors: tuple[Tensor, ...], jets: int, seed: int) -> dict[str, Inputs]:
+def made_up_inputs(tensors: tuple[Tensor, ...], jets: int, seed: int) -> dict[str, _Inputs]:
     """Sets of inputs: random, extreme, equal rows, out of range, NaN; about `jets` jets in all.
 
     Returns
@@ -312,12 +312,12 @@ def _nan(rng: np.random.Generator, tensor: Tensor, jets: int) -> npt.NDArray[np.
     return flat.reshape(x.shape)
 
 
-def _user_inputs(fw: Firmware, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike]) -> Inputs:
+def _user_inputs(fw: Firmware, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike]) -> _Inputs:
     names = [tensor.name for tensor in fw.inputs]
     given = dict(inputs) if isinstance(inputs, Mapping) else {names[0]: inputs}
     if sorted(given) != sorted(names):
         raise L1emuError("the inputs' names do not fit", value=sorted(given), expected=", ".join(names))
-    arrays: Inputs = {}
+    arrays: _Inputs = {}
     for tensor in fw.inputs:
         try:
             x = np.asarray(given[tensor.name], dtype=np.float64)
@@ -376,7 +376,7 @@ class _Comparison:
         inputs = [(t.name, "input", t) for t in fw.inputs]
         self._steps = inputs + [(layer.name, layer.kind, layer.output) for layer in fw.layers]
         self._inputs = len(inputs)
-        self._found: dict[tuple[int, str], Difference] = {}
+        self._found: dict[tuple[int, str], LayerDifference] = {}
         self._seen: set[str] = set()
         self.values = 0
 
@@ -404,7 +404,7 @@ class _Comparison:
                 self._found[position, against] = replace(earlier, count=earlier.count + count)
                 continue
             place = tuple(int(i) for i in np.argwhere(wrong)[0])
-            self._found[position, against] = Difference(
+            self._found[position, against] = LayerDifference(
                 name,
                 kind,
                 against,
@@ -435,7 +435,7 @@ class _Comparison:
             unset_is_zero,
         )
 
-    def first(self) -> Difference | None:
+    def first(self) -> LayerDifference | None:
         """The difference of the earliest layer; of two in one layer, the reference's."""
         if not self._found:
             return None

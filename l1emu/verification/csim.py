@@ -30,7 +30,7 @@ from l1emu.errors import L1emuError
 from l1emu.files import folder_aside, read_text, scratch_folder, sha256_bytes, sha256_file
 from l1emu.firmware.project import Project
 from l1emu.trust import make_private_folder, private_file, private_folder
-from l1emu.verification.child import Ended, Limits, run
+from l1emu.verification.child import Ended, Limits, run_child
 from l1emu.verification.instrument import Instrumented, Traced
 
 _COMPILER = "g++"
@@ -222,7 +222,7 @@ class CSim:
         # messages in English, and the compiler's own files in the folder that is removed after an error
         environment = os.environ | {"LC_ALL": "C", "TMPDIR": str(folder)}
         memory = self._limits.memory
-        done = run(command, folder, seconds=seconds, memory=memory, file=_LARGEST, environment=environment)
+        done = run_child(command, folder, seconds=seconds, memory=memory, file=_LARGEST, environment=environment)
         if done.code is None:
             raise L1emuError(f"g++ took longer than {seconds:g} s", path=self._project.root)
         if done.code != 0:
@@ -253,7 +253,7 @@ class CSim:
                 data.tofile(source)
                 source.seek(0)
                 files = [source.fileno(), result.fileno()]
-                done = run(
+                done = run_child(
                     [self._program, str(jets), mode, *map(str, files)],
                     self._program.parent,  # the C++ looks for weights/ there
                     seconds=self._limits.seconds,

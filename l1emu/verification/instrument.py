@@ -12,7 +12,7 @@ from l1emu.firmware.cxx.lexer import text_of
 from l1emu.firmware.project import Project
 from l1emu.firmware.reader import read_project
 from l1emu.firmware.roles import Role
-from l1emu.firmware.top import Alias, Block, Invocation, Other, Statement, Variable, read_top
+from l1emu.firmware.top import Alias, ControlBlock, Invocation, Other, Statement, Variable, read_top
 from l1emu.fixedpoint import FixedPoint
 
 _DUMP = """#include <cstdio>
@@ -237,7 +237,7 @@ def _first_written(statements: tuple[Statement, ...]) -> set[str]:
 def _uses(statements: tuple[Statement, ...]) -> Iterator[tuple[str, bool]]:
     """The names that statements use, in order, and whether they write them."""
     for statement in statements:
-        if isinstance(statement, Block):  # over time steps
+        if isinstance(statement, ControlBlock):  # over time steps
             yield from _uses(statement.inside)
         elif isinstance(statement, Alias):
             yield statement.target, False

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.firmware import Firmware
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import (
@@ -33,8 +34,7 @@ from l1emu.layers import (
     Tensor,
     Transpose,
 )
-from l1emu.layers.base import Ints
-from l1emu.layers.recurrent import Function
+from l1emu.layers.recurrent import GateFunction
 from l1emu.layers.softmax import index_bits
 
 Rng = np.random.Generator
@@ -271,8 +271,8 @@ class Builder:
         while (accum := accumulator(rng, x.type.fraction + kinds[0].fraction, min(bits, 16))).fraction < 0:
             pass
         result = random_type(rng, 4, 10)
-        names: tuple[Function, ...] = ("sigmoid", "tanh", "relu")
-        functions: list[tuple[Function, Ints, FixedPoint]] = []
+        names: tuple[GateFunction, ...] = ("sigmoid", "tanh", "relu")
+        functions: list[tuple[GateFunction, Ints, FixedPoint]] = []
         for _ in range(2):
             kind, size = random_type(rng, 4, 12), int(rng.integers(2, 60))
             functions.append((names[int(rng.integers(len(names)))], random_raw(rng, kind, (size,)), kind))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.firmware import Firmware
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import (
@@ -19,7 +20,6 @@ from l1emu.layers import (
     Softmax,
     Tensor,
 )
-from l1emu.layers.base import Ints
 
 
 def _saturating(width: int, integer: int, signed: bool = True) -> FixedPoint:

@@ -8,7 +8,7 @@ import awkward as ak
 import numpy as np
 import pytest
 
-from l1emu.events.generate.recipe import Recipe, load_recipe
+from l1emu.events.generate.recipe import SampleRecipe, load_recipe
 from l1emu.events.generate.regions import deregionize, region_of
 from l1emu.events.jets import build_jets
 from l1emu.events.sample import read_sample
@@ -44,7 +44,7 @@ def test_they_are_of_their_recipes_and_small(kind: str, pileup: int) -> None:
     sample = read_sample(path)
     recipe = load_recipe(resource(f"datasets/recipes/{name}.yaml"))
     assert sample.name == name
-    assert Recipe.model_validate(sample.recipe).document() == recipe.document()
+    assert SampleRecipe.model_validate(sample.recipe).document() == recipe.document()
     assert sample.recipe_hash == recipe.hash
     assert sample.pileup == pileup
     assert path.stat().st_size < 5_000_000

@@ -21,7 +21,7 @@ import yaml
 from l1emu.cli import main
 from l1emu.errors import L1emuError
 from l1emu.events.classes import CLASSES
-from l1emu.events.generate import Recipe, generate, load_recipe
+from l1emu.events.generate import SampleRecipe, generate, load_recipe
 from l1emu.events.generate import pools as pools_module
 from l1emu.events.generate.recipe import shipped_recipes
 from l1emu.events.sample import read_sample, recipe_hash
@@ -153,7 +153,7 @@ def test_a_sample_depends_on_the_recipe_alone(tmp_path: Path, warm: Any) -> None
     assert [s.crossings for s in one.strata] == [20, 15]
     assert sum(s.probability for s in one.strata) == pytest.approx(1)
     assert one.recipe_hash == recipe.hash
-    assert Recipe.model_validate(one.recipe).document() == recipe.document()
+    assert SampleRecipe.model_validate(one.recipe).document() == recipe.document()
     batch = one.read()
     assert (batch.hard_event[batch.stratum == 0] == -1).all()
     assert (batch.hard_event[batch.stratum == 1] >= 0).all()

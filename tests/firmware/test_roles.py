@@ -12,14 +12,14 @@ from l1emu.firmware.project import Project
 from l1emu.firmware.reader import read_project
 from l1emu.firmware.roles import Role, known, roles
 from l1emu.firmware.top import Alias, Top, read_top
-from l1emu.latency.estimate.functions import KINDS
+from l1emu.latency.estimate.functions import KIND_OF_FUNCTION
 from tests.handmade_projects import every_kind
 
 D, R, S, W, N = Role.DATA, Role.RESULT, Role.STATE, Role.WEIGHTS, Role.NUMBER
 
 
 def test_every_function_that_is_read_or_estimated_is_in_the_table() -> None:
-    assert [function for function in (*BUILDERS, *KINDS) if not known(function)] == []
+    assert [function for function in (*BUILDERS, *KIND_OF_FUNCTION) if not known(function)] == []
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_every_truncation_is_found(tmp_path: Path) -> None:
 def forged(document: bytes, version: int = store.VERSION) -> bytes:
     """A file whose hash fits."""
     body = struct.pack("<Q", len(document)) + document
-    return struct.pack("<8sIQ32s", store.MAGIC, version, len(body), hashlib.sha256(body).digest()) + body
+    return struct.pack("<8sIQ32s", store.STORE_MAGIC, version, len(body), hashlib.sha256(body).digest()) + body
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def forged(document: bytes, version: int = store.VERSION) -> bytes:
     [
         (b"PK\x03\x04" + b"0" * 80, "not a firmware file"),
         (b"", "not a firmware file"),
-        (store.MAGIC, "truncated"),
+        (store.STORE_MAGIC, "truncated"),
         (forged(b"{}", version=9), "unknown version"),
         (forged(b"{}"), "not well-formed"),
         (forged(b'{"graph": {"tensors": {}, "layers": [{"kind": "gelu"}]}}'), "not well-formed"),

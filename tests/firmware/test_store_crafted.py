@@ -48,7 +48,7 @@ def forged(document: Any, arrays: bytes) -> bytes:
         document["content_hash"] = hashlib.sha256(graph + arrays).hexdigest()
     text = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
     body = struct.pack("<Q", len(text)) + text + arrays
-    return struct.pack("<8sIQ32s", store.MAGIC, store.VERSION, len(body), hashlib.sha256(body).digest()) + body
+    return struct.pack("<8sIQ32s", store.STORE_MAGIC, store.VERSION, len(body), hashlib.sha256(body).digest()) + body
 
 
 def _set(*keys: str | int, to: Any) -> Callable[[Document], None]:

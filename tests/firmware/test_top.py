@@ -11,7 +11,7 @@ from l1emu.firmware.project import Project
 from l1emu.firmware.roles import Role
 from l1emu.firmware.top import (
     Alias,
-    Block,
+    ControlBlock,
     Invocation,
     LoadedFlag,
     Loading,
@@ -111,8 +111,8 @@ def test_the_walk_of_a_project(tmp_path: Path) -> None:
     source.write_text(text)
     top = read_top(Project(project))
     kinds = [type(s) for s in top.statements]
-    assert kinds[:2] == [LoadedFlag, Loading] and set(kinds[2:]) == {Variable, Block, Invocation}
-    (loop,) = (s for s in top.statements if isinstance(s, Block))
+    assert kinds[:2] == [LoadedFlag, Loading] and set(kinds[2:]) == {Variable, ControlBlock, Invocation}
+    (loop,) = (s for s in top.statements if isinstance(s, ControlBlock))
     assert loop.keyword == "for" and isinstance(loop.inside[0], Invocation)
     assert [call.function for call in top.calls()] == ["dense", "relu", "dense"]
     assert [v.name for v in top.variables()][:2] == ["x", "last_out"]

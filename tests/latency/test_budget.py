@@ -26,7 +26,7 @@ from l1emu.latency import (
     waterfall,
 )
 from l1emu.latency.budget import JetInterval
-from l1emu.latency.check import copies_needed, last_jet_wait
+from l1emu.latency.check import copies_to_keep_up, last_jet_wait
 from l1emu.latency.clock import multiple, period_ns
 from l1emu.resources import resource
 from tests.latency.handmade_reports import Design, cosim_rpt, csynth_xml
@@ -197,12 +197,12 @@ class TestCheck:
 
     @given(jets=st.integers(1, 60), interval=st.integers(1, 60), window=st.integers(60, 200))
     def test_copies_needed_is_the_least(self, jets: int, interval: int, window: int) -> None:
-        needed = copies_needed(jets, interval, window)
+        needed = copies_to_keep_up(jets, interval, window)
         assert math.ceil(jets / needed) * interval <= window
         assert needed == 1 or math.ceil(jets / (needed - 1)) * interval > window
 
     def test_copies_where_one_jet_outlasts_the_window(self, phase2: Budget) -> None:
-        assert copies_needed(3, 109, 54) == 9
+        assert copies_to_keep_up(3, 109, 54) == 9
         # one jet of 113 cycles, an event every 54: three copies take events in turn, each every 162 cycles
         result = check(phase2, stated(200, 113), jets=1, copies=3)
         assert (result.copy_sets, result.busy_cycles, result.event_cycles, result.window_cycles) == (3, 113, 54, 162)

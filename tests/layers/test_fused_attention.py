@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 import l1emu
+from l1emu.arraytypes import Ints
 from l1emu.emulator.vector.features import features
 from l1emu.errors import L1emuError
 from l1emu.firmware import reference, tables
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import LayerNormalization, Softmax, Tensor
 from l1emu.layers.attention import Matrix, fused_attention
-from l1emu.layers.base import Ints
 from tests.emulator.outputs import several
 from tests.handmade_projects import hls4ml_templates, need_compiler
 

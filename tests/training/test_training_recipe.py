@@ -16,7 +16,7 @@ import l1emu.training
 from l1emu.config import load_config
 from l1emu.errors import L1emuError
 from l1emu.resources import resource
-from l1emu.training.data import Jets, flattening_weights, read_jets, split
+from l1emu.training.data import LabelledJets, flattening_weights, read_jets, split_jets
 from l1emu.training.recipe import Recipe
 from tests.training.training_toys import TINY, toy_jets
 
@@ -95,22 +95,22 @@ def test_input_type_must_have_the_grid_of_the_features(tmp_path: Path) -> None:
         )
 
 
-def jets_of(**replace: Any) -> Jets:
+def jets_of(**replace: Any) -> LabelledJets:
     arrays = toy_jets(**replace)
-    return Jets(*(arrays[name] for name in ("features", "label", "pt", "eta", "event")))
+    return LabelledJets(*(arrays[name] for name in ("features", "label", "pt", "eta", "event")))
 
 
 def test_split_keeps_events_together_and_does_not_depend_on_other_events(tmp_path: Path) -> None:
     training = recipe_of(tmp_path).training
     jets = jets_of()
-    parts = split(jets, training)
+    parts = split_jets(jets, training)
     assert np.all(np.sum(parts, axis=0) == 1)
     for mask in parts:
         assert not set(jets.event[mask]) & set(jets.event[~mask])
     assert abs(parts[2].mean() - 0.25) < 0.05
     assert abs(parts[1].mean() - 0.15) < 0.05
     some = jets[np.arange(500, 900)]
-    for mask, mask_of_some in zip(parts, split(some, training), strict=True):
+    for mask, mask_of_some in zip(parts, split_jets(some, training), strict=True):
         np.testing.assert_array_equal(mask[500:900], mask_of_some)
 
 

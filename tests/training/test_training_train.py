@@ -21,7 +21,7 @@ from l1emu.config import load_config
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
-from l1emu.training.data import read_jets, split
+from l1emu.training.data import read_jets, split_jets
 from l1emu.training.evaluate import auc_table
 from l1emu.training.golden import EXTREME_JETS, golden_inputs, layer_digest, write_golden
 from l1emu.training.model import build, multiplications, weights_by_name
@@ -70,7 +70,7 @@ def test_folder_holds_whole_files_and_no_checkpoint(trained: Path) -> None:
 def test_card_can_be_computed_again_from_weights_and_firmware(trained: Path) -> None:
     card, tagger = card_of(trained), load_tagger(trained / "tagger")
     jets = read_jets(trained / "jets.npz", tagger.recipe)
-    held_out = jets[split(jets, tagger.recipe.training)[2]]
+    held_out = jets[split_jets(jets, tagger.recipe.training)[2]]
     firmware = Firmware.read(trained / "tagger" / "tagger.l1fw")
     twin = build(tagger.recipe, quantized=False)
     fill(twin, trained / "tagger" / "float_weights.npz")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.emulator.exact.casts import NO_CAST, cast_code
-from l1emu.emulator.exact.instruction import Words, encoded
+from l1emu.emulator.exact.instruction import Words, encoded_operands
 from l1emu.emulator.interval import Interval, Ranges, low_of, rounded
 from l1emu.errors import L1emuError
 from l1emu.fixedpoint import FixedPoint
@@ -48,7 +48,7 @@ class Program:
     row: dict[str, int]
 
 
-class Rows:
+class _Rows:
     """Rows of the workspace: first fit, given back when the last reader is done."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class Assembler:
     def __init__(self, ranges: Ranges, opcodes: Mapping[type, int]) -> None:
         self.ranges = ranges
         self._opcodes = opcodes
-        self.rows = Rows()
+        self.rows = _Rows()
         self.row: dict[str, int] = {}  # first row of each tensor that is alive
         self.code: list[int] = []
         self.starts: list[int] = []
@@ -122,7 +122,7 @@ class Assembler:
         declaration = type(instruction)
         self.starts.append(len(self.code))
         self.layers.append(layer.name)
-        self.code += [self._opcodes[declaration], *encoded(declaration, operands)]
+        self.code += [self._opcodes[declaration], *encoded_operands(declaration, operands)]
 
     def tables(self) -> NDArray[np.int64]:
         """All tables one after another."""

@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from l1emu.arraytypes import Ints
 from l1emu.emulator.cache import inner
 from l1emu.emulator.exact.assembler import Assembler
-from l1emu.emulator.exact.instruction import Cast, Instruction, Ints, Number, Row, Table, offsets
+from l1emu.emulator.exact.instruction import Cast, Instruction, Number, Row, Table, offsets
 from l1emu.emulator.exact.rows import cast_row
 from l1emu.emulator.interval import Interval
 from l1emu.layers import Layer, Tensor
@@ -31,7 +32,7 @@ GATHER = offsets(GatherOperands)
 
 
 @inner
-def gather(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def _gather(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """y[target_r] = cast(x[source_r]), or of a fixed number where the source is negative."""
     x, y, rows = code[p + GATHER.x], code[p + GATHER.y], code[p + GATHER.rows]
     source, target, fill = code[p + GATHER.source], code[p + GATHER.target], code[p + GATHER.fill]
@@ -46,7 +47,7 @@ def gather(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
         cast_row(work, rb, lanes, code, p + GATHER.result)
 
 
-GATHERING = Instruction(GATHER, gather)
+GATHERING = Instruction(GATHER, _gather)
 
 
 def emit_gather(

@@ -14,7 +14,7 @@ numba compiles it to a constant:
 >>> DOUBLE
 Double(x=1, y=2, result=3)
 
-`encoded` lays values out in this order and refuses one that is missing, unknown or of another length.
+`encoded_operands` lays values out in this order and refuses one that is missing, unknown or of another length.
 """
 
 from __future__ import annotations
@@ -24,15 +24,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_type_hints
 
-import numpy as np
-from numpy.typing import NDArray
-
+from l1emu.arraytypes import Ints
 from l1emu.emulator.interval import Sum
 
 STEP, SUM, ROUNDED = int(Sum.STEP), int(Sum.ANY_ORDER), int(Sum.ROUNDED)
 """How a sum is computed, for compiled code."""
 
-Ints = NDArray[np.int64]
 Words = int | tuple[int, ...]
 """What is given for an operand: an integer, or those of a block."""
 
@@ -68,7 +65,7 @@ Index = Annotated[int, IndexBlock]
 
 
 @cache
-def words(declaration: type[tuple[Any, ...]]) -> dict[str, int]:
+def operand_words(declaration: type[tuple[Any, ...]]) -> dict[str, int]:
     """The length of each operand that a NamedTuple class declares, in its order.
 
     Raises
@@ -86,7 +83,7 @@ def _length(declaration: type, name: str, kind: object) -> int:
     base, *more = get_args(kind) or (None,)
     if base is not int or len(more) != 1:
         raise TypeError(f"{declaration.__name__}.{name} is no kind of operand: {kind}")
-    return sum(words(more[0]).values())
+    return sum(operand_words(more[0]).values())
 
 
 def offsets(declaration: type[O], *, first: int = 1) -> O:
@@ -104,13 +101,13 @@ def offsets(declaration: type[O], *, first: int = 1) -> O:
     An instance of `declaration` with the offsets as its values.
     """
     places = {}
-    for name, length in words(declaration).items():
+    for name, length in operand_words(declaration).items():
         places[name] = first
         first += length
     return declaration(**places)
 
 
-def encoded(declaration: type[tuple[Any, ...]], given: Mapping[str, Words]) -> tuple[int, ...]:
+def encoded_operands(declaration: type[tuple[Any, ...]], given: Mapping[str, Words]) -> tuple[int, ...]:
     """The values of a declaration's operands one after another.
 
     Raises
@@ -118,7 +115,7 @@ def encoded(declaration: type[tuple[Any, ...]], given: Mapping[str, Words]) -> t
     TypeError
         if one is missing, unknown, or has another length than its kind.
     """
-    lengths = words(declaration)
+    lengths = operand_words(declaration)
     if wrong := set(lengths) ^ set(given):
         raise TypeError(f"operands of {declaration.__name__} that are missing or unknown: {', '.join(sorted(wrong))}")
     code: list[int] = []

@@ -7,10 +7,11 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from l1emu.emulator.cache import inlined, inner
+from l1emu.arraytypes import Ints
+from l1emu.emulator.cache import inner, inner_inlined
 from l1emu.emulator.exact.assembler import Assembler
 from l1emu.emulator.exact.casts import TRN, cast_code
-from l1emu.emulator.exact.instruction import CAST, ROUNDED, STEP, SUM, Cast, Ints, Number, Table, encoded, offsets
+from l1emu.emulator.exact.instruction import CAST, ROUNDED, STEP, SUM, Cast, Number, Table, encoded_operands, offsets
 from l1emu.emulator.exact.rows import cast_row, round_row, store_row
 from l1emu.emulator.interval import Sum
 from l1emu.fixedpoint import FixedPoint
@@ -35,7 +36,7 @@ class MatrixBlock(NamedTuple):
 
 
 MATRIX = offsets(MatrixBlock, first=0)
-Matrix = Annotated[int, MatrixBlock]
+MatrixOperand = Annotated[int, MatrixBlock]
 
 
 def matrix_block(
@@ -69,7 +70,7 @@ def matrix_block(
     left = max(accum.fraction - fraction, 0) if mode == Sum.ANY_ORDER else 0
     weight = weight.astype(object) << left
     n_in, n_out = weight.shape
-    return encoded(
+    return encoded_operands(
         MatrixBlock,
         {
             "n_in": n_in,
@@ -111,7 +112,7 @@ def _four_narrow(
         )
 
 
-@inlined
+@inner_inlined
 def _sum_together(work: Ints, table: Ints, lanes: int, code: Ints, m: int, x: int, acc: int, o: int) -> None:
     """The products of output `o` added to the row at `acc`, four at a time."""
     n_in, n_out, weight = code[m + MATRIX.n_in], code[m + MATRIX.n_out], code[m + MATRIX.weight]

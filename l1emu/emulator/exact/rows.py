@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.emulator.cache import inner
 from l1emu.emulator.exact.casts import (
     CLAMP,
@@ -22,7 +23,7 @@ from l1emu.emulator.exact.casts import (
     WRAP_SIGNED,
     WRAP_UNSIGNED,
 )
-from l1emu.emulator.exact.instruction import CAST, Ints
+from l1emu.emulator.exact.instruction import CAST
 
 
 @inner

@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.emulator.affine import index_code, index_reach, levels, line, slopes
 from l1emu.emulator.cache import inner
 from l1emu.emulator.exact.assembler import Assembler
 from l1emu.emulator.exact.casts import NO_CAST, cast_code
-from l1emu.emulator.exact.instruction import INDEX, Cast, Index, Instruction, Ints, Number, Row, Table, offsets
+from l1emu.emulator.exact.instruction import INDEX, Cast, Index, Instruction, Number, Row, Table, offsets
 from l1emu.emulator.exact.rows import cast_row, index_of
 from l1emu.emulator.interval import Interval, LayerRange, Watch, everywhere, exact, extremes, shaped
 from l1emu.emulator.kind import Kind
@@ -108,7 +109,7 @@ class LookupOperands(NamedTuple):
 
 UNARY = offsets(UnaryOperands)
 SLOPED = offsets(SlopedOperands)
-TABLE = offsets(TableOperands)
+_TABLE = offsets(TableOperands)
 CLIPPED = offsets(ClippedOperands)
 HALF_TABLE = offsets(HalfTableOperands)
 STEPS = offsets(StepsOperands)
@@ -146,10 +147,10 @@ def sloped(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
 
 
 @inner
-def lookup(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def _lookup(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """y = table[int(trunc(x * factor / divide)) + size / 2]."""
-    x, y, rows = code[p + TABLE.x], code[p + TABLE.y], code[p + TABLE.rows]
-    values, size, i = code[p + TABLE.values], code[p + TABLE.size], p + TABLE.to_index
+    x, y, rows = code[p + _TABLE.x], code[p + _TABLE.y], code[p + _TABLE.rows]
+    values, size, i = code[p + _TABLE.values], code[p + _TABLE.size], p + _TABLE.to_index
     factor, divide, shift = code[i + INDEX.factor], code[i + INDEX.divide], code[i + INDEX.shift]
     for row in range(rows):
         for j in range(lanes):
@@ -194,7 +195,7 @@ def half_table(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
 
 
 @inner
-def steps(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def _steps(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """y = values[how many thresholds cast(x * factor) has reached]."""
     x, y, rows, factor = code[p + STEPS.x], code[p + STEPS.y], code[p + STEPS.rows], code[p + STEPS.factor]
     thresholds, count = code[p + STEPS.thresholds], code[p + STEPS.n_thresholds]
@@ -325,7 +326,7 @@ class TableActivationKind(Kind[TableActivation]):
     """See `l1emu.layers.activation`."""
 
     layer = TableActivation
-    instructions = (Instruction(TABLE, lookup),)
+    instructions = (Instruction(_TABLE, _lookup),)
     strategies = (LookUp,)
 
     def range(self, layer: TableActivation, inputs: tuple[Interval, ...]) -> LayerRange:
@@ -340,7 +341,7 @@ class TableActivationKind(Kind[TableActivation]):
         x, y = layer.inputs[0], layer.output
         asm.emit(
             layer,
-            TABLE,
+            _TABLE,
             x=asm.row[x.name],
             y=asm.row[y.name],
             rows=y.size,
@@ -452,7 +453,7 @@ class StepsKind(Kind[Steps]):
     """See `l1emu.layers.activation`."""
 
     layer = Steps
-    instructions = (Instruction(STEPS, steps),)
+    instructions = (Instruction(STEPS, _steps),)
     strategies = ()
 
     def range(self, layer: Steps, inputs: tuple[Interval, ...]) -> LayerRange:

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.emulator.affine import scaled_to_common_fraction
 from l1emu.emulator.cache import inner
 from l1emu.emulator.exact.assembler import Assembler
-from l1emu.emulator.exact.instruction import Cast, Instruction, Ints, Number, Row, Table, offsets
+from l1emu.emulator.exact.instruction import Cast, Instruction, Number, Row, Table, offsets
 from l1emu.emulator.exact.rows import cast_row
 from l1emu.emulator.interval import Interval, LayerRange, Watch, shaped
 from l1emu.emulator.kind import Kind

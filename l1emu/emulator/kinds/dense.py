@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.emulator.cache import inner
 from l1emu.emulator.exact.assembler import Assembler
-from l1emu.emulator.exact.instruction import Cast, Instruction, Ints, Number, Row, offsets
-from l1emu.emulator.exact.matrix import MATRIX, Matrix, matrix_block, multiply
+from l1emu.emulator.exact.instruction import Cast, Instruction, Number, Row, offsets
+from l1emu.emulator.exact.matrix import MATRIX, MatrixOperand, matrix_block, multiply
 from l1emu.emulator.exact.rows import cast_row
 from l1emu.emulator.interval import Interval, LayerRange, Watch, fold, shaped
 from l1emu.emulator.kind import Kind
@@ -27,7 +28,7 @@ class DenseOperands(NamedTuple):
     y: Row
     positions: Number
     temporary: Row
-    matrix: Matrix
+    matrix: MatrixOperand
     result: Cast
 
 
@@ -35,7 +36,7 @@ DENSE = offsets(DenseOperands)
 
 
 @inner
-def dense(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def _dense(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """A matrix at every position, each sum cast to the output's type."""
     x, y, positions = code[p + DENSE.x], code[p + DENSE.y], code[p + DENSE.positions]
     m = p + DENSE.matrix
@@ -51,7 +52,7 @@ class DenseKind(Kind[Dense]):
     """See `l1emu.layers.dense`."""
 
     layer = Dense
-    instructions = (Instruction(DENSE, dense),)
+    instructions = (Instruction(DENSE, _dense),)
     strategies = (RoundedDenseByWords, RoundedDenseByProducts, DotDense, SteppedDense)
 
     def range(self, layer: Dense, inputs: tuple[Interval, ...]) -> LayerRange:

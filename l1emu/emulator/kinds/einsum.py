@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from l1emu.emulator.cache import inlined, inner
+from l1emu.arraytypes import Ints
+from l1emu.emulator.cache import inner, inner_inlined
 from l1emu.emulator.exact.assembler import Assembler
 from l1emu.emulator.exact.casts import NO_CAST, cast_code
-from l1emu.emulator.exact.instruction import ROUNDED, STEP, SUM, Cast, Instruction, Ints, Number, Row, Table, offsets
+from l1emu.emulator.exact.instruction import ROUNDED, STEP, SUM, Cast, Instruction, Number, Row, Table, offsets
 from l1emu.emulator.exact.rows import cast_row, round_row, store_row
 from l1emu.emulator.interval import Interval, LayerRange, Sum, Watch, fold, shaped
 from l1emu.emulator.kind import Kind
@@ -49,7 +50,7 @@ class EinsumOperands(NamedTuple):
 EINSUM = offsets(EinsumOperands)
 
 
-@inlined
+@inner_inlined
 def _sum_together(work: Ints, table: Ints, lanes: int, code: Ints, p: int, acc: int, ia: int, ib: int) -> None:
     """The row at `acc`: the exact products of the rows that the table has from `ia` and `ib` on, added up."""
     a, b = code[p + EINSUM.a], code[p + EINSUM.b]
@@ -83,7 +84,7 @@ def _sum_each(work: Ints, table: Ints, lanes: int, code: Ints, p: int, acc: int,
 
 
 @inner
-def einsum(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def _einsum(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """acc = 0; acc = cast(acc + a_c b_c) for c ascending; y = cast(acc); rows found through index tables."""
     y, mode = code[p + EINSUM.y], code[p + EINSUM.mode]
     index_a, index_b, index_y = code[p + EINSUM.index_a], code[p + EINSUM.index_b], code[p + EINSUM.index_y]
@@ -111,7 +112,7 @@ class EinsumKind(Kind[Einsum]):
     """See `l1emu.layers.einsum`."""
 
     layer = Einsum
-    instructions = (Instruction(EINSUM, einsum),)
+    instructions = (Instruction(EINSUM, _einsum),)
     strategies = (RoundedEinsum, DotEinsum)
 
     def range(self, layer: Einsum, inputs: tuple[Interval, ...]) -> LayerRange:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from l1emu.arraytypes import Ints
 from l1emu.emulator.cache import inner
 from l1emu.emulator.exact.assembler import Assembler
-from l1emu.emulator.exact.instruction import Instruction, Ints, Number, Row, Table, offsets
+from l1emu.emulator.exact.instruction import Instruction, Number, Row, Table, offsets
 from l1emu.emulator.interval import Interval, LayerRange, Watch, everywhere, extremes
 from l1emu.emulator.kind import Kind
 from l1emu.emulator.relax import Needs, Relaxed, changed, read_by_bits
@@ -29,7 +30,7 @@ EMBEDDING = offsets(EmbeddingOperands)
 
 
 @inner
-def embedding(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def _embedding(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """y = the row x of a table, already cast; x stays inside it."""
     x, y, rows = code[p + EMBEDDING.x], code[p + EMBEDDING.y], code[p + EMBEDDING.rows]
     values, size, columns = code[p + EMBEDDING.values], code[p + EMBEDDING.size], code[p + EMBEDDING.columns]
@@ -45,7 +46,7 @@ class EmbeddingKind(Kind[Embedding]):
     """See `l1emu.layers.embedding`."""
 
     layer = Embedding
-    instructions = (Instruction(EMBEDDING, embedding),)
+    instructions = (Instruction(EMBEDDING, _embedding),)
     strategies = ()
 
     def range(self, layer: Embedding, inputs: tuple[Interval, ...]) -> LayerRange:

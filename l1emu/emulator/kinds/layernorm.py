@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.emulator.affine import layer_norm_affine
 from l1emu.emulator.cache import inner
 from l1emu.emulator.exact.assembler import Assembler
 from l1emu.emulator.exact.casts import cast_code, unit
-from l1emu.emulator.exact.instruction import Cast, Instruction, Ints, Number, Row, Table, offsets
+from l1emu.emulator.exact.instruction import Cast, Instruction, Number, Row, Table, offsets
 from l1emu.emulator.exact.rows import cast_row, store_row, to_int, toward_zero
 from l1emu.emulator.interval import Interval, LayerRange, Sum, Watch, exact, extremes, fold, shaped
 from l1emu.emulator.kind import Kind

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.emulator.cache import inner
 from l1emu.emulator.exact.assembler import Assembler
 from l1emu.emulator.exact.gather import GATHERING, emit_gather
-from l1emu.emulator.exact.instruction import Cast, Instruction, Ints, Number, Row, offsets
+from l1emu.emulator.exact.instruction import Cast, Instruction, Number, Row, offsets
 from l1emu.emulator.exact.rows import cast_row
 from l1emu.emulator.interval import Interval, LayerRange, Watch, exact, shaped, shifted
 from l1emu.emulator.kind import Kind
@@ -46,7 +47,7 @@ MERGE = offsets(MergeOperands)
 
 
 @inner
-def merge(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def _merge(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """y = cast(a op b), the operands first brought to a common fraction."""
     a, b, y, rows = code[p + MERGE.a], code[p + MERGE.b], code[p + MERGE.y], code[p + MERGE.rows]
     operation, shift_a, shift_b = code[p + MERGE.operation], code[p + MERGE.shift_a], code[p + MERGE.shift_b]
@@ -71,7 +72,7 @@ class MergeKind(Kind[Merge]):
     """See `l1emu.layers.merge`."""
 
     layer = Merge
-    instructions = (Instruction(MERGE, merge),)
+    instructions = (Instruction(MERGE, _merge),)
     strategies = (Elementwise, MergeOneByOne)
 
     def range(self, layer: Merge, inputs: tuple[Interval, ...]) -> LayerRange:

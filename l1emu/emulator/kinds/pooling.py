@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.emulator.cache import inner
 from l1emu.emulator.exact.assembler import Assembler
 from l1emu.emulator.exact.casts import cast_code
-from l1emu.emulator.exact.instruction import ROUNDED, STEP, Cast, Instruction, Ints, Number, Row, Table, offsets
+from l1emu.emulator.exact.instruction import ROUNDED, STEP, Cast, Instruction, Number, Row, Table, offsets
 from l1emu.emulator.exact.rows import cast_row, round_row, store_row, toward_zero
 from l1emu.emulator.interval import Interval, LayerRange, Sum, Watch, fold, shaped
 from l1emu.emulator.kind import Kind

@@ -9,6 +9,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from l1emu.arraytypes import Ints
 from l1emu.emulator.affine import index_code, index_reach
 from l1emu.emulator.cache import inner
 from l1emu.emulator.exact.assembler import Assembler
@@ -18,15 +19,14 @@ from l1emu.emulator.exact.instruction import (
     Cast,
     Index,
     Instruction,
-    Ints,
     Number,
     Row,
     Table,
     Words,
-    encoded,
+    encoded_operands,
     offsets,
 )
-from l1emu.emulator.exact.matrix import Matrix, matrix_block, multiply
+from l1emu.emulator.exact.matrix import MatrixOperand, matrix_block, multiply
 from l1emu.emulator.exact.rows import cast_row, index_of, store_row
 from l1emu.emulator.interval import Interval, LayerRange, Sum, Watch, exact, extremes, fold, shaped, shifted
 from l1emu.emulator.kind import Kind
@@ -48,7 +48,7 @@ class FunctionBlock(NamedTuple):
 
 
 FUNCTION = offsets(FunctionBlock, first=0)
-Function = Annotated[int, FunctionBlock]
+_Function = Annotated[int, FunctionBlock]
 
 
 class GruOperands(NamedTuple):
@@ -70,10 +70,10 @@ class GruOperands(NamedTuple):
     one: Number
     left_new: Number
     left_old: Number
-    entering: Matrix
-    recurring: Matrix
-    gate: Function
-    function: Function
+    entering: MatrixOperand
+    recurring: MatrixOperand
+    gate: _Function
+    function: _Function
     total: Cast
     mixed: Cast
     remembered: Cast
@@ -98,11 +98,11 @@ class LstmOperands(NamedTuple):
     temporary: Row
     left_new: Number
     left_old: Number
-    entering: Matrix
-    recurring: Matrix
-    gate: Function
-    function: Function
-    of_cell: Function
+    entering: MatrixOperand
+    recurring: MatrixOperand
+    gate: _Function
+    function: _Function
+    of_cell: _Function
     total: Cast
     mixed: Cast
     leaving: Cast
@@ -247,7 +247,7 @@ def lstm(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
 
 
 @dataclass(frozen=True)
-class Step:
+class _Step:
     """One step on intervals.
 
     Attributes
@@ -363,13 +363,13 @@ def entries(layer: Recurrent, x: Interval) -> Interval:
     return Interval(rows.low.min(axis=0), rows.high.max(axis=0))
 
 
-def step(layer: Recurrent, watch: Watch, x: Interval, state: Interval, cell: Interval) -> Step:
+def step(layer: Recurrent, watch: Watch, x: Interval, state: Interval, cell: Interval) -> _Step:
     """One step when input, state and cell state lie in the given intervals, shapes (n_in,), (n_state,), (n_state,)."""
     first = _product(watch, x, _entering(layer))
     second = _product(watch, state, _recurring(layer))
     after = _after_gru if layer.cell == "gru" else _after_lstm
     mixed, remembered, state, cell = after(_Parts(layer, watch, first[0], second[0]), state, cell)
-    return Step(first, second, mixed, _mixed_fraction(layer), remembered, state, cell)
+    return _Step(first, second, mixed, _mixed_fraction(layer), remembered, state, cell)
 
 
 def _mixed_fraction(layer: Recurrent) -> int:
@@ -546,7 +546,7 @@ def _function_block(
         operands["values"] = asm.table(accum.cast(table, table_type.fraction))
         operands["size"] = len(table)
         operands["to_index"] = index_code(len(table), 2 * RANGE_HALF[function], kind.fraction)
-    return encoded(FunctionBlock, operands)
+    return encoded_operands(FunctionBlock, operands)
 
 
 def _recurrent_bounds(layer: Recurrent, inputs: tuple[Tensor, ...]) -> tuple[int, int]:

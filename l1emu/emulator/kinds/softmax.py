@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from l1emu.arraytypes import Ints
 from l1emu.emulator.affine import fold_tree, reduction
 from l1emu.emulator.cache import inner
 from l1emu.emulator.exact.assembler import Assembler
 from l1emu.emulator.exact.casts import NO_CAST, cast_code, unit
-from l1emu.emulator.exact.instruction import Cast, Instruction, Ints, Number, Row, Table, Words, offsets
+from l1emu.emulator.exact.instruction import Cast, Instruction, Number, Row, Table, Words, offsets
 from l1emu.emulator.exact.rows import cast_row, store_row, to_int, toward_zero
 from l1emu.emulator.interval import Interval, LayerRange, Sum, Watch, everywhere, exact, extremes, fold
 from l1emu.emulator.kind import Kind
@@ -154,7 +155,7 @@ def _inverse_of_sum(work: Ints, table: Ints, lanes: int, code: Ints, p: int, s: 
 
 
 @inner
-def softmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def _softmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """Softmax with two tables, of differences to the maximum or of the numbers."""
     x, y, size, inner = code[p + SOFTMAX.x], code[p + SOFTMAX.y], code[p + SOFTMAX.size], code[p + SOFTMAX.inner]
     temporary = code[p + SOFTMAX.temporary]
@@ -242,7 +243,7 @@ def _sum_of_exponentials(work: Ints, table: Ints, lanes: int, code: Ints, p: int
 
 
 @inner
-def direct_softmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def _direct_softmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """exp(x_j) / sum over j of exp(x_j), both through tables over a range, the sum in order."""
     y, size, inner = code[p + DIRECT.y], code[p + DIRECT.size], code[p + DIRECT.inner]
     inv_table, inv_size = code[p + DIRECT.inv_table], code[p + DIRECT.inv_size]
@@ -267,10 +268,10 @@ class SoftmaxKind(Kind[Softmax]):
 
     layer = Softmax
     instructions = (
-        Instruction(SOFTMAX, softmax),
+        Instruction(SOFTMAX, _softmax),
         Instruction(ARGMAX, argmax),
         Instruction(LEGACY, legacy_softmax),
-        Instruction(DIRECT, direct_softmax),
+        Instruction(DIRECT, _direct_softmax),
     )
     strategies = (DirectSoftmax, TableSoftmax)
 

@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.emulator.affine import fold_tree, reduction
 from l1emu.emulator.cache import inner
 from l1emu.emulator.exact.assembler import Assembler
 from l1emu.emulator.exact.casts import cast_code
-from l1emu.emulator.exact.instruction import Cast, Instruction, Ints, Number, Row, Table, offsets
+from l1emu.emulator.exact.instruction import Cast, Instruction, Number, Row, Table, offsets
 from l1emu.emulator.exact.rows import cast_row, store_row, toward_zero
 from l1emu.emulator.interval import Interval, LayerRange, Watch, shaped
 from l1emu.emulator.kind import Kind
@@ -33,36 +34,36 @@ class TreeAverageOperands(NamedTuple):
     result: Cast
 
 
-TREE = offsets(TreeAverageOperands)
+_TREE = offsets(TreeAverageOperands)
 
 
 @inner
 def tree_average(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """y = cast(trunc(sum over t of cast(x_t) / n)) toward zero, each sum of two cast too."""
-    x, y, length, channels = code[p + TREE.x], code[p + TREE.y], code[p + TREE.length], code[p + TREE.channels]
-    t, schedule = code[p + TREE.temporary] * lanes, code[p + TREE.schedule]
+    x, y, length, channels = code[p + _TREE.x], code[p + _TREE.y], code[p + _TREE.length], code[p + _TREE.channels]
+    t, schedule = code[p + _TREE.temporary] * lanes, code[p + _TREE.schedule]
     for c in range(channels):
         for step in range(length):
             row, at = (x + step * channels + c) * lanes, t + step * lanes
             for j in range(lanes):
                 work[at + j] = work[row + j]
-            cast_row(work, at, lanes, code, p + TREE.first)
+            cast_row(work, at, lanes, code, p + _TREE.first)
         for k in range(length - 1):
             left, right = t + table[schedule + 2 * k] * lanes, t + table[schedule + 2 * k + 1] * lanes
             for j in range(lanes):
                 work[left + j] += work[right + j]
-            store_row(work, left, lanes, code, p + TREE.total)
+            store_row(work, left, lanes, code, p + _TREE.total)
         target = (y + c) * lanes
         for j in range(lanes):
             work[target + j] = toward_zero(work[t + j], length)
-        cast_row(work, target, lanes, code, p + TREE.result)
+        cast_row(work, target, lanes, code, p + _TREE.result)
 
 
 class TreeAverageKind(Kind[TreeAverage]):
     """See `l1emu.layers.treeaverage`."""
 
     layer = TreeAverage
-    instructions = (Instruction(TREE, tree_average),)
+    instructions = (Instruction(_TREE, tree_average),)
     strategies = ()
 
     def range(self, layer: TreeAverage, inputs: tuple[Interval, ...]) -> LayerRange:
@@ -83,7 +84,7 @@ class TreeAverageKind(Kind[TreeAverage]):
         temporary = asm.rows.take(length)
         asm.emit(
             layer,
-            TREE,
+            _TREE,
             x=asm.row[x.name],
             y=asm.row[y.name],
             length=length,

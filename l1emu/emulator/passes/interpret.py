@@ -7,8 +7,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from l1emu.arraytypes import Ints
 from l1emu.emulator.cache import compiled, module_from_source
-from l1emu.emulator.exact.instruction import Ints
 from l1emu.emulator.kinds import INSTRUCTIONS
 
 

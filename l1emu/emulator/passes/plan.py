@@ -24,7 +24,7 @@ from l1emu.emulator.vector.blocks import cast_of_floats
 from l1emu.emulator.vector.context import Context
 from l1emu.emulator.vector.features import LANES, Features
 from l1emu.emulator.vector.layout import Layout
-from l1emu.emulator.vector.render import Module
+from l1emu.emulator.vector.render import GeneratedModule
 from l1emu.emulator.vector.workspace import Workspace
 from l1emu.firmware import Firmware
 from l1emu.layers import Layer, Tensor
@@ -50,7 +50,7 @@ class VectorProgram:
         Whether `execute` takes the floats of the one input too; it returns 0 if all of them were simple.
     """
 
-    module: Module
+    module: GeneratedModule
     constants: NDArray[np.int32]
     vectors: int
     exact: Program
@@ -104,7 +104,7 @@ def plan(
     learned = Workspace()
     _write(firmware, ranges, exact, features, results, learned)
     context = _write(firmware, ranges, exact, features, results, Workspace(learned.packed()))
-    module = Module(
+    module = GeneratedModule(
         firmware.name,
         features,
         interpret.MODULE.__name__,

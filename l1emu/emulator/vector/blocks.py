@@ -24,7 +24,7 @@ from l1emu.emulator.vector.llvm import (
     declared,
     floats,
     indices,
-    joined,
+    joined_vectors,
     operation,
     pointer,
     spread,
@@ -36,7 +36,7 @@ from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 CARE = float(1 << 30)  # the magnitude from which on numbers that wrap need more care than an int32
 
 
-class Cast(NamedTuple):
+class _Cast(NamedTuple):
     """How floats become raw integers; see `load_block`.
 
     Attributes
@@ -68,7 +68,7 @@ class Cast(NamedTuple):
 _ROUNDING = {Rounding.TRN: 0, Rounding.RND: 1, Rounding.RND_CONV: 2, Rounding.TRN_ZERO: 3}
 
 
-def cast_of_floats(type_: FixedPoint) -> Cast | None:
+def cast_of_floats(type_: FixedPoint) -> _Cast | None:
     """How `load_block` casts floats to a type; None if it does not."""
     rounding = _ROUNDING.get(rounding_of(type_))
     clips = type_.overflow in (Overflow.SAT, Overflow.SAT_SYM)
@@ -78,13 +78,13 @@ def cast_of_floats(type_: FixedPoint) -> Cast | None:
     if not 0 <= type_.fraction <= 64 or (type_.is_integer and clips):
         return None
     limits = (low_of(type_), type_.high) if clips else (0, 0)
-    return Cast(type_.fraction, type_.width, int(type_.signed), rounding, *limits, int(type_.is_integer))
+    return _Cast(type_.fraction, type_.width, int(type_.signed), rounding, *limits, int(type_.is_integer))
 
 
 # -- what it means -----------------------------------------------------------------------------------------------
 
 
-def _cast(given: NDArray[np.floating[Any]], cast: Cast) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _cast(given: NDArray[np.floating[Any]], cast: _Cast) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Raw integers, and where a float is NaN or needs more care: what is given for it is then wrong."""
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = given.astype(np.float64) * 2.0**cast.fraction
@@ -118,7 +118,7 @@ def _load_block_meaning(
 ) -> int:
     jets = [first + (lane if lane < n else 0) for lane in range(LANES)]
     given = raw[jets, column : column + LANES * pack]
-    values, odd = (given, np.False_) if raw.dtype == np.int32 else _cast(given, Cast(*cast))
+    values, odd = (given, np.False_) if raw.dtype == np.int32 else _cast(given, _Cast(*cast))
     shown = (values - zero if pack == 4 else values).astype({1: np.int32, 2: np.int16, 4: np.uint8}[pack])
     block = np.ascontiguousarray(shown.reshape(LANES, LANES, pack).transpose(1, 0, 2))  # vector, jet, place
     array[LANES * number : LANES * (number + LANES)] = block.ravel().view(np.int32)
@@ -144,7 +144,7 @@ def _on_floats(builder: Any, name: str, value: Any) -> Any:
     return builder.call(declared(builder, f"llvm.{name}.v{LANES}f{bits}", kind, [kind]), [value])
 
 
-def _scaled(builder: Any, given: Any, cast: Cast) -> tuple[Any, Any]:
+def _scaled(builder: Any, given: Any, cast: _Cast) -> tuple[Any, Any]:
     """Floats in units of the type's last bit, clipped where it saturates, and where they are NaN or need more care."""
     scalar = given.type.element
     scaled = builder.fmul(given, floats(scalar, 2.0**cast.fraction))
@@ -165,7 +165,7 @@ def _scaled(builder: Any, given: Any, cast: Cast) -> tuple[Any, Any]:
     return scaled if cast.wraps else clipped, odd
 
 
-def _whole(builder: Any, given: Any, cast: Cast) -> tuple[Any, Any]:
+def _whole(builder: Any, given: Any, cast: _Cast) -> tuple[Any, Any]:
     """Raw integers before they are wrapped, in lanes of int32; and lanes of -1 where they are wrong."""
     scalar = given.type.element
     scaled, odd = _scaled(builder, given, cast)
@@ -177,7 +177,7 @@ def _whole(builder: Any, given: Any, cast: Cast) -> tuple[Any, Any]:
     return found, builder.sext(odd, V32)
 
 
-def _whole_wide(builder: Any, given: Any, cast: Cast) -> tuple[Any, Any]:
+def _whole_wide(builder: Any, given: Any, cast: _Cast) -> tuple[Any, Any]:
     """The same for float32, by an instruction of AVX-512 where that can be; only the lower 22 bits are right.
 
     The number is brought into the mantissa as by `round_float`, rounded as the type rounds. An exponent that is not
@@ -237,7 +237,7 @@ def _load_block(whole: Callable[..., tuple[Any, Any]]) -> Any:
         if raw.dtype not in (types.int32, types.float32, types.float64):
             return None
         parts, zero_of, *cast = (value.literal_value for value in literals)
-        block = _Block(parts, zero_of, Cast(*cast), raw.dtype, whole)
+        block = _Block(parts, zero_of, _Cast(*cast), raw.dtype, whole)
         return types.int64(raw, types.intp, types.intp, types.intp, array, types.intp, *literals), block.code
 
     return function
@@ -249,7 +249,7 @@ class _Block:
 
     parts: int
     zero: int
-    cast: Cast
+    cast: _Cast
     dtype: Any
     whole: Callable[..., tuple[Any, Any]]
 
@@ -313,7 +313,7 @@ class _Block:
         narrow = ir.VectorType(I8, LANES)
         lanes = [self._wrap(builder, value, 32) if self.cast.width < 8 else value for value in loaded]
         lanes = [builder.sub(value, constant(V32, self.zero)) if self.zero else value for value in lanes]
-        return builder.bitcast(joined(builder, [builder.trunc(value, narrow) for value in lanes]), V32)
+        return builder.bitcast(joined_vectors(builder, [builder.trunc(value, narrow) for value in lanes]), V32)
 
 
 def _transposed(builder: Any, rows: list[Any]) -> list[Any]:

@@ -16,7 +16,7 @@ from l1emu.emulator.interval import Interval, LayerRange, Ranges
 from l1emu.emulator.vector.blocks import cast_of_floats
 from l1emu.emulator.vector.features import LANES, Features
 from l1emu.emulator.vector.layout import PAIRS, Layout
-from l1emu.emulator.vector.value import LIMIT, Clip, Value
+from l1emu.emulator.vector.value import LANE_LIMIT, Clip, Value
 from l1emu.emulator.vector.workspace import Workspace
 from l1emu.emulator.vector.writer import Writer
 from l1emu.firmware import Firmware
@@ -53,7 +53,7 @@ Operand = Read | Write | Scratch | int
 
 
 @dataclass(frozen=True)
-class Call:
+class KernelCall:
     """Lines of the generated function, the layer that they are for, and what they do, in words."""
 
     layer: str
@@ -62,7 +62,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Chain:
+class FusedCasts:
     """A layer's value with the casts of the elementwise layers that alone read it, all done in registers.
 
     Attributes
@@ -98,7 +98,7 @@ class Addition:
     layers: tuple[str, ...]
 
 
-class Constants:
+class KernelConstants:
     """int32 words: weights and tables of the kernels."""
 
     def __init__(self) -> None:
@@ -182,8 +182,8 @@ class Context:
         wants: Wants,
     ) -> None:
         self.features, self.workspace = features, workspace
-        self.constants, self.connections = Constants(), Connections(firmware, results)
-        self.calls: list[Call] = []
+        self.constants, self.connections = KernelConstants(), Connections(firmware, results)
+        self.calls: list[KernelCall] = []
         self.kernels: dict[str, str] = {}
         self.arithmetic: dict[str, str] = {}
         self.raw_in_rows = False  # whether the exact kernels' rows hold the raw inputs
@@ -265,7 +265,7 @@ class Context:
 
     # -- what follows a layer in registers -----------------------------------------------------------------------
 
-    def chain(self, layer: Layer, value: Value) -> Chain | None:
+    def chain(self, layer: Layer, value: Value) -> FusedCasts | None:
         """`value` cast as the output of `layer` and of the elementwise layers that alone read it; None if it can't."""
         done = value.cast(layer.output.type)
         if done is None:
@@ -280,9 +280,9 @@ class Context:
                 break
             done, last = after, follower.output
             names.append(follower.name)
-        return Chain(last, done, tuple(names))
+        return FusedCasts(last, done, tuple(names))
 
-    def addition(self, chain: Chain) -> Addition | None:
+    def addition(self, chain: FusedCasts) -> Addition | None:
         """What is added to words that end a chain, and then clipped, while they are in registers; None if nothing."""
         reader = self.connections.only_reader(chain.output)
         if reader is None or not isinstance(reader[0], Merge) or reader[0].op != "add":
@@ -337,7 +337,7 @@ class Context:
         self.arithmetic[layer.name] = needs
 
     def _call(self, *lines: str, about: Sequence[str]) -> None:
-        self.calls.append(Call(self._layer, lines, tuple(about)))
+        self.calls.append(KernelCall(self._layer, lines, tuple(about)))
 
     def _described(self, name: str, operand: Operand, at: int) -> str:
         if isinstance(operand, int):
@@ -373,7 +373,7 @@ class Context:
             self._load(tensor, layout, target, about)
         elif known:
             source, first = next(iter(known.items()))
-            call = f"convert(V, {first}, {source.code}, {target}, {layout.code}, {tensor.size})"
+            call = f"to_layout(V, {first}, {source.code}, {target}, {layout.code}, {tensor.size})"
             self._call(call, about=[about])
         else:
             call = f"from_rows(work, {self.row(tensor)}, V, {target}, {tensor.size}, {layout.code})"
@@ -419,9 +419,9 @@ def _widest_pack(low: int, high: int, features: Features) -> int | None:
         return 4
     if low >= -(2**15) and high < 2**15:
         return 2
-    return 1 if low >= -LIMIT and high < LIMIT else None
+    return 1 if low >= -LANE_LIMIT and high < LANE_LIMIT else None
 
 
 def narrow_inputs(firmware: Firmware) -> bool:
     """Whether the raw inputs fit int32; the kernels then take them so."""
-    return all(t.type.low >= -LIMIT and t.type.high < LIMIT for t in firmware.inputs)
+    return all(t.type.low >= -LANE_LIMIT and t.type.high < LANE_LIMIT for t in firmware.inputs)

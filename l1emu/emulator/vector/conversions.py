@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from l1emu.emulator.cache import inner
 from l1emu.emulator.vector.features import LANES
 
-Ints = NDArray[Any]
+_Array = NDArray[Any]
 
 
 @inner
-def _get(V: Ints, at: int, f: int, j: int, pack: int, stride: int, signed: int, zero: int) -> Any:
+def _get(V: _Array, at: int, f: int, j: int, pack: int, stride: int, signed: int, zero: int) -> Any:
     """Element `f` of jet `j` of the tensor at vector `at`."""
     word = np.int64(V[(at + f // stride // pack * stride + f % stride) * LANES + j])
     place = f // stride % pack
@@ -32,7 +32,7 @@ def _get(V: Ints, at: int, f: int, j: int, pack: int, stride: int, signed: int, 
 
 
 @inner
-def _put(V: Ints, at: int, f: int, j: int, pack: int, stride: int, signed: int, zero: int, value: Any) -> None:
+def _put(V: _Array, at: int, f: int, j: int, pack: int, stride: int, signed: int, zero: int, value: Any) -> None:
     """Write element `f` of jet `j`; elements that share a lane must be written in their order."""
     k = (at + f // stride // pack * stride + f % stride) * LANES + j
     place = f // stride % pack
@@ -46,8 +46,8 @@ def _put(V: Ints, at: int, f: int, j: int, pack: int, stride: int, signed: int, 
 
 
 @inner
-def convert(
-    V: Ints,
+def to_layout(
+    V: _Array,
     source: int,
     pack: int,
     stride: int,
@@ -69,7 +69,7 @@ def convert(
 
 @inner
 def from_rows(
-    work: Ints, row: int, V: Ints, target: int, size: int, pack: int, stride: int, signed: int, zero: int
+    work: _Array, row: int, V: _Array, target: int, size: int, pack: int, stride: int, signed: int, zero: int
 ) -> None:
     """A tensor from rows of the exact kernels."""
     for f in range(size):
@@ -79,7 +79,7 @@ def from_rows(
 
 @inner
 def to_rows(
-    V: Ints, source: int, pack: int, stride: int, signed: int, zero: int, work: Ints, row: int, size: int
+    V: _Array, source: int, pack: int, stride: int, signed: int, zero: int, work: _Array, row: int, size: int
 ) -> None:
     """A tensor to rows of the exact kernels."""
     for f in range(size):
@@ -89,11 +89,11 @@ def to_rows(
 
 @inner
 def from_raw(
-    raw: Ints,
+    raw: _Array,
     column: int,
     first: int,
     n: int,
-    V: Ints,
+    V: _Array,
     target: int,
     size: int,
     pack: int,
@@ -115,13 +115,13 @@ def from_raw(
 
 @inner
 def to_out(
-    V: Ints,
+    V: _Array,
     source: int,
     pack: int,
     stride: int,
     signed: int,
     zero: int,
-    out: Ints,
+    out: _Array,
     column: int,
     first: int,
     n: int,
@@ -142,7 +142,7 @@ def bit_length(number: int) -> int:
     return bits
 
 
-FUNCTIONS: dict[str, Any] = {
-    function.__name__: function for function in (convert, from_rows, to_rows, from_raw, to_out, bit_length)
+CONVERSIONS: dict[str, Any] = {
+    function.__name__: function for function in (to_layout, from_rows, to_rows, from_raw, to_out, bit_length)
 }
 """Those that generated modules call, by name."""

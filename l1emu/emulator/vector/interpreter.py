@@ -8,10 +8,10 @@ from typing import Any
 
 from l1emu.emulator.vector import conversions
 from l1emu.emulator.vector.llvm import OPERATIONS
-from l1emu.emulator.vector.render import Module, forms
+from l1emu.emulator.vector.render import GeneratedModule, forms
 
 
-def interpreted(module: Module) -> Callable[..., int]:
+def interpreted(module: GeneratedModule) -> Callable[..., int]:
     """`execute` of a module, with numpy in place of the processor's vectors.
 
     It takes arrays as the compiled one does: int32 vectors and constants, int64 rows of the exact kernels, their table
@@ -19,7 +19,12 @@ def interpreted(module: Module) -> Callable[..., int]:
     the module is written for, nothing of them is needed here.
     """
     space: dict[str, Any] = {name: OPERATIONS[form].meaning for name, form in forms(module.features).items()}
-    space |= {"exact": import_module(module.exact), "inner": _as_it_is, "compiled": _as_it_is, **conversions.FUNCTIONS}
+    space |= {
+        "exact": import_module(module.exact),
+        "inner": _as_it_is,
+        "compiled": _as_it_is,
+        **conversions.CONVERSIONS,
+    }
     exec(compile(module.definitions(), f"<{module.title}>", "exec"), space)
     execute: Callable[..., int] = space["execute"]
     return execute

@@ -25,11 +25,11 @@ I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 V8, V16, V32 = ir.VectorType(I8, 64), ir.VectorType(I16, 32), ir.VectorType(I32, LANES)
 
 Lanes = NDArray[np.int32]
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
-class Operation:
+class _Operation:
     """One operation on vectors.
 
     Attributes
@@ -50,16 +50,16 @@ class Operation:
     needs: frozenset[str] = frozenset()
 
 
-OPERATIONS: dict[str, Operation] = {}
+OPERATIONS: dict[str, _Operation] = {}
 """All operations, by the names that generated kernels call them."""
 
 
-def operation(meaning: Callable[..., Any], *, needs: str = "", name: str = "") -> Callable[[T], T]:
+def operation(meaning: Callable[..., Any], *, needs: str = "", name: str = "") -> Callable[[_T], _T]:
     """Register numba's intrinsic, which is decorated, with its `meaning`; `needs` are features with blanks between."""
 
-    def register(compiled: T) -> T:
+    def register(compiled: _T) -> _T:
         called = name or str(compiled.__name__)  # type: ignore[attr-defined]
-        OPERATIONS[called] = Operation(called, compiled, meaning, frozenset(needs.split()))
+        OPERATIONS[called] = _Operation(called, compiled, meaning, frozenset(needs.split()))
         return compiled
 
     return register
@@ -97,7 +97,7 @@ def lanes(parts: NDArray[Any]) -> Lanes:
     return np.ascontiguousarray(parts).ravel().view(np.int32)
 
 
-def wrapped(values: NDArray[np.int64]) -> Lanes:
+def wrapped_lanes(values: NDArray[np.int64]) -> Lanes:
     """The lower 32 bits of each."""
     return values.astype(np.int32)
 
@@ -167,7 +167,7 @@ def part(builder: Any, value: Any, first: int, count: int) -> Any:
     return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), indices(range(first, first + count)))
 
 
-def joined(builder: Any, parts: list[Any]) -> Any:
+def joined_vectors(builder: Any, parts: list[Any]) -> Any:
     """Vectors, a power of two of them, one after another."""
     while len(parts) > 1:
         count = 2 * parts[0].type.count

@@ -39,15 +39,15 @@ from l1emu.emulator.vector.llvm import (
     vector,
     vector_pointer,
     words,
-    wrapped,
+    wrapped_lanes,
 )
 
-Ints = NDArray[np.int32]
+_Memory = NDArray[np.int32]
 
 # -- memory ------------------------------------------------------------------------------------------------------
 
 
-def _load(array: Ints, number: int) -> Lanes:
+def _load(array: _Memory, number: int) -> Lanes:
     return array[LANES * number : LANES * (number + 1)].copy()
 
 
@@ -62,7 +62,7 @@ def load(typing: Any, array: Any, number: Any) -> Any:
     return vector(array, types.intp), code
 
 
-def _store(array: Ints, number: int, value: Lanes) -> None:
+def _store(array: _Memory, number: int, value: Lanes) -> None:
     array[LANES * number : LANES * (number + 1)] = value
 
 
@@ -78,7 +78,7 @@ def store(typing: Any, array: Any, number: Any, value: Any) -> Any:
     return types.void(array, types.intp, vector), code
 
 
-def _broadcast(array: Ints, index: int) -> Lanes:
+def _broadcast(array: _Memory, index: int) -> Lanes:
     return np.full(LANES, array[index], np.int32)
 
 
@@ -112,7 +112,7 @@ def const(typing: Any, value: Any) -> Any:
     return vector(value), code
 
 
-def _gather(array: Ints, base: int, index: Lanes) -> Lanes:
+def _gather(array: _Memory, base: int, index: Lanes) -> Lanes:
     places: NDArray[np.int64] = base + index.astype(np.int64)
     return array[places]
 
@@ -184,7 +184,7 @@ def mulhi16(typing: Any, a: Any, b: Any) -> Any:
 def dot16(acc: Lanes, a: Lanes, b: Lanes) -> Lanes:
     """What all forms of `dot16` mean: acc + a_0 b_0 + a_1 b_1 of int16 pairs, in 32 bits."""
     products = words(a).astype(np.int64) * words(b)
-    return wrapped(acc + products.reshape(LANES, 2).sum(axis=1))
+    return wrapped_lanes(acc + products.reshape(LANES, 2).sum(axis=1))
 
 
 @operation(dot16)
@@ -265,7 +265,7 @@ FLOAT_LIMIT = 1 << 22
 
 def _round_float(value: Lanes, bits: int, plus: int) -> Lanes:
     number = value.astype(np.int64) - FLOAT_ZERO
-    return wrapped(np.rint(number / (1 << bits)).astype(np.int64) + plus + FLOAT_ZERO)
+    return wrapped_lanes(np.rint(number / (1 << bits)).astype(np.int64) + plus + FLOAT_ZERO)
 
 
 @operation(_round_float)
@@ -310,7 +310,7 @@ def highest(typing: Any, value: Any) -> Any:
 # -- doubles -----------------------------------------------------------------------------------------------------
 
 
-def _number(array: Ints, index: int) -> Any:
+def _number(array: _Memory, index: int) -> Any:
     """The double at two elements of an int32 array."""
     return array[index : index + 2].copy().view(np.float64)[0]
 
@@ -321,10 +321,10 @@ def _double(context: Any, builder: Any, array_type: Any, array: Any, index: Any)
     return spread(builder, scalar, ir.VectorType(ir.DoubleType(), LANES))
 
 
-def _scale_double(value: Lanes, array: Ints, factor: int, bias: int, rounding: int) -> Lanes:
+def _scale_double(value: Lanes, array: _Memory, factor: int, bias: int, rounding: int) -> Lanes:
     found = value * _number(array, factor) + _number(array, bias)
     whole = np.rint(found) if rounding == 2 else np.floor(found + (0.5 if rounding == 1 else 0.0))
-    return wrapped(whole.astype(np.int64))
+    return wrapped_lanes(whole.astype(np.int64))
 
 
 @operation(_scale_double)
@@ -354,8 +354,8 @@ def scale_double(typing: Any, value: Any, array: Any, factor: Any, bias: Any, ro
     return vector(vector, array, types.intp, types.intp, rounding), code
 
 
-def _divide(value: Lanes, array: Ints, divisor: int) -> Lanes:
-    return wrapped(np.trunc(value / _number(array, divisor)).astype(np.int64))
+def _divide(value: Lanes, array: _Memory, divisor: int) -> Lanes:
+    return wrapped_lanes(np.trunc(value / _number(array, divisor)).astype(np.int64))
 
 
 @operation(_divide)

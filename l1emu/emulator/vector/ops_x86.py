@@ -29,7 +29,7 @@ from l1emu.emulator.vector.llvm import (
     declared,
     floats,
     indices,
-    joined,
+    joined_vectors,
     lanes,
     octets,
     operation,
@@ -38,7 +38,7 @@ from l1emu.emulator.vector.llvm import (
     vector,
     vector_pointer,
     words,
-    wrapped,
+    wrapped_lanes,
 )
 from l1emu.emulator.vector.ops import dot16, pair16
 
@@ -49,7 +49,7 @@ WIDE, VNNI, VBMI = "avx512f avx512bw", "avx512f avx512bw avx512vnni", "avx512f a
 
 def _dot8(acc: Lanes, a: Lanes, b: Lanes) -> Lanes:
     products = octets(a).astype(np.int64) * b.view(np.int8)
-    return wrapped(acc + products.reshape(LANES, 4).sum(axis=1))
+    return wrapped_lanes(acc + products.reshape(LANES, 4).sum(axis=1))
 
 
 # LLVM 22 gave this intrinsic the types of what it multiplies; before, all was int32.
@@ -84,7 +84,7 @@ def _dot16(pieces: int, name: str) -> Any:
                 builder.call(madd, [part(builder, v, k * kind.count, kind.count) for v in (x, y)])
                 for k in range(pieces)
             ]
-            return builder.add(args[0], joined(builder, sums))
+            return builder.add(args[0], joined_vectors(builder, sums))
 
         return vector(vector, vector, vector), code
 

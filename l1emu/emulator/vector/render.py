@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from l1emu.emulator.vector import blocks, conversions, ops, ops_x86
-from l1emu.emulator.vector.context import Call
+from l1emu.emulator.vector.context import KernelCall
 from l1emu.emulator.vector.features import Features
 from l1emu.emulator.vector.llvm import OPERATIONS
 
@@ -29,7 +29,7 @@ def forms(features: Features) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Module:
+class GeneratedModule:
     """The parts of a generated module.
 
     Attributes
@@ -47,7 +47,7 @@ class Module:
     exact: str
     kernels: dict[str, str]
     before: tuple[str, ...]
-    calls: tuple[Call, ...]
+    calls: tuple[KernelCall, ...]
     after: tuple[str, ...]
 
     @property
@@ -105,7 +105,7 @@ class Module:
         called = set(re.findall(r"\b[a-z_0-9]+(?=\()", "\n".join(line for line in body if not _is_comment(line))))
         found: dict[str, list[str]] = {
             "l1emu.emulator.cache": ["compiled", "inner"],
-            conversions.__name__: sorted(called & conversions.FUNCTIONS.keys()),
+            conversions.__name__: sorted(called & conversions.CONVERSIONS.keys()),
         }
         for name, form in sorted(forms(self.features).items()):
             if name in called:
@@ -115,7 +115,7 @@ class Module:
         return [f"import {self.exact} as exact", *lines]
 
 
-def _lines(calls: Iterable[Call]) -> list[str]:
+def _lines(calls: Iterable[KernelCall]) -> list[str]:
     return [line for call in calls for line in call.lines]
 
 

@@ -10,10 +10,10 @@ from l1emu.emulator.vector.context import Context
 from l1emu.emulator.vector.layout import Layout
 from l1emu.layers import Layer
 
-L = TypeVar("L", bound=Layer)
+_L = TypeVar("_L", bound=Layer)
 
 
-class Strategy(ABC, Generic[L]):
+class Strategy(ABC, Generic[_L]):
     """One way to compute layers of a kind; an instance is what it has decided of one layer.
 
     The driver asks the strategies of a kind in their order, and writes the first that fits. A strategy that fits can
@@ -21,13 +21,13 @@ class Strategy(ABC, Generic[L]):
     """
 
     @classmethod
-    def wants(cls, layer: L, context: Context) -> Sequence[Layout] | None:
+    def wants(cls, layer: _L, context: Context) -> Sequence[Layout] | None:
         """The layouts in which the inputs of `layer` are best written; None where any will do."""
         return None
 
     @classmethod
     @abstractmethod
-    def fits(cls, layer: L, context: Context) -> Self | None:
+    def fits(cls, layer: _L, context: Context) -> Self | None:
         """All that is decided of `layer` here, None if this is no way to compute it. Writes nothing."""
 
     @abstractmethod

@@ -11,7 +11,7 @@ from l1emu.emulator.vector.layout import INT32, Layout
 from l1emu.emulator.vector.ops import FLOAT_LIMIT, FLOAT_ZERO
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 
-LIMIT = 2**31
+LANE_LIMIT = 2**31
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Round:
 
     bits: int
     mode: Rounding
-    reach: int = LIMIT  # the largest magnitude before it, with the rounding constant and a byte's zero
-    result: int = LIMIT  # the largest magnitude after it
+    reach: int = LANE_LIMIT  # the largest magnitude before it, with the rounding constant and a byte's zero
+    result: int = LANE_LIMIT  # the largest magnitude after it
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Halve:
     bits: int
 
 
-Step = Left | Wrap | Round | Clip | Halve
+ValueStep = Left | Wrap | Round | Clip | Halve
 _HALF = (Rounding.RND, Rounding.RND_CONV)
 
 
@@ -69,7 +69,7 @@ class Value:
     low: int
     high: int
     fraction: int
-    steps: tuple[Step, ...] = ()
+    steps: tuple[ValueStep, ...] = ()
 
     @staticmethod
     def of(low: int, high: int, fraction: int) -> Value | None:
@@ -79,9 +79,9 @@ class Value:
 
     def held(self, margin: int = 0) -> bool:
         """Whether 32 bits hold it and `margin` more."""
-        return self.low - margin >= -LIMIT and self.high + margin < LIMIT
+        return self.low - margin >= -LANE_LIMIT and self.high + margin < LANE_LIMIT
 
-    def then(self, step: Step) -> Value:
+    def then(self, step: ValueStep) -> Value:
         """The same value, with one more step to do that leaves its bounds."""
         return replace(self, steps=(*self.steps, step))
 
@@ -95,7 +95,7 @@ class Value:
 
     def rectified(self) -> Value:
         """What is positive, else 0."""
-        return self.clipped(0, LIMIT - 1) if self.low < 0 else self
+        return self.clipped(0, LANE_LIMIT - 1) if self.low < 0 else self
 
     def clipped(self, low: int, high: int) -> Value:
         """Brought between `low` and `high`."""
@@ -159,14 +159,14 @@ class Ending:
         Whether `fold` makes floats of the sums, to be rounded as such.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[ValueStep, ...]
     fold: int
     folded: bool
     layout: Layout
     floats: bool = False
 
     @staticmethod
-    def plain(*steps: Step, layout: Layout = INT32) -> Ending:
+    def plain(*steps: ValueStep, layout: Layout = INT32) -> Ending:
         """The steps one by one, with nothing folded into what is before them."""
         return Ending(steps, 0, False, layout)
 
@@ -174,7 +174,7 @@ class Ending:
     def of(value: Value, layout: Layout, *, fused: bool = False) -> Ending:
         """The ending of `value` in `layout`, by fused products and sums of floats where there are any."""
         zero = layout.lowest
-        steps = joined(value.steps)
+        steps = joined_steps(value.steps)
         rest = steps[1:] if steps and isinstance(steps[0], Round) else steps
         plain = len(rest) <= 1 and all(isinstance(step, Clip) for step in rest)
         first = steps[0] if steps and isinstance(steps[0], Round) else None
@@ -188,9 +188,9 @@ class Ending:
         return Ending.plain(*steps, layout=layout)
 
 
-def joined(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+def joined_steps(steps: tuple[ValueStep, ...]) -> tuple[ValueStep, ...]:
     """The steps, with two roundings down in one, and a wrap after one done by the same two shifts."""
-    found: list[Step] = []
+    found: list[ValueStep] = []
     for step in steps:
         last = found[-1] if found else None
         if isinstance(last, Round) and last.mode == Rounding.TRN:
@@ -203,7 +203,7 @@ def joined(steps: tuple[Step, ...]) -> tuple[Step, ...]:
                 found.append(Round(32 - step.width, Rounding.TRN))
                 continue
         # a shift after which anything up to the limit may come is half of a wrap: what it drops must stay dropped
-        if isinstance(last, Left) and isinstance(step, Round) and step.bits > last.bits and step.reach < LIMIT:
+        if isinstance(last, Left) and isinstance(step, Round) and step.bits > last.bits and step.reach < LANE_LIMIT:
             found[-1] = Round(step.bits - last.bits, step.mode, step.reach, step.result)
             continue
         found.append(step)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from l1emu.emulator.vector.features import Features
 from l1emu.emulator.vector.layout import Layout
 from l1emu.emulator.vector.ops import FLOAT_ZERO
-from l1emu.emulator.vector.value import LIMIT, Clip, Ending, Halve, Left, Round, Step, Wrap
+from l1emu.emulator.vector.value import LANE_LIMIT, Clip, Ending, Halve, Left, Round, ValueStep, Wrap
 from l1emu.fixedpoint import Rounding
 
 
@@ -103,7 +103,7 @@ class Writer:
         if high < 2**15 - 1:
             self(indent, f"{name} = smin16({name}, const({pair(high)}))")
 
-    def _step(self, indent: int, v: str, step: Step, zero: int, *, folded: bool) -> None:
+    def _step(self, indent: int, v: str, step: ValueStep, zero: int, *, folded: bool) -> None:
         match step:
             case Left(bits):
                 self(indent, f"{v} = shl({v}, {bits})")
@@ -112,9 +112,9 @@ class Writer:
             case Wrap(width, False):
                 self(indent, f"{v} = and_({v}, const({(1 << width) - 1}))")
             case Clip(low, high):
-                if low - zero > -LIMIT:
+                if low - zero > -LANE_LIMIT:
                     self(indent, f"{v} = smax({v}, const({low - zero}))")
-                if high - zero < LIMIT - 1:
+                if high - zero < LANE_LIMIT - 1:
                     self(indent, f"{v} = smin({v}, const({high - zero}))")
             case Halve(bits):
                 self(indent, f"{v} = sra(add({v}, and_(sra({v}, 31), const({(1 << bits) - 1}))), {bits})")

@@ -29,7 +29,7 @@ from l1emu.events.generate.puppi import CAND_PT, CAND_REGION, FIELDS, MAX_CLUSTE
 from l1emu.events.generate.regions import deregionize
 from l1emu.events.hardware import MAX_CANDIDATES
 
-BLOCK = 250  # crossings with one seed, made in one go
+CROSSINGS_A_BLOCK = 250  # crossings with one seed, made in one go
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Mixture:
 
 
 @dataclass(frozen=True)
-class Block:
+class CrossingsBlock:
     """Some crossings: candidates (n, 8) flat with the columns `FIELDS`, `counts` (crossings,) of each.
 
     The candidates of a crossing are in the order in which the deregionizer gives them to the jet finder.
@@ -143,7 +143,7 @@ class _Draws(NamedTuple):
 
 
 class _Defining(NamedTuple):
-    """The collisions that define crossings: `event`, `rotation` and `mirror` of `Block`."""
+    """The collisions that define crossings: `event`, `rotation` and `mirror` of `CrossingsBlock`."""
 
     event: NDArray[np.int64]
     rotation: NDArray[np.float64]
@@ -154,7 +154,7 @@ class _Defining(NamedTuple):
 def _make(
     rng: np.random.Generator, draws: _Draws, particles: Particles, defining: _Defining
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Candidates and their counts, see `Block`; fills `defining`."""
+    """Candidates and their counts, see `CrossingsBlock`; fills `defining`."""
     n = len(draws.counts)
     towers = Towers(np.zeros((N_ETA, N_PHI)), np.zeros((N_ETA, N_PHI)))
     tracks = np.empty((MAX_TRACKS, TRACK_COLUMNS))
@@ -219,7 +219,7 @@ def make_block(
     *,
     stratum: int | None = None,
     special: NDArray[np.int64] | None = None,
-) -> Block:
+) -> CrossingsBlock:
     """Make `crossings` crossings.
 
     Parameters
@@ -250,7 +250,7 @@ def make_block(
     )
     defining = _Defining(np.full(crossings, -1, np.int64), np.zeros(crossings), np.ones(crossings))
     candidates, kept = _make(rng, draws, mixture.particles, defining)
-    return Block(candidates, kept, *defining)
+    return CrossingsBlock(candidates, kept, *defining)
 
 
 def in_order(tasks: Sequence[Callable[[], Any]], jobs: int) -> Iterator[Any]:
@@ -272,4 +272,13 @@ def in_order(tasks: Sequence[Callable[[], Any]], jobs: int) -> Iterator[Any]:
             yield result
 
 
-__all__ = ["BLOCK", "FIELDS", "Block", "Mixture", "draw_counts", "in_order", "make_block", "mean_collisions"]
+__all__ = [
+    "CROSSINGS_A_BLOCK",
+    "FIELDS",
+    "CrossingsBlock",
+    "Mixture",
+    "draw_counts",
+    "in_order",
+    "make_block",
+    "mean_collisions",
+]

@@ -32,11 +32,11 @@ MAX_TRACKS = 4000
     TRACK_CHARGE,
 ) = range(8)
 TRACK_COLUMNS = 8
-MIN_TRACK_PT_GEV = 2.0
+_MIN_TRACK_PT_GEV = 2.0
 MAX_TRACK_ETA = 2.4
 MAX_TRACK_D0_CM = 5.0  # the track finder looks for tracks from near the beam
 
-BARREL_ETA = 1.48
+_BARREL_ETA = 1.48
 TOWER_THRESHOLD_GEV = 0.5  # zero suppression of trigger primitives, both calorimeters
 DENSITY_CAP_GEV = 2.0
 
@@ -112,7 +112,7 @@ def add_collision(
             if rng.random() < track_efficiency(kind):
                 e2 = e * e
                 measured = p * (1.0 + (0.008 + 0.004 * e2 + 0.0001 * p) * rng.standard_normal())
-                if measured > MIN_TRACK_PT_GEV and abs(e) < MAX_TRACK_ETA and n_tracks < tracks.shape[0]:
+                if measured > _MIN_TRACK_PT_GEV and abs(e) < MAX_TRACK_ETA and n_tracks < tracks.shape[0]:
                     sigma_d0 = math.sqrt(0.012**2 + (0.06 / p) ** 2 * math.cosh(e))
                     t = tracks[n_tracks]
                     t[TRACK_PT] = measured
@@ -166,7 +166,7 @@ def digitize(rng: np.random.Generator, towers: Towers) -> None:
     """
     for row in range(N_ETA):
         eta = -ETA_EDGE + (row + 0.5) * TOWER
-        barrel = abs(eta) < BARREL_ETA
+        barrel = abs(eta) < _BARREL_ETA
         root = math.sqrt(math.cosh(eta))
         _digitize_ring(rng, towers.em[row], (0.10 if barrel else 0.25) / root, 0.05)
         _digitize_ring(rng, towers.had[row], (1.0 if barrel else 0.9) / root, 0.0)

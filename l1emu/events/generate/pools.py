@@ -23,13 +23,13 @@ from l1emu.caches import cache_root
 from l1emu.children import end_with_parent, signals_wait
 from l1emu.errors import L1emuError
 from l1emu.events.generate import truth
-from l1emu.events.generate.recipe import Process, Recipe
+from l1emu.events.generate.recipe import Process, SampleRecipe
 from l1emu.events.hardware import CHARGED_HADRON, ELECTRON, MUON, NEUTRAL_HADRON, PHOTON
 from l1emu.files import scratch_folder, sha256_bytes, sweep, write_aside
 
-CHUNK = 2000  # collisions a chunk
-BATCH = 1000  # collisions a call of Pythia's bulk interface: about 200 MB of awkward arrays
-FORMAT = 1  # raised whenever the content of a chunk changes for the same process and seed
+_CHUNK = 2000  # collisions a chunk
+_BATCH = 1000  # collisions a call of Pythia's bulk interface: about 200 MB of awkward arrays
+_FORMAT = 1  # raised whenever the content of a chunk changes for the same process and seed
 
 # What a Level-1 detector regards as stable: everything that flies further than 10 mm (K0S, Lambda, hyperons).
 COMMON = (
@@ -43,11 +43,11 @@ COMMON = (
 BENDING = 0.5 * 0.299792458 * 3.8
 ECAL_RADIUS_M = 1.29
 ENDCAP_Z_M = 3.2
-BARREL_ETA = 1.48
+_BARREL_ETA = 1.48
 
 MAX_ABS_ETA = 3.1  # beyond the towers' edge
-MIN_PT_GEV = 0.1
-MIN_TRACK_PT_GEV = 1.8  # below the 2 GeV of the track finder by more than its resolution
+_MIN_PT_GEV = 0.1
+_MIN_TRACK_PT_GEV = 1.8  # below the 2 GeV of the track finder by more than its resolution
 
 ARRAYS = ("pt", "eta", "phi", "bend", "d0_cm", "z0_cm", "particle", "charge")
 _HUGE = 1e9  # GeV or cm
@@ -115,24 +115,24 @@ def settings(process: Process, energy_tev: float) -> list[str]:
     return lines
 
 
-def _identity(process: Process, recipe: Recipe) -> str:
+def _identity(process: Process, recipe: SampleRecipe) -> str:
     seed = recipe.pool_seed if process.pool_seed is None else process.pool_seed
-    return json.dumps([FORMAT, settings(process, recipe.energy_tev), process.veto_pt_hat_gev, seed, CHUNK])
+    return json.dumps([_FORMAT, settings(process, recipe.energy_tev), process.veto_pt_hat_gev, seed, _CHUNK])
 
 
-def pool_folder(process: Process, recipe: Recipe, cache: Path) -> Path:
+def pool_folder(process: Process, recipe: SampleRecipe, cache: Path) -> Path:
     """The folder of the pool's chunks: named after everything that determines their content."""
     return cache / f"{process.name}-{sha256_bytes(_identity(process, recipe).encode())[:16]}"
 
 
 def make_pools(
-    processes: Iterable[Process], recipe: Recipe, cache: Path, jobs: int, advance: Callable[[int], None]
+    processes: Iterable[Process], recipe: SampleRecipe, cache: Path, jobs: int, advance: Callable[[int], None]
 ) -> None:
     """Make the chunks that the cache lacks, `jobs` at a time; `advance(events)` is called for every chunk."""
     missing = []
     for process in processes:
         for number in range(_chunks(process)):
-            size = min(CHUNK, process.events - number * CHUNK)
+            size = min(_CHUNK, process.events - number * _CHUNK)
             path = pool_folder(process, recipe, cache) / f"{number:04d}-{size}.npz"
             if path.exists():
                 advance(size)
@@ -178,15 +178,15 @@ def _workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _chunks(process: Process) -> int:
-    return -(-process.events // CHUNK)
+    return -(-process.events // _CHUNK)
 
 
-def _seed(process: Process, recipe: Recipe, number: int) -> int:
+def _seed(process: Process, recipe: SampleRecipe, number: int) -> int:
     digest = sha256_bytes(f"{_identity(process, recipe)}/{number}".encode())
     return 1 + int(digest[:12], 16) % 899_999_999  # Pythia takes 1 to 900 000 000
 
 
-def load_pool(process: Process, recipe: Recipe, cache: Path) -> Pool:
+def load_pool(process: Process, recipe: SampleRecipe, cache: Path) -> Pool:
     """Read a pool that `make_pools` has made.
 
     Raises
@@ -196,7 +196,7 @@ def load_pool(process: Process, recipe: Recipe, cache: Path) -> Pool:
     """
     parts = []
     for number in range(_chunks(process)):
-        size = min(CHUNK, process.events - number * CHUNK)
+        size = min(_CHUNK, process.events - number * _CHUNK)
         path = pool_folder(process, recipe, cache) / f"{number:04d}-{size}.npz"
         try:
             part = _read_chunk(path, size)
@@ -264,8 +264,8 @@ def _make_chunk(lines: list[str], veto: float | None, seed: int, events: int, pa
     while left > 0:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            batch = pythia.nextBatch(min(BATCH, left), errorMode="skip")
-        left -= min(BATCH, left)
+            batch = pythia.nextBatch(min(_BATCH, left), errorMode="skip")
+        left -= min(_BATCH, left)
         if veto is not None:
             batch = batch[np.sqrt(ak.to_numpy(batch.info.pT2Hat)) < veto]
         parts.append(_compact(batch.prt))
@@ -293,7 +293,7 @@ def _compact(record: ak.Array) -> dict[str, NDArray[Any]]:
     visible = (status > 0) & ~np.isin(code, (12, 14, 16))
     jets = _jets(events, event, number, status, visible, px, py, pz, e, pt, eta, phi)
 
-    kept = visible & (np.abs(eta) < MAX_ABS_ETA) & (pt > MIN_PT_GEV)
+    kept = visible & (np.abs(eta) < MAX_ABS_ETA) & (pt > _MIN_PT_GEV)
     vx, vy, vz = (0.1 * np.asarray(ak.fill_none(ak.flatten(record.vProd[c]), 0.0))[kept] for c in ("px", "py", "pz"))
     event, number, code, pt, eta, phi = (a[kept] for a in (event, number, code, pt, eta, phi))
     particle = np.full(len(code), NEUTRAL_HADRON, np.int8)
@@ -304,11 +304,11 @@ def _compact(record: ak.Array) -> dict[str, NDArray[Any]]:
     charge[lepton_or_minus] *= -1
     charge[particle >= PHOTON] = 0
 
-    radius = np.where(np.abs(eta) < BARREL_ETA, ECAL_RADIUS_M, ENDCAP_Z_M / np.maximum(np.sinh(np.abs(eta)), 0.1))
+    radius = np.where(np.abs(eta) < _BARREL_ETA, ECAL_RADIUS_M, ENDCAP_Z_M / np.maximum(np.sinh(np.abs(eta)), 0.1))
     sine = BENDING * radius / pt
     bend = np.where(sine < 1, -charge * np.arcsin(np.minimum(sine, 1.0)), np.nan)
     bend[charge == 0] = 0.0
-    seen = ~np.isnan(bend) | (pt > MIN_TRACK_PT_GEV)
+    seen = ~np.isnan(bend) | (pt > _MIN_TRACK_PT_GEV)
     d0 = vx * np.sin(phi) - vy * np.cos(phi)
     z0 = vz - (vx * np.cos(phi) + vy * np.sin(phi)) * np.sinh(eta)
     return {
@@ -350,7 +350,7 @@ def _jets(
     kind[hadron & ((digits[0] == 4) | (digits[1] == 4))] = truth.C_HADRON
     kind[hadron & ((digits[0] == 5) | (digits[1] == 5))] = truth.B_HADRON
 
-    inside = visible & (np.abs(eta) < MAX_ABS_ETA) & (pt > MIN_PT_GEV)
+    inside = visible & (np.abs(eta) < MAX_ABS_ETA) & (pt > _MIN_PT_GEV)
     ends = _offsets(np.bincount(event[inside], minlength=events))
     momenta = tuple(a[inside] for a in (px, py, pz, e))
     labels = kind >= 0

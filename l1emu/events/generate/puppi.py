@@ -53,7 +53,7 @@ FIELDS = ("pt", "eta", "phi", "id", "z0", "dxy", "weight", "charge")
 
 # Linearized PUPPI. Rows: barrel, |eta| < 2.0, |eta| < 2.5, beyond the tracker. Columns below.
 REGION_EDGES = np.array([1.5, 2.0, 2.5])
-(ALPHA_SLOPE, ALPHA_ZERO, ALPHA_CROP, SLOPE, SLOPE_PH, ZERO, ZERO_PH, PRIOR, PRIOR_PH, PT_CUT, DR_MIN) = range(11)
+(ALPHA_SLOPE, ALPHA_ZERO, ALPHA_CROP, SLOPE, SLOPE_PH, _ZERO, ZERO_PH, PRIOR, PRIOR_PH, PT_CUT, DR_MIN) = range(11)
 CONSTANTS = np.array(
     [
         [0.7, 6.0, 4.0, 0.3, 0.3, 4.0, 2.5, 5.0, 1.0, 1.0, 0.07],
@@ -168,7 +168,7 @@ def puppi_weight(pt: float, alpha_sum: float, photon: bool, constants: NDArray[n
     if photon:
         x += constants[SLOPE_PH] * (pt - constants[ZERO_PH]) - constants[PRIOR_PH]
     else:
-        x += constants[SLOPE] * (pt - constants[ZERO]) - constants[PRIOR]
+        x += constants[SLOPE] * (pt - constants[_ZERO]) - constants[PRIOR]
     return 1.0 / (1.0 + math.exp(-x))
 
 

@@ -118,7 +118,7 @@ class JetSelection(Config):
     max_per_class: int | None = Field(default=None, gt=0, le=1_000_000_000)
 
 
-class Recipe(Config):
+class SampleRecipe(Config):
     """A sample: `minbias` (stratified crossings), `signal` (crossings with one hard collision), `jets` (training).
 
     `about` says in a line what it is for; it decides nothing.
@@ -135,7 +135,7 @@ class Recipe(Config):
     jets: JetSelection | None = None
 
     @model_validator(mode="after")
-    def _fits_kind(self) -> Recipe:
+    def _fits_kind(self) -> SampleRecipe:
         if (self.kind == "minbias") == bool(self.hard):
             raise ValueError("`hard` belongs to recipes of the kinds signal and jets, and these need it")
         if (self.kind == "jets") != (self.jets is not None):
@@ -183,7 +183,7 @@ class Recipe(Config):
         return sha256_bytes(text.encode())
 
 
-def load_recipe(path: str | os.PathLike[str]) -> Recipe:
+def load_recipe(path: str | os.PathLike[str]) -> SampleRecipe:
     """Read a recipe from YAML. Where `pileup.like` names another one, the bins are those of that file.
 
     Raises
@@ -192,7 +192,7 @@ def load_recipe(path: str | os.PathLike[str]) -> Recipe:
         if a file is absent, no YAML, or does not fit the schema.
     """
     file = Path(path)
-    recipe = load_config(file, Recipe)
+    recipe = load_config(file, SampleRecipe)
     if recipe.pileup.like is None:
         return recipe
     try:
@@ -201,13 +201,13 @@ def load_recipe(path: str | os.PathLike[str]) -> Recipe:
         raise L1emuError(
             error.message, path=file, where="pileup.like", value=error.value, expected=error.expected
         ) from None
-    bins = load_config(other, Recipe).pileup.collisions
+    bins = load_config(other, SampleRecipe).pileup.collisions
     if not bins:
         raise L1emuError("that recipe has no `collisions`", path=file, where="pileup.like", value=str(other))
     bins = [b.model_copy(update={"crossings": 0}) for b in bins]
     pileup = recipe.pileup.model_copy(update={"collisions": bins, "like": None})
     try:
-        return Recipe.model_validate({**dict(recipe), "pileup": pileup})
+        return SampleRecipe.model_validate({**dict(recipe), "pileup": pileup})
     except ValidationError as error:
         message = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise L1emuError(f"{message}, with the collisions of {other.name}", path=file) from None

@@ -32,7 +32,7 @@ MAX_REGION_CANDIDATES = np.array([12, 18, 18, 18, 18, 18, 18, 18, 18, 12])
 STREAM = np.array([5, 3, 1, 1, 0, 0, 2, 2, 4, 5])
 TURN = np.array([0, 0, 0, 1, 0, 1, 0, 1, 0, 1])
 STREAMS, TURNS = 6, 2
-CHUNK, CHUNKS = 6, 3  # candidates that it reads of a region at a time, and how often
+_CHUNK, CHUNKS = 6, 3  # candidates that it reads of a region at a time, and how often
 
 
 @kernel
@@ -83,7 +83,7 @@ def deregionize(pt: NDArray[np.int32], region: NDArray[np.int64], chosen: NDArra
     n = len(pt)
     count = np.zeros(REGIONS, np.int64)
     arrival = np.empty(n, np.int64)
-    last = PHI_SLICES * TURNS * CHUNKS * STREAMS * CHUNK
+    last = PHI_SLICES * TURNS * CHUNKS * STREAMS * _CHUNK
     for i in np.argsort(-pt, kind="mergesort"):
         slice_eta, slice_phi = region[i] // PHI_SLICES, region[i] % PHI_SLICES
         place = count[region[i]]
@@ -92,7 +92,7 @@ def deregionize(pt: NDArray[np.int32], region: NDArray[np.int64], chosen: NDArra
             arrival[i] = last
             continue
         turn = slice_phi * TURNS + TURN[slice_eta]
-        arrival[i] = ((turn * CHUNKS + place // CHUNK) * STREAMS + STREAM[slice_eta]) * CHUNK + place % CHUNK
+        arrival[i] = ((turn * CHUNKS + place // _CHUNK) * STREAMS + STREAM[slice_eta]) * _CHUNK + place % _CHUNK
     m = 0
     for i in np.argsort(arrival, kind="mergesort"):
         if m == MAX_CANDIDATES or arrival[i] == last:

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from l1emu.errors import L1emuError
 from l1emu.events.classes import CLASSES
 from l1emu.events.generate.crossings import (
-    BLOCK,
-    Block,
+    CROSSINGS_A_BLOCK,
+    CrossingsBlock,
     Mixture,
     in_order,
     make_block,
@@ -28,7 +28,7 @@ from l1emu.events.generate.crossings import (
 )
 from l1emu.events.generate.pools import Pool, load_pool, make_pools, pools_folder
 from l1emu.events.generate.puppi import FIELDS
-from l1emu.events.generate.recipe import Process, Recipe
+from l1emu.events.generate.recipe import Process, SampleRecipe
 from l1emu.events.generate.truth import RADIUS
 from l1emu.events.hardware import ETA_PHI_STEP, HALF_TURN, PT_MAX, PT_STEP_GEV
 from l1emu.events.jets import Jets, build_jets
@@ -47,7 +47,7 @@ _STREAM_STRATUM, _STREAM_HARD, _STREAM_THINNING, _STREAM_PLAIN = range(4)
 
 
 def generate(
-    recipe: Recipe, output: str | os.PathLike[str], *, cache: str | os.PathLike[str] | None = None, jobs: int = 1
+    recipe: SampleRecipe, output: str | os.PathLike[str], *, cache: str | os.PathLike[str] | None = None, jobs: int = 1
 ) -> dict[str, Any]:
     """Make the sample of `recipe`; pools that `cache` already has are used again.
 
@@ -100,12 +100,12 @@ def generate(
     }
 
 
-def versions() -> dict[str, str]:
+def _versions() -> dict[str, str]:
     """The versions that decide what a recipe becomes."""
     return {"l1emu": __version__, "pythia8mc": version("pythia8mc"), "numpy": version("numpy")}
 
 
-def _min_bias(recipe: Recipe, pools: list[Pool], target: Path, jobs: int) -> dict[str, Any]:
+def _min_bias(recipe: SampleRecipe, pools: list[Pool], target: Path, jobs: int) -> dict[str, Any]:
     means = mean_collisions(pools, recipe.pileup.mean)
     probabilities = stratum_probabilities(means)
     mixture = Mixture.of(pools)
@@ -125,7 +125,7 @@ def _min_bias(recipe: Recipe, pools: list[Pool], target: Path, jobs: int) -> dic
     return {"crossings": sum(s.crossings for s in strata), "strata": [vars(s) for s in strata]}
 
 
-def _signal(recipe: Recipe, pools: list[Pool], target: Path, jobs: int) -> dict[str, Any]:
+def _signal(recipe: SampleRecipe, pools: list[Pool], target: Path, jobs: int) -> dict[str, Any]:
     batches = []
     for process in range(len(recipe.hard)):
         for block, pool in _hard_blocks(recipe, pools, process, jobs):
@@ -136,7 +136,7 @@ def _signal(recipe: Recipe, pools: list[Pool], target: Path, jobs: int) -> dict[
     return {"crossings": recipe.crossings, "processes": [vars(p) for p in processes]}
 
 
-def _hard_blocks(recipe: Recipe, pools: list[Pool], process: int, jobs: int) -> list[tuple[Block, Pool]]:
+def _hard_blocks(recipe: SampleRecipe, pools: list[Pool], process: int, jobs: int) -> list[tuple[CrossingsBlock, Pool]]:
     """The crossings of one hard process: its collisions in turn, each on top of full pile-up."""
     bins = len(recipe.pileup.collisions)
     means = mean_collisions(pools[:bins], recipe.pileup.mean)
@@ -151,7 +151,9 @@ def _hard_blocks(recipe: Recipe, pools: list[Pool], process: int, jobs: int) -> 
     return [(block, pool) for block in _run(tasks, jobs, f"crossings of {pool.name}")]
 
 
-def plain_crossings(recipe: Recipe, crossings: int, *, seed: int, cache: Path | None = None, jobs: int = 1) -> ak.Array:
+def plain_crossings(
+    recipe: SampleRecipe, crossings: int, *, seed: int, cache: Path | None = None, jobs: int = 1
+) -> ak.Array:
     """Candidates of crossings mixed from the pile-up of a recipe as they come, without strata.
 
     Raises
@@ -168,7 +170,9 @@ def plain_crossings(recipe: Recipe, crossings: int, *, seed: int, cache: Path | 
     return ak.concatenate([_candidates(block) for block in _run(tasks, jobs, "plain crossings")])
 
 
-def _pools(processes: Sequence[Process], recipe: Recipe, cache: str | os.PathLike[str] | None, jobs: int) -> list[Pool]:
+def _pools(
+    processes: Sequence[Process], recipe: SampleRecipe, cache: str | os.PathLike[str] | None, jobs: int
+) -> list[Pool]:
     with pools_folder(cache) as folder:
         with progress("collisions", sum(p.events for p in processes)) as advance:
             make_pools(processes, recipe, folder, jobs, advance)
@@ -176,10 +180,10 @@ def _pools(processes: Sequence[Process], recipe: Recipe, cache: str | os.PathLik
 
 
 def _sizes(crossings: int) -> list[int]:
-    return [min(BLOCK, crossings - begin) for begin in range(0, crossings, BLOCK)]
+    return [min(CROSSINGS_A_BLOCK, crossings - begin) for begin in range(0, crossings, CROSSINGS_A_BLOCK)]
 
 
-def _run(tasks: list[Any], jobs: int, what: str) -> list[Block]:
+def _run(tasks: list[Any], jobs: int, what: str) -> list[CrossingsBlock]:
     blocks = []
     with progress(what, len(tasks)) as advance:
         for block in in_order(tasks, jobs):
@@ -188,12 +192,12 @@ def _run(tasks: list[Any], jobs: int, what: str) -> list[Block]:
     return blocks
 
 
-def _candidates(block: Block) -> ak.Array:
+def _candidates(block: CrossingsBlock) -> ak.Array:
     columns = {name: block.candidates[:, k] for k, name in enumerate(FIELDS)}
     return ak.unflatten(ak.zip(columns), block.counts)
 
 
-def _truth(block: Block, pool: Pool) -> ak.Array:
+def _truth(block: CrossingsBlock, pool: Pool) -> ak.Array:
     """The generator jets of each crossing's hard collision, turned as it was, in hardware steps."""
     counts = np.diff(pool.jet_offset)[block.event]
     first = pool.jet_offset[:-1][block.event]
@@ -211,7 +215,7 @@ def _truth(block: Block, pool: Pool) -> ak.Array:
     return ak.unflatten(ak.zip(columns), counts)
 
 
-def _batch(block: Block, stratum: int, pool: Pool | None = None) -> Batch:
+def _batch(block: CrossingsBlock, stratum: int, pool: Pool | None = None) -> Batch:
     return Batch(
         candidates=_candidates(block),
         stratum=np.full(len(block.counts), stratum, np.int64),
@@ -221,14 +225,14 @@ def _batch(block: Block, stratum: int, pool: Pool | None = None) -> Batch:
 
 
 def _write(
-    recipe: Recipe,
+    recipe: SampleRecipe,
     pools: list[Pool],
     batches: list[Batch],
     strata: list[Stratum] | None,
     target: Path,
     processes: Sequence[SignalProcess] = (),
 ) -> None:
-    per_basket = max(BASKET // BLOCK, 1)
+    per_basket = max(BASKET // CROSSINGS_A_BLOCK, 1)
     groups = [batches[i : i + per_basket] for i in range(0, len(batches), per_basket)]
     write_sample(
         target,
@@ -239,7 +243,7 @@ def _write(
         strata=strata,
         recipe=recipe.document(),
         pool_sizes={p.name: p.events for p in pools},
-        versions=versions(),
+        versions=_versions(),
         processes=processes,
     )
 
@@ -254,7 +258,7 @@ def _joined(batches: list[Batch]) -> Batch:
     )
 
 
-def _jets(recipe: Recipe, pools: list[Pool], target: Path, jobs: int) -> dict[str, Any]:
+def _jets(recipe: SampleRecipe, pools: list[Pool], target: Path, jobs: int) -> dict[str, Any]:
     assert recipe.jets is not None  # the schema's promise for this kind
     bins = len(recipe.pileup.collisions)
     classes = recipe.classes or list(CLASSES)

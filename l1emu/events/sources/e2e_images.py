@@ -15,7 +15,7 @@ from l1emu.events.sources.containers import Columns, Container
 from l1emu.events.sources.format import Built, Field, Format, checked, classes
 
 SHAPE = (3, 125, 125)
-LABELS = ("quark", "gluon")
+_LABELS = ("quark", "gluon")
 
 
 def _build(container: Container, columns: Columns, wanted: Sequence[Field]) -> Built:
@@ -30,7 +30,7 @@ def _build(container: Container, columns: Columns, wanted: Sequence[Field]) -> B
                 value=values.shape[1:],
                 expected=str(SHAPE),
             )
-        built[field.name] = classes(container, columns, "y", values, LABELS) if field.name == "label" else values
+        built[field.name] = classes(container, columns, "y", values, _LABELS) if field.name == "label" else values
     return built
 
 
@@ -47,5 +47,5 @@ FORMAT = Format(
         Field("label", "", "class of the jet: quark, gluon", ("y",)),
     ),
     build=_build,
-    labels=LABELS,
+    labels=_LABELS,
 )

@@ -8,7 +8,7 @@ from l1emu.errors import L1emuError
 from l1emu.events.sources.containers import Columns, Container
 from l1emu.events.sources.format import Built, Field, Format, checked, classes, unpadded
 
-LABELS = ("gluon", "quark")
+_LABELS = ("gluon", "quark")
 _PARTICLE = (
     ("pt", "GeV", "transverse momentum"),
     ("rapidity", "", "rapidity"),
@@ -33,7 +33,7 @@ def _build(container: Container, columns: Columns, wanted: Sequence[Field]) -> B
         full = [f"particles.{name}" for name, _, _ in _PARTICLE]
         built |= unpadded(container, block, block[:, :, 0] != 0, full, members)
     if any(field.name == "label" for field in wanted):
-        built["label"] = classes(container, columns, "y", checked(container, columns, "y", 1), LABELS)
+        built["label"] = classes(container, columns, "y", checked(container, columns, "y", 1), _LABELS)
     return built
 
 
@@ -51,5 +51,5 @@ FORMAT = Format(
         Field("label", "", "class of the jet: gluon, quark", ("y",)),
     ),
     build=_build,
-    labels=LABELS,
+    labels=_LABELS,
 )

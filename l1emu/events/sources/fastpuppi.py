@@ -14,7 +14,7 @@ import awkward as ak
 from l1emu.events.sources.containers import Columns, Container
 from l1emu.events.sources.format import Built, Field, Format, checked
 
-TABLE = "Events/L1PuppiCands"
+_TABLE = "Events/L1PuppiCands"
 
 _GEN_JET = (
     ("pt", "GeV", "transverse momentum"),
@@ -26,7 +26,7 @@ _GEN_JET = (
 
 def _field(name: str, branch: str, unit: str, meaning: str, optional: bool = False) -> Field:
     # of a candidate, all but the mass makes jets and features
-    return Field(f"candidates.{name}", unit, meaning, (f"{TABLE}_{branch}",), optional, finite=name != "mass")
+    return Field(f"candidates.{name}", unit, meaning, (f"{_TABLE}_{branch}",), optional, finite=name != "mass")
 
 
 def _build(container: Container, columns: Columns, wanted: Sequence[Field]) -> Built:
@@ -42,7 +42,7 @@ FORMAT = Format(
     title="FastPUPPI candidate ntuple",
     rows="crossings",
     containers=("ROOT",),
-    markers=(f"{TABLE}_pt",),
+    markers=(f"{_TABLE}_pt",),
     fields=(
         _field("pt", "pt", "GeV", "transverse momentum, weighted"),
         _field("eta", "eta", "", "pseudorapidity"),

@@ -17,7 +17,7 @@ from l1emu.errors import L1emuError
 from l1emu.events.sources.containers import Columns, Container, shown
 from l1emu.events.sources.format import Built, Field, Format, checked, unpadded
 
-LABELS = ("g", "q", "w", "z", "t")
+_LABELS = ("g", "q", "w", "z", "t")
 _PARTICLE = {
     "px": ("GeV", "momentum, x"),
     "py": ("GeV", "momentum, y"),
@@ -83,7 +83,7 @@ def _build(container: Container, columns: Columns, wanted: Sequence[Field]) -> B
             if field.group == "jet":
                 built[field.name] = jets[:, _index(container, names, field.name[4:], "jetFeatureNames")]
             elif field.name == "label":
-                flags = jets[:, [_index(container, names, label, "jetFeatureNames") for label in LABELS]]
+                flags = jets[:, [_index(container, names, label, "jetFeatureNames") for label in _LABELS]]
                 of = (flags != 0).sum(axis=1)
                 wrong = (of > 1) | ~np.isin(flags, (0, 1)).all(axis=1)
                 if wrong.any():
@@ -152,13 +152,13 @@ FORMAT = Format(
             )
             for name, (unit, meaning) in _PARTICLE.items()
         ),
-        Field("label", "", f"class of the jet: {', '.join(LABELS)}; -1 undefined", ("jets", "jetFeatureNames")),
+        Field("label", "", f"class of the jet: {', '.join(_LABELS)}; -1 undefined", ("jets", "jetFeatureNames")),
         *(
             Field(name, "", f"image (100, 100), {meaning}", (dataset,), optional=True, on_request=True)
             for name, (dataset, meaning) in _IMAGES.items()
         ),
     ),
     build=_build,
-    labels=LABELS,
+    labels=_LABELS,
     whole=("jetFeatureNames", "particleFeatureNames"),
 )

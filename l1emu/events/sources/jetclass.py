@@ -11,7 +11,7 @@ from l1emu.errors import L1emuError
 from l1emu.events.sources.containers import Columns, Container
 from l1emu.events.sources.format import Built, Field, Format, checked
 
-LABELS = ("QCD", "Hbb", "Hcc", "Hgg", "H4q", "Hqql", "Zqq", "Wqq", "Tbqq", "Tbl")
+_LABELS = ("QCD", "Hbb", "Hcc", "Hgg", "H4q", "Hqql", "Zqq", "Wqq", "Tbqq", "Tbl")
 _PARTICLE = (
     ("px", "GeV", "momentum, x"),
     ("py", "GeV", "momentum, y"),
@@ -86,9 +86,9 @@ FORMAT = Format(
             Field(f"particles.{name}", unit, meaning, (f"tree/part_{name}",), finite=name in _SELECTS)
             for name, unit, meaning in _PARTICLE
         ),
-        Field("label", "", f"class of the jet: {', '.join(LABELS)}", tuple(f"tree/label_{x}" for x in LABELS)),
+        Field("label", "", f"class of the jet: {', '.join(_LABELS)}", tuple(f"tree/label_{x}" for x in _LABELS)),
         *(Field(f"aux.{name}", unit, meaning, (f"tree/aux_{name}",), True) for name, unit, meaning in _AUX),
     ),
     build=_build,
-    labels=LABELS,
+    labels=_LABELS,
 )

@@ -15,8 +15,8 @@ from l1emu.events.sources.format import Built, Field, Format, checked
 
 JETS = "Events/L1puppiJetSC4"
 TAGGED = "Events/L1puppiJetSC4NG"
-SUMS = "Events/L1puppiJetSC4sums"
-SCORES = ("uds", "g", "b", "c", "tau_p", "tau_n", "e", "mu")
+_SUMS = "Events/L1puppiJetSC4sums"
+_SCORES = ("uds", "g", "b", "c", "tau_p", "tau_n", "e", "mu")
 
 
 def _kinematics(group: str, table: str, optional: bool) -> tuple[Field, ...]:
@@ -60,11 +60,11 @@ FORMAT = Format(
         *_kinematics("tagged_jets", TAGGED, True),
         *(
             Field(f"tagged_jets.score_{name}", "", f"the tagger's score of {name}", (f"{TAGGED}_{name}TagScore",), True)
-            for name in SCORES
+            for name in _SCORES
         ),
-        Field("ht", "GeV", "sum of the jets' pt", (f"{SUMS}_pt",), True, finite=True),
-        Field("mht", "GeV", "missing HT", (f"{SUMS}_pt",), True, finite=True),
-        Field("mht_phi", "rad", "azimuth of missing HT", (f"{SUMS}_phi",), True, finite=True),
+        Field("ht", "GeV", "sum of the jets' pt", (f"{_SUMS}_pt",), True, finite=True),
+        Field("mht", "GeV", "missing HT", (f"{_SUMS}_pt",), True, finite=True),
+        Field("mht_phi", "rad", "azimuth of missing HT", (f"{_SUMS}_phi",), True, finite=True),
     ),
     build=_build,
 )

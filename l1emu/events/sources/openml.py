@@ -10,8 +10,8 @@ from l1emu.errors import L1emuError
 from l1emu.events.sources.containers import Columns, Container
 from l1emu.events.sources.format import Built, Field, Format, checked
 
-LABELS = ("g", "q", "w", "z", "t")
-FEATURES = (
+_LABELS = ("g", "q", "w", "z", "t")
+_FEATURES = (
     "zlogz",
     *(f"c1_{b}_mmdt" for b in ("b0", "b1", "b2")),
     *(f"{x}_{b}_mmdt" for x in ("c2", "d2", "d2_a1", "m2", "n2") for b in ("b1", "b2")),
@@ -26,7 +26,7 @@ def _build(container: Container, columns: Columns, wanted: Sequence[Field]) -> B
         name = field.columns[0]
         values = checked(container, columns, name, 1, text=True)
         if field.name == "label":
-            known = np.array(LABELS)
+            known = np.array(_LABELS)
             given = np.array([v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in values])
             wrong = ~np.isin(given, known)
             if wrong.any():
@@ -35,7 +35,7 @@ def _build(container: Container, columns: Columns, wanted: Sequence[Field]) -> B
                     path=container.path,
                     where=name,
                     value=str(given[wrong][0]),
-                    expected=", ".join(LABELS),
+                    expected=", ".join(_LABELS),
                 )
             order = np.argsort(known)
             values = order[np.searchsorted(known, given, sorter=order)]
@@ -55,10 +55,10 @@ FORMAT = Format(
     fields=(
         *(
             Field(f"features.{name}", "GeV" if name == "mass_mmdt" else "", "high-level feature", (name,), finite=True)
-            for name in FEATURES
+            for name in _FEATURES
         ),
-        Field("label", "", f"class of the jet: {', '.join(LABELS)}", ("class",)),
+        Field("label", "", f"class of the jet: {', '.join(_LABELS)}", ("class",)),
     ),
     build=_build,
-    labels=LABELS,
+    labels=_LABELS,
 )

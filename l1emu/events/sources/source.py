@@ -49,7 +49,7 @@ FORMATS: dict[str, Format] = {
 }
 """Every format by its name, in the order in which a file is tried."""
 
-STEP = 1000
+_STEP = 1000
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
@@ -106,7 +106,7 @@ class Source:
         columns: Sequence[str] | None = None,
         *,
         entries: tuple[int, int | None] | None = None,
-        step: int = STEP,
+        step: int = _STEP,
     ) -> Iterator[ak.Array]:
         """Yield the entries in order.
 
@@ -140,7 +140,7 @@ class Source:
         columns: Sequence[str] | None = None,
         *,
         entries: tuple[int, int | None] | None = None,
-        step: int = STEP,
+        step: int = _STEP,
     ) -> Iterator[tuple[Path, int, ak.Array]]:
         """Yield what `iterate` yields, with the file of each batch and the number of its first entry in that file.
 

@@ -14,12 +14,12 @@ from l1emu.errors import L1emuError
 from l1emu.events.sources.containers import Columns, Container
 from l1emu.events.sources.format import Built, Field, Format, checked, classes, unpadded
 
-PARTICLES = 200
-LABELS = ("QCD", "top")
+_PARTICLES = 200
+_LABELS = ("QCD", "top")
 SPLITS = ("training", "test", "validation")
 _MOMENTA, _FLAGS = "table/table:values_block_0", "table/table:values_block_1"
 _COMPONENTS = (("e", "energy"), ("px", "momentum, x"), ("py", "momentum, y"), ("pz", "momentum, z"))
-_WIDTHS = {_MOMENTA: 4 * PARTICLES + 4, _FLAGS: 2}
+_WIDTHS = {_MOMENTA: 4 * _PARTICLES + 4, _FLAGS: 2}
 
 
 def _build(container: Container, columns: Columns, wanted: Sequence[Field]) -> Built:
@@ -36,16 +36,16 @@ def _build(container: Container, columns: Columns, wanted: Sequence[Field]) -> B
     names = [name for name, _ in _COMPONENTS]
     members = [field.name for field in wanted if field.group == "particles"]
     if members:
-        block = np.asarray(columns[_MOMENTA])[:, : 4 * PARTICLES].reshape(-1, PARTICLES, 4)
+        block = np.asarray(columns[_MOMENTA])[:, : 4 * _PARTICLES].reshape(-1, _PARTICLES, 4)
         full = [f"particles.{name}" for name in names]
         built |= unpadded(container, block, (block != 0).any(axis=2), full, members)
     for field in wanted:
         if field.group == "truth":
-            built[field.name] = columns[_MOMENTA][:, 4 * PARTICLES + names.index(field.name.partition(".")[2])]
+            built[field.name] = columns[_MOMENTA][:, 4 * _PARTICLES + names.index(field.name.partition(".")[2])]
         elif field.name == "split":
             built["split"] = classes(container, columns, _FLAGS, columns[_FLAGS][:, 0], SPLITS)
         elif field.name == "label":
-            built["label"] = classes(container, columns, _FLAGS, columns[_FLAGS][:, 1], LABELS)
+            built["label"] = classes(container, columns, _FLAGS, columns[_FLAGS][:, 1], _LABELS)
     return built
 
 
@@ -65,5 +65,5 @@ FORMAT = Format(
         Field("label", "", "class of the jet: QCD, top", (_FLAGS,)),
     ),
     build=_build,
-    labels=LABELS,
+    labels=_LABELS,
 )

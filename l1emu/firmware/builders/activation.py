@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.firmware import tables
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.fixedpoint import FixedPoint
@@ -22,17 +23,16 @@ from l1emu.layers import (
     TableActivation,
     Tensor,
 )
-from l1emu.layers.base import Ints
 
 
-def linear(call: Call) -> Linear:
+def _linear(call: Call) -> Linear:
     """`nnet::linear`."""
     data, output = call.elementwise()
     call.config.finish(*SYNTHESIS, "table_size", "table_t")
     return Linear(call.name, (data,), output)
 
 
-def relu(call: Call) -> Relu:
+def _relu(call: Call) -> Relu:
     """`nnet::relu`."""
     data, output = call.elementwise()
     call.config.finish(*SYNTHESIS, "table_size", "table_t")
@@ -151,7 +151,7 @@ def _hard_in_data_type(call: Call, data: Tensor, output: Tensor) -> tuple[Layer,
     )
 
 
-def elu(call: Call) -> HalfTable:
+def _elu(call: Call) -> HalfTable:
     """`nnet::elu`, with its parameter written in the call or without."""
     if len(call.arguments) == 2 and call.variant("elu"):
         call = replace(call, arguments=[*call.data, "1.0", *call.results])
@@ -167,7 +167,7 @@ def elu(call: Call) -> HalfTable:
     return HalfTable(call.name, (data,), output, "elu", table, table_type, 1, one, below, kind)
 
 
-def selu(call: Call) -> HalfTable:
+def _selu(call: Call) -> HalfTable:
     """`nnet::selu`: in streams its factor for numbers from 0 on is of the data's type."""
     data, output = call.elementwise("result")
     table, table_type = _half_table(call)
@@ -186,7 +186,7 @@ def _half_table(call: Call) -> tuple[Ints, FixedPoint]:
     return (tables.elu if call.function == "elu" else tables.selu)(size, kind), kind
 
 
-def steps(call: Call) -> Steps:
+def _steps(call: Call) -> Steps:
     """`nnet::binary_tanh` and `nnet::ternary_tanh`: the sign, or 0 for small numbers."""
     data, output = call.elementwise("above")
     call.config.finish(*SYNTHESIS, "table_size", "table_t")
@@ -235,7 +235,7 @@ def normalized_steps(call: Call) -> Steps:
     return Steps(call.name, (data,), output, thresholds, values, False)
 
 
-def lookup(call: Call) -> Lookup:
+def _lookup(call: Call) -> Lookup:
     """`nnet::unary_lut`: the table is an array of weights."""
     call.count(2, 3)
     (table_name,) = call.parameters
@@ -259,24 +259,24 @@ _TABLES = {
 
 
 BUILDERS: dict[str, Builder] = {
-    "binary_tanh": steps,
-    "elu": elu,
+    "binary_tanh": _steps,
+    "elu": _elu,
     "hard_sigmoid": hard,
     "hard_tanh": hard,
     "leaky_relu": leaky_relu,
-    "linear": linear,
+    "linear": _linear,
     "normalize_binary_tanh": normalized_steps,
     "normalize_ternary_tanh": normalized_steps,
     "prelu": prelu,
-    "relu": relu,
+    "relu": _relu,
     "relu1": clipped_relu,
     "relu6": clipped_relu,
-    "selu": selu,
+    "selu": _selu,
     "sigmoid": table_activation,
     "softplus": table_activation,
     "softsign": table_activation,
     "tanh": table_activation,
-    "ternary_tanh": steps,
+    "ternary_tanh": _steps,
     "thresholded_relu": thresholded_relu,
-    "unary_lut": lookup,
+    "unary_lut": _lookup,
 }

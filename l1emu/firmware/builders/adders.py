@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from l1emu.arraytypes import Ints
 from l1emu.errors import L1emuError
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.firmware.builders.reshape import transposition
@@ -24,7 +25,6 @@ from l1emu.firmware.kernels import defined_name
 from l1emu.firmware.project import Project
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import BatchNormalization, Dense, Layer, Quantize, Tensor, Transpose
-from l1emu.layers.base import Ints
 
 _HEAD = re.compile(
     r"template<typenameinp_t,typenameout_t>void\w+"
@@ -233,7 +233,7 @@ def wrapped_sums(call: Call, kernel: str, data: Tensor, output: Tensor, position
     return sums(call, call.name, data, output, positions, function[2])
 
 
-def convolution(call: Call) -> tuple[Layer, ...]:
+def _convolution(call: Call) -> tuple[Layer, ...]:
     """`nnet::conv1d_cl` and `conv2d_cl` with distributed arithmetic: the generated sums for each window."""
     call.count(2, 2)
     call.kernels.require(call.place, f"da/{call.function}", "bit_shift")
@@ -327,7 +327,7 @@ def _member(call: Call, name: str, types: list[list[Token]]) -> tuple[int, int, 
 def sums(call: Call, name: str, data: Tensor, output: Tensor, positions: int, body: list[str]) -> tuple[Layer, ...]:
     """What the statements do at each position: the quantizers, where they change something, and the matrix."""
     layers, read = read_sums(call, name, data, positions, body)
-    return (*layers, matrix(call, read, name, layers[-1].output if layers else data, output, positions))
+    return (*layers, _matrix(call, read, name, layers[-1].output if layers else data, output, positions))
 
 
 def read_sums(
@@ -349,7 +349,7 @@ def read_sums(
     return (Quantize(tensor.name, (data,), tensor, tuple(kinds), np.tile(which, positions)),), reader
 
 
-def matrix(call: Call, reader: _Reader, name: str, data: Tensor, output: Tensor, positions: int) -> Dense:
+def _matrix(call: Call, reader: _Reader, name: str, data: Tensor, output: Tensor, positions: int) -> Dense:
     """The matrix of the results; its accumulator holds every sum exactly."""
     n_in, n_out = data.size // positions, output.size // positions
     if sorted(reader.results) != list(range(n_out)):
@@ -388,6 +388,6 @@ def _raw(numbers: NDArray[Any]) -> tuple[Ints, FixedPoint]:
 
 
 BUILDERS: dict[str, Builder] = {
-    "conv1d_cl": convolution,
-    "conv2d_cl": convolution,
+    "conv1d_cl": _convolution,
+    "conv2d_cl": _convolution,
 }

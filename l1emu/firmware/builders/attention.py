@@ -7,7 +7,7 @@ import numpy as np
 from l1emu.firmware import tables
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.firmware.builders.dense import dense_by_strategy, dense_kernel
-from l1emu.firmware.project import Config
+from l1emu.firmware.project import ConfigStruct
 from l1emu.layers import Layer, Softmax, Tensor
 from l1emu.layers.attention import Matrix, fused_attention
 
@@ -15,7 +15,7 @@ _PARTS = ("data_prep", "read_stream_array", "datapack", "dense_out")
 _TYPED = ("lin_projection", "matrixmul_transpose", "matrixmul")
 
 
-def attention(call: Call) -> tuple[Layer, ...]:
+def _attention(call: Call) -> tuple[Layer, ...]:
     """`nnet::multiheadattention` of arrays.
 
     The first of its kernels passes arrays of data as results of its projections and of its softmax: both types must
@@ -63,7 +63,9 @@ def attention(call: Call) -> tuple[Layer, ...]:
     return layers
 
 
-def _matrix(call: Call, config: Config, part: Config, heads: int, sizes: tuple[int, int], first: int) -> Matrix:
+def _matrix(
+    call: Call, config: ConfigStruct, part: ConfigStruct, heads: int, sizes: tuple[int, int], first: int
+) -> Matrix:
     """Weights and biases, those from `first` on of the call: a matrix a head, side by side."""
     n_in, n_out = sizes
     variant = call.variant("dense")
@@ -85,7 +87,7 @@ def _matrix(call: Call, config: Config, part: Config, heads: int, sizes: tuple[i
     return Matrix(np.hstack(list(each)), weight_type, bias, bias_type, accum_type, order)
 
 
-def _softmax(call: Call, name: str, config: Config, data: Tensor, output: Tensor, rows: int) -> Softmax:
+def _softmax(call: Call, name: str, config: ConfigStruct, data: Tensor, output: Tensor, rows: int) -> Softmax:
     """The forks' softmax, or the legacy one of hls4ml 0.6 to 0.8 beside their attention."""
     if call.variant("softmax_legacy") != "one table":
         return direct_softmax(call, name, config, data, output, rows)
@@ -104,7 +106,7 @@ def _softmax(call: Call, name: str, config: Config, data: Tensor, output: Tensor
     return Softmax(name, (data,), output, "legacy", rows, n_in, 1, *inside)
 
 
-def direct_softmax(call: Call, name: str, config: Config, data: Tensor, output: Tensor, rows: int) -> Softmax:
+def direct_softmax(call: Call, name: str, config: ConfigStruct, data: Tensor, output: Tensor, rows: int) -> Softmax:
     """`nnet::softmax` of the forks: exponentials of the numbers themselves, from a table over +-`exp_range`."""
     n_in = config.integer("n_in")
     if rows * n_in != data.size:
@@ -151,5 +153,5 @@ def direct_softmax(call: Call, name: str, config: Config, data: Tensor, output: 
 
 
 BUILDERS: dict[str, Builder] = {
-    "multiheadattention": attention,
+    "multiheadattention": _attention,
 }

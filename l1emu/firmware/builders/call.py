@@ -6,17 +6,17 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from l1emu.arraytypes import Ints
 from l1emu.errors import L1emuError
 from l1emu.files import sha256_bytes
 from l1emu.firmware.cxx.lexer import Place, Token, tokens_of
 from l1emu.firmware.kernels import Kernels
 from l1emu.firmware.known import find
 from l1emu.firmware.known.tokens import difference
-from l1emu.firmware.project import Config, Project
+from l1emu.firmware.project import ConfigStruct, Project
 from l1emu.firmware.roles import Role, roles
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Layer, Tensor
-from l1emu.layers.base import Ints
 
 # Members that steer synthesis and no number. They are the same words in every config.
 SYNTHESIS = (
@@ -41,7 +41,7 @@ class Call:
     place: Place
     name: str
     types: list[list[Token]]
-    config: Config
+    config: ConfigStruct
     arguments: list[str]
     stream: bool
     project: Project
@@ -197,7 +197,7 @@ class Call:
         if self.config.has("io_type") and self.config.symbol("io_type") != expected:
             raise self.error("a config for another io_type", self.config.symbol("io_type"), expected)
 
-    def plain_product(self, config: Config, cast: bool = False) -> None:
+    def plain_product(self, config: ConfigStruct, cast: bool = False) -> None:
         """Refuse products other than the ordinary one; with `cast` it may be assigned to the accumulator's type."""
         product = config.template("product").removeprefix("nnet::").removeprefix("product::")
         if product != "mult":

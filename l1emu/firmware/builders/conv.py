@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.firmware.builders.adders import wrapped_sums
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.firmware.builders.dense import dense_by_strategy, dense_kernel, matrix_product, require_cast
 from l1emu.firmware.builders.encoded import encoded_windows
 from l1emu.firmware.builders.windows import Shape, fill_buffer, gathered, windows
-from l1emu.firmware.project import Config
+from l1emu.firmware.project import ConfigStruct
 from l1emu.layers import Layer
-from l1emu.layers.base import Ints
 from l1emu.layers.dense import resource_order
 
 # Members of a convolution's config that say how its numbers are brought together, and which.
@@ -46,7 +46,7 @@ def convolution(call: Call) -> tuple[Layer, ...]:
     inner = config.nested("mult_config")
     if call.stream and call.function.startswith("depthwise") and _typed_outside(call, config, two):
         own = {name: config.member(name) for name in ("accum_t", "bias_t", "weight_t")}
-        inner = Config(call.project, replace(inner.struct, members=inner.struct.members | own))
+        inner = ConfigStruct(call.project, replace(inner.struct, members=inner.struct.members | own))
     for name in ("accum_t", "bias_t", "weight_t"):
         if not inner.same_type(name, config):
             raise call.error(f"mult_config has another {name}")
@@ -57,7 +57,7 @@ def convolution(call: Call) -> tuple[Layer, ...]:
     return layers
 
 
-def _shape(call: Call, config: Config, two: bool) -> Shape:
+def _shape(call: Call, config: ConfigStruct, two: bool) -> Shape:
     """The sizes in a config, with the paddings and dilations that the windows are checked against later."""
 
     def pair(name: str) -> tuple[int, int]:
@@ -78,7 +78,7 @@ def _shape(call: Call, config: Config, two: bool) -> Shape:
 
 
 def _parallel(
-    call: Call, config: Config, inner: Config, shape: Shape, two: bool, sizes: tuple[int, int]
+    call: Call, config: ConfigStruct, inner: ConfigStruct, shape: Shape, two: bool, sizes: tuple[int, int]
 ) -> tuple[Layer, ...]:
     """A convolution of arrays: generated code copies each window into a buffer."""
     call.kernels.require(call.place, "cast")
@@ -105,7 +105,7 @@ def _parallel(
     return (*layers, *dense)
 
 
-def _kernel(config: Config, form: str, two: bool) -> tuple[str, str]:
+def _kernel(config: ConfigStruct, form: str, two: bool) -> tuple[str, str]:
     """Which form of `conv_1d_cl` or `conv_2d_cl` it is, and the kernel that it calls."""
     if form == "split" and not (
         config.symbol("strategy") == "latency" and config.symbol("implementation") == "pointwise"
@@ -120,7 +120,7 @@ def _kernel(config: Config, form: str, two: bool) -> tuple[str, str]:
     return form, config.template("conv_kernel").split("::")[-1]
 
 
-def _check_pointwise(call: Call, inner: Config, shape: Shape, kernel: str, form: str) -> None:
+def _check_pointwise(call: Call, inner: ConfigStruct, shape: Shape, kernel: str, form: str) -> None:
     """Refuse kernels of a filter of one position that do not go through the positions part after part."""
     config, reuse = call.config, call.config.integer("reuse_factor")
     generated = kernel != "BatchedDenseForConv1D"
@@ -147,7 +147,7 @@ def _check_pointwise(call: Call, inner: Config, shape: Shape, kernel: str, form:
         raise call.error("input and output widths differ", (shape.data[1], shape.result[1]))
 
 
-def _products(call: Call, inner: Config, shape: Shape, kernel: str, form: str) -> tuple[str, Ints, bool]:
+def _products(call: Call, inner: ConfigStruct, shape: Shape, kernel: str, form: str) -> tuple[str, Ints, bool]:
     """How windows are copied, the order of their products, and whether the weights lie transposed."""
     n_in, reuse, dimension = shape.n_in, call.config.integer("reuse_factor"), 2 if "_2d_" in call.function else 1
     resource = kernel in ("Conv1DResource", "Conv2DResource")
@@ -168,7 +168,9 @@ def _products(call: Call, inner: Config, shape: Shape, kernel: str, form: str) -
     return how, order, False
 
 
-def _parallel_depthwise(call: Call, config: Config, inner: Config, shape: Shape, two: bool) -> tuple[Layer, ...]:
+def _parallel_depthwise(
+    call: Call, config: ConfigStruct, inner: ConfigStruct, shape: Shape, two: bool
+) -> tuple[Layer, ...]:
     """A depthwise convolution of arrays: a product for each number of a window, added up channel by channel."""
     _latency_alone(call, config)
     call.kernels.require(call.place, f"depthwise_conv_{2 if two else 1}d_latency_cl")
@@ -180,19 +182,19 @@ def _parallel_depthwise(call: Call, config: Config, inner: Config, shape: Shape,
     return *layers, *matrix_product(call, inner, *sizes, order, False, data, depthwise=True)
 
 
-def _typed_outside(call: Call, config: Config, two: bool) -> bool:
+def _typed_outside(call: Call, config: ConfigStruct, two: bool) -> bool:
     """Whether a depthwise kernel takes its types from the convolution's config and not from the one inside it."""
     encoded = config.symbol("implementation") == "encoded"
     kernel = "depthwise_mult_buffer" if encoded else f"compute_depthwise_output_buffer_{2 if two else 1}d"
     return call.variant(kernel) == "strategy"
 
 
-def _latency_alone(call: Call, config: Config) -> None:
+def _latency_alone(call: Call, config: ConfigStruct) -> None:
     if config.symbol("strategy") not in ("latency", "distributed_arithmetic"):
         raise call.error("this strategy is not supported by the kernel", config.symbol("strategy"), "latency")
 
 
-def _depthwise_order(call: Call, inner: Config, n_in: int) -> Ints:
+def _depthwise_order(call: Call, inner: ConfigStruct, n_in: int) -> Ints:
     """The order of the products in a depthwise kernel of streams; that of each channel decides."""
     kernel = inner.template("kernel").removeprefix("nnet::")
     if kernel == "DepthwiseDenseLatency":
@@ -210,7 +212,7 @@ def _depthwise_order(call: Call, inner: Config, n_in: int) -> Ints:
     return np.arange(n_in, dtype=np.int64).reshape(-1, reuse).T.ravel()
 
 
-def _kernel_by_strategy(config: Config, two: bool) -> str:
+def _kernel_by_strategy(config: ConfigStruct, two: bool) -> str:
     latency = config.symbol("strategy") in ("latency", "distributed_arithmetic")
     return f"Conv{2 if two else 1}D{'Latency' if latency else 'Resource'}"
 
@@ -229,7 +231,7 @@ def _data(call: Call, shape: Shape) -> tuple[int, ...]:
     return (*(shape.data if "_2d_" in call.function else shape.data[1:]), shape.channels)
 
 
-def _streamed(call: Call, config: Config, inner: Config, shape: Shape) -> tuple[Layer, ...]:
+def _streamed(call: Call, config: ConfigStruct, inner: ConfigStruct, shape: Shape) -> tuple[Layer, ...]:
     """A convolution of a stream, without padding: a dense layer for each window."""
     config.asked |= {"product", "conv_kernel"}
     n_in = shape.n_in
@@ -295,7 +297,7 @@ def _stream_windows(call: Call, shape: Shape) -> tuple[str, Ints | None]:
     return f"compute_{part}output_buffer_{2 if '_2d_' in call.function else 1}d", places
 
 
-def _stream_products(call: Call, inner: Config, n_in: int, product: str) -> tuple[Ints, bool]:
+def _stream_products(call: Call, inner: ConfigStruct, n_in: int, product: str) -> tuple[Ints, bool]:
     """The order of the products in a window of a stream, and whether the weights lie transposed."""
     by_strategy = call.variant(product) == "strategy"
     if call.function.startswith("depthwise"):

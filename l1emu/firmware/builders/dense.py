@@ -7,17 +7,17 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
+from l1emu.arraytypes import Ints
 from l1emu.firmware.builders.adders import streamed_dense
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
-from l1emu.firmware.project import Config
+from l1emu.firmware.project import ConfigStruct
 from l1emu.fixedpoint import FixedPoint, Overflow
 from l1emu.layers import Dense, Layer, Linear, Relu, Steps, Tensor
-from l1emu.layers.base import Ints
 from l1emu.layers.dense import resource_order
 from l1emu.layers.softmax import index_bits
 
 
-def dense(call: Call) -> tuple[Layer, ...]:
+def _dense(call: Call) -> tuple[Layer, ...]:
     """`nnet::dense`."""
     if call.stream and call.config.symbol("strategy") == "distributed_arithmetic" and len(call.arguments) == 2:
         return streamed_dense(call)
@@ -40,7 +40,7 @@ def dense(call: Call) -> tuple[Layer, ...]:
     return layers
 
 
-def dense_kernel(call: Call, config: Config, n_in: int, weights: str | None = None) -> tuple[Ints, bool]:
+def dense_kernel(call: Call, config: ConfigStruct, n_in: int, weights: str | None = None) -> tuple[Ints, bool]:
     """The order of products, and whether the weights lie transposed, of a config for `nnet::dense`.
 
     `weights` is the name of their array if that is not the call's first.
@@ -74,7 +74,7 @@ _UNROLLED = re.compile(
 )
 
 
-def _unrolled(call: Call, config: Config, name: str, weights: str) -> Ints:
+def _unrolled(call: Call, config: ConfigStruct, name: str, weights: str) -> Ints:
     """The order of the products in a generated ``dense_resource_unrolled_...``, one statement for each.
 
     Products with weights that are zero are left out of the code.
@@ -99,7 +99,7 @@ def _unrolled(call: Call, config: Config, name: str, weights: str) -> Ints:
     return order
 
 
-def dense_by_strategy(call: Call, config: Config, n_in: int, strategy: str | None = None) -> tuple[Ints, bool]:
+def dense_by_strategy(call: Call, config: ConfigStruct, n_in: int, strategy: str | None = None) -> tuple[Ints, bool]:
     """As `dense_kernel`, of kernels that go by a strategy, the config's if none is given, and the reuse factor."""
     require_cast(call)
     if (strategy or config.symbol("strategy")) == "latency":
@@ -122,7 +122,7 @@ def dense_by_strategy(call: Call, config: Config, n_in: int, strategy: str | Non
     raise call.error("this reuse factor is not supported with the resource strategy", reuse, f"a divisor of {n_in}")
 
 
-def _merged_relu(config: Config) -> bool:
+def _merged_relu(config: ConfigStruct) -> bool:
     """Whether the matrix ends with a ReLU, in a fork of hls4ml 0.5 for TinyML; its type is then `out_t`."""
     config.asked |= {"merged_relu", "out_t"}
     return config.has("merged_relu") and bool(config.integer("merged_relu"))
@@ -139,7 +139,7 @@ def _wrapped_by_strategy(call: Call) -> bool:
     return call.variant("dense") != "strategy" and call.variant("dense_wrapper") == "strategy"
 
 
-def _stream_by_strategy(call: Call, config: Config, n_in: int) -> tuple[Ints, bool]:
+def _stream_by_strategy(call: Call, config: ConfigStruct, n_in: int) -> tuple[Ints, bool]:
     """As `dense_kernel`, of Vitis' streams, which go by the strategy where arrays go by the config's kernel."""
     call.require("data_prepare", "res_write")
     config.asked.add("kernel")
@@ -150,7 +150,7 @@ def _stream_by_strategy(call: Call, config: Config, n_in: int) -> tuple[Ints, bo
 
 def matrix_product(
     call: Call,
-    config: Config,
+    config: ConfigStruct,
     positions: int,
     n_in: int,
     n_out: int,
@@ -209,7 +209,7 @@ def _check_product_packs(call: Call, n_in: int, n_out: int, many: bool) -> None:
 
 
 def _stored(
-    call: Call, config: Config, product: str, sizes: tuple[int, int], transposed: bool, depthwise: bool
+    call: Call, config: ConfigStruct, product: str, sizes: tuple[int, int], transposed: bool, depthwise: bool
 ) -> tuple[Ints, FixedPoint, Ints, FixedPoint]:
     """Weights as they are stored, shape (n_in, n_out), and biases, each with their type."""
     n_in, n_out = sizes
@@ -233,7 +233,7 @@ def _stored(
 
 def _signed(
     call: Call,
-    config: Config,
+    config: ConfigStruct,
     product: str,
     weight: Ints,
     weight_type: FixedPoint,
@@ -273,7 +273,7 @@ _BIT = FixedPoint.int_type(1, signed=False)
 _PRODUCTS = ("mult", "weight_binary", "data_binary", "both_binary", "weight_ternary", "weight_exponential")
 
 
-def _product(call: Call, config: Config) -> str:
+def _product(call: Call, config: ConfigStruct) -> str:
     """How data and weights are multiplied."""
     product = config.template("product").removeprefix("nnet::").removeprefix("product::")
     if product not in _PRODUCTS:
@@ -313,5 +313,5 @@ def _channels(n_in: int, n_out: int) -> Ints:
 
 
 BUILDERS: dict[str, Builder] = {
-    "dense": dense,
+    "dense": _dense,
 }

@@ -11,7 +11,7 @@ from l1emu.firmware.builders.reshape import transposition
 from l1emu.layers import Concatenate, Dense, Einsum, Gather, Layer, Reshape, Tensor, Transpose
 
 
-def einsum(call: Call) -> Einsum:
+def _einsum(call: Call) -> Einsum:
     """`nnet::einsum`."""
     call.count(3, 3)
     call.check_io()
@@ -39,7 +39,7 @@ def einsum(call: Call) -> Einsum:
     return layer
 
 
-def einsum_dense(call: Call) -> tuple[Layer, ...]:
+def _einsum_dense(call: Call) -> tuple[Layer, ...]:
     """`nnet::einsum_dense`: dense layers over rows of the transposed data, then another transposition."""
     if call.config.has("strategy") and call.config.symbol("strategy") == "distributed_arithmetic":
         return unrolled_einsum_dense(call)
@@ -117,6 +117,6 @@ def _together(
 
 
 BUILDERS: dict[str, Builder] = {
-    "einsum": einsum,
-    "einsum_dense": einsum_dense,
+    "einsum": _einsum,
+    "einsum_dense": _einsum_dense,
 }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.fixedpoint import FixedPoint, Rounding
 from l1emu.layers import BatchNormalization, Embedding, Gather, Layer, Tensor
-from l1emu.layers.base import Ints
 
 
-def embedding(call: Call) -> tuple[Layer, ...]:
+def _embedding(call: Call) -> tuple[Layer, ...]:
     """`nnet::embedding`: the table is an array of weights."""
     call.count(2, 3)
     call.check_io()
@@ -50,5 +50,5 @@ def _from_fractions(
 
 
 BUILDERS: dict[str, Builder] = {
-    "embedding": embedding,
+    "embedding": _embedding,
 }

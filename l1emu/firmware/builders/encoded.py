@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.firmware.builders.call import Call
-from l1emu.layers.base import Ints
 
 
 def encoded_windows(

@@ -9,7 +9,7 @@ from l1emu.fixedpoint import FixedPoint, Rounding
 from l1emu.layers import Concatenate, Einsum, Gather, Layer, Linear, Merge, Tensor
 
 
-def merge(call: Call) -> tuple[Layer, ...]:
+def _merge(call: Call) -> tuple[Layer, ...]:
     """`nnet::add` and its kin; of arrays, the numbers of a smaller tensor are taken again and again."""
     call.count(3, 3)
     call.check_io()
@@ -106,12 +106,12 @@ def concatenate(call: Call) -> Concatenate:
 
 
 BUILDERS: dict[str, Builder] = {
-    "add": merge,
-    "subtract": merge,
-    "multiply": merge,
-    "average": merge,
-    "maximum": merge,
-    "minimum": merge,
+    "add": _merge,
+    "subtract": _merge,
+    "multiply": _merge,
+    "average": _merge,
+    "maximum": _merge,
+    "minimum": _merge,
     "concatenate1d": concatenate,
     "concatenate2d": concatenate,
     "concatenate3d": concatenate,

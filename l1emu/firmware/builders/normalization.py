@@ -6,13 +6,13 @@ import math
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.firmware import tables
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.firmware.builders.dense import check_shifts, powers
-from l1emu.firmware.cxx.expression import Number
+from l1emu.firmware.cxx.expression import ConstantValue
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import BatchNormalization, Layer, LayerNormalization, Tensor
-from l1emu.layers.base import Ints
 
 
 def normalize(call: Call) -> tuple[Layer, ...]:
@@ -144,7 +144,7 @@ _TABLES = {
 }
 
 
-def _range(call: Call, table_range: Number) -> tuple[int, int]:
+def _range(call: Call, table_range: ConstantValue) -> tuple[int, int]:
     """The table's range as ``2**-power * divisor``: above 1 the C++ divides by it, else it multiplies by 1 / range."""
     if isinstance(table_range, int | float) and table_range >= 1 and table_range == int(table_range):
         return 0, int(table_range)

@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.firmware.builders.windows import gathered, windows
-from l1emu.firmware.project import Config
+from l1emu.firmware.project import ConfigStruct
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import GlobalPooling1D, Layer, Linear, Tensor, TreeAverage
-from l1emu.layers.base import Ints
 from l1emu.layers.softmax import index_bits
 
 _OPERATIONS = {"Average": "average", "Max": "max"}
@@ -49,7 +49,7 @@ def global_pooling(call: Call) -> tuple[Layer, ...]:
     return (*layers, pooled)
 
 
-def pooling(call: Call) -> tuple[Layer, ...]:
+def _pooling(call: Call) -> tuple[Layer, ...]:
     """`nnet::pooling1d_cl` and `2d`: the windows side by side, pooled along them as in global pooling."""
     call.count(2, 2)
     call.check_io()
@@ -158,7 +158,7 @@ def _check_rescaling(call: Call, kind: FixedPoint, size: tuple[int, int], padded
             raise call.error("the data's type does not hold the size of a window", str(kind), str(number))
 
 
-def _check_stream(call: Call, config: Config, padded: bool) -> None:
+def _check_stream(call: Call, config: ConfigStruct, padded: bool) -> None:
     """What a stream's pooling does differently from that of arrays: no padding, sums as a tree."""
     call.kernels.require(call.place, "reduce", "Op_add", "Op_max")
     call.require("reduce_pool")
@@ -193,6 +193,6 @@ def _lowest(kind: FixedPoint) -> int:
 BUILDERS: dict[str, Builder] = {
     "global_pooling1d_cl": global_pooling,
     "global_pooling2d_cl": global_pooling,
-    "pooling1d_cl": pooling,
-    "pooling2d_cl": pooling,
+    "pooling1d_cl": _pooling,
+    "pooling2d_cl": _pooling,
 }

@@ -6,19 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.firmware import tables
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
 from l1emu.firmware.builders.dense import dense_by_strategy, dense_kernel
-from l1emu.firmware.project import Config
+from l1emu.firmware.project import ConfigStruct
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Concatenate, Layer, Recurrent, Tensor
-from l1emu.layers.base import Ints
-from l1emu.layers.recurrent import GATES, Function
+from l1emu.layers.recurrent import GATES, GateFunction
 
 _PLAN = ("n_in", "n_out", "n_mult", "n_sequence", "n_sequence_out", "use_static")
 
 
-def recurrent(call: Call) -> Recurrent:
+def _recurrent(call: Call) -> Recurrent:
     """`nnet::gru_stack` and `nnet::lstm_stack`, their first state 0, or one or two more arguments."""
     cell = call.function.removesuffix("_stack")
     states: tuple[Tensor, ...] = ()
@@ -98,7 +98,7 @@ def _result_type(call: Call) -> FixedPoint:
     return call.project.type(call.types[1], call.place)
 
 
-def _steps(call: Call, config: Config) -> tuple[int, bool]:
+def _steps(call: Call, config: ConfigStruct) -> tuple[int, bool]:
     """The length of the sequence, and whether every state comes out."""
     steps, out = config.integer("n_sequence"), config.integer("n_sequence_out")
     if out not in (1, steps):
@@ -108,7 +108,7 @@ def _steps(call: Call, config: Config) -> tuple[int, bool]:
 
 def _cell(
     call: Call,
-    config: Config,
+    config: ConfigStruct,
     cell: str,
     data: Tensor,
     output: Tensor,
@@ -167,14 +167,14 @@ def _cell(
     )
 
 
-def _types(config: Config, older: bool) -> tuple[FixedPoint, FixedPoint, FixedPoint, FixedPoint]:
+def _types(config: ConfigStruct, older: bool) -> tuple[FixedPoint, FixedPoint, FixedPoint, FixedPoint]:
     """Of weights and biases, and of those of the state: older kernels have no types of their own for these."""
     own = config.type("weight_t"), config.type("bias_t")
     return (*own, *(own if older else (config.type("recurrent_weight_t"), config.type("recurrent_bias_t"))))
 
 
 def _check_one_type(
-    call: Call, config: Config, data: Tensor, output: Tensor, cell: str, older: bool, static: bool
+    call: Call, config: ConfigStruct, data: Tensor, output: Tensor, cell: str, older: bool, static: bool
 ) -> None:
     """Refuse several types where kernels pass an array of one type as one of another."""
     accum = config.type("accum_t")
@@ -194,7 +194,7 @@ def _check_one_type(
 
 def _matrix(
     call: Call,
-    config: Config,
+    config: ConfigStruct,
     sizes: tuple[int, int],
     name: str,
     types: tuple[FixedPoint, FixedPoint, FixedPoint],
@@ -221,7 +221,9 @@ def _matrix(
     return (weight.reshape(n_out, n_in).T if transposed else weight.reshape(n_in, n_out)), order
 
 
-def _function(call: Call, config: Config, member: str, inner: str, count: int) -> tuple[Function, Ints, FixedPoint]:
+def _function(
+    call: Call, config: ConfigStruct, member: str, inner: str, count: int
+) -> tuple[GateFunction, Ints, FixedPoint]:
     """An activation of the cell: its name, its table, and the table's type."""
     name = config.template(member).split("::")[-1]
     part = config.nested(inner)
@@ -245,6 +247,6 @@ def _function(call: Call, config: Config, member: str, inner: str, count: int) -
 
 BUILDERS: dict[str, Builder] = {
     "bidirectional_stack": bidirectional,
-    "gru_stack": recurrent,
-    "lstm_stack": recurrent,
+    "gru_stack": _recurrent,
+    "lstm_stack": _recurrent,
 }

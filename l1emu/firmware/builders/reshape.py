@@ -7,11 +7,11 @@ import math
 import numpy as np
 
 from l1emu.firmware.builders.call import Builder, Call
-from l1emu.firmware.project import Config
+from l1emu.firmware.project import ConfigStruct
 from l1emu.layers import Concatenate, Gather, Layer, Linear, Tensor, Transpose
 
 
-def transposition(config: Config, call: Call) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+def transposition(config: ConfigStruct, call: Call) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """The input's shape, the output's shape and the permutation of a transpose config, checked as C++ uses it."""
     call.kernels.require(call.place, "transpose", "transfer_idx")
     source, target = config.static_array("from_shape"), config.static_array("to_shape")

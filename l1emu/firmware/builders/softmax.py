@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.firmware import tables
 from l1emu.firmware.builders.attention import direct_softmax
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
-from l1emu.firmware.project import Config
+from l1emu.firmware.project import ConfigStruct
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import Softmax, Tensor
-from l1emu.layers.base import Ints
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class _Types:
     scale: float
 
 
-def softmax(call: Call) -> Softmax:
+def _softmax(call: Call) -> Softmax:
     """`nnet::softmax` over the whole tensor, `nnet::softmax_multidim` over one axis."""
     call.count(2, 2)
     call.check_io()
@@ -98,7 +98,7 @@ def _axes(call: Call, data: Tensor, output: Tensor, n_slice: int) -> tuple[int, 
     return n_outer, n_slice, n_inner
 
 
-def _one_table(config: Config, variant: str, data: FixedPoint) -> _Types:
+def _one_table(config: ConfigStruct, variant: str, data: FixedPoint) -> _Types:
     """Of the older kernels, whose sizes are one and whose sums are of the exponentials' type."""
     exp, size = config.type("exp_table_t"), config.integer("table_size")
     norm = None
@@ -142,6 +142,6 @@ def _tables(call: Call, types: _Types, origin: str, address: FixedPoint) -> tupl
 
 
 BUILDERS: dict[str, Builder] = {
-    "softmax": softmax,
-    "softmax_multidim": softmax,
+    "softmax": _softmax,
+    "softmax_multidim": _softmax,
 }

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.firmware.builders.call import Builder, Call
-from l1emu.firmware.project import Config
+from l1emu.firmware.project import ConfigStruct
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Gather, Layer, Tensor
-from l1emu.layers.base import Ints
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def enlarge(call: Call) -> Gather:
     return Gather(call.name, (call.input(0, (*data, channels)),), output, places.ravel(), 0)
 
 
-def _size(config: Config, name: str) -> int:
+def _size(config: ConfigStruct, name: str) -> int:
     """A size of the image, by its name in the newer or the older kernels."""
     return config.integer(name if config.has(name) else f"in_{name}")
 

@@ -10,21 +10,21 @@ from l1emu.firmware.cxx.lexer import Place, Token, text_of
 _DEPTH = 100  # brackets in brackets
 _LARGEST = 2**31  # what the headers compute in 32 bits
 
-Number = int | float | str
-Lookup = Callable[[str], Number]
+ConstantValue = int | float | str
+_Lookup = Callable[[str], ConstantValue]
 
 
 class Expression:
     """A constant expression; names are looked up, enumerators stay names (strings)."""
 
-    def __init__(self, tokens: tuple[Token, ...] | list[Token], place: Place, lookup: Lookup) -> None:
+    def __init__(self, tokens: tuple[Token, ...] | list[Token], place: Place, lookup: _Lookup) -> None:
         self._tokens = list(tokens)
         self._place = place
         self._lookup = lookup
         self._at = 0
         self._depth = 0
 
-    def value(self) -> Number:
+    def value(self) -> ConstantValue:
         """The value; integers divide as in C++."""
         result = self._ternary()
         if self._at != len(self._tokens):
@@ -47,7 +47,7 @@ class Expression:
         if self._accept(text) is None:
             raise self._error()
 
-    def _ternary(self) -> Number:
+    def _ternary(self) -> ConstantValue:
         self._depth += 1
         if self._depth > _DEPTH:
             raise self._place.error("an expression nested too deeply")
@@ -55,7 +55,7 @@ class Expression:
         self._depth -= 1
         return found
 
-    def _choice(self) -> Number:
+    def _choice(self) -> ConstantValue:
         condition = self._compare()
         if self._accept("?"):
             yes = self._ternary()
@@ -64,13 +64,13 @@ class Expression:
             return yes if condition else no
         return condition
 
-    def _compare(self) -> Number:
+    def _compare(self) -> ConstantValue:
         left = self._sum()
         if sign := self._accept("==", "!="):
             return int((left == self._sum()) == (sign == "=="))
         return left
 
-    def _sum(self) -> Number:
+    def _sum(self) -> ConstantValue:
         left = self._product()
         while sign := self._accept("+", "-"):
             a, b = self._numbers(left, self._product())
@@ -83,7 +83,7 @@ class Expression:
             raise self._place.error("a number beyond 32 bits", text_of(self._tokens))
         return value
 
-    def _product(self) -> Number:
+    def _product(self) -> ConstantValue:
         left = self._unary()
         while sign := self._accept("*", "/", "%"):
             a, b = self._numbers(left, self._unary())
@@ -99,12 +99,12 @@ class Expression:
                 left = a // b if sign == "/" else a % b
         return left
 
-    def _numbers(self, a: Number, b: Number) -> tuple[int | float, int | float]:
+    def _numbers(self, a: ConstantValue, b: ConstantValue) -> tuple[int | float, int | float]:
         if isinstance(a, str) or isinstance(b, str):
             raise self._error()
         return a, b
 
-    def _unary(self) -> Number:
+    def _unary(self) -> ConstantValue:
         if sign := self._accept("-", "+"):
             number = self._primary()
             if isinstance(number, str):
@@ -112,7 +112,7 @@ class Expression:
             return -number if sign == "-" else number
         return self._primary()
 
-    def _primary(self) -> Number:
+    def _primary(self) -> ConstantValue:
         if self._accept("("):
             inner = self._ternary()
             self._expect(")")
@@ -139,7 +139,7 @@ class Expression:
             return int(name == "true")
         return self._lookup(name)
 
-    def _number(self, token: Token) -> Number:
+    def _number(self, token: Token) -> ConstantValue:
         digits = token.text.rstrip("uUlL").replace("'", "")
         base = {"0x": 16, "0b": 2}.get(digits[:2].lower(), 8 if digits[0] == "0" and digits.isdigit() else 10)
         if len(digits) > 40:
@@ -152,7 +152,7 @@ class Expression:
             raise self._place.error("a number beyond all types", token.text)
         return value
 
-    def _call(self, name: str, arguments: list[Number]) -> Number:
+    def _call(self, name: str, arguments: list[ConstantValue]) -> ConstantValue:
         numbers = [a for a in arguments if isinstance(a, int)]
         if len(numbers) == len(arguments) == 2:
             a, b = numbers

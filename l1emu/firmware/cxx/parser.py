@@ -85,7 +85,7 @@ class Struct:
 
 
 @dataclass(frozen=True)
-class Function:
+class FunctionDefinition:
     """A function's parameters and body, and where in the file's text its closing brace stands."""
 
     name: str
@@ -96,15 +96,15 @@ class Function:
 
 
 @dataclass
-class Scope:
+class FileScope:
     """What a file declares at namespace level."""
 
     declarations: dict[str, Declaration] = field(default_factory=dict)
     structs: dict[str, Struct] = field(default_factory=dict)
-    functions: dict[str, Function] = field(default_factory=dict)
+    functions: dict[str, FunctionDefinition] = field(default_factory=dict)
     prototypes: list[tuple[str, str, Place]] = field(default_factory=list)  # names, parameters, places
 
-    def update(self, other: Scope) -> None:
+    def update(self, other: FileScope) -> None:
         """Add another file's declarations; what both declare must be the same."""
         for name, declared in other.declarations.items():
             self.declare(name, declared)
@@ -141,17 +141,17 @@ class Scope:
         self.structs[struct.name] = struct
 
 
-QUALIFIERS = {"static", "const", "constexpr", "inline", "extern"}
+DECLARATION_QUALIFIERS = {"static", "const", "constexpr", "inline", "extern"}
 _CHANGES = {"=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", "++", "--"}
 
 
-def parse(lexed: Lexed) -> Scope:
+def parse(lexed: Lexed) -> FileScope:
     """Read a file's declarations: types, constants, arrays, structs of these, functions.
 
     Whatever else stands at namespace level is refused: templates, enumerations, directives for names and objects with
     code of their own may change what the kernels compute.
     """
-    scope = Scope()
+    scope = FileScope()
     path = lexed.path
     for statement in statements(lexed.code, path):
         place = Place(path, statement[0].line)
@@ -169,7 +169,7 @@ def parse(lexed: Lexed) -> Scope:
             body_start = texts.index("{", closing)
             body_end = matching(statement, body_start, path)
             name = texts[opening - 1]
-            function = Function(
+            function = FunctionDefinition(
                 name,
                 place,
                 tuple(statement[opening + 1 : closing]),
@@ -267,5 +267,5 @@ def declaration(statement: list[Token], path: Path) -> tuple[str, Declaration] |
     start = len(head) - 1
     while start >= 2 and head[start - 1].text == "::" and head[start - 2].kind == "name":
         start -= 2
-    kept = tuple(token for token in head[:start] if token.text not in QUALIFIERS)
+    kept = tuple(token for token in head[:start] if token.text not in DECLARATION_QUALIFIERS)
     return "".join(t.text for t in head[start:]), Declaration(place, kind, kept, value, size)

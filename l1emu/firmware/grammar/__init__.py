@@ -38,14 +38,14 @@ from l1emu.firmware.grammar.statements import Statements
 from l1emu.firmware.grammar.templates import Templates
 from l1emu.firmware.grammar.types import Types
 
-__all__ = ["check"]
+__all__ = ["check_syntax"]
 
 
 class _Parser(Declarations, Templates, Classes, Statements, Expressions, Types, Names):
     """All parts of the language together."""
 
 
-def check(chunks: Iterable[tuple[Path, list[Token]]], macros: Iterable[str]) -> None:
+def check_syntax(chunks: Iterable[tuple[Path, list[Token]]], macros: Iterable[str]) -> None:
     """Raise `L1emuError` by file and line for what no compiler takes.
 
     Parameters

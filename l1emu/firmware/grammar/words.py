@@ -38,7 +38,7 @@ OPERATORS = _words(
 LIBRARIES = _words("std hls")  # what lies in these namespaces is not looked up
 TEMPLATES = _words("ap_fixed ap_ufixed ap_int ap_uint ap_fixed_base ap_int_base ap_range_ref ap_shift_reg")
 MACROS = _words("DIV_ROUNDUP MIN MAX STRINGIFY EXPAND_STRING")  # those with parameters are left in place
-FUNCTIONS = _words(
+C_FUNCTIONS = _words(
     "abs acos asin assert atan atan2 atof atoi ceil cos cosh exit exp exp2 fabs fclose feof fgets floor "
     "fmax fmin fmod fopen fprintf fputs fread free fscanf fwrite getenv isinf isnan log log10 log2 lrint "
     "malloc memcpy memset perror pow printf putchar puts rand remainder rint round scanf sin sinh "
@@ -69,7 +69,7 @@ def library_kind(name: str) -> str | None:
         return "template"
     if _TYPES.fullmatch(name):
         return "type"
-    if name in FUNCTIONS:
+    if name in C_FUNCTIONS:
         return "function"
     if _VALUES.fullmatch(name):
         return "value"

@@ -26,7 +26,7 @@ from l1emu.errors import L1emuError
 from l1emu.firmware.cxx.lexer import Lexed, Token
 from l1emu.firmware.kernels import Definition, definitions
 from l1emu.firmware.known import FOLDER, Known, find, headers, of_header, of_name, split_origin
-from l1emu.firmware.known.tokens import append, nearest, words_of
+from l1emu.firmware.known.tokens import append, nearest_tokens, words_of
 from l1emu.firmware.preprocess import Unit
 
 _AROUND = 4  # tokens before a change that are shown
@@ -135,7 +135,7 @@ def with_origin(known: Known, origin: str) -> Known:
     return replace(known, origins=tuple(" ".join([had, *of_it]) for had, of_it in origins))
 
 
-def add(found: Iterable[Found], origin: str) -> list[Path]:
+def _add(found: Iterable[Found], origin: str) -> list[Path]:
     """Write definitions with their origin: into the files that know them, else as drafts into those of their headers.
 
     Returns
@@ -171,14 +171,14 @@ def in_full(known: Known) -> str:
     return meaning
 
 
-def report(found: Iterable[Found], words: set[str]) -> Iterator[str]:
+def _report(found: Iterable[Found], words: set[str]) -> Iterator[str]:
     """Of each definition that is not known: where it is, the nearest known one, and what changed."""
     for one in found:
         if one.known is not None:
             continue
         path, tokens = one.definition.header.path, one.definition.tokens
         yield f"{one.name} ({path.parent.parent.name}/{path.parent.name}/{path.name}, line {tokens[0].line})"
-        like = nearest(one.name, tokens)
+        like = nearest_tokens(one.name, tokens)
         if like is None:
             yield "  new: no definition of this name is known"
             continue
@@ -208,12 +208,12 @@ def main(arguments: list[str] | None = None) -> None:
     if missing:
         parser.exit(2, f"not in the templates: {', '.join(sorted(missing))}\n")
     words = {token.text for one in everything for token in one.definition.tokens}
-    for line in report(found, words):
+    for line in _report(found, words):
         print(line)
     new = {(one.name, one.definition.fingerprint) for one in found if one.known is None}
     print(f"{len(found)} definitions of kernels, {len(new)} of them not known")
     if given.command == "add":
-        for path in add(found, given.origin):
+        for path in _add(found, given.origin):
             print(f"written: {path}")
 
 

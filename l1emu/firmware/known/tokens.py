@@ -42,7 +42,7 @@ _CPP = re.findall(
 
 
 @dataclass(frozen=True)
-class Difference:
+class TokenDifference:
     """Where a definition first parts from the known one nearest to it.
 
     Parameters
@@ -88,7 +88,7 @@ def _in_threes(text: str) -> list[str]:
     return [text[i : i + 3] for i in range(0, len(text), 3)]
 
 
-def statements(hashes: Iterable[tuple[str, str]]) -> list[str]:
+def token_statements(hashes: Iterable[tuple[str, str]]) -> list[str]:
     """The hashes of a definition's statements, of the texts of its tokens and their hashes."""
     found, piece = [], ""
     for text, digits in hashes:
@@ -100,7 +100,7 @@ def statements(hashes: Iterable[tuple[str, str]]) -> list[str]:
 
 
 @cache
-def kept() -> tuple[tuple[str, ...], dict[tuple[str, str], tuple[int, ...]]]:
+def kept_tokens() -> tuple[tuple[str, ...], dict[tuple[str, str], tuple[int, ...]]]:
     """The statements of all known definitions, and by name and fingerprint the numbers of each one's statements."""
     lines: list[str] = []
     found: dict[tuple[str, str], tuple[int, ...]] = {}
@@ -118,14 +118,14 @@ def kept() -> tuple[tuple[str, ...], dict[tuple[str, str], tuple[int, ...]]]:
 
 def append(definitions: Iterable[tuple[str, str, Sequence[str]]]) -> None:
     """Write further definitions: name, fingerprint and the texts of the tokens of each."""
-    lines, found = kept()
+    lines, found = kept_tokens()
     numbers = {line: i for i, line in enumerate(lines)}
     written: list[str] = []
     for name, fingerprint, texts in definitions:
         if (name, fingerprint) in found:
             continue
         row = ""
-        for statement in statements((text, hashed(text)) for text in texts):
+        for statement in token_statements((text, hashed(text)) for text in texts):
             if statement not in numbers:
                 numbers[statement] = len(numbers)
                 written.append(f"= {statement}\n")
@@ -133,7 +133,7 @@ def append(definitions: Iterable[tuple[str, str, Sequence[str]]]) -> None:
         written.append(f"> {fingerprint} {row} {name}\n")
     with PATH.open("a", encoding="ascii") as file:
         file.writelines(written)
-    kept.cache_clear()
+    kept_tokens.cache_clear()
 
 
 def words_of(hashes: Sequence[str], words: Iterable[str]) -> list[str | None]:
@@ -144,10 +144,10 @@ def words_of(hashes: Sequence[str], words: Iterable[str]) -> list[str | None]:
     return [next(iter(meant)) if len(meant := by_hash.get(digits, ())) == 1 else None for digits in hashes]
 
 
-def nearest(name: str, tokens: Sequence[Token]) -> tuple[Known, list[str], float] | None:
+def nearest_tokens(name: str, tokens: Sequence[Token]) -> tuple[Known, list[str], float] | None:
     """The known definition most like this one, the hashes of its tokens and its likeness; None if none is kept."""
-    mine = statements((token.text, hashed(token.text)) for token in tokens)
-    lines, found = kept()
+    mine = token_statements((token.text, hashed(token.text)) for token in tokens)
+    lines, found = kept_tokens()
     best: tuple[float, int, Known, list[str]] | None = None
     for fingerprint, known in of_name(name).items():
         theirs = [lines[number] for number in found.get((name, fingerprint), ())]
@@ -158,7 +158,7 @@ def nearest(name: str, tokens: Sequence[Token]) -> tuple[Known, list[str], float
     return best and (best[2], best[3], best[0])
 
 
-def difference(name: str, tokens: Sequence[Token], words: Iterable[str]) -> Difference | None:
+def difference(name: str, tokens: Sequence[Token], words: Iterable[str]) -> TokenDifference | None:
     """Where a definition first parts from the known one nearest to it.
 
     Parameters
@@ -175,7 +175,7 @@ def difference(name: str, tokens: Sequence[Token], words: Iterable[str]) -> Diff
     Difference or None
         None if no tokens are kept by this name, or none differs.
     """
-    found = nearest(name, tokens)
+    found = nearest_tokens(name, tokens)
     if found is None:
         return None
     known, theirs, likeness = found
@@ -188,7 +188,7 @@ def difference(name: str, tokens: Sequence[Token], words: Iterable[str]) -> Diff
     begin = next((i + 1 for i in range(min(at, len(tokens)) - 1, -1, -1) if tokens[i].text in (";", "{", "}")), 0)
     end = next((i + 1 for i in range(at, len(tokens)) if tokens[i].text in (";", "{", "}")), len(tokens))
     shown = slice(max(begin, at - _AROUND), min(end, at + _AROUND + 1))
-    return Difference(
+    return TokenDifference(
         known,
         tokens[min(at, len(tokens) - 1)].line,
         tokens[at].text if at < len(tokens) else None,

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from l1emu.firmware.cxx.lexer import Token, text_of
 from l1emu.firmware.roles import Role
 from l1emu.firmware.top import Invocation, Variable
-from l1emu.latency.estimate.configs import matrices, pixels, positions, sizes, strategy, tables
+from l1emu.latency.estimate.configs import matrices, pixels, positions, sizes, strategy, table_sizes
 from l1emu.latency.estimate.design import Block
 from l1emu.latency.estimate.extras import extra
-from l1emu.latency.estimate.functions import KINDS
+from l1emu.latency.estimate.functions import KIND_OF_FUNCTION
 from l1emu.latency.estimate.lenient import LenientProject, Members
 from l1emu.latency.estimate.matrices import unknown_matrix
 from l1emu.latency.estimate.sources import Adders, Casts, Generated
@@ -96,7 +96,7 @@ class BlockBuilder:
             if a config nests without end.
         """
         function, types = call.function, call.templates or ()
-        kind = KINDS.get(function) if types else None
+        kind = KIND_OF_FUNCTION.get(function) if types else None
         name = call.comment or _name(call.names)
         tensors = self._variables.known(call.names)
         generated = self._generated.function(function) if kind is None and len(types) == 2 else None
@@ -152,7 +152,7 @@ class BlockBuilder:
             reuse=members.integer("reuse_factor", 1),
             strategy="resource" if function.startswith("dense_large") else strategy(members, kind),
             weights=weights,
-            tables=tables(members, kind),
+            tables=table_sizes(members, kind),
             extra=({"pack": pack} if pack > 1 else {}) | self._extra(function, kind, members),
         )
 
@@ -250,7 +250,7 @@ class BlockBuilder:
                     reuse=inner.integer("reuse_factor", members.integer("reuse_factor", 1)),
                     strategy=strategy(inner, "recurrent"),
                     weights=matrices(inner, "recurrent", layer.weights[4 * i : 4 * i + 2]),
-                    tables=tables(inner, "recurrent"),
+                    tables=table_sizes(inner, "recurrent"),
                     extra=own,
                 )
             )

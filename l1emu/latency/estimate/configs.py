@@ -138,7 +138,7 @@ def _matrix(members: Members, n_in: int, n_out: int, width: int, names: list[str
     return unknown_matrix(n_in, n_out, width, stated if stated >= 0 else None)
 
 
-def tables(members: Members, kind: str) -> tuple[tuple[int, int], ...]:
+def table_sizes(members: Members, kind: str) -> tuple[tuple[int, int], ...]:
     """Numbers in each look-up table and their bits."""
     if kind == "softmax":
         sizes = [members.integer(f"{n}_table_size", members.integer("table_size", 1024)) for n in ("exp", "inv")]
@@ -154,12 +154,12 @@ def tables(members: Members, kind: str) -> tuple[tuple[int, int], ...]:
         return ((members.integer("table_size", 1024), members.width("table_t") or 18),)
     if kind == "attention":
         inner = members.nested("softmax_config1")
-        return tables(inner, "softmax")
+        return table_sizes(inner, "softmax")
     if kind == "recurrent":
         found = []
         for nested in ("ACT_CONFIG_GRU", "ACT_CONFIG_LSTM", "ACT_CONFIG_T"):
             inner = members.nested(nested)
             if inner.known:
-                found += list(tables(inner, "table"))
+                found += list(table_sizes(inner, "table"))
         return tuple(found)
     return ()

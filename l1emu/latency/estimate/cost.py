@@ -258,7 +258,7 @@ def adder_graph(case: Case) -> Product:
     )
 
 
-def matrix_product(case: Case, weights: Weights, reuse: int) -> tuple[Product, int]:
+def _matrix_product(case: Case, weights: Weights, reuse: int) -> tuple[Product, int]:
     """One matrix product with constants in the layer's strategy, and its block RAMs."""
     if case.block.strategy == "distributed_arithmetic" and "adder_bits" in case.block.extra:
         return adder_graph(case), 0
@@ -273,9 +273,9 @@ def matrix_product(case: Case, weights: Weights, reuse: int) -> tuple[Product, i
 # Layers with weights ------------------------------------------------------------------------------------------------
 
 
-def dense(case: Case) -> Cost:
+def _dense(case: Case) -> Cost:
     """A dense layer: one matrix product; in io_stream it waits for its whole input."""
-    found, memory = matrix_product(case, case.block.weights[0], case.block.reuse)
+    found, memory = _matrix_product(case, case.block.weights[0], case.block.reuse)
     latency, interval = found.latency, found.interval
     if case.stream:
         items = case.block.n_in // int(case.block.extra.get("pack", case.block.n_in))
@@ -305,7 +305,7 @@ def dense(case: Case) -> Cost:
     )
 
 
-def convolution(case: Case) -> Cost:
+def _convolution(case: Case) -> Cost:
     """A convolution: one matrix product for each pixel.
 
     io_parallel: the pixels are dealt to `n_partitions` rounds, so many products stand side by side. io_stream: one
@@ -313,7 +313,7 @@ def convolution(case: Case) -> Cost:
     any in Vitis, where each pixel takes the product's latency and the hand-over to and from the line buffer.
     """
     block, weights = case.block, case.block.weights[0]
-    found, memory = matrix_product(case, weights, block.reuse)
+    found, memory = _matrix_product(case, weights, block.reuse)
     pixels_out = block.positions
     if not case.stream:
         return _pixels_of_arrays(case, found, memory)
@@ -396,18 +396,18 @@ def counting_cycles(case: Case) -> int:
 
 def depthwise(case: Case) -> Cost:
     """A depthwise convolution: one small product for each channel."""
-    found = convolution(case)
+    found = _convolution(case)
     return replace(found, extrapolated=(*found.extrapolated, "depthwise convolutions: one measured design"))
 
 
-def recurrent(case: Case) -> Cost:
+def _recurrent(case: Case) -> Cost:
     """GRU, LSTM and simple RNN: two matrix products, the gates' tables, and products with the state, for each step.
 
     The two products run side by side. With a static state the cell is one circuit that works step after step; without,
     there is a cell for each step, and the steps form a pipeline.
     """
     block = case.block
-    parts = [matrix_product(case, weights, _reuse(block, i)) for i, weights in enumerate(block.weights)]
+    parts = [_matrix_product(case, weights, _reuse(block, i)) for i, weights in enumerate(block.weights)]
     state = int(block.extra.get("n_state", block.n_out))
     gates = int(block.extra.get("gates", 3))
     narrow = in_fabric(case, block.width_in, block.width_in)
@@ -459,7 +459,7 @@ def _reuse(block: Block, index: int) -> int:
     return int(block.extra.get(f"reuse_{index}", block.reuse))
 
 
-def attention(case: Case) -> Cost:
+def _attention(case: Case) -> Cost:
     """`nnet::multiheadattention`: projections, scores, softmax, weighted sum and projection, handed on row by row.
 
     In a pipelined top the loops are unrolled, and the stages stand one after the other, since each waits for all rows
@@ -534,7 +534,7 @@ def _levels(case: Case, terms: int) -> float:
 # Layers without weights ---------------------------------------------------------------------------------------------
 
 
-def einsum(case: Case) -> Cost:
+def _einsum(case: Case) -> Cost:
     """A product of two tensors of data: every pair of factors has its multiplier, shared `reuse` times."""
     block = case.block
     sizes = [int(block.extra.get(name, 1)) for name in ("n_inplace", "n_free0", "n_free1", "n_contract")]
@@ -553,7 +553,7 @@ def einsum(case: Case) -> Cost:
     return Cost(latency, block.reuse, dsp=built * each, lut=lut, ff=case.per("ff_stage_bit") * bits)
 
 
-def relu(case: Case) -> Cost:
+def _relu(case: Case) -> Cost:
     """A comparison with zero and the cast: less than a cycle."""
     block = case.block
     lut = case.per("lut_activation_bit") * block.n_in * block.width_in
@@ -565,7 +565,7 @@ def wires(case: Case) -> Cost:
     return _elementwise(case, Cost(0, light=True))
 
 
-def merge(case: Case) -> Cost:
+def _merge(case: Case) -> Cost:
     """One addition for each element."""
     block = case.block
     lut = block.n_in * (max(block.width_in, block.width_out) + 1)
@@ -583,7 +583,7 @@ def product(case: Case) -> Cost:
     return _elementwise(case, Cost(latency, light=latency == 0, dsp=number * each, lut=lut))
 
 
-def multiply(case: Case) -> Cost:
+def _multiply(case: Case) -> Cost:
     """A constant factor and a shift for each element, as in batch normalization."""
     block = case.block
     constants = block.weights[0] if block.weights else None
@@ -616,7 +616,7 @@ def table(case: Case) -> Cost:
     return _elementwise(case, Cost(latency, lut=lut, ff=number * width / 8, bram=memory))
 
 
-def softmax(case: Case) -> Cost:
+def _softmax(case: Case) -> Cost:
     """The largest input, exponentials, their sum, one inverse, and a product for each output.
 
     The largest and the sum are trees of log2(n) levels; subtraction, two tables and the product take a fixed time.
@@ -702,7 +702,7 @@ def layernorm(case: Case) -> Cost:
     )
 
 
-def pooling(case: Case) -> Cost:
+def _pooling(case: Case) -> Cost:
     """Comparisons or a sum over the window; in io_stream a pass over the input's pixels."""
     block = case.block
     window = max(1, round(block.n_in / max(1, block.n_out)))
@@ -754,20 +754,20 @@ def _table_memory(size: int, width: int) -> int:
 
 
 FORMULAS: dict[str, Callable[[Case], Cost]] = {
-    "dense": dense,
-    "conv": convolution,
+    "dense": _dense,
+    "conv": _convolution,
     "depthwise": depthwise,
-    "recurrent": recurrent,
-    "attention": attention,
-    "einsum": einsum,
-    "relu": relu,
+    "recurrent": _recurrent,
+    "attention": _attention,
+    "einsum": _einsum,
+    "relu": _relu,
     "wires": wires,
-    "merge": merge,
+    "merge": _merge,
     "product": product,
-    "multiply": multiply,
+    "multiply": _multiply,
     "table": table,
-    "softmax": softmax,
+    "softmax": _softmax,
     "layernorm": layernorm,
-    "pooling": pooling,
+    "pooling": _pooling,
 }
 """The formula of each kind of block."""

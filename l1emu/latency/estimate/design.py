@@ -14,7 +14,7 @@ LARGEST = 10**9
 COUNTS = ("adder_bits", "adder_depth", "average", "rounded", "saturating", "use_static")
 """What a block's `extra` has that may be nothing: flags, and numbers of additions."""
 
-WIDEST = 4096
+_WIDEST = 4096
 """Bits of a number that the tools take."""
 
 
@@ -111,7 +111,7 @@ class Block:
             for name, value in self.extra.items()
             if isinstance(value, int)
         }
-        for values, most in ((sizes, LARGEST), (widths, WIDEST)):
+        for values, most in ((sizes, LARGEST), (widths, _WIDEST)):
             for name, value in values.items():
                 if not 1 <= value <= most:
                     raise L1emuError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-KINDS: dict[str, str] = {
+KIND_OF_FUNCTION: dict[str, str] = {
     "dense": "dense",
     "dense_latency": "dense",
     "dense_resource": "dense",

@@ -15,7 +15,7 @@ from l1emu.firmware.backend import tool_of
 from l1emu.firmware.cxx.lexer import Place, Token, split, text_of
 from l1emu.firmware.cxx.parser import Declaration, Struct
 from l1emu.firmware.preprocess import Unit
-from l1emu.firmware.project import Config, Project
+from l1emu.firmware.project import ConfigStruct, Project
 from l1emu.firmware.top import Variable
 
 _FIXED_POINT = ("ap_fixed", "ap_ufixed", "ap_int", "ap_uint")
@@ -139,7 +139,7 @@ class Members:
             seen.add(above.name)
             above = project.scope.structs.get(above.base) if above.base else None
         self.project = project
-        self.config = None if struct is None else Config(project, struct)
+        self.config = None if struct is None else ConfigStruct(project, struct)
 
     @property
     def known(self) -> bool:

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.latency.estimate.design import Weights
-from l1emu.layers.base import Ints
 
 FULL_PARTITION = 4096
 """hls4ml's ``config_array_partition -maximum_size``: sums over a larger array of products stay rows."""

@@ -12,7 +12,7 @@ from l1emu.errors import L1emuError
 from l1emu.firmware.backend import UNKNOWN
 from l1emu.firmware.roles import NOT_SYNTHESIZED
 from l1emu.firmware.top import Alias, Invocation, Pragma, Statement, Variable, read_top
-from l1emu.firmware.top import Block as Braces
+from l1emu.firmware.top import ControlBlock as Braces
 from l1emu.latency.estimate.blocks import BlockBuilder, NotCovered, Variables
 from l1emu.latency.estimate.design import Block, Design
 from l1emu.latency.estimate.lenient import LenientProject

@@ -209,7 +209,7 @@ def _requantized(matrix: Weights, bits: int) -> Weights:
     return replace(matrix, width=bits, multipliers=scaled[0], shift_adds=scaled[1])
 
 
-def multiplications(design: Design) -> int:
+def multiplications_to_divide(design: Design) -> int:
     """Products of one input: by non-zero weights in all positions, and of data with data."""
     total = 0
     for block in design.blocks:

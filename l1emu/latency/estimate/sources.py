@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from l1emu.arraytypes import Ints
 from l1emu.errors import L1emuError
 from l1emu.files import read_text
 from l1emu.firmware.cxx.lexer import Place, Token, matching, template_end
@@ -16,7 +17,6 @@ from l1emu.firmware.cxx.parser import Declaration
 from l1emu.firmware.preprocess import Unit
 from l1emu.firmware.project import Project
 from l1emu.firmware.weights import from_initializer, from_text
-from l1emu.layers.base import Ints
 
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 _CODE_LIMIT = 64 << 20  # sums of a large model are long

@@ -43,7 +43,7 @@ def _catalogue() -> dict[str, dict[str, Any]]:
     return document
 
 
-def plain(part: str) -> str:
+def _plain(part: str) -> str:
     """A part's name as AMD's commercial ones are written: in small letters and with ``xc`` before the family.
 
     Boards stand for their part; automotive and defence grades (``xa``, ``xq``) have the same fabric.
@@ -62,7 +62,7 @@ def series(part: str) -> str:
     L1emuError
         if the name is not one of AMD's.
     """
-    name = plain(part)
+    name = _plain(part)
     for pattern, found in SERIES:
         if re.match(pattern, name):
             return found
@@ -89,7 +89,7 @@ class Part:
             if it is none of AMD's.
         """
         offered: dict[str, dict[str, int]] = _catalogue()["parts"]
-        known = plain(name)
+        known = _plain(name)
         # the device's name ends where package and speed begin: xczu3 is no part of xczu39dr
         keys = [k for k in offered if known.startswith(k) and not (k[-1].isdigit() and known[len(k) :][:1].isdigit())]
         key = max(keys, key=len, default=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from l1emu.latency.reports.model import Interval, Module, Problem, Resources
+from l1emu.latency.reports.model import IntervalRange, Module, Problem, Resources
 from l1emu.latency.reports.values import time_ns, time_step_ns
 
 OLDEST, NEWEST = (2018, 2), (2025, 1)
@@ -72,7 +72,7 @@ def clock_problems(target: float, estimated: float, uncertainty: float) -> list[
     return problems
 
 
-def cycle_problems(latency: tuple[int, int], interval: Interval) -> list[Problem]:
+def cycle_problems(latency: tuple[int, int], interval: IntervalRange) -> list[Problem]:
     """Latency or interval that depends on the data, and an interval of 0."""
     problems = []
     if latency[0] != latency[1]:
@@ -126,7 +126,7 @@ def real_time_problems(
 
 
 def wrapper_problems(
-    top: str, latency: tuple[int, int], interval: Interval, modules: tuple[Module, ...]
+    top: str, latency: tuple[int, int], interval: IntervalRange, modules: tuple[Module, ...]
 ) -> list[Problem]:
     """A top whose numbers are not those of the network inside it."""
     inner = [module for module in modules if module.latency_cycles is not None and module.name != top]

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from l1emu.errors import L1emuError
 from l1emu.latency.reports.checks import cycle_problems, ordered
-from l1emu.latency.reports.model import Interval, Problem, Resources, SynthesisReport
-from l1emu.latency.reports.values import UNDEFINED, Source, count, cycles_or_none, read_source
+from l1emu.latency.reports.model import IntervalRange, Problem, Resources, SynthesisReport
+from l1emu.latency.reports.values import UNDEFINED, ReportText, count, cycles_or_none, read_source
 
 TRANSACTIONS = ".performance.result.transaction.xml"
 """The end of the name of a file that is called XML and is a table of one line a transaction."""
 
 
-def read_cosim_rpt(source: Source) -> SynthesisReport:
+def read_cosim_rpt(source: ReportText) -> SynthesisReport:
     """Read a co-simulation report; where it passed without numbers, the transactions beside it.
 
     Several languages (VHDL and Verilog) are joined to the widest range.
@@ -56,7 +56,7 @@ def read_cosim_rpt(source: Source) -> SynthesisReport:
     return _report(source, top, latency, interval, problems)
 
 
-def read_transactions(source: Source) -> SynthesisReport:
+def read_transactions(source: ReportText) -> SynthesisReport:
     """Read a file of transactions by itself.
 
     Raises
@@ -72,7 +72,7 @@ def read_transactions(source: Source) -> SynthesisReport:
 
 
 def _report(
-    source: Source, top: str, latency: tuple[int, int], interval: Interval, problems: list[Problem]
+    source: ReportText, top: str, latency: tuple[int, int], interval: IntervalRange, problems: list[Problem]
 ) -> SynthesisReport:
     problems.append(Problem("co-simulation knows no part, clock or resources: read the C synthesis report with it"))
     return SynthesisReport(
@@ -96,7 +96,7 @@ def _report(
     )
 
 
-def _rows(source: Source) -> list[list[str]]:
+def _rows(source: ReportText) -> list[list[str]]:
     """The rows of languages: name, status, three of latency, three of interval, perhaps the whole time."""
     lines = [line.rstrip() for line in source.text.splitlines()]
     table = [(number, line) for number, line in enumerate(lines, 1) if line[:1] in ("+", "|")]
@@ -119,7 +119,7 @@ def _rows(source: Source) -> list[list[str]]:
     return rows
 
 
-def _in_order(what: str, values: list[int], source: Source, where: str) -> None:
+def _in_order(what: str, values: list[int], source: ReportText, where: str) -> None:
     """Least, average and largest, as no tool confuses them."""
     if values != sorted(values):
         raise L1emuError(
@@ -127,7 +127,7 @@ def _in_order(what: str, values: list[int], source: Source, where: str) -> None:
         )
 
 
-def _numbers(rows: list[list[str]], source: Source) -> tuple[tuple[int, int], Interval]:
+def _numbers(rows: list[list[str]], source: ReportText) -> tuple[tuple[int, int], IntervalRange]:
     latencies: list[int] = []
     intervals: list[int] = []
     for row in rows:
@@ -147,11 +147,11 @@ def _numbers(rows: list[list[str]], source: Source) -> tuple[tuple[int, int], In
         values = [count(text, source, where, "interval") for text in words]
         _in_order("interval", values, source, where)
         intervals += [value for value in values if value > 0]
-    interval: Interval = (min(intervals), max(intervals)) if intervals else (None, None)
+    interval: IntervalRange = (min(intervals), max(intervals)) if intervals else (None, None)
     return (min(latencies), max(latencies)), interval
 
 
-def _transactions(source: Source) -> tuple[tuple[int, int], Interval]:
+def _transactions(source: ReportText) -> tuple[tuple[int, int], IntervalRange]:
     lines = [line for line in source.text.splitlines() if line.strip()]
     if not lines or lines[0].split() != ["latency", "interval"]:
         raise L1emuError("not a file of transactions", path=source.path, where="line 1", expected="latency interval")
@@ -173,7 +173,7 @@ def _transactions(source: Source) -> tuple[tuple[int, int], Interval]:
             intervals.append(between)
     if not latencies:
         raise L1emuError("no transaction", path=source.path, expected="at least one line")
-    interval: Interval = (min(intervals), max(intervals)) if intervals else (None, None)
+    interval: IntervalRange = (min(intervals), max(intervals)) if intervals else (None, None)
     return (min(latencies), max(latencies)), interval
 
 

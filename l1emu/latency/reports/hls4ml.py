@@ -8,13 +8,13 @@ from l1emu.errors import L1emuError
 from l1emu.files import TEXT_LIMIT
 from l1emu.jsontext import parse_json
 from l1emu.latency.reports.checks import clock_problems, cycle_problems, ordered, resource_problems
-from l1emu.latency.reports.model import Interval, Problem, Resources, SynthesisReport
-from l1emu.latency.reports.values import Source, count, period_ns
+from l1emu.latency.reports.model import IntervalRange, Problem, Resources, SynthesisReport
+from l1emu.latency.reports.values import ReportText, count, stated_period_ns
 
 _SECTION = "CSynthesisReport"
 
 
-def read_hls4ml_json(source: Source) -> SynthesisReport:
+def read_hls4ml_json(source: ReportText) -> SynthesisReport:
     """Read the C synthesis part of hls4ml's dictionary; it names neither top, part, tool nor clock uncertainty.
 
     Raises
@@ -42,14 +42,14 @@ def read_hls4ml_json(source: Source) -> SynthesisReport:
 
     best, worst = cycles("BestLatency", "latency"), cycles("WorstLatency", "latency")
     low, high = cycles("IntervalMin", "initiation interval"), cycles("IntervalMax", "initiation interval")
-    target = period_ns(_word(section.get("TargetClockPeriod")), source, _SECTION, "target clock")
-    estimated = period_ns(_word(section.get("EstimatedClockPeriod")), source, _SECTION, "estimated clock")
+    target = stated_period_ns(_word(section.get("TargetClockPeriod")), source, _SECTION, "target clock")
+    estimated = stated_period_ns(_word(section.get("EstimatedClockPeriod")), source, _SECTION, "estimated clock")
     if target <= 0:
         raise L1emuError("the target clock period is 0", path=source.path, where=_SECTION)
     problems = [Problem("hls4ml's dictionary names neither top, part, tool nor clock uncertainty")]
     if best > worst or low > high:
         problems.append(Problem("the report contradicts itself: a least number above the largest", voids=True))
-    interval: Interval = (min(low, high), max(low, high))
+    interval: IntervalRange = (min(low, high), max(low, high))
     if high == 0:
         problems.append(Problem("interval 0 means that none was found: the design is never restarted", voids=True))
         interval = (None, None)
@@ -85,7 +85,7 @@ def _word(value: Any) -> str | None:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _resources(section: dict[str, Any], prefix: str, source: Source) -> Resources:
+def _resources(section: dict[str, Any], prefix: str, source: ReportText) -> Resources:
     def take(*names: str) -> int | None:
         found = [section[prefix + name] for name in names if prefix + name in section]
         if not found:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 
 from l1emu.errors import L1emuError
-from l1emu.latency.reports.model import Implementation, Problem, Resources, Stage
-from l1emu.latency.reports.values import UNDEFINED, Source, count, period_ns
+from l1emu.latency.reports.model import Implementation, ImplementationStage, Problem, Resources
+from l1emu.latency.reports.values import UNDEFINED, ReportText, count, stated_period_ns
 from l1emu.latency.reports.xml import parse_xml
 
-_STATES: dict[str, Stage] = {
+_STATES: dict[str, ImplementationStage] = {
     "Synthesized": "synthesized",
     "Optimized": "synthesized",
     "Fully Placed": "placed",
@@ -32,7 +32,7 @@ _ROWS = {
 _REQUIRED = ("lut", "ff", "bram_18k", "dsp")
 
 
-def is_implementation(source: Source) -> bool:
+def is_implementation(source: ReportText) -> bool:
     """Whether a file is one of these reports, by its content."""
     head = source.data[:4096]
     if b"report_utilization" in head or b"Post-Implementation Resource usage" in head:
@@ -40,7 +40,7 @@ def is_implementation(source: Source) -> bool:
     return b"<AreaReport>" in head and b"<TopModelName>" not in source.data
 
 
-def read_implementation(source: Source) -> Implementation:
+def read_implementation(source: ReportText) -> Implementation:
     """Read a utilization or export report.
 
     Raises
@@ -56,7 +56,7 @@ def read_implementation(source: Source) -> Implementation:
     return _export_rpt(source)
 
 
-def _utilization(source: Source) -> Implementation:
+def _utilization(source: ReportText) -> Implementation:
     text = source.text
     header = dict(re.findall(r"^\| (Tool Version|Design|Device|Design State)\s*: (.+?)\s*$", text, re.MULTILINE))
     state = header.get("Design State", "")
@@ -113,7 +113,7 @@ def _utilization(source: Source) -> Implementation:
     )
 
 
-def _counted(name: str, word: str, source: Source, where: str) -> int:
+def _counted(name: str, word: str, source: ReportText, where: str) -> int:
     """A count; block memory in tiles of 36 Kb, written with halves, becomes memories of 18 Kb."""
     if name != "bram_18k":
         return count(word, source, where, name.upper())
@@ -136,7 +136,7 @@ def _too_many(resources: Resources, available: Resources) -> list[Problem]:
     ]
 
 
-def _export_rpt(source: Source) -> Implementation:
+def _export_rpt(source: ReportText) -> Implementation:
     found = dict(re.findall(r"^([A-Za-z- ]+?):\s+(\S.*?)\s*$", source.text, re.MULTILINE))
     routed = found.get("CP achieved post-implementation")
     achieved = routed if routed is not None else found.get("CP achieved post-synthesis")
@@ -159,7 +159,7 @@ def _export_rpt(source: Source) -> Implementation:
     )
 
 
-def _export_xml(source: Source) -> Implementation:
+def _export_xml(source: ReportText) -> Implementation:
     root = parse_xml(source)
     names = {"dsp": "DSP", "lut": "LUT", "ff": "FF", "bram_18k": "BRAM", "uram": "URAM"}
 
@@ -184,8 +184,8 @@ def _export_xml(source: Source) -> Implementation:
 
 
 def _exported(
-    source: Source,
-    stage: Stage,
+    source: ReportText,
+    stage: ImplementationStage,
     part: str | None,
     resources: Resources,
     available: Resources,
@@ -193,8 +193,12 @@ def _exported(
     achieved: str | None,
     tool: str,
 ) -> Implementation:
-    target = period_ns(required, source, "clock", "required clock period")
-    reached = None if (achieved or "").lower() in UNDEFINED else period_ns(achieved, source, "clock", "achieved period")
+    target = stated_period_ns(required, source, "clock", "required clock period")
+    reached = (
+        None
+        if (achieved or "").lower() in UNDEFINED
+        else stated_period_ns(achieved, source, "clock", "achieved period")
+    )
     problems = _too_many(resources, available)
     if reached is not None and reached > target:
         problems.append(
@@ -219,5 +223,5 @@ def _exported(
     )
 
 
-def _done(stage: Stage) -> str:
+def _done(stage: ImplementationStage) -> str:
     return {"synthesized": "logic synthesis", "placed": "placement", "routed": "routing"}[stage]

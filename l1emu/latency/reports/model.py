@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-RESOURCES = ("DSP", "LUT", "FF", "BRAM_18K", "URAM")
+_RESOURCES = ("DSP", "LUT", "FF", "BRAM_18K", "URAM")
 """FPGA resources in the order of every table; block memory is counted in halves of 18 Kb."""
 
 
@@ -48,8 +48,8 @@ class Problem:
     voids: bool = False
 
 
-Interval = tuple[int | None, int | None]
-Stage = Literal["synthesized", "placed", "routed"]
+IntervalRange = tuple[int | None, int | None]
+ImplementationStage = Literal["synthesized", "placed", "routed"]
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Implementation:
         What is wrong or doubtful.
     """
 
-    stage: Stage
+    stage: ImplementationStage
     design: str | None
     part: str | None
     resources: Resources
@@ -149,7 +149,7 @@ class SynthesisReport:
     clock_estimated_ns: float | None
     clock_uncertainty_ns: float | None
     latency_cycles: tuple[int, int]
-    interval_cycles: Interval
+    interval_cycles: IntervalRange
     pipeline: str | None
     resources: Resources
     available: Resources

@@ -16,7 +16,7 @@ from l1emu.latency.reports.hls4ml import read_hls4ml_json
 from l1emu.latency.reports.implementation import is_implementation, read_implementation
 from l1emu.latency.reports.model import Implementation, Problem, SynthesisReport
 from l1emu.latency.reports.rpt import read_csynth_rpt
-from l1emu.latency.reports.values import Source, read_source
+from l1emu.latency.reports.values import ReportText, read_source
 from l1emu.latency.reports.xml import read_csynth_xml
 
 _DEPTH = 7
@@ -77,7 +77,7 @@ def read_any(path: str | os.PathLike[str]) -> SynthesisReport | Implementation:
     return read_report(place)
 
 
-def _reader(source: Source) -> Callable[[Source], SynthesisReport]:
+def _reader(source: ReportText) -> Callable[[ReportText], SynthesisReport]:
     """By content rather than by name, since reports get renamed when they are collected."""
     head = source.data[:4096].lstrip()
     if is_implementation(source):

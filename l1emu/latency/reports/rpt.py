@@ -14,16 +14,16 @@ from l1emu.latency.reports.checks import (
     version_problems,
     wrapper_problems,
 )
-from l1emu.latency.reports.model import Interval, Module, Problem, Resources, SynthesisReport
-from l1emu.latency.reports.values import UNDEFINED, Source, count, cycles_or_none, period_ns, time_step_ns
+from l1emu.latency.reports.model import IntervalRange, Module, Problem, Resources, SynthesisReport
+from l1emu.latency.reports.values import UNDEFINED, ReportText, count, cycles_or_none, stated_period_ns, time_step_ns
 
 _TITLE = re.compile(r"^== (Vivado HLS|Vitis HLS|Vivado\(TM\) HLS) Report for '([^']+)'\s*$")
 _SECTION = re.compile(r"^== \S")
 
-Rows = list[list[str]]
+_Rows = list[list[str]]
 
 
-def read_csynth_rpt(source: Source) -> SynthesisReport:
+def read_csynth_rpt(source: ReportText) -> SynthesisReport:
     """Read a C synthesis report in text.
 
     Raises
@@ -77,7 +77,7 @@ def read_csynth_rpt(source: Source) -> SynthesisReport:
     )
 
 
-def _title(lines: list[str], source: Source) -> tuple[str, str]:
+def _title(lines: list[str], source: ReportText) -> tuple[str, str]:
     titles = [match for line in lines if (match := _TITLE.match(line))]
     if len(titles) != 1:
         raise L1emuError(
@@ -88,7 +88,7 @@ def _title(lines: list[str], source: Source) -> tuple[str, str]:
     return ("Vitis HLS" if "Vitis" in titles[0][1] else "Vivado HLS"), titles[0][2]
 
 
-def _starred(lines: list[str], key: str, source: Source) -> str:
+def _starred(lines: list[str], key: str, source: ReportText) -> str:
     found = [line.split(":", 1)[1].strip() for line in lines if line.startswith(f"* {key}:")]
     if len(found) != 1 or not found[0]:
         raise L1emuError(
@@ -98,7 +98,7 @@ def _starred(lines: list[str], key: str, source: Source) -> str:
     return found[0]
 
 
-def _section(lines: list[str], title: str, source: Source) -> list[tuple[int, str]]:
+def _section(lines: list[str], title: str, source: ReportText) -> list[tuple[int, str]]:
     """The numbered lines of the section that `== title` opens."""
     starts = [number for number, line in enumerate(lines) if line.rstrip() == f"== {title}"]
     if len(starts) != 1:
@@ -117,7 +117,7 @@ def _section(lines: list[str], title: str, source: Source) -> list[tuple[int, st
     return section
 
 
-def _table(section: list[tuple[int, str]], opening: str | None, source: Source, name: str) -> tuple[int, Rows]:
+def _table(section: list[tuple[int, str]], opening: str | None, source: ReportText, name: str) -> tuple[int, _Rows]:
     """The table under `* Summary:` after the line that `opening` matches: its first line's number and its rows.
 
     A border separates the header from the data; rows of the frame's own width are demanded, so that a table that is
@@ -138,13 +138,13 @@ def _table(section: list[tuple[int, str]], opening: str | None, source: Source, 
     return _frame(section, index + 1, source, name)
 
 
-def _frame(section: list[tuple[int, str]], index: int, source: Source, name: str) -> tuple[int, Rows]:
+def _frame(section: list[tuple[int, str]], index: int, source: ReportText, name: str) -> tuple[int, _Rows]:
     number, border = section[index]
     where = f"line {number}, table {name}"
     if not re.fullmatch(r"\s*\+(-+\+)+\s*", border):
         raise L1emuError("a table has no frame", path=source.path, where=where, value=border.strip())
     width = len(border.rstrip())
-    rows: Rows = []
+    rows: _Rows = []
     borders = 0
     for number, line in section[index:]:
         text = line.rstrip()
@@ -174,12 +174,12 @@ def _frame(section: list[tuple[int, str]], index: int, source: Source, name: str
     return section[index][0], rows
 
 
-def _split(rows: Rows) -> tuple[Rows, Rows]:
+def _split(rows: _Rows) -> tuple[_Rows, _Rows]:
     header = [row[1:] for row in rows if row[0] == "header"]
     return header, [row for row in rows if row[0] != "header"]
 
 
-def _clocks(table: tuple[int, Rows], source: Source) -> tuple[float, float, float, float]:
+def _clocks(table: tuple[int, _Rows], source: ReportText) -> tuple[float, float, float, float]:
     header, data = _split(table[1])
     where = f"line {table[0]}, table Timing"
     if not header or header[0] != ["Clock", "Target", "Estimated", "Uncertainty"]:
@@ -188,7 +188,7 @@ def _clocks(table: tuple[int, Rows], source: Source) -> tuple[float, float, floa
         raise L1emuError("not one clock", path=source.path, where=where, value=len(data), expected="one row")
     names = ("target clock", "estimated clock", "clock uncertainty")
     target, estimated, uncertainty = (
-        period_ns(text, source, where, name) for text, name in zip(data[0][1:], names, strict=True)
+        stated_period_ns(text, source, where, name) for text, name in zip(data[0][1:], names, strict=True)
     )
     if target <= 0:
         raise L1emuError("the target clock period is 0", path=source.path, where=where)
@@ -196,8 +196,8 @@ def _clocks(table: tuple[int, Rows], source: Source) -> tuple[float, float, floa
 
 
 def _cycles(
-    table: tuple[int, Rows], source: Source
-) -> tuple[tuple[int, int], Interval, tuple[str, str] | None, str, list[Problem]]:
+    table: tuple[int, _Rows], source: ReportText
+) -> tuple[tuple[int, int], IntervalRange, tuple[str, str] | None, str, list[Problem]]:
     header, data = _split(table[1])
     where = f"line {table[0]}, table Latency"
     columns = header[-1] if header else []
@@ -214,7 +214,7 @@ def _cycles(
         problems.append(
             Problem("the report contradicts itself: a least number of cycles above the largest", voids=True)
         )
-    interval: Interval = (min(first, last), max(first, last))
+    interval: IntervalRange = (min(first, last), max(first, last))
     if last == 0:
         problems.append(Problem("interval 0 means that none was found: the design is never restarted", voids=True))
         interval = (None, None)
@@ -223,7 +223,7 @@ def _cycles(
     return (min(low, high), max(low, high)), interval, absolute, row[-1], problems
 
 
-def _instances(performance: list[tuple[int, str]], source: Source) -> tuple[Module, ...]:
+def _instances(performance: list[tuple[int, str]], source: ReportText) -> tuple[Module, ...]:
     """The modules called by the top; those without a number of cycles (`?`) keep None."""
     start = next((i for i, (_, line) in enumerate(performance) if line.strip() == "* Instance:"), None)
     if start is None or start + 1 >= len(performance) or not performance[start + 1][1].strip().startswith("+"):
@@ -241,7 +241,7 @@ def _instances(performance: list[tuple[int, str]], source: Source) -> tuple[Modu
     return tuple(modules)
 
 
-def _utilization(table: tuple[int, Rows], source: Source) -> tuple[Resources, Resources]:
+def _utilization(table: tuple[int, _Rows], source: ReportText) -> tuple[Resources, Resources]:
     header, data = _split(table[1])
     where = f"line {table[0]}, table Utilization"
     columns = ["DSP" if name == "DSP48E" else name for name in (header[0] if header else [])]

@@ -26,7 +26,7 @@ _UNIT_NS = {"ps": 1e-3, "ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9, "sec": 1e9}
 
 
 @dataclass(frozen=True)
-class Source:
+class ReportText:
     """A report file and its content."""
 
     path: Path
@@ -48,7 +48,7 @@ class Source:
             ) from None
 
 
-def read_source(path: Path) -> Source:
+def read_source(path: Path) -> ReportText:
     """Read a report, through gzip where the name ends in `.gz`.
 
     Raises
@@ -67,10 +67,10 @@ def read_source(path: Path) -> Source:
         raise L1emuError(f"larger than {MAX_BYTES >> 20} MB", path=path, expected="a synthesis report")
     if not data.strip():
         raise L1emuError("the file is empty", path=path, expected="a synthesis report")
-    return Source(path, data)
+    return ReportText(path, data)
 
 
-def count(text: str | None, source: Source, where: str, what: str) -> int:
+def count(text: str | None, source: ReportText, where: str, what: str) -> int:
     """A count of cycles or resources: decimal digits without leading zeros, and nothing else.
 
     Raises
@@ -89,7 +89,7 @@ def count(text: str | None, source: Source, where: str, what: str) -> int:
     return int(word)
 
 
-def period_ns(text: str | None, source: Source, where: str, what: str) -> float:
+def stated_period_ns(text: str | None, source: ReportText, where: str, what: str) -> float:
     """A clock period in ns; a bare number is in ns, a unit is heeded.
 
     Raises
@@ -108,7 +108,7 @@ def period_ns(text: str | None, source: Source, where: str, what: str) -> float:
     return value
 
 
-def cycles_or_none(text: str | None, source: Source, where: str) -> int | None:
+def cycles_or_none(text: str | None, source: ReportText, where: str) -> int | None:
     """Cycles, or None where the tool says that it does not know them; raises what `count` does for anything else."""
     word = (text or "").strip()
     return None if word.lower() in UNDEFINED else count(word, source, where, "cycles")

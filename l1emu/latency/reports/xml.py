@@ -18,13 +18,13 @@ from l1emu.latency.reports.checks import (
     version_problems,
     wrapper_problems,
 )
-from l1emu.latency.reports.model import Interval, Module, Problem, Resources, SynthesisReport
-from l1emu.latency.reports.values import UNDEFINED, Source, count, cycles_or_none, period_ns
+from l1emu.latency.reports.model import IntervalRange, Module, Problem, Resources, SynthesisReport
+from l1emu.latency.reports.values import UNDEFINED, ReportText, count, cycles_or_none, stated_period_ns
 
 _LATENCY = "SummaryOfOverallLatency"
 
 
-def read_csynth_xml(source: Source) -> SynthesisReport:
+def read_csynth_xml(source: ReportText) -> SynthesisReport:
     """Read a C synthesis report in XML.
 
     Raises
@@ -42,7 +42,8 @@ def read_csynth_xml(source: Source) -> SynthesisReport:
         "estimated clock": _text(root, "PerformanceEstimates/SummaryOfTimingAnalysis/EstimatedClockPeriod", source),
     }
     target, uncertainty, estimated = (
-        period_ns(text, source, "UserAssignments or SummaryOfTimingAnalysis", name) for name, text in written.items()
+        stated_period_ns(text, source, "UserAssignments or SummaryOfTimingAnalysis", name)
+        for name, text in written.items()
     )
     if target <= 0:
         raise L1emuError("the target clock period is 0", path=source.path, where="UserAssignments/TargetClockPeriod")
@@ -87,7 +88,7 @@ def read_csynth_xml(source: Source) -> SynthesisReport:
     )
 
 
-def _version(root: ElementTree.Element, source: Source) -> str:
+def _version(root: ElementTree.Element, source: ReportText) -> str:
     """The version of the tool, if this is a report of its C synthesis."""
     if root.tag != "profile":
         raise L1emuError(
@@ -107,7 +108,7 @@ def _version(root: ElementTree.Element, source: Source) -> str:
     return version
 
 
-def _summary(performance: ElementTree.Element, source: Source) -> ElementTree.Element:
+def _summary(performance: ElementTree.Element, source: ReportText) -> ElementTree.Element:
     """The element with the latencies, in cycles."""
     summary = _find(performance, _LATENCY, source)
     if summary is None:
@@ -125,7 +126,7 @@ def _summary(performance: ElementTree.Element, source: Source) -> ElementTree.El
     return summary
 
 
-def parse_xml(source: Source) -> ElementTree.Element:
+def parse_xml(source: ReportText) -> ElementTree.Element:
     """Parse without ever expanding an entity: a document type, where entities are declared, is refused first.
 
     Raises
@@ -147,14 +148,14 @@ def parse_xml(source: Source) -> ElementTree.Element:
         raise L1emuError(f"not well-formed XML: {error}", path=source.path, expected="a complete report") from None
 
 
-def _find(parent: ElementTree.Element, tag: str, source: Source) -> ElementTree.Element | None:
+def _find(parent: ElementTree.Element, tag: str, source: ReportText) -> ElementTree.Element | None:
     found = parent.findall(tag)
     if len(found) > 1:
         raise L1emuError("an element stands twice", path=source.path, where=f"{parent.tag}/{tag}")
     return found[0] if found else None
 
 
-def _one(parent: ElementTree.Element, tag: str, source: Source) -> ElementTree.Element:
+def _one(parent: ElementTree.Element, tag: str, source: ReportText) -> ElementTree.Element:
     element = _find(parent, tag, source)
     if element is None:
         raise L1emuError(
@@ -163,7 +164,7 @@ def _one(parent: ElementTree.Element, tag: str, source: Source) -> ElementTree.E
     return element
 
 
-def _text(parent: ElementTree.Element, path: str, source: Source) -> str:
+def _text(parent: ElementTree.Element, path: str, source: ReportText) -> str:
     for tag in path.split("/"):
         parent = _one(parent, tag, source)
     text = _plain(parent, source)
@@ -172,19 +173,19 @@ def _text(parent: ElementTree.Element, path: str, source: Source) -> str:
     return text
 
 
-def _optional(parent: ElementTree.Element, tag: str, source: Source) -> str | None:
+def _optional(parent: ElementTree.Element, tag: str, source: ReportText) -> str | None:
     element = _find(parent, tag, source)
     return None if element is None else _plain(element, source)
 
 
-def _plain(element: ElementTree.Element, source: Source) -> str:
+def _plain(element: ElementTree.Element, source: ReportText) -> str:
     """The text of an element that holds text alone: a tag inside a number would cut the number short."""
     if len(element):
         raise L1emuError("an element within a value", path=source.path, where=element.tag, value=f"<{element[0].tag}>")
     return (element.text or "").strip()
 
 
-def _latency(summary: ElementTree.Element, source: Source) -> tuple[tuple[int, int], list[Problem]]:
+def _latency(summary: ElementTree.Element, source: ReportText) -> tuple[tuple[int, int], list[Problem]]:
     cycles = {
         case: count(
             _optional(summary, f"{case}-caseLatency", source), source, f"{_LATENCY}/{case}-caseLatency", "latency"
@@ -212,7 +213,7 @@ def _latency(summary: ElementTree.Element, source: Source) -> tuple[tuple[int, i
     return (min(best, worst), max(best, worst)), problems
 
 
-def _interval(summary: ElementTree.Element, source: Source, problems: list[Problem]) -> Interval:
+def _interval(summary: ElementTree.Element, source: ReportText, problems: list[Problem]) -> IntervalRange:
     low, high = (
         count(_optional(summary, tag, source), source, f"{_LATENCY}/{tag}", "initiation interval")
         for tag in ("Interval-min", "Interval-max")
@@ -240,7 +241,7 @@ def _interval(summary: ElementTree.Element, source: Source, problems: list[Probl
     return low, high
 
 
-def _resources(element: ElementTree.Element, source: Source, where: str) -> Resources:
+def _resources(element: ElementTree.Element, source: ReportText, where: str) -> Resources:
     def take(*names: str) -> int | None:
         found = [text for name in names if (text := _optional(element, name, source)) is not None]
         if len(found) > 1:
@@ -254,7 +255,7 @@ def _resources(element: ElementTree.Element, source: Source, where: str) -> Reso
     return resources
 
 
-def _modules(root: ElementTree.Element, source: Source) -> tuple[Module, ...]:
+def _modules(root: ElementTree.Element, source: ReportText) -> tuple[Module, ...]:
     listing = _find(root, "ModuleInformation", source)
     if listing is None:
         return ()
@@ -273,7 +274,7 @@ def _modules(root: ElementTree.Element, source: Source) -> tuple[Module, ...]:
     return tuple(modules)
 
 
-def _pair(summary: ElementTree.Element, low: str, high: str, source: Source) -> tuple[int, int] | None:
+def _pair(summary: ElementTree.Element, low: str, high: str, source: ReportText) -> tuple[int, int] | None:
     found = []
     for tag in (low, high):
         element = _find(summary, tag, source)

@@ -6,7 +6,16 @@ from typing import Annotated, NamedTuple
 
 import pytest
 
-from l1emu.emulator.exact.instruction import Cast, Index, IndexBlock, Number, Row, encoded, offsets, words
+from l1emu.emulator.exact.instruction import (
+    Cast,
+    Index,
+    IndexBlock,
+    Number,
+    Row,
+    encoded_operands,
+    offsets,
+    operand_words,
+)
 from l1emu.emulator.kinds import INSTRUCTIONS
 
 
@@ -31,14 +40,14 @@ CAST_OF_SEVEN = (1, 7, 2, -64, 63)
 
 
 def test_each_operand_starts_where_the_one_before_it_ends() -> None:
-    assert words(Operands) == {"x": 1, "block": 4, "y": 1, "result": 5}
+    assert operand_words(Operands) == {"x": 1, "block": 4, "y": 1, "result": 5}
     assert offsets(Operands) == (1, 2, 6, 7)  # behind the opcode
     assert offsets(Inner, first=0) == (0, 1)
     assert offsets(IndexBlock, first=0) == (0, 1, 2)
 
 
 def test_values_lie_where_the_offsets_say() -> None:
-    code = (99, *encoded(Operands, {"result": CAST_OF_SEVEN, "y": 6, "x": 5, "block": (3, 4, 8, 9)}))
+    code = (99, *encoded_operands(Operands, {"result": CAST_OF_SEVEN, "y": 6, "x": 5, "block": (3, 4, 8, 9)}))
     at = offsets(Operands)
     assert [code[at.x], code[at.block], code[at.y]] == [5, 3, 6]
     assert code[at.result :] == CAST_OF_SEVEN
@@ -55,12 +64,12 @@ def test_values_lie_where_the_offsets_say() -> None:
 )
 def test_a_wrong_operand_is_refused_by_name(given: dict[str, int | tuple[int, ...]], told: str) -> None:
     with pytest.raises(TypeError, match=told):
-        encoded(Operands, given)
+        encoded_operands(Operands, given)
 
 
 def test_a_field_that_is_no_operand_is_refused() -> None:
     with pytest.raises(TypeError, match=r"NoOperand\.y is no kind of operand"):
-        words(NoOperand)
+        operand_words(NoOperand)
 
 
 def test_every_instruction_has_a_declaration_and_a_kernel_of_its_own() -> None:

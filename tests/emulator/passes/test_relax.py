@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
+from l1emu.arraytypes import Floats, Ints
 from l1emu.emulator.passes.relax import relaxed, run_relaxed
 from l1emu.emulator.relax import Relaxed
 from l1emu.fixedpoint import FixedPoint
@@ -44,8 +44,6 @@ from l1emu.layers import BatchNormalization as Batch
 from l1emu.layers.merge import Operation
 from l1emu.layers.softmax import Variant
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 RNG = np.random.default_rng(11)
 JETS = 40
 

@@ -9,7 +9,7 @@ from l1emu.emulator.vector.features import LANES, Features
 from l1emu.emulator.vector.layout import INT32, PAIRS, Layout
 from l1emu.emulator.vector.llvm import OPERATIONS
 from l1emu.emulator.vector.render import forms
-from l1emu.emulator.vector.value import LIMIT, Clip, Ending, Halve, Left, Round, Value, Wrap, joined
+from l1emu.emulator.vector.value import LANE_LIMIT, Clip, Ending, Halve, Left, Round, Value, Wrap, joined_steps
 from l1emu.emulator.vector.writer import Writer
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 
@@ -24,21 +24,21 @@ FEATURES = [
 def test_a_wrap_by_two_shifts_stays_one() -> None:
     """A shift to the left drops the upper bits, and may only be taken off a rounding where nothing is dropped."""
     wrap = (Left(1), Round(24, Rounding.TRN))
-    assert joined(wrap) == wrap
-    assert joined((Left(1), Round(4, Rounding.RND, 1000, 70))) == (Round(3, Rounding.RND, 1000, 70),)
+    assert joined_steps(wrap) == wrap
+    assert joined_steps((Left(1), Round(4, Rounding.RND, 1000, 70))) == (Round(3, Rounding.RND, 1000, 70),)
 
 
 def test_two_roundings_down_are_one() -> None:
-    assert joined((Round(3, Rounding.TRN), Round(4, Rounding.TRN))) == (Round(7, Rounding.TRN),)
-    assert joined((Round(3, Rounding.TRN), Wrap(9, True))) == (Left(20), Round(23, Rounding.TRN))
+    assert joined_steps((Round(3, Rounding.TRN), Round(4, Rounding.TRN))) == (Round(7, Rounding.TRN),)
+    assert joined_steps((Round(3, Rounding.TRN), Wrap(9, True))) == (Left(20), Round(23, Rounding.TRN))
 
 
 def test_what_32_bits_do_not_hold_is_no_value() -> None:
-    assert Value.of(-LIMIT, LIMIT - 1, 0) == Value(-LIMIT, LIMIT - 1, 0)
-    assert Value.of(-LIMIT - 1, 0, 0) is None
+    assert Value.of(-LANE_LIMIT, LANE_LIMIT - 1, 0) == Value(-LANE_LIMIT, LANE_LIMIT - 1, 0)
+    assert Value.of(-LANE_LIMIT - 1, 0, 0) is None
     assert Value(0, 1 << 20, 0).cast(FixedPoint(60, 40)) is None
-    assert Value(0, LIMIT - 1, 10).cast(FixedPoint(40, 38)) is None  # no room for the rounding constant
-    assert Value(0, LIMIT - 1, 0).halved(1) is None
+    assert Value(0, LANE_LIMIT - 1, 10).cast(FixedPoint(40, 38)) is None  # no room for the rounding constant
+    assert Value(0, LANE_LIMIT - 1, 0).halved(1) is None
     assert Value(0, 100, 0).cast(FixedPoint(6, 6, True, Rounding.TRN, Overflow.SAT_ZERO)) is None
 
 

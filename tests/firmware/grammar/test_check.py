@@ -11,7 +11,7 @@ import pytest
 
 import l1emu
 from l1emu.errors import L1emuError
-from l1emu.firmware.grammar import check
+from l1emu.firmware.grammar import check_syntax
 from l1emu.firmware.preprocess import Unit
 from tests.firmware.grammar.constructs import CONSTRUCTS, HEADERS
 from tests.handmade_projects import ProjectMaker, hls4ml_templates, need_compiler
@@ -21,7 +21,7 @@ def read(folder: Path, code: str) -> None:
     path = folder / "own.h"
     path.write_text(code)
     unit = Unit(path, folder, (folder,))
-    check(unit.sequence, unit.functions)
+    check_syntax(unit.sequence, unit.functions)
 
 
 def refusal(folder: Path, code: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 import l1emu
 from l1emu.errors import L1emuError
 from l1emu.firmware.cxx.lexer import tokens_of
-from l1emu.firmware.known.tokens import difference, hashed, kept, statements, words_of
+from l1emu.firmware.known.tokens import difference, hashed, kept_tokens, token_statements, words_of
 from tests.handmade_projects import ProjectMaker
 
 HEAD = "template<class data_T, class res_T, typename CONFIG_T> void relu1(data_T data[CONFIG_T::n_in], res_T res["
@@ -56,12 +56,12 @@ def test_words_of_hashes() -> None:
 
 
 def test_statements_end_at_semicolons_and_braces() -> None:
-    assert statements([("a", "xxx"), (";", "yyy"), ("{", "zzz"), ("b", "www")]) == ["xxxyyy", "zzz", "www"]
+    assert token_statements([("a", "xxx"), (";", "yyy"), ("{", "zzz"), ("b", "www")]) == ["xxxyyy", "zzz", "www"]
 
 
 def test_hashes_tell_all_known_tokens_apart() -> None:
     """Of two words of C++ with one hash neither could be named."""
-    lines, _ = kept()
+    lines, _ = kept_tokens()
     hashes = {line[i : i + 3] for line in lines for i in range(0, len(line), 3)}
     named = [word for word in words_of(sorted(hashes), ()) if word is not None]
     assert {"for", "if", "<", "::", "static_cast", ";", "{", "}"} <= set(named)

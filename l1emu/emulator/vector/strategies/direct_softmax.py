@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from l1emu.emulator.interval import LayerRange, Sum, rounding_of
-from l1emu.emulator.vector.context import Chain, Context, Read, Scratch, Write
+from l1emu.emulator.vector.context import Context, FusedCasts, Read, Scratch, Write
 from l1emu.emulator.vector.layout import INT32
 from l1emu.emulator.vector.strategies.split import cut_of, low_bits, split_product
 from l1emu.emulator.vector.strategies.sums import magnitude
@@ -34,7 +34,7 @@ class DirectSoftmax(Strategy[Softmax]):
     """
 
     layer: Softmax
-    chain: Chain
+    chain: FusedCasts
     down: int
     inv_down: int
     left: int

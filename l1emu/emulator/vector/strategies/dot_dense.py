@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.emulator.interval import Sum
-from l1emu.emulator.vector.context import Addition, Chain, Context, Read, Write
+from l1emu.emulator.vector.context import Addition, Context, FusedCasts, Read, Write
 from l1emu.emulator.vector.layout import PAIRS, Layout
 from l1emu.emulator.vector.strategies.sums import clean_sum
 from l1emu.emulator.vector.strategy import Strategy
@@ -43,7 +43,7 @@ class DotDense(Strategy[Dense]):
     """
 
     layer: Dense
-    chain: Chain
+    chain: FusedCasts
     bias: NDArray[Any]
     source: Layout
     target: Layout

@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from l1emu.emulator.vector.context import Chain, Context, Read, Scratch, Write
+from l1emu.emulator.vector.context import Context, FusedCasts, Read, Scratch, Write
 from l1emu.emulator.vector.layout import Formula, Layout, linear
 from l1emu.emulator.vector.strategies.sums import clean_sum
 from l1emu.emulator.vector.strategy import Strategy
@@ -74,7 +74,7 @@ class DotEinsum(Strategy[Einsum]):
     """Sums in any order, in int32; the formulas give the vectors of both inputs and of the output."""
 
     layer: Einsum
-    chain: Chain
+    chain: FusedCasts
     inputs: _Inputs
     target: Layout
     at_a: Formula

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from l1emu.emulator.vector.context import Chain, Context, Read, Write
+from l1emu.emulator.vector.context import Context, FusedCasts, Read, Write
 from l1emu.emulator.vector.layout import INT32, Layout
 from l1emu.emulator.vector.strategy import Strategy
 from l1emu.emulator.vector.value import Clip, Ending, Value
 from l1emu.emulator.vector.writer import Writer, pair, picks
 from l1emu.layers import Linear, Merge, Relu
 
-SUMS = ("add", "subtract", "average")
+_SUMS = ("add", "subtract", "average")
 
 
 def _value(layer: Merge | Relu | Linear, context: Context) -> Value | None:
@@ -22,7 +22,7 @@ def _value(layer: Merge | Relu | Linear, context: Context) -> Value | None:
     whole = context.interval(layer.inputs[0])
     if isinstance(layer, Merge):
         known = context.proof(layer).intermediates
-        if layer.op not in SUMS:
+        if layer.op not in _SUMS:
             return None
         assert known is not None
         whole = known["value"]
@@ -46,7 +46,7 @@ class Elementwise(Strategy[Merge | Relu | Linear]):
     """
 
     layer: Merge | Relu | Linear
-    chain: Chain
+    chain: FusedCasts
     sources: tuple[Layout, ...]
     target: Layout
     lefts: tuple[int, ...]
@@ -148,7 +148,7 @@ class MergeOneByOne(Strategy[Merge]):
     """Products, and the larger or smaller of two, one number a lane."""
 
     layer: Merge
-    chain: Chain
+    chain: FusedCasts
 
     @classmethod
     def fits(cls, layer: Merge, context: Context) -> Self | None:

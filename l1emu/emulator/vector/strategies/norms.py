@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.emulator.interval import rounding_of
-from l1emu.emulator.vector.context import Chain, Context, Read, Write
+from l1emu.emulator.vector.context import Context, FusedCasts, Read, Write
 from l1emu.emulator.vector.layout import INT32
 from l1emu.emulator.vector.strategies.split import cut_of, split_product
 from l1emu.emulator.vector.strategy import Strategy
@@ -32,7 +32,7 @@ class RootNorm(Strategy[LayerNormalization]):
     """
 
     layer: LayerNormalization
-    chain: Chain
+    chain: FusedCasts
     bias: NDArray[Any]
     room: int
     down: int

@@ -8,11 +8,11 @@ from typing import Self
 import numpy as np
 
 from l1emu.emulator.interval import Sum
-from l1emu.emulator.vector.context import Chain, Context, Read, Write
+from l1emu.emulator.vector.context import Context, FusedCasts, Read, Write
 from l1emu.emulator.vector.layout import INT32, Layout
 from l1emu.emulator.vector.strategies.sums import clean_sum
 from l1emu.emulator.vector.strategy import Strategy
-from l1emu.emulator.vector.value import Ending, Step, Value
+from l1emu.emulator.vector.value import Ending, Value, ValueStep
 from l1emu.emulator.vector.writer import Writer
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import GlobalPooling1D
@@ -23,7 +23,7 @@ class AverageByShift(Strategy[GlobalPooling1D]):
     """Averages over a power of two positions, of numbers as they are packed."""
 
     layer: GlobalPooling1D
-    chain: Chain
+    chain: FusedCasts
     source: Layout
     target: Layout
 
@@ -65,7 +65,7 @@ class LargestOneByOne(Strategy[GlobalPooling1D]):
     """The largest number, one a lane."""
 
     layer: GlobalPooling1D
-    chain: Chain
+    chain: FusedCasts
 
     @classmethod
     def fits(cls, layer: GlobalPooling1D, context: Context) -> Self | None:
@@ -103,10 +103,10 @@ class AverageOneByOne(Strategy[GlobalPooling1D]):
     """
 
     layer: GlobalPooling1D
-    chain: Chain
-    term: tuple[Step, ...]
-    each: tuple[Step, ...]
-    after: tuple[Step, ...]
+    chain: FusedCasts
+    term: tuple[ValueStep, ...]
+    each: tuple[ValueStep, ...]
+    after: tuple[ValueStep, ...]
 
     @classmethod
     def fits(cls, layer: GlobalPooling1D, context: Context) -> Self | None:

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.emulator.interval import Sum
-from l1emu.emulator.vector.context import Chain, Context, Read, Scratch, Write
+from l1emu.emulator.vector.context import Context, FusedCasts, Read, Scratch, Write
 from l1emu.emulator.vector.layout import INT32, Layout
 from l1emu.emulator.vector.strategies.split import low_bits, rounded_off
-from l1emu.emulator.vector.strategies.sums import accumulated, magnitude, together
+from l1emu.emulator.vector.strategies.sums import accumulator_value, magnitude, together
 from l1emu.emulator.vector.strategy import Strategy
 from l1emu.emulator.vector.value import Ending, Round, Value
 from l1emu.emulator.vector.writer import ONES, Writer, signed
@@ -49,7 +49,7 @@ class _Products:
     def of(cls, layer: Dense, context: Context) -> Self | None:
         proof, x, accum = context.proof(layer), layer.inputs[0], layer.accum_type
         shift = rounded_off(x.type.fraction + layer.weight_type.fraction, accum)
-        value = None if proof.sum != Sum.ROUNDED or shift is None else accumulated(proof, accum, accum.fraction)
+        value = None if proof.sum != Sum.ROUNDED or shift is None else accumulator_value(proof, accum, accum.fraction)
         if shift is None or value is None:
             return None
         widest, spread = int(np.abs(layer.weight).max(initial=0)).bit_length(), magnitude(context.interval(x))
@@ -67,7 +67,7 @@ class RoundedDenseByWords(Strategy[Dense]):
     """The sum of the exact products, less the sum of the bits that each of them loses, from its lower word."""
 
     layer: Dense
-    chain: Chain
+    chain: FusedCasts
     lost: int
     spread: int
     weight: NDArray[Any]
@@ -191,7 +191,7 @@ class RoundedDenseByProducts(Strategy[Dense]):
     """Product after product in 32 bits."""
 
     layer: Dense
-    chain: Chain
+    chain: FusedCasts
     shift: int
 
     @classmethod

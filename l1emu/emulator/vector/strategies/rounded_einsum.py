@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Self
 
 from l1emu.emulator.interval import Interval, Sum
-from l1emu.emulator.vector.context import Chain, Context, Read, Scratch, Write
+from l1emu.emulator.vector.context import Context, FusedCasts, Read, Scratch, Write
 from l1emu.emulator.vector.features import LANES
 from l1emu.emulator.vector.layout import INT32, Formula, Layout, linear
 from l1emu.emulator.vector.strategies.dot_einsum import Places
 from l1emu.emulator.vector.strategies.split import rounded_off
-from l1emu.emulator.vector.strategies.sums import accumulated, together
+from l1emu.emulator.vector.strategies.sums import accumulator_value, together
 from l1emu.emulator.vector.strategy import Strategy
 from l1emu.emulator.vector.value import Ending
 from l1emu.emulator.vector.writer import ONES, Writer
@@ -48,7 +48,7 @@ class RoundedEinsum(Strategy[Einsum]):
     """
 
     layer: Einsum
-    chain: Chain
+    chain: FusedCasts
     each: FixedPoint
     shift: int
     spare: int
@@ -68,7 +68,7 @@ class RoundedEinsum(Strategy[Einsum]):
         assert proof.intermediates is not None
         shift = rounded_off(sum(x.type.fraction for x in layer.inputs), each)
         spare = None if shift is None else _spare(each, proof.intermediates["product"], shift)
-        value = accumulated(proof, layer.accum_type, each.fraction)
+        value = accumulator_value(proof, layer.accum_type, each.fraction)
         chain = None if value is None else context.chain(layer, value)
         at_a, at_b, at_y = (linear(index) for index in Places.of(layer))
         if shift is None or spare is None or chain is None or at_a is None or at_b is None or at_y is None:

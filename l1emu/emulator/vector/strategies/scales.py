@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from l1emu.emulator.affine import scaled_to_common_fraction
 from l1emu.emulator.interval import rounding_of
-from l1emu.emulator.vector.context import Chain, Context, Read, Write
+from l1emu.emulator.vector.context import Context, FusedCasts, Read, Write
 from l1emu.emulator.vector.layout import INT32, Layout
 from l1emu.emulator.vector.strategies.split import cut_of, split_product
 from l1emu.emulator.vector.strategies.sums import magnitude
@@ -35,7 +35,7 @@ class Scale(Strategy[BatchNormalization]):
     """Products in 32 bits, of numbers as they are packed."""
 
     layer: BatchNormalization
-    chain: Chain
+    chain: FusedCasts
     source: Layout
     target: Layout
 
@@ -85,7 +85,7 @@ class SplitScale(Strategy[BatchNormalization]):
     """Products that have more than 32 bits before they are rounded down, in two parts."""
 
     layer: BatchNormalization
-    chain: Chain
+    chain: FusedCasts
     scales: NDArray[Any]
     bias: NDArray[Any]
     cut: int
@@ -137,7 +137,7 @@ class ScaleInDoubles(Strategy[BatchNormalization]):
     """
 
     layer: BatchNormalization
-    chain: Chain
+    chain: FusedCasts
     bits: int
     rounding: int
 

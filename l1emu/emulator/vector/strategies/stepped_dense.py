@@ -8,11 +8,11 @@ from typing import Self
 import numpy as np
 
 from l1emu.emulator.interval import Sum
-from l1emu.emulator.vector.context import Chain, Context, Read, Write
+from l1emu.emulator.vector.context import Context, FusedCasts, Read, Write
 from l1emu.emulator.vector.layout import INT32
 from l1emu.emulator.vector.strategies.sums import together
 from l1emu.emulator.vector.strategy import Strategy
-from l1emu.emulator.vector.value import Ending, Step, Value
+from l1emu.emulator.vector.value import Ending, Value, ValueStep
 from l1emu.emulator.vector.writer import Writer
 from l1emu.layers import Dense
 
@@ -30,10 +30,10 @@ class SteppedDense(Strategy[Dense]):
     """
 
     layer: Dense
-    chain: Chain
-    product: tuple[Step, ...]
-    each: tuple[Step, ...] | None
-    after: tuple[Step, ...]
+    chain: FusedCasts
+    product: tuple[ValueStep, ...]
+    each: tuple[ValueStep, ...] | None
+    after: tuple[ValueStep, ...]
 
     @classmethod
     def fits(cls, layer: Dense, context: Context) -> Self | None:
@@ -46,8 +46,8 @@ class SteppedDense(Strategy[Dense]):
         term = Value(min(*corners, 0), max(*corners, 0), fraction).cast(accum)
         if term is None:
             return None
-        each: tuple[Step, ...] | None = None
-        after: tuple[Step, ...] = ()
+        each: tuple[ValueStep, ...] | None = None
+        after: tuple[ValueStep, ...] = ()
         value: Value | None = Value(sums.lowest, sums.highest, accum.fraction)
         if proof.sum == Sum.STEP:
             # after a step the sum is in the accumulator's range, or within its proven bounds

@@ -14,10 +14,10 @@ def magnitude(interval: Interval) -> int:
 
 def clean_sum(proof: LayerRange, accum: FixedPoint, fraction: int) -> Value | None:
     """A sum that may be done in any order, whose products have `fraction`, as an accumulator; None if it may not."""
-    return accumulated(proof, accum, fraction) if proof.sum == Sum.ANY_ORDER else None
+    return accumulator_value(proof, accum, fraction) if proof.sum == Sum.ANY_ORDER else None
 
 
-def accumulated(proof: LayerRange, accum: FixedPoint, fraction: int) -> Value | None:
+def accumulator_value(proof: LayerRange, accum: FixedPoint, fraction: int) -> Value | None:
     """A sum at `fraction` with what it needs to become an accumulator; None where 32 bits do not hold that."""
     assert proof.accumulator is not None
     value = Value.of(proof.accumulator.lowest, proof.accumulator.highest, accum.fraction)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.emulator.interval import LayerRange
-from l1emu.emulator.vector.context import Chain, Context, Read, Write
+from l1emu.emulator.vector.context import Context, FusedCasts, Read, Write
 from l1emu.emulator.vector.layout import INT32, Layout
 from l1emu.emulator.vector.strategy import Strategy
 from l1emu.emulator.vector.value import Clip, Ending, Round, Value
@@ -58,7 +58,7 @@ class TableSoftmax(Strategy[Softmax]):
     """
 
     layer: Softmax
-    chain: Chain
+    chain: FusedCasts
     source: Layout
     target: Layout
     exps: NDArray[Any]

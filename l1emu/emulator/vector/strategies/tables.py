@@ -12,7 +12,7 @@ from l1emu.emulator.affine import index_code
 from l1emu.emulator.vector.context import Context, Read, Write
 from l1emu.emulator.vector.layout import INT32
 from l1emu.emulator.vector.strategy import Strategy
-from l1emu.emulator.vector.value import Clip, Ending, Step, Value
+from l1emu.emulator.vector.value import Clip, Ending, Value, ValueStep
 from l1emu.emulator.vector.writer import Writer
 from l1emu.layers import Quantize, TableActivation
 
@@ -32,7 +32,7 @@ class LookUp(Strategy[TableActivation]):
     layer: TableActivation
     entries: NDArray[Any]
     factor: int
-    down: tuple[Step, ...]
+    down: tuple[ValueStep, ...]
 
     @classmethod
     def fits(cls, layer: TableActivation, context: Context) -> Self | None:
@@ -68,7 +68,7 @@ class QuantizeByType(Strategy[Quantize]):
     """Every number cast to a type of its own, all those of one type in a loop."""
 
     layer: Quantize
-    parts: tuple[tuple[NDArray[np.int64], tuple[Step, ...]], ...]
+    parts: tuple[tuple[NDArray[np.int64], tuple[ValueStep, ...]], ...]
 
     @classmethod
     def fits(cls, layer: Quantize, context: Context) -> Self | None:

@@ -138,12 +138,12 @@ def _stem(name: str) -> str:
     return name.partition("_")[0]
 
 
-def plain(values: NDArray[Any]) -> NDArray[Any]:
+def native_order(values: NDArray[Any]) -> NDArray[Any]:
     """The values in the byte order of this machine."""
     return values.astype(values.dtype.newbyteorder("="), copy=False) if isinstance(values, np.ndarray) else values
 
 
-def filled(values: NDArray[Any], missing: NDArray[np.bool_]) -> NDArray[Any] | ak.Array:
+def without_missing(values: NDArray[Any], missing: NDArray[np.bool_]) -> NDArray[Any] | ak.Array:
     """The values as awkward, with None where one is missing; as they are where none is."""
     if not missing.any():
         return values

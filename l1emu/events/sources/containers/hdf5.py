@@ -17,12 +17,12 @@ from l1emu.errors import L1emuError
 from l1emu.events.sources.containers.base import (
     BATCH_BYTES,
     Columns,
-    filled,
     guarded,
+    native_order,
     optional,
-    plain,
     reading,
     small_rows,
+    without_missing,
 )
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -113,7 +113,7 @@ class Hdf5Container:
     def _read(self, file: Any, name: str, rows: slice) -> NDArray[Any] | ak.Array:
         dataset, _, member = name.partition(":")
         try:
-            values = plain(file[dataset].fields(member)[rows] if member else file[dataset][rows])
+            values = native_order(file[dataset].fields(member)[rows] if member else file[dataset][rows])
         except OSError:
             plist = file[dataset].id.get_create_plist()
             filters = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
@@ -134,7 +134,11 @@ class Hdf5Container:
         stated = dataset.id.get_create_plist().fill_value_defined() == self._h5py.h5d.FILL_VALUE_USER_DEFINED
         if not stated or values.dtype.kind not in "iuf" or not dataset.fillvalue:
             return values
-        return filled(values, values == dataset.fillvalue) if values.ndim == 1 else self._filled_nan(dataset, values)
+        return (
+            without_missing(values, values == dataset.fillvalue)
+            if values.ndim == 1
+            else self._filled_nan(dataset, values)
+        )
 
     def _filled_nan(self, dataset: Any, values: NDArray[Any]) -> NDArray[Any]:
         """The same of blocks, whose missing numbers are NaN; whole numbers have no such value."""

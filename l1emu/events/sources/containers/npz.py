@@ -17,7 +17,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from l1emu.errors import L1emuError
-from l1emu.events.sources.containers.base import BATCH_BYTES, Columns, guarded, plain, reading, small_rows
+from l1emu.events.sources.containers.base import BATCH_BYTES, Columns, guarded, native_order, reading, small_rows
 
 MAGIC = b"PK\x03\x04"
 _SKIP_BYTES = 1 << 24
@@ -74,7 +74,7 @@ class NpzContainer:
             for name in columns:
                 stream = stack.enter_context(archive.open(f"{name}.npy"))
                 if name in self._whole:
-                    at_once[name] = plain(npy.read_array(stream))  # type: ignore[no-untyped-call]
+                    at_once[name] = native_order(npy.read_array(stream))  # type: ignore[no-untyped-call]
                     continue
                 self._header(stream, name)
                 self._skip(stream, start * self._row_bytes(name))
@@ -127,7 +127,7 @@ class NpzContainer:
     def _take(self, stream: IO[bytes], name: str, rows: int) -> NDArray[Any]:
         shape, dtype = self._headers[name]
         data = self._exactly(stream, rows * self._row_bytes(name))
-        return plain(np.frombuffer(data, dtype).reshape(rows, *shape[1:]))
+        return native_order(np.frombuffer(data, dtype).reshape(rows, *shape[1:]))
 
     @staticmethod
     def _exactly(stream: IO[bytes], number: int) -> bytes:

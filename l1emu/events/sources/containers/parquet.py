@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.errors import L1emuError
-from l1emu.events.sources.containers.base import Columns, filled, guarded, optional, plain, reading
+from l1emu.events.sources.containers.base import Columns, guarded, native_order, optional, reading, without_missing
 
 MAGIC = b"PAR1"
 
@@ -96,4 +96,6 @@ class ParquetContainer:
         missing = np.asarray(values.is_null().to_numpy(zero_copy_only=False), np.bool_)
         if values.null_count and (types.is_floating(values.type) or types.is_integer(values.type)):
             values = values.fill_null(0)
-        return filled(plain(values.to_numpy(zero_copy_only=False)).reshape(shape), missing.reshape(shape))
+        return without_missing(
+            native_order(values.to_numpy(zero_copy_only=False)).reshape(shape), missing.reshape(shape)
+        )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.io import arff
 
 from l1emu.errors import L1emuError
-from l1emu.events.sources.containers.base import Columns, guarded, plain, reading
+from l1emu.events.sources.containers.base import Columns, guarded, native_order, reading
 
 _CHUNK = 20_000
 _LONGEST_LINE = 1 << 20
@@ -167,7 +167,7 @@ class ArffContainer:
                 data, _ = arff.loadarff(io.StringIO(self._header + "".join(piece)))
                 if len(data) != len(piece):
                     raise ValueError("lines of data that are no entries")
-                yield Columns({name: _decoded(plain(np.asarray(data[name]))) for name in columns})
+                yield Columns({name: _decoded(native_order(np.asarray(data[name]))) for name in columns})
 
 
 class _Text:
