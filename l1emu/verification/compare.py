@@ -20,7 +20,7 @@ from l1emu.verification.csim import CSim
 
 MOST_MADE_UP = 1_000_000
 """Jets that are made up at most: all of them are held in memory."""
-_CHUNK = 500  # jets compared at a time; a trace of every layer is large
+CHUNK = 500  # jets compared at a time; a trace of every layer is large
 
 _Inputs = dict[str, npt.NDArray[np.float64]]
 
@@ -204,8 +204,8 @@ def _compared(
     """Compare chunk after chunk: how many jets it has, and the seconds that the C++ took for it."""
     emulator = Emulator(fw)
     for name, arrays in sets.items():
-        for start in range(0, len(next(iter(arrays.values()))), _CHUNK):
-            chunk = {key: x[start : start + _CHUNK] for key, x in arrays.items()}
+        for start in range(0, len(next(iter(arrays.values()))), CHUNK):
+            chunk = {key: x[start : start + CHUNK] for key, x in arrays.items()}
             count = len(next(iter(chunk.values())))
             cpp = csim.trace(chunk)
             raw = {t.name: t.type.from_float(chunk[t.name]) for t in fw.inputs}
