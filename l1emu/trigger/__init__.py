@@ -26,6 +26,23 @@ text           rates and efficiencies as they are written for people
 turn_on_fits   turn-on curves fitted, and where they reach a share of their plateau
 turn_on_setup  turn-on curves as data
 turn_ons       turn-on curves counted against generated quantities
+compare       seeds compared at equal rate: who keeps more signal, and how sure that is
+crossings     weighted crossings
+decisions     decisions of seeds on crossings
+efficiencies  efficiencies with Clopper-Pearson intervals
+intervals     intervals of Clopper and Pearson
+masks         decisions of a menu as parquet
+menu          seeds as data
+menu_counts   what the crossings of a sample say about a menu, as integers that add over its parts
+pileup        rates at another pile-up
+rates         trigger rates in kHz of stratified crossings
+rates_of_menu rates of a whole menu: seeds, groups and total, pure, proportional and in overlap
+replicas      weights of bootstrap replicas, by hash
+tails         how probable an accept may be in a stratum whose hard scale is bounded above, where none was seen
+text          rates and efficiencies as they are written for people
+turn_on_fits  turn-on curves fitted, and where they reach a share of their plateau
+turn_on_setup turn-on curves as data
+turn_ons      turn-on curves counted against generated quantities
 """
 
 from typing import TYPE_CHECKING
@@ -53,7 +70,10 @@ if TYPE_CHECKING:
     from l1emu.trigger.engine.evaluator import Evaluated, Evaluator
     from l1emu.trigger.legs import Leg
     from l1emu.trigger.menu import Menu, Seed, read_menu
+    from l1emu.trigger.masks import MaskWriter, masks_to, read_masks, write_masks
+    from l1emu.trigger.menu import HtCondition, JetCondition, Seed, Tag
     from l1emu.trigger.menu_counts import MenuCounts, MenuEntry, count_menu
+    from l1emu.trigger.pileup import PileupPoint, pileup_frame, pileup_weights, reweighted_rates
     from l1emu.trigger.rates import RateScan, scan_menu, scan_rates
     from l1emu.trigger.rates_of_menu import MenuRates, menu_rates, rates_of_counts
     from l1emu.trigger.scan import Scan
@@ -71,10 +91,12 @@ __all__ = [
     "JetCondition",
     "Leg",
     "Menu",
+    "MaskWriter",
     "MenuCounts",
     "MenuEntry",
     "MenuRates",
     "NamedSeed",
+    "PileupPoint",
     "RateScan",
     "Scan",
     "Seed",
@@ -88,16 +110,22 @@ __all__ = [
     "decide",
     "efficiency",
     "gain",
+    "masks_to",
     "menu_rates",
+    "pileup_frame",
+    "pileup_weights",
     "rates_of_counts",
     "reach",
     "read_menu",
+    "read_masks",
+    "reweighted_rates",
     "scan_efficiency",
     "scan_menu",
     "scan_rates",
     "scan_reach",
     "scan_seed",
     "scan_working_points",
+    "write_masks",
 ]
 
 __getattr__, __dir__ = lazily(
@@ -160,5 +188,13 @@ __getattr__, __dir__ = lazily(
             "rates_of_counts",
         ),
         "scan": ("Scan",),
+        "decisions": ("decide", "reach"),
+        "efficiencies": ("Efficiency", "efficiency", "scan_efficiency"),
+        "masks": ("MaskWriter", "masks_to", "read_masks", "write_masks"),
+        "menu": ("HtCondition", "JetCondition", "Seed", "Tag"),
+        "menu_counts": ("MenuCounts", "MenuEntry", "count_menu"),
+        "rates_of_menu": ("MenuRates", "menu_rates", "rates_of_counts"),
+        "pileup": ("PileupPoint", "pileup_frame", "pileup_weights", "reweighted_rates"),
+        "rates": ("RateScan", "scan_menu", "scan_rates"),
     },
 )

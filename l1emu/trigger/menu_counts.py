@@ -29,6 +29,7 @@ SEEDS = 256
 """The most seeds of a menu."""
 _OVERLAP_SEEDS = 64  # pairs of more would take too much memory in every replica
 _ROWS = 8192  # sets of seeds that are counted before they are summed
+_LARGEST = 10_000  # weight
 _STEP = 1 << 24  # crossings that int32 can count in every replica
 
 
@@ -193,11 +194,21 @@ class MenuCounts:
             raise L1emuError(
                 "counts of different strata do not add", value=other.crossings.size, expected=str(self.crossings.size)
             )
+        for mine, theirs in ((self.sums, other.sums), (self.moments[:, 0], other.moments[:, 0])):
+            _room(float(mine[:, 0].sum()) + float(theirs[:, 0].sum()))
         return MenuCounts(
             self.entries,
             self.replicas,
             self.random_seed,
             *(getattr(self, name) + getattr(other, name) for name in _ARRAYS),
+        )
+
+
+def _room(sums: float) -> None:
+    """Refuse sums, in units of `1 / ONE`, that int64 might not hold in every replica."""
+    if sums > 2**62:
+        raise L1emuError(
+            "more crossings, or larger weights, than are counted", value=f"{sums / ONE:.3g}", expected="4.2e9 at most"
         )
 
 
@@ -237,7 +248,7 @@ def count_menu(
     Raises
     ------
     L1emuError
-        if the lengths differ, names repeat, a prescale is below 1, or a weight is no number from 0 to 2²⁰.
+        if the lengths differ, names repeat, a prescale is below 1, or a weight is no number from 0 to 10,000.
     """
     entries = _entries(seeds)
     _check(accepted, stratum, identity, strata, entries, replicas, weights)
@@ -306,9 +317,11 @@ def _check(
     if weights is not None:
         if weights.shape != stratum.shape:
             raise L1emuError("weights and strata differ in number", value=weights.shape, expected=str(stratum.shape))
-        wrong = ~((weights >= 0) & (weights <= 1 << 20))
+        wrong = ~((weights >= 0) & (weights <= _LARGEST))
         if wrong.any():
-            raise L1emuError("no weight of a crossing", value=float(weights[wrong][0]), expected="0 to 2^20")
+            raise L1emuError("no weight of a crossing", value=float(weights[wrong][0]), expected=f"0 to {_LARGEST}")
+        _room(float(np.square(weights).sum()) * ONE)
+        _room(float(weights.sum()) * ONE)
 
 
 class _Table(NamedTuple):

@@ -22,7 +22,7 @@ The rate itself stays f sum P eps: where it is 0, it is known by its upper limit
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -83,6 +83,20 @@ class RateScan:
     accepted: npt.NDArray[np.int64]
     replicas_khz: Floats
     collision_rate_khz: float
+
+    def scaled(self, collision_rate_khz: float) -> RateScan:
+        """The same scan in another filling scheme at the same pile-up: so many crossings collide, in kHz.
+
+        Raises
+        ------
+        L1emuError
+            if that is not above 0.
+        """
+        if not collision_rate_khz > 0:
+            raise L1emuError("no rate of colliding crossings", value=collision_rate_khz, expected="kHz, above 0")
+        ratio = collision_rate_khz / self.collision_rate_khz
+        curves = {f.name: getattr(self, f.name) * ratio for f in fields(self) if f.name.endswith("_khz")}
+        return replace(self, **curves)
 
     def threshold_at(self, rate_khz: float) -> float:
         """The threshold at which the rate is `rate_khz`, see `interpolate_threshold`.

@@ -216,7 +216,7 @@ class MenuRates:
     thresholds
         What the open numbers of the seeds were set to, None for seeds without.
     strata, probability
-        Names of the strata, and their probabilities for a colliding crossing.
+        Names of the strata, and their probabilities for a colliding crossing, with the weights of their crossings.
     collision_rate_khz
         The normalisation: colliding crossings in kHz.
     """
@@ -248,6 +248,27 @@ class MenuRates:
         most = np.array([kept[a] * kept[b] for a, b in self.layout.pairs])
         squares = c.pair_squares / ONE
         return self._strata.figures(c.pairs / ONE, squares, squares, c.replica_pairs / ONE, most)
+
+    @property
+    def effective_crossings(self) -> float:
+        """How many crossings of equal weight in the rate would know as much, for a seed that accepts all of them.
+
+        (sum w)^2 / sum w^2 over the weights that crossings have in the rate (Kish, Survey Sampling (1965)).
+        """
+        per_weight = self.probability / self._strata.weight
+        return float(1 / (per_weight**2 * self._strata.squares).sum())
+
+    def scaled(self, collision_rate_khz: float) -> MenuRates:
+        """The same menu in another filling scheme at the same pile-up: so many crossings collide, in kHz.
+
+        Raises
+        ------
+        L1emuError
+            if that is not above 0.
+        """
+        return rates_of_counts(
+            self.counts, self.strata, self.probability, collision_rate_khz, thresholds=self.thresholds, weighted=False
+        )
 
     @property
     def layout(self) -> Layout:
@@ -481,8 +502,8 @@ def menu_rates(
     replicas, random_seed
         Of the bootstrap. None: 300 where crossings may share collisions; none where they are independent.
     weights
-        Of the crossings within their stratum, about 1 in the mean, float64 (n,), as from
-        `l1emu.trigger.pileup.pileup_weights`.
+        Of the crossings, about 1 in the mean over all strata, float64 (n,), as of `l1emu.trigger.pileup_weights`. The
+        probability of a stratum is multiplied by the mean weight of its crossings.
 
     Raises
     ------
@@ -510,6 +531,7 @@ def rates_of_counts(
     collision_rate_khz: float,
     *,
     thresholds: Sequence[float | None] | None = None,
+    weighted: bool = True,
 ) -> MenuRates:
     """Rates of a menu from the counts of all parts of a sample.
 
@@ -521,6 +543,9 @@ def rates_of_counts(
         Names of the strata and their probabilities for a colliding crossing, as in `l1emu.trigger.Crossings`.
     collision_rate_khz, thresholds
         As in `menu_rates`.
+    weighted
+        Whether the mean weight of a stratum's crossings changes its probability, as where they are weighted for
+        another pile-up, at which other strata are more frequent.
 
     Raises
     ------
@@ -539,4 +564,8 @@ def rates_of_counts(
         raise L1emuError("thresholds and seeds differ in number", value=len(chosen), expected=str(len(counts.entries)))
     if not collision_rate_khz > 0:
         raise L1emuError("no rate of colliding crossings", value=collision_rate_khz, expected="kHz, above 0")
-    return MenuRates(counts, chosen, tuple(strata), np.asarray(probability, np.float64), float(collision_rate_khz))
+    share = np.asarray(probability, np.float64)
+    if weighted:
+        weighed = share * (counts.sums[:, 0] / (np.maximum(counts.crossings, 1) * float(ONE)))
+        share = weighed * (share.sum() / weighed.sum())
+    return MenuRates(counts, chosen, tuple(strata), share, float(collision_rate_khz))

@@ -352,6 +352,17 @@ def test_halves_are_disjoint_whole_clusters_of_every_stratum() -> None:
         assert part.weight.sum() == pytest.approx(1)
 
 
+def test_another_filling_scheme_scales_a_scan() -> None:
+    reach, crossings = make(np.random.default_rng(12), (300, 500, 700))
+    scan = scan_rates(reach, crossings, np.arange(0.0, 30.0), F_KHZ, replicas=20)
+    other, direct = scan.scaled(F_KHZ / 3), scan_rates(reach, crossings, np.arange(0.0, 30.0), F_KHZ / 3, replicas=20)
+    for name in ("rate_khz", "low_khz", "high_khz", "error_khz", "upper95_khz", "replicas_khz", "collision_rate_khz"):
+        assert getattr(other, name) == pytest.approx(getattr(direct, name))
+    assert other.accepted is scan.accepted
+    with pytest.raises(L1emuError, match="no rate of colliding crossings: got 0"):
+        scan.scaled(0.0)
+
+
 @pytest.mark.parametrize(
     ("stratum", "probability", "message"),
     [

@@ -100,9 +100,12 @@ def test_every_rate_is_the_mean_over_all_outcomes_of_the_prescale_counters(share
     each = np.ones(len(crossings)) if weights is None else weights
     sums = brute(accepted, each)
     n = np.bincount(crossings.stratum, each)
+    probability = PROBABILITY * n / crossings.counts  # what weighs more in the mean is more frequent
+    probability /= probability.sum()
+    assert rates.probability == pytest.approx(probability)
     for name, value in found(rates).items():
         mean = np.bincount(crossings.stratum, sums[name]) / n
-        assert value == pytest.approx(F_KHZ * float(PROBABILITY @ mean), rel=1e-8), name  # fixed point of 2^-30
+        assert value == pytest.approx(F_KHZ * float(probability @ mean), rel=1e-8), name  # fixed point of 2^-30
     for i, seed in enumerate(rates.seeds):
         by_stratum = [int(accepted[crossings.stratum == j, i].sum()) for j in range(3)]
         assert (seed.accepted, list(seed.accepted_by_stratum)) == (sum(by_stratum), by_stratum)
@@ -339,6 +342,31 @@ def test_the_result_is_what_the_contract_says() -> None:
     assert sums == pytest.approx(told["total"]["rate_khz"])
 
 
+def test_another_filling_scheme_scales_every_figure() -> None:
+    accepted, crossings = toys(np.random.default_rng(11), (300, 240, 180))
+    weights = np.random.default_rng(12).exponential(1.0, 720)
+    for rates in (
+        menu_rates(accepted, crossings, ENTRIES, F_KHZ),
+        menu_rates(accepted, crossings, ENTRIES, F_KHZ, weights=weights),
+    ):
+        half = rates.scaled(F_KHZ / 2)
+        assert half.total == pytest.approx([v / 2 for v in rates.total])
+        assert half.seeds[1].pure == pytest.approx([v / 2 for v in rates.seeds[1].pure])
+        assert half.seeds[1].accepted == rates.seeds[1].accepted
+        value, error = rates.difference("s0", "s1")
+        assert half.difference("s0", "s1") == pytest.approx((value / 2, error / 2))
+
+
+def test_more_than_can_be_counted_is_refused() -> None:
+    accepted, crossings = toys(np.random.default_rng(13), (30, 30, 30))
+    given = accepted, crossings.stratum, crossings.drawn_by, 3, ENTRIES
+    heavy = count_menu(*given, replicas=0, weights=np.full(90, 5000.0))
+    with pytest.raises(L1emuError, match="more crossings, or larger weights, than are counted"):
+        heavy + heavy
+    with pytest.raises(L1emuError, match="more crossings, or larger weights, than are counted"):
+        count_menu(*given, replicas=0, weights=np.full(90, 9000.0))
+
+
 def test_what_does_not_fit_is_refused_in_one_line() -> None:
     accepted, crossings = toys(np.random.default_rng(10), (30, 30, 30), 3)
     good: dict[str, object] = {"accepted": accepted, "seeds": ENTRIES, "replicas": 3}
@@ -362,6 +390,9 @@ def test_what_does_not_fit_is_refused_in_one_line() -> None:
         with pytest.raises(L1emuError, match=message) as caught:
             menu_rates(decisions, crossings, menu, F_KHZ, **arguments)  # type: ignore[arg-type]
         assert "\n" not in str(caught.value)
+    rates = menu_rates(accepted, crossings, ENTRIES, F_KHZ, replicas=3)
+    with pytest.raises(L1emuError, match="no rate of colliding crossings"):
+        rates.scaled(-1.0)
     with pytest.raises(L1emuError, match="no rate of colliding crossings"):
         menu_rates(accepted, crossings, ENTRIES, 0.0, replicas=3)
     given = accepted, crossings.stratum, crossings.drawn_by
