@@ -1,4 +1,4 @@
-"""Menus on crossings: seeds compiled to tables once, then any number of parts of a sample."""
+"""Menus on crossings: seeds compiled to a program once, then any number of parts of a sample."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from l1emu.errors import L1emuError
 from l1emu.eventdata import EventData
 from l1emu.trigger.engine.columns import FlatObjects, event_data, flat_objects, flat_sum, known_fields
 from l1emu.trigger.engine.kernels import evaluate, sum_jets
-from l1emu.trigger.engine.layout import Chunk, Floats, Ints, Tables, Work
+from l1emu.trigger.engine.layout import LEG_STATE, TRIAL, Floats, Ints, State
 from l1emu.trigger.engine.plans import JETS, JetSum, planned
-from l1emu.trigger.engine.tables import Need, needs, tables_of
+from l1emu.trigger.engine.program import Need, Program, needs, program_of
 from l1emu.trigger.menu import Seed
 from l1emu.trigger.seed_checks import evaluation_order, menu_fault
 
@@ -85,7 +85,7 @@ class Evaluator:
                 if need.field is not None and need.field not in known:
                     self.fields[need.object] = (*known, need.field)
         self.sums = tuple(dict.fromkeys(need.field for _, need in self._needs if need.object is None and need.field))
-        self._tables, self._layout = tables_of([(p, s.sign) for p, s in zip(plans, menu, strict=True)])
+        self._program, self._layout = program_of([(p, s.sign) for p, s in zip(plans, menu, strict=True)])
         row = iter(range(len(self.scanned)))
         self._row = np.array([-1 if seed.open_number is None else next(row) for seed in menu], np.int64)
         self._strict = [i for i, seed in enumerate(s for s in menu if s.open_number) if _is_strict(seed)]
@@ -163,7 +163,7 @@ class Evaluator:
 
     def _run(self, flat: Sequence[FlatObjects], sums: Floats, accepted: Bools, found: Floats) -> None:
         """Write the decisions and the reach of each seed by itself, (seeds, crossings)."""
-        tables, columns, crossings = self._tables, self._layout.columns, accepted.shape[1]
+        columns, crossings = self._layout.columns, accepted.shape[1]
         numbers = {
             column: flat[self._layout.collections.index(column[0])].fields[column[1]] for column in columns
         }
@@ -173,7 +173,7 @@ class Evaluator:
             own = np.flatnonzero(owners == collection)
             ordered[collection, : own.size] = own
         most = max((int(np.diff(objects.start).max(initial=0)) for objects in flat), default=0)
-        work = _work(tables, len(flat), most)
+        room = _room(self._program, len(flat), most)
         for first, last in _chunks(flat, owners, crossings):
             begins = [int(objects.start[first]) for objects in flat]
             start = np.empty((len(flat), last - first + 1), np.int64)
@@ -188,20 +188,22 @@ class Evaluator:
                 here[:] = numbers[column][begin : begin + here.size]
                 if column[2]:
                     np.abs(here, out=here)
-            chunk = Chunk(values, base, start, np.ascontiguousarray(sums[:, first:last]))
-            self._sum_jets(chunk)
+            state = room._replace(
+                values=values, base=base, start=start, sums=np.ascontiguousarray(sums[:, first:last])
+            )
+            self._sum_jets(state)
             decided = np.zeros((len(self.menu), last - first), np.bool_)
             reached = np.empty((len(self.scanned), last - first))
-            evaluate(tables, chunk, work, self._row, ordered, decided, reached)
+            evaluate(state, self._row, ordered, decided, reached)
             accepted[:, first:last] = decided
             found[:, first:last] = reached
 
-    def _sum_jets(self, chunk: Chunk) -> None:
+    def _sum_jets(self, state: State) -> None:
         for slot, source in enumerate(self._layout.sums):
             if isinstance(source, JetSum):
                 pt, eta = self._layout.column(JETS, "pt"), self._layout.column(JETS, "eta", absolute=True)
                 jets = self._layout.collections.index(JETS)
-                sum_jets(chunk, jets, pt, eta, source.pt_min, source.abs_eta_max, chunk.sums[slot])
+                sum_jets(state, jets, pt, eta, source.pt_min, source.abs_eta_max, state.sums[slot])
 
     def _combine(self, accepted: Bools, found: Floats) -> None:
         """Apply `any`, `all` and `not`, (seeds, crossings)."""
@@ -240,23 +242,23 @@ def _chunks(flat: Sequence[FlatObjects], owners: Ints, crossings: int) -> Iterat
         yield first, min(crossings, first + step)
 
 
-def _work(tables: Tables, collections: int, objects: int) -> Work:
-    legs = max(1, int(np.diff(tables.group_leg).max(initial=0)))
-    entries = 1 + int(np.diff(tables.group_entry).max(initial=0))
-    objects = max(1, objects)
-    return Work(
-        number=np.zeros(legs, np.int64),
+def _room(program: Program, collections: int, objects: int) -> State:
+    """A program with room for its searches in crossings of at most so many objects of a collection."""
+    legs, entries, objects = max(1, program.legs), program.entries + 1, max(1, objects)
+    nothing = np.zeros(0)
+    return State(
+        code=program.code,
+        bounds=program.bounds,
+        columns=program.columns,
+        values=nothing,
+        base=np.zeros(0, np.int64),
+        start=np.zeros((0, 0), np.int64),
+        sums=np.zeros((0, 0)),
+        legs=np.zeros((legs, LEG_STATE), np.int64),
         candidate=np.zeros((legs, objects), np.int64),
         value=np.zeros((legs, objects)),
-        free=np.zeros(legs, np.int64),
-        taken=np.zeros((max(1, collections), objects), np.int8),
-        filled=np.zeros((max(1, collections), objects), np.int8),
-        at=np.zeros((entries, 3), np.int64),
-        made=np.zeros((entries, 3), np.int8),
+        held=np.zeros((2, max(1, collections), objects), np.int64),
+        trial=np.zeros((entries, TRIAL), np.int64),
         reached=np.zeros(entries),
-        queue=np.zeros(legs, np.int64),
-        seen=np.zeros(legs, np.int8),
-        via_leg=np.zeros(legs, np.int64),
-        via_object=np.zeros(legs, np.int64),
         levels=np.zeros(legs * objects + 1),
     )

@@ -1,4 +1,4 @@
-"""The arrays that the compiled code works on: the tables of a menu, a chunk of crossings, and what a search keeps."""
+"""The arrays that the compiled code works on: the program of a menu, a chunk of crossings, and what a search keeps."""
 
 from __future__ import annotations
 
@@ -9,96 +9,90 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-Bytes = npt.NDArray[np.int8]
 
-PT, ETA, PHI, CHARGE, Z0 = range(5)
-"""Places in `Tables.physical`: the numbers of an object that conditions between objects are made of."""
+PT, ETA, PHI, CHARGE, Z0, ORDER = range(6)
+"""Columns of a collection in `State.columns`: what conditions between objects are made of, and what it is ordered by."""
 
 DELTA_Z, OPPOSITE, SAME, DELTA_ETA, DELTA_PHI, DELTA_R, TRANSVERSE_MASS, MASS = range(8)
 """Kinds of conditions between objects, the cheapest first."""
 
+# A menu is records of whole numbers, one behind another, that name each other by where they begin. What a record has
+# several of lies together: X is where they begin, X_END where they end. BOUND is a row of `State.bounds`.
+SEED_PART, SEED_PART_END, SEED_SIGN, SEED_SIZE = range(4)
+PART_SUM, PART_SUM_END, PART_GROUP, PART_GROUP_END, PART_LEG, PART_LEG_END, PART_SIZE = range(7)
+SUM_SLOT, SUM_BOUND, SUM_OPEN, SUM_SIZE = range(4)
+GROUP_LEG, GROUP_LEG_END, GROUP_ENTRY, GROUP_ENTRY_END, GROUP_OPEN, GROUP_SIZE = range(6)
+(
+    LEG_COLLECTION,
+    LEG_COUNT,
+    LEG_BOUND,  # the least of what its collection is ordered by
+    LEG_CUT,
+    LEG_CUT_END,
+    LEG_NEAR,
+    LEG_NEAR_END,
+    LEG_OPEN,  # the column that is scanned, or -1
+    LEG_ALONE,  # 1 if no other leg of the group takes objects of its collection
+    LEG_SIZE,
+) = range(10)
+NEAR_COLLECTION, NEAR_BOUND, NEAR_CUT, NEAR_CUT_END, NEAR_SIZE = range(5)
+CUT_COLUMN, CUT_BOUND, CUT_BOUND_END, CUT_SIZE = range(4)  # of the rows of bounds one must hold
+ENTRY_LEG, ENTRY_LEG_2, ENTRY_LEG_3, ENTRY_CONDITION, ENTRY_CONDITION_END, ENTRY_SIZE = range(6)
+CONDITION_KIND, CONDITION_BOUND, CONDITION_OPEN, CONDITION_SIZE = range(4)
 
-class Tables(NamedTuple):
-    """A menu. A table `x_y` of one number more than there are x holds where the y of each x begin.
+FIXED, OF_LEGS, OF_ENTRIES = range(3)
+"""What is scanned in a group, GROUP_OPEN."""
 
-    A seed has parts: what it asks for, then its vetoes. A part has sums and groups; a group has legs and entries (of
-    `between`); a leg has cuts and neighbours; a cut has intervals, closed, of which one must hold; an entry has
-    conditions. Where a number is scanned, its bound is infinite and `*_open` says of what: it is turned by the sign of
-    the seed, so that more is better.
-    """
+NUMBER, FREE, QUEUE, SEEN, VIA_LEG, VIA_OBJECT, LEG_STATE = range(7)
+"""Columns of `State.legs`: candidates, objects still to be taken, and what a search for a path keeps."""
 
-    seed_part: Ints
-    seed_sign: Floats
-    part_sum: Ints
-    part_group: Ints
-    sum_slot: Ints
-    sum_low: Floats
-    sum_high: Floats
-    sum_open: Ints  # 1 if it is scanned
-    group_leg: Ints
-    group_entry: Ints
-    group_open: Ints  # 0 fixed, 1 legs are scanned, 2 entries are
-    leg_collection: Ints
-    leg_count: Ints
-    leg_least: Floats  # of the number by which the collection is ordered, -inf where that is not asked for
-    leg_cut: Ints  # its first cut, and
-    leg_cut_end: Ints  # the one behind its last
-    leg_near: Ints
-    leg_open: Ints  # the column that is scanned, or -1
-    leg_alone: Ints  # 1 if no other leg of the group takes objects of its collection
-    near_collection: Ints
-    near_radius: Floats
-    near_cut: Ints
-    near_cut_end: Ints
-    cut_column: Ints
-    cut_interval: Ints
-    interval_low: Floats
-    interval_high: Floats
-    entry_legs: Ints  # (entries, 3), within the group, ascending; -1 where there are two
-    entry_condition: Ints
-    condition_kind: Ints
-    condition_low: Floats
-    condition_high: Floats
-    condition_open: Ints  # 1 if it is scanned
-    physical: Ints  # (collections, 5): the column of each, or -1
-    order: Ints  # (collections,): the column by which it is ordered, descending, or -1
+TAKEN, FILLED = range(2)
+"""Rows of `State.held`: what entries have taken, and what fills up legs."""
+
+AT, MADE, TRIAL = 0, 3, 6
+"""Columns of `State.trial`: the three candidates that an entry tries, and whether it has taken them or found them so."""
 
 
-class Chunk(NamedTuple):
-    """Some crossings.
+class State(NamedTuple):
+    """A program, a chunk of crossings, and room for a search.
 
     Attributes
     ----------
+    code
+        The records, int64.
+    bounds
+        Lowest and highest numbers, both included, float64 (rows, 2). Where one is scanned it is infinite.
+    columns
+        Column of each collection for `PT` to `ORDER`, or -1, int64 (collections, 6).
     values
         All columns one behind another, float64; column c begins at `base[c]`.
     base
         int64 (columns,).
     start
-        First object of each crossing, and one behind the last, int64 (collections, crossings + 1).
+        First object of each crossing in its columns, and one behind the last, int64 (collections, crossings + 1).
     sums
         float64 (sums, crossings).
+    legs, candidate, value
+        What `NUMBER` to `VIA_OBJECT` say, int64 (legs, 6); candidates, counted within the crossing, int64 (legs,
+        objects); their numbers that are scanned, more is better, infinity where none is, float64 (legs, objects).
+    held
+        1 + the leg that holds an object, or 0, int64 (2, collections, objects).
+    trial, reached
+        What `AT` and `MADE` say, int64 (entries, 6), and the scanned number of the objects tried, float64 (entries,).
+    levels
+        Values that the scanned number may have, float64.
     """
 
+    code: Ints
+    bounds: Floats
+    columns: Ints
     values: Floats
     base: Ints
     start: Ints
     sums: Floats
-
-
-class Work(NamedTuple):
-    """What a search keeps, for the largest group and the largest crossing; objects are counted within the crossing."""
-
-    number: Ints  # (legs,): candidates
-    candidate: Ints  # (legs, objects)
-    value: Floats  # (legs, objects): of what is scanned; inf where nothing is
-    free: Ints  # (legs,): objects that are still to be taken
-    taken: Bytes  # (collections, objects): 1 + the leg that an entry has taken it for, or 0
-    filled: Bytes  # the same, of what fills up a leg
-    at: Ints  # (entries, 3): the candidates that are tried
-    made: Bytes  # (entries, 3): whether the entry has taken the object, or found it taken
-    reached: Floats  # (entries,): the scanned number of an entry, of the objects that are tried
-    queue: Ints  # (legs,)
-    seen: Bytes  # (legs,)
-    via_leg: Ints  # (legs,)
-    via_object: Ints  # (legs,)
-    levels: Floats  # (legs * objects,): values that the scanned number may have
+    legs: Ints
+    candidate: Ints
+    value: Floats
+    held: Ints
+    trial: Ints
+    reached: Floats
+    levels: Floats

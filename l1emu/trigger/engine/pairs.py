@@ -1,7 +1,8 @@
 """Conditions between objects.
 
 Masses are those of massless objects, as CMS's Global Trigger has them: m² = 2 pt₁ pt₂ (cosh Δη − cos Δφ) of two
-objects, the sum of that over the three pairs of three, and mT² = 2 pt₁ pt₂ (1 − cos Δφ).
+objects, the sum of that over the three pairs of three, and mT² = 2 pt₁ pt₂ (1 − cos Δφ). An object is its collection
+and its place in the columns of the chunk.
 """
 
 from __future__ import annotations
@@ -24,8 +25,7 @@ from l1emu.trigger.engine.layout import (
     PT,
     SAME,
     Z0,
-    Chunk,
-    Tables,
+    State,
 )
 
 _TURN = 2 * math.pi
@@ -41,18 +41,18 @@ def opening(first: float, second: float) -> float:
 
 
 @in_place
-def number_of(tables: Tables, chunk: Chunk, collection: int, kind: int, place: int) -> float:
-    """One of `PT` to `Z0` of an object; `place` counts from the first of the chunk."""
-    number: float = chunk.values[chunk.base[tables.physical[collection, kind]] + place]
+def number_of(s: State, collection: int, kind: int, place: int) -> float:
+    """One of `PT` to `Z0` of an object."""
+    number: float = s.values[s.base[s.columns[collection, kind]] + place]
     return number
 
 
 @in_place
-def mass_squared(tables: Tables, chunk: Chunk, c: int, i: int, d: int, j: int) -> float:
-    """The squared mass of object i of collection c and object j of collection d."""
-    eta = number_of(tables, chunk, c, ETA, i) - number_of(tables, chunk, d, ETA, j)
-    phi = number_of(tables, chunk, c, PHI, i) - number_of(tables, chunk, d, PHI, j)
-    pt = number_of(tables, chunk, c, PT, i) * number_of(tables, chunk, d, PT, j)
+def mass_squared(s: State, c: int, i: int, d: int, j: int) -> float:
+    """The squared mass of two objects."""
+    eta = number_of(s, c, ETA, i) - number_of(s, d, ETA, j)
+    phi = number_of(s, c, PHI, i) - number_of(s, d, PHI, j)
+    pt = number_of(s, c, PT, i) * number_of(s, d, PT, j)
     return 2.0 * pt * (math.cosh(eta) - math.cos(phi))
 
 
@@ -63,47 +63,43 @@ def root(square: float) -> float:
 
 
 @in_place
-def distance(tables: Tables, chunk: Chunk, c: int, i: int, d: int, j: int) -> float:
-    """ΔR of object i of collection c and object j of collection d."""
-    eta = number_of(tables, chunk, c, ETA, i) - number_of(tables, chunk, d, ETA, j)
-    phi = opening(number_of(tables, chunk, c, PHI, i), number_of(tables, chunk, d, PHI, j))
+def distance(s: State, c: int, i: int, d: int, j: int) -> float:
+    """ΔR of two objects."""
+    eta = number_of(s, c, ETA, i) - number_of(s, d, ETA, j)
+    phi = opening(number_of(s, c, PHI, i), number_of(s, d, PHI, j))
     return math.sqrt(eta * eta + phi * phi)
 
 
 @in_place
-def of_two(tables: Tables, chunk: Chunk, kind: int, c: int, i: int, d: int, j: int) -> float:
+def of_two(s: State, kind: int, c: int, i: int, d: int, j: int) -> float:
     """The number that a condition of this kind is on; of charges, 1 if it holds and NaN if not."""
     if kind == DELTA_Z:
-        return abs(number_of(tables, chunk, c, Z0, i) - number_of(tables, chunk, d, Z0, j))
+        return abs(number_of(s, c, Z0, i) - number_of(s, d, Z0, j))
     if kind == OPPOSITE or kind == SAME:
-        product = number_of(tables, chunk, c, CHARGE, i) * number_of(tables, chunk, d, CHARGE, j)
+        product = number_of(s, c, CHARGE, i) * number_of(s, d, CHARGE, j)
         return 1.0 if (product < 0.0 if kind == OPPOSITE else product > 0.0) else np.nan
     if kind == DELTA_ETA:
-        return abs(number_of(tables, chunk, c, ETA, i) - number_of(tables, chunk, d, ETA, j))
+        return abs(number_of(s, c, ETA, i) - number_of(s, d, ETA, j))
     if kind == DELTA_R:
-        return distance(tables, chunk, c, i, d, j)
+        return distance(s, c, i, d, j)
     if kind == MASS:
-        return root(mass_squared(tables, chunk, c, i, d, j))
-    phi = opening(number_of(tables, chunk, c, PHI, i), number_of(tables, chunk, d, PHI, j))
+        return root(mass_squared(s, c, i, d, j))
+    phi = opening(number_of(s, c, PHI, i), number_of(s, d, PHI, j))
     if kind == DELTA_PHI:
         return phi
-    pt = number_of(tables, chunk, c, PT, i) * number_of(tables, chunk, d, PT, j)
+    pt = number_of(s, c, PT, i) * number_of(s, d, PT, j)
     return root(2.0 * pt * (1.0 - math.cos(phi)))
 
 
 @in_place
-def of_three(
-    tables: Tables, chunk: Chunk, kind: int, c: int, i: int, d: int, j: int, e: int, k: int
-) -> float:
+def of_three(s: State, kind: int, c: int, i: int, d: int, j: int, e: int, k: int) -> float:
     """The same of three objects: their mass, or their charges."""
     if kind == MASS:
-        square = mass_squared(tables, chunk, c, i, d, j)
-        square += mass_squared(tables, chunk, c, i, e, k)
-        square += mass_squared(tables, chunk, d, j, e, k)
-        return root(square)
-    first = number_of(tables, chunk, c, CHARGE, i)
-    second = number_of(tables, chunk, d, CHARGE, j)
-    third = number_of(tables, chunk, e, CHARGE, k)
+        square = mass_squared(s, c, i, d, j) + mass_squared(s, c, i, e, k)
+        return root(square + mass_squared(s, d, j, e, k))
+    first = number_of(s, c, CHARGE, i)
+    second = number_of(s, d, CHARGE, j)
+    third = number_of(s, e, CHARGE, k)
     alike = first * second > 0.0 and second * third > 0.0
     signs = first * second * third
     signed = signs > 0.0 or signs < 0.0
