@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from l1emu.events.objects import open_objects
-from l1emu.events.objects.sample import STEP
+from l1emu.events.objects.sample import MOST_AT_ONCE
 
 TABLES: dict[str, tuple[int, tuple[str, ...], tuple[str, ...]]] = {
     "L1puppiJetSC4": (24, ("pt", "eta", "phi", "et"), ()),
@@ -103,7 +103,7 @@ def main() -> None:
 
         def plain() -> None:
             with uproot.open(path) as file:
-                for _ in file["Events"].iterate(BRANCHES, step_size=STEP):
+                for _ in file["Events"].iterate(BRANCHES, step_size=MOST_AT_ONCE):
                     pass
 
         def read(sums: list[str], *, keyed: bool = False) -> Callable[[], None]:
@@ -123,7 +123,9 @@ def main() -> None:
             "and keys of crossings": read(["met", "ht", "mht"], keyed=True),
             "open_objects": opened,
         }
-        table = Table(title=f"{asked.crossings:,} crossings, {path.stat().st_size / 1e6:.0f} MB, {STEP:,} at a time")
+        table = Table(
+            title=f"{asked.crossings:,} crossings, {path.stat().st_size / 1e6:.0f} MB, {MOST_AT_ONCE:,} at a time"
+        )
         for heading in ("", "s", "crossings/s", "uproot's time over this"):
             table.add_column(heading, justify="left" if not heading else "right")
         times = {name: seconds(call, asked.repeat) for name, call in ways.items()}

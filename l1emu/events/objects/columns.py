@@ -17,17 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.errors import L1emuError
-from l1emu.events.objects.schema import FieldSource, Unit
+from l1emu.events.objects.schema import FieldSource, FileUnit
 from l1emu.events.sources.containers import Container, RootContainer
 
 USUAL_TREE = "Events"
 FINITE = ("pt", "eta", "phi")
 
-_DIVISORS: dict[Unit, float] = {"MeV": 1e3, "mrad": 1e3, "mm": 10.0, "um": 1e4}
-_FACTORS: dict[Unit, float] = {"TeV": 1e3, "m": 100.0, "deg": np.pi / 180}
+_DIVISORS: dict[FileUnit, float] = {"MeV": 1e3, "mrad": 1e3, "mm": 10.0, "um": 1e4}
+_FACTORS: dict[FileUnit, float] = {"TeV": 1e3, "m": 100.0, "deg": np.pi / 180}
 
 
-class Names:
+class ColumnNames:
     """The columns of a file, to look a field up in.
 
     Attributes
@@ -154,14 +154,14 @@ def _some(names: Sequence[str], most: int = 12) -> str:
     return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")
 
 
-class Lists(NamedTuple):
+class FlatLists(NamedTuple):
     """A column: flat numbers, and where each crossing's begin and end; `offsets` is None of one number a crossing."""
 
     offsets: NDArray[np.int64] | None
     flat: NDArray[Any]
 
 
-class Place(NamedTuple):
+class ColumnPlace(NamedTuple):
     """Of what file and column something is said, and which entry of the file the first crossing is."""
 
     path: Path
@@ -174,7 +174,7 @@ class Place(NamedTuple):
         return L1emuError(message, path=self.path, where=where, **told)
 
 
-def lists_of(values: Any, place: Place) -> Lists:
+def flat_lists(values: Any, place: ColumnPlace) -> FlatLists:
     """A column as it was read: one number a crossing, a list of numbers, or an array of fixed length.
 
     Raises
@@ -186,11 +186,11 @@ def lists_of(values: Any, place: Place) -> Lists:
         if values.dtype.kind not in "biuf" or values.ndim not in (1, 2):
             raise place.error("not one number or list of numbers a crossing", value=f"{values.shape}, {values.dtype}")
         if values.ndim == 1:
-            return Lists(None, _plain(values))
-        return Lists(np.arange(len(values) + 1, dtype=np.int64) * values.shape[1], _plain(values.reshape(-1)))
+            return FlatLists(None, _plain(values))
+        return FlatLists(np.arange(len(values) + 1, dtype=np.int64) * values.shape[1], _plain(values.reshape(-1)))
     layout = values.layout
     if not _has_lists(layout):
-        return Lists(None, _numbers(layout, place, None))
+        return FlatLists(None, _numbers(layout, place, None))
     layout = _without_missing_lists(layout, place)
     text = layout.parameter("__array__") is not None
     if text or not (layout.is_list or layout.is_numpy):
@@ -200,7 +200,7 @@ def lists_of(values: Any, place: Place) -> Lists:
     )
     offsets = np.asarray(packed.offsets.data, np.int64)
     content = packed.content[offsets[0] : offsets[-1]]
-    return Lists(offsets, _numbers(content, place, offsets))
+    return FlatLists(offsets, _numbers(content, place, offsets))
 
 
 def _has_lists(layout: Any) -> bool:
@@ -209,7 +209,7 @@ def _has_lists(layout: Any) -> bool:
     return bool(layout.is_list or (layout.is_numpy and layout.purelist_depth > 1))
 
 
-def _without_missing_lists(layout: Any, place: Place) -> Any:
+def _without_missing_lists(layout: Any, place: ColumnPlace) -> Any:
     while layout.is_option or layout.is_indexed:
         if layout.is_option:
             missing = np.asarray(layout.mask_as_bool(valid_when=False))
@@ -219,7 +219,7 @@ def _without_missing_lists(layout: Any, place: Place) -> Any:
     return layout
 
 
-def _numbers(layout: Any, place: Place, offsets: NDArray[np.int64] | None) -> NDArray[Any]:
+def _numbers(layout: Any, place: ColumnPlace, offsets: NDArray[np.int64] | None) -> NDArray[Any]:
     """The numbers of a flat layout; of those that are missing, NaN."""
     missing = None
     if layout.is_option:
@@ -269,7 +269,7 @@ def in_our_units(flat: NDArray[Any], source: FieldSource) -> NDArray[Any]:
     return values
 
 
-def checked_numbers(name: str, lists: Lists, place: Place) -> NDArray[Any]:
+def checked_numbers(name: str, lists: FlatLists, place: ColumnPlace) -> NDArray[Any]:
     """The numbers of a field; pt, eta and phi are finite, and phi is from -pi to pi.
 
     Raises

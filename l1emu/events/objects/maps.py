@@ -17,7 +17,7 @@ from l1emu.resources import resolve, resource
 _FOLDER = "data/objects"
 
 
-class MapFile(Config):
+class ObjectsFile(Config):
     """A map as a YAML file: objects and sums by name, what they are of, and where that is known from."""
 
     about: str
@@ -35,7 +35,7 @@ class Mapped:
     objects, sums
         By name.
     demanded
-        Names of those that the study itself states: its files must have all their fields. Of a map that it took over,
+        ColumnNames of those that the study itself states: its files must have all their fields. Of a map that it took over,
         they need have only what is used.
     """
 
@@ -49,7 +49,7 @@ def map_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in resource(_FOLDER).glob("*.yaml")))
 
 
-def find_map(name: str, base: Path | None = None) -> MapFile:
+def find_map(name: str, base: Path | None = None) -> ObjectsFile:
     """A map that comes with l1emu, or of a YAML file.
 
     Parameters
@@ -65,9 +65,9 @@ def find_map(name: str, base: Path | None = None) -> MapFile:
         if there is none, or the file is no map.
     """
     if name in map_names():
-        return load_config(resource(f"{_FOLDER}/{name}.yaml"), MapFile)
+        return load_config(resource(f"{_FOLDER}/{name}.yaml"), ObjectsFile)
     if name.endswith((".yaml", ".yml")):
-        return load_config(resolve(name, base or Path()), MapFile)
+        return load_config(resolve(name, base or Path()), ObjectsFile)
     close = difflib.get_close_matches(name, map_names(), 1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     raise L1emuError(

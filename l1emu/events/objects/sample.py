@@ -16,7 +16,15 @@ from pydantic import ValidationError
 from l1emu.config import Config
 from l1emu.errors import L1emuError
 from l1emu.eventdata import EventData
-from l1emu.events.objects.columns import Lists, Names, Place, checked_numbers, in_our_units, lists_of, spellings
+from l1emu.events.objects.columns import (
+    FlatLists,
+    ColumnNames,
+    ColumnPlace,
+    checked_numbers,
+    in_our_units,
+    flat_lists,
+    spellings,
+)
 from l1emu.events.objects.maps import Mapped, whole_map
 from l1emu.events.objects.parquet import NestedParquet
 from l1emu.events.objects.schema import CollectionMap, FieldSource, ObjectsMap, SumMap
@@ -28,7 +36,8 @@ from l1emu.events.sources.repeated import crossing_keys, fingerprint, refuse_sam
 from l1emu.events.sources.source import Paths
 from l1emu.files import open_regular
 
-STEP = 50_000
+MOST_AT_ONCE = 50_000
+"""Crossings of a batch, if nothing is said."""
 
 _C = TypeVar("_C", bound=Config)
 _IDENTITY = (("run",), ("luminosityBlock", "lumi"), ("event",))
@@ -39,7 +48,7 @@ _COMPARED = 8
 class _File:
     path: Path
     entries: int
-    names: Names
+    names: ColumnNames
     trees: Mapping[str, int]
 
 
@@ -51,7 +60,7 @@ class _Need(NamedTuple):
     collection: str | None
     tree: str | None
 
-    def column(self, names: Names) -> str | None:
+    def column(self, names: ColumnNames) -> str | None:
         return names.find(self.source, self.collection, self.tree)
 
 
@@ -146,7 +155,7 @@ class ObjectSample:
 
     def iterate(
         self,
-        step: int = STEP,
+        step: int = MOST_AT_ONCE,
         fields: Mapping[str, Collection[str]] | None = None,
         sums: Collection[str] | None = None,
     ) -> Iterator[EventData]:
@@ -180,7 +189,7 @@ class ObjectSample:
 
     def iterate_keyed(
         self,
-        step: int = STEP,
+        step: int = MOST_AT_ONCE,
         fields: Mapping[str, Collection[str]] | None = None,
         sums: Collection[str] | None = None,
     ) -> Iterator[tuple[EventData, NDArray[np.uint64]]]:
@@ -369,11 +378,11 @@ class ObjectSample:
         objects = self.objects[name]
         offsets: NDArray[np.int64] | None = None
         columns: dict[str, NDArray[Any]] = {}
-        places: dict[str, Place] = {}
+        places: dict[str, ColumnPlace] = {}
         for key, need in self._needs(name, fields).items():
             column = str(need.column(file.names))
-            places[key] = Place(file.path, column, batch.start)
-            lists = lists_of(batch[column], places[key])
+            places[key] = ColumnPlace(file.path, column, batch.start)
+            lists = flat_lists(batch[column], places[key])
             found = _offsets(lists, rows, places[key])
             if offsets is None:
                 offsets = found
@@ -392,7 +401,7 @@ class ObjectSample:
             offsets = np.concatenate([[0], np.cumsum(kept)])[offsets]
             columns = {key: values[kept] for key, values in columns.items()}
         return records(
-            offsets, {f: checked_numbers(f, Lists(offsets, columns[f]), places[f]) for f in dict.fromkeys(fields)}
+            offsets, {f: checked_numbers(f, FlatLists(offsets, columns[f]), places[f]) for f in dict.fromkeys(fields)}
         )
 
 
@@ -400,13 +409,13 @@ class _Number:
     """A number a crossing, picked from columns of a batch: NaN where there is none."""
 
     def __init__(self, needs: Mapping[str, _Need], total: SumMap, file: _File, batch: Columns, rows: int) -> None:
-        self._lists: dict[str, Lists] = {}
-        self._places: dict[str, Place] = {}
+        self._lists: dict[str, FlatLists] = {}
+        self._places: dict[str, ColumnPlace] = {}
         self._needs = needs
         for key, need in needs.items():
             column = str(need.column(file.names))
-            self._places[key] = Place(file.path, column, batch.start)
-            self._lists[key] = lists_of(batch[column], self._places[key])
+            self._places[key] = ColumnPlace(file.path, column, batch.start)
+            self._lists[key] = flat_lists(batch[column], self._places[key])
         of = self._lists[""]
         if of.offsets is not None and total.index is None and not total.where:
             raise self._places[""].error(
@@ -430,7 +439,7 @@ class _Number:
     def values(self, key: str) -> NDArray[np.float64]:
         """The number, (crossings,)."""
         read = in_our_units(self._lists[key].flat[self._picked], self._needs[key].source)
-        picked = Lists(np.concatenate([[0], np.cumsum(self.there)]), read)
+        picked = FlatLists(np.concatenate([[0], np.cumsum(self.there)]), read)
         found = np.full(len(self.there), np.nan)
         found[self.there] = checked_numbers("phi" if key else "pt", picked, self._places[key])
         return found
@@ -479,7 +488,7 @@ def open_objects(
     mapped = whole_map(wanted, totals, base)
     paths = find_files(files)
     refuse_same_files(paths)
-    known: dict[tuple[str, ...], Names] = {}  # ten thousand files share their names
+    known: dict[tuple[str, ...], ColumnNames] = {}  # ten thousand files share their names
     surveyed = [_survey(path, tree, mapped, known) for path in paths]
     span = entries or (0, None)
     sample = ObjectSample(surveyed, mapped, name=name or paths[0].stem, kind=kind, tree=tree, entries=span)
@@ -534,12 +543,12 @@ def open_file(path: Path, tree: str | None) -> Container:
     return open_container(path, tree)[1]
 
 
-def _survey(path: Path, tree: str | None, mapped: Mapped, known: dict[tuple[str, ...], Names]) -> _File:
+def _survey(path: Path, tree: str | None, mapped: Mapped, known: dict[tuple[str, ...], ColumnNames]) -> _File:
     container = open_file(path, tree)
     trees = dict(container.trees) if isinstance(container, RootContainer) else {}
     if isinstance(container, RootContainer) and not trees:
         raise L1emuError("there is no tree in the file", path=path)
-    names = known.setdefault(container.names, Names(container, tree))
+    names = known.setdefault(container.names, ColumnNames(container, tree))
     column = _first_column(names, mapped)
     if column is None:
         name = next(iter(mapped.objects), None)
@@ -558,7 +567,7 @@ def _survey(path: Path, tree: str | None, mapped: Mapped, known: dict[tuple[str,
     return _File(path, rows, names, trees)
 
 
-def _first_column(names: Names, mapped: Mapped) -> str | None:
+def _first_column(names: ColumnNames, mapped: Mapped) -> str | None:
     """The first column of the map that a file has, those before the others that the study itself states."""
     ordered = sorted(mapped.objects.items(), key=lambda item: item[0] not in mapped.demanded)
     for _, objects in ordered:
@@ -582,7 +591,7 @@ def _column(need: _Need, file: _File) -> str | None:
         ) from None
 
 
-def _offsets(lists: Lists, rows: int, place: Place) -> NDArray[np.int64]:
+def _offsets(lists: FlatLists, rows: int, place: ColumnPlace) -> NDArray[np.int64]:
     offsets = np.arange(len(lists.flat) + 1, dtype=np.int64) if lists.offsets is None else lists.offsets
     if len(offsets) != rows + 1:
         raise place.error("not as many entries as the file has", value=len(offsets) - 1, expected=str(rows))
@@ -604,7 +613,7 @@ def _identity_columns(file: _File) -> tuple[str, ...]:
 
 
 def _keys(file: _File, columns: Sequence[str], batch: Columns, rows: int) -> NDArray[np.uint64]:
-    numbers = [lists_of(batch[column], Place(file.path, column, batch.start)) for column in columns]
+    numbers = [flat_lists(batch[column], ColumnPlace(file.path, column, batch.start)) for column in columns]
     if numbers and all(n.offsets is None and n.flat.dtype.kind in "iu" for n in numbers):
         return crossing_keys([n.flat for n in numbers])
     size = os.stat(file.path).st_size

@@ -9,9 +9,9 @@ from pydantic import ConfigDict, Field, model_validator
 
 from l1emu.config import Config
 
-Unit = Literal["GeV", "MeV", "TeV", "rad", "mrad", "deg", "cm", "mm", "um", "m"]
+FileUnit = Literal["GeV", "MeV", "TeV", "rad", "mrad", "deg", "cm", "mm", "um", "m"]
 
-Name = Annotated[str, Field(min_length=1)]
+FieldName = Annotated[str, Field(min_length=1)]
 
 _ENERGIES, _ANGLES = ("GeV", "MeV", "TeV"), ("rad", "mrad", "deg")
 _KINDS = {"pt": _ENERGIES, "phi": _ANGLES, "eta": ()}
@@ -40,10 +40,10 @@ class FieldSource(Config):
     is a `field`.
     """
 
-    field: Name | None = None
-    branch: Name | None = None
-    tree: Name | None = None
-    unit: Unit | None = None
+    field: FieldName | None = None
+    branch: FieldName | None = None
+    tree: FieldName | None = None
+    unit: FileUnit | None = None
     scale: float = 1.0
     offset: float = 0.0
 
@@ -77,9 +77,9 @@ class CollectionMap(Config):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, FieldSource]
 
-    collection: Name | None = None
-    tree: Name | None = None
-    where: dict[Name, FieldCut] = Field(default_factory=dict)
+    collection: FieldName | None = None
+    tree: FieldName | None = None
+    where: dict[FieldName, FieldCut] = Field(default_factory=dict)
 
     @property
     def fields(self) -> dict[str, FieldSource]:
@@ -154,18 +154,18 @@ class SumMap(Config):
         Which entry of a list it is, from 0, of those that pass `where`.
     """
 
-    of: Name | None = None
+    of: FieldName | None = None
     vector: bool = False
     pt_min_gev: float | None = None
     abs_eta_max: float | None = None
-    where: dict[Name, FieldCut] = Field(default_factory=dict)
-    branch: Name | None = None
-    collection: Name | None = None
-    field: Name | None = None
-    tree: Name | None = None
+    where: dict[FieldName, FieldCut] = Field(default_factory=dict)
+    branch: FieldName | None = None
+    collection: FieldName | None = None
+    field: FieldName | None = None
+    tree: FieldName | None = None
     phi: FieldSource | None = None
     index: Annotated[int | None, Field(ge=0, lt=1 << 20)] = None
-    unit: Unit | None = None
+    unit: FileUnit | None = None
     scale: float = 1.0
     offset: float = 0.0
 

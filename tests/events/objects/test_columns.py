@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from l1emu.errors import L1emuError
-from l1emu.events.objects.columns import Lists, Place, checked_numbers, in_our_units, lists_of
+from l1emu.events.objects.columns import FlatLists, ColumnPlace, checked_numbers, in_our_units, flat_lists
 from l1emu.events.objects.schema import FieldSource
 
-PLACE = Place(Path("a.root"), "Events/x", 100)
+PLACE = ColumnPlace(Path("a.root"), "Events/x", 100)
 
 
 def as_lists(values: Any) -> Any:
-    found = lists_of(values, PLACE)
+    found = flat_lists(values, PLACE)
     if found.offsets is None:
         return found.flat.tolist()
     return [found.flat[low:high].tolist() for low, high in zip(found.offsets, found.offsets[1:], strict=False)]
@@ -46,13 +46,13 @@ def test_every_shape(values: Any, expected: Any) -> None:
 
 
 def test_a_missing_number_is_nan_and_a_missing_whole_number_is_refused() -> None:
-    found = lists_of(ak.Array([[1.0, None], [], [2.0]]), PLACE)
+    found = flat_lists(ak.Array([[1.0, None], [], [2.0]]), PLACE)
     np.testing.assert_array_equal(found.flat, [1.0, np.nan, 2.0])
-    np.testing.assert_array_equal(lists_of(ak.Array([None, 1.0]), PLACE).flat, [np.nan, 1.0])
+    np.testing.assert_array_equal(flat_lists(ak.Array([None, 1.0]), PLACE).flat, [np.nan, 1.0])
     with pytest.raises(L1emuError, match=r"Events/x, entry 102: a missing value where the others are whole"):
-        lists_of(ak.Array([[1, 2], [], [3, None]]), PLACE)
+        flat_lists(ak.Array([[1, 2], [], [3, None]]), PLACE)
     with pytest.raises(L1emuError, match=r"Events/x, entry 101: a missing value where"):
-        lists_of(ak.Array([1, None]), PLACE)
+        flat_lists(ak.Array([1, None]), PLACE)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_missing_number_is_nan_and_a_missing_whole_number_is_refused() -> None
 )
 def test_what_is_no_column_of_numbers(values: Any, match: str) -> None:
     with pytest.raises(L1emuError, match=match) as error:
-        lists_of(values, PLACE)
+        flat_lists(values, PLACE)
     assert error.value.path == "a.root"
 
 
@@ -108,19 +108,19 @@ def test_what_needs_no_change_stays_as_it_was_read() -> None:
 def test_pt_eta_and_phi_are_finite(name: str, wrong: float) -> None:
     flat = np.array([1.0, 2.0, wrong, 1.0], "f4")
     with pytest.raises(L1emuError, match=f"Events/x, entry 103: not a number: got {wrong}; expected a finite number"):
-        checked_numbers(name, Lists(np.array([0, 1, 1, 2, 4]), flat), PLACE)
+        checked_numbers(name, FlatLists(np.array([0, 1, 1, 2, 4]), flat), PLACE)
     with pytest.raises(L1emuError, match="Events/x, entry 102: not a number"):
-        checked_numbers(name, Lists(None, flat), PLACE)
-    assert checked_numbers("score", Lists(None, flat), PLACE) is flat
+        checked_numbers(name, FlatLists(None, flat), PLACE)
+    assert checked_numbers("score", FlatLists(None, flat), PLACE) is flat
 
 
 def test_large_numbers_are_finite() -> None:
     flat = np.full(3, 1.7e308)
-    assert checked_numbers("pt", Lists(None, flat), PLACE) is flat
+    assert checked_numbers("pt", FlatLists(None, flat), PLACE) is flat
 
 
 def test_phi_is_turned_only_where_it_has_to_be() -> None:
     flat = np.array([-np.pi, np.pi], "f4")
-    assert checked_numbers("phi", Lists(None, flat), PLACE) is flat
-    found = checked_numbers("phi", Lists(None, np.array([0.5, 2 * np.pi - 0.5, -4.0])), PLACE)
+    assert checked_numbers("phi", FlatLists(None, flat), PLACE) is flat
+    found = checked_numbers("phi", FlatLists(None, np.array([0.5, 2 * np.pi - 0.5, -4.0])), PLACE)
     np.testing.assert_allclose(found, [0.5, -0.5, 2 * np.pi - 4], rtol=1e-15)
