@@ -35,7 +35,7 @@ class Mapped:
     objects, sums
         By name.
     demanded
-        ColumnNames of those that the study itself states: its files must have all their fields. Of a map that it took over,
+        Names of those that the study itself states: its files must have all their fields. Of a map that it took over,
         they need have only what is used.
     """
 

@@ -17,12 +17,12 @@ from l1emu.config import Config
 from l1emu.errors import L1emuError
 from l1emu.eventdata import EventData
 from l1emu.events.objects.columns import (
-    FlatLists,
     ColumnNames,
     ColumnPlace,
+    FlatLists,
     checked_numbers,
-    in_our_units,
     flat_lists,
+    in_our_units,
     spellings,
 )
 from l1emu.events.objects.maps import Mapped, whole_map

@@ -84,7 +84,7 @@ def one_each(pt: Floats, phi: Floats, there: NDArray[np.bool_] | None = None) ->
 
 
 def records(offsets: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> ak.Array:
-    """FlatLists of records of flat columns, (crossings, var)."""
+    """Lists of records of flat columns, (crossings, var)."""
     contents = [ak.contents.NumpyArray(values) for values in columns.values()]
     inside = ak.contents.RecordArray(contents, list(columns), length=int(offsets[-1]))
     return ak.Array(ak.contents.ListOffsetArray(ak.index.Index64(offsets), inside))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from l1emu.errors import L1emuError
-from l1emu.events.objects.columns import FlatLists, ColumnPlace, checked_numbers, in_our_units, flat_lists
+from l1emu.events.objects.columns import ColumnPlace, FlatLists, checked_numbers, flat_lists, in_our_units
 from l1emu.events.objects.schema import FieldSource
 
 PLACE = ColumnPlace(Path("a.root"), "Events/x", 100)
