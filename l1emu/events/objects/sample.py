@@ -99,6 +99,7 @@ class ObjectSample:
         kind: str,
         tree: str | None,
         entries: tuple[int, int | None],
+        opened: Container,
     ) -> None:
         self.name = name
         self.kind = kind
@@ -110,7 +111,7 @@ class ObjectSample:
         self._demanded = mapped.demanded
         self._tree = tree
         self._entries = entries
-        self._opened: Container | None = None  # one at a time: the names in ten thousand files fill a memory
+        self._opened = opened  # one at a time: the names in ten thousand files fill a memory
 
     def __repr__(self) -> str:
         return f"ObjectSample({self.name!r}, {self.kind}, {self.crossings:,} crossings, {len(self.paths)} files)"
@@ -331,10 +332,10 @@ class ObjectSample:
                     expected=f"{file.entries} each",
                 )
 
-    def _container(self, place: int) -> Container:
-        path = self.paths[place]
-        if self._opened is None or self._opened.path != path:
-            self._opened = open_file(path, self._tree)
+    def container(self, path: Path) -> Container:
+        """One of the files, opened."""
+        if self._opened.path != path:
+            self._opened = _open(path, self._tree)
         return self._opened
 
     def _batches(self, plan: _Plan, more: Sequence[Sequence[str]], step: int) -> Iterator[tuple[int, int, Columns]]:
@@ -347,7 +348,7 @@ class ObjectSample:
                 for first in range(start, stop, step):
                     yield place, min(step, stop - first), Columns({}, first)
                 continue
-            for batch in self._container(place).batches(columns, start, stop, step):
+            for batch in self.container(self.paths[place]).batches(columns, start, stop, step):
                 batch.start = start
                 rows = min(step, stop - start)
                 yield place, rows, batch
@@ -489,9 +490,14 @@ def open_objects(
     paths = find_files(files)
     refuse_same_files(paths)
     known: dict[tuple[str, ...], ColumnNames] = {}  # ten thousand files share their names
-    surveyed = [_survey(path, tree, mapped, known) for path in paths]
+    surveyed = []
+    for path in paths:
+        container = _open(path, tree)
+        surveyed.append(_survey(container, tree, mapped, known))
     span = entries or (0, None)
-    sample = ObjectSample(surveyed, mapped, name=name or paths[0].stem, kind=kind, tree=tree, entries=span)
+    sample = ObjectSample(
+        surveyed, mapped, name=name or paths[0].stem, kind=kind, tree=tree, entries=span, opened=container
+    )
     low, high = span
     if low < 0 or (high is not None and high < low):
         raise L1emuError("not a range of the entries", value=list(span), expected="0 <= first <= end")
@@ -520,7 +526,7 @@ def _refuse_repeated(sample: ObjectSample, files: Sequence[_File], mapped: Mappe
         [file.entries for file in files],
         lambda container: known[container.path],
         compared[:_COMPARED],
-        lambda path: open_file(path, None),
+        sample.container,
     )
 
 
@@ -534,7 +540,7 @@ def _parsed(schema: type[_C], data: Any, where: str) -> _C:
         raise L1emuError(message, where=place) from None
 
 
-def open_file(path: Path, tree: str | None) -> Container:
+def _open(path: Path, tree: str | None) -> Container:
     """A file as its container, parquet as one with lists and records."""
     with open_regular(path) as stream:
         head = stream.read(len(PARQUET))
@@ -543,12 +549,14 @@ def open_file(path: Path, tree: str | None) -> Container:
     return open_container(path, tree)[1]
 
 
-def _survey(path: Path, tree: str | None, mapped: Mapped, known: dict[tuple[str, ...], ColumnNames]) -> _File:
-    container = open_file(path, tree)
+def _survey(container: Container, tree: str | None, mapped: Mapped, known: dict[tuple[str, ...], ColumnNames]) -> _File:
+    path = container.path
     trees = dict(container.trees) if isinstance(container, RootContainer) else {}
     if isinstance(container, RootContainer) and not trees:
         raise L1emuError("there is no tree in the file", path=path)
-    names = known.setdefault(container.names, ColumnNames(container, tree))
+    names = known.get(container.names)
+    if names is None:
+        names = known[container.names] = ColumnNames(container, tree)
     column = _first_column(names, mapped)
     if column is None:
         name = next(iter(mapped.objects), None)
