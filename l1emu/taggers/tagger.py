@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from l1emu.emulator import Emulator
 from l1emu.emulator.quantize import quantize_into
 from l1emu.errors import L1emuError
 from l1emu.eventdata import EventData
+from l1emu.files import sha256_bytes
 from l1emu.firmware import Firmware
 from l1emu.layers import Tensor
 from l1emu.taggers.columns import Floats, Tagged, check_there, fields_of
@@ -105,6 +107,42 @@ class Tagger:
     def ranges(self) -> dict[str, tuple[float, float]]:
         """The least and the greatest value that each score can have; infinite where that is not known."""
         return {name: score.range for name, score in self.scores.items()}
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of all that decides the scores: firmware, feature maps, names of the outputs, and forms."""
+        decides = {
+            "firmware": self.emulator.firmware.content_hash,
+            "of": self.of,
+            "inputs": {one.tensor.name: one.map.model_dump(mode="json") for one in self.inputs},
+            "outputs": {name: list(names) for name, names in self.outputs.items()},
+            "scores": {name: score.form.model_dump(mode="json") for name, score in self.scores.items()},
+        }
+        return sha256_bytes(json.dumps(decides, sort_keys=True).encode())
+
+    def check_minimum(self, score: str, minimum: float, where: str | None = None) -> None:
+        """Check that a seed may ask for so much of a score; `where` names the seed in messages.
+
+        Raises
+        ------
+        L1emuError
+            if there is no such score, or it can never be so large, or is never so small.
+        """
+        if score not in self.scores:
+            raise L1emuError(
+                f"the tagger {self.name} has no such score",
+                where=where,
+                value=score,
+                expected=f"one of {_text(self.scores)}",
+            )
+        low, high = self.scores[score].range
+        if not low <= minimum <= high:
+            raise L1emuError(
+                f"a minimum outside the range of the score {score}",
+                where=where,
+                value=minimum,
+                expected=f"{low:g} to {high:g}, what the tagger {self.name} can give",
+            )
 
     def check(self, fields: Mapping[str, Collection[str]], sums: Collection[str] = ()) -> None:
         """Check that crossings with these have what the tagger needs, before any of them is read.

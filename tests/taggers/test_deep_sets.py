@@ -9,12 +9,17 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import pytest
+import yaml
 from numpy.typing import NDArray
 
 from l1emu.emulator import Emulator
 from l1emu.eventdata import EventData
+from l1emu.events import build_jets, read_sample
+from l1emu.events.chain import chain_data, chain_fields
+from l1emu.events.hardware import ETA_PHI_STEP
 from l1emu.firmware import Firmware
 from l1emu.goldenfile import write_golden_file
+from l1emu.resources import resource
 from l1emu.taggers import Tagger, load_tagger
 from l1emu.verification.golden import golden_vectors
 from tests.handmade_projects import need_compiler
@@ -130,3 +135,30 @@ def test_no_jets(tagger: Tagger) -> None:
     found = tagger.apply(EventData(data.crossings, {"jets": none}))
     assert ak.to_list(found.objects["jets"].signal) == [[]] * data.crossings
     assert tagger.apply(EventData(0, {"jets": none[:0]})).objects["jets"].fields[-1] == "log_share"
+
+
+def test_the_example_of_the_documentation_runs(folder: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "taggers.md").read_text(encoding="utf-8")
+    example = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])["taggers"]["mine"]
+    mine = load_tagger("mine", settings(folder, yaml.safe_dump(example)), beside(folder))
+    mine.check(chain_fields(truth=True))
+    batch = next(iter(read_sample(resource("datasets/signal-hh4b-pu200.root")).iterate(50)))
+    inside = [name.removeprefix("constituents.") for name in mine.needs.objects["jets"] if "." in name]
+    data = chain_data(batch, min_pt_gev=5, constituents=inside)
+    jets = build_jets(batch.candidates, min_pt_gev=5)
+    filled, at = jets.constituents[:, :8] >= 0, jets.constituents[:, :8]
+    c = {name: ak.to_numpy(ak.flatten(batch.candidates[name]))[at] for name in ("pt", "eta", "phi", "charge")}
+    numbers = [
+        0.5 * np.log1p(c["pt"] * 0.25),
+        c["pt"] / jets.pt[:, None],
+        c["eta"] * ETA_PHI_STEP - jets.eta[:, None] * ETA_PHI_STEP,
+        (c["phi"] * ETA_PHI_STEP - jets.phi[:, None] * ETA_PHI_STEP + np.pi) % (2 * np.pi) - np.pi,
+        c["charge"],
+    ]
+    x = np.where(filled[:, :, None], np.stack(numbers, axis=2), 0).astype(np.float32)
+    s, b = np.asarray(Emulator(Firmware.read(folder / "project"))(x)).T
+    found = mine.apply(data).objects["jets"]
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(ak.to_numpy(ak.flatten(found.share)), s / (s + b))
+        np.testing.assert_array_equal(ak.to_numpy(ak.flatten(found.log_share)), np.log(s / b))
+    assert len(np.unique(s)) > 50

@@ -59,6 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     two_inputs(folder / "two")
     flat_network(folder / "event", 10, 4)
     flat_network(folder / "autoencoder", 4, 4)
+    flat_network(folder / "other", 4, 4, seed=7)
     return folder
 
 
@@ -133,6 +134,42 @@ def test_an_autoencoder_is_compared_with_its_input_as_the_firmware_has_it(folder
     np.testing.assert_array_equal(flat(found.mse), (difference**2).mean(axis=1))
     for name in ("l1", "l2", "mse"):
         assert tagger.ranges[name][0] <= flat(found[name]).min() <= flat(found[name]).max() <= tagger.ranges[name][1]
+
+
+def test_a_minimum_outside_the_range_of_a_score_is_refused() -> None:
+    tagger = load_tagger("b", jet_tagger("models/jet-tagger/tagger.l1fw"), resource)
+    for minimum in (0.0, 0.5, 0.9997):
+        tagger.check_minimum("tag_b", minimum)
+    for minimum in (-0.1, 1.5, np.nan):
+        with pytest.raises(
+            L1emuError, match=r"seed x: a minimum outside the range of the score tag_b: got .* 0 to 0.99"
+        ):
+            tagger.check_minimum("tag_b", minimum, "seed x")
+    with pytest.raises(L1emuError, match="the tagger b has no such score: got 'tag_x'; expected one of tag_b, tag_c"):
+        tagger.check_minimum("tag_x", 0.5)
+
+
+def test_the_hash_is_of_all_that_decides_the_scores(folder: Path, tmp_path: Path) -> None:
+    def of(**keys: Any) -> str:
+        return load_tagger("t", settings(tmp_path, changed(AUTOENCODER, **keys)), beside(folder)).content_hash
+
+    fields: list[Any] = ["pt", "eta", "phi", {"field": "pt", "steps": ["sqrt"]}]
+    same = {
+        of(),
+        of(threads=1),
+        of(inputs={"of": "object", "fields": fields}),
+        of(inputs={"x": {"of": "object", "fields": fields}}),
+    }
+    assert len(same) == 1
+    other = {
+        of(inputs={"of": "object", "fields": fields[::-1]}),
+        of(scores={"l1": {"output": "r0"}}),
+        of(outputs=["r1", "r0", "r2", "r3"]),
+        of(of="muons"),
+        of(firmware="other"),
+        *same,
+    }
+    assert len(other) == 6
 
 
 def test_the_shipped_tagger(folder: Path) -> None:

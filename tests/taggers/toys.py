@@ -102,9 +102,9 @@ def two_inputs(folder: Path) -> Path:
     return make.write()
 
 
-def flat_network(folder: Path, size: int, outputs: int) -> Path:
+def flat_network(folder: Path, size: int, outputs: int, seed: int = 6) -> Path:
     """Dense layers from a flat input `x`."""
-    make = ProjectMaker(folder, 6, ordinary=True)
+    make = ProjectMaker(folder, seed, ordinary=True)
     x = make.input("x", (size,), PLAIN)
     make.output(make.dense("last", make.elementwise("rel", "relu", make.dense("first", x, 7)), outputs))
     return make.write()
