@@ -97,15 +97,23 @@ class Classes(Syntax):
                 raise self.bad("not a class to derive from")
             # what the base has is known if it is a class by a plain name
             found = self._plain([text for text in self.texts[start : self.at] if text != "::"])
-            if found is None:
+            if found is None and self._depends(start):
+                scope.dependent = True
+            elif found is None:
                 scope.open = True
             else:
                 scope.names = found.names | scope.names
                 scope.inner = found.inner | scope.inner
                 scope.open |= found.open
+                scope.dependent |= found.dependent
             self.dots()
             if not self.take(","):
                 return
+
+    def _depends(self, start: int) -> bool:
+        """Whether what was read since `start` names a parameter of a template around."""
+        around = {name for scope in self.scopes if scope.kind == "template" for name in scope.names}
+        return not around.isdisjoint(self.texts[start : self.at])
 
     def _plain(self, names: list[str]) -> Scope | None:
         found = self.inside(names[0]) if all(name.isidentifier() for name in names) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from l1emu.firmware.grammar.scopes import Parameters, Scope
 from l1emu.firmware.grammar.syntax import Syntax
-from l1emu.firmware.grammar.words import BUILTIN, LIBRARIES, OPERATORS
+from l1emu.firmware.grammar.words import BUILTIN, LIBRARIES, OPERATORS, standard_kind
 
 
 class Names(Syntax):
@@ -36,7 +36,7 @@ class Names(Syntax):
                 takes = scope.takes.get(name)
                 kind, scope = self._member(scope, name)
                 continue
-            kind = "?"
+            kind = standard_kind(name) if kind == "library" else "?"
             if told:
                 self.template_arguments()
                 kind = "type" if typename else "?"
@@ -88,7 +88,7 @@ class Names(Syntax):
 
     def _member(self, scope: Scope, name: str) -> tuple[str, Scope | None]:
         """A name after ``::``, which was just passed."""
-        kind = scope.names.get(name) or ("?" if scope.open else None)
+        kind = scope.names.get(name) or ("?" if scope.open or scope.dependent else None)
         if kind is None:
             self.at -= 1
             raise self.bad(f"{name} is not declared there")

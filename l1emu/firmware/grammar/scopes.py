@@ -37,6 +37,7 @@ class Scope:
     names: dict[str, str] = field(default_factory=dict)
     inner: dict[str, Scope] = field(default_factory=dict)  # of namespaces and classes
     open: bool = False  # names may come from a base that is not looked into
+    dependent: bool = False  # the same, of a base that a template's parameters decide: only `X::name` looks there
     defined: set[str] = field(default_factory=set)
     kind: str = ""
     takes: dict[str, Parameters] = field(default_factory=dict)  # of templates of classes and of types
@@ -44,7 +45,7 @@ class Scope:
 
     def opened(self) -> Scope:
         """What a template's class has inside once its arguments are given: specializations may have something else."""
-        return Scope(self.names, self.inner, True, self.defined, self.kind, self.takes)
+        return Scope(self.names, self.inner, True, True, self.defined, self.kind, self.takes)
 
     def define(self, what: str, name: str, at: int) -> None:
         """Note a definition; `Bad` if it is there already."""

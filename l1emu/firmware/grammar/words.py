@@ -61,6 +61,18 @@ _VALUES = re.compile(
 )
 
 
+_STREAMS = _words("cout cerr clog cin")
+_ALGORITHMS = _words(
+    "endl flush max min swap move forward copy fill sort reverse accumulate find count all_of any_of none_of for_each "
+    "transform to_string stoi stol stof stod getline make_pair make_tuple make_unique make_shared get tie iota"
+)
+
+
+def standard_kind(name: str) -> str:
+    """What a name in a library's namespace is, where that is certain; else "?"."""
+    return "value" if name in _STREAMS else "function" if name in C_FUNCTIONS | _ALGORITHMS else "?"
+
+
 def library_kind(name: str) -> str | None:
     """What a name of the libraries is: "?" if that cannot be told, None if they have none such."""
     if name in LIBRARIES:

@@ -446,6 +446,19 @@ inline void f97(Tp<> a, Tp<int, char> b, Tr<Ts, 3> c) {} template <class A, clas
 <class A> struct Tt<A, typename A::t> {}; inline void f98(Tt<int> a) {} template <class A> using Tu = Tp<A, A>;
 inline void f99(Tu<int> a) {}
 """,
+    "dependent_base": r"""
+template <class T> struct Db { int n; T g() { return n; } static T s() { return 3; } }; template <class T> struct
+Dd : public Db<T> { typedef Db<T> Base; using Base::g; T f() { return this->n + g() + Db<T>::s() + Base::s(); } };
+struct De : Db<int> { int f() { return n + g() + s(); } }; template <class T> struct Df : De { T h() { return n +
+f(); } };
+""",
+    "std_values": r"""
+#include <algorithm>
+#include <iostream>
+#include <string>
+inline int f101(int a) { using std::max; std::cout << a << std::endl; std::string s = std::to_string(a); return
+max(a, std::min<int>(a, 3)) + std::abs(a) + (int)std::sqrt((double)a); }
+""",
     "static_cast_ref": r"""
 inline int f95(const int &a) { return static_cast<const int &>(a) + static_cast<int const *const>(&a)[0];
 }

@@ -66,6 +66,7 @@ def test_a_project_with_them_among_its_kernels_is_read(tmp_path: Path) -> None:
     assert l1emu.Firmware.read(project).content_hash == before.content_hash
 
 
+BASE = "template <class T> struct Base { int absent; };\ntemplate <class T> struct Derived : Base<T> {\n"
 TWO = "template <class A, class B> struct Two {};\n"
 
 
@@ -90,6 +91,10 @@ TWO = "template <class A, class B> struct Two {};\n"
         ("template <int n, class A = int> struct S {};\nS<> a;", "0 template arguments where 1 to 2 are taken"),
         ("template <int n, class A = int> struct S {};\nS<3, int, int> a;", "3 template arguments where 1 to 2"),
         ("template <int n> struct S {};\nS<int> a;", "a type as template argument 1, which is a value"),
+        ("#include <iostream>\nvoid f(int a) { std::cout b = a; }", "line 2: not C++ that compiles"),
+        ("#include <algorithm>\nint f(int a) {\n    std::max b = a;\n    return b;\n}", "line 3"),
+        (f"{BASE}void f() {{ later<T>(1); }} }};", "later is not declared"),
+        (f"{BASE}int f() {{ return absent; }} }};", "absent is not declared"),
         ("template <class A, class... B> struct S {};\nS<> a;", "0 template arguments where at least 1 are taken"),
         ("int f() { auto g = [x = 3] { return x; }; return x; }", "x is not declared"),
         ("struct One { void f(); int n; };\nvoid One::f() { m = 3; }", "m is not declared"),
