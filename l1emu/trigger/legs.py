@@ -29,14 +29,14 @@ class FieldCut(Config):
     in_: list[Number] | None = Field(default=None, alias="in", min_length=1, max_length=64)
 
 
-class ObjectCuts(Config):
-    """Cuts on the numbers of one object of a collection; all must hold, and a number that is missing holds none.
+class Cuts(Config):
+    """Cuts on the numbers of one object; all must hold, and a number that is missing holds none.
 
     Bounds are included, but |eta| is below `abs_eta_max`. Of windows, [lowest, highest], one has to hold. A window in
-    phi counts modulo a full turn. `charge` is the sign that is wanted.
+    phi counts modulo a full turn. `charge` is the sign that is wanted. With `offline`, cuts on pt are on the field
+    `offline_pt`: the pt at which an offline selection would see the object.
     """
 
-    object: Word
     pt_min_gev: Gev | Threshold | None = None
     pt_max_gev: Gev | Threshold | None = None
     pt_gev: Windows | None = None
@@ -49,9 +49,19 @@ class ObjectCuts(Config):
     isolation_min: Number | Threshold | None = None
     isolation_max: Number | Threshold | None = None
     charge: Literal[1, -1] | None = None
-    scores: dict[Word, Number | Threshold] = Field(default_factory=dict, max_length=16)
     fields: dict[Word, FieldCut] = Field(default_factory=dict, max_length=16)
     offline: bool = False
+
+
+class ObjectCuts(Cuts):
+    """Cuts on one object of a collection; of those under `either`, one set must hold besides the others.
+
+    Nothing under `either` is scanned.
+    """
+
+    object: Word
+    scores: dict[Word, Number | Threshold] = Field(default_factory=dict, max_length=16)
+    either: list[Cuts] = Field(default_factory=list, max_length=8)
 
 
 class Neighbour(ObjectCuts):
@@ -61,10 +71,7 @@ class Neighbour(ObjectCuts):
 
 
 class Leg(ObjectCuts):
-    """So many different objects of one collection, each of which fulfils the cuts and has no such neighbour.
-
-    With `offline`, cuts on pt are on the field `offline_pt`: the pt at which an offline selection would see the object.
-    """
+    """So many different objects of one collection, each of which fulfils the cuts and has no such neighbour."""
 
     count: int = Field(default=1, ge=1, le=16)
     without: list[Neighbour] = Field(default_factory=list, max_length=8)

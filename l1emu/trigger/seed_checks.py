@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from l1emu.trigger.conditions import Between, SumCut
-from l1emu.trigger.legs import OPEN, Leg, ObjectCuts
+from l1emu.trigger.legs import OPEN, Cuts, Leg, ObjectCuts
 from l1emu.trigger.open_numbers import Conditions, open_numbers
 
 _THREE = ("mass_gev", "opposite_charge", "same_charge")
@@ -54,6 +54,19 @@ def _part_faults(
 
 
 def _object_faults(cuts: ObjectCuts, before: str) -> Iterator[str]:
+    yield from _cut_faults(cuts, before)
+    for i, alternative in enumerate(cuts.either):
+        place = f"{before}either.{i}"
+        if not any(value not in (None, {}, False) for _, value in alternative):
+            yield f"{place} asks for nothing; expected cuts, as every object passes it"
+        if OPEN in [value for _, value in alternative] or OPEN in [
+            end for cut in alternative.fields.values() for end in (cut.min, cut.max)
+        ]:
+            yield f"{place} says `{OPEN}`; expected numbers, as nothing under `either` is scanned"
+        yield from _cut_faults(alternative, f"{place}.")
+
+
+def _cut_faults(cuts: Cuts, before: str) -> Iterator[str]:
     yield from _order(cuts.pt_min_gev, cuts.pt_max_gev, before, "pt_min_gev", "pt_max_gev")
     yield from _order(cuts.isolation_min, cuts.isolation_max, before, "isolation_min", "isolation_max")
     for key in ("pt_gev", "abs_eta", "eta", "phi"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from l1emu.trigger.conditions import Between, HtCondition, JetCondition, SumCut
-from l1emu.trigger.legs import Leg, ObjectCuts
+from l1emu.trigger.legs import Cuts, Leg, ObjectCuts
 from l1emu.trigger.open_numbers import Conditions
 from l1emu.trigger.seed_checks import lower, upper
 
@@ -58,6 +58,13 @@ def _leg(leg: Leg) -> str:
 
 
 def _cuts(cuts: ObjectCuts) -> list[str]:
+    found = _common(cuts) + [f"{score} ≥ {_shown(minimum)}" for score, minimum in cuts.scores.items()]
+    if cuts.either:
+        found.append("either " + " or ".join(f"({' and '.join(_common(alternative))})" for alternative in cuts.either))
+    return found
+
+
+def _common(cuts: Cuts) -> list[str]:
     pt = "offline pt" if cuts.offline else "pt"
     found = [_bounds(pt, cuts.pt_min_gev, cuts.pt_max_gev, " GeV")]
     found += [_windows(pt, cuts.pt_gev, " GeV")]
@@ -67,7 +74,6 @@ def _cuts(cuts: ObjectCuts) -> list[str]:
     found += [f"quality in {', '.join(map(str, cuts.quality))}"] if cuts.quality else []
     found += [_bounds("isolation", cuts.isolation_min, cuts.isolation_max, "")]
     found += [f"charge {'+' if cuts.charge > 0 else '−'}"] if cuts.charge is not None else []
-    found += [f"{score} ≥ {_shown(minimum)}" for score, minimum in cuts.scores.items()]
     for name, cut in cuts.fields.items():
         found.append(_bounds(name, cut.min, cut.max, ""))
         found += [f"{name} in {', '.join(f'{v:g}' for v in cut.in_)}"] if cut.in_ else []

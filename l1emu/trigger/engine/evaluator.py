@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import awkward as ak
 import numpy as np
@@ -14,7 +15,7 @@ from l1emu.eventdata import EventData
 from l1emu.trigger.engine.columns import FlatObjects, event_data, flat_objects, flat_sum, known_fields
 from l1emu.trigger.engine.kernels import evaluate, sum_jets
 from l1emu.trigger.engine.layout import LEG_STATE, TRIAL, Floats, Ints, State
-from l1emu.trigger.engine.plans import JETS, JetSum, planned
+from l1emu.trigger.engine.plans import JETS, AnyOf, JetSum, planned
 from l1emu.trigger.engine.program import Need, Program, needs, program_of
 from l1emu.trigger.menu import Seed
 from l1emu.trigger.seed_checks import evaluation_order, menu_fault
@@ -165,7 +166,7 @@ class Evaluator:
         """Write the decisions and the reach of each seed by itself, (seeds, crossings)."""
         columns, crossings = self._layout.columns, accepted.shape[1]
         numbers = {
-            column: flat[self._layout.collections.index(column[0])].fields[column[1]] for column in columns
+            column: _numbers(column[1], flat[self._layout.collections.index(column[0])]) for column in columns
         }
         owners = np.array([self._layout.collections.index(column[0]) for column in columns], np.int64)
         ordered = np.full((len(flat), max(1, len(columns))), -1, np.int64)
@@ -223,6 +224,21 @@ class Evaluator:
                 accepted[index[seed.name]] &= holds
             else:
                 found[row, ~holds] = -np.inf
+
+
+def _numbers(name: str | AnyOf, objects: FlatObjects) -> npt.NDArray[Any]:
+    """Those of a field, or 1 where one of the sets of cuts holds and 0 elsewhere, (objects,)."""
+    if isinstance(name, str):
+        return objects.fields[name]
+    found = np.zeros(int(objects.start[-1]), np.bool_)
+    for alternative in name.alternatives:
+        holds = np.ones(found.size, np.bool_)
+        for cut in alternative:
+            values = np.asarray(_numbers(cut.field, objects), np.float64)
+            values = np.abs(values) if cut.absolute else values
+            holds &= np.any([(low <= values) & (values <= high) for low, high in cut.intervals], axis=0)
+        found |= holds
+    return found.view(np.uint8)
 
 
 def _is_strict(seed: Seed) -> bool:

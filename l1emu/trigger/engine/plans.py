@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from l1emu.trigger.engine.layout import (
     TRANSVERSE_MASS,
     Z0,
 )
-from l1emu.trigger.legs import OPEN, FieldCut, Leg, ObjectCuts
+from l1emu.trigger.legs import OPEN, Cuts, FieldCut, Leg, ObjectCuts
 from l1emu.trigger.open_numbers import Conditions
 from l1emu.trigger.seed_checks import lower, upper
 
@@ -38,12 +39,27 @@ _TURN = 2 * math.pi
 
 @dataclass(frozen=True)
 class CutPlan:
-    """A number of an object that must lie in one of some closed intervals; `place` is where the seed says so."""
+    """A number of an object that must lie in one of some closed intervals; `place` is where the seed says so.
 
-    field: str
+    The number is that of a field, or 1 where one of several sets of cuts holds, and otherwise 0.
+    """
+
+    field: str | AnyOf
     absolute: bool
     intervals: Intervals
-    place: str
+    place: str = dataclass_field(compare=False)
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    """Sets of cuts of which one must hold."""
+
+    alternatives: tuple[tuple[CutPlan, ...], ...]
+
+    @property
+    def cuts(self) -> list[CutPlan]:
+        """Those of all sets."""
+        return [cut for alternative in self.alternatives for cut in alternative]
 
 
 @dataclass(frozen=True)
@@ -119,8 +135,8 @@ class SumPlan:
 class PartPlan:
     """What a seed asks for, or one of its vetoes."""
 
-    sums: list[SumPlan] = field(default_factory=list)
-    groups: list[GroupPlan] = field(default_factory=list)
+    sums: list[SumPlan] = dataclass_field(default_factory=list)
+    groups: list[GroupPlan] = dataclass_field(default_factory=list)
 
 
 PHYSICAL = {PT: "pt", ETA: "eta", PHI: "phi", CHARGE: "charge", Z0: "z0"}
@@ -245,6 +261,15 @@ def _leg(leg: Leg, place: str) -> LegPlan:
 
 
 def _cuts(cuts: ObjectCuts, place: str) -> Iterator[CutPlan]:
+    yield from _common(cuts, place)
+    for score, minimum in cuts.scores.items():
+        yield _at_least(score, minimum, f"{place}.scores")
+    if cuts.either:
+        sets = tuple(tuple(_common(cut, f"{place}.either.{i}")) for i, cut in enumerate(cuts.either))
+        yield CutPlan(AnyOf(sets), False, ((1.0, 1.0),), f"{place}.either")
+
+
+def _common(cuts: Cuts, place: str) -> Iterator[CutPlan]:
     pt = "offline_pt" if cuts.offline else "pt"
     if cuts.pt_min_gev is not None:
         yield _bound(pt, cuts.pt_min_gev, None, f"{place}.pt_min_gev")
@@ -271,8 +296,6 @@ def _cuts(cuts: ObjectCuts, place: str) -> Iterator[CutPlan]:
         tiny = float(np.nextafter(0.0, 1.0))
         interval = (tiny, math.inf) if cuts.charge > 0 else (-math.inf, -tiny)
         yield CutPlan("charge", False, (interval,), f"{place}.charge")
-    for score, minimum in cuts.scores.items():
-        yield _at_least(score, minimum, f"{place}.scores")
     for name, cut in cuts.fields.items():
         yield from _field_cuts(name, cut, f"{place}.fields")
 

@@ -15,6 +15,7 @@ from l1emu.trigger.engine.plans import (
     JETS,
     MADE_OF,
     PHYSICAL,
+    AnyOf,
     CutPlan,
     EntryPlan,
     GroupPlan,
@@ -50,11 +51,11 @@ def _of_group(group: GroupPlan) -> Iterator[Need]:
     for leg in group.legs:
         yield Need(leg.object, None, f"{leg.place}.object")
         for cut in _all_cuts(leg):
-            yield Need(leg.object, cut.field, cut.place)
+            yield from _of_cut(leg.object, cut)
         for near in leg.near:
             yield Need(near.object, None, f"{near.place}.object")
             for cut in near.cuts:
-                yield Need(near.object, cut.field, cut.place)
+                yield from _of_cut(near.object, cut)
             for kind in (ETA, PHI):
                 yield Need(leg.object, PHYSICAL[kind], f"{near.place}.delta_r_max")
                 yield Need(near.object, PHYSICAL[kind], f"{near.place}.delta_r_max")
@@ -65,12 +66,20 @@ def _of_group(group: GroupPlan) -> Iterator[Need]:
                     yield Need(group.legs[leg_number].object, PHYSICAL[kind], condition.place)
 
 
+def _of_cut(object: str, cut: CutPlan) -> Iterator[Need]:
+    if isinstance(cut.field, AnyOf):
+        for inside in cut.field.cuts:
+            yield from _of_cut(object, inside)
+    else:
+        yield Need(object, cut.field, cut.place)
+
+
 def _all_cuts(leg: LegPlan) -> list[CutPlan]:
     return [cut for cut in (leg.least, leg.scanned, *leg.cuts) if cut is not None]
 
 
-Column = tuple[str, str, bool]
-"""Object, field, and whether its absolute value is meant."""
+Column = tuple[str, str | AnyOf, bool]
+"""Object, field or sets of cuts on it, and whether its absolute value is meant."""
 
 
 @dataclass
@@ -88,7 +97,7 @@ class Layout:
             self.collections.append(name)
         return self.collections.index(name)
 
-    def column(self, object: str, name: str, absolute: bool = False) -> int:
+    def column(self, object: str, name: str | AnyOf, absolute: bool = False) -> int:
         """The number of a column."""
         self.collection(object)
         column = (object, name, absolute)
@@ -272,7 +281,7 @@ def program_of(seeds: Sequence[tuple[Sequence[PartPlan], int]]) -> tuple[Program
         for part in parts
         for group in part.groups
         for leg in group.legs
-        if leg.least is not None
+        if leg.least is not None and isinstance(leg.least.field, str)
     )
     layout = Layout()
     for (object, name), _ in asked.most_common():
