@@ -6,14 +6,16 @@ GeV, `eta`, `phi` and one field a class of the tagger, `tag_b` and so on. Nothin
 compare        seeds compared at equal rate: who keeps more signal, and how sure that is
 conditions     what a seed asks for beside its legs
 crossings      weighted crossings
-decisions      decisions of one seed on crossings
+decisions      decisions of seeds on crossings
 efficiencies   efficiencies with Clopper-Pearson intervals
 engine         menus on crossings, by compiled code
 intervals      intervals of Clopper and Pearson
 legs           what a seed asks of one object
-menu           seeds and menus as data
+masks          decisions of a menu as parquet
+menu           seeds as data
 menu_counts    what the crossings of a sample say about a menu, as integers that add over its parts
 open_numbers   the number of a seed that is scanned
+pileup         rates at another pile-up
 rates          trigger rates in kHz of stratified crossings
 rates_of_menu  rates of a whole menu: seeds, groups and total, pure, proportional and in overlap
 replicas       weights of bootstrap replicas, by hash
@@ -26,23 +28,6 @@ text           rates and efficiencies as they are written for people
 turn_on_fits   turn-on curves fitted, and where they reach a share of their plateau
 turn_on_setup  turn-on curves as data
 turn_ons       turn-on curves counted against generated quantities
-compare       seeds compared at equal rate: who keeps more signal, and how sure that is
-crossings     weighted crossings
-decisions     decisions of seeds on crossings
-efficiencies  efficiencies with Clopper-Pearson intervals
-intervals     intervals of Clopper and Pearson
-masks         decisions of a menu as parquet
-menu          seeds as data
-menu_counts   what the crossings of a sample say about a menu, as integers that add over its parts
-pileup        rates at another pile-up
-rates         trigger rates in kHz of stratified crossings
-rates_of_menu rates of a whole menu: seeds, groups and total, pure, proportional and in overlap
-replicas      weights of bootstrap replicas, by hash
-tails         how probable an accept may be in a stratum whose hard scale is bounded above, where none was seen
-text          rates and efficiencies as they are written for people
-turn_on_fits  turn-on curves fitted, and where they reach a share of their plateau
-turn_on_setup turn-on curves as data
-turn_ons      turn-on curves counted against generated quantities
 """
 
 from typing import TYPE_CHECKING
@@ -69,14 +54,15 @@ if TYPE_CHECKING:
     from l1emu.trigger.efficiencies import Efficiency, efficiency, scan_efficiency
     from l1emu.trigger.engine.evaluator import Evaluated, Evaluator
     from l1emu.trigger.legs import Leg
+    from l1emu.trigger.masks import read_masks, write_masks
     from l1emu.trigger.menu import Menu, Seed, read_menu
-    from l1emu.trigger.masks import MaskWriter, masks_to, read_masks, write_masks
-    from l1emu.trigger.menu import HtCondition, JetCondition, Seed, Tag
     from l1emu.trigger.menu_counts import MenuCounts, MenuEntry, count_menu
-    from l1emu.trigger.pileup import PileupPoint, pileup_frame, pileup_weights, reweighted_rates
+    from l1emu.trigger.pileup import pileup_weights, reweighted_rates
     from l1emu.trigger.rates import RateScan, scan_menu, scan_rates
     from l1emu.trigger.rates_of_menu import MenuRates, menu_rates, rates_of_counts
     from l1emu.trigger.scan import Scan
+    from l1emu.trigger.turn_on_fits import fit_turn_on
+    from l1emu.trigger.turn_ons import TurnOn, TurnOnCounts, count_turn_on
 
 __all__ = [
     "AtRate",
@@ -91,33 +77,33 @@ __all__ = [
     "JetCondition",
     "Leg",
     "Menu",
-    "MaskWriter",
     "MenuCounts",
     "MenuEntry",
     "MenuRates",
     "NamedSeed",
-    "PileupPoint",
     "RateScan",
     "Scan",
     "Seed",
     "SeedScan",
     "SumCut",
     "Tag",
+    "TurnOn",
+    "TurnOnCounts",
     "Veto",
     "at_rate",
     "choose",
     "count_menu",
+    "count_turn_on",
     "decide",
     "efficiency",
+    "fit_turn_on",
     "gain",
-    "masks_to",
     "menu_rates",
-    "pileup_frame",
     "pileup_weights",
     "rates_of_counts",
     "reach",
-    "read_menu",
     "read_masks",
+    "read_menu",
     "reweighted_rates",
     "scan_efficiency",
     "scan_menu",
@@ -167,6 +153,10 @@ __getattr__, __dir__ = lazily(
             "Evaluator",
         ),
         "legs": ("Leg",),
+        "masks": (
+            "read_masks",
+            "write_masks",
+        ),
         "menu": (
             "Menu",
             "Seed",
@@ -176,6 +166,10 @@ __getattr__, __dir__ = lazily(
             "MenuCounts",
             "MenuEntry",
             "count_menu",
+        ),
+        "pileup": (
+            "pileup_weights",
+            "reweighted_rates",
         ),
         "rates": (
             "RateScan",
@@ -188,13 +182,11 @@ __getattr__, __dir__ = lazily(
             "rates_of_counts",
         ),
         "scan": ("Scan",),
-        "decisions": ("decide", "reach"),
-        "efficiencies": ("Efficiency", "efficiency", "scan_efficiency"),
-        "masks": ("MaskWriter", "masks_to", "read_masks", "write_masks"),
-        "menu": ("HtCondition", "JetCondition", "Seed", "Tag"),
-        "menu_counts": ("MenuCounts", "MenuEntry", "count_menu"),
-        "rates_of_menu": ("MenuRates", "menu_rates", "rates_of_counts"),
-        "pileup": ("PileupPoint", "pileup_frame", "pileup_weights", "reweighted_rates"),
-        "rates": ("RateScan", "scan_menu", "scan_rates"),
+        "turn_on_fits": ("fit_turn_on",),
+        "turn_ons": (
+            "TurnOn",
+            "TurnOnCounts",
+            "count_turn_on",
+        ),
     },
 )
