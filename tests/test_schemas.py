@@ -16,6 +16,7 @@ import l1emu
 from l1emu.config import Config, load_config
 from l1emu.events.calibration import Calibration
 from l1emu.events.generate.recipe import SampleRecipe
+from l1emu.events.objects.maps import ObjectsFile
 from l1emu.latency.budget import Budget
 from l1emu.resources import resource
 from l1emu.stream.topology import Topology
@@ -31,6 +32,9 @@ SHIPPED: dict[str, type[Config]] = {
     "datasets/calibration-pu200.yaml": Calibration,
     "models/jet-tagger/recipe.yaml": TaggerRecipe,
     "data/study.yaml": Study,
+    "data/objects/cms-phase2-l1nano.yaml": ObjectsFile,
+    "data/objects/cms-run3-l1nano.yaml": ObjectsFile,
+    "data/objects/cms-run3-l1ntuple.yaml": ObjectsFile,
     "data/taggers/l1emu-jets.yaml": MapFile,
     "data/taggers/cms-jets.yaml": MapFile,
 }

@@ -11,7 +11,8 @@ from l1emu.config import Config
 
 FileUnit = Literal["GeV", "MeV", "TeV", "rad", "mrad", "deg", "cm", "mm", "um", "m"]
 
-FieldName = Annotated[str, Field(min_length=1)]
+FieldName = Annotated[str, Field(min_length=1, max_length=500)]
+_Real = Annotated[float, Field(ge=-1e12, le=1e12)]
 
 _ENERGIES, _ANGLES = ("GeV", "MeV", "TeV"), ("rad", "mrad", "deg")
 _KINDS = {"pt": _ENERGIES, "phi": _ANGLES, "eta": ()}
@@ -20,9 +21,9 @@ _KINDS = {"pt": _ENERGIES, "phi": _ANGLES, "eta": ()}
 class FieldCut(Config):
     """What the numbers of a field must be: at least `min`, at most `max`, one of `in`. NaN is nothing of it."""
 
-    min: float | None = None
-    max: float | None = None
-    among: Annotated[list[float] | None, Field(alias="in", min_length=1)] = None
+    min: _Real | None = None
+    max: _Real | None = None
+    among: Annotated[list[_Real] | None, Field(alias="in", min_length=1)] = None
 
     @model_validator(mode="after")
     def _says_something(self) -> FieldCut:
@@ -44,8 +45,8 @@ class FieldSource(Config):
     branch: FieldName | None = None
     tree: FieldName | None = None
     unit: FileUnit | None = None
-    scale: float = 1.0
-    offset: float = 0.0
+    scale: _Real = 1.0
+    offset: _Real = 0.0
 
     @model_validator(mode="before")
     @classmethod
@@ -156,8 +157,8 @@ class SumMap(Config):
 
     of: FieldName | None = None
     vector: bool = False
-    pt_min_gev: float | None = None
-    abs_eta_max: float | None = None
+    pt_min_gev: Annotated[float | None, Field(ge=0, le=1e6)] = None
+    abs_eta_max: Annotated[float | None, Field(gt=0, le=100)] = None
     where: dict[FieldName, FieldCut] = Field(default_factory=dict)
     branch: FieldName | None = None
     collection: FieldName | None = None
@@ -166,8 +167,8 @@ class SumMap(Config):
     phi: FieldSource | None = None
     index: Annotated[int | None, Field(ge=0, lt=1 << 20)] = None
     unit: FileUnit | None = None
-    scale: float = 1.0
-    offset: float = 0.0
+    scale: _Real = 1.0
+    offset: _Real = 0.0
 
     @model_validator(mode="after")
     def _one_form(self) -> SumMap:
