@@ -99,6 +99,15 @@ class ColumnNames:
             raise L1emuError(f"several branches end in {name!r}", value=found[:4], expected="the whole name of one")
         return found[0] if found else None
 
+    def members(self, collection: str | None, of: str | None) -> list[str]:
+        """The members of a collection that the file has, by their own names."""
+        if collection is None:
+            return []
+        tree = (of or self.usual or "") if self.trees else ""
+        starts = (f"{collection}_", f"{collection}.", f"{collection}/")
+        found = [name[len(collection) + 1 :] for name in self._whole.get(tree, {}) if name.startswith(starts)]
+        return sorted({name for name in found if name and "/" not in name})
+
     def missing(self, source: FieldSource, collection: str | None, of: str | None) -> str:
         """Why there is no such column, in words, with what comes close."""
         tree = self.tree(source, of)
@@ -110,11 +119,10 @@ class ColumnNames:
         name = spellings(source, collection)[0]
         kind = "branch" if self.trees else "column"
         if source.field is not None and collection is not None:
-            inside = [n for n in known if n.startswith((f"{collection}_", f"{collection}.", f"{collection}/"))]
-            if not inside:
+            members = self.members(collection, tree)
+            if not members:
                 stems = {n.replace(".", "_").partition("_")[0] for n in known}
                 return f"there is no collection {collection!r}{_hint(collection, sorted(stems))}"
-            members = [n[len(collection) + 1 :] for n in inside]
             return f"there is no {kind} {name!r}{_hint(source.field, members)}; {collection} has {_some(members)}"
         groups = [self._whole.get(tree, {}).get(name, ""), *self._last.get(tree, {}).get(name, [])]
         for group in groups:

@@ -135,6 +135,26 @@ class ObjectSample:
             "sums": {n: s.model_dump(exclude_defaults=True, by_alias=True) for n, s in self.sums.items()},
         }
 
+    @property
+    def fields(self) -> dict[str, tuple[str, ...]]:
+        """What may be asked for: objects -> their fields, those of the map and members of their collection.
+
+        Vector sums are objects, too. Of a map that was taken over, it is what all files have.
+        """
+        found: dict[str, tuple[str, ...]] = {}
+        for name, objects in self.objects.items():
+            members = [set(file.names.members(objects.collection, objects.tree)) for file in self.layouts()]
+            known = [f for f in objects.fields if name in self._demanded or self._has(self._needs(name, [f]))]
+            if known:
+                found[name] = tuple(dict.fromkeys([*known, *sorted(set.intersection(*members))]))
+        vectors = {n: ("pt", "phi") for n, total in self.sums.items() if total.is_vector and self._has_sum(n)}
+        return found | vectors
+
+    @property
+    def known_sums(self) -> tuple[str, ...]:
+        """The sums that may be asked for; of a map that was taken over, those that all files have."""
+        return tuple(name for name in self.sums if self._has_sum(name))
+
     def check(self, fields: Mapping[str, Collection[str]] | None = None, sums: Collection[str] | None = None) -> None:
         """Refuse what some file does not have; the first crossing is read.
 
@@ -225,7 +245,7 @@ class ObjectSample:
 
     def _plan(self, fields: Mapping[str, Collection[str]] | None, sums: Collection[str] | None) -> _Plan:
         plan = _Plan()
-        wanted_sums = list(sums) if sums is not None else [n for n in self.sums if self._has_sum(n)]
+        wanted_sums = list(self.known_sums if sums is None else sums)
         if fields is None:
             for name, objects in self.objects.items():
                 mapped = [f for f in objects.fields if name in self._demanded or self._has(self._needs(name, [f]))]

@@ -126,6 +126,24 @@ def test_members_that_are_not_mapped_are_there_by_their_own_names(tmp_path: Path
         sample.check({"muons": {"hwqual"}})
 
 
+def test_what_may_be_asked_for(tmp_path: Path) -> None:
+    l1nano(tmp_path / "a.root")
+    l1nano(tmp_path / "b.root", seed=2, L1gmtTkMuon_hwQual=None)
+    muons = {"collection": "L1gmtTkMuon", "p": {"field": "pt", "unit": "GeV"}}
+    sample = open_objects(
+        tmp_path / "a.root", {"muons": muons, "jets": {"pt": "L1puppiJetSC4_pt"}}, {"mht": SUMS["met"]}
+    )
+    members = ("p", "charge", "eta", "hwQual", "phi", "pt")
+    assert sample.fields == {"muons": members, "jets": ("pt",), "mht": ("pt", "phi")}
+    assert sample.known_sums == ("mht",)
+    sample.check(sample.fields, sample.known_sums)
+    both = open_objects([tmp_path / "a.root", tmp_path / "b.root"], "cms-phase2-l1nano")
+    assert set(both.fields) == {"jets", "muons", "met"}
+    assert both.fields["muons"] == ("pt", "eta", "phi", "charge")
+    assert both.known_sums == ("met", "ht")
+    both.check(both.fields, both.known_sums)
+
+
 def test_units_scales_and_cuts_on_reading(tmp_path: Path) -> None:
     pt = ak.Array([[57000.0, 1000.0], [], [30000.0]])
     columns = {
