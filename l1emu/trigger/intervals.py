@@ -7,6 +7,7 @@ import numpy.typing as npt
 from hist.intervals import clopper_pearson_interval
 from scipy import special
 
+from l1emu.compiled import kernel
 from l1emu.trigger.crossings import Crossings
 
 Floats = npt.NDArray[np.float64]
@@ -16,8 +17,8 @@ COVERAGE = 0.6827
 """Coverage of every interval, at least: one standard deviation of a Gaussian."""
 LIMIT = 0.95
 """Confidence of an upper limit, one-sided."""
-_STEPS = 10
-"""From the ends of two intervals to one between them: more than any error needs."""
+_STEPS, _NEAR = 12, 1e-9
+"""From the ends of two intervals to one between them, and how near its confidence has to come."""
 
 
 def one_sided(coverage: float) -> float:
@@ -74,6 +75,15 @@ def intervals_in_sum(passed: Floats, total: Floats, scale: Floats, confidence: f
     return low, high
 
 
+def upper_ends_in_sum(passed: Floats, total: Floats, scale: Floats, confidence: float) -> Floats:
+    """The upper ends alone of `intervals_in_sum`, float64 (t, strata)."""
+    high = clopper_pearson(passed, total, 2 * confidence - 1)[1]
+    partly = (passed > 0) & (passed < total)
+    share = (1 + _steps_left(passed, total, scale))[partly] / 2
+    high[partly] = _upper_end(passed[partly], total[partly], share, confidence)
+    return high
+
+
 def _steps_left(passed: Floats, total: Floats, scale: Floats) -> Floats:
     """What the others' sum leaves of the steps of each stratum, 0 to 1, as in `intervals_in_sum`."""
     fraction = passed / total
@@ -103,13 +113,21 @@ def _upper_end(passed: Floats, total: Floats, share: Floats, confidence: float) 
     # The mixture is nearly straight between the ends: false position, as Illinois has it (Dahlquist and Björck,
     # Numerical Methods (1974), section 6.4).
     at_low, at_high = beyond(low), beyond(high)
+    was_below = np.zeros(k.shape, np.int8)  # 1 and -1: which end was moved last
     for _ in range(_STEPS):
         slope = at_high - at_low
         middle = np.where(slope > 0, low - at_low * (high - low) / np.where(slope > 0, slope, 1), low)
         at = beyond(middle)
+        if np.max(np.abs(at), initial=0) < _NEAR:
+            break
         below = at < 0
         low, high = np.where(below, middle, low), np.where(below, high, middle)
-        at_low, at_high = np.where(below, at, at_low / 2), np.where(below, at_high / 2, at)
+        kept_low, kept_high = (
+            np.where(was_below == -1, at_low / 2, at_low),
+            np.where(was_below == 1, at_high / 2, at_high),
+        )
+        at_low, at_high = np.where(below, at, kept_low), np.where(below, kept_high, at)
+        was_below = np.where(below, 1, -1).astype(np.int8)
     return np.asarray(middle)
 
 
@@ -119,8 +137,63 @@ def without_nan(reach: npt.ArrayLike) -> Floats:
     return np.where(np.isnan(values), -np.inf, values)
 
 
+@kernel
+def _count_groups(bins: npt.NDArray[np.int32], group: Ints, thresholds: int) -> tuple[Ints, Ints, Ints, int]:
+    """Accepted crossings at each threshold, squares of those of each group, products with its size; squared sizes."""
+    size = np.zeros(group.max() + 1, np.int64)
+    first = np.zeros(thresholds + 2, np.int64)  # of the crossings that pass so many thresholds, most first
+    for i in range(bins.size):
+        size[group[i]] += 1
+        first[thresholds - bins[i] + 1] += 1
+    first = first.cumsum()
+    order, place = np.empty(bins.size, np.int64), first.copy()
+    for i in range(bins.size):
+        at = thresholds - bins[i]
+        order[place[at]] = i
+        place[at] += 1
+    accepted, squares, products = (
+        np.zeros(thresholds, np.int64),
+        np.zeros(thresholds, np.int64),
+        np.zeros(thresholds, np.int64),
+    )
+    seen = np.zeros(size.size, np.int64)
+    square = product = 0
+    for t in range(thresholds - 1, -1, -1):
+        for at in range(first[thresholds - 1 - t], first[thresholds - t]):
+            g = group[order[at]]
+            square += 2 * seen[g] + 1
+            product += size[g]
+            seen[g] += 1
+        accepted[t], squares[t], products[t] = first[thresholds - t], square, product
+    sizes = 0
+    for g in range(size.size):
+        sizes += size[g] * size[g]
+    return accepted, squares, products, sizes
+
+
+@kernel
+def _highest(reach: Floats, group: Ints, groups: int) -> Floats:
+    found = np.full(groups, -np.inf)
+    for i in range(reach.size):
+        found[group[i]] = max(found[group[i]], reach[i])
+    return found
+
+
+def highest_of_groups(reach: Floats, group: Ints) -> Floats:
+    """The highest reach of each group of crossings that share a collision, float64 (groups,): independent values.
+
+    Parameters
+    ----------
+    reach
+        float64 (n,), no NaN.
+    group
+        Numbers from 0, int64 (n,).
+    """
+    return _highest(reach, group, int(group.max()) + 1)
+
+
 class Clusters:
-    """The crossings of one stratum in the order of their reach, with the collisions that they share.
+    """The crossings of one stratum by the thresholds that they pass, with the collisions that they share.
 
     Attributes
     ----------
@@ -128,34 +201,22 @@ class Clusters:
         Crossings of the stratum.
     accepted
         Accepted ones at each threshold, int64 (t,).
-    highest
-        The highest reach of each group of crossings that share a collision, float64 (groups,): independent values.
     """
 
-    def __init__(self, reach: Floats, crossings: Crossings, members: Ints, thresholds: Floats) -> None:
+    def __init__(self, bins: npt.NDArray[np.int32], group: Ints, thresholds: int) -> None:
         """Count.
 
         Parameters
         ----------
-        reach
-            Of all crossings, float64 (n,), no NaN.
-        crossings
-            Of all crossings.
-        members
-            Indices of the stratum's crossings, reach ascending.
+        bins
+            How many of the ascending thresholds each crossing passes, int32 (n,).
+        group
+            Numbers from 0, int64 (n,), alike for crossings that share a collision.
         thresholds
-            float64 (t,).
+            How many there are.
         """
-        falling = members[::-1]
-        self.total = int(members.size)
-        self.accepted: Ints = self.total - np.searchsorted(reach[members], thresholds, side="left")
-        numbers, index = np.unique(crossings.cluster[falling], return_inverse=True)
-        size = np.bincount(index, minlength=numbers.size).astype(np.float64)
-        earlier = _occurrence(index)
-        self.highest: Floats = reach[falling][earlier == 0]
-        self._squares = _sums(2.0 * earlier + 1)  # of the accepted ones of each group, squared
-        self._products = _sums(size[index])  # of accepted ones and size of each group
-        self._sizes = float((size**2).sum())
+        self.total = int(bins.size)
+        self.accepted, self._squares, self._products, self._sizes = _count_groups(bins, group, thresholds)
 
     @property
     def design_effect(self) -> Floats:
@@ -167,7 +228,7 @@ class Clusters:
         """
         n, k = float(self.total), self.accepted.astype(np.float64)
         share = k / n
-        between = self._squares[self.accepted] - 2 * share * self._products[self.accepted] + share**2 * self._sizes
+        between = self._squares - 2 * share * self._products + share**2 * self._sizes
         single = n * share * (1 - share)
         known = single > 0
         return np.where(known, np.maximum(between / np.where(known, single, 1.0), 1.0), self._sizes / n)
@@ -200,22 +261,6 @@ def shared_interval(
     coverage
         As for `clopper_pearson`.
     """
-    reach = passed.astype(np.float64)
-    groups = Clusters(reach, crossings, np.argsort(reach, kind="stable"), np.ones(1))
-    low, high = groups.interval(coverage)
+    (_, group), *_ = crossings.members
+    low, high = Clusters(passed.astype(np.int32), group, 1).interval(coverage)
     return float(low[0]), float(high[0])
-
-
-def _occurrence(index: Ints) -> Ints:
-    """How often each number stood before, int64 (n,)."""
-    order = np.argsort(index, kind="stable")
-    ordered = index[order]
-    first = np.searchsorted(ordered, ordered, side="left")
-    found = np.empty(index.size, np.int64)
-    found[order] = np.arange(index.size) - first
-    return found
-
-
-def _sums(values: npt.ArrayLike) -> Floats:
-    """Sums of the first 0, 1, 2 ... values."""
-    return np.concatenate([[0.0], np.cumsum(np.asarray(values, np.float64))])

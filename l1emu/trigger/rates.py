@@ -29,9 +29,19 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from l1emu.compiled import kernel
 from l1emu.errors import L1emuError
 from l1emu.trigger.crossings import Crossings, Ints
-from l1emu.trigger.intervals import COVERAGE, LIMIT, Clusters, intervals_in_sum, one_sided, without_nan
+from l1emu.trigger.intervals import (
+    COVERAGE,
+    LIMIT,
+    Clusters,
+    highest_of_groups,
+    intervals_in_sum,
+    one_sided,
+    upper_ends_in_sum,
+    without_nan,
+)
 from l1emu.trigger.replicas import replica_histograms
 from l1emu.trigger.tails import tail_probability, unseen_probability
 
@@ -219,15 +229,38 @@ def scan_menu(
     ready = [_checked(reach, crossings, grid) for reach, grid in zip(reaches, thresholds, strict=True)]
     bins = np.empty((len(ready), len(crossings)), np.int32)
     for row, reach, grid in zip(bins, ready, thresholds, strict=True):
-        row[:] = np.searchsorted(grid, reach, side="right")
+        _passed(reach, grid, row)
     stratum = np.ascontiguousarray(crossings.stratum, np.int64)
     shape = len(crossings.names), max((grid.size for grid in thresholds), default=0)
     passed, total = replica_histograms(bins, stratum, crossings.drawn_by, shape, replicas, seed)
     loose = [None] * len(ready) if envelopes is None else envelopes
     return [
-        _scan(reach, crossings, grid, collision_rate_khz, envelope, (part[:, : grid.size], total), seed)
-        for reach, grid, envelope, part in zip(ready, thresholds, loose, passed, strict=True)
+        _scan(reach, row, crossings, grid, collision_rate_khz, envelope, (part[:, : grid.size], total), seed)
+        for reach, row, grid, envelope, part in zip(ready, bins, thresholds, loose, passed, strict=True)
     ]
+
+
+@kernel
+def _passed(reach: Floats, thresholds: Floats, found: npt.NDArray[np.int32]) -> None:
+    """How many of the ascending thresholds each crossing passes: guessed as on an even grid, then made right."""
+    last = thresholds.size - 1
+    slope = last / (thresholds[last] - thresholds[0]) if last else 0.0
+    for i in range(reach.size):
+        value = reach[i]
+        if value >= thresholds[last]:
+            found[i] = last + 1
+            continue
+        if value < thresholds[0]:
+            found[i] = 0
+            continue
+        at = int((value - thresholds[0]) * slope)
+        if not thresholds[max(0, at - 2)] <= value < thresholds[min(last, at + 3)]:
+            at = np.searchsorted(thresholds, value, side="right") - 1
+        while thresholds[at] > value:
+            at -= 1
+        while thresholds[at + 1] <= value:
+            at += 1
+        found[i] = at + 1
 
 
 def _checked(reach: Floats, crossings: Crossings, thresholds: Floats) -> Floats:
@@ -240,6 +273,7 @@ def _checked(reach: Floats, crossings: Crossings, thresholds: Floats) -> Floats:
 
 def _scan(
     reach: Floats,
+    bins: npt.NDArray[np.int32],
     crossings: Crossings,
     thresholds: Floats,
     collision_rate_khz: float,
@@ -250,8 +284,7 @@ def _scan(
     """The rate at every threshold, from weights that pass in the replicas, (strata, t, replicas), and of all."""
     replicas = drawn[1].shape[1]
     loose = None if envelope is None else without_nan(envelope)
-    order = [_by_reach(reach, crossings, j) for j in range(len(crossings.names))]
-    seen = _seen(reach, loose, crossings, thresholds, order)
+    seen = _seen(reach, bins, loose, crossings, thresholds)
     accepted, passed, total = seen.accepted, seen.passed, seen.total
     counts = np.maximum(crossings.counts, 1)
     fraction = accepted / counts
@@ -262,7 +295,7 @@ def _scan(
     bootstrap = curves.std(axis=0, ddof=1) if replicas > 1 else np.zeros(thresholds.size)
     nothing = accepted == 0
     low, high = intervals_in_sum(passed, total, scale, one_sided(COVERAGE))
-    highest = intervals_in_sum(passed, total, scale, LIMIT)[1]
+    highest = upper_ends_in_sum(passed, total, scale, LIMIT)
     high, highest = (
         np.where(nothing, np.minimum(*ends), ends[0]) for ends in ((high, seen.tail), (highest, seen.highest_tail))
     )
@@ -270,7 +303,7 @@ def _scan(
     distances = (high - fraction, fraction - low, highest - fraction)
     up, down, most = (np.sqrt(((scale * distance) ** 2).sum(axis=1)) for distance in distances)
     generator = np.random.Generator(np.random.PCG64([seed, 1]))
-    may_add: Floats = generator.gamma(0.5, 2.0, (replicas, len(order))) @ (scale * unseen).T
+    may_add: Floats = generator.gamma(0.5, 2.0, (replicas, scale.size)) @ (scale * unseen).T
     low_khz = np.maximum(rate - np.maximum(down, bootstrap), 0)
     high_khz = np.minimum(rate + np.maximum(up, bootstrap), collision_rate_khz)
     return RateScan(
@@ -304,21 +337,23 @@ class _Seen(NamedTuple):
 
 
 def _seen(
-    reach: Floats, loose: Floats | None, crossings: Crossings, thresholds: Floats, order: Sequence[Ints]
+    reach: Floats,
+    bins: npt.NDArray[np.int32],
+    loose: Floats | None,
+    crossings: Crossings,
+    thresholds: Floats,
 ) -> _Seen:
-    shape = (thresholds.size, len(order))
+    shape = (thresholds.size, len(crossings.names))
     seen = _Seen(np.zeros(shape, np.int64), np.zeros(shape), np.ones(shape), np.ones(shape), np.ones(shape))
-    for j, members in enumerate(order):
+    for j, (members, group) in enumerate(crossings.members):
         if not members.size:
             continue
-        groups = Clusters(reach, crossings, members, thresholds)
+        groups = Clusters(bins[members], group, thresholds.size)
         seen.accepted[:, j] = groups.accepted
         seen.passed[:, j], seen.total[:, j] = groups.independent
         if crossings.is_bounded(j) and not groups.accepted.all():
-            tails = [groups.highest]
-            if loose is not None:
-                tails.append(Clusters(loose, crossings, _by_reach(loose, crossings, j), thresholds).highest)
-            for values in tails:
+            for height in (reach,) if loose is None else (reach, loose):
+                values = highest_of_groups(height[members], group)
                 seen.tail[:, j] = np.minimum(seen.tail[:, j], tail_probability(values, thresholds))
                 highest = tail_probability(values, thresholds, LIMIT)
                 seen.highest_tail[:, j] = np.minimum(seen.highest_tail[:, j], highest)
@@ -343,11 +378,6 @@ def interpolate_threshold(thresholds: Floats, rate_khz: Floats, target_khz: floa
         share = (high - target_khz) / (high - low)
     found = thresholds[i - 1] + share * (thresholds[i] - thresholds[i - 1])
     return float(min(found, thresholds[i])), True
-
-
-def _by_reach(reach: Floats, crossings: Crossings, stratum: int) -> npt.NDArray[np.int64]:
-    members = np.flatnonzero(crossings.stratum == stratum)
-    return members[np.argsort(reach[members], kind="stable")]
 
 
 def _fractions(passed: Ints, total: Ints, fraction: Floats) -> Floats:

@@ -31,7 +31,7 @@ from scipy import stats
 
 from l1emu.errors import L1emuError
 from l1emu.trigger.crossings import Crossings
-from l1emu.trigger.intervals import COVERAGE, LIMIT, intervals_in_sum, one_sided
+from l1emu.trigger.intervals import COVERAGE, LIMIT, intervals_in_sum, one_sided, upper_ends_in_sum
 from l1emu.trigger.menu_counts import ONE, Layout, MenuCounts, MenuEntry, MenuSeed, count_menu
 from l1emu.trigger.rates import REPLICAS
 
@@ -193,7 +193,7 @@ def _with_intervals(
     # what stands for one entry: the mean where there is any
     size = scale.T * np.where(passed > 0, mean.T / np.where(passed > 0, share, 1), 1)
     low, high = intervals_in_sum(passed, total, size, one_sided(COVERAGE))
-    highest = intervals_in_sum(passed, total, size, LIMIT)[1]
+    highest = upper_ends_in_sum(passed, total, size, LIMIT)
     up, down, most = (
         np.sqrt(((size * distance) ** 2).sum(axis=1)) for distance in (high - share, share - low, highest - share)
     )

@@ -140,3 +140,24 @@ def test_seeds_scanned_together_are_scanned_as_alone() -> None:
         of = [weights[:, crossings.stratum == j].sum(axis=1) for j in range(2)]
         wanted = 1000.0 * (0.9 * share[0] / of[0] + 0.1 * share[1] / of[1])
         assert scan.replicas_khz[:, 1] == pytest.approx(wanted)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=12, unique=True),
+    st.lists(st.floats(allow_nan=False), max_size=30),
+    st.booleans(),
+)
+def test_every_threshold_is_passed_from_its_own_value_on(grid: list[float], values: list[float], even: bool) -> None:
+    thresholds = np.sort(grid).astype(float)
+    if even:
+        thresholds = np.round(thresholds[0], 2) + 0.1 * np.arange(len(grid))
+    reach = np.array([*values, *thresholds, *np.nextafter(thresholds, -np.inf), np.inf, -np.inf])
+    scan = scan_rates(
+        reach,
+        Crossings(np.zeros(reach.size, np.int64), np.full(reach.size, -1), ("all",), np.ones(1)),
+        thresholds,
+        1.0,
+        replicas=0,
+    )
+    assert scan.accepted[:, 0].tolist() == [int((reach >= t).sum()) for t in thresholds]
