@@ -21,7 +21,7 @@ from l1emu.latency.budget import Budget
 from l1emu.resources import resource
 from l1emu.stream.topology import Topology
 from l1emu.study.config import Study
-from l1emu.taggers.maps import MapFile
+from l1emu.taggers.maps import FeatureMapFile
 from l1emu.training.recipe import Recipe as TaggerRecipe
 from tests.fuzzing import altered, damaged, refused
 
@@ -35,8 +35,8 @@ SHIPPED: dict[str, type[Config]] = {
     "data/objects/cms-phase2-l1nano.yaml": ObjectsFile,
     "data/objects/cms-run3-l1nano.yaml": ObjectsFile,
     "data/objects/cms-run3-l1ntuple.yaml": ObjectsFile,
-    "data/taggers/l1emu-jets.yaml": MapFile,
-    "data/taggers/cms-jets.yaml": MapFile,
+    "data/taggers/l1emu-jets.yaml": FeatureMapFile,
+    "data/taggers/cms-jets.yaml": FeatureMapFile,
 }
 
 

@@ -34,7 +34,7 @@ from l1emu.events.jets import Jets, build_jets
 from l1emu.events.lists import flat_columns
 from l1emu.events.sample import Batch
 
-STEPS = {
+CANDIDATE_STEPS = {
     "pt": PT_STEP_GEV,
     "eta": ETA_PHI_STEP,
     "phi": ETA_PHI_STEP,
@@ -60,8 +60,8 @@ def chain_fields(truth: bool) -> dict[str, tuple[str, ...]]:
 
     `truth` is whether the sample has generator jets.
     """
-    jets = (*JET_FIELDS, *(["flavour"] if truth else []), *(f"constituents.{name}" for name in STEPS))
-    found = {"jets": jets, "candidates": tuple(STEPS), "mht": ("pt", "phi"), "met": ("pt", "phi")}
+    jets = (*JET_FIELDS, *(["flavour"] if truth else []), *(f"constituents.{name}" for name in CANDIDATE_STEPS))
+    found = {"jets": jets, "candidates": tuple(CANDIDATE_STEPS), "mht": ("pt", "phi"), "met": ("pt", "phi")}
     return found | ({"gen_jets": TRUTH_FIELDS} if truth else {})
 
 
@@ -89,7 +89,7 @@ def chain_data(
     calibration
         Of the jets' pt.
     constituents
-        Fields of all the jets' constituents that are wanted, of `STEPS`; by default the jets have none.
+        Fields of all the jets' constituents that are wanted, of `CANDIDATE_STEPS`; by default the jets have none.
     candidates
         Fields of the candidates that are wanted, as a collection of their own.
 
@@ -108,13 +108,15 @@ def chain_data(
         if a field is not one of a candidate, or as `build_jets` does.
     """
     for name in (*constituents, *candidates):
-        if name not in STEPS:
-            raise L1emuError("candidates have no such field", value=name, expected=f"one of {', '.join(STEPS)}")
+        if name not in CANDIDATE_STEPS:
+            raise L1emuError(
+                "candidates have no such field", value=name, expected=f"one of {', '.join(CANDIDATE_STEPS)}"
+            )
     room = MAX_CANDIDATES if constituents else 0
     jets = build_jets(batch.candidates, max_jets=max_jets, min_pt_gev=min_pt_gev, constituents=room)
     wanted = list(dict.fromkeys(["pt", "phi", *constituents, *candidates]))
     counts, words = flat_columns(batch.candidates, wanted, what="candidates")
-    flat = {name: words[name] * STEPS[name] for name in wanted}
+    flat = {name: words[name] * CANDIDATE_STEPS[name] for name in wanted}
     table = jets.table(calibration)
     columns = {name: table[name] for name in table.fields}
     columns["raw_pt"] = ak.unflatten(jets.pt * PT_STEP_GEV, jets.counts)

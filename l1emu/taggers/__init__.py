@@ -6,10 +6,10 @@ inputs    the inputs of a network from objects, as a feature map says
 maps      the schema of a feature map
 scores    scores from the outputs of a network
 settings  the schema of a tagger of a study
-tagger    `Tagger`: read, checked against its firmware, and applied
+tagger    `EmulatedTagger`: read, checked against its firmware, and applied
 """
 
-from l1emu.taggers.settings import TaggerSettings, jet_tagger
-from l1emu.taggers.tagger import Needs, Tagger, load_tagger, load_taggers
+from l1emu.taggers.settings import TaggerConfig, jet_tagger
+from l1emu.taggers.tagger import EmulatedTagger, TaggerNeeds, read_tagger, read_taggers
 
-__all__ = ["Needs", "Tagger", "TaggerSettings", "jet_tagger", "load_tagger", "load_taggers"]
+__all__ = ["EmulatedTagger", "TaggerConfig", "TaggerNeeds", "jet_tagger", "read_tagger", "read_taggers"]

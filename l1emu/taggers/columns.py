@@ -8,18 +8,15 @@ from functools import cached_property
 
 import awkward as ak
 import numpy as np
-import numpy.typing as npt
 
+from l1emu.arraytypes import Floats, Ints
 from l1emu.errors import L1emuError
 from l1emu.eventdata import EventData
 from l1emu.taggers.maps import EVENT, OBJECT, SUMS
 
-Floats = npt.NDArray[np.float64]
-Places = npt.NDArray[np.int64]
-
 
 @dataclass(frozen=True, eq=False)
-class Lists:
+class MemberLists:
     """Lists of objects one after another.
 
     Attributes
@@ -30,7 +27,7 @@ class Lists:
         Gives a field of all objects, float64 (objects,), by its name.
     """
 
-    counts: Places
+    counts: Ints
     read: Callable[[str], Floats]
     _kept: dict[str, Floats] = field(default_factory=dict)
 
@@ -41,17 +38,17 @@ class Lists:
         return self._kept[name]
 
     @cached_property
-    def owner(self) -> Places:
+    def owner(self) -> Ints:
         """The list of each object."""
         return np.repeat(np.arange(len(self.counts)), self.counts)
 
     @cached_property
-    def place(self) -> Places:
+    def place(self) -> Ints:
         """The place of each object in its list."""
         return np.arange(len(self.owner)) - np.repeat(np.cumsum(self.counts) - self.counts, self.counts)
 
 
-def lists_of(records: ak.Array, what: str) -> Lists:
+def member_lists(records: ak.Array, what: str) -> MemberLists:
     """Records in lists, (lists, var), called `what` in messages.
 
     Raises
@@ -82,7 +79,7 @@ def lists_of(records: ak.Array, what: str) -> Lists:
             )
         return values.astype(np.float64)
 
-    return Lists(counts.astype(np.int64), read)
+    return MemberLists(counts.astype(np.int64), read)
 
 
 def _type_of(records: ak.Array) -> str:
@@ -102,13 +99,13 @@ class Tagged:
     Raises
     ------
     L1emuError
-        as `lists_of` does.
+        as `member_lists` does.
     """
 
     def __init__(self, data: EventData, of: str) -> None:
         self._data, self._of = data, of
-        self._known: dict[str, Lists] = {}
-        self._objects = None if of == EVENT else lists_of(data.objects[of], of)
+        self._known: dict[str, MemberLists] = {}
+        self._objects = None if of == EVENT else member_lists(data.objects[of], of)
 
     @property
     def count(self) -> int:
@@ -116,7 +113,7 @@ class Tagged:
         return self._data.crossings if self._objects is None else len(self._objects.owner)
 
     @property
-    def counts(self) -> Places | None:
+    def counts(self) -> Ints | None:
         """How many objects of each crossing are tagged; None if crossings are."""
         return None if self._objects is None else self._objects.counts
 
@@ -125,33 +122,33 @@ class Tagged:
         assert self._objects is not None
         return self._objects.column(name)
 
-    def members(self, of: str) -> Lists:
+    def members(self, of: str) -> MemberLists:
         """What belongs to each: a list for each tagged object, or for each crossing.
 
         Raises
         ------
         L1emuError
-            as `lists_of` does.
+            as `member_lists` does.
         """
         if of not in self._known:
             self._known[of] = self._members(of)
         return self._known[of]
 
-    def _members(self, of: str) -> Lists:
+    def _members(self, of: str) -> MemberLists:
         one = np.ones(self.count, np.int64)
         if of == SUMS:
             crossing = np.arange(self.count) if self._objects is None else self._objects.owner
-            return Lists(one, lambda name: np.asarray(self._data.sums[name], np.float64)[crossing])
+            return MemberLists(one, lambda name: np.asarray(self._data.sums[name], np.float64)[crossing])
         if self._objects is None:
-            return lists_of(self._data.objects[of], of)
+            return member_lists(self._data.objects[of], of)
         if of == OBJECT:
-            return Lists(one, self._objects.column)
+            return MemberLists(one, self._objects.column)
         inside = self._data.objects[self._of][of]
         try:
             nested = ak.flatten(inside, axis=1)
         except (ValueError, TypeError):
             nested = inside
-        return lists_of(nested, f"{self._of}, {of}")
+        return member_lists(nested, f"{self._of}, {of}")
 
 
 def fields_of(data: EventData) -> dict[str, tuple[str, ...]]:

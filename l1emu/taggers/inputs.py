@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from l1emu.arraytypes import Floats, Ints
 from l1emu.errors import L1emuError
 from l1emu.layers import Tensor
-from l1emu.taggers.columns import Floats, Lists, Places, Tagged
-from l1emu.taggers.maps import EVENT, OBJECT, SUMS, Condition, Feature, FeatureMap, FeatureStep, MapPart
+from l1emu.taggers.columns import MemberLists, Tagged
+from l1emu.taggers.maps import EVENT, OBJECT, SUMS, Feature, FeatureMap, FeatureStep, FieldCondition, MapPart
 
 _STEPS: dict[str, Callable[[Floats], Floats]] = {
     "abs": np.abs,
@@ -159,10 +160,10 @@ class NetworkInput:
 class _Chosen:
     """The members that fill the places of an input: `index` in their lists, `owner` the tagged object of each."""
 
-    lists: Lists
-    index: Places
+    lists: MemberLists
+    index: Ints
     tagged: Tagged
-    owner: Places
+    owner: Ints
 
     def member(self, name: str) -> Floats:
         return self.lists.column(name)[self.index]
@@ -171,7 +172,7 @@ class _Chosen:
         return self.tagged.object_column(name)[self.owner]
 
 
-def _chosen(lists: Lists, part: MapPart) -> Places:
+def _chosen(lists: MemberLists, part: MapPart) -> Ints:
     """The members that may fill places: those that meet `where`, list by list, in the order that is asked for."""
     index = np.flatnonzero(_meets(part.where, lists.column, len(lists.owner)))
     if part.order is None or not len(index):
@@ -179,16 +180,16 @@ def _chosen(lists: Lists, part: MapPart) -> Places:
     value, owner = lists.column(part.order)[index], lists.owner[index]
     if ((value[1:] <= value[:-1]) | (owner[1:] != owner[:-1])).all():
         return index
-    ordered: Places = index[np.lexsort((-value, owner))]  # stable, NaN last
+    ordered: Ints = index[np.lexsort((-value, owner))]  # stable, NaN last
     return ordered
 
 
-def _place_in_list(owner: Places, lists: int) -> Places:
+def _place_in_list(owner: Ints, lists: int) -> Ints:
     counts = np.bincount(owner, minlength=lists)
     return np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
-def _meets(conditions: Sequence[Condition], column: Callable[[str], Floats], size: int) -> npt.NDArray[np.bool_]:
+def _meets(conditions: Sequence[FieldCondition], column: Callable[[str], Floats], size: int) -> npt.NDArray[np.bool_]:
     met = np.ones(size, np.bool_)
     for condition in conditions:
         values = column(condition.field)

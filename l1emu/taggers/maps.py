@@ -17,8 +17,8 @@ from l1emu.config import Config, load_config
 from l1emu.errors import L1emuError
 from l1emu.resources import resource
 
-Number = Annotated[float, Field(ge=-1e12, le=1e12)]
-Name = Annotated[str, Field(min_length=1, max_length=100)]
+MapNumber = Annotated[float, Field(ge=-1e12, le=1e12)]
+NameText = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 def _number(key: Any) -> Any:
@@ -29,7 +29,7 @@ def _number(key: Any) -> Any:
         return key
 
 
-_Key = Annotated[Number, BeforeValidator(_number)]
+_Key = Annotated[MapNumber, BeforeValidator(_number)]
 
 OBJECT, SUMS, EVENT = "object", "sums", "event"
 """What is no collection: the tagged object itself, the sums of its crossing, and a tagger of whole crossings."""
@@ -48,9 +48,9 @@ class FeatureStep(Config):
     """A step: one of `PLAIN_STEPS`, or times `scale`, or plus `offset`, or into [low, high]; null is no end."""
 
     do: str | None = None
-    scale: Number | None = None
-    offset: Number | None = None
-    clip: list[Number | None] | None = Field(default=None, min_length=2, max_length=2)
+    scale: MapNumber | None = None
+    offset: MapNumber | None = None
+    clip: list[MapNumber | None] | None = Field(default=None, min_length=2, max_length=2)
 
     @model_validator(mode="before")
     @classmethod
@@ -73,16 +73,16 @@ def _check_clip(clip: list[float | None] | None) -> None:
         raise ValueError(f"nothing lies in {clip}; expected [low, high]")
 
 
-class Condition(Config):
+class FieldCondition(Config):
     """What a field of an object must be: one of `in`, at least `min` and at most `max`."""
 
-    field: Name
-    values: list[Number] | None = Field(default=None, alias="in", min_length=1, max_length=_MOST)
-    min: Number | None = None
-    max: Number | None = None
+    field: NameText
+    values: list[MapNumber] | None = Field(default=None, alias="in", min_length=1, max_length=_MOST)
+    min: MapNumber | None = None
+    max: MapNumber | None = None
 
     @model_validator(mode="after")
-    def _something(self) -> Condition:
+    def _something(self) -> FieldCondition:
         if self.values is None and self.min is None and self.max is None:
             raise ValueError(f"nothing is asked of {self.field!r}; expected in, min or max")
         return self
@@ -96,19 +96,19 @@ class Feature(Config):
     object's field, where that has another name.
     """
 
-    field: Name | None = None
-    value: Number | None = None
+    field: NameText | None = None
+    value: MapNumber | None = None
     relative: Literal["difference", "delta_phi", "ratio", "delta_r"] | None = None
-    to: Name | None = None
-    table: dict[_Key, Number] | None = Field(default=None, min_length=1, max_length=_MOST)
-    one_hot: list[Number] | None = Field(default=None, min_length=1, max_length=256)
+    to: NameText | None = None
+    table: dict[_Key, MapNumber] | None = Field(default=None, min_length=1, max_length=_MOST)
+    one_hot: list[MapNumber] | None = Field(default=None, min_length=1, max_length=256)
     steps: list[FeatureStep] = Field(default_factory=list, max_length=32)
-    scale: Number = 1.0
-    offset: Number = 0.0
-    clip: list[Number | None] | None = Field(default=None, min_length=2, max_length=2)
-    when: list[Condition] = Field(default_factory=list, max_length=32)
-    otherwise: Number = 0.0
-    padding: Number | None = None
+    scale: MapNumber = 1.0
+    offset: MapNumber = 0.0
+    clip: list[MapNumber | None] | None = Field(default=None, min_length=2, max_length=2)
+    when: list[FieldCondition] = Field(default_factory=list, max_length=32)
+    otherwise: MapNumber = 0.0
+    padding: MapNumber | None = None
     unit: str | None = Field(default=None, max_length=100)
 
     @model_validator(mode="before")
@@ -161,13 +161,13 @@ class Feature(Config):
 class MapPart(Config):
     """Objects, and the numbers of each; `of` is missing where the parts of an input tell it."""
 
-    of: Name | None = None
+    of: NameText | None = None
     count: int | None = Field(default=None, ge=1, le=_MOST)
-    order: Name | None = None
-    where: list[Condition] = Field(default_factory=list, max_length=32)
+    order: NameText | None = None
+    where: list[FieldCondition] = Field(default_factory=list, max_length=32)
     fields: list[Feature] | None = Field(default=None, min_length=1, max_length=_MOST)
     mask: Literal["filled", "empty"] | None = None
-    padding: Number = 0.0
+    padding: MapNumber = 0.0
 
     @property
     def features(self) -> tuple[Feature, ...]:
@@ -201,11 +201,11 @@ class MapPart(Config):
             raise ValueError("sums are numbers of a crossing; expected fields that name them")
 
 
-class Part(MapPart):
+class InputPart(MapPart):
     """Some of the objects that an input is made of."""
 
     @model_validator(mode="after")
-    def _whole(self) -> Part:
+    def _whole(self) -> InputPart:
         self._check_members()
         return self
 
@@ -217,7 +217,7 @@ class FeatureMap(MapPart):
     numbers, computed in float64, are rounded to before the firmware casts them.
     """
 
-    parts: list[Part] | None = Field(default=None, min_length=1, max_length=256)
+    parts: list[InputPart] | None = Field(default=None, min_length=1, max_length=256)
     layout: Literal["objects_first", "fields_first"] = "objects_first"
     precision: Literal["float32", "float64"] = "float32"
 
@@ -259,14 +259,14 @@ def kind_of_inputs(data: Any) -> str:
     return "map" if any(not isinstance(data[key], dict | FeatureMap) for key in one) else "maps"
 
 
-Maps = Annotated[dict[Name, FeatureMap], Field(min_length=1, max_length=64)]
+Maps = Annotated[dict[NameText, FeatureMap], Field(min_length=1, max_length=64)]
 Inputs = Annotated[
-    Annotated[Name, Tag("name")] | Annotated[FeatureMap, Tag("map")] | Annotated[Maps, Tag("maps")],
+    Annotated[NameText, Tag("name")] | Annotated[FeatureMap, Tag("map")] | Annotated[Maps, Tag("maps")],
     Discriminator(kind_of_inputs),
 ]
 
 
-class MapFile(Config):
+class FeatureMapFile(Config):
     """A feature map in a file: what it is, where its definitions are from, and the inputs."""
 
     name: str = Field(min_length=1, max_length=200)
@@ -287,7 +287,7 @@ def read_map(path: Path) -> FeatureMap | dict[str, FeatureMap]:
     L1emuError
         if the file is absent or does not fit the schema.
     """
-    inputs = load_config(path, MapFile).inputs
+    inputs = load_config(path, FeatureMapFile).inputs
     if isinstance(inputs, FeatureMap | dict):
         return inputs
     raise L1emuError("not a feature map", path=path)

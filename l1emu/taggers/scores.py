@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BeforeValidator, Field, model_validator
 
+from l1emu.arraytypes import Floats
 from l1emu.config import Config
 from l1emu.errors import L1emuError
-from l1emu.taggers.columns import Floats
-from l1emu.taggers.maps import Name
+from l1emu.taggers.maps import NameText
 
 Values = Mapping[str, npt.NDArray[np.float64]]
 """Numbers by name, (objects, numbers)."""
@@ -26,28 +26,28 @@ def _as_list(data: Any) -> Any:
     return [data] if isinstance(data, str) else data
 
 
-Names = Annotated[list[Name], Field(min_length=1, max_length=4096), BeforeValidator(_as_list)]
+NameList = Annotated[list[NameText], Field(min_length=1, max_length=4096), BeforeValidator(_as_list)]
 
 
 class Share(Config):
     """A sum over a sum."""
 
-    of: Names
-    to: Names
+    of: NameList
+    to: NameList
 
 
-class Distance(Config):
+class VectorDistance(Config):
     """How far two vectors of one size are apart: sum |a - b|, the root of sum (a - b)^2, or the mean of (a - b)^2."""
 
-    origin: Names = Field(alias="from")
-    to: Names
+    origin: NameList = Field(alias="from")
+    to: NameList
     norm: Literal["l1", "l2", "mse"] = "l2"
 
 
-class Norm(Config):
+class VectorNorm(Config):
     """The mean or the sum of |x|^power."""
 
-    of: Names
+    of: NameList
     power: float = Field(default=2.0, ge=0.01, le=64)
     reduce: Literal["mean", "sum"] = "mean"
 
@@ -55,12 +55,12 @@ class Norm(Config):
 class ScoreForm(Config):
     """What a score is; exactly one of the forms."""
 
-    output: Name | None = None
-    sum: Names | None = None
+    output: NameText | None = None
+    sum: NameList | None = None
     ratio: Share | None = None
     log_ratio: Share | None = None
-    distance: Distance | None = None
-    norm: Norm | None = None
+    distance: VectorDistance | None = None
+    norm: VectorNorm | None = None
 
     @model_validator(mode="after")
     def _one(self) -> ScoreForm:
@@ -84,7 +84,7 @@ class ScoreForm(Config):
 
 
 @dataclass(frozen=True, eq=False)
-class Score:
+class TaggerScore:
     """A score of one tagger.
 
     Attributes
@@ -107,7 +107,7 @@ class Score:
             return _value(self.form, values)
 
 
-def make_score(name: str, form: ScoreForm, bounds: Mapping[str, tuple[Floats, Floats]], where: str) -> Score:
+def make_score(name: str, form: ScoreForm, bounds: Mapping[str, tuple[Floats, Floats]], where: str) -> TaggerScore:
     """Check that a form fits the outputs, and find its range.
 
     Parameters
@@ -137,7 +137,7 @@ def make_score(name: str, form: ScoreForm, bounds: Mapping[str, tuple[Floats, Fl
             raise L1emuError("a distance between vectors of different sizes", where=place, value=tuple(sizes))
     with np.errstate(all="ignore"):
         low, high = _range(form, bounds)
-    return Score(name, form, _UNKNOWN if math.isnan(low) or math.isnan(high) else (float(low), float(high)))
+    return TaggerScore(name, form, _UNKNOWN if math.isnan(low) or math.isnan(high) else (float(low), float(high)))
 
 
 def _joined(names: list[str], values: Values) -> Floats:

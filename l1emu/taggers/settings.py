@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from l1emu.config import Config
-from l1emu.taggers.maps import Inputs, Name
-from l1emu.taggers.scores import Names, ScoreForm
+from l1emu.taggers.maps import Inputs, NameText
+from l1emu.taggers.scores import NameList, ScoreForm
 
 JET_OUTPUTS = ("b", "c", "uds", "g", "pileup")
 """The outputs of the tagger that comes with l1emu, in their order."""
@@ -24,14 +24,14 @@ def _flat(data: Any) -> Any:
 
 _Several = Field(min_length=1, max_length=4096)
 OutputNames = Annotated[
-    Annotated[list[Name], _Several, Tag("list")] | Annotated[dict[Name, Names], _Several, Tag("dict")],
+    Annotated[list[NameText], _Several, Tag("list")] | Annotated[dict[NameText, NameList], _Several, Tag("dict")],
     Discriminator(lambda data: "dict" if isinstance(data, dict) else "list"),
     BeforeValidator(_flat),
 ]
 """A name for each number or for each output, or the names of each output by what the firmware calls it."""
 
 
-class TaggerSettings(Config):
+class TaggerConfig(Config):
     """A tagger of a study.
 
     `of` is the collection whose objects it looks at, or `event`. `inputs` is the name of a map that comes with l1emu,
@@ -41,14 +41,14 @@ class TaggerSettings(Config):
 
     firmware: str = Field(min_length=1)
     golden: str | None = Field(default=None, min_length=1)
-    of: Name = "jets"
+    of: NameText = "jets"
     inputs: Inputs
     outputs: OutputNames
-    scores: dict[Name, ScoreForm] = Field(min_length=1, max_length=256)
+    scores: dict[NameText, ScoreForm] = Field(min_length=1, max_length=256)
     threads: int | None = Field(default=None, ge=1, le=1024)
 
     @model_validator(mode="after")
-    def _names_differ(self) -> TaggerSettings:
+    def _names_differ(self) -> TaggerConfig:
         given = (
             self.outputs if isinstance(self.outputs, list) else [n for names in self.outputs.values() for n in names]
         )
@@ -62,12 +62,12 @@ class TaggerSettings(Config):
         return self
 
 
-def jet_tagger(firmware: str, golden: str | None = None, threads: int | None = None) -> TaggerSettings:
+def jet_tagger(firmware: str, golden: str | None = None, threads: int | None = None) -> TaggerConfig:
     """The settings of a tagger of jets with the inputs and outputs of the one that comes with l1emu.
 
     Sixteen constituents by twelve numbers, and the scores tag_b, tag_c, tag_uds, tag_g and tag_pileup.
     """
-    return TaggerSettings(
+    return TaggerConfig(
         firmware=firmware,
         golden=golden,
         inputs=JET_MAP,

@@ -13,6 +13,7 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
+from l1emu.arraytypes import Floats
 from l1emu.emulator import Emulator
 from l1emu.emulator.quantize import quantize_into
 from l1emu.errors import L1emuError
@@ -20,18 +21,18 @@ from l1emu.eventdata import EventData
 from l1emu.files import sha256_bytes
 from l1emu.firmware import Firmware
 from l1emu.layers import Tensor
-from l1emu.taggers.columns import Floats, Tagged, check_there, fields_of
+from l1emu.taggers.columns import Tagged, check_there, fields_of
 from l1emu.taggers.golden import GoldenComparison, compare_golden
 from l1emu.taggers.inputs import NetworkInput
 from l1emu.taggers.maps import EVENT, OBJECT, SUMS, FeatureMap, read_map, shipped_maps
-from l1emu.taggers.scores import Score, make_score
-from l1emu.taggers.settings import TaggerSettings
+from l1emu.taggers.scores import TaggerScore, make_score
+from l1emu.taggers.settings import TaggerConfig
 
 Resolve = Callable[[str], Path]
 
 
 @dataclass(frozen=True)
-class Needs:
+class TaggerNeeds:
     """What a tagger needs of crossings.
 
     Attributes
@@ -39,7 +40,7 @@ class Needs:
     objects
         The fields of each collection; those of a list inside an object, its constituents, are `constituents.FIELD`.
     sums
-        Names of sums.
+        NameList of sums.
     """
 
     objects: Mapping[str, tuple[str, ...]]
@@ -47,8 +48,8 @@ class Needs:
 
 
 @dataclass(eq=False)
-class Tagger:
-    """An emulated network, what it looks at, and the scores that it gives; made by `load_tagger`.
+class EmulatedTagger:
+    """An emulated network, what it looks at, and the scores that it gives; made by `read_tagger`.
 
     Attributes
     ----------
@@ -76,7 +77,7 @@ class Tagger:
     emulator: Emulator
     inputs: tuple[NetworkInput, ...]
     outputs: Mapping[str, tuple[str, ...]]
-    scores: Mapping[str, Score]
+    scores: Mapping[str, TaggerScore]
     emulated: int = field(default=0, init=False)
     seconds: float = field(default=0.0, init=False)
 
@@ -85,7 +86,7 @@ class Tagger:
         return f"<Tagger {self.name}: {shapes} of {self.of} to {', '.join(self.scores)}>"
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> TaggerNeeds:
         """What it needs of crossings."""
         objects: dict[str, dict[str, None]] = {} if self.of == EVENT else {self.of: {}}
         sums: dict[str, None] = {}
@@ -101,7 +102,7 @@ class Tagger:
                 inside = "" if of == OBJECT else f"{of}."
                 objects[self.of] |= dict.fromkeys(f"{inside}{name}" for name in fields)
                 objects[self.of] |= dict.fromkeys(name for f in part.features for name in f.object_fields())
-        return Needs({name: tuple(fields) for name, fields in objects.items()}, tuple(sums))
+        return TaggerNeeds({name: tuple(fields) for name, fields in objects.items()}, tuple(sums))
 
     @property
     def ranges(self) -> dict[str, tuple[float, float]]:
@@ -150,9 +151,9 @@ class Tagger:
         Parameters
         ----------
         fields
-            The fields of each collection, as in `Needs.objects`.
+            The fields of each collection, as in `TaggerNeeds.objects`.
         sums
-            Names of sums.
+            NameList of sums.
 
         Raises
         ------
@@ -247,7 +248,7 @@ class Tagger:
         return {name: score.values(values) for name, score in self.scores.items()}
 
 
-def load_tagger(name: str, settings: TaggerSettings, resolve: Resolve) -> Tagger:
+def read_tagger(name: str, settings: TaggerConfig, resolve: Resolve) -> EmulatedTagger:
     """Read a tagger's firmware, and check that its feature maps, outputs and scores fit it.
 
     Parameters
@@ -277,16 +278,16 @@ def load_tagger(name: str, settings: TaggerSettings, resolve: Resolve) -> Tagger
     emulator = Emulator(firmware, threads=settings.threads)
     bounds = _bounds(emulator, outputs)
     scores = {one: make_score(one, form, bounds, where) for one, form in settings.scores.items()}
-    return Tagger(name, settings.of, path, golden, emulator, inputs, outputs, scores)
+    return EmulatedTagger(name, settings.of, path, golden, emulator, inputs, outputs, scores)
 
 
-def load_taggers(taggers: Mapping[str, TaggerSettings], resolve: Resolve) -> dict[str, Tagger]:
-    """The taggers of a study by name, see `load_tagger`.
+def read_taggers(taggers: Mapping[str, TaggerConfig], resolve: Resolve) -> dict[str, EmulatedTagger]:
+    """The taggers of a study by name, see `read_tagger`.
 
     Raises
     ------
     L1emuError
-        as `load_tagger` does, or if two give one collection a score of one name.
+        as `read_tagger` does, or if two give one collection a score of one name.
     """
     owners: dict[tuple[str, str], str] = {}
     for name, settings in taggers.items():
@@ -299,10 +300,10 @@ def load_taggers(taggers: Mapping[str, TaggerSettings], resolve: Resolve) -> dic
                     value=score,
                     expected="names that differ",
                 )
-    return {name: load_tagger(name, settings, resolve) for name, settings in taggers.items()}
+    return {name: read_tagger(name, settings, resolve) for name, settings in taggers.items()}
 
 
-def _maps_by_input(settings: TaggerSettings, firmware: Firmware, resolve: Resolve, where: str) -> dict[str, FeatureMap]:
+def _maps_by_input(settings: TaggerConfig, firmware: Firmware, resolve: Resolve, where: str) -> dict[str, FeatureMap]:
     given = settings.inputs
     if isinstance(given, str):
         shipped = shipped_maps()
@@ -331,7 +332,7 @@ def _maps_by_input(settings: TaggerSettings, firmware: Firmware, resolve: Resolv
     return given
 
 
-def _outputs(settings: TaggerSettings, firmware: Firmware, where: str) -> dict[str, tuple[str, ...]]:
+def _outputs(settings: TaggerConfig, firmware: Firmware, where: str) -> dict[str, tuple[str, ...]]:
     """The names of the numbers of each output; one name for a vector."""
     tensors = firmware.outputs
     given = settings.outputs

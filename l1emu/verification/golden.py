@@ -15,10 +15,8 @@ from l1emu.firmware import Firmware
 from l1emu.goldenfile import GoldenVectors
 from l1emu.layers import Tensor
 from l1emu.verification.child import Limits
-from l1emu.verification.compare import check_tensors, input_sets, leaves_unset
+from l1emu.verification.compare import CHUNK, check_tensors, input_sets, leaves_unset
 from l1emu.verification.csim import CSim
-
-_CHUNK = 500  # inputs traced at a time; a trace of every layer is large
 
 
 def golden_vectors(
@@ -65,8 +63,8 @@ def golden_vectors(
     count = len(next(iter(raw.values())))
     outputs: list[list[npt.NDArray[Any]]] = [[] for _ in fw.outputs]
     digests: dict[str, Any] = {}
-    for start in range(0, count, _CHUNK):
-        traced = csim.trace({name: values[start : start + _CHUNK] for name, values in floats.items()})
+    for start in range(0, count, CHUNK):
+        traced = csim.trace({name: values[start : start + CHUNK] for name, values in floats.items()})
         for layer in fw.layers:
             if layer.output.name in traced:  # a reshape is another name for its input in the C++
                 values = np.ascontiguousarray(traced[layer.output.name], dtype="<i8")
@@ -74,7 +72,7 @@ def golden_vectors(
         for tensor, kept in zip(fw.outputs, outputs, strict=True):
             kept.append(traced[tensor.name])
         if advance is not None:
-            advance(min(_CHUNK, count - start))
+            advance(min(CHUNK, count - start))
     return GoldenVectors(
         _joined([raw[tensor.name] for tensor in fw.inputs], fw.inputs),
         _joined([np.concatenate(kept) for kept in outputs], fw.outputs),

@@ -12,7 +12,7 @@ import pytest
 
 from l1emu.errors import L1emuError
 from l1emu.events.calibration import read_calibration
-from l1emu.events.chain import CHAIN_SUMS, STEPS, chain_data, chain_fields
+from l1emu.events.chain import CANDIDATE_STEPS, CHAIN_SUMS, chain_data, chain_fields
 from l1emu.events.jets import build_jets
 from l1emu.events.sample import read_sample
 from l1emu.resources import resource
@@ -37,7 +37,7 @@ def test_jets_are_those_of_the_jet_finder(batch: Any) -> None:
 
 
 def test_constituents_are_all_candidates_of_the_jet_by_descending_pt(batch: Any) -> None:
-    data = chain_data(batch, constituents=list(STEPS), candidates=["pt", "eta"])
+    data = chain_data(batch, constituents=list(CANDIDATE_STEPS), candidates=["pt", "eta"])
     jets, words = build_jets(batch.candidates, constituents=128), ak.flatten(batch.candidates)
     short = build_jets(batch.candidates)
     assert np.array_equal(short.constituents, jets.constituents[:, :16])
@@ -49,9 +49,9 @@ def test_constituents_are_all_candidates_of_the_jet_by_descending_pt(batch: Any)
         longest = max(longest, len(members))
         assert len(constituents) == len(members)
         for m, c in zip(members, constituents, strict=True):
-            assert c == {name: words[m][name] * step for name, step in STEPS.items()}
+            assert c == {name: words[m][name] * step for name, step in CANDIDATE_STEPS.items()}
     assert longest > 16
-    assert min(STEPS["pt"], STEPS["dxy"]) == 1 / 256
+    assert min(CANDIDATE_STEPS["pt"], CANDIDATE_STEPS["dxy"]) == 1 / 256
     np.testing.assert_array_equal(ak.to_numpy(ak.flatten(data.objects["candidates"].pt)), ak.to_numpy(words.pt) * 0.25)
 
 
@@ -98,7 +98,7 @@ def test_flavours_are_those_of_the_nearest_generator_jet(batch: Any) -> None:
 
 
 def test_it_gives_what_it_says(batch: Any) -> None:
-    data = chain_data(batch, constituents=list(STEPS), candidates=list(STEPS))
+    data = chain_data(batch, constituents=list(CANDIDATE_STEPS), candidates=list(CANDIDATE_STEPS))
     said = chain_fields(truth=True)
     assert said.keys() == data.objects.keys()
     for name, records in data.objects.items():

@@ -20,7 +20,7 @@ from l1emu.events.hardware import ETA_PHI_STEP
 from l1emu.firmware import Firmware
 from l1emu.goldenfile import write_golden_file
 from l1emu.resources import resource
-from l1emu.taggers import Tagger, load_tagger
+from l1emu.taggers import EmulatedTagger, read_tagger
 from l1emu.verification.golden import golden_vectors
 from tests.handmade_projects import need_compiler
 from tests.taggers.toys import beside, crossings, deep_sets, settings
@@ -61,8 +61,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def tagger(folder: Path) -> Tagger:
-    return load_tagger("mine", settings(folder, STUDY), beside(folder))
+def tagger(folder: Path) -> EmulatedTagger:
+    return read_tagger("mine", settings(folder, STUDY), beside(folder))
 
 
 def by_hand(data: EventData) -> NDArray[Any]:
@@ -78,7 +78,7 @@ def by_hand(data: EventData) -> NDArray[Any]:
     return made.astype(np.float32)
 
 
-def test_inputs_are_those_built_by_hand(tagger: Tagger) -> None:
+def test_inputs_are_those_built_by_hand(tagger: EmulatedTagger) -> None:
     data = crossings()
     (made,) = tagger.fill(data).values()
     want = by_hand(data)
@@ -88,7 +88,7 @@ def test_inputs_are_those_built_by_hand(tagger: Tagger) -> None:
     np.testing.assert_allclose(made, want, rtol=2e-7)
 
 
-def test_scores_are_the_emulated_ones(tagger: Tagger, folder: Path) -> None:
+def test_scores_are_the_emulated_ones(tagger: EmulatedTagger, folder: Path) -> None:
     data = crossings()
     found = tagger.apply(data).objects["jets"]
     scores = np.asarray(Emulator(Firmware.read(folder / "project"))(tagger.fill(data)))
@@ -106,7 +106,7 @@ def test_scores_are_the_emulated_ones(tagger: Tagger, folder: Path) -> None:
 
 
 def test_what_it_needs_and_what_it_counts(folder: Path) -> None:
-    tagger = load_tagger("mine", settings(folder, STUDY), beside(folder))
+    tagger = read_tagger("mine", settings(folder, STUDY), beside(folder))
     assert set(tagger.needs.objects["jets"]) == {
         "pt", "eta", "phi", *(f"constituents.{name}" for name in ("pt", "eta", "phi", "charge", "id")),
     }  # fmt: skip
@@ -121,7 +121,7 @@ def test_what_it_needs_and_what_it_counts(folder: Path) -> None:
     assert tagger.seconds > 0
 
 
-def test_golden_vectors_of_its_own_cpp(tagger: Tagger) -> None:
+def test_golden_vectors_of_its_own_cpp(tagger: EmulatedTagger) -> None:
     found = tagger.check_golden()
     assert found is not None
     assert found.identical
@@ -129,7 +129,7 @@ def test_golden_vectors_of_its_own_cpp(tagger: Tagger) -> None:
     assert found.layers > 5
 
 
-def test_no_jets(tagger: Tagger) -> None:
+def test_no_jets(tagger: EmulatedTagger) -> None:
     data = crossings()
     none = data.objects["jets"][data.objects["jets"].pt < 0]
     found = tagger.apply(EventData(data.crossings, {"jets": none}))
@@ -140,7 +140,7 @@ def test_no_jets(tagger: Tagger) -> None:
 def test_the_example_of_the_documentation_runs(folder: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "taggers.md").read_text(encoding="utf-8")
     example = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])["taggers"]["mine"]
-    mine = load_tagger("mine", settings(folder, yaml.safe_dump(example)), beside(folder))
+    mine = read_tagger("mine", settings(folder, yaml.safe_dump(example)), beside(folder))
     mine.check(chain_fields(truth=True))
     batch = next(iter(read_sample(resource("datasets/signal-hh4b-pu200.root")).iterate(50)))
     inside = [name.removeprefix("constituents.") for name in mine.needs.objects["jets"] if "." in name]

@@ -11,7 +11,7 @@ import pytest
 
 from l1emu.errors import L1emuError
 from l1emu.events import Batch, build_jets, features, read_sample
-from l1emu.events.chain import STEPS, chain_data
+from l1emu.events.chain import CANDIDATE_STEPS, chain_data
 from l1emu.events.cms_tagger import cms_features
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Tensor
@@ -27,7 +27,7 @@ def filled(name: str, shape: tuple[int, ...], batch: Batch, **options: Any) -> A
     assert isinstance(found, FeatureMap)
     one = NetworkInput(Tensor("x", shape, FixedPoint.parse("ap_fixed<16,6>")), found, "here")
     one.check("jets")
-    return one.values(Tagged(chain_data(batch, constituents=list(STEPS), **options), "jets"))
+    return one.values(Tagged(chain_data(batch, constituents=list(CANDIDATE_STEPS), **options), "jets"))
 
 
 def batches() -> Iterator[Batch]:

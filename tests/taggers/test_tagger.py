@@ -14,7 +14,7 @@ from l1emu.errors import L1emuError
 from l1emu.eventdata import EventData
 from l1emu.firmware import Firmware
 from l1emu.resources import resource
-from l1emu.taggers import TaggerSettings, jet_tagger, load_tagger, load_taggers
+from l1emu.taggers import TaggerConfig, jet_tagger, read_tagger, read_taggers
 from tests.taggers.toys import PLAIN, beside, changed, crossings, flat_network, settings, two_inputs
 
 TWO = """
@@ -73,7 +73,7 @@ def flat(values: ak.Array) -> Any:
 
 def test_two_inputs_one_of_them_a_mask(folder: Path) -> None:
     data = crossings()
-    tagger = load_tagger("two", settings(folder, TWO), beside(folder))
+    tagger = read_tagger("two", settings(folder, TWO), beside(folder))
     jets = [jet for crossing in data.objects["jets"].to_list() for jet in crossing]
     x, m = np.zeros((len(jets), 4, 3), np.float32), np.ones((len(jets), 4, 1), np.float32)
     for j, jet in enumerate(jets):
@@ -99,7 +99,7 @@ def test_two_inputs_one_of_them_a_mask(folder: Path) -> None:
 
 def test_whole_crossings_of_several_collections_and_sums(folder: Path) -> None:
     data = crossings()
-    tagger = load_tagger("event", settings(folder, EVENT), beside(folder))
+    tagger = read_tagger("event", settings(folder, EVENT), beside(folder))
     x = np.zeros((data.crossings, 10), np.float32)
     for i in range(data.crossings):
         muons, jets = data.objects["muons"][i].to_list(), data.objects["jets"][i].to_list()
@@ -124,7 +124,7 @@ def test_whole_crossings_of_several_collections_and_sums(folder: Path) -> None:
 
 def test_an_autoencoder_is_compared_with_its_input_as_the_firmware_has_it(folder: Path) -> None:
     data = crossings()
-    tagger = load_tagger("auto", settings(folder, AUTOENCODER), beside(folder))
+    tagger = read_tagger("auto", settings(folder, AUTOENCODER), beside(folder))
     jets = data.objects["jets"]
     x = np.stack([flat(jets.pt), flat(jets.eta), flat(jets.phi), np.sqrt(flat(jets.pt))], axis=1).astype(np.float32)
     difference = outputs(folder / "autoencoder", x) - PLAIN.to_float(PLAIN.from_float(x))
@@ -137,7 +137,7 @@ def test_an_autoencoder_is_compared_with_its_input_as_the_firmware_has_it(folder
 
 
 def test_a_minimum_outside_the_range_of_a_score_is_refused() -> None:
-    tagger = load_tagger("b", jet_tagger("models/jet-tagger/tagger.l1fw"), resource)
+    tagger = read_tagger("b", jet_tagger("models/jet-tagger/tagger.l1fw"), resource)
     for minimum in (0.0, 0.5, 0.9997):
         tagger.check_minimum("tag_b", minimum)
     for minimum in (-0.1, 1.5, np.nan):
@@ -151,7 +151,7 @@ def test_a_minimum_outside_the_range_of_a_score_is_refused() -> None:
 
 def test_the_hash_is_of_all_that_decides_the_scores(folder: Path, tmp_path: Path) -> None:
     def of(**keys: Any) -> str:
-        return load_tagger("t", settings(tmp_path, changed(AUTOENCODER, **keys)), beside(folder)).content_hash
+        return read_tagger("t", settings(tmp_path, changed(AUTOENCODER, **keys)), beside(folder)).content_hash
 
     fields: list[Any] = ["pt", "eta", "phi", {"field": "pt", "steps": ["sqrt"]}]
     same = {
@@ -174,7 +174,7 @@ def test_the_hash_is_of_all_that_decides_the_scores(folder: Path, tmp_path: Path
 
 def test_the_shipped_tagger(folder: Path) -> None:
     made = jet_tagger("models/jet-tagger/tagger.l1fw", golden="models/jet-tagger/golden.npz")
-    tagger = load_tagger("b", made, resource)
+    tagger = read_tagger("b", made, resource)
     assert list(tagger.scores) == ["tag_b", "tag_c", "tag_uds", "tag_g", "tag_pileup"]
     assert tagger.ranges["tag_b"][0] == 0
     assert tagger.ranges["tag_b"][1] < 1
@@ -182,7 +182,7 @@ def test_the_shipped_tagger(folder: Path) -> None:
     assert found is not None
     assert found.identical
     assert repr(tagger).startswith("<Tagger b: ")
-    assert load_tagger("b", jet_tagger(made.firmware), resource).check_golden() is None
+    assert read_tagger("b", jet_tagger(made.firmware), resource).check_golden() is None
 
 
 LOAD_ERRORS: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -267,7 +267,7 @@ def test_what_does_not_fit_is_named_when_it_is_loaded(folder: Path, tmp_path: Pa
     text, keys, words = LOAD_ERRORS[name]
     given = settings(tmp_path, changed(text, **keys))
     with pytest.raises(L1emuError, match=words) as error:
-        load_tagger("t", given, resource_or(folder))
+        read_tagger("t", given, resource_or(folder))
     assert "\n" not in str(error.value)
 
 
@@ -333,14 +333,14 @@ DATA_ERRORS: dict[str, tuple[str, dict[str, Any], str]] = {
 @pytest.mark.parametrize("name", DATA_ERRORS)
 def test_what_the_crossings_lack_is_named(folder: Path, tmp_path: Path, name: str) -> None:
     text, keys, words = DATA_ERRORS[name]
-    tagger = load_tagger("t", settings(tmp_path, changed(text, **keys)), beside(folder))
+    tagger = read_tagger("t", settings(tmp_path, changed(text, **keys)), beside(folder))
     with pytest.raises(L1emuError, match=words) as error:
         tagger.apply(crossings())
     assert "\n" not in str(error.value)
 
 
 def test_lists_of_another_form_are_refused(folder: Path) -> None:
-    tagger = load_tagger("t", settings(folder, AUTOENCODER), beside(folder))
+    tagger = read_tagger("t", settings(folder, AUTOENCODER), beside(folder))
     for jets, words in (
         (ak.Array([{"pt": 1.0, "eta": 0.0, "phi": 0.0}]), "lists of records"),
         (ak.Array([[{"pt": "a", "eta": 0.0, "phi": 0.0}]]), "jets, field pt: not one number for each object"),
@@ -351,7 +351,7 @@ def test_lists_of_another_form_are_refused(folder: Path) -> None:
 
 
 def test_regular_lists_will_do(folder: Path) -> None:
-    tagger = load_tagger("t", settings(folder, AUTOENCODER), beside(folder))
+    tagger = read_tagger("t", settings(folder, AUTOENCODER), beside(folder))
     columns = {name: np.random.default_rng(2).uniform(0, 3, (5, 4)) for name in ("pt", "eta", "phi")}
     found = [tagger.apply(EventData(5, {"jets": jets})).objects["jets"] for jets in regular_and_not(columns)]
     assert found[0].l1.to_list() == found[1].l1.to_list()
@@ -365,9 +365,9 @@ def regular_and_not(columns: dict[str, Any]) -> list[ak.Array]:
 
 def test_two_taggers_do_not_give_one_score(folder: Path) -> None:
     one = settings(folder, AUTOENCODER)
-    assert list(load_taggers({"a": one}, beside(folder))) == ["a"]
-    assert TaggerSettings.model_validate(one.model_dump(by_alias=True)) == one
-    other = TaggerSettings.model_validate(one.model_dump(by_alias=True) | {"of": "muons"})
-    assert list(load_taggers({"a": one, "b": other}, beside(folder))) == ["a", "b"]
+    assert list(read_taggers({"a": one}, beside(folder))) == ["a"]
+    assert TaggerConfig.model_validate(one.model_dump(by_alias=True)) == one
+    other = TaggerConfig.model_validate(one.model_dump(by_alias=True) | {"of": "muons"})
+    assert list(read_taggers({"a": one, "b": other}, beside(folder))) == ["a", "b"]
     with pytest.raises(L1emuError, match="tagger b: the tagger a gives jets a score of this name: got 'l1'"):
-        load_taggers({"a": one, "b": one}, beside(folder))
+        read_taggers({"a": one, "b": one}, beside(folder))

@@ -15,7 +15,7 @@ import yaml
 from l1emu.config import Config, load_config
 from l1emu.eventdata import EventData
 from l1emu.fixedpoint import FixedPoint
-from l1emu.taggers import TaggerSettings
+from l1emu.taggers import TaggerConfig
 from tests.handmade_projects import ProjectMaker
 
 PLAIN = FixedPoint.parse("ap_fixed<16,8,AP_RND,AP_SAT>")
@@ -24,10 +24,10 @@ PLAIN = FixedPoint.parse("ap_fixed<16,8,AP_RND,AP_SAT>")
 class OneTagger(Config):
     """A study that is nothing but a tagger."""
 
-    tagger: TaggerSettings
+    tagger: TaggerConfig
 
 
-def settings(folder: Path, text: str) -> TaggerSettings:
+def settings(folder: Path, text: str) -> TaggerConfig:
     """The settings that this YAML says, read as a study is."""
     file = folder / "tagger.yaml"
     file.write_text("tagger:\n" + "".join(f"  {line}\n" for line in text.strip("\n").splitlines()))
