@@ -7,6 +7,7 @@ seeds       figures of the seeds
 stream      a folder with one simulation of the stream
 style       what all figures share: CMS style, colours, labels, and how what has no room in a figure is written
 tables      the numbers behind the figures, as data frames
+turn_ons    turn-on curves, their fits, and where these reach 50 and 95 %
 validation  the HT rate beside CMS's public curve
 write       everything of a results folder but `results.json`
 """

@@ -1,0 +1,91 @@
+"""Turn-on curves: points with intervals of Clopper and Pearson, their fits, and where these reach 50 and 95 %."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from l1emu.report.style import COLOURS, DASHES, GREY, put_label, wrapped
+from l1emu.trigger.turn_on_fits import PlateauPoint, TurnOnFit
+from l1emu.trigger.turn_ons import TurnOn
+
+_FEW = len(COLOURS)
+_COLUMNS = 3
+_MARKERS = ("o", "s", "^", "D", "v", "P")
+_UNITS = {"pt": "GeV", "ht": "GeV", "met": "GeV", "mht": "GeV", "mass": "GeV", "z0": "cm"}
+
+
+def draw_turn_ons(curves: Sequence[tuple[TurnOn, TurnOnFit | None]], *, quantity: str | None = None) -> Figure:
+    """The curves of one request, six a panel.
+
+    Parameters
+    ----------
+    curves
+        Each with its fit, or None; one without a fit, or whose fit has a reason, has points alone.
+    quantity
+        What the axis is called; by default the curves' own quantity, with its unit where the name has a usual one.
+    """
+    parts = [curves[first : first + _FEW] for first in range(0, len(curves), _FEW)] or [[]]
+    columns = min(len(parts), _COLUMNS)
+    rows = math.ceil(len(parts) / columns)
+    figure = Figure(figsize=(9.2 if columns == 1 else 7.0 * columns, 6.8 * rows), layout="constrained")
+    label = quantity or (_named(curves[0][0].quantity) if curves else "")
+    for i, part in enumerate(parts):
+        ax = figure.add_subplot(rows, columns, i + 1)
+        for number, (curve, fit) in enumerate(part):
+            _draw(ax, curve, fit, number)
+        ax.axhline(1, color=GREY, linewidth=1.2, linestyle=":")
+        ax.set_ylim(0, 1.3 if len(part) > 3 else 1.22)
+        if part:
+            ax.set_xlim(part[0][0].edges[0], part[0][0].edges[-1])
+            handles, names = ax.get_legend_handles_labels()
+            legend = ax.legend(handles, [str(k) for k in range(len(names))], loc="upper left", ncols=2, fontsize=13)
+            for text, name in zip(legend.get_texts(), names, strict=True):
+                text.set_parse_math(False)
+                text.set_text(wrapped(name, 30))
+        ax.set_xlabel(label, parse_math=False)
+        ax.set_ylabel("Efficiency")
+        if i == 0:
+            put_label(ax)
+        if i == len(parts) - 1 and curves:
+            ax.set_title(wrapped(f"{curves[0][0].name}, {curves[0][0].signal}", 40, 1), loc="right", parse_math=False)
+    return figure
+
+
+def _draw(ax: Axes, curve: TurnOn, fit: TurnOnFit | None, number: int) -> None:
+    colour, marker = COLOURS[number], _MARKERS[number]
+    filled = curve.total > 0
+    x, y = curve.centres[filled], curve.efficiency[filled]
+    bars = np.maximum([y - curve.low[filled], curve.high[filled] - y], 0.0)
+    ax.errorbar(
+        x, y, bars, fmt=marker, color=colour, markersize=5, elinewidth=1.2, capsize=0, label=curve.label,
+        markerfacecolor="white" if fit is None or fit.reason is not None else colour,
+    )  # fmt: skip
+    if fit is None or fit.reason is not None:
+        return
+    fine = np.linspace(curve.edges[0], curve.edges[-1], 400)
+    ax.plot(fine, fit.curve(fine), color=colour, linestyle=DASHES[number], linewidth=1.8)
+    for point in fit.points:
+        _mark(ax, fit, point, colour)
+
+
+def _mark(ax: Axes, fit: TurnOnFit, point: PlateauPoint, colour: str) -> None:
+    """A line down from the curve at a place that is known, and its error on the axis."""
+    if point.value is None:
+        return
+    height = point.fraction * float(fit.values[0])
+    ax.plot([point.value] * 2, [0, height], color=colour, linewidth=1, linestyle=(0, (1, 2)))
+    low, high = point.error_low or 0.0, point.error_high or 0.0
+    ax.errorbar(
+        [point.value], [height], xerr=[[low], [high]], fmt="|", color=colour, markersize=13, markeredgewidth=2,
+        capsize=3, elinewidth=1.5,
+    )  # fmt: skip
+
+
+def _named(quantity: str) -> str:
+    unit = _UNITS.get(quantity.rpartition(" ")[2].rpartition("_")[2])
+    return f"{quantity} [{unit}]" if unit else quantity
