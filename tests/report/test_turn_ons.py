@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
@@ -35,19 +37,22 @@ def lines(figure: Figure) -> list[np.ndarray]:  # type: ignore[type-arg]
     return [np.asarray(line.get_xdata()) for line in figure.axes[0].lines if len(np.asarray(line.get_xdata())) == 400]
 
 
+def points_of(ax: Axes) -> list[Any]:
+    """The lines that hold the points of each set with errors."""
+    return [container.lines[0] for container in ax.containers]  # type: ignore[attr-defined]
+
+
 def test_points_fits_and_marks_are_those_of_the_curves(tmp_path: Path) -> None:
     curves = [fitted(60), fitted(90)]
     figure = draw_turn_ons(curves)
     ax = figure.axes[0]
     assert len(lines(figure)) == 2
-    points = ax.containers[0].lines[0]
+    points = points_of(ax)[0]
     filled = curves[0][0].total > 0
     np.testing.assert_array_equal(points.get_xdata(), curves[0][0].centres[filled])
     np.testing.assert_array_equal(points.get_ydata(), curves[0][0].efficiency[filled])
     places = [point.value for _, fit in curves if fit is not None for point in fit.points]
-    marked = [
-        container.lines[0].get_xdata()[0] for container in ax.containers if len(container.lines[0].get_xdata()) == 1
-    ]
+    marked = [line.get_xdata()[0] for line in points_of(ax) if len(line.get_xdata()) == 1]
     assert marked == places
     legend = ax.get_legend()
     assert legend is not None
@@ -63,7 +68,7 @@ def test_what_has_no_fit_has_points_alone() -> None:
     assert lines(figure) == []
     empty = TurnOn("jets", "hh4b", "x", 1.0, None, None, EDGES, np.zeros(20, int), np.zeros(20, int))
     figure = draw_turn_ons([(empty, fit_turn_on(empty))])
-    assert len(figure.axes[0].containers[0].lines[0].get_xdata()) == 0
+    assert len(points_of(figure.axes[0])[0].get_xdata()) == 0
 
 
 @pytest.mark.parametrize(("number", "panels"), [(0, 1), (6, 1), (7, 2), (25, 5)])
