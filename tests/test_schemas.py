@@ -23,6 +23,8 @@ from l1emu.stream.topology import Topology
 from l1emu.study.config import Study
 from l1emu.taggers.maps import FeatureMapFile
 from l1emu.training.recipe import Recipe as TaggerRecipe
+from l1emu.trigger.menu import Menu
+from l1emu.trigger.scalings import Scalings
 from tests.fuzzing import altered, damaged, refused
 
 SHIPPED: dict[str, type[Config]] = {
@@ -37,6 +39,8 @@ SHIPPED: dict[str, type[Config]] = {
     "data/objects/cms-run3-l1ntuple.yaml": ObjectsFile,
     "data/taggers/l1emu-jets.yaml": FeatureMapFile,
     "data/taggers/cms-jets.yaml": FeatureMapFile,
+    "data/menus/cms-phase2-step1-tagged.yaml": Menu,
+    "data/scalings/cms-phase2-v44.yaml": Scalings,
 }
 
 
