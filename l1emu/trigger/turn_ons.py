@@ -309,9 +309,9 @@ def _reach_of_matches(passes: Passes, data: EventData, generated: str) -> tuple[
     scored = pt == pt
     for key, minimum in passes.scores.items():
         scored = scored & (_field(data, name, key) >= minimum)
-    online = ak.zip({"pt": pt, "eta": _field(data, name, "eta"), "phi": _field(data, name, "phi"), "scored": scored})
+    online = ak.zip({"pt": pt, "eta": _angle(data, name, "eta"), "phi": _angle(data, name, "phi"), "scored": scored})
     online = online[chosen]
-    truth = ak.zip({key: _field(data, generated, key) for key in ("eta", "phi")})
+    truth = ak.zip({key: _angle(data, generated, key) for key in ("eta", "phi")})
     pairs = ak.cartesian({"truth": truth, "online": online}, axis=1, nested=True)
     d_phi = (pairs.truth.phi - pairs.online.phi + np.pi) % (2 * np.pi) - np.pi
     distance = (pairs.truth.eta - pairs.online.eta) ** 2 + d_phi**2
@@ -365,6 +365,12 @@ def _field(data: EventData, name: str, field: str) -> ak.Array:
     if "unknown" in str(values.type):  # no object in any crossing
         return ak.unflatten(np.zeros(0), np.zeros(len(values), np.int64))
     return ak.values_astype(ak.from_regular(values, axis=1), np.float64)
+
+
+def _angle(data: EventData, name: str, field: str) -> ak.Array:
+    """A field of a collection, NaN where it is not finite: what lies nowhere is near nothing."""
+    values = _field(data, name, field)
+    return ak.where(np.isfinite(values), values, np.nan)
 
 
 def _flat(values: ak.Array) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,18 @@ def test_no_crossings_and_no_objects_are_empty_curves() -> None:
     assert np.all(np.isnan(curve.efficiency) & np.isnan(curve.low) & np.isnan(curve.high))
     assert curve.as_dict()["efficiency"] == [None] * 15
     json.dumps(curve.as_dict(), allow_nan=False)
+
+
+def test_what_lies_nowhere_and_what_is_missing_matches_nothing() -> None:
+    generated = ak.Array([[{"pt": 50.0, "eta": 0.0, "phi": np.inf}], None, [{"pt": 50, "eta": 0.0, "phi": 0.0}]])
+    online = ak.Array(
+        [[{"pt": 50.0, "eta": 0.0, "phi": 0.0, "tag_b": 1.0}], None, [{"pt": None, "eta": 0.0, "phi": 0.0}]]
+    )
+    online = ak.with_field(online, ak.fill_none(online.tag_b, 1.0), "tag_b")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        curve = count_turn_on(setup(), EventData(3, {"gen_jets": generated, "jets": online})).curves()[0]
+    assert (curve.passed[5], curve.total[5]) == (0, 2)
 
 
 def test_generated_jets_without_an_online_object_are_in_the_denominator() -> None:
