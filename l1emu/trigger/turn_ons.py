@@ -247,7 +247,8 @@ def count_turn_on(
         entries = _Entries(setup, data, inside, crossing, against.object)
         if setup.passes.object is not None:
             reach, matched = _reach_of_matches(setup.passes, data, against.object)
-            entries.inside = inside & matched if setup.passes.of_matched else inside
+            if setup.passes.of_matched:
+                entries.inside = entries.inside & matched
         else:
             reach = _reach_of_crossings(setup, data, accepted)[crossing]
     return _counted(setup, x, reach, entries)

@@ -148,6 +148,23 @@ def test_splits_share_out_what_one_curve_has() -> None:
     assert signed[0].label == "≥ 20 GeV, -2.4 ≤ eta < 0"
 
 
+@pytest.mark.parametrize("of_matched", [False, True])
+def test_what_lies_outside_of_a_split_is_in_none_of_its_curves(of_matched: bool) -> None:
+    data = toys(2)
+    passes = JETS["passes"] | {"of_matched": of_matched}  # type: ignore[operator]
+    for split, low, high in (("eta", 0.7, 1.9), ("pileup", 170, 200)):
+        part = count_turn_on(setup(passes=passes, split={split: [low, 1.3 if split == "eta" else 185, high]}), data)
+        generated = data.objects["gen_jets"]
+        held = abs(generated.eta) if split == "eta" else data.sums["pileup"]
+        inside = (held >= low) & (held < high)
+        cut = generated[inside] if split == "eta" else ak.where(inside, generated, generated[:, :0])
+        rest = EventData(data.crossings, {**data.objects, "gen_jets": cut}, data.sums)
+        whole = count_turn_on(setup(passes=passes), rest)
+        assert part.total.sum(axis=0).tolist() == whole.total[0].tolist()
+        assert part.passed.sum(axis=1).tolist() == whole.passed[:, 0].tolist()
+        assert 0 < whole.total.sum() < count_turn_on(setup(passes=passes), data).total.sum()
+
+
 def test_a_seed_passes_by_its_decisions_and_the_hardest_object_stands_for_its_crossing() -> None:
     data = toys(3)
     leading = ak.to_numpy(ak.fill_none(ak.max(data.objects["gen_jets"].pt, axis=1), np.nan))
