@@ -19,7 +19,7 @@ sum c d / n - (sum c / n) (sum d / n) a crossing.
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -31,9 +31,18 @@ from scipy import stats
 
 from l1emu.errors import L1emuError
 from l1emu.trigger.crossings import Crossings
-from l1emu.trigger.intervals import COVERAGE, LIMIT, intervals_in_sum, one_sided, upper_ends_in_sum
+from l1emu.trigger.intervals import (
+    COVERAGE,
+    LIMIT,
+    highest_of_groups,
+    intervals_in_sum,
+    one_sided,
+    upper_ends_in_sum,
+    without_nan,
+)
 from l1emu.trigger.menu_counts import ONE, Layout, MenuCounts, MenuEntry, MenuSeed, count_menu
 from l1emu.trigger.rates import REPLICAS
+from l1emu.trigger.tails import tail_probability
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -124,6 +133,43 @@ class GroupRate:
         }
 
 
+class SeedTails(NamedTuple):
+    """What the tails of seeds leave to their probability of acceptance in each stratum, float64 (strata, seeds) each.
+
+    Attributes
+    ----------
+    likely, highest
+        Upper limits as of `l1emu.trigger.tails.tail_probability`: as the upper end of an interval of 68 %, and at 95 %
+        confidence; 1 where a tail says nothing.
+    """
+
+    likely: Floats
+    highest: Floats
+
+    def of(self, layout: Layout) -> tuple[SeedTails, SeedTails]:
+        """The same for each quantity of a layout, and for each pair, in units of their largest coefficients.
+
+        What no seed accepts is limited by the sum of their limits, what two accept by the lower one of theirs.
+        """
+        return (
+            SeedTails(*(_limits_of_quantities(limits, layout) for limits in self)),
+            SeedTails(*(_limits_of_pairs(limits, layout) for limits in self)),
+        )
+
+
+def _limits_of_quantities(limits: Floats, layout: Layout) -> Floats:
+    kept, group, most = layout.kept, layout.group_of, layout.most
+    in_groups = [(limits * kept)[:, group == g].sum(axis=1) for g in range(len(layout.groups))]
+    sums = np.array([*in_groups, *in_groups, (limits * kept).sum(axis=1)]).T
+    every = np.ones((limits.shape[0], 1))
+    return np.minimum(np.hstack([every, limits, limits, limits, sums / most[layout.in_groups.start :]]), 1)
+
+
+def _limits_of_pairs(limits: Floats, layout: Layout) -> Floats:
+    pairs = np.array(layout.pairs, np.int64).reshape(-1, 2)
+    return np.asarray(np.minimum(limits[:, pairs[:, 0]], limits[:, pairs[:, 1]]))
+
+
 class _Figures(NamedTuple):
     """Figures of q quantities in kHz, float64 (q,) each, and in the replicas, (replicas, q)."""
 
@@ -147,7 +193,15 @@ class _Strata:
     drawn: Floats
     scale: Floats  # kHz of the whole stratum
 
-    def figures(self, sums: Floats, squares: Floats, crossed: Floats, drawn: Floats, most: Floats) -> _Figures:
+    def figures(
+        self,
+        sums: Floats,
+        squares: Floats,
+        crossed: Floats,
+        drawn: Floats,
+        most: Floats,
+        tails: SeedTails | None = None,
+    ) -> _Figures:
         """Figures of quantities of which weighted coefficients are summed.
 
         Parameters
@@ -158,6 +212,8 @@ class _Strata:
             `sums` in the replicas, (strata, q, replicas); without replicas they are taken to be independent.
         most
             What a coefficient of 1 stands for, float64 (q,).
+        tails
+            Limits where nothing was seen, (strata, q).
         """
         mean = sums / self.weight[:, np.newaxis]
         scale = self.scale[:, np.newaxis] * most
@@ -175,7 +231,7 @@ class _Strata:
             alike = self.drawn.var(axis=1, ddof=1)[:, np.newaxis] / self.squares[:, np.newaxis]
             known = spread > 0
             effect = np.maximum(np.where(known, between / np.where(known, spread, 1), alike), 1)
-        return _with_intervals(mean, self._entries(sums, squares, effect), scale, binomial, bootstrap, curves)
+        return _with_intervals(mean, self._entries(sums, squares, effect), scale, binomial, bootstrap, curves, tails)
 
     def _entries(self, sums: Floats, squares: Floats, effect: Floats) -> tuple[Floats, Floats]:
         """So many independent crossings of so many, (q, strata) each, stand for what is summed."""
@@ -185,7 +241,13 @@ class _Strata:
 
 
 def _with_intervals(
-    mean: Floats, entries: tuple[Floats, Floats], scale: Floats, binomial: Floats, bootstrap: Floats, curves: Floats
+    mean: Floats,
+    entries: tuple[Floats, Floats],
+    scale: Floats,
+    binomial: Floats,
+    bootstrap: Floats,
+    curves: Floats,
+    tails: SeedTails | None,
 ) -> _Figures:
     passed, total = entries
     rate = (scale * mean).sum(axis=0)
@@ -194,6 +256,11 @@ def _with_intervals(
     size = scale.T * np.where(passed > 0, mean.T / np.where(passed > 0, share, 1), 1)
     low, high = intervals_in_sum(passed, total, size, one_sided(COVERAGE))
     highest = upper_ends_in_sum(passed, total, size, LIMIT)
+    if tails is not None:
+        high, highest = (
+            np.where(passed > 0, end, np.minimum(end, limit.T))
+            for end, limit in zip((high, highest), tails, strict=True)
+        )
     up, down, most = (
         np.sqrt(((size * distance) ** 2).sum(axis=1)) for distance in (high - share, share - low, highest - share)
     )
@@ -219,6 +286,8 @@ class MenuRates:
         Names of the strata, and their probabilities for a colliding crossing, with the weights of their crossings.
     collision_rate_khz
         The normalisation: colliding crossings in kHz.
+    tails
+        Of the seeds, for strata in which they accept nothing.
     """
 
     counts: MenuCounts
@@ -226,6 +295,7 @@ class MenuRates:
     strata: tuple[str, ...]
     probability: Floats
     collision_rate_khz: float
+    tails: SeedTails | None = None
 
     @cached_property
     def _strata(self) -> _Strata:
@@ -238,8 +308,9 @@ class MenuRates:
     def _figures(self) -> _Figures:
         c = self.counts
         squares = np.diagonal(c.moments, axis1=1, axis2=2) / ONE
+        tails = None if self.tails is None else self.tails.of(self.layout)[0]
         return self._strata.figures(
-            c.sums / ONE, squares, c.moments[:, 0] / ONE, c.replica_sums / ONE, self.layout.most
+            c.sums / ONE, squares, c.moments[:, 0] / ONE, c.replica_sums / ONE, self.layout.most, tails
         )
 
     @cached_property
@@ -247,7 +318,8 @@ class MenuRates:
         c, kept = self.counts, self.layout.kept
         most = np.array([kept[a] * kept[b] for a, b in self.layout.pairs])
         squares = c.pair_squares / ONE
-        return self._strata.figures(c.pairs / ONE, squares, squares, c.replica_pairs / ONE, most)
+        tails = None if self.tails is None else self.tails.of(self.layout)[1]
+        return self._strata.figures(c.pairs / ONE, squares, squares, c.replica_pairs / ONE, most, tails)
 
     @property
     def effective_crossings(self) -> float:
@@ -267,8 +339,9 @@ class MenuRates:
             if that is not above 0.
         """
         return rates_of_counts(
-            self.counts, self.strata, self.probability, collision_rate_khz, thresholds=self.thresholds, weighted=False
-        )
+            self.counts, self.strata, self.probability, collision_rate_khz,
+            thresholds=self.thresholds, weighted=False, tails=self.tails,
+        )  # fmt: skip
 
     @property
     def layout(self) -> Layout:
@@ -484,6 +557,7 @@ def menu_rates(
     replicas: int | None = None,
     random_seed: int = 1,
     weights: Floats | None = None,
+    margins: Mapping[str, Floats] | None = None,
 ) -> MenuRates:
     """Rates of a menu.
 
@@ -504,6 +578,9 @@ def menu_rates(
     weights
         Of the crossings, about 1 in the mean over all strata, float64 (n,), as of `l1emu.trigger.pileup_weights`. The
         probability of a stratum is multiplied by the mean weight of its crossings.
+    margins
+        Of seeds by name, how far each crossing reaches above the threshold, below 0 where it is not accepted, float64
+        (n,): in a stratum of bounded hard scale with no accept their tails limit the rate, as in `scan_rates`.
 
     Raises
     ------
@@ -521,7 +598,44 @@ def menu_rates(
         accepted, crossings.stratum, crossings.drawn_by, len(crossings.names), seeds,
         replicas=replicas, random_seed=random_seed, weights=weights,
     )  # fmt: skip
-    return rates_of_counts(counts, crossings.names, crossings.probability, collision_rate_khz, thresholds=thresholds)
+    return rates_of_counts(
+        counts, crossings.names, crossings.probability, collision_rate_khz,
+        thresholds=thresholds, tails=None if margins is None else seed_tails(margins, crossings, counts.entries),
+    )  # fmt: skip
+
+
+def seed_tails(margins: Mapping[str, Floats], crossings: Crossings, entries: Sequence[MenuEntry]) -> SeedTails:
+    """Limits of the probability that a seed accepts a crossing, from its tail, in strata that it accepts nothing of.
+
+    Parameters
+    ----------
+    margins, crossings
+        As in `menu_rates`.
+    entries
+        The seeds of the menu.
+
+    Raises
+    ------
+    L1emuError
+        if a margin is of no seed of the menu, or not one for each crossing.
+    """
+    names = [e.name for e in entries]
+    limits = SeedTails(*(np.ones((len(crossings.names), len(names))) for _ in range(2)))
+    for name, margin in margins.items():
+        if name not in names:
+            raise L1emuError("a margin of no seed", value=name, expected=", ".join(names))
+        if margin.shape != crossings.stratum.shape:
+            raise L1emuError(
+                "margins and crossings differ in number", where=f"seed {name}", value=margin.shape,
+                expected=f"({len(crossings)},)",
+            )  # fmt: skip
+        reach = without_nan(margin)
+        for j, (members, group) in enumerate(crossings.members):
+            if crossings.is_bounded(j) and members.size and not (reach[members] >= 0).any():
+                values, at = highest_of_groups(reach[members], group), np.zeros(1)
+                limits.likely[j, names.index(name)] = tail_probability(values, at)[0]
+                limits.highest[j, names.index(name)] = tail_probability(values, at, LIMIT)[0]
+    return limits
 
 
 def rates_of_counts(
@@ -532,6 +646,7 @@ def rates_of_counts(
     *,
     thresholds: Sequence[float | None] | None = None,
     weighted: bool = True,
+    tails: SeedTails | None = None,
 ) -> MenuRates:
     """Rates of a menu from the counts of all parts of a sample.
 
@@ -546,6 +661,8 @@ def rates_of_counts(
     weighted
         Whether the mean weight of a stratum's crossings changes its probability, as where they are weighted for
         another pile-up, at which other strata are more frequent.
+    tails
+        Of the seeds, as of `seed_tails`.
 
     Raises
     ------
@@ -568,4 +685,4 @@ def rates_of_counts(
     if weighted:
         weighed = share * (counts.sums[:, 0] / (np.maximum(counts.crossings, 1) * float(ONE)))
         share = weighed * (share.sum() / weighed.sum())
-    return MenuRates(counts, chosen, tuple(strata), share, float(collision_rate_khz))
+    return MenuRates(counts, chosen, tuple(strata), share, float(collision_rate_khz), tails)

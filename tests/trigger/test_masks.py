@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from l1emu.errors import L1emuError
-from l1emu.trigger import masks_to, read_masks, write_masks
+from l1emu.trigger import read_masks, write_masks
+from l1emu.trigger.masks import masks_to
 
 pytest.importorskip("pyarrow", reason="the extra `sources` is not installed")
 SEEDS = ["HT", "two b, 30 GeV"]

@@ -8,15 +8,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from l1emu.errors import L1emuError
-from l1emu.trigger import (
-    Crossings,
-    MenuEntry,
-    PileupPoint,
-    menu_rates,
-    pileup_frame,
-    pileup_weights,
-    reweighted_rates,
-)
+from l1emu.trigger import Crossings, MenuEntry, menu_rates, pileup_weights, reweighted_rates
+from l1emu.trigger.pileup import PileupPoint, pileup_frame
 
 MENU = [MenuEntry("one"), MenuEntry("two", "", 2.0)]
 SINGLE = np.array([2e-4, 1e-3])  # each collision passes with this probability

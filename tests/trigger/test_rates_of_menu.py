@@ -240,6 +240,42 @@ def picked(rates: MenuRates) -> dict[str, KhzRate]:
     }
 
 
+def test_tails_limit_what_strata_without_an_accept_may_add_as_in_a_scan() -> None:
+    rng = np.random.default_rng(14)
+    numbers = (2000, 1500, 1000)
+    stratum = np.repeat(np.arange(3), numbers)
+    bounded = np.array([True, True, False])
+    for share in (1, 4):
+        hard = np.full(stratum.size, -1) if share == 1 else np.concatenate([np.arange(n) // share for n in numbers])
+        crossings = Crossings(stratum, hard, NAMES, PROBABILITY, bounded)
+        first = np.arange(stratum.size) // share * share
+        reach = (np.array([2.0, 4.0, 20.0])[stratum] * rng.exponential(1.0, stratum.size))[first]
+        menu = [MenuEntry("a", "g", 2.0), MenuEntry("b", "g")]
+        accepted = np.stack([reach >= 45, reach >= 50], axis=1)
+        margins = {"a": reach - 45, "b": np.where(reach > 10, reach - 50, np.nan)}
+        rates = menu_rates(accepted, crossings, menu, F_KHZ, margins=margins)
+        without = menu_rates(accepted, crossings, menu, F_KHZ)
+        scan = scan_rates(reach, crossings, np.array([45.0, 50.0]), F_KHZ)
+        assert scan.accepted[:, :2].sum() == 0 < scan.accepted[1, 2]
+        found = rates.seeds[0].unprescaled
+        assert (found.rate_khz, found.high_khz) == pytest.approx((scan.rate_khz[0], scan.high_khz[0]), rel=0.02)
+        assert found.upper95_khz == pytest.approx(scan.upper95_khz[0], rel=0.05)  # design effect of 300 replicas
+        assert found.error_khz < 0.7 * without.seeds[0].unprescaled.error_khz
+        for one, other in (
+            (rates.total, without.total),
+            (rates.groups[0].rate, without.groups[0].rate),
+            (rates.seeds[0].pure, without.seeds[0].pure),
+            (rates.overlap["a & b"], without.overlap["a & b"]),
+        ):
+            assert one.rate_khz == other.rate_khz
+            assert one.high_khz < other.high_khz
+        assert rates.scaled(F_KHZ / 2).total == pytest.approx([v / 2 for v in rates.total])
+        with pytest.raises(L1emuError, match="a margin of no seed: got 'c'; expected a, b"):
+            menu_rates(accepted, crossings, menu, F_KHZ, margins={"c": reach})
+        with pytest.raises(L1emuError, match="seed a: margins and crossings differ in number"):
+            menu_rates(accepted, crossings, menu, F_KHZ, margins={"a": reach[1:]})
+
+
 def test_errors_cover_the_truth_in_toys_of_shared_collisions() -> None:
     rng = np.random.default_rng(6)
     large, everything = toys(rng, (300_000, 300_000, 300_000))
