@@ -485,7 +485,7 @@ class MenuRates:
         """The least error of a difference of two seeds: of the crossings, few or none, that pass the one alone."""
         c, kept = self.counts, self.layout.kept
         pair = self.layout.pairs.index((min(a, b), max(a, b)))
-        effects = []
+        alone = []
         for i in (a, b):
             sums = (c.sums[:, [1 + i]] - c.pairs[:, [pair]]) / ONE
             squares = (c.moments[:, 1 + i, [1 + i]] - c.pair_squares[:, [pair]]) / ONE
@@ -495,9 +495,10 @@ class MenuRates:
                 if paired
                 else np.empty((*sums.shape, 0))
             )
-            effects.append(self._strata.figures(sums, squares, squares, drawn, kept[[i]]))
-        up = np.hypot(effects[0].high - effects[0].rate, effects[1].rate - effects[1].low)
-        down = np.hypot(effects[0].rate - effects[0].low, effects[1].high - effects[1].rate)
+            tails = None if self.tails is None else SeedTails(*(limits[:, [i]] for limits in self.tails))
+            alone.append(self._strata.figures(sums, squares, squares, drawn, kept[[i]], tails))
+        up = np.hypot(alone[0].high - alone[0].rate, alone[1].rate - alone[1].low)
+        down = np.hypot(alone[0].rate - alone[0].low, alone[1].high - alone[1].rate)
         return float(max(up[0], down[0]))
 
     def as_dict(self) -> dict[str, Any]:

@@ -252,7 +252,7 @@ def test_tails_limit_what_strata_without_an_accept_may_add_as_in_a_scan() -> Non
         reach = (np.array([2.0, 4.0, 20.0])[stratum] * rng.exponential(1.0, stratum.size))[first]
         menu = [MenuEntry("a", "g", 2.0), MenuEntry("b", "g")]
         accepted = np.stack([reach >= 45, reach >= 50], axis=1)
-        margins = {"a": reach - 45, "b": np.where(reach > 10, reach - 50, np.nan)}
+        margins = {"a": reach - 45, "b": np.where(reach > 0.1, reach - 50, np.nan)}
         rates = menu_rates(accepted, crossings, menu, F_KHZ, margins=margins)
         without = menu_rates(accepted, crossings, menu, F_KHZ)
         scan = scan_rates(reach, crossings, np.array([45.0, 50.0]), F_KHZ)
@@ -269,6 +269,7 @@ def test_tails_limit_what_strata_without_an_accept_may_add_as_in_a_scan() -> Non
         ):
             assert one.rate_khz == other.rate_khz
             assert one.high_khz < other.high_khz
+        assert rates.difference("a", "b")[1] < 0.7 * without.difference("a", "b")[1]
         assert rates.scaled(F_KHZ / 2).total == pytest.approx([v / 2 for v in rates.total])
         with pytest.raises(L1emuError, match="a margin of no seed: got 'c'; expected a, b"):
             menu_rates(accepted, crossings, menu, F_KHZ, margins={"c": reach})
