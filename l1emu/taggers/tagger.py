@@ -46,6 +46,12 @@ class TaggerNeeds:
     objects: Mapping[str, tuple[str, ...]]
     sums: tuple[str, ...]
 
+    def inside(self, collection: str, nested: str) -> tuple[str, ...]:
+        """The fields of the lists `nested` inside the objects of a collection; none if they are not needed."""
+        before = f"{nested}."
+        fields = self.objects.get(collection, ())
+        return tuple(name.removeprefix(before) for name in fields if name.startswith(before))
+
 
 @dataclass(eq=False)
 class EmulatedTagger:

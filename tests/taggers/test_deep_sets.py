@@ -143,7 +143,9 @@ def test_the_example_of_the_documentation_runs(folder: Path) -> None:
     mine = read_tagger("mine", settings(folder, yaml.safe_dump(example)), beside(folder))
     mine.check(chain_fields(truth=True))
     batch = next(iter(read_sample(resource("datasets/signal-hh4b-pu200.root")).iterate(50)))
-    inside = [name.removeprefix("constituents.") for name in mine.needs.objects["jets"] if "." in name]
+    inside = mine.needs.inside("jets", "constituents")
+    assert set(inside) == {"pt", "eta", "phi", "charge"}
+    assert mine.needs.inside("muons", "constituents") == mine.needs.inside("jets", "tracks") == ()
     data = chain_data(batch, min_pt_gev=5, constituents=inside)
     jets = build_jets(batch.candidates, min_pt_gev=5)
     filled, at = jets.constituents[:, :8] >= 0, jets.constituents[:, :8]
