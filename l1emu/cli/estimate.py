@@ -25,11 +25,12 @@ from l1emu.latency.estimate.model import RESOURCES
 from l1emu.latency.estimate.scan import Point, input_bits, multiplications_to_divide, scan, with_bits
 from l1emu.outputs import refuse_to_replace
 from l1emu.resources import resolve
+from l1emu.result_files import held_to_schema
+from l1emu.results_of_estimate import ESTIMATE_VERSION, SCAN, EstimateResults, ScanResults
 
 Tool = Literal["Vivado", "Vitis"]
 _Value = TypeVar("_Value", int, float, str)
 
-SCAN = "scan.json"
 STRATEGIES = ("latency", "resource")
 SCANNED_REUSE = (1, 2, 4, 8, 16, 32, 64)
 SCANNED_BITS = (None, 6, 8, 12, 16)
@@ -129,7 +130,7 @@ def estimate(
         tool=tool,
     )
     if json:
-        print_json(result.as_dict())
+        print_json(held_to_schema(EstimateResults, {"version": ESTIMATE_VERSION} | result.as_dict()))
     else:
         _show(result)
 
@@ -228,7 +229,8 @@ def _summary(result: Estimate) -> Table:
 def _document(design: Design, points: list[Point], budget: str, slice_ns: float) -> dict[str, Any]:
     """A scan for JSON."""
     target = points[0].estimate.target
-    return {
+    found = {
+        "version": ESTIMATE_VERSION,
         "part": target.part.name,
         "top": design.name,
         "origin": "estimate",
@@ -244,6 +246,7 @@ def _document(design: Design, points: list[Point], budget: str, slice_ns: float)
         "points": [{**point.as_dict(), "input_bits": input_bits(point.estimate.design)} for point in points],
         "problems": list(dict.fromkeys(text for point in points for text in point.estimate.problems)),
     }
+    return held_to_schema(ScanResults, found)
 
 
 def _write(document: dict[str, Any], folder: Path) -> None:

@@ -18,6 +18,8 @@ from l1emu.latency.clock import RATE_HELP, clock_mhz, is_locked, rate_khz
 from l1emu.outputs import refuse_to_replace
 from l1emu.progress import progress
 from l1emu.resources import resolve
+from l1emu.result_files import held_to_schema
+from l1emu.results_of_simulation import SIMULATION_VERSION, SimulationResults
 from l1emu.stream.beam import hl_lhc, read_filling_scheme
 from l1emu.stream.faults import Faults, read_faults
 from l1emu.stream.luminosity import Beam, read_beam
@@ -200,13 +202,18 @@ def _simulated(asked: _Asked, mean_jets: float, accepted: float) -> _Found:
     chains = compared(chain, checked)
     reasons = [*(f"the tagger's latency is void: {text}" for text in void), *result.reasons]
     extras = _extras(asked, source)
-    document = result.as_json() | {
-        "mean_pileup": machine.mean_pileup,
-        "chain": chains.as_json(result.latency.max),
-        "passed": not reasons,
-        "reasons": reasons,
-    }
-    return _Found(result, chains, extras, reasons, document | extras.as_json())
+    document = (
+        {"version": SIMULATION_VERSION}
+        | result.as_json()
+        | {
+            "mean_pileup": machine.mean_pileup,
+            "chain": chains.as_json(result.latency.max),
+            "passed": not reasons,
+            "reasons": reasons,
+        }
+    )
+    document = held_to_schema(SimulationResults, document | extras.as_json())
+    return _Found(result, chains, extras, reasons, document)
 
 
 def _extras(asked: _Asked, source: CrossingSource) -> _Extras:

@@ -1,0 +1,156 @@
+"""What `l1emu estimate` prints with `--json` and a scan writes: every field with its type, and their versions.
+
+Times are in ns, cycles are those of the clock beside them, block memory is counted in halves of 18 Kb.
+`docs/results.md` lists the fields.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from l1emu.result_files import AnyNumber, Result, read_result
+
+ESTIMATE_VERSION = 1
+"""Raised whenever a field is renamed, removed or means something else; a new field alone leaves it."""
+SCAN = "scan.json"
+
+
+class EstimatedWrapper(Result):
+    """What stands around the network: the function that is synthesized, and the words and cycles in and out."""
+
+    top: str
+    words_in: int
+    words_out: int
+    cycles_in: int
+    cycles_out: int
+    dataflow: bool
+    memory: bool
+
+
+class EstimatedLayer(Result):
+    """One layer of hardware; `finished_at` is the cycle at which its last output is there."""
+
+    name: str
+    kind: str
+    function: str
+    strategy: str
+    reuse_factor: int
+    latency_cycles: int
+    interval_cycles: int
+    finished_at: int
+    resources: dict[str, int]
+
+
+class EstimateResults(Result):
+    """An estimate of one design; cycles from the best to the worst case, bands from the lowest to the highest."""
+
+    version: Literal[1]
+    part: str
+    top: str
+    kind: Literal["estimated"]
+    backend: str | None
+    tool: str
+    clock_target_ns: AnyNumber
+    clock_estimated_ns: None
+    clock_uncertainty_ns: AnyNumber
+    latency_cycles: list[int]
+    interval_cycles: list[int]
+    interval_settled: bool
+    pipeline: str
+    io_type: str
+    wrapper: EstimatedWrapper | None
+    resources: dict[str, int]
+    available: dict[str, int] | None
+    origin: Literal["estimate"]
+    source: str
+    bands: dict[str, list[int]]
+    layers: list[EstimatedLayer]
+    problems: list[str]
+
+
+class ScannedPoint(Result):
+    """One choice of a scan: what was varied (null for the project's own), its estimate, and the budget's answer."""
+
+    reuse_factor: int | None
+    bits: int | None
+    clock_ns: AnyNumber
+    strategy: str | None
+    latency_cycles: int
+    latency_ns: AnyNumber
+    interval_cycles: int
+    interval_ns: AnyNumber
+    resources: dict[str, int]
+    fits_part: bool | None
+    fits_slice: bool | None
+    fits_chain: bool | None
+    keeps_up: bool | None
+    fits_budget: bool | None
+    reasons: list[str]
+    runs_at_mhz: AnyNumber | None
+    jets: int | None
+    copies: int | None
+    copies_needed: int | None
+    wait_cycles: AnyNumber | None
+    slice_crossings: AnyNumber | None
+    pareto: bool
+    extrapolated: bool
+    input_bits: int
+
+
+class ScanResults(Result):
+    """A scan; `multiplications` is those of one input, `bands` the factors around each number."""
+
+    version: Literal[1]
+    part: str
+    top: str
+    origin: Literal["estimate"]
+    source: str
+    backend: str | None
+    available: dict[str, int] | None
+    budget: str
+    slice_ns: AnyNumber
+    jets: int | None
+    copies: int | None
+    multiplications: int
+    bands: dict[str, list[AnyNumber]]
+    points: list[ScannedPoint]
+    problems: list[str]
+
+
+def read_estimate(path: str | os.PathLike[str]) -> EstimateResults:
+    """Read what `l1emu estimate --json` printed into a file.
+
+    Raises
+    ------
+    L1emuError
+        if the file is absent or damaged, is of another version, or is something else.
+    """
+    return read_result(
+        Path(path),
+        EstimateResults,
+        version=ESTIMATE_VERSION,
+        sign="interval_settled",
+        what="an estimate",
+        made_by="l1emu estimate --json",
+    )
+
+
+def read_scan(path: str | os.PathLike[str]) -> ScanResults:
+    """Read a scan: a `scan.json`, or the folder that `l1emu estimate --scan --output` wrote.
+
+    Raises
+    ------
+    L1emuError
+        if the file is absent or damaged, is of another version, or is something else.
+    """
+    file = Path(path)
+    return read_result(
+        file / SCAN if file.is_dir() else file,
+        ScanResults,
+        version=ESTIMATE_VERSION,
+        sign="points",
+        what="a scan",
+        made_by="l1emu estimate --scan",
+    )
