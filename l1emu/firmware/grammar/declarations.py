@@ -7,7 +7,7 @@ from collections.abc import Callable
 from l1emu.firmware.grammar.cursor import Bad
 from l1emu.firmware.grammar.functions import Functions
 from l1emu.firmware.grammar.scopes import Scope
-from l1emu.firmware.grammar.words import QUALIFIERS
+from l1emu.firmware.grammar.words import QUALIFIERS, SPECIFIERS
 
 _AFTER_PARAMETERS = (
     *("{", ";", "=", "const", "volatile", "noexcept", "throw", "override", "->", ",", "final", "&", "&&", "try"),
@@ -149,11 +149,26 @@ class Declarations(Functions):
         kind = self.specifiers()
         if kind == "class" and self.take(";"):
             return
+        named = self.at
         if self.declarator(True, start):
             return
+        if self.owner.kind == "class":
+            self._check_set_inside(start, named)
         while self.take(","):
             self.declarator(False, start)
         self.need(";")
+
+    def _check_set_inside(self, start: int, named: int) -> None:
+        """A static member that a class sets is a constant of a type of integers, unless a compiler may compute it."""
+        head, rest = self.texts[start:named], self.texts[named : self.at]
+        if "static" not in head or {"constexpr", "inline"} & set(head) or "=" not in rest or "*" in rest:
+            return
+        kind = next(text for text in head if text not in SPECIFIERS | QUALIFIERS)
+        if "const" not in head or self.look(kind) == "template":
+            end, self.at = self.at, start
+            found = self.bad("a static member of such a type is set outside its class")
+            self.at = end
+            raise found
 
     def declarator(self, first: bool, start: int) -> bool:
         self.pointers()

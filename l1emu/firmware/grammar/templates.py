@@ -12,8 +12,8 @@ class Templates(Syntax):
 
     def template(self, member: str) -> None:
         self.need("template")
-        if not self.is_("<"):  # an instantiation
-            self.declaration(member)
+        if not self.is_("<"):
+            self._instantiation()
             return
         depth = len(self.scopes)
         self._template_parameters()
@@ -26,6 +26,13 @@ class Templates(Syntax):
             self.simple(member)
         self.templates -= 1
         del self.scopes[depth:]
+
+    def _instantiation(self) -> None:
+        """``template class Row<3>;``: what a template makes; no class has it, and it defines nothing."""
+        end = next((i for i in range(self.at, len(self.tokens)) if self.texts[i] in (";", "{", "=")), self.at)
+        if self.owner.kind != "namespace" or self.texts[end] != ";":
+            raise self.bad("'<' is expected")
+        self.declaration()
 
     def _template_parameters(self) -> None:
         self.need("<")

@@ -452,6 +452,12 @@ Dd : public Db<T> { typedef Db<T> Base; using Base::g; T f() { return this->n + 
 struct De : Db<int> { int f() { return n + g() + s(); } }; template <class T> struct Df : De { T h() { return n +
 f(); } };
 """,
+    "set_inside": r"""
+template <class T> struct Si { static const unsigned n = 3; static constexpr float x = 1.5f; static const bool b =
+true; typedef int t; static const t m = 4; static const int v[2]; inline static int w = 2; static ap_fixed<8, 2> z;
+}; template <class T> const int Si<T>::v[2] = {1, 2}; template struct Si<char>; template <class T> T f102(T a) {
+return a; } template int f102<int>(int); template char f102(char);
+""",
     "std_values": r"""
 #include <algorithm>
 #include <iostream>
