@@ -2,8 +2,8 @@
 
     python benchmarks/menu.py [--crossings 200000] [--rounds 5]
 
-Crossings are made up with a fixed seed: 16 jets and 4 muons of falling spectra, HT and missing ET, as an L1 NanoAOD file has
-them. The other way is that of Phase2-L1MenuTools: legs are cut, their cartesian product is taken, pairs of the same
+Crossings are made up with a fixed seed: 16 jets and 4 muons of falling spectra, HT and missing ET, as
+an L1 NanoAOD file has them. The other way is that of Phase2-L1MenuTools: legs are cut, their cartesian product is taken, pairs of the same
 object are dropped, and conditions are asked of all that are left. Rounds alternate, seconds are those that the thread
 spent on a processor, and the counts of all seeds must be equal.
 """
@@ -41,7 +41,11 @@ SEEDS: list[dict[str, Any]] = [
     {"name": "MET", "sums": {"met": {"min_gev": 200}}},
     {"name": "single jet", "legs": [jets(230)]},
     {"name": "two central jets", "legs": [jets(112, 2)], "between": [{"legs": [0, 0], "delta_eta_max": 1.6}]},
-    {"name": "jet pair of high mass", "legs": [jets(160), jets(35)], "between": [{"legs": [0, 1], "mass_gev": [620, 9e4]}]},
+    {
+        "name": "jet pair of high mass",
+        "legs": [jets(160), jets(35)],
+        "between": [{"legs": [0, 1], "mass_gev": [620, 9e4]}],
+    },
     {"name": "four jets, HT", "legs": [jets(70), jets(55), jets(40, 2)], "sums": {"ht": {"min_gev": 400}}},
     {"name": "four jets", "legs": [jets(60, 4)]},
     {"name": "single muon", "legs": [muons(22)]},
@@ -88,7 +92,10 @@ def made_up(crossings: int) -> EventData:
         if name == "jets":
             numbers["tag_b"] = rng.random(n).astype(np.float32) ** 2
         else:
-            numbers |= {"charge": rng.choice(np.array([-1, 1], np.int8), n), "z0": rng.normal(0, 3, n).astype(np.float32)}
+            numbers |= {
+                "charge": rng.choice(np.array([-1, 1], np.int8), n),
+                "z0": rng.normal(0, 3, n).astype(np.float32),
+            }
         found[name] = ak.zip(fields | {key: ak.unflatten(v, counts) for key, v in numbers.items()})
     pt = found["jets"].pt
     ht = ak.to_numpy(ak.sum(pt[(pt > 30) & (abs(found["jets"].eta) < 2.4)], axis=1)).astype(np.float64)

@@ -51,7 +51,7 @@ from l1emu.version import __version__
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-_ROOMS = ("emulator", "events", "stream", "trigger")
+_ROOMS = ("emulator", "events", "stream", "trigger/engine")
 _MODULES = ("compiled.py", "splitmix.py")
 _LIMIT = 1 << 28  # bytes of a compiled function; the largest firmware takes some 10 MB
 _DIGEST = 32

@@ -23,7 +23,7 @@ class EventData:
         whatever else there is, such as charge, quality, z0 in cm, or a score. A vector sum (missing ET) is a collection
         of one object a crossing with pt and phi, and a sum of the same name.
     sums
-        Numbers of a crossing by name, float64 (crossings,): GeV, or a score of the whole event; NaN where there is none.
+        Numbers of a crossing by name, float64 (crossings,): GeV, or a score of the whole event; NaN if there is none.
     """
 
     crossings: int

@@ -1,4 +1,4 @@
-"""Seeds and menus as data: what a crossing must hold to be accepted, with one number of a seed left open to be scanned."""
+"""Seeds and menus as data: what a crossing must hold to be accepted; one number of a seed may be left to be scanned."""
 
 from __future__ import annotations
 
@@ -116,9 +116,7 @@ class Seed(Config):
             return None
         jets = None if self.jets is None else self.jets.model_copy(update={"tags": []})
         legs = [
-            leg.model_copy(
-                update={"scores": {}, "without": [n for n in leg.without if not n.scores]}
-            )
+            leg.model_copy(update={"scores": {}, "without": [n for n in leg.without if not n.scores]})
             for leg in self.legs
         ]
         veto = [v for v in self.veto if not [leg for leg in v.legs if _asks_scores(leg)]]

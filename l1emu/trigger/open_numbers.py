@@ -90,9 +90,7 @@ def open_numbers(seed: Conditions) -> list[OpenNumber]:
     return found
 
 
-def _of_part(
-    legs: list[Leg], sums: dict[str, SumCut], between: list[Between], before: str
-) -> Iterator[OpenNumber]:
+def _of_part(legs: list[Leg], sums: dict[str, SumCut], between: list[Between], before: str) -> Iterator[OpenNumber]:
     for i, leg in enumerate(legs):
         yield from _of_object(leg, f"{before}legs.{i}.")
         for j, neighbour in enumerate(leg.without):
@@ -133,7 +131,18 @@ def _of_entry(entry: Between, before: str) -> Iterator[OpenNumber]:
 
 
 _Node = TypeVar("_Node", bound=BaseModel)
-_CUTS = {"min", "max", "minimum", "scores", "mass_gev", "transverse_mass_gev", "min_gev", *_OF_OBJECT, *_OF_PAIR, "max_gev"}
+_CUTS = {
+    "min",
+    "max",
+    "minimum",
+    "scores",
+    "mass_gev",
+    "transverse_mass_gev",
+    "min_gev",
+    *_OF_OBJECT,
+    *_OF_PAIR,
+    "max_gev",
+}
 _INSIDE = {"legs", "sums", "between", "veto", "jets", "ht", "tags", "fields", "without"}
 
 
@@ -151,5 +160,3 @@ def _closed(value: Any, threshold: float) -> Any:
     if isinstance(value, dict):
         return {key: _closed(inside, threshold) for key, inside in value.items()}
     return threshold if value == OPEN else value
-
-

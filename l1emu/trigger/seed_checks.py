@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
+from typing import Protocol
 
 from l1emu.trigger.conditions import Between, SumCut
 from l1emu.trigger.legs import OPEN, Cuts, Leg, ObjectCuts
@@ -113,7 +114,7 @@ def _entry_faults(entry: Between, legs: Sequence[Leg], before: str) -> Iterator[
         times = entry.legs.count(i)
         if times > legs[i].count:
             yield f"{before}legs names leg {i} {times} times, whose count is {legs[i].count}; expected {times} or more"
-    asked = [k for k, value in entry if k != "legs" and value not in (None, False)]
+    asked = [k for k, value in entry if k != "legs" and value is not None and value is not False]
     if not asked:
         yield f"{before}legs has no condition beside it; expected one, such as `delta_r_min`"
     wrong = [key for key in asked if key not in _THREE]
@@ -123,7 +124,8 @@ def _entry_faults(entry: Between, legs: Sequence[Leg], before: str) -> Iterator[
         yield from _order(getattr(entry, low), getattr(entry, high), before, low, high)
     for key in ("mass_gev", "transverse_mass_gev"):
         if getattr(entry, key) is not None:
-            yield from _order(*getattr(entry, key), f"{before}{key}.", "0", "1")
+            low, high = getattr(entry, key)
+            yield from _order(low, high, f"{before}{key}.", "0", "1")
     yield from _charge_faults(entry, [legs[i].charge for i in entry.legs], before)
 
 
@@ -137,15 +139,13 @@ def _charge_faults(entry: Between, charges: Sequence[int | None], before: str) -
         yield f"{before}same_charge is true of legs whose charges are +1 and -1; expected one sign"
 
 
-class Member(Conditions):
+class Member(Conditions, Protocol):
     """A seed as a menu sees it: its name, and those of the seeds that it builds on."""
 
-    name: str
-
     @property
-    def references(self) -> dict[str, list[str]]:
-        """The names under `any`, `all` and `not`."""
-        raise NotImplementedError
+    def name(self) -> str: ...
+    @property
+    def references(self) -> dict[str, list[str]]: ...
 
 
 def menu_fault(seeds: Sequence[Member]) -> str | None:

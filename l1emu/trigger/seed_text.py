@@ -85,8 +85,8 @@ def _entry(entry: Between) -> str:
         _bounds("ΔR", entry.delta_r_min, entry.delta_r_max, ""),
         _bounds("Δη", entry.delta_eta_min, entry.delta_eta_max, ""),
         _bounds("Δφ", entry.delta_phi_min, entry.delta_phi_max, ""),
-        _bounds("mass", *(entry.mass_gev or (None, None)), " GeV"),
-        _bounds("transverse mass", *(entry.transverse_mass_gev or (None, None)), " GeV"),
+        _window("mass", entry.mass_gev),
+        _window("transverse mass", entry.transverse_mass_gev),
         _bounds("Δz", None, entry.delta_z_max_cm, " cm"),
         "opposite charge" if entry.opposite_charge else "",
         "same charge" if entry.same_charge else "",
@@ -98,6 +98,10 @@ def _bounds(name: str, low: float | str | None, high: float | str | None, unit: 
     if low is None:
         return "" if high is None else f"{name} ≤ {_shown(high)}{unit}"
     return f"{name} ≥ {_shown(low)}{unit}" if high is None else f"{_shown(low)} ≤ {name} ≤ {_shown(high)}{unit}"
+
+
+def _window(name: str, window: Sequence[float | str] | None) -> str:
+    return "" if window is None else _bounds(name, window[0], window[1], " GeV")
 
 
 def _windows(name: str, windows: Sequence[Sequence[float]] | None, unit: str) -> str:

@@ -229,7 +229,6 @@ def test_a_missing_score_is_named() -> None:
     ("data", "message"),
     [
         ({"name": "x"}, "has no condition"),
-    XX
         (
             {"name": "x", "jets": JETS, "ht": {"min_gev": "threshold", "jet_pt_min_gev": 1, "abs_eta_max": 2}},
             "2 numbers .* say `threshold`",

@@ -1,4 +1,4 @@
-"""Objects and sums as flat columns: whatever awkward makes of a file becomes numbers and where each crossing's begin."""
+"""Objects and sums as flat columns: what awkward makes of a file, as numbers and where each crossing's begin."""
 
 from __future__ import annotations
 
@@ -83,7 +83,9 @@ def flat_objects(name: str, objects: ak.Array, crossings: int, fields: Iterable[
         if not np.array_equal(first, starts[field]):
             lengths = {f: int(start[-1]) for f, start in starts.items()}
             raise L1emuError(
-                f"the {name} have fields of different lengths", value=lengths, expected=f"one number {_one(name)} in each"
+                f"the {name} have fields of different lengths",
+                value=lengths,
+                expected=f"one number {_one(name)} in each",
             )
     return FlatObjects(first, numbers)
 
@@ -123,7 +125,9 @@ def _flat(name: str, field: str, values: ak.Array) -> tuple[npt.NDArray[np.int64
             whole = layout.to_ListOffsetArray64(True)
             start = np.asarray(whole.offsets.data, np.int64)
             return start, np.asarray(whole.content.data)[: start[-1]]
-    raise L1emuError(f"not one number {_one(name)}", where=field, value=str(values.type), expected=f"crossings of {name}")
+    raise L1emuError(
+        f"not one number {_one(name)}", where=field, value=str(values.type), expected=f"crossings of {name}"
+    )
 
 
 def flat_sum(name: str, values: Any, crossings: int) -> npt.NDArray[np.float64]:

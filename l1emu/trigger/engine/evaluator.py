@@ -128,7 +128,10 @@ class Evaluator:
                     expected=_one_of(scores, f"{need.object} with the scores of a tagger"),
                 )
             raise L1emuError(
-                f"the {need.object} have no such field", where=where, value=need.field, expected=_one_of(known, "fields")
+                f"the {need.object} have no such field",
+                where=where,
+                value=need.field,
+                expected=_one_of(known, "fields"),
             )
 
     def __call__(self, data: EventData | ak.Array) -> Evaluated:
@@ -190,10 +193,14 @@ class Evaluator:
                 if column[2]:
                     np.abs(here, out=here)
             state = room._replace(
-                values=values, base=base, start=start, sums=np.ascontiguousarray(sums[:, first:last])
+                values=values,
+                base=base,
+                start=start,
+                sums=np.ascontiguousarray(sums[:, first:last]),
+                alive=np.empty(last - first, np.int64),
             )
             self._sum_jets(state)
-            decided = np.zeros((len(self.menu), last - first), np.bool_)
+            decided = np.empty((len(self.menu), last - first), np.bool_)
             reached = np.empty((len(self.scanned), last - first))
             evaluate(state, self._row, ordered, decided, reached)
             accepted[:, first:last] = decided
@@ -277,4 +284,5 @@ def _room(program: Program, collections: int, objects: int) -> State:
         trial=np.zeros((entries, TRIAL), np.int64),
         reached=np.zeros(entries),
         levels=np.zeros(legs * objects + 1),
+        alive=np.zeros(0, np.int64),
     )

@@ -102,10 +102,45 @@ def enough(s: State, part: int, crossing: int) -> bool:
 
 
 @in_place
+def sift(s: State, part: int) -> int:
+    """Write the crossings of which `enough` is true into `s.alive`, and give their number.
+
+    One condition after another on all that are left: most crossings of most seeds end at the first.
+    """
+    alive = s.alive
+    left = alive.size
+    for crossing in range(left):
+        alive[crossing] = crossing
+    for cut in range(s.code[part + PART_SUM], s.code[part + PART_SUM_END], SUM_SIZE):
+        low, high = s.bounds[s.code[cut + SUM_BOUND], 0], s.bounds[s.code[cut + SUM_BOUND], 1]
+        numbers = s.sums[s.code[cut + SUM_SLOT]]
+        kept = 0
+        for i in range(left):
+            crossing = alive[i]
+            alive[kept] = crossing
+            kept += 1 if low <= numbers[crossing] <= high else 0
+        left = kept
+    for leg in range(s.code[part + PART_LEG], s.code[part + PART_LEG_END], LEG_SIZE):
+        collection, count = s.code[leg + LEG_COLLECTION], s.code[leg + LEG_COUNT]
+        start = s.start[collection]
+        least = s.bounds[s.code[leg + LEG_BOUND], 0]
+        key = s.base[s.columns[collection, ORDER]] if least > -np.inf else 0
+        kept = 0
+        for i in range(left):
+            crossing = alive[i]
+            last = start[crossing] + count - 1
+            if last < start[crossing + 1] and (least == -np.inf or s.values[key + last] >= least):
+                alive[kept] = crossing
+                kept += 1
+        left = kept
+    return left
+
+
+@in_place
 def is_simple(s: State, group: int) -> bool:
     """Whether a group is one leg without entries."""
-    one = s.code[group + GROUP_LEG_END] - s.code[group + GROUP_LEG] == LEG_SIZE
-    return one and s.code[group + GROUP_ENTRY_END] == s.code[group + GROUP_ENTRY]
+    legs, entries = s.code[group + GROUP_LEG_END] - s.code[group + GROUP_LEG], s.code[group + GROUP_ENTRY_END]
+    return bool(legs == LEG_SIZE and entries == s.code[group + GROUP_ENTRY])
 
 
 @in_place
@@ -113,13 +148,12 @@ def find_all(s: State, group: int, crossing: int, sign: float) -> bool:
     """Find the candidates of each leg of a group; False if one has too few."""
     first = s.code[group + GROUP_LEG]
     simple = is_simple(s, group)
-    row = 0
-    for leg in range(first, s.code[group + GROUP_LEG_END], LEG_SIZE):
+    for row in range((s.code[group + GROUP_LEG_END] - first) // LEG_SIZE):
+        leg = first + row * LEG_SIZE
         wanted = s.code[leg + LEG_COUNT]
         most = wanted if simple and s.code[leg + LEG_OPEN] < 0 else -1
         if find_candidates(s, leg, row, crossing, most, sign) < wanted:
             return False
-        row += 1
     return True
 
 
@@ -161,11 +195,10 @@ def add_levels(s: State, row: int, levels: int) -> int:
 def reach_of_legs(s: State, group: int, crossing: int, sign: float) -> float:
     """The best value of a number that is scanned in legs: that of an object, found by halving."""
     first = s.code[group + GROUP_LEG]
-    levels, row = 0, 0
-    for leg in range(first, s.code[group + GROUP_LEG_END], LEG_SIZE):
-        if s.code[leg + LEG_OPEN] >= 0:
+    levels = 0
+    for row in range((s.code[group + GROUP_LEG_END] - first) // LEG_SIZE):
+        if s.code[first + row * LEG_SIZE + LEG_OPEN] >= 0:
             levels = add_levels(s, row, levels)
-        row += 1
     if is_simple(s, group):
         nth: float = s.levels[s.code[first + LEG_COUNT] - 1]
         return nth
@@ -201,10 +234,11 @@ def reach_of_entries(s: State, group: int, crossing: int, sign: float) -> float:
 
 @in_place
 def reach_one(s: State, seed: int, crossing: int) -> float:
-    """The best value of the scanned number at which a seed accepts, turned by its sign; -inf if there is none."""
+    """The best value of the scanned number at which a seed accepts, turned by its sign; -inf if there is none.
+
+    `enough` is true of its first part.
+    """
     part, sign = s.code[seed + SEED_PART], float(s.code[seed + SEED_SIGN])
-    if not enough(s, part, crossing):
-        return -np.inf
     best = np.inf
     for cut in range(s.code[part + PART_SUM], s.code[part + PART_SUM_END], SUM_SIZE):
         if s.code[cut + SUM_OPEN]:
@@ -249,8 +283,13 @@ def evaluate(s: State, scanned: Ints, ordered: Ints, accepted: npt.NDArray[np.bo
     for number in range(scanned.size):
         seed = number * SEED_SIZE
         part = s.code[seed + SEED_PART]
-        for crossing in range(accepted.shape[1]):
-            if scanned[number] >= 0:
-                found[scanned[number], crossing] = reach_one(s, seed, crossing)
-            elif enough(s, part, crossing):
+        left = sift(s, part)
+        if scanned[number] >= 0:
+            found[scanned[number], :] = -np.inf
+            for i in range(left):
+                found[scanned[number], s.alive[i]] = reach_one(s, seed, s.alive[i])
+        else:
+            accepted[number, :] = False
+            for i in range(left):
+                crossing = s.alive[i]
                 accepted[number, crossing] = holds(s, part, crossing) and not refused(s, seed, crossing)

@@ -11,7 +11,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 PT, ETA, PHI, CHARGE, Z0, ORDER = range(6)
-"""Columns of a collection in `State.columns`: what conditions between objects are made of, and what it is ordered by."""
+"""Columns of a collection in `State.columns`: what conditions between objects are of, and what it is ordered by."""
 
 DELTA_Z, OPPOSITE, SAME, DELTA_ETA, DELTA_PHI, DELTA_R, TRANSVERSE_MASS, MASS = range(8)
 """Kinds of conditions between objects, the cheapest first."""
@@ -49,7 +49,7 @@ TAKEN, FILLED = range(2)
 """Rows of `State.held`: what entries have taken, and what fills up legs."""
 
 AT, MADE, TRIAL = 0, 3, 6
-"""Columns of `State.trial`: the three candidates that an entry tries, and whether it has taken them or found them so."""
+"""Columns of `State.trial`: the three candidates that an entry tries, and whether it took them or found them so."""
 
 
 class State(NamedTuple):
@@ -80,6 +80,8 @@ class State(NamedTuple):
         What `AT` and `MADE` say, int64 (entries, 6), and the scanned number of the objects tried, float64 (entries,).
     levels
         Values that the scanned number may have, float64.
+    alive
+        Crossings that a seed may accept, int64 (crossings,).
     """
 
     code: Ints
@@ -96,3 +98,4 @@ class State(NamedTuple):
     trial: Ints
     reached: Floats
     levels: Floats
+    alive: Ints

@@ -313,8 +313,9 @@ def _entry(entry: Between, place: str) -> EntryPlan:
         low, high = getattr(entry, f"{name}_min"), getattr(entry, f"{name}_max")
         found += _condition(kind, low, high, f"{place}.{name}")
     for kind, name in ((MASS, "mass_gev"), (TRANSVERSE_MASS, "transverse_mass_gev")):
-        if getattr(entry, name) is not None:
-            found += _condition(kind, *getattr(entry, name), f"{place}.{name}")
+        window = getattr(entry, name)
+        if window is not None:
+            found += _condition(kind, window[0], window[1], f"{place}.{name}")
     found += _condition(DELTA_Z, None, entry.delta_z_max_cm, f"{place}.delta_z_max_cm")
     if entry.opposite_charge:
         found.append(ConditionPlan(OPPOSITE, 1.0, 1.0, False, f"{place}.opposite_charge"))

@@ -27,7 +27,7 @@ from l1emu.trigger.engine.plans import (
 
 @dataclass(frozen=True)
 class Need:
-    """A field of a collection, or the collection itself, or with no object a sum by name; `place` is where it says so."""
+    """A field of a collection, a collection itself, or with no object a sum by name; `place` is where it says so."""
 
     object: str | None
     field: str | None
@@ -172,9 +172,7 @@ class _Writer:
             self.records["sum"].append([self.layout.slot(cut.source), bound, int(cut.scanned)])
         for group in sorted(part.groups, key=lambda group: len(group.entries)):
             self.group(group)
-        self.records["part"].append(
-            [sums, self.count("sum"), groups, self.count("group"), legs, self.count("leg")]
-        )
+        self.records["part"].append([sums, self.count("sum"), groups, self.count("group"), legs, self.count("leg")])
 
     def group(self, group: GroupPlan) -> None:
         legs, entries = self.count("leg"), self.count("entry")
@@ -248,9 +246,9 @@ class _Writer:
         columns = np.full((len(self.layout.collections), ORDER + 1), -1, np.int64)
         for (collection, kind), column in self.physical.items():
             columns[collection, kind] = column
-        for number, name in enumerate(self.layout.collections):
-            if name in self.layout.order:
-                columns[number, ORDER] = self.layout.column(name, self.layout.order[name])
+        for number, object in enumerate(self.layout.collections):
+            if object in self.layout.order:
+                columns[number, ORDER] = self.layout.column(object, self.layout.order[object])
         groups = self.records["group"]
         legs = [(g[at.GROUP_LEG_END] - g[at.GROUP_LEG]) // at.LEG_SIZE for g in groups]
         most = [(g[at.GROUP_ENTRY_END] - g[at.GROUP_ENTRY]) // at.ENTRY_SIZE for g in groups]

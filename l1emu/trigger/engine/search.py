@@ -1,8 +1,8 @@
 """Whether objects can be assigned to the legs of a group so that all of its entries are met.
 
 The objects that meet the entries are chosen first, one entry after another and back again where that leads nowhere;
-then the legs are filled up with what is left, by augmenting paths. Both are exact. A leg of a group is known by its row,
-0 for the first; `first` is the record of that one.
+then the legs are filled up with what is left, by augmenting paths. Both are exact. A leg of a group is known by its
+row, 0 for the first; `first` is the record of that one.
 """
 
 from __future__ import annotations
