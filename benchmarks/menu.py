@@ -3,9 +3,9 @@
     python benchmarks/menu.py [--crossings 200000] [--rounds 5]
 
 Crossings are made up with a fixed seed: 16 jets and 4 muons of falling spectra, HT and missing ET, as
-an L1 NanoAOD file has them. The other way is that of Phase2-L1MenuTools: legs are cut, their cartesian product is taken, pairs of the same
-object are dropped, and conditions are asked of all that are left. Rounds alternate, seconds are those that the thread
-spent on a processor, and the counts of all seeds must be equal.
+an L1 NanoAOD file has them. The other way is that of Phase2-L1MenuTools: legs are cut, their cartesian product is
+taken, pairs of the same object are dropped, and conditions are asked of all that are left. Rounds alternate, seconds
+are those that the thread spent on a processor, and the counts of all seeds must be equal.
 """
 
 from __future__ import annotations

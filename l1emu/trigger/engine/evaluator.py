@@ -22,7 +22,7 @@ from l1emu.trigger.seed_checks import evaluation_order, menu_fault
 
 Bools = npt.NDArray[np.bool_]
 
-_CHUNK_VALUES = 40_000
+_CHUNK_VALUES = 120_000
 """Numbers of a chunk: what a core's second cache holds."""
 
 
@@ -200,7 +200,7 @@ class Evaluator:
                 alive=np.empty(last - first, np.int64),
             )
             self._sum_jets(state)
-            decided = np.empty((len(self.menu), last - first), np.bool_)
+            decided = np.zeros((len(self.menu), last - first), np.bool_)
             reached = np.empty((len(self.scanned), last - first))
             evaluate(state, self._row, ordered, decided, reached)
             accepted[:, first:last] = decided

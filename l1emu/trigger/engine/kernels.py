@@ -289,7 +289,6 @@ def evaluate(s: State, scanned: Ints, ordered: Ints, accepted: npt.NDArray[np.bo
             for i in range(left):
                 found[scanned[number], s.alive[i]] = reach_one(s, seed, s.alive[i])
         else:
-            accepted[number, :] = False
             for i in range(left):
                 crossing = s.alive[i]
                 accepted[number, crossing] = holds(s, part, crossing) and not refused(s, seed, crossing)

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from l1emu.compiled import in_place
+from l1emu.compiled import in_place, inlined
 from l1emu.trigger.engine.layout import (
     CHARGE,
     DELTA_ETA,
@@ -40,7 +40,7 @@ def opening(first: float, second: float) -> float:
     return _TURN - angle if angle > math.pi else angle
 
 
-@in_place
+@inlined
 def number_of(s: State, collection: int, kind: int, place: int) -> float:
     """One of `PT` to `Z0` of an object."""
     number: float = s.values[s.base[s.columns[collection, kind]] + place]

@@ -186,7 +186,9 @@ class _Writer:
             scanned = at.OF_LEGS
         elif any(condition.scanned for entry in group.entries for condition in entry.conditions):
             scanned = at.OF_ENTRIES
-        self.records["group"].append([legs, self.count("leg"), entries, self.count("entry"), scanned])
+        pair = len(group.entries) == 1 and len(group.entries[0].legs) == 2 and len(set(objects)) == len(objects)
+        ends = (self.count("leg"), entries, self.count("entry"))
+        self.records["group"].append([legs, *ends, scanned, int(pair)])
 
     def entry(self, entry: EntryPlan, objects: Sequence[str]) -> None:
         first = self.count("condition")
@@ -240,8 +242,8 @@ class _Writer:
         code: list[int] = []
         for kind in _SIZES:
             for record in self.records[kind]:
-                for place, other in _POINTERS.get(kind, {}).items():
-                    record[place] = kinds[other] + _SIZES[other] * record[place]
+                for pointer, other in _POINTERS.get(kind, {}).items():
+                    record[pointer] = kinds[other] + _SIZES[other] * record[pointer]
                 code += record
         columns = np.full((len(self.layout.collections), ORDER + 1), -1, np.int64)
         for (collection, kind), column in self.physical.items():

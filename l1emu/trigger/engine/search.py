@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from l1emu.compiled import in_place
+from l1emu.compiled import in_place, inlined
 from l1emu.trigger.engine.layout import (
     AT,
     CONDITION_BOUND,
@@ -30,6 +30,7 @@ from l1emu.trigger.engine.layout import (
     GROUP_ENTRY_END,
     GROUP_LEG,
     GROUP_LEG_END,
+    GROUP_PAIR,
     LEG_ALONE,
     LEG_BOUND,
     LEG_COLLECTION,
@@ -58,7 +59,7 @@ from l1emu.trigger.engine.layout import (
 from l1emu.trigger.engine.pairs import distance, of_three, of_two
 
 
-@in_place
+@inlined
 def passes(s: State, first: int, end: int, place: int) -> bool:
     """Whether an object fulfils the cuts from record `first` to before `end`."""
     for cut in range(first, end, CUT_SIZE):
@@ -89,7 +90,7 @@ def has_neighbour(s: State, leg: int, place: int, crossing: int) -> bool:
     return False
 
 
-@in_place
+@inlined
 def find_candidates(s: State, leg: int, row: int, crossing: int, enough: int, sign: float) -> int:
     """Write the candidates of a leg into its row, no more than `enough`, and give their number."""
     collection = s.code[leg + LEG_COLLECTION]
@@ -272,6 +273,23 @@ def fill(s: State, first: int, legs: int, crossing: int, level: float) -> bool:
 
 
 @in_place
+def find_pair(
+    s: State, first: int, entry: int, crossing: int, sign: float, leg_level: float, entry_level: float
+) -> bool:
+    """Whether two candidates meet the only entry of a group whose legs share no collection."""
+    a, b = s.code[entry + ENTRY_LEG], s.code[entry + ENTRY_LEG + 1]
+    for i in range(s.legs[a, NUMBER]):
+        if not s.value[a, i] >= leg_level:
+            continue
+        s.trial[0, AT] = i
+        for j in range(i + 1 if a == b else 0, s.legs[b, NUMBER]):
+            s.trial[0, AT + 1] = j
+            if s.value[b, j] >= leg_level and meets(s, first, entry, 0, crossing, sign, entry_level):
+                return True
+    return False
+
+
+@in_place
 def assignable(s: State, group: int, crossing: int, sign: float, leg_level: float, entry_level: float) -> bool:
     """Whether an assignment exists, with the scanned number of legs and of entries at these levels or better.
 
@@ -281,20 +299,25 @@ def assignable(s: State, group: int, crossing: int, sign: float, leg_level: floa
     legs = (s.code[group + GROUP_LEG_END] - first) // LEG_SIZE
     first_entry = s.code[group + GROUP_ENTRY]
     entries = (s.code[group + GROUP_ENTRY_END] - first_entry) // ENTRY_SIZE
+    if s.code[group + GROUP_PAIR]:
+        found = find_pair(s, first, first_entry, crossing, sign, leg_level, entry_level)
+        return found and fill(s, first, legs, crossing, leg_level)
     for row in range(legs):
         collection = s.code[first + row * LEG_SIZE + LEG_COLLECTION]
         s.legs[row, FREE] = s.code[first + row * LEG_SIZE + LEG_COUNT]
         for one in range(s.start[collection, crossing + 1] - s.start[collection, crossing]):
             s.held[TAKEN, collection, one] = 0
     tried = 0
-    s.trial[0, :MADE] = 0
+    for which in range(3):
+        s.trial[0, AT + which] = 0
     while True:
         if tried == entries:
             if fill(s, first, legs, crossing, leg_level):
                 return True
         elif advance(s, first, first_entry + tried * ENTRY_SIZE, tried, crossing, sign, leg_level, entry_level):
             tried += 1
-            s.trial[tried, :MADE] = 0
+            for which in range(3):
+                s.trial[tried, AT + which] = 0
             continue
         if tried == 0:
             return False

@@ -176,7 +176,9 @@ def test_many_legs_of_one_collection_are_filled_at_once() -> None:
     seed = Seed.model_validate({"name": "many", "legs": legs})
     enough = [jet(10, eta) for eta in (0, 0, 0, 0, 5, 5, -5, -5, 6, 6, 6, -6, 7, 7, 8, -8)]
     assert decide(seed, crossing(jets=enough)).tolist() == [True]
-    assert decide(seed, crossing(jets=enough[1:] + [jet(10, 6.5)] * 20)).tolist() == [False]
+    seven = [jet(10, 0)] * 7 + [jet(10, 6.5)] * 30  # of which the two narrowest legs want eight
+    assert decide(seed, crossing(jets=seven)).tolist() == [False]
+    assert decide(seed, crossing(jets=[jet(10, 5.5), *seven])).tolist() == [True]
 
 
 def test_a_window_in_phi_counts_modulo_a_turn() -> None:
