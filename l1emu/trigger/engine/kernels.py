@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from l1emu.compiled import in_place
+from l1emu.compiled import in_place, inlined
 from l1emu.trigger.engine.layout import (
     CONDITION_OPEN,
     CONDITION_SIZE,
@@ -143,7 +143,7 @@ def is_simple(s: State, group: int) -> bool:
     return bool(legs == LEG_SIZE and entries == s.code[group + GROUP_ENTRY])
 
 
-@in_place
+@inlined
 def find_all(s: State, group: int, crossing: int, sign: float) -> bool:
     """Find the candidates of each leg of a group; False if one has too few."""
     first = s.code[group + GROUP_LEG]

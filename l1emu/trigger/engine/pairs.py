@@ -62,7 +62,7 @@ def root(square: float) -> float:
     return 0.0 if square < 0.0 else math.sqrt(square)
 
 
-@in_place
+@inlined
 def distance(s: State, c: int, i: int, d: int, j: int) -> float:
     """ΔR of two objects."""
     eta = number_of(s, c, ETA, i) - number_of(s, d, ETA, j)
@@ -70,7 +70,7 @@ def distance(s: State, c: int, i: int, d: int, j: int) -> float:
     return math.sqrt(eta * eta + phi * phi)
 
 
-@in_place
+@inlined
 def of_two(s: State, kind: int, c: int, i: int, d: int, j: int) -> float:
     """The number that a condition of this kind is on; of charges, 1 if it holds and NaN if not."""
     if kind == DELTA_Z:

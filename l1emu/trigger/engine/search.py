@@ -148,7 +148,7 @@ def let_go(s: State, first: int, row: int, tried: int, which: int) -> None:
         s.legs[row, FREE] += 1
 
 
-@in_place
+@inlined
 def meets(s: State, first: int, entry: int, tried: int, crossing: int, sign: float, level: float) -> bool:
     """Whether the objects that an entry tries meet its conditions, with the scanned number at `level` or better."""
     a, b, d = s.code[entry + ENTRY_LEG], s.code[entry + ENTRY_LEG + 1], s.code[entry + ENTRY_LEG + 2]
@@ -272,7 +272,7 @@ def fill(s: State, first: int, legs: int, crossing: int, level: float) -> bool:
     return True
 
 
-@in_place
+@inlined
 def find_pair(
     s: State, first: int, entry: int, crossing: int, sign: float, leg_level: float, entry_level: float
 ) -> bool:
@@ -301,7 +301,7 @@ def assignable(s: State, group: int, crossing: int, sign: float, leg_level: floa
     entries = (s.code[group + GROUP_ENTRY_END] - first_entry) // ENTRY_SIZE
     if s.code[group + GROUP_PAIR]:
         found = find_pair(s, first, first_entry, crossing, sign, leg_level, entry_level)
-        return found and fill(s, first, legs, crossing, leg_level)
+        return found and (leg_level == -np.inf or fill(s, first, legs, crossing, leg_level))
     for row in range(legs):
         collection = s.code[first + row * LEG_SIZE + LEG_COLLECTION]
         s.legs[row, FREE] = s.code[first + row * LEG_SIZE + LEG_COUNT]
