@@ -80,10 +80,10 @@ def made_up(crossings: int) -> EventData:
     """Crossings with 16 jets and 4 muons on average, pt descending, float32 and int8."""
     rng = np.random.Generator(np.random.PCG64(14))
     found = {}
-    for name, mean, least, scale in (("jets", 16, 5.0, 8.0), ("muons", 4, 1.0, 1.5)):
+    for name, mean, least, scale in (("jets", 16, 5.0, 16.0), ("muons", 4, 1.0, 2.5)):
         counts = rng.poisson(mean, crossings)
         n = int(counts.sum())
-        pt = least + scale * (rng.pareto(3.5, n) + rng.exponential(0.6, n))
+        pt = least + scale * (rng.pareto(3.0, n) + rng.exponential(0.6, n))
         fields = {"pt": ak.sort(ak.unflatten(pt.astype(np.float32), counts), axis=1, ascending=False)}
         numbers: dict[str, Any] = {
             "eta": rng.uniform(-3, 3, n).astype(np.float32),
@@ -99,7 +99,7 @@ def made_up(crossings: int) -> EventData:
         found[name] = ak.zip(fields | {key: ak.unflatten(v, counts) for key, v in numbers.items()})
     pt = found["jets"].pt
     ht = ak.to_numpy(ak.sum(pt[(pt > 30) & (abs(found["jets"].eta) < 2.4)], axis=1)).astype(np.float64)
-    return EventData(crossings, found, {"ht": ht, "met": rng.exponential(28, crossings)})
+    return EventData(crossings, found, {"ht": ht, "met": rng.exponential(35, crossings)})
 
 
 def opening(a: ak.Array, b: ak.Array) -> ak.Array:

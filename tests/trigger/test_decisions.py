@@ -231,7 +231,7 @@ def test_a_missing_score_is_named() -> None:
         ({"name": "x"}, "has no condition"),
         (
             {"name": "x", "jets": JETS, "ht": {"min_gev": "threshold", "jet_pt_min_gev": 1, "abs_eta_max": 2}},
-            "2 numbers .* say `threshold`",
+            "2 numbers say `threshold`, jets.pt_min_gev and ht.min_gev",
         ),
         ({"name": "x", "jets": {"count": 4, "pt_min_gev": "thresh", "abs_eta_max": 2.4}}, "threshold"),
         (

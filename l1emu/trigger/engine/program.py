@@ -246,8 +246,8 @@ class _Writer:
                     record[pointer] = kinds[other] + _SIZES[other] * record[pointer]
                 code += record
         columns = np.full((len(self.layout.collections), ORDER + 1), -1, np.int64)
-        for (collection, kind), column in self.physical.items():
-            columns[collection, kind] = column
+        for place, column in self.physical.items():
+            columns[place] = column
         for number, object in enumerate(self.layout.collections):
             if object in self.layout.order:
                 columns[number, ORDER] = self.layout.column(object, self.layout.order[object])
