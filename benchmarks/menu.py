@@ -80,7 +80,7 @@ def made_up(crossings: int) -> EventData:
     """Crossings with 16 jets and 4 muons on average, pt descending, float32 and int8."""
     rng = np.random.Generator(np.random.PCG64(14))
     found = {}
-    for name, mean, least, scale in (("jets", 16, 5.0, 16.0), ("muons", 4, 1.0, 2.5)):
+    for name, mean, least, scale in (("jets", 16, 5.0, 16.0), ("muons", 4, 1.0, 1.0)):
         counts = rng.poisson(mean, crossings)
         n = int(counts.sum())
         pt = least + scale * (rng.pareto(3.0, n) + rng.exponential(0.6, n))

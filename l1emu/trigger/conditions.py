@@ -32,7 +32,7 @@ class Between(Config):
     signs, and `opposite_charge` three signs that are not all equal.
     """
 
-    legs: list[Annotated[int, Field(ge=0)]] = Field(min_length=2, max_length=3)
+    legs: list[Annotated[int, Field(ge=0, lt=16)]] = Field(min_length=2, max_length=3)
     delta_r_min: Distance | Threshold | None = None
     delta_r_max: Distance | Threshold | None = None
     delta_eta_min: Distance | Threshold | None = None

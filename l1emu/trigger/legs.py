@@ -45,7 +45,7 @@ class Cuts(Config):
     eta: Windows | None = None
     phi: Windows | None = None
     quality_min: Number | Threshold | None = None
-    quality: list[int] | None = Field(default=None, min_length=1, max_length=64)
+    quality: list[Annotated[int, Field(ge=-1000, le=1000)]] | None = Field(default=None, min_length=1, max_length=64)
     isolation_min: Number | Threshold | None = None
     isolation_max: Number | Threshold | None = None
     charge: Literal[1, -1] | None = None
