@@ -13,7 +13,7 @@ from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
 from l1emu.eventdata import EventData
 from l1emu.firmware import Firmware
-from l1emu.resources import resource
+from l1emu.resources import resolve, resource
 from l1emu.taggers import TaggerConfig, jet_tagger, read_tagger, read_taggers
 from tests.taggers.toys import PLAIN, beside, changed, crossings, flat_network, settings, two_inputs
 
@@ -267,17 +267,8 @@ def test_what_does_not_fit_is_named_when_it_is_loaded(folder: Path, tmp_path: Pa
     text, keys, words = LOAD_ERRORS[name]
     given = settings(tmp_path, changed(text, **keys))
     with pytest.raises(L1emuError, match=words) as error:
-        read_tagger("t", given, resource_or(folder))
+        read_tagger("t", given, lambda name: resolve(name, folder))
     assert "\n" not in str(error.value)
-
-
-def resource_or(folder: Path) -> Any:
-    def found(name: str) -> Path:
-        if not (folder / name).exists():
-            raise L1emuError("no such file", value=name)
-        return folder / name
-
-    return found
 
 
 DATA_ERRORS: dict[str, tuple[str, dict[str, Any], str]] = {
