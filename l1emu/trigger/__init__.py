@@ -48,7 +48,6 @@ if TYPE_CHECKING:
         scan_seed,
         scan_working_points,
     )
-    from l1emu.trigger.compare import AtRate, Gain, SeedScan, at_rate, gain, scan_seed, scan_working_points
     from l1emu.trigger.conditions import Between, HtCondition, JetCondition, SumCut, Tag, Veto
     from l1emu.trigger.crossings import Crossings
     from l1emu.trigger.decisions import decide, reach

@@ -168,9 +168,7 @@ class Evaluator:
     def _run(self, flat: Sequence[FlatObjects], sums: Floats, accepted: Bools, found: Floats) -> None:
         """Write the decisions and the reach of each seed by itself, (seeds, crossings)."""
         columns, crossings = self._layout.columns, accepted.shape[1]
-        numbers = {
-            column: _numbers(column[1], flat[self._layout.collections.index(column[0])]) for column in columns
-        }
+        numbers = {column: _numbers(column[1], flat[self._layout.collections.index(column[0])]) for column in columns}
         owners = np.array([self._layout.collections.index(column[0]) for column in columns], np.int64)
         ordered = np.full((len(flat), max(1, len(columns))), -1, np.int64)
         for collection in range(len(flat)):
