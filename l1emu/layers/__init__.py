@@ -75,6 +75,8 @@ KINDS: dict[str, type[Layer]] = {
 for _name, _cls in KINDS.items():
     if _cls.__abstractmethods__:
         raise TypeError(f"the kind of layer {_name} has no {' and no '.join(sorted(_cls.__abstractmethods__))}")
+    if "holds" not in vars(_cls):
+        raise TypeError(f"the kind of layer {_name} does not say what it holds")
 
 __all__ = [
     "KINDS",

@@ -10,7 +10,7 @@ import numpy as np
 from l1emu.arraytypes import Ints
 from l1emu.fixedpoint import Exact, FixedPoint, Raw
 from l1emu.layers.arithmetic import divide_toward_zero, integer_part
-from l1emu.layers.base import Layer
+from l1emu.layers.base import Held, Layer
 from l1emu.layers.circuit import Circuit
 
 
@@ -27,6 +27,7 @@ class Linear(_Elementwise):
     """`nnet::linear`, and copies of a tensor: an assignment to the output's type."""
 
     kind: ClassVar[str] = "linear"
+    holds: ClassVar[Held] = "nothing"
 
     def circuit(self) -> Circuit:
         return Circuit("wires")
@@ -41,6 +42,7 @@ class Relu(_Elementwise):
     """`nnet::relu`: the larger of the number and zero, then the assignment."""
 
     kind: ClassVar[str] = "relu"
+    holds: ClassVar[Held] = "nothing"
 
     def circuit(self) -> Circuit:
         return Circuit("relu")
@@ -67,6 +69,7 @@ class SlopedRelu(_Elementwise):
     threshold: int
 
     kind: ClassVar[str] = "slopedrelu"
+    holds: ClassVar[Held] = "weights"
 
     def check(self) -> None:
         super().check()
@@ -113,6 +116,7 @@ class TableActivation(_Elementwise):
     range_half: int
 
     kind: ClassVar[str] = "table"
+    holds: ClassVar[Held] = "tables"
 
     def check(self) -> None:
         super().check()
@@ -150,6 +154,7 @@ class ClippedLine(_Elementwise):
     symmetric: bool
 
     kind: ClassVar[str] = "clippedline"
+    holds: ClassVar[Held] = "weights"
 
     def check(self) -> None:
         super().check()
@@ -193,6 +198,7 @@ class HalfTable(_Elementwise):
     below_type: FixedPoint
 
     kind: ClassVar[str] = "halftable"
+    holds: ClassVar[Held] = "tables"
 
     def check(self) -> None:
         super().check()
@@ -241,6 +247,7 @@ class Steps(_Elementwise):
     doubled: bool
 
     kind: ClassVar[str] = "steps"
+    holds: ClassVar[Held] = "weights"
 
     def check(self) -> None:
         super().check()
@@ -274,6 +281,7 @@ class Lookup(_Elementwise):
     table_type: FixedPoint
 
     kind: ClassVar[str] = "lookup"
+    holds: ClassVar[Held] = "tables"
 
     def check(self) -> None:
         super().check()

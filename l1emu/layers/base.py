@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -13,6 +13,12 @@ from l1emu.arraytypes import Ints
 from l1emu.errors import L1emuError
 from l1emu.fixedpoint import FixedPoint, Raw
 from l1emu.layers.circuit import Circuit
+
+Held = Literal["nothing", "weights", "tables"]
+"""What a kind holds besides types: numbers of the model that were assigned to types, or tables of functions.
+
+A table is a field whose name ends in `table`; its type is the field of that name and `_type`.
+"""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,7 @@ class Layer(ABC):
     output: Tensor
 
     kind: ClassVar[str] = ""
+    holds: ClassVar[Held]
     view: ClassVar[bool] = False
     """Whether the output is the input under another name: the C++ passes the same variable on."""
 

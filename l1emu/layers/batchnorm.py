@@ -9,7 +9,7 @@ import numpy as np
 
 from l1emu.arraytypes import Ints
 from l1emu.fixedpoint import Exact, FixedPoint, Raw, Rounding
-from l1emu.layers.base import Layer
+from l1emu.layers.base import Held, Layer
 from l1emu.layers.circuit import Circuit
 
 
@@ -24,6 +24,7 @@ class BatchNormalization(Layer):
     n_filt: int
 
     kind: ClassVar[str] = "batchnorm"
+    holds: ClassVar[Held] = "weights"
 
     def check(self) -> None:
         self._require_raw("scale", self.scale, self.scale_type, (self.n_filt,))

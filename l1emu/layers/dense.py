@@ -9,7 +9,7 @@ import numpy as np
 
 from l1emu.arraytypes import Ints
 from l1emu.fixedpoint import Exact, FixedPoint, Overflow, Raw
-from l1emu.layers.base import Layer
+from l1emu.layers.base import Held, Layer
 from l1emu.layers.circuit import Circuit
 
 
@@ -43,6 +43,7 @@ class Dense(Layer):
     order: Ints
 
     kind: ClassVar[str] = "dense"
+    holds: ClassVar[Held] = "weights"
 
     def check(self) -> None:
         self._require_raw("weight", self.weight, self.weight_type, (self.n_in, self.n_out))

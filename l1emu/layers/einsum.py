@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from l1emu.fixedpoint import Exact, FixedPoint, Raw
-from l1emu.layers.base import Layer
+from l1emu.layers.base import Held, Layer
 from l1emu.layers.circuit import Circuit
 
 
@@ -45,6 +45,7 @@ class Einsum(Layer):
     product_type: FixedPoint | None = None
 
     kind: ClassVar[str] = "einsum"
+    holds: ClassVar[Held] = "nothing"
 
     def check(self) -> None:
         for tensor, permutation in zip(self.inputs, (self.transpose0, self.transpose1), strict=True):

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from l1emu.arraytypes import Ints
 from l1emu.fixedpoint import FixedPoint, Raw
-from l1emu.layers.base import Layer
+from l1emu.layers.base import Held, Layer
 from l1emu.layers.circuit import Circuit
 
 
@@ -27,6 +27,7 @@ class Embedding(Layer):
     table_type: FixedPoint
 
     kind: ClassVar[str] = "embedding"
+    holds: ClassVar[Held] = "weights"
 
     def check(self) -> None:
         self._require_raw("table", self.table, self.table_type, self.table.shape)

@@ -10,7 +10,7 @@ import numpy as np
 from l1emu.arraytypes import Ints
 from l1emu.fixedpoint import Exact, FixedPoint, Raw
 from l1emu.layers.arithmetic import divide_toward_zero, integer_part
-from l1emu.layers.base import Layer
+from l1emu.layers.base import Held, Layer
 from l1emu.layers.circuit import Circuit
 
 
@@ -55,6 +55,7 @@ class LayerNormalization(Layer):
     epsilon: int = 0
 
     kind: ClassVar[str] = "layernorm"
+    holds: ClassVar[Held] = "tables"
 
     def check(self) -> None:
         self._require_raw("scale", self.scale, self.scale_type, (self.dim,))

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from l1emu.fixedpoint import Exact, Raw
-from l1emu.layers.base import Layer
+from l1emu.layers.base import Held, Layer
 from l1emu.layers.circuit import Circuit
 
 Operation = Literal["add", "subtract", "multiply", "average", "maximum", "minimum"]
@@ -21,6 +21,7 @@ class Merge(Layer):
     op: Operation
 
     kind: ClassVar[str] = "merge"
+    holds: ClassVar[Held] = "nothing"
 
     def check(self) -> None:
         a, b = self.inputs
@@ -59,6 +60,7 @@ class Concatenate(Layer):
     axis: int
 
     kind: ClassVar[str] = "concatenate"
+    holds: ClassVar[Held] = "nothing"
 
     def check(self) -> None:
         a, b = self.inputs

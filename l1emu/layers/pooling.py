@@ -10,7 +10,7 @@ import numpy as np
 from l1emu.arraytypes import Ints
 from l1emu.fixedpoint import Exact, FixedPoint, Raw
 from l1emu.layers.arithmetic import divide_toward_zero
-from l1emu.layers.base import Layer
+from l1emu.layers.base import Held, Layer
 from l1emu.layers.circuit import Circuit
 
 
@@ -32,6 +32,7 @@ class GlobalPooling1D(Layer):
     counts: tuple[int, ...] = ()
 
     kind: ClassVar[str] = "globalpooling1d"
+    holds: ClassVar[Held] = "nothing"
 
     def check(self) -> None:
         self._require(self.op in ("average", "max"), "unknown pooling", self.op)

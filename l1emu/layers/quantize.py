@@ -9,7 +9,7 @@ import numpy as np
 
 from l1emu.arraytypes import Ints
 from l1emu.fixedpoint import FixedPoint, Raw
-from l1emu.layers.base import Layer
+from l1emu.layers.base import Held, Layer
 from l1emu.layers.circuit import Circuit
 
 
@@ -29,6 +29,7 @@ class Quantize(Layer):
     which: Ints
 
     kind: ClassVar[str] = "quantize"
+    holds: ClassVar[Held] = "nothing"
 
     def check(self) -> None:
         self._require(self.inputs[0].size == self.output.size, "input and output differ in size")

@@ -10,7 +10,7 @@ import numpy as np
 from l1emu.arraytypes import Ints
 from l1emu.fixedpoint import Exact, FixedPoint, Raw
 from l1emu.layers.activation import table_index
-from l1emu.layers.base import Layer
+from l1emu.layers.base import Held, Layer
 from l1emu.layers.circuit import Circuit
 from l1emu.layers.dense import accumulated
 
@@ -78,6 +78,7 @@ class Recurrent(Layer):
     table_type: FixedPoint
 
     kind: ClassVar[str] = "recurrent"
+    holds: ClassVar[Held] = "tables"
 
     def check(self) -> None:
         self._require(self.cell in GATES, "unknown kind of cell", self.cell)

@@ -9,7 +9,7 @@ import numpy as np
 
 from l1emu.arraytypes import Ints
 from l1emu.fixedpoint import Raw
-from l1emu.layers.base import Layer
+from l1emu.layers.base import Held, Layer
 from l1emu.layers.circuit import Circuit
 
 
@@ -18,6 +18,7 @@ class Reshape(Layer):
     """A new shape for the same numbers: the C++ passes the same variable on."""
 
     kind: ClassVar[str] = "reshape"
+    holds: ClassVar[Held] = "nothing"
     view: ClassVar[bool] = True
 
     def check(self) -> None:
@@ -41,6 +42,7 @@ class Transpose(Layer):
     permutation: tuple[int, ...]
 
     kind: ClassVar[str] = "transpose"
+    holds: ClassVar[Held] = "nothing"
 
     def check(self) -> None:
         shape = self.inputs[0].shape
@@ -76,6 +78,7 @@ class Gather(Layer):
     fill: int
 
     kind: ClassVar[str] = "gather"
+    holds: ClassVar[Held] = "nothing"
 
     def check(self) -> None:
         x = self.inputs[0]

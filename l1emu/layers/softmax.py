@@ -11,7 +11,7 @@ import numpy as np
 from l1emu.arraytypes import Ints
 from l1emu.fixedpoint import Exact, FixedPoint, Raw
 from l1emu.layers.arithmetic import divide_toward_zero, integer_part
-from l1emu.layers.base import Layer
+from l1emu.layers.base import Held, Layer
 from l1emu.layers.circuit import Circuit
 
 Variant = Literal["stable", "relative", "latency", "argmax", "legacy", "direct"]
@@ -71,6 +71,7 @@ class Softmax(Layer):
     inv_range: int = 0
 
     kind: ClassVar[str] = "softmax"
+    holds: ClassVar[Held] = "tables"
 
     def check(self) -> None:
         size = self.n_outer * self.n_slice * self.n_inner

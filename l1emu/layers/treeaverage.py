@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from l1emu.fixedpoint import Exact, FixedPoint, Raw
 from l1emu.layers.arithmetic import divide_toward_zero
-from l1emu.layers.base import Layer
+from l1emu.layers.base import Held, Layer
 from l1emu.layers.circuit import Circuit
 
 
@@ -22,6 +22,7 @@ class TreeAverage(Layer):
     accum_type: FixedPoint
 
     kind: ClassVar[str] = "treeaverage"
+    holds: ClassVar[Held] = "nothing"
 
     def check(self) -> None:
         shape = self.inputs[0].shape

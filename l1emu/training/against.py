@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -25,31 +25,19 @@ from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware, reference
 from l1emu.fixedpoint import FixedPoint, Raw
 from l1emu.layers import (
-    KINDS,
     BatchNormalization,
     ClippedLine,
-    Concatenate,
     Dense,
-    Einsum,
     Embedding,
-    Gather,
-    GlobalPooling1D,
     HalfTable,
     Layer,
-    LayerNormalization,
     Linear,
     Lookup,
-    Merge,
-    Quantize,
-    Recurrent,
     Relu,
-    Reshape,
     SlopedRelu,
     Softmax,
     TableActivation,
     Tensor,
-    Transpose,
-    TreeAverage,
 )
 from l1emu.layers import Steps as Staircase
 from l1emu.training.steps import KerasStep, KerasSteps, load_model
@@ -79,12 +67,6 @@ _LADDER = (
     (ACCUMULATOR_ROUNDING, Relaxed(True, True, True)),
     (RESULT_ROUNDING, Relaxed(True, True, True, True)),
 )
-# What a kind of layer holds besides types: tables, or numbers of the model that were assigned to types.
-_TABLED = (HalfTable, LayerNormalization, Lookup, Recurrent, Softmax, TableActivation)
-_WEIGHTED = (BatchNormalization, ClippedLine, Dense, Embedding, SlopedRelu, Staircase)
-_BARE = (Concatenate, Einsum, Gather, GlobalPooling1D, Linear, Merge, Quantize, Relu, Reshape, Transpose, TreeAverage)
-if unknown := set(KINDS.values()) ^ {*_TABLED, *_WEIGHTED, *_BARE}:
-    raise TypeError(f"kinds of layer that cannot be compared: {', '.join(sorted(kind.__name__ for kind in unknown))}")
 _ACTIVATIONS = (ClippedLine, HalfTable, Linear, Lookup, Relu, SlopedRelu, Softmax, Staircase, TableActivation)
 
 
@@ -375,7 +357,7 @@ def _rest(steps: KerasSteps, group: _Group) -> tuple[str, str]:
     tables = [found for layer in group.segment for found in _tables(layer)]
     if tables:
         return _TABLE, "; ".join(f"{len(table)} entries of {kind}" for table, kind in tables)
-    held = next((layer for layer in group.segment if isinstance(layer, _WEIGHTED)), None)
+    held = next((layer for layer in group.segment if layer.holds == "weights"), None)
     parts = [steps.steps[i] for i in group.steps]
     if isinstance(held, Staircase) and any(part.kind.endswith("BatchNormalization") for part in parts):
         return WEIGHT_ROUNDING, f"thresholds in steps of {held.inputs[0].type}"
@@ -415,14 +397,8 @@ def _numbers(layer: Layer, steps: Sequence[KerasStep]) -> list[tuple[str, Floats
 
 
 def _tables(layer: Layer) -> list[tuple[npt.NDArray[np.int64], FixedPoint]]:
-    found: list[tuple[npt.NDArray[np.int64], FixedPoint]] = []
-    match layer:
-        case Softmax():
-            found = [(layer.exp_table, layer.exp_table_type), (layer.inv_table, layer.inv_table_type)]
-        case Recurrent():
-            found = [(layer.gate_table, layer.gate_table_type), (layer.table, layer.table_type)]
-        case HalfTable() | LayerNormalization() | Lookup() | TableActivation():
-            found = [(layer.table, layer.table_type)]
+    names = [field.name for field in fields(layer) if field.name.endswith("table")] if layer.holds == "tables" else []
+    found = [(getattr(layer, name), getattr(layer, f"{name}_type")) for name in names]
     return [(table, kind) for table, kind in found if len(table)]
 
 

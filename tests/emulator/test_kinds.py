@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,17 @@ def test_every_record_is_whole_and_has_its_emulation() -> None:
         home = type(kind).__module__.rpartition(".")[2]
         assert home == cls.__module__.rpartition(".")[2]  # emulator/kinds mirrors layers
         assert bool(kind.instructions) is not cls.view
+
+
+def test_every_record_says_what_it_holds() -> None:
+    for cls in RECORDS.values():
+        names = {field.name: str(field.type) for field in fields(cls)}
+        tables = [name for name in names if name.endswith("table")]
+        assert "holds" in vars(cls)
+        if cls.holds == "nothing":
+            assert not tables
+        elif cls.holds == "tables":
+            assert tables and all(names[name] == "Ints" and names[f"{name}_type"] == "FixedPoint" for name in tables)
 
 
 def test_a_forgotten_method_fails_at_once() -> None:
