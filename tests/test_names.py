@@ -21,12 +21,6 @@ BY_DESIGN = {
 }
 """Names that several modules may have, and why."""
 
-UNSETTLED = (
-    *("trigger/", "taggers/", "study/", "report/", "events/objects/", "events/chain.py", "results.py"),
-    *("cli/rates.py", "cli/run.py", "cli/compare.py"),
-)
-"""Modules that are still being rebuilt, whose names may be those of others: to be taken out, one after another."""
-
 
 def public(path: Path) -> Iterator[str]:
     """The public names that a module defines at its top level; what it imports is another's."""
@@ -54,8 +48,7 @@ def definitions() -> dict[str, list[str]]:
 
 def test_no_public_name_is_defined_in_two_modules() -> None:
     twice = {name: modules for name, modules in definitions().items() if len(modules) > 1}
-    settled = {name: [m for m in modules if not m.startswith(UNSETTLED)] for name, modules in twice.items()}
-    assert {name: modules for name, modules in settled.items() if len(modules) > 1 and name not in BY_DESIGN} == {}
+    assert {name: modules for name, modules in twice.items() if name not in BY_DESIGN} == {}
     assert BY_DESIGN.keys() <= twice.keys(), "exceptions that nothing needs"
 
 

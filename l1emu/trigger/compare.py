@@ -9,8 +9,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import awkward as ak
 import numpy as np
-import numpy.typing as npt
 
+from l1emu.arraytypes import Bools, Floats
 from l1emu.errors import L1emuError
 from l1emu.trigger.crossings import Crossings
 from l1emu.trigger.decisions import reach
@@ -20,8 +20,6 @@ from l1emu.trigger.menu import Seed
 from l1emu.trigger.rates import REPLICAS, RateScan, scan_rates
 from l1emu.trigger.replicas import replica_passing
 
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 Label = TypeVar("Label")
 
 
@@ -454,14 +452,14 @@ class Choice(Generic[Label]):
     tried
         Each candidate on the half that chooses; None where no scanned threshold gives the rate.
     chosen
-        The one with the highest efficiency there, the first of those that are equal.
+        The one with the highest efficiency there, the first of those that are equal; None where none gives the rate.
     quoted
-        It on the other half.
+        It on the other half; None where no scanned threshold gives the rate there.
     """
 
     tried: Mapping[Label, AtRate | None]
-    chosen: Label
-    quoted: AtRate
+    chosen: Label | None
+    quoted: AtRate | None
 
 
 def choose(
@@ -498,7 +496,7 @@ def choose(
     Raises
     ------
     L1emuError
-        if no candidate has this rate at a scanned threshold, or the one chosen has not on the other half.
+        if reach and crossings differ in number, or a half has no crossing of a stratum.
     """
     for label, (of_minbias, of_signal) in candidates.items():
         if (of_minbias.shape, of_signal.shape) != (minbias.stratum.shape, signal.stratum.shape):
@@ -516,21 +514,14 @@ def choose(
             replicas=replicas, random_seed=random_seed,
         )  # fmt: skip
 
-    tried: dict[Label, AtRate | None] = {}
-    for label in candidates:
-        scan = scanned(label, 0)
+    def at(label: Label, other: int) -> AtRate | None:
+        scan = scanned(label, other)
         try:
-            tried[label] = at_rate(scan, rate_khz, halves[0][1], random_seed=random_seed)
+            return at_rate(scan, rate_khz, halves[other][1], random_seed=random_seed)
         except L1emuError:
-            tried[label] = None
-    found = {label: at.efficiency for label, at in tried.items() if at is not None}
-    if not found:
-        raise L1emuError(
-            "no candidate has this rate at a scanned threshold",
-            where=seed if isinstance(seed, str) else f"seed {seed.name}",
-            value=f"{rate_khz:g} kHz",
-            expected="a wider scan, or a larger sample",
-        )
-    chosen = max(found, key=lambda label: found[label])
-    quoted = at_rate(scanned(chosen, 1), rate_khz, halves[1][1], random_seed=random_seed)
-    return Choice(tried, chosen, quoted)
+            return None
+
+    tried = {label: at(label, 0) for label in candidates}
+    found = {label: one.efficiency for label, one in tried.items() if one is not None}
+    chosen = max(found, key=lambda label: found[label], default=None)
+    return Choice(tried, chosen, None if chosen is None else at(chosen, 1))

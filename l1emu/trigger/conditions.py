@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from l1emu.config import Config
-from l1emu.trigger.legs import AbsEta, Gev, Leg, Number, Score, Threshold, Word
+from l1emu.trigger.legs import AbsEta, Gev, Leg, OpenableNumber, Score, Threshold, Word
 
 Distance = Annotated[float, Field(ge=0, le=20)]
 Mass = Annotated[float, Field(ge=0, le=100_000)]
@@ -17,10 +17,10 @@ MassWindow = Annotated[list[Mass | Threshold], Field(min_length=2, max_length=2)
 class SumCut(Config):
     """Bounds of a number of the crossing, included: `min_gev` and `max_gev` of energies, `min` and `max` of others."""
 
-    min_gev: Number | Threshold | None = None
-    max_gev: Number | Threshold | None = None
-    min: Number | Threshold | None = None
-    max: Number | Threshold | None = None
+    min_gev: OpenableNumber | Threshold | None = None
+    max_gev: OpenableNumber | Threshold | None = None
+    min: OpenableNumber | Threshold | None = None
+    max: OpenableNumber | Threshold | None = None
 
 
 class Between(Config):

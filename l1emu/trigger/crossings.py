@@ -9,11 +9,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from l1emu.arraytypes import Floats, Ints
 from l1emu.errors import L1emuError
 from l1emu.trigger.replicas import half_by_identity, identities, replica_weights
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import awkward as ak
 import numpy as np
-import numpy.typing as npt
 
+from l1emu.arraytypes import Bools, Floats
 from l1emu.errors import L1emuError
 from l1emu.eventdata import EventData
 from l1emu.trigger.engine.evaluator import Evaluator
 from l1emu.trigger.menu import Seed
-
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
 
 
 def decide(seed: Seed, data: EventData | ak.Array) -> Bools:

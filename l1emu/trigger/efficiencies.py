@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from l1emu.arraytypes import Floats
 from l1emu.errors import L1emuError
 from l1emu.trigger.intervals import COVERAGE, clopper_pearson, without_nan
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,11 +7,9 @@ import numpy.typing as npt
 from hist.intervals import clopper_pearson_interval
 from scipy import special
 
+from l1emu.arraytypes import Floats, Ints
 from l1emu.compiled import kernel
 from l1emu.trigger.crossings import Crossings
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 COVERAGE = 0.6827
 """Coverage of every interval, at least: one standard deviation of a Gaussian."""

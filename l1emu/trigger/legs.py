@@ -15,18 +15,18 @@ Threshold = Literal["threshold"]
 Gev = Annotated[float, Field(ge=0, le=10_000)]
 Score = Annotated[float, Field(ge=0, le=1)]
 AbsEta = Annotated[float, Field(gt=0, le=6)]
-Number = Annotated[float, Field(ge=-1e9, le=1e9)]
-Window = Annotated[list[Number], Field(min_length=2, max_length=2)]
+OpenableNumber = Annotated[float, Field(ge=-1e9, le=1e9)]
+Window = Annotated[list[OpenableNumber], Field(min_length=2, max_length=2)]
 Windows = Annotated[list[Window], Field(min_length=1, max_length=16)]
 Word = Annotated[str, Field(min_length=1)]
 
 
-class FieldCut(Config):
+class FieldBounds(Config):
     """What is asked of a field by name: bounds that are included, or one of some numbers."""
 
-    min: Number | Threshold | None = None
-    max: Number | Threshold | None = None
-    in_: list[Number] | None = Field(default=None, alias="in", min_length=1, max_length=64)
+    min: OpenableNumber | Threshold | None = None
+    max: OpenableNumber | Threshold | None = None
+    in_: list[OpenableNumber] | None = Field(default=None, alias="in", min_length=1, max_length=64)
 
 
 class Cuts(Config):
@@ -44,12 +44,12 @@ class Cuts(Config):
     abs_eta: Windows | None = None
     eta: Windows | None = None
     phi: Windows | None = None
-    quality_min: Number | Threshold | None = None
+    quality_min: OpenableNumber | Threshold | None = None
     quality: list[Annotated[int, Field(ge=-1000, le=1000)]] | None = Field(default=None, min_length=1, max_length=64)
-    isolation_min: Number | Threshold | None = None
-    isolation_max: Number | Threshold | None = None
+    isolation_min: OpenableNumber | Threshold | None = None
+    isolation_max: OpenableNumber | Threshold | None = None
     charge: Literal[1, -1] | None = None
-    fields: dict[Word, FieldCut] = Field(default_factory=dict, max_length=16)
+    fields: dict[Word, FieldBounds] = Field(default_factory=dict, max_length=16)
     offline: bool = False
 
 
@@ -60,7 +60,7 @@ class ObjectCuts(Cuts):
     """
 
     object: Word
-    scores: dict[Word, Number | Threshold] = Field(default_factory=dict, max_length=16)
+    scores: dict[Word, OpenableNumber | Threshold] = Field(default_factory=dict, max_length=16)
     either: list[Cuts] = Field(default_factory=list, max_length=8)
 
 

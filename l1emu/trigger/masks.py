@@ -12,11 +12,11 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
+from l1emu.arraytypes import Bools
 from l1emu.errors import L1emuError
 from l1emu.files import open_regular, write_aside
 
-Bools = npt.NDArray[np.bool_]
-Columns = Mapping[str, npt.NDArray[Any]]
+_Columns = Mapping[str, npt.NDArray[Any]]
 _COLUMNS = b"l1emu.seeds"
 
 
@@ -39,7 +39,7 @@ class MaskWriter:
         self._schema: Any = None
         self._writer: Any = None
 
-    def write(self, accepted: Bools, columns: Columns | None = None) -> None:
+    def write(self, accepted: Bools, columns: _Columns | None = None) -> None:
         """Write some crossings.
 
         Parameters
@@ -117,7 +117,7 @@ def masks_to(path: str | os.PathLike[str], seeds: Sequence[str]) -> Iterator[Mas
 
 
 def write_masks(
-    path: str | os.PathLike[str], accepted: Bools, seeds: Sequence[str], columns: Columns | None = None
+    path: str | os.PathLike[str], accepted: Bools, seeds: Sequence[str], columns: _Columns | None = None
 ) -> None:
     """Write the decisions of all crossings: `masks_to` and `MaskWriter.write` in one."""
     with masks_to(path, seeds) as writer:

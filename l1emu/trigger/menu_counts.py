@@ -14,14 +14,10 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from l1emu.arraytypes import Bools, Floats, Hashes, Ints
 from l1emu.compiled import inlined, kernel
 from l1emu.errors import L1emuError
 from l1emu.trigger.replicas import add_weights, replica_keys
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-Words = npt.NDArray[np.uint64]
 
 ONE = 1 << 30
 """A coefficient of 1 in fixed point: int64 holds the sums of 8 billion crossings of weight 1."""
@@ -64,7 +60,7 @@ class MenuEntry:
 
 
 @dataclass(frozen=True)
-class Layout:
+class Quantities:
     """Where the quantities of a menu stand in the arrays of `MenuCounts`.
 
     0 is every crossing; then come each seed, each seed alone, each seed's share, each group, each group alone, and the
@@ -147,7 +143,7 @@ class MenuCounts:
     accepted
         By each seed before its prescale, int64 (strata, seeds).
     sums
-        Of coefficients in units of `1 / ONE` and of `Layout.most`, int64 (strata, quantities).
+        Of coefficients in units of `1 / ONE` and of `Quantities.most`, int64 (strata, quantities).
     moments
         The same of products of two coefficients, int64 (strata, quantities, quantities), first index not above second.
     replica_sums
@@ -172,9 +168,9 @@ class MenuCounts:
     replica_pairs: Ints
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> Quantities:
         """Where the quantities stand."""
-        return Layout(self.entries)
+        return Quantities(self.entries)
 
     def __add__(self, other: MenuCounts) -> MenuCounts:
         """Of both parts together: the same whatever is added first.
@@ -218,7 +214,7 @@ _ARRAYS = tuple(f.name for f in fields(MenuCounts))[3:]
 def count_menu(
     accepted: Bools,
     stratum: Ints,
-    identity: Words,
+    identity: Hashes,
     strata: int,
     seeds: Sequence[MenuSeed],
     *,
@@ -252,7 +248,7 @@ def count_menu(
     """
     entries = _entries(seeds)
     _check(accepted, stratum, identity, strata, entries, replicas, weights)
-    layout = Layout(entries)
+    layout = Quantities(entries)
     paired = replicas if len(entries) <= _OVERLAP_SEEDS else 0
     number, quantities, pairs = len(entries), layout.total + 1, len(entries) * (len(entries) - 1) // 2
     into = _Sums(
@@ -295,7 +291,7 @@ def _entries(seeds: Sequence[MenuSeed]) -> tuple[MenuEntry, ...]:
 def _check(
     accepted: Bools,
     stratum: Ints,
-    identity: Words,
+    identity: Hashes,
     strata: int,
     entries: tuple[MenuEntry, ...],
     replicas: int,
@@ -328,7 +324,7 @@ class _Table(NamedTuple):
     """Sets of seeds that accept crossings of one stratum and one weight: hashed places, and a row for each set."""
 
     places: npt.NDArray[np.int32]
-    words: Words
+    words: Hashes
     strata: Ints
     weights: Floats
     counts: Ints
@@ -366,7 +362,7 @@ def _mixed(word: np.uint64) -> Any:
 
 
 @inlined
-def _pack(accepted: Bools, i: int, found: Words) -> Any:
+def _pack(accepted: Bools, i: int, found: Hashes) -> Any:
     """Write the decisions of a crossing into bits; their hash."""
     seeds = accepted.shape[1]
     value = np.uint64(0)
@@ -383,7 +379,7 @@ def _pack(accepted: Bools, i: int, found: Words) -> Any:
 def _pool(
     accepted: Bools,
     stratum: Ints,
-    keys: Words,
+    keys: Hashes,
     weights: Floats,
     first: int,
     end: int,

@@ -15,12 +15,11 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special, stats
 
+from l1emu.arraytypes import Floats
 from l1emu.errors import L1emuError
 from l1emu.trigger.crossings import Crossings
 from l1emu.trigger.menu_counts import MenuSeed
 from l1emu.trigger.rates_of_menu import MenuRates, menu_rates
-
-Floats = npt.NDArray[np.float64]
 
 _MISSED = 0.05
 """The part of the target that may lie beyond the numbers of collisions in the sample."""

@@ -29,9 +29,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from l1emu.arraytypes import Floats, Ints
 from l1emu.compiled import kernel
 from l1emu.errors import L1emuError
-from l1emu.trigger.crossings import Crossings, Ints
+from l1emu.trigger.crossings import Crossings
 from l1emu.trigger.intervals import (
     COVERAGE,
     LIMIT,
@@ -44,8 +45,6 @@ from l1emu.trigger.intervals import (
 )
 from l1emu.trigger.replicas import replica_histograms
 from l1emu.trigger.tails import tail_probability, unseen_probability
-
-Floats = npt.NDArray[np.float64]
 
 REPLICAS = 300
 """Bootstrap replicas: their spread is known to 4 %."""

@@ -25,10 +25,10 @@ from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from l1emu.arraytypes import Bools, Floats
 from l1emu.errors import L1emuError
 from l1emu.trigger.crossings import Crossings
 from l1emu.trigger.intervals import (
@@ -40,13 +40,11 @@ from l1emu.trigger.intervals import (
     upper_ends_in_sum,
     without_nan,
 )
-from l1emu.trigger.menu_counts import ONE, Layout, MenuCounts, MenuEntry, MenuSeed, count_menu
+from l1emu.trigger.menu_counts import ONE, MenuCounts, MenuEntry, MenuSeed, Quantities, count_menu
 from l1emu.trigger.rates import REPLICAS
 from l1emu.trigger.tails import tail_probability
 
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-Kind = Literal["rate", "pure", "proportional"]
+RateKind = Literal["rate", "pure", "proportional"]
 
 TOTAL = "total"
 """What `MenuRates.difference` calls the whole menu."""
@@ -146,7 +144,7 @@ class SeedTails(NamedTuple):
     likely: Floats
     highest: Floats
 
-    def of(self, layout: Layout) -> tuple[SeedTails, SeedTails]:
+    def of(self, layout: Quantities) -> tuple[SeedTails, SeedTails]:
         """The same for each quantity of a layout, and for each pair, in units of their largest coefficients.
 
         What no seed accepts is limited by the sum of their limits, what two accept by the lower one of theirs.
@@ -157,7 +155,7 @@ class SeedTails(NamedTuple):
         )
 
 
-def _limits_of_quantities(limits: Floats, layout: Layout) -> Floats:
+def _limits_of_quantities(limits: Floats, layout: Quantities) -> Floats:
     kept, group, most = layout.kept, layout.group_of, layout.most
     in_groups = [(limits * kept)[:, group == g].sum(axis=1) for g in range(len(layout.groups))]
     sums = np.array([*in_groups, *in_groups, (limits * kept).sum(axis=1)]).T
@@ -165,7 +163,7 @@ def _limits_of_quantities(limits: Floats, layout: Layout) -> Floats:
     return np.minimum(np.hstack([every, limits, limits, limits, sums / most[layout.in_groups.start :]]), 1)
 
 
-def _limits_of_pairs(limits: Floats, layout: Layout) -> Floats:
+def _limits_of_pairs(limits: Floats, layout: Quantities) -> Floats:
     pairs = np.array(layout.pairs, np.int64).reshape(-1, 2)
     return np.asarray(np.minimum(limits[:, pairs[:, 0]], limits[:, pairs[:, 1]]))
 
@@ -344,7 +342,7 @@ class MenuRates:
         )  # fmt: skip
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> Quantities:
         """Where the quantities stand in `counts`."""
         return self.counts.layout
 
@@ -402,7 +400,9 @@ class MenuRates:
         names = [e.name for e in self.counts.entries]
         return {f"{names[a]} & {names[b]}": self._pairs.at(i) for i, (a, b) in enumerate(self.layout.pairs)}
 
-    def difference(self, a: str, b: str, *, kind: Kind = "rate", other: MenuRates | None = None) -> tuple[float, float]:
+    def difference(
+        self, a: str, b: str, *, kind: RateKind = "rate", other: MenuRates | None = None
+    ) -> tuple[float, float]:
         """The rate of `a` less that of `b` in kHz, and its standard error: what both share cancels.
 
         Parameters
@@ -436,7 +436,7 @@ class MenuRates:
                 error = max(error, self._alone(first - 1, y_at - 1))
         return value, error
 
-    def _place(self, name: str, kind: Kind) -> tuple[int, float]:
+    def _place(self, name: str, kind: RateKind) -> tuple[int, float]:
         """Where a name stands among the quantities, and the prescale's part that the quantity leaves out."""
         at = self.layout
         names = [e.name for e in self.counts.entries]

@@ -15,11 +15,9 @@ from math import factorial
 import numpy as np
 import numpy.typing as npt
 
+from l1emu.arraytypes import Hashes, Ints
 from l1emu.compiled import inlined, kernel
 from l1emu.splitmix import GOLDEN, mix
-
-Ints = npt.NDArray[np.int64]
-Words = npt.NDArray[np.uint64]
 
 _mix = inlined(mix)
 _SHARED, _ALONE, _HALF = np.uint64(0x5348_4152_4544), np.uint64(0x414C_4F4E_45), np.uint64(0x4841_4C46)
@@ -40,7 +38,7 @@ _STEPS = (_ladder() - (1 << 31)).astype(np.int32)
 _FLIP = np.uint64(0x8000_0000_8000_0000)
 
 
-def identities(stratum: Ints, hard_event: Ints, first: int = 0) -> Words:
+def identities(stratum: Ints, hard_event: Ints, first: int = 0) -> Hashes:
     """What crossings are drawn by, where nothing else tells them apart.
 
     Parameters
@@ -59,25 +57,25 @@ def identities(stratum: Ints, hard_event: Ints, first: int = 0) -> Words:
     return np.where(hard_event < 0, mix(mix(place + _ALONE)), shared)
 
 
-def replica_keys(identity: Words, seed: int) -> Words:
+def replica_keys(identity: Hashes, seed: int) -> Hashes:
     """The generators that crossings draw their weights from: hashes of their identity and of the bootstrap's seed."""
     return mix(mix(identity) ^ mix(np.asarray([seed % (1 << 64)], np.uint64) + GOLDEN))
 
 
-def half_by_identity(identity: Words) -> npt.NDArray[np.int64]:
+def half_by_identity(identity: Hashes) -> npt.NDArray[np.int64]:
     """The half, 0 or 1, that each crossing is of: a hash, so that crossings of one collision are in one half."""
     return (mix(mix(identity) ^ _HALF) >> np.uint64(63)).astype(np.int64)
 
 
 @inlined
-def _draw(key: np.uint64, words: Words) -> None:
+def _draw(key: np.uint64, words: Hashes) -> None:
     """Fill `words` with the generator's numbers; each holds the draws of two replicas, the lower half first."""
     for i in range(words.size):
         words[i] = _mix(key + np.uint64(i + 1) * GOLDEN) ^ _FLIP
 
 
 @inlined
-def add_weights(key: np.uint64, words: Words, draws: npt.NDArray[np.int32], sums: npt.NDArray[np.int32]) -> None:
+def add_weights(key: np.uint64, words: Hashes, draws: npt.NDArray[np.int32], sums: npt.NDArray[np.int32]) -> None:
     """Add the weights of one crossing in each replica to `sums`.
 
     Parameters
@@ -99,7 +97,7 @@ def add_weights(key: np.uint64, words: Words, draws: npt.NDArray[np.int32], sums
 
 
 @kernel
-def _weights_of_replica(keys: Words, replica: int, found: npt.NDArray[np.float64]) -> None:
+def _weights_of_replica(keys: Hashes, replica: int, found: npt.NDArray[np.float64]) -> None:
     number = np.uint64(replica // 2 + 1) * GOLDEN
     shift = np.uint64(32 * (replica % 2))
     for i in range(keys.size):
@@ -111,7 +109,7 @@ def _weights_of_replica(keys: Words, replica: int, found: npt.NDArray[np.float64
         found[i] = weight
 
 
-def replica_weights(identity: Words, replica: int, seed: int) -> npt.NDArray[np.float64]:
+def replica_weights(identity: Hashes, replica: int, seed: int) -> npt.NDArray[np.float64]:
     """The weight of each crossing in one replica, whole numbers in float64 (n,).
 
     Parameters
@@ -130,7 +128,7 @@ def replica_weights(identity: Words, replica: int, seed: int) -> npt.NDArray[np.
 
 @kernel
 def _add_to_bins(
-    bins: npt.NDArray[np.int32], stratum: Ints, keys: Words, histograms: Ints, totals: Ints, highest: int
+    bins: npt.NDArray[np.int32], stratum: Ints, keys: Hashes, histograms: Ints, totals: Ints, highest: int
 ) -> None:
     replicas = totals.shape[1]
     words = np.empty((replicas + 1) // 2, np.uint64)
@@ -150,7 +148,7 @@ def _add_to_bins(
 
 
 def replica_histograms(
-    bins: npt.NDArray[np.int32], stratum: Ints, identity: Words, shape: tuple[int, int], replicas: int, seed: int
+    bins: npt.NDArray[np.int32], stratum: Ints, identity: Hashes, shape: tuple[int, int], replicas: int, seed: int
 ) -> tuple[Ints, Ints]:
     """Sums of the weights of crossings, by how many thresholds they pass, in every replica.
 
@@ -182,7 +180,7 @@ def replica_histograms(
 
 @kernel
 def _add_passing(
-    keys: Words, reach: npt.NDArray[np.float64], thresholds: npt.NDArray[np.float64], passed: Ints, total: Ints
+    keys: Hashes, reach: npt.NDArray[np.float64], thresholds: npt.NDArray[np.float64], passed: Ints, total: Ints
 ) -> None:
     replicas = thresholds.size
     words = np.empty((replicas + 1) // 2, np.uint64)
@@ -198,7 +196,7 @@ def _add_passing(
 
 
 def replica_passing(
-    reach: npt.NDArray[np.float64], thresholds: npt.NDArray[np.float64], identity: Words, seed: int
+    reach: npt.NDArray[np.float64], thresholds: npt.NDArray[np.float64], identity: Hashes, seed: int
 ) -> tuple[Ints, Ints]:
     """Weights of crossings that pass a threshold of each replica's own, and of all of them.
 

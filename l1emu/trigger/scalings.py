@@ -21,13 +21,12 @@ import yaml
 from pydantic import Field, model_validator
 from scipy import special
 
+from l1emu.arraytypes import Floats
 from l1emu.config import Config, load_config
 from l1emu.errors import L1emuError
 from l1emu.eventdata import EventData
 from l1emu.files import write_aside
 from l1emu.trigger.turn_on_fits import PlateauPoint
-
-Floats = npt.NDArray[np.float64]
 
 OFFLINE_PT = "offline_pt"
 """The field of an object that `with_offline` adds."""

@@ -88,19 +88,19 @@ def _sum_faults(cut: SumCut, place: str) -> Iterator[str]:
     for key in ("min", "max"):
         if getattr(cut, key) is not None and getattr(cut, f"{key}_gev") is not None:
             yield f"{place} has `{key}` and `{key}_gev`; expected one of them"
-    low, high = lower(cut), upper(cut)
+    low, high = lower_bound(cut), upper_bound(cut)
     if low is None and high is None:
         yield f"{place} asks for nothing; expected `min_gev`, `max_gev`, `min` or `max`"
     names = ["min_gev" if cut.min is None else "min", "max_gev" if cut.max is None else "max"]
     yield from _order(low, high, f"{place}.", *names)
 
 
-def lower(cut: SumCut) -> float | str | None:
+def lower_bound(cut: SumCut) -> float | str | None:
     """The lower bound of a sum under either of its names."""
     return cut.min_gev if cut.min is None else cut.min
 
 
-def upper(cut: SumCut) -> float | str | None:
+def upper_bound(cut: SumCut) -> float | str | None:
     """The upper bound of a sum under either of its names."""
     return cut.max_gev if cut.max is None else cut.max
 

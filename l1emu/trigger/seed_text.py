@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from l1emu.trigger.conditions import Between, HtCondition, JetCondition, SumCut
 from l1emu.trigger.legs import Cuts, Leg, ObjectCuts
 from l1emu.trigger.open_numbers import Conditions
-from l1emu.trigger.seed_checks import lower, upper
+from l1emu.trigger.seed_checks import lower_bound, upper_bound
 
 
 def described(seed: Conditions, references: Mapping[str, Sequence[str]]) -> str:
@@ -38,7 +38,7 @@ def _ht(ht: HtCondition) -> str:
 
 def _part(legs: Sequence[Leg], sums: Mapping[str, SumCut], between: Sequence[Between]) -> list[str]:
     parts = [_leg(leg) for leg in legs]
-    parts += [_bounds(name, lower(cut), upper(cut), _sum_unit(cut)) for name, cut in sums.items()]
+    parts += [_bounds(name, lower_bound(cut), upper_bound(cut), _sum_unit(cut)) for name, cut in sums.items()]
     return parts + [_entry(entry) for entry in between]
 
 

@@ -6,9 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from l1emu.arraytypes import Floats
 from l1emu.trigger.intervals import COVERAGE, one_sided
-
-Floats = npt.NDArray[np.float64]
 
 _LEAST = 5
 _MOST = 50

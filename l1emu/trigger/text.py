@@ -35,6 +35,40 @@ class KnownRate(NamedTuple):
     accepted_crossings: int
 
 
+class MenuRateFound(Protocol):
+    """The rate of a seed, a group or all of a menu, as a result holds it."""
+
+    @property
+    def accepted(self) -> int: ...
+    @property
+    def rate_khz(self) -> float: ...
+    @property
+    def rate_khz_error(self) -> float: ...
+    @property
+    def rate_khz_low(self) -> float: ...
+    @property
+    def rate_khz_high(self) -> float: ...
+    @property
+    def rate_khz_upper(self) -> float: ...
+
+
+class _KnownInterval(NamedTuple):
+    rate_khz: float
+    rate_khz_error: float
+    rate_khz_upper95: float
+    accepted_crossings: int
+    rate_khz_low: float
+    rate_khz_high: float
+
+
+class KnownEfficiency(NamedTuple):
+    """An efficiency alone."""
+
+    efficiency: float
+    efficiency_low: float
+    efficiency_high: float
+
+
 class EfficiencyFound(Protocol):
     """An efficiency and the ends of its interval."""
 
@@ -76,16 +110,28 @@ _D = TypeVar("_D", bound=DifferenceFound)
 def rate_text(found: RateFound) -> str:
     """A rate in kHz with its error, or both where they differ; where no crossing was accepted, its upper limit."""
     if not found.accepted_crossings:
-        return f"< {_plain(found.rate_khz_upper95, 2)} (95 % CL)"
+        return f"< {plain_number(found.rate_khz_upper95, 2)} (95 % CL)"
     rate, error = found.rate_khz, found.rate_khz_error
-    text = f"{_plain(rate, 3)} ± {_plain(error, 2)}"
+    text = f"{plain_number(rate, 3)} ± {plain_number(error, 2)}"
     low, high = getattr(found, "rate_khz_low", None), getattr(found, "rate_khz_high", None)
     if low is None or high is None:
         return text
     up, down = high - rate, rate - low
     if max(up, down) <= _ALIKE * min(up, down):
         return text
-    return f"{_plain(rate, 3)} +{_plain(up, 2)} −{_plain(down, 2)}"
+    return f"{plain_number(rate, 3)} +{plain_number(up, 2)} −{plain_number(down, 2)}"
+
+
+def menu_rate_text(found: MenuRateFound) -> str:
+    """As `rate_text`, of a row of a menu."""
+    ends = found.rate_khz_low, found.rate_khz_high
+    return rate_text(_KnownInterval(found.rate_khz, found.rate_khz_error, found.rate_khz_upper, found.accepted, *ends))
+
+
+def interval_text(found: Sequence[float]) -> str:
+    """An efficiency with its interval, `[value, low, high]`, in percent: `57.4 (56.3 – 58.4)`."""
+    value, ends = efficiency_text(KnownEfficiency(*found))
+    return f"{value} ({ends})"
 
 
 def decimals(error: float) -> int:
@@ -137,7 +183,7 @@ def foremost(gains: Sequence[_D], most: int = 6) -> list[_D]:
     return sorted(least.values(), key=lambda gain: -gain.difference)[:most]
 
 
-def _plain(value: float, digits: int) -> str:
+def plain_number(value: float, digits: int = 3) -> str:
     """So many significant digits, without exponent where that is readable."""
     text = f"{value:.{digits}g}"
     return f"{value:.0f}" if "e" in text and 1 <= value < 1e6 else text

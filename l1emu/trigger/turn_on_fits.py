@@ -16,10 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
 
+from l1emu.arraytypes import Floats
 from l1emu.errors import L1emuError
 from l1emu.trigger.turn_ons import TurnOn
-
-Floats = npt.NDArray[np.float64]
 
 Form = Literal["erf", "erf-widening", "tanh", "emg"]
 POINTS = (0.5, 0.95)

@@ -7,13 +7,11 @@ from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from l1emu.arraytypes import Floats
 from l1emu.config import Config
 from l1emu.errors import L1emuError
-
-Floats = npt.NDArray[np.float64]
 
 _MOST_BINS = 1000
 _LARGEST = 1e9
@@ -26,7 +24,7 @@ _Pts = Annotated[list[_Pt], BeforeValidator(lambda given: given if isinstance(gi
 _Edges = Annotated[list[_Number], Field(min_length=2, max_length=_MOST_BINS + 1)]
 
 
-class Steps(Config):
+class BinSteps(Config):
     """Bins of one width from `start` to `stop`, both of them edges."""
 
     start: _Number
@@ -34,7 +32,7 @@ class Steps(Config):
     step: float = Field(gt=0, le=_LARGEST)
 
     @model_validator(mode="after")
-    def _whole(self) -> Steps:
+    def _whole(self) -> BinSteps:
         if not self.stop > self.start:
             raise ValueError(f"the bins stop at {self.stop:g}; expected more than their start, {self.start:g}")
         number = (self.stop - self.start) / self.step
@@ -52,10 +50,10 @@ class Steps(Config):
 
 
 def _form_of_bins(given: Any) -> str:
-    return "steps" if isinstance(given, dict | Steps) else "edges"
+    return "steps" if isinstance(given, dict | BinSteps) else "edges"
 
 
-_Bins = Annotated[Annotated[_Edges, Tag("edges")] | Annotated[Steps, Tag("steps")], Discriminator(_form_of_bins)]
+_Bins = Annotated[Annotated[_Edges, Tag("edges")] | Annotated[BinSteps, Tag("steps")], Discriminator(_form_of_bins)]
 
 
 class ValueCut(Config):
@@ -72,7 +70,7 @@ class ValueCut(Config):
         return self
 
 
-class Candidates(Config):
+class CandidateCuts(Config):
     """Cuts that say which objects of a collection are looked at."""
 
     abs_eta_max: _AbsEta | None = None
@@ -83,7 +81,7 @@ class Candidates(Config):
         return {*self.fields, *(("eta",) if self.abs_eta_max is not None else ())}
 
 
-class Against(Candidates):
+class Against(CandidateCuts):
     """The generated quantity: a field of generated objects that pass cuts, or a sum of the crossing.
 
     Attributes
@@ -113,7 +111,7 @@ class Against(Candidates):
         return self
 
 
-class Passes(Candidates):
+class Passes(CandidateCuts):
     """What has to pass: a seed of the menu, a sum above thresholds, or the object that matches a generated one.
 
     Attributes
@@ -179,7 +177,7 @@ class TurnOnSetup(Config):
     against, passes
         The axis and denominator, and the numerator.
     bins
-        Edges, ascending, or `Steps`. A bin holds its lower edge.
+        Edges, ascending, or `BinSteps`. A bin holds its lower edge.
     split
         One field and its edges. `eta` is that of the generated object, without its sign unless an edge is negative.
         Any other name is a field of the generated object, or else a sum of the crossing (such as `pileup`).
@@ -208,7 +206,7 @@ class TurnOnSetup(Config):
     @property
     def edges(self) -> Floats:
         """Edges of the bins, float64 (bins + 1,)."""
-        return np.array(self.bins.edges if isinstance(self.bins, Steps) else self.bins, np.float64)
+        return np.array(self.bins.edges if isinstance(self.bins, BinSteps) else self.bins, np.float64)
 
     @property
     def split_edges(self) -> Floats | None:

@@ -15,18 +15,15 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
+from l1emu.arraytypes import Bools, Floats, Ints
 from l1emu.errors import L1emuError
 from l1emu.eventdata import EventData
 from l1emu.trigger.intervals import COVERAGE, clopper_pearson
-from l1emu.trigger.turn_on_setup import Candidates, Passes, TurnOnSetup, ValueCut
+from l1emu.trigger.turn_on_setup import CandidateCuts, Passes, TurnOnSetup, ValueCut
 
 if TYPE_CHECKING:
     import hist
     import pandas as pd
-
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -327,7 +324,7 @@ def _reach_of_matches(passes: Passes, data: EventData, generated: str) -> tuple[
     return np.where(matched, found, -np.inf), matched
 
 
-def _chosen(cuts: Candidates, data: EventData, name: str, values: ak.Array) -> ak.Array:
+def _chosen(cuts: CandidateCuts, data: EventData, name: str, values: ak.Array) -> ak.Array:
     """Whether each object passes the cuts; `values` has the shape of the collection, and NaN there passes nothing."""
     chosen = values == values
     if cuts.abs_eta_max is not None:

@@ -298,9 +298,10 @@ def test_a_working_point_is_chosen_on_one_half_and_quoted_on_the_other() -> None
         assert at.accepted == np.count_nonzero(candidates[0.5][0][minbias.half(half)] >= at.threshold)
     other = choose("tag", candidates, 900.0, thresholds, minbias, wanted, F_KHZ, half=1, replicas=20)
     assert other.tried[0.5] is not None
+    assert choice.quoted is not None
     assert other.tried[0.5].efficiency == choice.quoted.efficiency
-    with pytest.raises(L1emuError, match="tag: no candidate has this rate at a scanned threshold: got '9000 kHz'"):
-        choose("tag", {1: candidates[0.9999]}, 9000.0, thresholds, minbias, wanted, F_KHZ, replicas=20)
+    none = choose("tag", {1: candidates[0.9999]}, 9000.0, thresholds, minbias, wanted, F_KHZ, replicas=20)
+    assert (none.tried, none.chosen, none.quoted) == ({1: None}, None, None)
     with pytest.raises(L1emuError, match="cut: reach and crossings differ in number"):
         choose("tag", {"cut": (background, background)}, 900.0, thresholds, minbias, wanted, F_KHZ)
 
@@ -312,6 +313,8 @@ def test_what_is_chosen_is_not_quoted_better_than_it_is() -> None:
     for _ in range(12):
         candidates = {i: (reaching(rng, 600)[0], reaching(rng, 200)[0]) for i in range(20)}
         choice = choose("any", candidates, 6000.0, thresholds, alone(600), alone(200), F_KHZ, replicas=2)
+        assert choice.chosen is not None
+        assert choice.quoted is not None
         best = choice.tried[choice.chosen]
         assert best is not None
         chosen.append(best.efficiency)

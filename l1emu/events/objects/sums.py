@@ -10,13 +10,12 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
+from l1emu.arraytypes import Floats
 from l1emu.errors import L1emuError
 from l1emu.eventdata import EventData
 from l1emu.events.lists import flat_columns
 from l1emu.events.objects.maps import check_objects
 from l1emu.events.objects.schema import FieldCut, SumMap
-
-Floats = NDArray[np.float64]
 
 
 def derive_sums(data: EventData, sums: Mapping[str, SumMap]) -> EventData:

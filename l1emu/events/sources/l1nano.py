@@ -13,7 +13,7 @@ import awkward as ak
 from l1emu.events.sources.containers import Columns, Container
 from l1emu.events.sources.format import Built, Field, Format, checked
 
-JETS = "Events/L1puppiJetSC4"
+_JETS = "Events/L1puppiJetSC4"
 TAGGED = "Events/L1puppiJetSC4NG"
 _SUMS = "Events/L1puppiJetSC4sums"
 _SCORES = ("uds", "g", "b", "c", "tau_p", "tau_n", "e", "mu")
@@ -46,7 +46,7 @@ FORMAT = Format(
     title="CMS Phase-2 L1 NanoAOD, seeded-cone jets",
     rows="crossings",
     containers=("ROOT",),
-    markers=(f"{JETS}_pt",),
+    markers=(f"{_JETS}_pt",),
     fields=(
         Field(
             "vertex_z0",
@@ -56,7 +56,7 @@ FORMAT = Format(
             True,
             finite=True,
         ),
-        *_kinematics("jets", JETS, False),
+        *_kinematics("jets", _JETS, False),
         *_kinematics("tagged_jets", TAGGED, True),
         *(
             Field(f"tagged_jets.score_{name}", "", f"the tagger's score of {name}", (f"{TAGGED}_{name}TagScore",), True)

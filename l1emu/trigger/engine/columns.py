@@ -13,7 +13,7 @@ import numpy.typing as npt
 from l1emu.errors import L1emuError
 from l1emu.eventdata import EventData
 
-Numbers = npt.NDArray[Any]
+AnyNumbers = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,11 +25,11 @@ class FlatObjects:
     start
         First object of each crossing, and one behind the last, int64 (crossings + 1,).
     fields
-        Numbers of the objects by field, any dtype of numbers; NaN where one is missing.
+        AnyNumbers of the objects by field, any dtype of numbers; NaN where one is missing.
     """
 
     start: npt.NDArray[np.int64]
-    fields: Mapping[str, Numbers]
+    fields: Mapping[str, AnyNumbers]
 
 
 def event_data(data: EventData | ak.Array) -> EventData:
@@ -114,7 +114,7 @@ def _counted(name: str, objects: ak.Array) -> npt.NDArray[np.int64]:
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
 
 
-def _flat(name: str, field: str, values: ak.Array) -> tuple[npt.NDArray[np.int64], Numbers]:
+def _flat(name: str, field: str, values: ak.Array) -> tuple[npt.NDArray[np.int64], AnyNumbers]:
     """Where the numbers of each crossing begin, and all numbers one behind another."""
     if values.ndim == 2:
         layout = values.layout

@@ -10,20 +10,19 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
+from l1emu.arraytypes import Bools, Floats, Ints
 from l1emu.errors import L1emuError
 from l1emu.eventdata import EventData
 from l1emu.trigger.engine.columns import FlatObjects, event_data, flat_objects, flat_sum, known_fields
 from l1emu.trigger.engine.kernels import evaluate, sum_jets
-from l1emu.trigger.engine.layout import LEG_STATE, TRIAL, Floats, Ints, State
+from l1emu.trigger.engine.layout import LEG_STATE, TRIAL, SearchState
 from l1emu.trigger.engine.plans import JETS, AnyOf, JetSum, planned
-from l1emu.trigger.engine.program import Need, Program, needs, program_of
+from l1emu.trigger.engine.program import Need, SeedProgram, needs, program_of
 from l1emu.trigger.menu import Seed
 from l1emu.trigger.seed_checks import evaluation_order, menu_fault
 
-Bools = npt.NDArray[np.bool_]
-
 _CHUNK_VALUES = 120_000
-"""Numbers of a chunk: what a core's second cache holds."""
+"""AnyNumbers of a chunk: what a core's second cache holds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,7 +203,7 @@ class Evaluator:
             accepted[:, first:last] = decided
             found[:, first:last] = reached
 
-    def _sum_jets(self, state: State) -> None:
+    def _sum_jets(self, state: SearchState) -> None:
         for slot, source in enumerate(self._layout.sums):
             if isinstance(source, JetSum):
                 pt, eta = self._layout.column(JETS, "pt"), self._layout.column(JETS, "eta", absolute=True)
@@ -263,11 +262,11 @@ def _chunks(flat: Sequence[FlatObjects], owners: Ints, crossings: int) -> Iterat
         yield first, min(crossings, first + step)
 
 
-def _room(program: Program, collections: int, objects: int) -> State:
+def _room(program: SeedProgram, collections: int, objects: int) -> SearchState:
     """A program with room for its searches in crossings of at most so many objects of a collection."""
     legs, entries, objects = max(1, program.legs), program.entries + 1, max(1, objects)
     nothing = np.zeros(0)
-    return State(
+    return SearchState(
         code=program.code,
         bounds=program.bounds,
         columns=program.columns,

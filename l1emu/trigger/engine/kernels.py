@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from l1emu.arraytypes import Floats, Ints
 from l1emu.compiled import in_place, inlined
 from l1emu.trigger.engine.layout import (
     CONDITION_OPEN,
@@ -42,15 +43,13 @@ from l1emu.trigger.engine.layout import (
     SUM_OPEN,
     SUM_SIZE,
     SUM_SLOT,
-    Floats,
-    Ints,
-    State,
+    SearchState,
 )
 from l1emu.trigger.engine.search import assignable, find_candidates
 
 
 @in_place
-def arrange(s: State, columns: Ints, collection: int) -> None:
+def arrange(s: SearchState, columns: Ints, collection: int) -> None:
     """Bring the objects of each crossing into the order of the collection, descending, NaN last; `columns` are its."""
     key = s.base[s.columns[collection, ORDER]]
     values, start = s.values, s.start[collection]
@@ -71,7 +70,7 @@ def arrange(s: State, columns: Ints, collection: int) -> None:
 
 @in_place
 def sum_jets(
-    s: State, collection: int, pt: int, abs_eta: int, pt_min: float, abs_eta_max: float, total: Floats
+    s: SearchState, collection: int, pt: int, abs_eta: int, pt_min: float, abs_eta_max: float, total: Floats
 ) -> None:
     """The scalar sums of the pt of jets of this pt or more within |eta|, in the order in which they come."""
     start = s.start[collection]
@@ -84,7 +83,7 @@ def sum_jets(
 
 
 @in_place
-def enough(s: State, part: int, crossing: int) -> bool:
+def enough(s: SearchState, part: int, crossing: int) -> bool:
     """Whether fixed sums hold and each leg may find its objects: what is quick to see."""
     for cut in range(s.code[part + PART_SUM], s.code[part + PART_SUM_END], SUM_SIZE):
         bound = s.code[cut + SUM_BOUND]
@@ -102,7 +101,7 @@ def enough(s: State, part: int, crossing: int) -> bool:
 
 
 @in_place
-def sift(s: State, part: int) -> int:
+def sift(s: SearchState, part: int) -> int:
     """Write the crossings of which `enough` is true into `s.alive`, and give their number.
 
     One condition after another on all that are left: most crossings of most seeds end at the first.
@@ -137,14 +136,14 @@ def sift(s: State, part: int) -> int:
 
 
 @in_place
-def is_simple(s: State, group: int) -> bool:
+def is_simple(s: SearchState, group: int) -> bool:
     """Whether a group is one leg without entries."""
     legs, entries = s.code[group + GROUP_LEG_END] - s.code[group + GROUP_LEG], s.code[group + GROUP_ENTRY_END]
     return bool(legs == LEG_SIZE and entries == s.code[group + GROUP_ENTRY])
 
 
 @inlined
-def find_all(s: State, group: int, crossing: int, sign: float) -> bool:
+def find_all(s: SearchState, group: int, crossing: int, sign: float) -> bool:
     """Find the candidates of each leg of a group; False if one has too few."""
     first = s.code[group + GROUP_LEG]
     simple = is_simple(s, group)
@@ -158,7 +157,7 @@ def find_all(s: State, group: int, crossing: int, sign: float) -> bool:
 
 
 @in_place
-def holds(s: State, part: int, crossing: int) -> bool:
+def holds(s: SearchState, part: int, crossing: int) -> bool:
     """Whether a part without a number that is scanned holds, of which `enough` is true."""
     for group in range(s.code[part + PART_GROUP], s.code[part + PART_GROUP_END], GROUP_SIZE):
         if not find_all(s, group, crossing, 1.0):
@@ -169,7 +168,7 @@ def holds(s: State, part: int, crossing: int) -> bool:
 
 
 @in_place
-def refused(s: State, seed: int, crossing: int) -> bool:
+def refused(s: SearchState, seed: int, crossing: int) -> bool:
     """Whether one of the vetoes of a seed holds."""
     for part in range(s.code[seed + SEED_PART] + PART_SIZE, s.code[seed + SEED_PART_END], PART_SIZE):
         if enough(s, part, crossing) and holds(s, part, crossing):
@@ -178,7 +177,7 @@ def refused(s: State, seed: int, crossing: int) -> bool:
 
 
 @in_place
-def add_levels(s: State, row: int, levels: int) -> int:
+def add_levels(s: SearchState, row: int, levels: int) -> int:
     """Add the values of a leg's candidates to the first `levels` of `s.levels`, which descend; their new number."""
     for i in range(s.legs[row, NUMBER]):
         value = s.value[row, i]
@@ -192,7 +191,7 @@ def add_levels(s: State, row: int, levels: int) -> int:
 
 
 @in_place
-def reach_of_legs(s: State, group: int, crossing: int, sign: float) -> float:
+def reach_of_legs(s: SearchState, group: int, crossing: int, sign: float) -> float:
     """The best value of a number that is scanned in legs: that of an object, found by halving."""
     first = s.code[group + GROUP_LEG]
     levels = 0
@@ -213,7 +212,7 @@ def reach_of_legs(s: State, group: int, crossing: int, sign: float) -> float:
 
 
 @in_place
-def reach_of_entries(s: State, group: int, crossing: int, sign: float) -> float:
+def reach_of_entries(s: SearchState, group: int, crossing: int, sign: float) -> float:
     """The best value of a number that is scanned in entries: each assignment that is found asks for a better one."""
     found = -np.inf
     level = -np.inf
@@ -233,7 +232,7 @@ def reach_of_entries(s: State, group: int, crossing: int, sign: float) -> float:
 
 
 @in_place
-def reach_one(s: State, seed: int, crossing: int) -> float:
+def reach_one(s: SearchState, seed: int, crossing: int) -> float:
     """The best value of the scanned number at which a seed accepts, turned by its sign; -inf if there is none.
 
     `enough` is true of its first part.
@@ -260,7 +259,7 @@ def reach_one(s: State, seed: int, crossing: int) -> float:
 
 
 @in_place
-def evaluate(s: State, scanned: Ints, ordered: Ints, accepted: npt.NDArray[np.bool_], found: Floats) -> None:
+def evaluate(s: SearchState, scanned: Ints, ordered: Ints, accepted: npt.NDArray[np.bool_], found: Floats) -> None:
     """All seeds on a chunk.
 
     Parameters

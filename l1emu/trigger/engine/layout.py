@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from l1emu.arraytypes import Floats, Ints
 
 PT, ETA, PHI, CHARGE, Z0, ORDER = range(6)
-"""Columns of a collection in `State.columns`: what conditions between objects are of, and what it is ordered by."""
+"""Columns of a collection in `SearchState.columns`: what conditions between objects are of, and its order."""
 
 DELTA_Z, OPPOSITE, SAME, DELTA_ETA, DELTA_PHI, DELTA_R, TRANSVERSE_MASS, MASS = range(8)
 """Kinds of conditions between objects, the cheapest first."""
 
 # A menu is records of whole numbers, one behind another, that name each other by where they begin. What a record has
-# several of lies together: X is where they begin, X_END where they end. BOUND is a row of `State.bounds`.
+# several of lies together: X is where they begin, X_END where they end. BOUND is a row of `SearchState.bounds`.
 SEED_PART, SEED_PART_END, SEED_SIGN, SEED_SIZE = range(4)
 PART_SUM, PART_SUM_END, PART_GROUP, PART_GROUP_END, PART_LEG, PART_LEG_END, PART_SIZE = range(7)
 SUM_SLOT, SUM_BOUND, SUM_OPEN, SUM_SIZE = range(4)
@@ -44,16 +40,16 @@ FIXED, OF_LEGS, OF_ENTRIES = range(3)
 """What is scanned in a group, GROUP_OPEN."""
 
 NUMBER, FREE, QUEUE, SEEN, VIA_LEG, VIA_OBJECT, LEG_STATE = range(7)
-"""Columns of `State.legs`: candidates, objects still to be taken, and what a search for a path keeps."""
+"""Columns of `SearchState.legs`: candidates, objects still to be taken, and what a search for a path keeps."""
 
 TAKEN, FILLED = range(2)
-"""Rows of `State.held`: what entries have taken, and what fills up legs."""
+"""Rows of `SearchState.held`: what entries have taken, and what fills up legs."""
 
 AT, MADE, TRIAL = 0, 3, 6
-"""Columns of `State.trial`: the three candidates that an entry tries, and whether it took them or found them so."""
+"""Columns of `SearchState.trial`: the three candidates that an entry tries, and whether it took or found them."""
 
 
-class State(NamedTuple):
+class SearchState(NamedTuple):
     """A program, a chunk of crossings, and room for a search.
 
     Attributes

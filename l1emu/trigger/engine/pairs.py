@@ -25,7 +25,7 @@ from l1emu.trigger.engine.layout import (
     PT,
     SAME,
     Z0,
-    State,
+    SearchState,
 )
 
 _TURN = 2 * math.pi
@@ -41,14 +41,14 @@ def opening(first: float, second: float) -> float:
 
 
 @inlined
-def number_of(s: State, collection: int, kind: int, place: int) -> float:
+def number_of(s: SearchState, collection: int, kind: int, place: int) -> float:
     """One of `PT` to `Z0` of an object."""
     number: float = s.values[s.base[s.columns[collection, kind]] + place]
     return number
 
 
 @in_place
-def mass_squared(s: State, c: int, i: int, d: int, j: int) -> float:
+def mass_squared(s: SearchState, c: int, i: int, d: int, j: int) -> float:
     """The squared mass of two objects."""
     eta = number_of(s, c, ETA, i) - number_of(s, d, ETA, j)
     phi = number_of(s, c, PHI, i) - number_of(s, d, PHI, j)
@@ -63,7 +63,7 @@ def root(square: float) -> float:
 
 
 @inlined
-def distance(s: State, c: int, i: int, d: int, j: int) -> float:
+def distance(s: SearchState, c: int, i: int, d: int, j: int) -> float:
     """ΔR of two objects."""
     eta = number_of(s, c, ETA, i) - number_of(s, d, ETA, j)
     phi = opening(number_of(s, c, PHI, i), number_of(s, d, PHI, j))
@@ -71,7 +71,7 @@ def distance(s: State, c: int, i: int, d: int, j: int) -> float:
 
 
 @inlined
-def of_two(s: State, kind: int, c: int, i: int, d: int, j: int) -> float:
+def of_two(s: SearchState, kind: int, c: int, i: int, d: int, j: int) -> float:
     """The number that a condition of this kind is on; of charges, 1 if it holds and NaN if not."""
     if kind == DELTA_Z:
         return abs(number_of(s, c, Z0, i) - number_of(s, d, Z0, j))
@@ -92,7 +92,7 @@ def of_two(s: State, kind: int, c: int, i: int, d: int, j: int) -> float:
 
 
 @in_place
-def of_three(s: State, kind: int, c: int, i: int, d: int, j: int, e: int, k: int) -> float:
+def of_three(s: SearchState, kind: int, c: int, i: int, d: int, j: int, e: int, k: int) -> float:
     """The same of three objects: their mass, or their charges."""
     if kind == MASS:
         square = mass_squared(s, c, i, d, j) + mass_squared(s, c, i, e, k)

@@ -25,9 +25,9 @@ from l1emu.trigger.engine.layout import (
     TRANSVERSE_MASS,
     Z0,
 )
-from l1emu.trigger.legs import OPEN, Cuts, FieldCut, Leg, ObjectCuts
+from l1emu.trigger.legs import OPEN, Cuts, FieldBounds, Leg, ObjectCuts
 from l1emu.trigger.open_numbers import Conditions
-from l1emu.trigger.seed_checks import lower, upper
+from l1emu.trigger.seed_checks import lower_bound, upper_bound
 
 JETS = "jets"
 """The collection that the short forms mean."""
@@ -214,7 +214,7 @@ def _ht(ht: HtCondition) -> SumPlan:
 
 
 def _sum(name: str, cut: SumCut, place: str) -> SumPlan:
-    low, high = lower(cut), upper(cut)
+    low, high = lower_bound(cut), upper_bound(cut)
     return SumPlan(name, _number(low, -math.inf), _number(high, math.inf), OPEN in (low, high), place)
 
 
@@ -300,7 +300,7 @@ def _common(cuts: Cuts, place: str) -> Iterator[CutPlan]:
         yield from _field_cuts(name, cut, f"{place}.fields")
 
 
-def _field_cuts(name: str, cut: FieldCut, place: str) -> Iterator[CutPlan]:
+def _field_cuts(name: str, cut: FieldBounds, place: str) -> Iterator[CutPlan]:
     if cut.min is not None or cut.max is not None:
         yield _bound(name, cut.min, cut.max, place)
     if cut.in_ is not None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from l1emu.arraytypes import Floats, Ints
 from l1emu.trigger.engine import layout as at
-from l1emu.trigger.engine.layout import ETA, ORDER, PHI, Floats, Ints
+from l1emu.trigger.engine.layout import ETA, ORDER, PHI
 from l1emu.trigger.engine.plans import (
     JETS,
     MADE_OF,
@@ -83,7 +84,7 @@ Column = tuple[str, str | AnyOf, bool]
 
 
 @dataclass
-class Layout:
+class ProgramPlaces:
     """What a program refers to by number, in that order."""
 
     collections: list[str] = field(default_factory=list)
@@ -146,7 +147,7 @@ _POINTERS = {  # places in a record that are numbers of others until the program
 class _Writer:
     """Records while they grow, by their kind; each names others by their number among those of the same kind."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: ProgramPlaces) -> None:
         self.layout = layout
         self.records: dict[str, list[list[int]]] = {kind: [] for kind in _SIZES}
         self.bounds: list[tuple[float, float]] = []
@@ -234,7 +235,7 @@ class _Writer:
     def need(self, object: str, kind: int) -> None:
         self.physical[self.layout.collection(object), kind] = self.layout.column(object, PHYSICAL[kind])
 
-    def program(self) -> Program:
+    def program(self) -> SeedProgram:
         first, kinds = 0, {}
         for kind, size in _SIZES.items():
             kinds[kind] = first
@@ -255,12 +256,12 @@ class _Writer:
         legs = [(g[at.GROUP_LEG_END] - g[at.GROUP_LEG]) // at.LEG_SIZE for g in groups]
         most = [(g[at.GROUP_ENTRY_END] - g[at.GROUP_ENTRY]) // at.ENTRY_SIZE for g in groups]
         bounds = np.array(self.bounds, np.float64).reshape(-1, 2)
-        return Program(np.array(code, np.int64), bounds, columns, max(legs, default=0), max(most, default=0))
+        return SeedProgram(np.array(code, np.int64), bounds, columns, max(legs, default=0), max(most, default=0))
 
 
 @dataclass(frozen=True, eq=False)
-class Program:
-    """What of `l1emu.trigger.engine.layout.State` is the menu's, and the most legs and entries of one group."""
+class SeedProgram:
+    """What of `l1emu.trigger.engine.layout.SearchState` is the menu's, and the most legs and entries of one group."""
 
     code: Ints
     bounds: Floats
@@ -269,7 +270,7 @@ class Program:
     entries: int
 
 
-def program_of(seeds: Sequence[tuple[Sequence[PartPlan], int]]) -> tuple[Program, Layout]:
+def program_of(seeds: Sequence[tuple[Sequence[PartPlan], int]]) -> tuple[SeedProgram, ProgramPlaces]:
     """The program of seeds, each its parts and its sign, and what it refers to.
 
     A collection is ordered by the kind of pt that most legs ask a minimum of: those legs then end at the first object
@@ -283,7 +284,7 @@ def program_of(seeds: Sequence[tuple[Sequence[PartPlan], int]]) -> tuple[Program
         for leg in group.legs
         if leg.least is not None and isinstance(leg.least.field, str)
     )
-    layout = Layout()
+    layout = ProgramPlaces()
     for (object, name), _ in asked.most_common():
         layout.order.setdefault(object, name)
     writer = _Writer(layout)

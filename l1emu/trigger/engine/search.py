@@ -54,13 +54,13 @@ from l1emu.trigger.engine.layout import (
     TAKEN,
     VIA_LEG,
     VIA_OBJECT,
-    State,
+    SearchState,
 )
 from l1emu.trigger.engine.pairs import distance, of_three, of_two
 
 
 @inlined
-def passes(s: State, first: int, end: int, place: int) -> bool:
+def passes(s: SearchState, first: int, end: int, place: int) -> bool:
     """Whether an object fulfils the cuts from record `first` to before `end`."""
     for cut in range(first, end, CUT_SIZE):
         number = s.values[s.base[s.code[cut + CUT_COLUMN]] + place]
@@ -75,7 +75,7 @@ def passes(s: State, first: int, end: int, place: int) -> bool:
 
 
 @in_place
-def has_neighbour(s: State, leg: int, place: int, crossing: int) -> bool:
+def has_neighbour(s: SearchState, leg: int, place: int, crossing: int) -> bool:
     """Whether an object of a leg has a neighbour that rules it out."""
     collection = s.code[leg + LEG_COLLECTION]
     for near in range(s.code[leg + LEG_NEAR], s.code[leg + LEG_NEAR_END], NEAR_SIZE):
@@ -91,7 +91,7 @@ def has_neighbour(s: State, leg: int, place: int, crossing: int) -> bool:
 
 
 @inlined
-def find_candidates(s: State, leg: int, row: int, crossing: int, enough: int, sign: float) -> int:
+def find_candidates(s: SearchState, leg: int, row: int, crossing: int, enough: int, sign: float) -> int:
     """Write the candidates of a leg into its row, no more than `enough`, and give their number."""
     collection = s.code[leg + LEG_COLLECTION]
     first, last = s.start[collection, crossing], s.start[collection, crossing + 1]
@@ -122,7 +122,7 @@ def find_candidates(s: State, leg: int, row: int, crossing: int, enough: int, si
 
 
 @in_place
-def take(s: State, first: int, row: int, tried: int, which: int, level: float) -> bool:
+def take(s: SearchState, first: int, row: int, tried: int, which: int, level: float) -> bool:
     """Take the candidate that an entry tries for its leg, unless it is another leg's or the leg is full."""
     i = s.trial[tried, AT + which]
     if not s.value[row, i] >= level:
@@ -140,7 +140,7 @@ def take(s: State, first: int, row: int, tried: int, which: int, level: float) -
 
 
 @in_place
-def let_go(s: State, first: int, row: int, tried: int, which: int) -> None:
+def let_go(s: SearchState, first: int, row: int, tried: int, which: int) -> None:
     """Undo `take`."""
     if s.trial[tried, MADE + which]:
         collection = s.code[first + row * LEG_SIZE + LEG_COLLECTION]
@@ -149,7 +149,7 @@ def let_go(s: State, first: int, row: int, tried: int, which: int) -> None:
 
 
 @inlined
-def meets(s: State, first: int, entry: int, tried: int, crossing: int, sign: float, level: float) -> bool:
+def meets(s: SearchState, first: int, entry: int, tried: int, crossing: int, sign: float, level: float) -> bool:
     """Whether the objects that an entry tries meet its conditions, with the scanned number at `level` or better."""
     a, b, d = s.code[entry + ENTRY_LEG], s.code[entry + ENTRY_LEG + 1], s.code[entry + ENTRY_LEG + 2]
     ca = s.code[first + a * LEG_SIZE + LEG_COLLECTION]
@@ -176,7 +176,7 @@ def meets(s: State, first: int, entry: int, tried: int, crossing: int, sign: flo
 
 @in_place
 def advance(
-    s: State, first: int, entry: int, tried: int, crossing: int, sign: float, leg_level: float, entry_level: float
+    s: SearchState, first: int, entry: int, tried: int, crossing: int, sign: float, leg_level: float, entry_level: float
 ) -> bool:
     """Go on to the next objects that meet an entry, and hold them; False, holding none, if there are no more."""
     a, b, d = s.code[entry + ENTRY_LEG], s.code[entry + ENTRY_LEG + 1], s.code[entry + ENTRY_LEG + 2]
@@ -205,7 +205,7 @@ def advance(
 
 
 @in_place
-def step_back(s: State, first: int, entry: int, tried: int) -> None:
+def step_back(s: SearchState, first: int, entry: int, tried: int) -> None:
     """Let go of what an entry holds, and leave it before its next try."""
     last = 1 if s.code[entry + ENTRY_LEG + 2] < 0 else 2
     for back in range(last + 1):
@@ -215,7 +215,7 @@ def step_back(s: State, first: int, entry: int, tried: int) -> None:
 
 
 @in_place
-def augment(s: State, first: int, legs: int, row: int, level: float) -> bool:
+def augment(s: SearchState, first: int, legs: int, row: int, level: float) -> bool:
     """Fill a leg with one more object, if others can make room for it."""
     for leg in range(legs):
         s.legs[leg, SEEN] = 0
@@ -249,7 +249,7 @@ def augment(s: State, first: int, legs: int, row: int, level: float) -> bool:
 
 
 @in_place
-def fill(s: State, first: int, legs: int, crossing: int, level: float) -> bool:
+def fill_slots(s: SearchState, first: int, legs: int, crossing: int, level: float) -> bool:
     """Whether all legs can be filled up with objects that no entry has taken."""
     for row in range(legs):
         leg = first + row * LEG_SIZE
@@ -274,7 +274,7 @@ def fill(s: State, first: int, legs: int, crossing: int, level: float) -> bool:
 
 @inlined
 def find_pair(
-    s: State, first: int, entry: int, crossing: int, sign: float, leg_level: float, entry_level: float
+    s: SearchState, first: int, entry: int, crossing: int, sign: float, leg_level: float, entry_level: float
 ) -> bool:
     """Whether two candidates meet the only entry of a group whose legs share no collection."""
     a, b = s.code[entry + ENTRY_LEG], s.code[entry + ENTRY_LEG + 1]
@@ -290,7 +290,7 @@ def find_pair(
 
 
 @in_place
-def assignable(s: State, group: int, crossing: int, sign: float, leg_level: float, entry_level: float) -> bool:
+def assignable(s: SearchState, group: int, crossing: int, sign: float, leg_level: float, entry_level: float) -> bool:
     """Whether an assignment exists, with the scanned number of legs and of entries at these levels or better.
 
     `s.reached` then holds the scanned numbers of the entries.
@@ -301,7 +301,7 @@ def assignable(s: State, group: int, crossing: int, sign: float, leg_level: floa
     entries = (s.code[group + GROUP_ENTRY_END] - first_entry) // ENTRY_SIZE
     if s.code[group + GROUP_PAIR]:
         found = find_pair(s, first, first_entry, crossing, sign, leg_level, entry_level)
-        return found and (leg_level == -np.inf or fill(s, first, legs, crossing, leg_level))
+        return found and (leg_level == -np.inf or fill_slots(s, first, legs, crossing, leg_level))
     for row in range(legs):
         collection = s.code[first + row * LEG_SIZE + LEG_COLLECTION]
         s.legs[row, FREE] = s.code[first + row * LEG_SIZE + LEG_COUNT]
@@ -312,7 +312,7 @@ def assignable(s: State, group: int, crossing: int, sign: float, leg_level: floa
         s.trial[0, AT + which] = 0
     while True:
         if tried == entries:
-            if fill(s, first, legs, crossing, leg_level):
+            if fill_slots(s, first, legs, crossing, leg_level):
                 return True
         elif advance(s, first, first_entry + tried * ENTRY_SIZE, tried, crossing, sign, leg_level, entry_level):
             tried += 1
