@@ -29,6 +29,7 @@ from l1emu.emulator.vector.context import narrow_inputs
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
 from l1emu.layers import Tensor
+from l1emu.notebook import html_facts
 
 _LANES = 64  # jets side by side in the exact kernels: a row of int64 is then 512 bytes
 _CHUNK = 1024  # jets quantized, emulated and written at a time: memory does not grow with the batch
@@ -182,6 +183,14 @@ class Emulator:
         self.target = target
         debug.check_setting()
         self._program = self._runnable(firmware.outputs)
+
+    def __repr__(self) -> str:
+        threads = f"{self.threads} thread{'' if self.threads == 1 else 's'}"
+        return f"<Emulator of {self.firmware.name}: {self.target}, {threads}>"
+
+    def _repr_html_(self) -> str:
+        facts = {"target": self.target, "threads": self.threads, "firmware": repr(self.firmware)}
+        return html_facts(f"Emulator of {self.firmware.name}", facts)
 
     @cached_property
     def ranges(self) -> Ranges:

@@ -8,6 +8,8 @@ from pathlib import Path
 from l1emu.firmware.graph import Graph
 from l1emu.firmware.reader import read_project
 from l1emu.firmware.store import load_firmware, save_firmware
+from l1emu.layers import Tensor
+from l1emu.notebook import html_facts
 
 
 class Firmware(Graph):
@@ -32,3 +34,25 @@ class Firmware(Graph):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one self-contained file; equal firmware gives equal bytes."""
         save_firmware(self, Path(path))
+
+    def __repr__(self) -> str:
+        ends = f"{_shown(self.inputs)} -> {_shown(self.outputs)}"
+        return f"<Firmware {self.name} ({self.backend}): {ends}, {len(self.layers)} layers>"
+
+    def _repr_html_(self) -> str:
+        kinds = dict.fromkeys(layer.kind for layer in self.layers)
+        number = {kind: sum(layer.kind == kind for layer in self.layers) for kind in kinds}
+        return html_facts(
+            f"Firmware {self.name}",
+            {
+                "backend": self.backend,
+                "inputs": _shown(self.inputs),
+                "outputs": _shown(self.outputs),
+                "layers": ", ".join(f"{n} {kind}" for kind, n in number.items()),
+                "content hash": self.content_hash,
+            },
+        )
+
+
+def _shown(tensors: tuple[Tensor, ...]) -> str:
+    return ", ".join(f"{tensor.name} {tensor.shape} {tensor.type}" for tensor in tensors)
