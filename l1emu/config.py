@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 
 from l1emu.errors import L1emuError
 from l1emu.files import read_text
@@ -71,12 +72,18 @@ def _explained(
         hint = f"{close[0]!r}, perhaps" if close else f"one of {', '.join(known)}" if known else None
         return L1emuError("unknown key", path=file, where=where, value=location[-1], expected=hint)
     if first["type"] == "missing":
-        return L1emuError("this key is missing", path=file, where=where)
+        missing = [_dotted(data, e["loc"]) for e in errors if e["type"] == "missing"]
+        message = "this key is missing" if len(missing) == 1 else f"these keys are missing: {', '.join(missing)}"
+        return L1emuError(message, path=file, where=where if len(missing) == 1 else None)
     message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     if first["type"] == "value_error":
         return L1emuError(message, path=file, where=where)
     value = first["input"]
     return L1emuError("wrong value", path=file, where=where, value=value, expected=message)
+
+
+def _dotted(data: Any, location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in _in_the_file(data, tuple(location), True))
 
 
 def _in_the_file(node: Any, location: tuple[int | str, ...], ends_in_a_key: bool) -> tuple[int | str, ...]:
@@ -102,7 +109,8 @@ def _known_keys(schema: Any, location: tuple[int | str, ...]) -> list[str]:
     for part in location:
         if isinstance(part, int):
             continue
-        field = getattr(schema, "model_fields", {}).get(part)
+        fields = getattr(schema, "model_fields", {})
+        field = next((fields[name] for name in fields if part in (name, *_other_words(fields[name]))), None)
         if field is None:
             return []
         schema = field.annotation
@@ -112,3 +120,9 @@ def _known_keys(schema: Any, location: tuple[int | str, ...]) -> list[str]:
                 break
             schema = inner[-1]
     return [field.alias or name for name, field in getattr(schema, "model_fields", {}).items()]
+
+
+def _other_words(field: FieldInfo) -> list[str]:
+    """The keys by which a file may name a field beside its own name."""
+    alias = field.validation_alias
+    return [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else []

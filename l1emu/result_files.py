@@ -12,7 +12,8 @@ from l1emu.errors import L1emuError
 from l1emu.files import read_text
 from l1emu.jsontext import parse_json
 
-_LARGEST = 256 << 20
+LARGEST_RESULT = 256 << 20
+"""Bytes of the largest document that is read."""
 
 AnyNumber = Annotated[int | float, Field(union_mode="left_to_right")]
 """As it was written: JSON has one kind of number, and 360 stays 360."""
@@ -43,7 +44,7 @@ def read_result(file: Path, schema: type[_R], *, version: int, sign: str, what: 
         if the file is absent or damaged, is of another version, or is something else.
     """
     try:
-        document = parse_json(read_text(file, limit=_LARGEST))
+        document = parse_json(read_text(file, limit=LARGEST_RESULT))
     except L1emuError as error:
         raise error.within(file) from None
     if not isinstance(document, dict) or sign not in document:

@@ -7,38 +7,34 @@ share is a number from 0 to 1. Fields that end in `_low` and `_high` are the end
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from l1emu.errors import L1emuError
 from l1emu.files import read_text
 from l1emu.jsontext import parse_json
+from l1emu.notebook import html_rows
+from l1emu.result_files import LARGEST_RESULT, AnyNumber, Result, read_result
 
 RESULTS = "results.json"
-RESULTS_VERSION = 1
+RESULTS_VERSION = 2
 """Raised whenever a field is renamed, removed or means something else; a new field alone leaves it."""
 
-_LARGEST = 256 << 20
-
-_Number = Annotated[int | float, Field(union_mode="left_to_right")]
-"""As it was written: JSON has one kind of number, and 360 stays 360."""
 _Status = Literal["verified", "unverified"]
 
 
-class _Result(BaseModel):
-    """A part of a result: no field more or less, nothing coerced."""
+class RatePoint(Result):
+    """One seed at one threshold and one signal's efficiency there, null without a signal.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class RatePoint(_Result):
-    """One seed at one threshold; the errors' parts are those of crossings alone, of the bootstrap, of empty strata."""
+    The errors' parts are those of crossings alone, of the bootstrap, of empty strata.
+    """
 
     seed: str
+    signal: str | None
+    scanned: str
     threshold: float
     unit: str
     rate_khz: float
@@ -50,15 +46,16 @@ class RatePoint(_Result):
     rate_khz_error_bootstrap: float
     rate_khz_unseen: float
     accepted_crossings: int
-    efficiency: float
-    efficiency_low: float
-    efficiency_high: float
+    efficiency: float | None
+    efficiency_low: float | None
+    efficiency_high: float | None
 
 
-class AtTarget(_Result):
-    """What is known of one seed at the target rate; the total errors hold that of the threshold too."""
+class AtTarget(Result):
+    """What is known of one seed at the target rate for one signal; the total errors hold that of the threshold too."""
 
     seed: str
+    signal: str
     tagged: bool
     description: str
     scanned: str
@@ -81,10 +78,11 @@ class AtTarget(_Result):
     signal_crossings: int
 
 
-class GainAtTarget(_Result):
-    """How much more of the signal one seed keeps than another at the target rate; `significance` in sigma."""
+class GainAtTarget(Result):
+    """How much more of a signal one seed keeps than another at the target rate; `significance` in sigma."""
 
     seed: str
+    signal: str
     reference: str
     difference: float
     difference_error: float
@@ -95,7 +93,7 @@ class GainAtTarget(_Result):
     replicas_not_better: int
 
 
-class StratumOfSample(_Result):
+class StratumOfSample(Result):
     """A stratum of the min-bias crossings: its probability a crossing, and how many were simulated."""
 
     name: str
@@ -103,7 +101,7 @@ class StratumOfSample(_Result):
     crossings: int
 
 
-class SeedComparison(_Result):
+class SeedComparison(Result):
     """The seeds at equal rate."""
 
     target_khz: float
@@ -115,14 +113,14 @@ class SeedComparison(_Result):
     pools: dict[str, int]
 
 
-class WorkingPointMissed(_Result):
+class WorkingPointMissed(Result):
     """One minimum score with which no threshold has the target rate."""
 
     minimum: float
     reaches_target: Literal[False]
 
 
-class _Minimum(_Result):
+class _Minimum(Result):
     minimum: float
     reaches_target: Literal[True]
 
@@ -131,13 +129,19 @@ class WorkingPointReached(AtTarget, _Minimum):
     """One minimum score, with the seed at the target rate."""
 
 
-class WorkingPointScan(_Result):
-    """Efficiency at the target rate by minimum score; `in_use` is that of the seed itself, where it has one."""
+class WorkingPointScan(Result):
+    """Efficiency at the target rate by minimum score; `in_use` is that of the seed itself, where it has one.
+
+    `chosen` is the minimum with the highest efficiency; on the crossings that chose it, it looks better than it is, so
+    that it is quoted `on_the_other_half`.
+    """
 
     seed: str
     in_use: float | None
     crossings: str
     points: list[WorkingPointReached | WorkingPointMissed]
+    chosen: float | None
+    on_the_other_half: AtTarget | None
 
     @property
     def reached(self) -> list[WorkingPointReached]:
@@ -145,25 +149,28 @@ class WorkingPointScan(_Result):
         return [point for point in self.points if isinstance(point, WorkingPointReached)]
 
 
-class LatencySummaryOfStudy(_Result):
-    """The budget and the stream in a few numbers: the tagger's slice and all of the chain, and what is late."""
+class LatencySummaryOfStudy(Result):
+    """The budget and the stream in a few numbers: the tagger's slice and all of the chain, and what is late.
+
+    What the stream tells is null where none was simulated.
+    """
 
     budget_ns: float
     used_ns: float
     slack_ns: float
-    late_fraction: float
-    late_fraction_upper95: float
+    late_fraction: float | None
+    late_fraction_upper95: float | None
     tagger_slice_ns: float
     tagger_used_ns: float
-    simulated_max_ns: float
-    simulated_crossings: int
+    simulated_max_ns: float | None
+    simulated_crossings: int | None
     passed: bool
     status: _Status
     tagger_kind: str
     tagger_origin: str
 
 
-class LimitUsed(_Result):
+class LimitUsed(Result):
     """What is used of a limit, in ns and in whole crossings; `exact_ns` is not rounded up to a crossing."""
 
     exact_ns: float
@@ -177,7 +184,7 @@ class LimitUsed(_Result):
     status: _Status
 
 
-class ThroughputUsed(_Result):
+class ThroughputUsed(Result):
     """Whether the tagger copies keep up with the jets; cycles are those of the tagger's clock."""
 
     jets: int
@@ -192,7 +199,7 @@ class ThroughputUsed(_Result):
     status: _Status
 
 
-class ResourceUsed(_Result):
+class ResourceUsed(Result):
     """One resource of the part: what all copies take, what there is, and the share, null where there is none."""
 
     resource: str
@@ -201,7 +208,7 @@ class ResourceUsed(_Result):
     share: float | None
 
 
-class PartUsed(_Result):
+class PartUsed(Result):
     """The FPGA that the tagger was made for, and what all its copies take of it."""
 
     name: str | None
@@ -210,15 +217,15 @@ class PartUsed(_Result):
     use: list[ResourceUsed]
 
 
-class TaggerOfBudget(_Result):
+class TaggerOfBudget(Result):
     """The tagger's timing: cycles of its clock, where it is from, and what speaks against it."""
 
     latency_cycles: int
     interval_cycles: int
-    clock_mhz: _Number
+    clock_mhz: AnyNumber
     period_ns: float
     latency_ns: float
-    band_cycles: list[_Number] | None
+    band_cycles: list[AnyNumber] | None
     kind: str
     status: _Status
     origin: str
@@ -227,15 +234,15 @@ class TaggerOfBudget(_Result):
     wait_cycles: int
 
 
-class SourcedNumber(_Result):
+class SourcedNumber(Result):
     """A number that the check used, and where it is from."""
 
-    value: _Number
+    value: AnyNumber
     source: str
     status: _Status
 
 
-class InputsOfBudget(_Result):
+class InputsOfBudget(Result):
     """The budget's own numbers: crossings in all, clock, boards in turn, jets of an event, tagger copies a board."""
 
     total: SourcedNumber
@@ -245,7 +252,7 @@ class InputsOfBudget(_Result):
     copies: SourcedNumber
 
 
-class SliceOfStage(_Result):
+class SliceOfStage(Result):
     """The part of a stage that is the tagger's."""
 
     crossings: int
@@ -254,7 +261,7 @@ class SliceOfStage(_Result):
     status: _Status
 
 
-class StageOfBudget(_Result):
+class StageOfBudget(Result):
     """A stage between collision and accept; times after the collision."""
 
     name: str
@@ -267,7 +274,7 @@ class StageOfBudget(_Result):
     tagger_slice: SliceOfStage | None
 
 
-class BudgetOfStudy(_Result):
+class BudgetOfStudy(Result):
     """The budget check; `budget_ns`, `used_ns` and `slack_ns` are those of the chain from collision to accept."""
 
     budget: str
@@ -278,7 +285,7 @@ class BudgetOfStudy(_Result):
     used_ns: float
     slack_ns: float
     slice: LimitUsed
-    slice_band_crossings: list[_Number] | None
+    slice_band_crossings: list[AnyNumber] | None
     chain: LimitUsed
     throughput: ThroughputUsed
     part: PartUsed
@@ -287,32 +294,46 @@ class BudgetOfStudy(_Result):
     stages: list[StageOfBudget]
 
 
-class EmulationSpeed(_Result):
-    """Jets emulated, and how fast."""
+class EmulationSpeed(Result):
+    """Objects or crossings emulated, and how fast."""
 
     jets: int
     jets_per_second: float
     threads: int
 
 
-class EmulationOfStudy(_Result):
-    """The firmware, how its emulation stood against the golden values of its own C++, and how fast it was."""
+class EmulationOfTagger(EmulationSpeed):
+    """One tagger: its firmware, and how the emulation stood against the golden values of its own C++.
 
+    `compared` says whether there were golden vectors; where there were none, `identical` is null.
+    """
+
+    tagger: str
     firmware: str
     backend: str
-    jets: int
+    target: str
+    compared: bool
     golden_jets: int
     golden_values: int
     golden_layers: int
     mismatches: int
-    identical: bool
+    identical: bool | None
     first_difference: str | None
-    jets_per_second: float
-    threads: int
-    target: str
 
 
-class TimeQuantiles(_Result):
+class EmulationOfStudy(EmulationSpeed):
+    """All taggers together; `identical` is null where one was not compared with C++ in this run."""
+
+    golden_jets: int
+    golden_values: int
+    golden_layers: int
+    mismatches: int
+    identical: bool | None
+    first_difference: str | None
+    taggers: list[EmulationOfTagger]
+
+
+class TimeQuantiles(Result):
     """Times that a half, 99 % and all but a millionth do not exceed, and the longest: ns."""
 
     p50: float
@@ -321,16 +342,16 @@ class TimeQuantiles(_Result):
     max: float
 
 
-class TaggerOfStream(_Result):
+class TaggerOfStream(Result):
     """The tagger on a board."""
 
     copies: int
     latency_cycles: int
     interval_cycles: int
-    clock_mhz: _Number
+    clock_mhz: AnyNumber
 
 
-class SeriesOfWorst(_Result):
+class SeriesOfWorst(Result):
     """What stood where, crossing by crossing from the collision `bx` = 0: jets, jets, events, events."""
 
     bx: list[int]
@@ -340,7 +361,7 @@ class SeriesOfWorst(_Result):
     derandomizer: list[int]
 
 
-class WorstOfStream(_Result):
+class WorstOfStream(Result):
     """The crossing that took longest, and its board around it."""
 
     crossing: int
@@ -351,7 +372,7 @@ class WorstOfStream(_Result):
     series: SeriesOfWorst
 
 
-class RatesOfStream(_Result):
+class RatesOfStream(Result):
     """Rates in kHz: accepts of the menu that come in and that reach the readout, and what that can take."""
 
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
@@ -363,17 +384,17 @@ class RatesOfStream(_Result):
     out: float
     out_error: float
     out_upper95: float
-    readout_limit: _Number
+    readout_limit: AnyNumber
 
 
-class LatencyHistogram(_Result):
+class LatencyHistogram(Result):
     """How many crossings took so long."""
 
     latency_ns: list[float]
     crossings: list[int]
 
 
-class ChainCompared(_Result):
+class ChainCompared(Result):
     """The empty chain beside the budget's, and what the slowest crossing waited."""
 
     jets: int
@@ -386,7 +407,7 @@ class ChainCompared(_Result):
     waiting_ns: float
 
 
-class CopiesSimulated(_Result):
+class CopiesSimulated(Result):
     """A simulation with so many tagger copies a board."""
 
     copies: int
@@ -396,7 +417,7 @@ class CopiesSimulated(_Result):
     latency_max_ns: float
 
 
-class CopiesForStream(_Result):
+class CopiesForStream(Result):
     """The fewest tagger copies a board without loss, null where no number is enough, and bounds."""
 
     copies: int | None
@@ -406,7 +427,7 @@ class CopiesForStream(_Result):
     orbits: int
 
 
-class ExactOfStream(_Result):
+class ExactOfStream(Result):
     """Probabilities of loss and lateness, computed without drawing; null where a merge ties the boards together."""
 
     event_loss: float
@@ -419,7 +440,7 @@ class ExactOfStream(_Result):
     states: int
 
 
-class StreamRun(_Result):
+class StreamRun(Result):
     """One simulated stream: crossings and jets counted, times in each station, rates, and what was lost."""
 
     topology: str
@@ -463,7 +484,7 @@ class StreamOfStudy(StreamRun):
     exact: ExactOfStream | None
 
 
-class SampleRead(_Result):
+class SampleRead(Result):
     """A sample, and for ntuples how they were read."""
 
     name: str
@@ -472,14 +493,14 @@ class SampleRead(_Result):
     read_as: dict[str, Any] | None
 
 
-class SamplesOfStudy(_Result):
-    """Both samples."""
+class SamplesOfStudy(Result):
+    """The samples; signals by name."""
 
-    minbias: SampleRead
-    signal: SampleRead
+    background: SampleRead
+    signals: dict[str, SampleRead]
 
 
-class ScoresOfJets(_Result):
+class ScoresOfJets(Result):
     """The scores of one kind of jets: shares of each bin, with their errors."""
 
     jets: int
@@ -488,33 +509,33 @@ class ScoresOfJets(_Result):
     error: list[float]
 
 
-class ScoreHistograms(_Result):
+class ScoreHistograms(Result):
     """The score by kind of jet, of the jets that a seed may use."""
 
     score: str
-    min_pt_gev: _Number
-    abs_eta_max: _Number
+    min_pt_gev: AnyNumber
+    abs_eta_max: AnyNumber
     edges: list[float]
     kinds: dict[str, ScoresOfJets]
 
 
-class FileRead(_Result):
+class FileRead(Result):
     """A file that was read, without its folder."""
 
     name: str
     sha256: str
 
 
-class NormalisationOfRates(_Result):
+class NormalisationOfRates(Result):
     """What every rate is normalised to."""
 
     colliding_bunches: int
-    revolution_hz: _Number
+    revolution_hz: AnyNumber
     colliding_rate_khz: float
     text: str
 
 
-class Manifest(_Result):
+class Manifest(Result):
     """What made a result: versions, files, seeds of random generators."""
 
     l1emu: str
@@ -523,40 +544,210 @@ class Manifest(_Result):
     platform: str
     date: str
     files: dict[str, FileRead]
-    firmware_content_hash: str
+    firmware_content_hashes: dict[str, str]
     seeds: dict[str, int]
     normalisation: NormalisationOfRates
 
 
-class RatesOfStudy(_Result):
-    """What `l1emu rates --json` prints: the seeds alone."""
+_Interval = Annotated[list[float], Field(min_length=3, max_length=3)]
+"""An efficiency and the ends of its 68 % interval."""
 
+
+class TotalOfMenu(Result):
+    """What all seeds together accept; `rate_khz_upper` is a limit at 95 % confidence.
+
+    `accepted` counts the background crossings that a seed accepts before its prescale. The efficiency of each signal is
+    that behind the prescales.
+    """
+
+    accepted: int
+    rate_khz: float
+    rate_khz_error: float
+    rate_khz_low: float
+    rate_khz_high: float
+    rate_khz_upper: float
+    efficiency: dict[str, _Interval]
+
+
+class GroupOfMenu(TotalOfMenu):
+    """What the seeds of one group accept together, and what no seed of another group accepts, `pure_khz`."""
+
+    name: str
+    pure_khz: float
+    pure_khz_error: float
+
+
+class SeedOfMenu(Result):
+    """One seed of the menu: rates behind its prescale, but for `rate_khz_unprescaled`.
+
+    `accepted` counts background crossings before the prescale, of which `accepted_strata` belong to each stratum;
+    `efficiency` of each signal is that before the prescale too. `pure_khz` is accepted by no other seed,
+    `proportional_khz` shares every crossing equally among the seeds that accept it. `threshold` is that at the target
+    rate where a number is scanned, else null.
+    """
+
+    name: str
+    group: str
+    prescale: AnyNumber
+    threshold: float | None
+    unit: str
+    description: str
+    accepted: int
+    accepted_strata: list[int]
+    rate_khz: float
+    rate_khz_error: float
+    rate_khz_low: float
+    rate_khz_high: float
+    rate_khz_upper: float
+    rate_khz_unprescaled: float
+    pure_khz: float
+    pure_khz_error: float
+    proportional_khz: float
+    proportional_khz_error: float
+    efficiency: dict[str, _Interval]
+
+
+class MenuOfStudy(Result):
+    """The menu: every seed, group and the total, and the rate that two seeds share, by `"A & B"`."""
+
+    normalisation: NormalisationOfRates
+    total: TotalOfMenu
+    seeds: list[SeedOfMenu]
+    groups: list[GroupOfMenu]
+    overlap: dict[str, float]
+
+
+class PointOfTurnOn(Result):
+    """Where a turn-on reaches a fraction of its plateau; `reason` says why it has no value."""
+
+    fraction: float
+    value: float | None
+    error_low: float | None
+    error_high: float | None
+    reason: str | None
+
+
+class FittedNumber(Result):
+    """A number of a fit, with its standard error."""
+
+    value: float
+    error: float
+
+
+class FitOfTurnOn(Result):
+    """A curve through a turn-on, its numbers by name; `reason` says why there are none."""
+
+    form: Literal["erf", "erf-widening", "tanh", "emg"]
+    parameters: dict[str, FittedNumber]
+    deviance: float | None
+    ndf: int | None
+    p_value: float | None
+    points: list[PointOfTurnOn]
+    reason: str | None
+
+
+class TurnOnOfStudy(Result):
+    """Efficiency against a generated quantity, bin by bin; null where a bin has nothing in it.
+
+    `threshold` is that of an object or a sum, `split` the field that curves are split by with the range `within`;
+    `outside` were generated beyond the edges. `points` are read off the bins without a fit.
+    """
+
+    name: str
+    signal: str
+    quantity: str
+    threshold: float | None
+    split: str | None
+    within: list[float] | None
+    edges: list[float]
+    passed: list[int]
+    total: list[int]
+    outside: int
+    efficiency: list[float | None]
+    low: list[float | None]
+    high: list[float | None]
+    points: list[PointOfTurnOn]
+    fits: list[FitOfTurnOn]
+
+
+class RatesOfStudy(Result):
+    """What `l1emu rates --json` prints: the menu and its seeds alone; `equal_rate` is `comparison.seeds`."""
+
+    version: Literal[2]
     study: str
+    normalisation: NormalisationOfRates
+    total: TotalOfMenu
+    seeds: list[SeedOfMenu]
+    groups: list[GroupOfMenu]
+    overlap: dict[str, float]
+    equal_rate: list[AtTarget]
     rate: list[RatePoint]
     comparison: SeedComparison
     working_points: WorkingPointScan | None
-    emulation: EmulationSpeed
+    turn_ons: list[TurnOnOfStudy]
+    emulation: EmulationOfStudy | None
+    manifest: Manifest
+
+    def __repr__(self) -> str:
+        return f"<RatesOfStudy of {self.study}: {_in_short(self)}>"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def _repr_html_(self) -> str:
+        return _menu_html(self.study, self)
 
 
-class StudyResults(_Result):
-    """The whole of `results.json`."""
+class StudyResults(Result):
+    """The whole of `results.json`; null is what the study does not ask for."""
 
-    version: Literal[1]
+    version: Literal[2]
     study: str
+    menu: MenuOfStudy
     rate: list[RatePoint]
     comparison: SeedComparison
     working_points: WorkingPointScan | None
-    latency: LatencySummaryOfStudy
-    budget: BudgetOfStudy
-    emulation: EmulationOfStudy
-    stream: StreamOfStudy
+    turn_ons: list[TurnOnOfStudy]
+    latency: LatencySummaryOfStudy | None
+    budget: BudgetOfStudy | None
+    emulation: EmulationOfStudy | None
+    stream: StreamOfStudy | None
     samples: SamplesOfStudy
-    scores: ScoreHistograms
+    scores: ScoreHistograms | None
     manifest: Manifest
 
     def as_json(self) -> dict[str, Any]:
         """As a JSON document."""
         return self.model_dump(by_alias=True)
+
+    def __repr__(self) -> str:
+        return f"<StudyResults of {self.study}: {_in_short(self.menu)}>"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def _repr_html_(self) -> str:
+        return _menu_html(self.study, self.menu)
+
+
+def _in_short(menu: MenuOfStudy | RatesOfStudy) -> str:
+    total = menu.total
+    return f"{len(menu.seeds)} seeds, {total.rate_khz:.4g} ± {total.rate_khz_error:.2g} kHz"
+
+
+def _menu_html(title: str, menu: MenuOfStudy | RatesOfStudy) -> str:
+    """The menu as a table: a row a seed, and the total."""
+    signals = list(menu.total.efficiency)
+    columns = ["seed", "prescale", "threshold", "kHz", "±", "pure", *(f"{signal}, %" for signal in signals)]
+    rows: list[list[object]] = []
+    for s in menu.seeds:
+        threshold = "" if s.threshold is None else f"{s.threshold:.4g} {s.unit}"
+        own = [f"{s.rate_khz:.4g}", f"{s.rate_khz_error:.2g}", f"{s.pure_khz:.3g}"]
+        rows.append([s.name, f"{s.prescale:g}", threshold, *own, *(f"{100 * s.efficiency[n][0]:.1f}" for n in signals)])
+    of = menu.total
+    kept = [f"{100 * of.efficiency[name][0]:.1f}" for name in signals]
+    rows.append(["total", "", "", f"{of.rate_khz:.4g}", f"{of.rate_khz_error:.2g}", "", *kept])
+    return html_rows(f"{title}, rates for {menu.normalisation.text}", columns, rows)
 
 
 def read_results(path: str | os.PathLike[str]) -> StudyResults:
@@ -572,29 +763,36 @@ def read_results(path: str | os.PathLike[str]) -> StudyResults:
     L1emuError
         if the file is absent or damaged, is of another version, or is something else.
     """
-    file = Path(path)
-    file = file / RESULTS if file.is_dir() else file
+    return _read(path, StudyResults, "l1emu run")
+
+
+def read_rates(path: str | os.PathLike[str]) -> RatesOfStudy | StudyResults:
+    """Read the results of a study, or the rates alone that `l1emu rates --json` printed.
+
+    Raises
+    ------
+    L1emuError
+        as `read_results` does.
+    """
+    file = _file(path)
     try:
-        document = parse_json(read_text(file, limit=_LARGEST))
+        document = parse_json(read_text(file, limit=LARGEST_RESULT))
     except L1emuError as error:
         raise error.within(file) from None
-    if not isinstance(document, dict) or "study" not in document:
-        raise L1emuError("not the results of a study", path=file, expected="a results.json that `l1emu run` wrote")
-    version = document.get("version")
-    if version != RESULTS_VERSION or isinstance(version, bool):
-        raise L1emuError(
-            "results of another version of their fields",
-            path=file,
-            where="version",
-            value="none" if version is None else version,
-            expected=f"{RESULTS_VERSION}: run the study again with this l1emu",
-        )
-    try:
-        return StudyResults.model_validate_json(json.dumps(document))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise L1emuError(
-            "damaged results: " + first["msg"].removeprefix("Value error, "),
-            path=file,
-            where=".".join(str(part) for part in first["loc"]),
-        ) from None
+    if isinstance(document, dict) and "equal_rate" in document:
+        return _read(path, RatesOfStudy, "l1emu rates --json")
+    return _read(path, StudyResults, "l1emu run")
+
+
+_R = TypeVar("_R", bound=BaseModel)
+
+
+def _file(path: str | os.PathLike[str]) -> Path:
+    file = Path(path)
+    return file / RESULTS if file.is_dir() else file
+
+
+def _read(path: str | os.PathLike[str], schema: type[_R], made_by: str) -> _R:
+    return read_result(
+        _file(path), schema, version=RESULTS_VERSION, sign="study", what="the results of a study", made_by=made_by
+    )

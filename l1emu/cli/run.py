@@ -10,12 +10,19 @@ from rich.table import Table
 from rich.text import Text
 
 from l1emu.cli.options import Json, console, print_json
-from l1emu.cli.rates import seeds_table
+from l1emu.cli.rates import menu_table, seeds_table
 from l1emu.study.config import read_study
-from l1emu.trigger.text import difference_text, foremost
+from l1emu.trigger.text import difference_text, foremost, interval_text, menu_rate_text
 
 if TYPE_CHECKING:
-    from l1emu.results import EmulationOfStudy, SeedComparison, StudyResults
+    from l1emu.results import (
+        BudgetOfStudy,
+        EmulationOfStudy,
+        LatencySummaryOfStudy,
+        SeedComparison,
+        StreamOfStudy,
+        StudyResults,
+    )
 
 
 def run(
@@ -27,11 +34,11 @@ def run(
     ),
     json: Json = False,
 ) -> None:
-    """Run a study: read events, emulate the tagger, check the budget, simulate the stream, compare the seeds.
+    """Run a study: read events, emulate the taggers, check the budget, simulate the stream, measure menu and seeds.
 
     Writes a results folder with results.json, report.html, figures and tables, and prints its path on the last line.
-    Exit code 0 if the emulation is exact, the budget holds and the stream is in time and loses nothing, 1 if not, 2 for
-    bad input.
+    What the study does not ask for is left out. Exit code 0 if the emulation is exact, the budget holds and the stream
+    is in time and loses nothing, 1 if not, 2 for bad input.
     """
     read_study(study)  # a wrong one is refused before what runs it is loaded
     from l1emu.study.run import run_study
@@ -50,8 +57,11 @@ def _show(results: StudyResults) -> None:
     out = console()
     out.print(Text(results.study, style="bold"))
     out.print(_answers(results))
-    out.print(seeds_table(results.comparison))
-    if not results.emulation.identical:
+    if results.comparison.seeds:
+        out.print(seeds_table(results.comparison))
+    if not results.comparison.seeds or len(results.menu.seeds) > len({s.seed for s in results.comparison.seeds}):
+        out.print(menu_table(results.menu))
+    if results.emulation is not None and results.emulation.identical is False:
         out.print(Text("THE EMULATION DIFFERS FROM THE FIRMWARE: none of these numbers can be relied on", "bold red"))
     out.print(Text("report.html in the results folder shows it all; results.json holds every number:"))
 
@@ -60,42 +70,59 @@ def _answers(results: StudyResults) -> Table:
     table = Table(show_header=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column()
-    table.add_row("which jets would be tagged?", _emulation(results.emulation))
-    table.add_row("does the budget hold?", _budget(results))
-    table.add_row("what rate buys how much?", _gains(results.comparison))
+    if results.emulation is not None:
+        table.add_row("which jets would be tagged?", _emulation(results.emulation))
+    if results.budget is not None and results.latency is not None:
+        table.add_row("does the budget hold?", _budget(results.budget, results.latency, results.stream))
+    table.add_row(
+        "what rate buys how much?", _gains(results.comparison) if results.comparison.seeds else _rate(results)
+    )
     return table
+
+
+def _rate(results: StudyResults) -> Text:
+    total = results.menu.total
+    kept = "".join(f"; {interval_text(found)} % of {signal}" for signal, found in total.efficiency.items())
+    return Text(f"all {len(results.menu.seeds)} seeds together take {menu_rate_text(total)} kHz{kept}")
 
 
 def _emulation(emulation: EmulationOfStudy) -> Text:
     speed = f"{emulation.jets:,} jets emulated at {emulation.jets_per_second:,.0f} a second"
-    if emulation.identical:
-        checked = f"0 of {emulation.golden_jets:,} golden jets differ from the C++, bit for bit"
-        return Text(f"{checked}; {speed}", style="green")
-    wrong = f"{emulation.mismatches:,} of {emulation.golden_jets:,} golden jets differ from the C++"
-    return Text(f"{wrong}, first: {emulation.first_difference}", style="bold red")
+    if emulation.identical is False:
+        wrong = f"{emulation.mismatches:,} of {emulation.golden_jets:,} golden jets differ from the C++"
+        return Text(f"{wrong}, first: {emulation.first_difference}", style="bold red")
+    parts = []
+    if emulation.golden_jets:
+        parts.append(f"0 of {emulation.golden_jets:,} golden jets differ from the C++, bit for bit")
+    parts += [f"{t.tagger}: not compared with C++ in this run" for t in emulation.taggers if not t.compared]
+    return Text("; ".join([*parts, speed]), style="green" if emulation.identical else "")
 
 
-def _budget(results: StudyResults) -> Text:
-    latency, budget = results.latency, results.budget
+def _budget(budget: BudgetOfStudy, latency: LatencySummaryOfStudy, stream: StreamOfStudy | None) -> Text:
     verdict = "yes" if budget.passed else "NO"
     used = f"{latency.used_ns / 1e3:.2f} of {latency.budget_ns / 1e3:.2f} µs"
     text = f"{verdict}: {used}, slack {latency.slack_ns / 1e3:.2f} µs ({budget.status}, {latency.tagger_kind})"
-    text += f"; late in the stream: {latency.late_fraction:.2g} of {latency.simulated_crossings:,} crossings"
-    text += "".join(f"; {difference}" for difference in results.stream.chain.differences)
-    exact = results.stream.exact
-    if exact is not None and exact.accept_late is not None:
-        lost = exact.accept_loss + exact.accept_late
-        text += f", accepts lost in the boards or late with a probability of {lost:.2g} exactly"
-    needed = results.stream.copies_needed.copies
-    text += f"; {budget.throughput.copies} tagger copies a board, {needed or 'no number'} would lose nothing"
-    reasons = [*budget.reasons, *results.stream.reasons]
+    copies = f"; {budget.throughput.copies} tagger copies a board"
+    reasons = list(budget.reasons)
+    if stream is None:
+        text += copies
+    else:
+        text += f"; late in the stream: {stream.late_fraction:.2g} of {stream.colliding:,} crossings"
+        text += "".join(f"; {difference}" for difference in stream.chain.differences)
+        exact = stream.exact
+        if exact is not None and exact.accept_late is not None:
+            lost = exact.accept_loss + exact.accept_late
+            text += f", accepts lost in the boards or late with a probability of {lost:.2g} exactly"
+        text += f"{copies}, {stream.copies_needed.copies or 'no number'} would lose nothing"
+        reasons += stream.reasons
     text += "".join(f"; {reason}" for reason in reasons)
     return Text(text, style="bold red" if reasons else "green")
 
 
 def _gains(comparison: SeedComparison) -> Text:
+    several = len({s.signal for s in comparison.seeds}) > 1
     lines = [
-        f"{g.seed}: {difference_text(g)} points of efficiency against "
+        f"{g.seed}: {difference_text(g)} points of efficiency {f'for {g.signal} ' if several else ''}against "
         f"{g.reference} ({g.significance:.1f} σ) at {comparison.target_khz:g} kHz"
         for g in foremost(comparison.gains)
     ]

@@ -26,7 +26,8 @@ VERBS = {
     "estimate": "estimate cycles and resources before synthesis",
     "budget": "check a tagger's latency against a budget",
     "simulate": "simulate the 40 MHz stream",
-    "rates": "trigger rate against signal efficiency",
+    "rates": "rates of a menu in kHz, and rate against signal efficiency",
+    "compare": "two results: ratios of rates, lost and gained efficiency, which inputs differ",
 }
 
 

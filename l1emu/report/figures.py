@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from matplotlib.patches import Patch
 from l1emu.files import write_aside
 from l1emu.report.seeds import draw_efficiency, draw_rate
 from l1emu.report.style import COLOURS, GREY, STYLE, put_label, wrapped
+from l1emu.report.turn_ons import curves_of, draw_turn_ons
 from l1emu.results import BudgetOfStudy, StreamRun, StudyResults
 
 _T = TypeVar("_T")
@@ -138,7 +140,7 @@ def draw_stream(stream: StreamRun) -> Figure:
 
 def draw_scores(results: StudyResults) -> Figure:
     """Distribution of the score by kind of jet."""
-    scores = results.scores
+    scores = _there(results.scores)
     figure = Figure(figsize=(9.2, 6.8), layout="constrained")
     ax = figure.subplots()
     edges = np.asarray(scores.edges)
@@ -166,8 +168,7 @@ def draw_scores(results: StudyResults) -> Figure:
 
 def draw_working_points(results: StudyResults) -> Figure:
     """Efficiency at the target rate against the minimum score."""
-    scan = results.working_points
-    assert scan is not None  # see `FIGURES`
+    scan = _there(results.working_points)
     points = scan.reached
     figure = Figure(figsize=(9.2, 6.4), layout="constrained")
     ax = figure.subplots()
@@ -193,6 +194,13 @@ def draw_working_points(results: StudyResults) -> Figure:
     return figure
 
 
+def _there(part: _T | None) -> _T:
+    """A part of the results that `Drawing.available` has found."""
+    if part is None:
+        raise AssertionError("drawn though it is not there")
+    return part
+
+
 def _has_working_points(results: StudyResults) -> bool:
     scan = results.working_points
     return scan is not None and bool(scan.reached)
@@ -206,6 +214,7 @@ FIGURES: dict[str, Drawing] = {
         "upper limit of the rate at 95 % confidence: no simulated min-bias crossing passes there.",
         "rate",
         draw_efficiency,
+        lambda results: bool(results.comparison.seeds),
     ),
     "rate_vs_threshold": Drawing(
         "Rate against threshold",
@@ -214,25 +223,29 @@ FIGURES: dict[str, Drawing] = {
         "crossing was accepted.",
         "rate",
         draw_rate,
+        lambda results: bool(results.rate),
     ),
     "budget": Drawing(
         "The latency budget",
         "Stages in their order from the collision to the Level-1 accept. Hatched ones were not verified in a primary "
         "source; the table names where each number is from.",
         "budget",
-        lambda results: draw_budget(results.budget),
+        lambda results: draw_budget(_there(results.budget)),
+        lambda results: results.budget is not None,
     ),
     "stream_latency": Drawing(
         "Latency in the simulated stream",
         "Every colliding crossing of the simulated orbits, boards, queues, tagger copies and trigger rules included.",
         "stream_latency",
-        lambda results: draw_stream(results.stream),
+        lambda results: draw_stream(_there(results.stream)),
+        lambda results: results.stream is not None,
     ),
     "scores": Drawing(
         "The score of the emulated tagger",
         "Min-bias jets weigh as their crossings do; each histogram is normalised to one. In brackets: simulated jets.",
         "scores",
         draw_scores,
+        lambda results: results.scores is not None,
     ),
     "working_points": Drawing(
         "Choice of the working point",
@@ -243,6 +256,24 @@ FIGURES: dict[str, Drawing] = {
         _has_working_points,
     ),
 }
+
+
+def drawings(results: StudyResults) -> dict[str, Drawing]:
+    """The figures that a result has, by name: those of `FIGURES`, and one for each request of turn-ons."""
+    found = {name: figure for name, figure in FIGURES.items() if figure.available(results)}
+    for i, name in enumerate(dict.fromkeys(row.name for row in results.turn_ons)):
+        found[f"turn_on_{i + 1}"] = Drawing(
+            f"Turn-on: {name}",
+            "Bars are Clopper–Pearson intervals, lines are fitted by maximum likelihood (hollow: no fit); dotted "
+            "lines are where a curve reaches 50 and 95 % of its plateau.",
+            "turn_ons",
+            partial(_draw_turn_on, name),
+        )
+    return found
+
+
+def _draw_turn_on(name: str, results: StudyResults) -> Figure:
+    return draw_turn_ons(curves_of([row for row in results.turn_ons if row.name == name]))
 
 
 def _bar(colour: str, status: str) -> dict[str, Any]:

@@ -7,9 +7,18 @@ from collections.abc import Mapping
 
 import jinja2
 
-from l1emu.report.figures import FIGURES
+from l1emu.report.figures import drawings
 from l1emu.results import StreamRun, StudyResults
-from l1emu.trigger.text import KnownRate, difference_text, efficiency_text, foremost, rate_text, total_error_text
+from l1emu.trigger.text import (
+    KnownRate,
+    difference_text,
+    efficiency_text,
+    foremost,
+    interval_text,
+    menu_rate_text,
+    rate_text,
+    total_error_text,
+)
 
 PAGE = "report.html"
 
@@ -22,7 +31,7 @@ def render(results: StudyResults, pictures: Mapping[str, bytes]) -> str:
     results
         What a `results.json` holds.
     pictures
-        Name in `FIGURES` -> PNG.
+        Name, as of `l1emu.report.figures.drawings` -> PNG.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("l1emu.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
@@ -30,19 +39,23 @@ def render(results: StudyResults, pictures: Mapping[str, bytes]) -> str:
     )  # fmt: skip
     environment.filters.update(
         percent=percent, number=number, us=microseconds, rate=rate_text, total_error=total_error_text,
-        efficiency=efficiency_text, difference=difference_text, foremost=foremost,
+        efficiency=efficiency_text, difference=difference_text, foremost=foremost, menu_rate=menu_rate_text,
+        interval=interval_text,
     )  # fmt: skip
+    drawn = drawings(results)
     figures = [
         {
             "name": name,
-            "title": FIGURES[name].title,
-            "caption": FIGURES[name].caption,
-            "table": FIGURES[name].table,
+            "title": drawn[name].title,
+            "caption": drawn[name].caption,
+            "table": drawn[name].table,
             "data": base64.b64encode(png).decode("ascii"),
         }
         for name, png in pictures.items()
     ]
-    return environment.get_template("page.html.j2").render(r=results, accepts=_accepts(results.stream), figures=figures)
+    return environment.get_template("page.html.j2").render(
+        r=results, accepts=None if results.stream is None else _accepts(results.stream), figures=figures
+    )
 
 
 def _accepts(stream: StreamRun) -> dict[str, KnownRate]:

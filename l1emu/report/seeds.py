@@ -10,7 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from l1emu.report.style import COLOURS, DASHES, GREY, Floats, draw_limits, put_label, put_normalisation, wrapped
+from l1emu.arraytypes import Floats
+from l1emu.report.style import COLOURS, DASHES, GREY, draw_limits, put_label, put_normalisation, wrapped
 from l1emu.results import StudyResults
 
 FEW = len(COLOURS)
@@ -23,7 +24,7 @@ _SYMBOLS = {"jet pt": r"Jet $p_\mathrm{T}$", "HT": r"$H_\mathrm{T}$"}
 
 def draw_rate(results: StudyResults) -> Figure:
     """Rate against threshold, a panel for each quantity that is scanned, and of each a few seeds."""
-    number = {seed.seed: i for i, seed in enumerate(results.comparison.seeds)}
+    number = _numbers(results)
     groups = _by_scanned(results)
     panels = [(label, part) for label, seeds in groups.items() for part in _parts(seeds)]
     outside = _wants_room(results)
@@ -61,18 +62,20 @@ def draw_rate(results: StudyResults) -> Figure:
 
 
 def draw_efficiency(results: StudyResults) -> Figure:
-    """Signal efficiency against rate for every seed, with Clopper-Pearson bands."""
+    """Signal efficiency against rate for every seed, with Clopper-Pearson bands; each signal has its panels."""
     comparison = results.comparison
     target = comparison.target_khz
     limits = [seed.rate_khz_upper95 for seed in comparison.seeds if not seed.accepted_crossings]
     lowest, highest = target / 10, max([target * 20, *(1.5 * limit for limit in limits)])
-    number = {seed.seed: i for i, seed in enumerate(comparison.seeds)}
-    parts = list(_parts(number))
+    number = _numbers(results)
+    signals = list(dict.fromkeys(seed.signal for seed in comparison.seeds))
+    panels = [(signal, part) for signal in signals for part in _parts(number)]
     outside = _wants_room(results)
-    figure, axes = _panels(parts, *((6.6, 5.6) if len(parts) > 1 else (9.2, 7.4)), outside=outside, columns=_COLUMNS)
-    for ax, part in zip(axes, parts, strict=True):
-        for seed in comparison.seeds:
-            points = _points(results, seed.seed)
+    size = (6.6, 5.6) if len(panels) > 1 else (9.2, 7.4)
+    figure, axes = _panels([part for _, part in panels], *size, outside=outside, columns=_COLUMNS)
+    for ax, (signal, part) in zip(axes, panels, strict=True):
+        for seed in (row for row in comparison.seeds if row.signal == signal):
+            points = _points(results, seed.seed, signal)
             use = (points.rate_khz > 0) & (points.rate_khz < highest * 3)
             order = np.argsort(points.rate_khz[use], kind="stable")
             curve = (points.rate_khz, points.efficiency, points.efficiency_low, points.efficiency_high)
@@ -96,16 +99,22 @@ def draw_efficiency(results: StudyResults) -> Figure:
         ax.set_ylim(0, 1.08 if outside else 1.19)
         ax.annotate(f"{target:g} kHz", (target, 0.03), (6, 0), textcoords="offset points", color=GREY)
         ax.set_xlabel("Level-1 rate [kHz]")
-        ax.set_ylabel("Signal efficiency")
+        of = wrapped(signal, 24, 1) + " " if len(signals) > 1 else "Signal "
+        ax.set_ylabel(f"{of}efficiency", parse_math=False)
         title = "bands: 68% Clopper–Pearson\npoints: rate error included"
         _legend(ax, part, outside=outside, loc="upper left", title=None if outside else title, alignment="left")
     _head(figure, axes, results, outside=outside)
     return figure
 
 
+def _numbers(results: StudyResults) -> dict[str, int]:
+    """The seeds that are scanned, each with its number."""
+    return {name: i for i, name in enumerate(dict.fromkeys(point.seed for point in results.rate))}
+
+
 def _wants_room(results: StudyResults) -> bool:
     """Whether the names of the seeds are too many or too long to stand among the curves."""
-    names = [seed.seed for seed in results.comparison.seeds]
+    names = list(_numbers(results))
     return len(names) > FEW or max(map(len, names)) > _SHORT
 
 
@@ -162,8 +171,8 @@ def _head(figure: Figure, axes: list[Axes], results: StudyResults, *, outside: b
 
 def _by_scanned(results: StudyResults) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
-    for seed in results.comparison.seeds:
-        groups.setdefault(seed.scanned, []).append(seed.seed)
+    for name in _numbers(results):
+        groups.setdefault(next(point.scanned for point in results.rate if point.seed == name), []).append(name)
     return groups
 
 
@@ -181,6 +190,7 @@ class _Curve(NamedTuple):
     efficiency_high: Floats
 
 
-def _points(results: StudyResults, seed: str) -> _Curve:
+def _points(results: StudyResults, seed: str, signal: str | None = None) -> _Curve:
     rows = [point for point in results.rate if point.seed == seed]
+    rows = [point for point in rows if point.signal == (rows[0].signal if signal is None else signal)]
     return _Curve(*(np.array([getattr(row, name) for row in rows], float) for name in _Curve._fields))

@@ -6,12 +6,10 @@ import textwrap
 
 import mplhep
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 
+from l1emu.arraytypes import Floats
 from l1emu.results import StudyResults
-
-Floats = npt.NDArray[np.float64]
 
 COLOURS = ("#5790fc", "#f89c20", "#e42536", "#964a8b", "#9c9ca1", "#7a21dd")
 """The six-colour scheme of arXiv:2107.02270, which CMS recommends."""

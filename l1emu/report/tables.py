@@ -7,24 +7,58 @@ from collections.abc import Sequence
 import pandas as pd
 from pydantic import BaseModel
 
-from l1emu.results import StudyResults
+from l1emu.results import BudgetOfStudy, ScoreHistograms, SeedOfMenu, StudyResults, TotalOfMenu, TurnOnOfStudy
 
 
 def tables(results: StudyResults) -> dict[str, pd.DataFrame]:
     """Name of the file -> its table."""
     found = {
-        "rate": _frame(results.rate),
-        "comparison": _frame(results.comparison.seeds),
-        "gains": _frame(results.comparison.gains),
+        "menu": _menu(results.menu.seeds),
+        "overlap": pd.DataFrame(
+            [(pair, khz) for pair, khz in results.menu.overlap.items()], columns=["seeds", "rate_khz"]
+        ),
         "strata": _frame(results.comparison.strata),
-        "budget": budget_table(results),
-        "stream_latency": pd.DataFrame(results.stream.histogram.model_dump()),
-        "scores": scores_table(results),
     }
-    points = results.working_points
-    if points is not None:
-        found["working_points"] = _frame(points.points)
+    if results.menu.groups:
+        found["groups"] = _menu(results.menu.groups)
+    if results.rate:
+        found["rate"] = _frame(results.rate)
+    if results.comparison.seeds:
+        found |= {"comparison": _frame(results.comparison.seeds), "gains": _frame(results.comparison.gains)}
+    if results.budget is not None:
+        found["budget"] = budget_table(results.budget)
+    if results.stream is not None:
+        found["stream_latency"] = pd.DataFrame(results.stream.histogram.model_dump())
+    if results.scores is not None:
+        found["scores"] = scores_table(results.scores)
+    if results.working_points is not None:
+        found["working_points"] = _frame(results.working_points.points)
+    if results.turn_ons:
+        found["turn_ons"] = turn_ons_table(results.turn_ons)
     return found
+
+
+def _menu(rows: Sequence[TotalOfMenu | SeedOfMenu]) -> pd.DataFrame:
+    """A row a seed or group, three columns for each signal's efficiency."""
+    found = []
+    for row in rows:
+        flat = row.model_dump(exclude={"efficiency", "accepted_strata"})
+        for signal, (value, low, high) in row.efficiency.items():
+            flat |= {f"efficiency {signal}": value, f"efficiency_low {signal}": low, f"efficiency_high {signal}": high}
+        found.append(flat)
+    return pd.DataFrame(found)
+
+
+def turn_ons_table(turn_ons: Sequence[TurnOnOfStudy]) -> pd.DataFrame:
+    """A row a bin of each turn-on."""
+    frames = []
+    for t in turn_ons:
+        head = t.model_dump(include={"name", "signal", "quantity", "threshold", "split"})
+        head |= dict(zip(("split_low", "split_high"), t.within or (None, None), strict=True))
+        bins = {"low_edge": t.edges[:-1], "high_edge": t.edges[1:], "passed": t.passed, "total": t.total}
+        values = {key: getattr(t, key) for key in ("efficiency", "low", "high")}
+        frames.append(pd.DataFrame(bins | values).assign(**head))
+    return pd.concat(frames, ignore_index=True)
 
 
 def _frame(rows: Sequence[BaseModel]) -> pd.DataFrame:
@@ -32,21 +66,20 @@ def _frame(rows: Sequence[BaseModel]) -> pd.DataFrame:
     return pd.DataFrame([row.model_dump() for row in rows])
 
 
-def budget_table(results: StudyResults) -> pd.DataFrame:
+def budget_table(budget: BudgetOfStudy) -> pd.DataFrame:
     """The stages of the budget; the tagger's slice and what it uses of it have columns of their own."""
     rows = []
-    for stage in results.budget.stages:
+    for stage in budget.stages:
         held = stage.tagger_slice
         row = stage.model_dump(exclude={"tagger_slice"})
         row["tagger_slice_ns"] = None if held is None else held.ns
-        row["tagger_used_ns"] = None if held is None else results.budget.slice.used_ns
+        row["tagger_used_ns"] = None if held is None else budget.slice.used_ns
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def scores_table(results: StudyResults) -> pd.DataFrame:
+def scores_table(scores: ScoreHistograms) -> pd.DataFrame:
     """A row a bin and kind of jet."""
-    scores = results.scores
     low, high = scores.edges[:-1], scores.edges[1:]
     frames = [
         pd.DataFrame({"jets": name, "low": low, "high": high, "fraction": h.fraction, "error": h.error})

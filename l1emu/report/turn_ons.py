@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from l1emu.report.style import COLOURS, DASHES, GREY, put_label, wrapped
+from l1emu.results import FitOfTurnOn, TurnOnOfStudy
 from l1emu.trigger.turn_on_fits import PlateauPoint, TurnOnFit
 from l1emu.trigger.turn_ons import TurnOn
 
@@ -89,3 +90,37 @@ def _mark(ax: Axes, fit: TurnOnFit, point: PlateauPoint, colour: str) -> None:
 def _named(quantity: str) -> str:
     unit = _UNITS.get(quantity.rpartition(" ")[2].rpartition("_")[2])
     return f"{quantity} [{unit}]" if unit else quantity
+
+
+def curves_of(rows: Sequence[TurnOnOfStudy]) -> list[tuple[TurnOn, TurnOnFit | None]]:
+    """Curves with their first fit, as `draw_turn_ons` takes them, from what a result holds."""
+    return [(_curve(row), _fit(row.fits[0]) if row.fits else None) for row in rows]
+
+
+def _curve(row: TurnOnOfStudy) -> TurnOn:
+    return TurnOn(
+        name=row.name,
+        signal=row.signal,
+        quantity=row.quantity,
+        threshold=row.threshold,
+        split=row.split,
+        within=None if row.within is None else (row.within[0], row.within[1]),
+        edges=np.array(row.edges),
+        passed=np.array(row.passed, np.int64),
+        total=np.array(row.total, np.int64),
+        outside=row.outside,
+    )
+
+
+def _fit(row: FitOfTurnOn) -> TurnOnFit:
+    numbers = list(row.parameters.values())
+    return TurnOnFit(
+        form=row.form,
+        names=tuple(row.parameters),
+        values=np.array([number.value for number in numbers]),
+        covariance=np.diag([number.error**2 for number in numbers]),
+        deviance=math.nan if row.deviance is None else row.deviance,
+        ndf=row.ndf or 0,
+        points=tuple(PlateauPoint(**point.model_dump()) for point in row.points),
+        reason=row.reason,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from l1emu.progress import progress
-from l1emu.report.figures import FIGURES, save
+from l1emu.report.figures import drawings, save
 from l1emu.report.page import PAGE, render
 from l1emu.report.tables import tables
 from l1emu.results import StudyResults
@@ -26,7 +26,7 @@ def write_report(results: StudyResults, folder: Path) -> None:
     for name, table in tables(results).items():
         table.to_csv(folder / "tables" / f"{name}.csv", index=False)
     pictures = {}
-    wanted = {name: figure for name, figure in FIGURES.items() if figure.available(results)}
+    wanted = drawings(results)
     with progress("drawing figures", len(wanted)) as advance:
         for name, figure in wanted.items():
             pictures[name] = save(figure.draw, results, folder / "figures" / name)

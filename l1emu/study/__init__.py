@@ -1,12 +1,17 @@
 """One study: a config in, a results folder out.
 
-config      the schema of a study: samples, tagger, seeds, budget and stream, as data
-golden      golden vectors: the emulation compared with what the project's own C++ gave, value by value
+asked       what a menu asks of scores: by which collection, and at least how much
+compared    two results beside one another
+config      the schema of a study: samples, objects, taggers, menu, budget and stream, as data
+crossings   the crossings of a study's samples as a menu sees them: objects, sums, and the scores of its taggers
+documents   what a measurement says, as the parts of `results.json` and of `l1emu rates --json`
+latency     the latency of a study: the budget check, and the stream that its crossings make
 manifest    what a result was made with: versions, seeds, and hashes of everything that went in
-run         one study from end to end: read, emulate, check, simulate, compare, write
-samples     the samples that a study names: made by l1emu, or candidate ntuples of another group
-scores      distributions of a score, by what the jet is
-tagging     from a sample to tagged jets: read, cluster, emulate, step by step
+measure     a study's menu measured: samples read, taggers applied, seeds decided, rates and efficiencies found
+run         one study from end to end: read, emulate, check, simulate, measure, write
+samples     the samples that a study names: made by l1emu, ntuples of candidates, or any tree by a map
+scored      what the histograms of a score are made of: the objects that a tagger scored
+scores      distributions of a score, by what the object is
 validation  the event chain held against what is known
 """
 
@@ -15,12 +20,17 @@ from typing import TYPE_CHECKING
 from l1emu.lazy import lazily
 
 if TYPE_CHECKING:
+    from l1emu.study.compared import Comparison, compare_results
     from l1emu.study.config import Study, StudyFile, read_study
     from l1emu.study.run import Results, measure_rates, run_study
 
-__all__ = ["Results", "Study", "StudyFile", "measure_rates", "read_study", "run_study"]
+__all__ = ["Comparison", "Results", "Study", "StudyFile", "compare_results", "measure_rates", "read_study", "run_study"]
 
 __getattr__, __dir__ = lazily(
     __name__,
-    {"config": ("Study", "StudyFile", "read_study"), "run": ("Results", "measure_rates", "run_study")},
+    {
+        "compared": ("Comparison", "compare_results"),
+        "config": ("Study", "StudyFile", "read_study"),
+        "run": ("Results", "measure_rates", "run_study"),
+    },
 )

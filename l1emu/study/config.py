@@ -1,37 +1,46 @@
-"""The schema of a study: samples, tagger, seeds, budget and stream, as data."""
+"""The schema of a study: samples, objects, taggers, menu, budget and stream, as data."""
 
 from __future__ import annotations
 
 import glob
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AliasChoices, Field, model_validator
 
 from l1emu.config import Config, SeedNumber, load_config
 from l1emu.errors import L1emuError
-from l1emu.events.classes import CLASSES
+from l1emu.events.objects.schema import ObjectsMap, SumMap
 from l1emu.latency import StatedTiming
 from l1emu.resources import resolve, resource
 from l1emu.stream import FillingScheme, Normalisation, hl_lhc, read_filling_scheme
 from l1emu.stream.beam import ORBIT_SLOTS, REVOLUTION_HZ
-from l1emu.trigger import Seed
-from l1emu.trigger.legs import Score
-from l1emu.trigger.scan import Scan
-
-SCORES = tuple(f"tag_{name}" for name in CLASSES)
-"""Score fields of the jets, in the order of the tagger's outputs."""
+from l1emu.taggers.settings import TaggerConfig, jet_tagger
+from l1emu.trigger.menu import MOST_SEEDS, Seed, read_menu
+from l1emu.trigger.scalings import Scalings, read_scalings
+from l1emu.trigger.seed_checks import menu_fault
+from l1emu.trigger.turn_on_setup import TurnOnSetup
 
 SHIPPED = "data/study.yaml"
 """The embedded study."""
 
-_MOST_SEEDS = 256
+MENUS = "data/menus"
+"""The folder of the menus that come with l1emu."""
 
+SCALINGS = "data/scalings"
+"""The folder of the offline scalings that come with l1emu."""
+
+BACKGROUND = "background"
+"""The name of the sample whose rate is sought."""
+
+_MOST_SIGNALS = 64
 
 Cm = Annotated[float, Field(ge=-10_000, le=10_000)]
 Entry = Annotated[int, Field(ge=0, lt=2**62)]
+SampleName = Annotated[str, Field(min_length=1, max_length=60)]
 
 
 class SampleFiles(Config):
@@ -67,18 +76,40 @@ class SampleFiles(Config):
 
 
 class Samples(Config):
-    """Event samples; `step` crossings are in memory at a time."""
+    """Event samples: the background, whose rate is sought, and any number of signals by name.
 
-    minbias: SampleFiles
-    signal: SampleFiles
-    step: int = Field(default=500, ge=1, le=1_000_000)
+    `minbias` is another word for `background`; `signal` is one signal of that name. `step` crossings are in memory at a
+    time.
+    """
+
+    background: SampleFiles = Field(validation_alias=AliasChoices("background", "minbias"))
+    signals: dict[SampleName, SampleFiles] = Field(default_factory=dict, max_length=_MOST_SIGNALS)
+    signal: SampleFiles | None = None
+    step: int | None = Field(default=None, ge=1, le=10_000_000)
+
+    @model_validator(mode="after")
+    def _names(self) -> Samples:
+        if self.signal is not None and "signal" in self.signals:
+            raise ValueError("`signal` is one of `signals` too; expected one of them")
+        if BACKGROUND in self.signals:
+            raise ValueError(f"a signal is named {BACKGROUND!r}; expected another name")
+        return self
+
+    @property
+    def roles(self) -> dict[str, SampleFiles]:
+        """All samples by name: the background first, then the signals."""
+        one = {} if self.signal is None else {"signal": self.signal}
+        return {BACKGROUND: self.background, **one, **self.signals}
 
 
-class Tagger(Config):
-    """The firmware to emulate, the golden vectors of its own C++, and the threads to use (all cores by default)."""
+class JetTagger(Config):
+    """A tagger with the inputs and outputs of the one that comes with l1emu, see `l1emu.taggers.jet_tagger`.
 
-    firmware: str
-    golden: str
+    The firmware to emulate, golden vectors of its own C++, and the threads to use (all cores by default).
+    """
+
+    firmware: str = Field(min_length=1)
+    golden: str | None = Field(default=None, min_length=1)
     threads: int | None = Field(default=None, ge=1, le=1024)
 
 
@@ -111,24 +142,11 @@ class BeamSettings(Config):
         return self
 
 
-class StudySeed(Seed):
-    """A seed and the thresholds at which its rate is wanted."""
-
-    scan: Scan
-
-    @model_validator(mode="after")
-    def _known_scores(self) -> StudySeed:
-        for tag in self.jets.tags if self.jets is not None else []:
-            if tag.score not in SCORES:
-                raise ValueError(f"the tagger has no score {tag.score!r}; expected one of {', '.join(SCORES)}")
-        return self
-
-
 class WorkingPoints(Config):
     """A scan of the minimum score of one seed, at equal rate."""
 
     seed: str
-    minima: list[Score] = Field(min_length=1, max_length=200)
+    minima: list[Annotated[float, Field(ge=-1e9, le=1e9)]] = Field(min_length=1, max_length=200)
 
 
 class RateSettings(Config):
@@ -174,54 +192,76 @@ class LatencySettings(Config):
         return self
 
 
-class Stream(Config):
-    """The Level-1 chain to simulate; `accepts` names the seed whose decisions at the target rate are its accepts."""
+class StreamSettings(Config):
+    """The Level-1 chain to simulate.
+
+    `accepts` names the seed whose decisions are its accepts, at the target rate where a number of it is scanned;
+    `jets` the collection whose objects go to the tagger.
+    """
 
     topology: str
     accepts: str
+    jets: str = "jets"
     orbits: int = Field(default=1000, ge=1, le=1_000_000)
     random_seed: SeedNumber = 1
     engine: Literal["kernel", "simpy"] = "kernel"
 
 
 class Study(Config):
-    """One study."""
+    """One study: samples and a menu; what else is there decides what is measured.
+
+    `tagger` is one tagger of that name, of the jets that l1emu builds, with the shipped features; `seeds` is another
+    word for `menu`; `versions` are other firmwares of a tagger, by its name and theirs.
+    """
 
     name: str = Field(min_length=1)
     samples: Samples
-    tagger: Tagger
+    objects: ObjectsMap | None = None
+    sums: dict[str, SumMap] = Field(default_factory=dict)
+    tagger: JetTagger | None = None
+    taggers: dict[str, TaggerConfig] = Field(default_factory=dict)
+    versions: dict[str, dict[SampleName, str]] = Field(default_factory=dict)
     jets: JetSettings = JetSettings()
     beam: BeamSettings = BeamSettings()
     rate: RateSettings = RateSettings()
-    seeds: list[StudySeed] = Field(min_length=1, max_length=_MOST_SEEDS)
+    menu: Annotated[list[Seed], Field(min_length=1, max_length=MOST_SEEDS)] | str = Field(
+        validation_alias=AliasChoices("menu", "seeds")
+    )
+    scalings: str | None = None
+    turn_ons: list[TurnOnSetup] = Field(default_factory=list)
     working_points: WorkingPoints | None = None
-    latency: LatencySettings
-    stream: Stream
+    latency: LatencySettings | None = None
+    stream: StreamSettings | None = None
 
     @model_validator(mode="after")
-    def _named_seeds(self) -> Study:
-        names = [seed.name for seed in self.seeds]
-        read = [" ".join(name.split()) for name in names]  # as it is read in a table
-        twice = next((name for name, text in zip(names, read, strict=True) if read.count(text) > 1), None)
-        if twice is not None:
-            raise ValueError(f"two seeds are named {twice!r}; expected names that differ")
-        for key, wanted in (
-            ("stream.accepts", self.stream.accepts),
-            ("working_points.seed", self.working_points.seed if self.working_points else names[0]),
-        ):
-            if wanted not in names:
-                raise ValueError(f"{key} names the seed {wanted!r}; expected one of {', '.join(map(repr, names))}")
-        if self.working_points is not None:
-            seed = next(s for s in self.seeds if s.name == self.working_points.seed)
-            if not seed.tagged or seed.scanned.endswith("score"):
-                raise ValueError(
-                    f"working_points.seed {seed.name!r} has no fixed minimum score; expected a seed with tags"
-                )
+    def _fits(self) -> Study:
+        if self.tagger is not None and "tagger" in self.taggers:
+            raise ValueError("`tagger` is one of `taggers` too; expected one of them")
+        if self.working_points is not None and len(self.samples.roles) == 1:
+            raise ValueError("working_points without a signal; expected one whose efficiency chooses")
+        fault = menu_fault(self.menu) if isinstance(self.menu, list) else None
+        if fault is not None:
+            raise ValueError(fault)
+        if self.stream is not None and self.latency is None:
+            raise ValueError(
+                "a stream without `latency`; expected the budget and the tagger's timing that it runs with"
+            )
+        for name in self.versions:
+            if name not in self.every_tagger:
+                there = ", ".join(map(repr, self.every_tagger)) or "none"
+                raise ValueError(f"versions names the tagger {name!r}; expected one of {there}")
+        for request in self.turn_ons:
+            known = list(self.samples.roles)[1:]
+            if request.signal not in known:
+                raise ValueError(f"turn_ons names the signal {request.signal!r}; expected one of {known or 'none'}")
         return self
 
-    def seed(self, name: str) -> StudySeed:
-        """The seed of this name."""
-        return next(seed for seed in self.seeds if seed.name == name)
+    @property
+    def every_tagger(self) -> dict[str, TaggerConfig]:
+        """All taggers by name."""
+        own = self.tagger
+        one = {} if own is None else {"tagger": jet_tagger(own.firmware, own.golden, own.threads)}
+        return {**one, **self.taggers}
 
 
 @dataclass(frozen=True)
@@ -258,6 +298,105 @@ class StudyFile:
             found += [Path(match) for match in matches] or [self.file(name)]
         return found
 
+    def scalings(self) -> Scalings | None:
+        """The offline scalings of the study, those that come with l1emu by their name; None without any.
+
+        Raises
+        ------
+        L1emuError
+            if there are none of this name, or the file is damaged.
+        """
+        return None if self.scalings_file is None else read_scalings(self.scalings_file)
+
+    @property
+    def scalings_file(self) -> Path | None:
+        """The file that the scalings are from, or None.
+
+        Raises
+        ------
+        L1emuError
+            if there is none of this name.
+        """
+        name = self.study.scalings
+        return None if name is None else self._shipped(name, SCALINGS, "scalings")
+
+    @property
+    def default_firmware(self) -> str:
+        """The firmware that an estimate is of, where it names no project: that of the first tagger.
+
+        Raises
+        ------
+        L1emuError
+            if the study has no tagger.
+        """
+        for settings in self.study.every_tagger.values():
+            return settings.firmware
+        raise self._wrong("latency.estimate names no project, and the study has no tagger; expected one of them")
+
+    @cached_property
+    def seeds(self) -> tuple[Seed, ...]:
+        """The menu's seeds: of the study itself, or of the menu that it names, one that comes with l1emu or a file.
+
+        Raises
+        ------
+        L1emuError
+            if there is no such menu, or a seed of `stream`, `working_points` is not in it.
+        """
+        study = self.study
+        seeds = study.menu if isinstance(study.menu, list) else self._menu_of_file()
+        by_name = {seed.name: seed for seed in seeds}
+        wanted = {} if study.stream is None else {"stream.accepts": study.stream.accepts}
+        if study.working_points is not None:
+            wanted["working_points.seed"] = study.working_points.seed
+        for key, name in wanted.items():
+            if name not in by_name:
+                raise self._wrong(f"{key} names the seed {name!r}; expected one of {', '.join(map(repr, by_name))}")
+        if study.working_points is not None:
+            seed = by_name[study.working_points.seed]
+            if not seed.tagged or not seed.scanned or seed.scanned.endswith(" score"):
+                raise self._wrong(
+                    f"working_points.seed {seed.name!r} has no fixed minimum score; expected a seed with tags"
+                )
+        for seed in seeds:
+            if seed.scanned and seed.scan is None:
+                raise self._wrong(
+                    f"the seed {seed.name!r} says `threshold` and has no scan; expected start, stop, step"
+                )
+        return tuple(seeds)
+
+    def _menu_of_file(self) -> list[Seed]:
+        file = self.menu_file
+        if file is None:
+            raise AssertionError("the menu stands in the study")
+        return list(read_menu(file).seeds)
+
+    def _wrong(self, message: str) -> L1emuError:
+        return L1emuError(message, path=self.path)
+
+    @property
+    def menu_file(self) -> Path | None:
+        """The file that the menu is from; None of a menu that stands in the study.
+
+        Raises
+        ------
+        L1emuError
+            if there is no such menu.
+        """
+        name = self.study.menu
+        return self._shipped(name, MENUS, "menu") if isinstance(name, str) else None
+
+    def _shipped(self, name: str, folder: str, key: str) -> Path:
+        """The file of this name in a folder of l1emu's data, or a YAML file of the study's."""
+        shipped = {path.stem: path for path in resource(folder).glob("*.yaml")}
+        if name in shipped:
+            return shipped[name]
+        if name.endswith((".yaml", ".yml")):
+            return self.file(name)
+        raise L1emuError(
+            f"no such {key}", path=self.path, where=f"key {key}", value=name,
+            expected=f"{', '.join(sorted(shipped))}, or a file in YAML",
+        )  # fmt: skip
+
     def filling(self) -> FillingScheme:
         """The filling scheme that the stream runs with.
 
@@ -292,4 +431,6 @@ def read_study(path: str | os.PathLike[str] | None = None) -> StudyFile:
         if the file is absent, or at the first key that is unknown, missing or has a wrong value.
     """
     file = resource(SHIPPED) if path is None else Path(path)
-    return StudyFile(file, load_config(file, Study))
+    found = StudyFile(file, load_config(file, Study))
+    _ = found.seeds  # a menu of another file is read, too
+    return found

@@ -16,7 +16,11 @@ from l1emu.version import __version__
 
 
 def manifest(
-    *, files: Mapping[str, Path], firmware_hash: str, seeds: Mapping[str, int], normalisation: Normalisation
+    *,
+    files: Mapping[str, Path],
+    firmware_hashes: Mapping[str, str],
+    seeds: Mapping[str, int],
+    normalisation: Normalisation,
 ) -> dict[str, Any]:
     """The manifest of a result, without host, user or folder names.
 
@@ -24,8 +28,8 @@ def manifest(
     ----------
     files
         Role in the study -> file that was read; only its name and SHA-256 are kept.
-    firmware_hash
-        Content hash of the firmware, which does not depend on how its file was compressed.
+    firmware_hashes
+        Content hash of the firmware of each tagger, which does not depend on how its file was compressed.
     seeds
         Purpose -> seed of a random generator.
     normalisation
@@ -38,7 +42,7 @@ def manifest(
         "platform": f"{platform.system()} {platform.machine()}",
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "files": {role: {"name": path.name, "sha256": sha256_file(path)} for role, path in files.items()},
-        "firmware_content_hash": firmware_hash,
+        "firmware_content_hashes": dict(firmware_hashes),
         "seeds": dict(seeds),
         "normalisation": {
             "colliding_bunches": normalisation.colliding,

@@ -1,4 +1,4 @@
-"""The samples that a study names: made by l1emu, or candidate ntuples of another group."""
+"""The samples that a study names: made by l1emu, candidate ntuples of another group, or any tree by a map."""
 
 from __future__ import annotations
 
@@ -9,89 +9,126 @@ import numpy as np
 import numpy.typing as npt
 
 from l1emu.errors import L1emuError
+from l1emu.events.objects import ObjectSample, open_objects
 from l1emu.events.sample import Sample, read_sample
 from l1emu.events.sources import NtupleSample, open_ntuple, open_source
 from l1emu.events.sources.ntuple import OWN
 from l1emu.events.sources.repeated import refuse_same_files
-from l1emu.study.config import SampleFiles, StudyFile
+from l1emu.study.config import BACKGROUND, SampleFiles, StudyFile
 from l1emu.trigger import Crossings
 
-ROLES = ("minbias", "signal")
+StudySample = Sample | NtupleSample | ObjectSample
+
+_CANDIDATES = ("format", "vertex", "missing")
+"""Keys of a sample that are for ntuples of candidates alone."""
 
 
 def sample_files(file: StudyFile, role: str) -> list[Path]:
-    """The files of the sample in this role.
+    """The files of the sample in this role, `background` or the name of a signal.
 
     Raises
     ------
     L1emuError
         if one does not exist.
     """
-    settings: SampleFiles = getattr(file.study.samples, role)
-    return file.files(settings.files)
+    return file.files(file.study.samples.roles[role].files)
 
 
-def open_sample(file: StudyFile, role: str) -> Sample | NtupleSample:
-    """The sample in this role, `minbias` or `signal`, of a study.
+def open_sample(file: StudyFile, role: str) -> StudySample:
+    """The sample in this role, `background` or the name of a signal, of a study.
 
-    Ntuples of min-bias are crossings of equal weight, one stratum; a sample made by l1emu has strata then.
+    Where the study maps `objects`, every file is read by that map; else it is a sample made by l1emu or ntuples of
+    candidates. Crossings of ntuples and trees have equal weight, one stratum; a background made by l1emu has strata.
 
     Raises
     ------
     L1emuError
-        if it is of the wrong kind or layout, a file is absent or damaged, or the files of the signal are among those of
-        the minimum bias: the efficiency would be that of the crossings whose rate is sought.
+        if it is of the wrong kind or layout, a file is absent or damaged, or the files of a signal are among those of
+        the background: the efficiency would be that of the crossings whose rate is sought.
     """
-    settings: SampleFiles = getattr(file.study.samples, role)
+    settings = file.study.samples.roles[role]
     paths = sample_files(file, role)
-    sample = _opened(file, role, settings, paths)
-    others: SampleFiles = getattr(file.study.samples, ROLES[0])
-    if role != ROLES[0] and settings.entries is None and others.entries is None:
+    sample = _mapped(file, role, settings, paths) if file.study.objects else _opened(file, role, settings, paths)
+    others = file.study.samples.background
+    if role != BACKGROUND and settings.entries is None and others.entries is None:
         try:
-            refuse_same_files([*sample_files(file, ROLES[0]), *paths])
+            refuse_same_files([*sample_files(file, BACKGROUND), *paths])
         except L1emuError as error:
             raise L1emuError(
-                "the same crossings are minimum bias and signal",
+                "the same crossings are background and signal",
                 path=error.path,
-                where=f"samples.{role}",
+                where=f"samples, {role}",
                 value=error.value,
                 expected="other files, or `entries` of both if this is meant",
             ) from None
     return sample
 
 
+def _kind(role: str) -> str:
+    return "minbias" if role == BACKGROUND else "signal"
+
+
+def _entries(settings: SampleFiles) -> tuple[int, int | None] | None:
+    return None if settings.entries is None else (settings.entries[0], settings.entries[1])
+
+
+def _mapped(file: StudyFile, role: str, settings: SampleFiles, paths: list[Path]) -> ObjectSample:
+    study = file.study
+    for key in _CANDIDATES:
+        if key in settings.model_fields_set:
+            raise L1emuError(
+                f"`{key}` is for ntuples of candidates", path=file.path, where=f"samples, {role}",
+                expected="no such key in a study that maps `objects`",
+            )  # fmt: skip
+    if study.objects is None:
+        raise AssertionError("asked for a map that the study does not have")
+    return open_objects(
+        paths,
+        study.objects,
+        study.sums,
+        name=paths[0].stem if role == BACKGROUND else role,
+        kind=_kind(role),
+        tree=settings.tree,
+        entries=_entries(settings),
+        base=file.path.parent,
+    )
+
+
 def _opened(file: StudyFile, role: str, settings: SampleFiles, paths: list[Path]) -> Sample | NtupleSample:
     if open_source(paths[0], format=settings.format, tree=settings.tree).format.name != OWN:
         return open_ntuple(
             paths,
-            kind=role,
+            kind=_kind(role),
             format=settings.format,
             vertex=settings.vertex,
             missing={str(name): cm for name, cm in settings.missing.items()},
-            entries=None if settings.entries is None else (settings.entries[0], settings.entries[1]),
+            entries=_entries(settings),
             tree=settings.tree,
         )
     if len(paths) > 1 or settings != SampleFiles(files=settings.files, format=settings.format):
         raise L1emuError(
             "a sample made by l1emu is one file, read whole and as it is",
             path=file.path,
-            where=f"samples.{role}",
+            where=f"samples, {role}",
             expected="its name alone",
         )
     sample = read_sample(paths[0])
-    if (sample.strata is None) == (role == "minbias"):
+    if (sample.strata is None) == (role == BACKGROUND):
         raise L1emuError(
-            f"not a {role} sample",
+            f"not a {_kind(role)} sample",
             path=paths[0],
-            where=f"samples.{role}",
+            where=f"samples, {role}",
             value=sample.kind,
-            expected="strata with probabilities" if role == "minbias" else "crossings of equal weight, without strata",
+            expected="strata with probabilities" if role == BACKGROUND else "crossings of equal weight, without strata",
         )
     return sample
 
 
 def stratified(
-    sample: Sample | NtupleSample, stratum: Sequence[npt.NDArray[np.int64]], hard: Sequence[npt.NDArray[np.int64]]
+    sample: StudySample,
+    stratum: Sequence[npt.NDArray[np.int64]],
+    hard: Sequence[npt.NDArray[np.int64]],
+    identity: Sequence[npt.NDArray[np.uint64]] = (),
 ) -> Crossings:
     """The crossings of a sample with the probabilities of its strata; without strata all of them are one.
 
@@ -99,7 +136,7 @@ def stratified(
     ----------
     sample
         Where they are from.
-    stratum, hard
+    stratum, hard, identity
         Of the crossings, part by part, as in `l1emu.trigger.Crossings`.
 
     Raises
@@ -113,10 +150,11 @@ def stratified(
         names = tuple(s.name for s in sample.strata)
         probability = np.array([s.probability for s in sample.strata])
         bounded = np.array([_bounded(sample, name) for name in names])
-    return Crossings(np.concatenate(stratum), np.concatenate(hard), names, probability, bounded)
+    own = np.concatenate(identity) if identity else None
+    return Crossings(np.concatenate(stratum), np.concatenate(hard), names, probability, bounded, own)
 
 
-def _bounded(sample: Sample | NtupleSample, stratum: str) -> bool:
+def _bounded(sample: StudySample, stratum: str) -> bool:
     """Whether the recipe puts an upper end to the hard scale of a stratum; one that does not say so does not."""
     pileup = sample.recipe.get("pileup")
     bins = pileup.get("collisions") if isinstance(pileup, dict) else None

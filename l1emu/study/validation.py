@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import awkward as ak
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, ValidationError
 
+from l1emu.arraytypes import Floats
 from l1emu.config import Config, load_config
 from l1emu.errors import L1emuError
 from l1emu.events.calibration import Calibration
@@ -27,7 +27,6 @@ from l1emu.trigger import HtCondition, RateScan, Seed, reach, scan_rates
 if TYPE_CHECKING:
     from l1emu.events.generate import SampleRecipe
 
-Floats = npt.NDArray[np.float64]
 
 REFERENCE = "data/cms-ht-rates.yaml"
 TOLERANCE = 0.3

@@ -29,8 +29,9 @@ from l1emu.layers import Dense
 from l1emu.resources import resource
 from l1emu.stream import read_topology
 from l1emu.study import Results, read_study, run_study
-from l1emu.study.config import SCORES
-from l1emu.study.run import check_budget, crossing_source, load_emulator, measure
+from l1emu.study.latency import check_budget
+from l1emu.study.measure import crossing_source, load_study_taggers, measure
+from l1emu.taggers.settings import JET_OUTPUTS
 from l1emu.trigger.text import rate_text, total_error_text
 from tests.study.study_toys import STRATA, toy_firmware, toy_study, write_golden
 
@@ -43,8 +44,8 @@ def reference_jets(path: Path) -> ak.Array:
     jets = build_jets(batch.candidates, max_jets=16, min_pt_gev=15.0)
     scores = reference(toy_firmware(), jets.features.astype(np.int64))["y"] / 4096
     table = jets.table()
-    for i, name in enumerate(SCORES):
-        table[name] = ak.unflatten(scores[:, i], jets.counts)
+    for i, name in enumerate(JET_OUTPUTS):
+        table[f"tag_{name}"] = ak.unflatten(scores[:, i], jets.counts)
     return table
 
 
@@ -120,7 +121,7 @@ def test_golden_vectors_and_budget(results: Results) -> None:
 
 def test_the_stream_sees_the_jets_and_accepts_of_the_crossings(results: Results, toy: Path) -> None:
     file = read_study(toy)
-    measured = measure(file, load_emulator(file))
+    measured = measure(file, load_study_taggers(file))
     source = crossing_source(measured, "two b")
     jets = reference_jets(toy.parent / "minbias.root")
     threshold = next(s["threshold"] for s in results.document["comparison"]["seeds"] if s["seed"] == "two b")
@@ -145,12 +146,12 @@ def test_the_stream_sees_the_jets_and_accepts_of_the_crossings(results: Results,
 
 def test_the_manifest_names_what_went_in_and_nothing_of_this_machine(results: Results, toy: Path) -> None:
     manifest = results.document["manifest"]
-    for role, name in (("study", "study.yaml"), ("minbias", "minbias.root"), ("firmware", "tagger.l1fw")):
+    for role, name in (("study", "study.yaml"), ("background", "minbias.root"), ("firmware", "tagger.l1fw")):
         assert manifest["files"][role] == {"name": name, "sha256": sha256_file(toy.parent / name)}
-    assert {"study", "minbias", "signal", "firmware", "golden", "budget", "timing", "topology"} == set(
+    assert {"study", "background", "signal", "firmware", "golden", "budget", "timing", "topology"} == set(
         manifest["files"]
     )
-    assert manifest["firmware_content_hash"] == Firmware.read(toy.parent / "tagger.l1fw").content_hash
+    assert manifest["firmware_content_hashes"] == {"tagger": Firmware.read(toy.parent / "tagger.l1fw").content_hash}
     assert manifest["dependencies"]["numpy"] == np.__version__
     assert manifest["seeds"]["bootstrap"] == 4
     assert manifest["normalisation"]["colliding_rate_khz"] == pytest.approx(2748 * 11.2455)
@@ -299,11 +300,15 @@ def cut(path: Path) -> None:
         ({"rate.target_khz": -1}, None, "key rate.target_khz: wrong value: got -1"),
         ({"stream.accepts": "three jets"}, None, "stream.accepts names the seed 'three jets'; expected one of 'HT'"),
         ({"seeds.0.scan.step": 9000}, None, "a step of 9000 leaves one threshold"),
-        ({"seeds.2.jets.tags.0.score": "tag_top"}, None, "the tagger has no score 'tag_top'; expected one of tag_b"),
+        (
+            {"seeds.2.jets.tags.0.score": "tag_top"},
+            None,
+            "jets have no such field or score: got 'tag_top'; expected one of tag_b",
+        ),
         ({"working_points.seed": "HT"}, None, "working_points.seed 'HT' has no fixed minimum score"),
         ({"latency.report": "x"}, None, "2 sources of the tagger's timing; expected exactly one"),
         ({"samples.minbias": "minbais.root"}, None, "study.yaml: no such file: got 'minbais.root'"),
-        ({"samples.minbias": "signal.root"}, None, "signal.root: samples.minbias: not a minbias sample"),
+        ({"samples.minbias": "signal.root"}, None, "signal.root: samples, background: not a minbias sample"),
         ({"rate.target_khz": 4e4}, None, "seed HT: more than the rate of all colliding crossings: got '40000 kHz'"),
         (
             {"rate.target_khz": 3e4},
@@ -335,7 +340,9 @@ def test_bad_input_is_one_line_and_exit_code_2(
 def test_a_study_can_estimate_its_own_tagger(toy: Path, tmp_path: Path) -> None:
     wanted = {"part": "xcvu13p-flga2577-2-e", "reuse": 2}
     latency = {"budget": "budgets/cms-phase2.yaml", "estimate": wanted}
-    timing = check_budget(read_study(changed(toy, tmp_path / "study", {"latency": latency}))).timing
+    file = read_study(changed(toy, tmp_path / "study", {"latency": latency}))
+    assert file.study.latency is not None
+    timing = check_budget(file, file.study.latency).timing
     assert timing.kind == "estimated"
     assert timing.status == "unverified"
     assert timing.band_cycles is not None

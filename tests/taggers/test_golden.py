@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
-from l1emu.study.golden import check_golden
+from l1emu.taggers.golden import compare_golden
 from tests.fuzzing import altered_array, damaged, refused
 from tests.study.study_toys import toy_firmware, write_golden
 
@@ -40,7 +40,7 @@ def changed(name: str, change: Any) -> Any:
         (lambda arrays: {k: v for k, v in arrays.items() if k != "digest"}, "digest: an array is missing"),
         (changed("inputs", lambda x: x.astype(np.float64)), "inputs: wrong type: got 'float64'; expected integers"),
         (changed("inputs", lambda x: x[0, 0, 0]), "inputs: wrong shape"),
-        (changed("inputs", lambda x: x[:0]), "inputs: no jets"),
+        (changed("inputs", lambda x: x[:0]), "inputs: no vectors"),
         (changed("inputs", lambda x: x[:2]), "outputs: wrong shape"),
         (changed("inputs", lambda x: x[:, :1]), "wrong shape"),
         (changed("inputs", lambda x: np.full_like(x, 32767)), "raw values outside the input type"),
@@ -59,7 +59,7 @@ def test_arrays_that_do_not_fit_are_named(
     file = tmp_path / "golden.npz"
     np.savez(file, **change(whole))
     with pytest.raises(L1emuError, match=words) as error:
-        check_golden(emulator, file)
+        compare_golden(emulator, file)
     assert str(error.value).startswith(f"{file}: ")
 
 
@@ -74,12 +74,12 @@ def fuzz(emulator: Emulator, whole: Arrays, folder: Path, inputs: int, seed: int
         else:
             name = str(rng.choice(names))
             np.savez(file, **(whole | {name: altered_array(whole[name], rng)}))
-        wrong += refused(lambda: check_golden(emulator, file)) is not None
+        wrong += refused(lambda: compare_golden(emulator, file)) is not None
     return wrong
 
 
 def test_damaged_vectors_are_refused_or_compared(emulator: Emulator, whole: Arrays, tmp_path: Path) -> None:
-    assert check_golden(emulator, _saved(tmp_path, whole)).identical
+    assert compare_golden(emulator, _saved(tmp_path, whole)).identical
     assert fuzz(emulator, whole, tmp_path, 150, seed=1) > 0
 
 

@@ -1,0 +1,195 @@
+"""The crossings of a study's samples as a menu sees them: objects, sums, and the scores of its taggers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from l1emu.errors import L1emuError
+from l1emu.eventdata import EventData
+from l1emu.events.calibration import read_calibration
+from l1emu.events.chain import CHAIN_SUMS, chain_data, chain_fields
+from l1emu.events.objects import ObjectSample, derive_sums
+from l1emu.events.sample import Sample
+from l1emu.study.config import StudyFile
+from l1emu.study.samples import StudySample
+from l1emu.taggers import EmulatedTagger
+from l1emu.taggers.maps import EVENT
+from l1emu.trigger.scalings import before_scaling, with_offline
+
+PROCESS_STRIDE = 1 << 32
+
+CHAIN_STEP, TREE_STEP = 500, 100_000
+"""Crossings in memory at a time: of candidates, of which a tagger's inputs are made; of trees of objects."""
+
+_INSIDE = "constituents."
+
+
+@dataclass
+class Wanted:
+    """Fields by collection, and sums, that somebody needs of crossings."""
+
+    objects: dict[str, set[str]] = field(default_factory=dict)
+    sums: set[str] = field(default_factory=set)
+
+    def add(self, objects: Mapping[str, Collection[str]], sums: Collection[str]) -> None:
+        """Somebody needs these."""
+        for name, fields in objects.items():
+            self.objects.setdefault(name, set()).update(fields)
+        self.sums.update(sums)
+
+    def without_scores(self, taggers: Mapping[str, EmulatedTagger]) -> Wanted:
+        """What has to be read: all but the scores of the taggers, and what these need."""
+        found = Wanted({name: set(fields) for name, fields in self.objects.items()}, set(self.sums))
+        for tagger in taggers.values():
+            if tagger.of == EVENT:
+                found.sums -= set(tagger.scores)
+            else:
+                found.objects.setdefault(tagger.of, set()).difference_update(tagger.scores)
+        for tagger in taggers.values():
+            found.add(tagger.needs.objects, tagger.needs.sums)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class SamplePart:
+    """Some crossings of a sample: what a menu sees, and which they are.
+
+    `stratum`, `hard_event` and `identity` are those of `l1emu.trigger.Crossings`; `identity` is None where stratum and
+    hard event, or the place in the sample, tell crossings apart.
+    """
+
+    data: EventData
+    stratum: npt.NDArray[np.int64]
+    hard_event: npt.NDArray[np.int64]
+    identity: npt.NDArray[np.uint64] | None
+
+
+def offered_fields(sample: StudySample) -> dict[str, tuple[str, ...]]:
+    """The fields of each collection that a sample can give."""
+    if isinstance(sample, ObjectSample):
+        return dict(sample.fields)
+    return chain_fields(isinstance(sample, Sample) and sample.has_truth)
+
+
+class SampleReader:
+    """Reads one sample of a study; nothing is read of it before `parts`.
+
+    Parameters
+    ----------
+    file
+        The study.
+    role
+        `background`, or the name of a signal.
+    sample
+        From `l1emu.study.samples.open_sample`.
+    taggers
+        By name.
+    wanted
+        What the menu and the turn-ons need, scores included.
+
+    Raises
+    ------
+    L1emuError
+        if the sample has not what is needed.
+    """
+
+    def __init__(
+        self, file: StudyFile, role: str, sample: StudySample, taggers: Mapping[str, EmulatedTagger], wanted: Wanted
+    ) -> None:
+        self.sample = sample
+        self.role = role
+        self._file = file
+        self._taggers = list(taggers.values())
+        self._scalings = file.scalings()
+        if self._scalings is not None:
+            wanted = Wanted(*before_scaling(wanted.objects, wanted.sums, self._scalings))
+        self._read = wanted.without_scores(taggers)
+        if isinstance(sample, ObjectSample):
+            sample.check(self._read.objects, self._read.sums)
+            return
+        sums = file.study.sums
+        fields = offered_fields(sample)
+        for name, total in sums.items():
+            if total.of is not None and total.of in fields:
+                self._read.add({total.of: total.needs}, ())
+            if total.is_vector:
+                fields[name] = ("pt", "phi")
+        self._check(fields, {*CHAIN_SUMS, *sums})
+
+    def _check(self, fields: Mapping[str, Collection[str]], sums: Collection[str]) -> None:
+        """Refuse what our own chain does not give."""
+        where = f"sample {self.role}"
+        for name, wanted in self._read.objects.items():
+            if name not in fields:
+                raise L1emuError(
+                    "no such objects", path=self.sample.path, where=where, value=name,
+                    expected=f"one of {', '.join(sorted(fields))}; other trees are read by a map, `objects`",
+                )  # fmt: skip
+            for one in sorted(wanted):
+                if one not in fields[name]:
+                    tagged = {score for t in self._taggers if t.of == name for score in t.scores}
+                    known = ", ".join([*sorted(tagged), *(f for f in fields[name] if not f.startswith(_INSIDE))])
+                    raise L1emuError(
+                        f"{name} have no such field or score", path=self.sample.path, where=where, value=one,
+                        expected=f"one of {known}",
+                    )  # fmt: skip
+        for total in sorted(self._read.sums):
+            if total not in sums:
+                raise L1emuError(
+                    "no such sum", path=self.sample.path, where=where, value=total,
+                    expected=f"one of {', '.join(sorted(sums))}",
+                )  # fmt: skip
+
+    def parts(self) -> Iterator[SamplePart]:
+        """The crossings in order, with the scores of all taggers.
+
+        Raises
+        ------
+        L1emuError
+            if a file is damaged, or a number cannot be an input of a network.
+        """
+        found = self._trees() if isinstance(self.sample, ObjectSample) else self._chain(self.sample)
+        for part in found:
+            data = part.data
+            for i, tagger in enumerate(self._taggers):
+                later = [t for t in self._taggers[i + 1 :] if t.of == tagger.of]
+                data = tagger.apply(data, drop=() if later else ("constituents",))
+            if self._scalings is not None:
+                data = with_offline(data, self._scalings)
+            yield SamplePart(data, part.stratum, part.hard_event, part.identity)
+
+    def _trees(self) -> Iterator[SamplePart]:
+        sample = self.sample
+        assert isinstance(sample, ObjectSample)
+        step = self._file.study.samples.step or TREE_STEP
+        for data, identity in sample.iterate_keyed(step, self._read.objects, self._read.sums):
+            alone = np.full(data.crossings, -1, np.int64)
+            yield SamplePart(data, np.zeros(data.crossings, np.int64), alone, identity)
+
+    def _chain(self, sample: StudySample) -> Iterator[SamplePart]:
+        assert not isinstance(sample, ObjectSample)
+        study = self._file.study
+        calibration = (
+            None if study.jets.calibration is None else read_calibration(self._file.file(study.jets.calibration))
+        )
+        inside = sorted(f.removeprefix(_INSIDE) for f in self._read.objects.get("jets", ()) if f.startswith(_INSIDE))
+        candidates = sorted(self._read.objects.get("candidates", ()))
+        for batch in sample.iterate(study.samples.step or CHAIN_STEP):
+            data = chain_data(
+                batch,
+                max_jets=study.jets.max_jets,
+                min_pt_gev=study.jets.min_pt_gev,
+                calibration=calibration,
+                constituents=inside,
+                candidates=candidates,
+            )
+            data = derive_sums(data, study.sums)
+            if sample.strata is None:  # one stratum, in which the collisions of two processes are not the same
+                hard = np.where(batch.hard_event < 0, -1, batch.stratum * PROCESS_STRIDE + batch.hard_event)
+                yield SamplePart(data, np.zeros_like(batch.stratum), hard, None)
+            else:
+                yield SamplePart(data, batch.stratum, batch.hard_event, None)

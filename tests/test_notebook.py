@@ -1,0 +1,84 @@
+"""What a notebook shows: reprs as HTML with every text escaped, and the notebook of the documentation, run."""
+
+from __future__ import annotations
+
+import html.parser
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+
+from l1emu import Emulator, Firmware
+from l1emu.notebook import html_facts, html_rows
+from l1emu.resources import resource
+
+NOTEBOOK = Path(__file__).parent.parent / "docs" / "study.ipynb"
+
+
+class Cells(html.parser.HTMLParser):
+    """The texts of a table's cells, and whether tags are closed in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cells: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert not attrs
+        self.open.append(tag)
+        if tag in ("td", "th", "caption"):
+            self.cells.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.cells[-1] += data
+
+
+def cells(text: str) -> list[str]:
+    parser = Cells()
+    parser.feed(text)
+    assert parser.open == []
+    return parser.cells
+
+
+def test_texts_are_escaped() -> None:
+    evil = "<script>alert('&')</script>"
+    assert cells(html_facts(evil, {evil: evil, "n": 3})) == [evil, evil, evil, "n", "3"]
+    assert cells(html_rows(evil, [evil, "b"], [[1.5, evil]])) == [evil, evil, "b", "1.5", evil]
+
+
+def test_firmware_and_emulator_show_what_they_are() -> None:
+    firmware = Firmware.read(resource("models/jet-tagger/tagger.l1fw"))
+    assert repr(firmware).startswith("<Firmware tagger (Vitis): constituents (16, 12) ap_fixed<10,4> -> ")
+    assert repr(firmware).endswith(f", {len(firmware.layers)} layers>")
+    shown = cells(firmware._repr_html_())
+    assert firmware.content_hash in shown
+    assert "constituents (16, 12) ap_fixed<10,4>" in shown
+    named = replace(firmware, name="<b>")
+    assert "<b>" not in named._repr_html_()
+    emulator = Emulator(firmware, threads=1, target="exact")
+    assert repr(emulator) == "<Emulator of tagger: exact, 1 thread>"
+    assert "exact" in cells(emulator._repr_html_())
+
+
+def test_the_notebook_of_the_documentation_runs() -> None:
+    """Its code cells, one after the other, in one namespace; what the last line of each gives is shown."""
+    mpl.use("Agg")
+    document = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
+    code = ["".join(cell["source"]) for cell in document["cells"] if cell["cell_type"] == "code"]
+    assert sum(line.strip() != "" for text in code for line in text.splitlines()) <= 12
+    assert all(cell.get("outputs", []) == [] for cell in document["cells"])
+    names: dict[str, Any] = {}
+    for text in code:
+        exec(compile(text, str(NOTEBOOK), "exec"), names)
+    found = names["found"]
+    shown = cells(found._repr_html_())
+    for seed in found.seeds:
+        assert seed.name in shown
+    assert repr(found).startswith(f"<RatesOfStudy of {found.study}: {len(found.seeds)} seeds, ")
+    assert np.isfinite(found.total.rate_khz)
