@@ -44,7 +44,8 @@ def rates(
     if found.comparison.seeds:
         out.print(seeds_table(found.comparison))
     for tagger in found.emulation.taggers if found.emulation is not None else []:
-        out.print(Text(f"{tagger.tagger}: not compared with C++ in this run"))
+        if not tagger.compared:
+            out.print(Text(f"{tagger.tagger}: not compared with C++ in this run"))
 
 
 def menu_table(menu: MenuOfStudy | RatesOfStudy) -> Table:

@@ -19,6 +19,9 @@ from l1emu.trigger import Crossings
 
 StudySample = Sample | NtupleSample | ObjectSample
 
+_MAPS = {"l1nano": "cms-phase2-l1nano"}
+"""Formats of objects, and the map that comes with l1emu for each."""
+
 _CANDIDATES = ("format", "vertex", "missing")
 """Keys of a sample that are for ntuples of candidates alone."""
 
@@ -95,7 +98,15 @@ def _mapped(file: StudyFile, role: str, settings: SampleFiles, paths: list[Path]
 
 
 def _opened(file: StudyFile, role: str, settings: SampleFiles, paths: list[Path]) -> Sample | NtupleSample:
-    if open_source(paths[0], format=settings.format, tree=settings.tree).format.name != OWN:
+    layout = open_source(paths[0], format=settings.format, tree=settings.tree).format.name
+    if layout in _MAPS:
+        raise L1emuError(
+            "these files have objects, and no candidates to build jets of",
+            path=paths[0],
+            where=f"samples, {role}",
+            expected=f"`objects: {_MAPS[layout]}` in the study, or a map of its own",
+        )
+    if layout != OWN:
         return open_ntuple(
             paths,
             kind=_kind(role),

@@ -269,6 +269,7 @@ def test_several_signals_have_a_column_and_rows_each(tmp_path: Path) -> None:
         ({"menu": "cms-phase2"}, ["cms-phase2", "no such menu"]),
         ({"stream": {"topology": "budgets/cms-phase2.topology.yaml", "accepts": "ht"}}, ["latency"]),
         ({"samples": {"background": "minbias.root", "signals": {"s": "minbias.root"}}}, ["background and signal"]),
+        ({"objects": None, "sums": None}, ["`objects: cms-phase2-l1nano` in the study"]),
         ({"name": None, "menu": None}, ["these keys are missing: name, menu"]),
         ({"samples": {"background": {"files": "minbias.root", "vertex": "beam"}}}, ["vertex", "candidates"]),
         (
