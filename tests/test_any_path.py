@@ -63,21 +63,28 @@ COMMANDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("simulate", "faults"): ("simulate", "--orbits", "1", "--faults", IT),
     ("simulate", "checkpoint"): ("simulate", "--orbits", "1", "--checkpoint", IT),
     ("rates", "study"): ("rates", IT),
+    ("compare", "a"): ("compare", IT, "x.npy"),
 }
 """A command for each path that a verb reads, by verb and parameter."""
 
 READ_LIKE_ANOTHER = {
     ("convert", "jets"): ("train", "jets"),
     ("verify", "firmware"): ("emulate", "firmware"),
+    ("compare", "b"): ("compare", "a"),
 }
 """Paths that are read with the same function as another's, after minutes of work."""
 
-WRITTEN = {"output", "figure", "out", "cache"} | {("convert", "firmware"), ("convert", "golden")}
+WRITTEN = {"output", "figure", "out", "cache"} | {
+    ("convert", "firmware"),
+    ("convert", "golden"),
+    ("verify", "golden"),
+    ("rates", "masks"),
+}
 """Parameters, of all verbs or of one, with paths that are written."""
 
 FOLDERS = {("convert", "tagger"), ("verify", "project"), ("estimate", "path"), ("report", "path")}
 FOLDERS |= {(verb, source) for verb in ("budget", "simulate") for source in ("report", "estimate")}
-FOLDERS |= {("emulate", "firmware"), ("events", "files")}
+FOLDERS |= {("emulate", "firmware"), ("events", "files"), ("compare", "a")}
 """Where a folder can be right: an empty one is not."""
 
 

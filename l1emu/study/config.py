@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AliasChoices, Field, model_validator
 
@@ -20,9 +20,11 @@ from l1emu.stream import FillingScheme, Normalisation, hl_lhc, read_filling_sche
 from l1emu.stream.beam import ORBIT_SLOTS, REVOLUTION_HZ
 from l1emu.taggers.settings import TaggerConfig, jet_tagger
 from l1emu.trigger.menu import MOST_SEEDS, Seed, read_menu
-from l1emu.trigger.scalings import Scalings, read_scalings
 from l1emu.trigger.seed_checks import menu_fault
 from l1emu.trigger.turn_on_setup import TurnOnSetup
+
+if TYPE_CHECKING:
+    from l1emu.trigger.scalings import Scalings
 
 SHIPPED = "data/study.yaml"
 """The embedded study."""
@@ -306,6 +308,8 @@ class StudyFile:
         L1emuError
             if there are none of this name, or the file is damaged.
         """
+        from l1emu.trigger.scalings import read_scalings
+
         return None if self.scalings_file is None else read_scalings(self.scalings_file)
 
     @property

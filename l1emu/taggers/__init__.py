@@ -9,7 +9,20 @@ settings  the schema of a tagger of a study
 tagger    `EmulatedTagger`: read, checked against its firmware, and applied
 """
 
-from l1emu.taggers.settings import TaggerConfig, jet_tagger
-from l1emu.taggers.tagger import EmulatedTagger, TaggerNeeds, read_tagger, read_taggers
+from typing import TYPE_CHECKING
+
+from l1emu.lazy import lazily
+
+if TYPE_CHECKING:
+    from l1emu.taggers.settings import TaggerConfig, jet_tagger
+    from l1emu.taggers.tagger import EmulatedTagger, TaggerNeeds, read_tagger, read_taggers
 
 __all__ = ["EmulatedTagger", "TaggerConfig", "TaggerNeeds", "jet_tagger", "read_tagger", "read_taggers"]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "settings": ("TaggerConfig", "jet_tagger"),
+        "tagger": ("EmulatedTagger", "TaggerNeeds", "read_tagger", "read_taggers"),
+    },
+)

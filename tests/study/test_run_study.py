@@ -222,7 +222,7 @@ def test_wrong_golden_values_are_found_and_said_loudly(toy: Path, tmp_path: Path
     assert done.stdout.splitlines()[-1] == str(tmp_path / "out")
     document = json.loads((tmp_path / "out" / "results.json").read_text())
     assert document["emulation"]["mismatches"] == 2
-    assert document["emulation"]["first_difference"].startswith("output of jet 7, value 0")
+    assert document["emulation"]["first_difference"].startswith("output of input 7, value 0")
     arrays["digest"] = np.array(["0" * 64])
     np.savez(golden, **arrays)
     assert run_study(study, tmp_path / "out").document["emulation"]["first_difference"] == "layer scores"

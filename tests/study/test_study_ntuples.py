@@ -111,8 +111,8 @@ def test_min_bias_ntuples_are_one_stratum_of_equal_weights(results: Results) -> 
 
 def test_the_result_says_what_was_read_and_how(results: Results) -> None:
     document = json.loads((results.folder / "results.json").read_text())
-    assert set(document["manifest"]["files"]) >= {"minbias", "signal 0", "signal 1"}
-    assert document["samples"]["minbias"] == {
+    assert set(document["manifest"]["files"]) >= {"background", "signal 0", "signal 1"}
+    assert document["samples"]["background"] == {
         "name": "perfNano_minbias_0",
         "kind": "minbias",
         "crossings": 500,

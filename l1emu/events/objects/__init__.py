@@ -8,10 +8,15 @@ schema   what can be said of an object, of a field and of a sum
 sums     sums over objects: HT, missing HT
 """
 
-from l1emu.events.objects.maps import find_map
-from l1emu.events.objects.sample import ObjectSample, open_objects
-from l1emu.events.objects.schema import CollectionMap, FieldCut, FieldSource, ObjectsMap, SumMap
-from l1emu.events.objects.sums import derive_sums
+from typing import TYPE_CHECKING
+
+from l1emu.lazy import lazily
+
+if TYPE_CHECKING:
+    from l1emu.events.objects.maps import find_map
+    from l1emu.events.objects.sample import ObjectSample, open_objects
+    from l1emu.events.objects.schema import CollectionMap, FieldCut, FieldSource, ObjectsMap, SumMap
+    from l1emu.events.objects.sums import derive_sums
 
 __all__ = [
     "CollectionMap",
@@ -24,3 +29,13 @@ __all__ = [
     "find_map",
     "open_objects",
 ]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "maps": ("find_map",),
+        "sample": ("ObjectSample", "open_objects"),
+        "schema": ("CollectionMap", "FieldCut", "FieldSource", "ObjectsMap", "SumMap"),
+        "sums": ("derive_sums",),
+    },
+)
