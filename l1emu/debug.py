@@ -7,8 +7,8 @@ import sys
 
 from l1emu.errors import L1emuError
 
-VARIABLE = "L1EMU_DEBUG"
-SHOWN = ("source", "traceback")
+_VARIABLE = "L1EMU_DEBUG"
+_SHOWN = ("source", "traceback")
 
 
 def wanted(what: str) -> bool:
@@ -25,8 +25,8 @@ def check_setting() -> None:
         for these.
     """
     for name in _names():
-        if name not in SHOWN:
-            raise L1emuError("nothing to show by this name", where=VARIABLE, value=name, expected=", ".join(SHOWN))
+        if name not in _SHOWN:
+            raise L1emuError("nothing to show by this name", where=_VARIABLE, value=name, expected=", ".join(_SHOWN))
 
 
 def show(text: str) -> None:
@@ -35,4 +35,4 @@ def show(text: str) -> None:
 
 
 def _names() -> list[str]:
-    return [name for name in os.environ.get(VARIABLE, "").split(",") if name]
+    return [name for name in os.environ.get(_VARIABLE, "").split(",") if name]

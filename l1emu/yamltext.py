@@ -15,9 +15,9 @@ import yaml
 
 from l1emu.errors import L1emuError
 
-DEEPEST = 40
+_DEEPEST = 40
 """Lists and mappings inside one another."""
-MOST_VALUES = 20_000
+_MOST_VALUES = 20_000
 """Values of a document, those of an alias counted each time: what PyYAML reads in a second."""
 
 _TAG = "tag:yaml.org,2002:"
@@ -41,11 +41,11 @@ class _Loader(yaml.SafeLoader):
         alias, before = isinstance(event, yaml.AliasEvent), self._values
         if alias and event.anchor in self.anchors and event.anchor not in self._of_anchor:
             raise yaml.composer.ComposerError(None, None, "an alias of what it stands in", event.start_mark)
-        if self._depth == DEEPEST:
-            raise yaml.composer.ComposerError(None, None, f"nested deeper than {DEEPEST}", event.start_mark)
+        if self._depth == _DEEPEST:
+            raise yaml.composer.ComposerError(None, None, f"nested deeper than {_DEEPEST}", event.start_mark)
         self._values += self._of_anchor.get(event.anchor, 1) if alias else 1
-        if self._values > MOST_VALUES:
-            raise yaml.composer.ComposerError(None, None, f"more than {MOST_VALUES:,} values", event.start_mark)
+        if self._values > _MOST_VALUES:
+            raise yaml.composer.ComposerError(None, None, f"more than {_MOST_VALUES:,} values", event.start_mark)
         self._depth += 1
         node = super().compose_node(parent, index)
         self._depth -= 1

@@ -87,7 +87,7 @@ def _timing(
 
 def _show(plan: Budget, result: BudgetCheck) -> None:
     out = console()
-    out.print(stages_table(plan))
+    out.print(_stages_table(plan))
     out.print(_answers(result))
     timing = result.timing
     out.print(
@@ -117,7 +117,7 @@ def _show(plan: Budget, result: BudgetCheck) -> None:
     out.print(Text(f"{verdict}{unproven}", style=style))
 
 
-def stages_table(plan: Budget) -> Table:
+def _stages_table(plan: Budget) -> Table:
     """The stages with cumulative time, status and source."""
     table = Table(title=f"{plan.name}: {plan.total.value} crossings, {plan.total_ns:,.0f} ns", title_justify="left")
     for name in ("stage", "BX", "ns", "until ns"):

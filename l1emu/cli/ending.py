@@ -33,8 +33,8 @@ from typing import Any
 from l1emu import debug
 from l1emu.errors import L1emuError
 
-BAD_INPUT = 2
-FAULT = 70
+_BAD_INPUT = 2
+_FAULT = 70
 _SIGNAL = 128
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _AGAIN_S = 1.0  # a signal is often sent to the process and to its group: the second one is not to stop the tidying up
@@ -78,26 +78,26 @@ def _told(error: BaseException, output: _Output) -> int:
     if isinstance(output.failure, BrokenPipeError):
         return _SIGNAL + signal.SIGPIPE
     if output.failure is not None:
-        return _say(f"standard output: {output.failure.strerror}", BAD_INPUT)
+        return _say(f"standard output: {output.failure.strerror}", _BAD_INPUT)
     if isinstance(error, SystemExit):  # of libraries; some give 1 where standard output is broken
-        return error.code if isinstance(error.code, int) else FAULT
+        return error.code if isinstance(error.code, int) else _FAULT
     if isinstance(error, (Stopped, KeyboardInterrupt)):
         number = error.number if isinstance(error, Stopped) else signal.SIGINT
         how = "interrupted" if number == signal.SIGINT else f"stopped by {signal.Signals(number).name}"
         return _say(f"{how}; nothing half-written is left behind", _SIGNAL + number)
     if isinstance(error, L1emuError):
-        return _say(str(error), BAD_INPUT)
+        return _say(str(error), _BAD_INPUT)
     if hasattr(error, "format_message"):  # of typer or click, which moved it from version to version
-        return _say(_usage(error), BAD_INPUT)
+        return _say(_usage(error), _BAD_INPUT)
     if isinstance(error, MemoryError):
-        return _say(f"not enough memory: {error}" if str(error) else "not enough memory", BAD_INPUT)
+        return _say(f"not enough memory: {error}" if str(error) else "not enough memory", _BAD_INPUT)
     if isinstance(error, RecursionError):
-        return _say("nested too deeply", BAD_INPUT)
+        return _say("nested too deeply", _BAD_INPUT)
     if isinstance(error, OSError) and error.strerror is not None:
-        return _say(f"{_place(error)}{error.strerror}", BAD_INPUT)
+        return _say(f"{_place(error)}{error.strerror}", _BAD_INPUT)
     kind = type(error).__name__
     what = f"{kind}: {error}" if str(error) else kind
-    return _say(f"a fault of l1emu, not of its input ({what}); L1EMU_DEBUG=traceback shows where", FAULT)
+    return _say(f"a fault of l1emu, not of its input ({what}); L1EMU_DEBUG=traceback shows where", _FAULT)
 
 
 def _place(error: OSError) -> str:

@@ -31,10 +31,10 @@ from l1emu.results_of_estimate import ESTIMATE_VERSION, SCAN, EstimateResults, S
 Tool = Literal["Vivado", "Vitis"]
 _Value = TypeVar("_Value", int, float, str)
 
-STRATEGIES = ("latency", "resource")
-SCANNED_REUSE = (1, 2, 4, 8, 16, 32, 64)
-SCANNED_BITS = (None, 6, 8, 12, 16)
-SCANNED_CLOCKS_MHZ = (240.0, 320.0, 360.0, 480.0)
+_STRATEGIES = ("latency", "resource")
+_SCANNED_REUSE = (1, 2, 4, 8, 16, 32, 64)
+_SCANNED_BITS = (None, 6, 8, 12, 16)
+_SCANNED_CLOCKS_MHZ = (240.0, 320.0, 360.0, 480.0)
 
 
 _Part = Annotated[str | None, typer.Option("--part", help="The part, in place of the project's.")]
@@ -97,8 +97,8 @@ def estimate(
     widths = _listed("--bits", bits, _whole, "whole numbers")
     strategies = _listed("--strategy", strategy, str, "words")
     for name in strategies:
-        if name not in STRATEGIES:
-            raise L1emuError("not a strategy", where="--strategy", value=name, expected=" or ".join(STRATEGIES))
+        if name not in _STRATEGIES:
+            raise L1emuError("not a strategy", where="--strategy", value=name, expected=" or ".join(_STRATEGIES))
     design = load_design(path)
     if scanning:
         if output is not None:
@@ -107,10 +107,10 @@ def estimate(
         points = scan(
             design,
             part=part,
-            clocks_ns=clocks or [period_ns(mhz) for mhz in SCANNED_CLOCKS_MHZ],
-            reuse=factors or SCANNED_REUSE,
-            bits=widths or SCANNED_BITS,
-            strategies=strategies or STRATEGIES,
+            clocks_ns=clocks or [period_ns(mhz) for mhz in _SCANNED_CLOCKS_MHZ],
+            reuse=factors or _SCANNED_REUSE,
+            bits=widths or _SCANNED_BITS,
+            strategies=strategies or _STRATEGIES,
             budget=plan,
             jets=jets,
             copies=copies,
@@ -181,13 +181,13 @@ def _show(result: Estimate) -> None:
             f"backend {result.design.backend or 'not stated'}"
         )
     )
-    out.print(layers_table(result))
+    out.print(_layers_table(result))
     out.print(_summary(result))
     for problem in result.problems:
         out.print(Text("note  ", style="yellow").append(problem))
 
 
-def layers_table(result: Estimate) -> Table:
+def _layers_table(result: Estimate) -> Table:
     """The layers with their cycles and resources."""
     table = Table(title="layers", title_justify="left", box=None, padding=(0, 1, 0, 0))
     for name in ("layer", "kind", "reuse", "cycles", "interval", "until", "DSP", "LUT", "FF", "BRAM"):

@@ -33,14 +33,14 @@ def train(
     table = Table(title=f"{card['name']}: area under the ROC curve, held-out jets")
     for column in ("", "float", "quantized", "emulated"):
         table.add_column(column, justify="left" if column == "" else "right")
-    for title, group, name in rows(card["classes"]):
+    for title, group, name in _rows(card["classes"]):
         values = (card["auc"][kind][group][name] for kind in ("float", "quantized", "emulated"))
         table.add_row(title, *("–" if value is None else f"{value:.4f}" for value in values))
     console().print(table)
     console().print(f"{result.folder}", highlight=False)
 
 
-def rows(classes: list[str]) -> list[tuple[str, str, str]]:
+def _rows(classes: list[str]) -> list[tuple[str, str, str]]:
     """Title, group and class of each line of the card's table."""
     first = classes[0]
     rest = [(f"{name} against the rest", "versus_rest", name) for name in classes]

@@ -18,7 +18,7 @@ from l1emu.trigger.text import rate_text
 if TYPE_CHECKING:
     from l1emu.study.validation import HtValidation, StratumCheck
 
-LARGEST_PULL = 4.0
+_LARGEST_PULL = 4.0
 
 
 class What(StrEnum):
@@ -62,7 +62,7 @@ def validate(
             print_json([c.as_dict() for c in checks])
         else:
             console().print(_strata_table(checks))
-        passed = all(abs(c.pull) <= LARGEST_PULL for c in checks)
+        passed = all(abs(c.pull) <= _LARGEST_PULL for c in checks)
     else:
         found = ht_rates(path, chosen)
         if stem is not None:

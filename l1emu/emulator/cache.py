@@ -12,18 +12,18 @@ import numba
 
 from l1emu.compiled import kept
 
-F = TypeVar("F", bound=Callable[..., Any])
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 _LOCK = threading.RLock()
 _OPTIONS: Any = {"nogil": True, "error_model": "numpy", "boundscheck": False}
 
 
-def inner(function: F) -> F:
+def inner(function: _F) -> _F:
     """`function` for compiled functions to call, compiled with them."""
     return numba.njit(**_OPTIONS)(function)  # type: ignore[no-any-return]
 
 
-def inner_inlined(function: F) -> F:
+def inner_inlined(function: _F) -> _F:
     """The same, put into the code of every function that calls it."""
     return numba.njit(forceinline=True, **_OPTIONS)(function)  # type: ignore[no-any-return]
 

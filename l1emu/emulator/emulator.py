@@ -33,8 +33,8 @@ from l1emu.notebook import html_facts
 
 _LANES = 64  # jets side by side in the exact kernels: a row of int64 is then 512 bytes
 _CHUNK = 1024  # jets quantized, emulated and written at a time: memory does not grow with the batch
-PROFILE_RUNS = 50  # of which the fastest counts, layer by layer: others may use the core too
-TARGETS = ("simd", "portable", "exact")
+_PROFILE_RUNS = 50  # of which the fastest counts, layer by layer: others may use the core too
+_TARGETS = ("simd", "portable", "exact")
 
 _Inputs = ArrayLike | Mapping[str, ArrayLike]
 
@@ -82,7 +82,7 @@ class _Exact:
         nothing, nowhere = program.out_rows[:0], out[:, :0]
         for name, start in zip(program.layers, program.starts, strict=True):
             one, least = np.array([start], program.starts.dtype), math.inf
-            for _ in range(PROFILE_RUNS // 5):
+            for _ in range(_PROFILE_RUNS // 5):
                 begin = time.perf_counter()
                 execute(work, program.table, program.code, one, _LANES, raw, nowhere, nothing)
                 least = min(least, time.perf_counter() - begin)
@@ -127,7 +127,7 @@ class _Packed:
 
         least, seconds, ticks = np.full(len(spent), np.iinfo(np.int64).max), 0.0, 0
         execute(vectors, self._constants, work, exact.table, exact.code, raw, out, spent)  # compiled
-        for _ in range(PROFILE_RUNS):
+        for _ in range(_PROFILE_RUNS):
             spent[:] = 0
             begin = time.perf_counter()
             execute(vectors, self._constants, work, exact.table, exact.code, raw, out, spent)
@@ -173,9 +173,9 @@ class Emulator:
     """
 
     def __init__(self, firmware: Firmware, *, threads: int | None = None, target: str | None = None) -> None:
-        target = target or os.environ.get("L1EMU_TARGET") or TARGETS[0]
-        if target not in TARGETS:
-            raise L1emuError("no such target", value=target, expected=f"one of {', '.join(TARGETS)}")
+        target = target or os.environ.get("L1EMU_TARGET") or _TARGETS[0]
+        if target not in _TARGETS:
+            raise L1emuError("no such target", value=target, expected=f"one of {', '.join(_TARGETS)}")
         if threads is not None and threads < 1:
             raise L1emuError("wrong number of threads", value=threads, expected="1 or more")
         self.firmware = firmware

@@ -108,7 +108,7 @@ def saturating(kind: FixedPoint) -> FixedPoint:
     return kind if kind.is_integer else replace(kind, overflow=Overflow.SAT)
 
 
-def read_as(kinds: tuple[FixedPoint, ...], inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _read_as(kinds: tuple[FixedPoint, ...], inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """The tensors read as numbers of other types."""
     return tuple(replace(x, type=kind) for x, kind in zip(inputs, kinds, strict=True))
 
@@ -116,7 +116,7 @@ def read_as(kinds: tuple[FixedPoint, ...], inputs: tuple[Tensor, ...]) -> tuple[
 def read_by_bits(layer: Layer, inputs: tuple[Tensor, ...], how: Relaxed) -> tuple[Tensor, ...]:
     """The inputs of a layer whose numbers address a table by their bits: these keep their types."""
     own = tuple(x.type for x in layer.inputs)
-    return read_as(tuple(map(saturating, own)) if how.inner_range else own, inputs)
+    return _read_as(tuple(map(saturating, own)) if how.inner_range else own, inputs)
 
 
 def read_by_index(inputs: tuple[Tensor, ...], how: Relaxed, size: int) -> tuple[Tensor, ...]:
@@ -128,4 +128,4 @@ def read_by_index(inputs: tuple[Tensor, ...], how: Relaxed, size: int) -> tuple[
             return kind
         return FixedPoint(integer + kind.fraction, integer, True, kind.rounding, Overflow.SAT)
 
-    return read_as(tuple(readable(x.type) for x in inputs), inputs)
+    return _read_as(tuple(readable(x.type) for x in inputs), inputs)

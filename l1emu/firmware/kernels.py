@@ -43,7 +43,7 @@ def defined_name(statement: list[Token], place: Place) -> str | None:
     return f"enable_if/{name}" if name else None
 
 
-def without_prints(tokens: list[Token]) -> list[Token]:
+def _without_prints(tokens: list[Token]) -> list[Token]:
     """A definition without its statements ``std::cout << ...;`` that call and assign nothing, and loops over them."""
     kept: list[Token] = []
     i = 0
@@ -106,7 +106,7 @@ def definitions(headers: Iterable[Lexed], *, prints: bool = True) -> dict[str, l
             place = Place(lexed.path, statement[0].line)
             name = defined_name(statement, place)
             if name is not None:
-                here.setdefault(name, []).append(statement if prints else without_prints(statement))
+                here.setdefault(name, []).append(statement if prints else _without_prints(statement))
             else:
                 _check_nameless(statement, place)
         for name, parts in here.items():

@@ -60,7 +60,7 @@ _RESERVED = re.compile(r"(ap|AP|hls|HLS)_\w*|hls|std|nnet|_[A-Z_]\w*")
 _GUARD = re.compile(r"(?!_*(AP|ap|HLS|hls|X_HLS)_)\w+_(H|HPP|h)_*")
 
 
-def source_text(path: Path, *, limit: int = TEXT_LIMIT) -> str:
+def _source_text(path: Path, *, limit: int = TEXT_LIMIT) -> str:
     r"""A C++ file's text, lines ended by "\\n"; compilers differ about a lone carriage return, and about trigraphs.
 
     Raises
@@ -161,7 +161,7 @@ class Unit:
             raise L1emuError("files that include each other without end", path=path)
         if path in self._once:
             return
-        text = source_text(path)
+        text = _source_text(path)
         lines = _COMMENT.sub(_blank, text).split("\n")
         found = self.files.setdefault(path, Lexed(path, []))
         kernels = is_kernels(path)
@@ -330,7 +330,7 @@ class Unit:
         used = C_FUNCTIONS
         if target is not None:
             text = read_bytes(target, limit=TEXT_LIMIT)
-            used = used | identifiers(text)
+            used = used | _identifiers(text)
             for inner in re.findall(rb'(?m)^\s*#\s*include\s*[<"]([^>"\n]+)[>"]', text):
                 beside = target.parent / inner.decode(errors="replace")
                 if len(inner) <= _NAME and beside.is_file() and len(self._libraries) < _FILES:
@@ -365,7 +365,7 @@ class Unit:
 
 
 @lru_cache(maxsize=64)
-def identifiers(text: bytes) -> frozenset[str]:
+def _identifiers(text: bytes) -> frozenset[str]:
     """The names in a header of the libraries, comments and strings aside."""
     without = re.sub(rb'//[^\n]*|/\*.*?\*/|"(?:[^"\\\n]|\\.)*"', b" ", text, flags=re.DOTALL)
     return frozenset(word.decode() for word in re.findall(rb"[A-Za-z_]\w*", without))
@@ -387,7 +387,7 @@ def check_library(folder: Path, used: set[str]) -> None:
     for path in sorted(folder.rglob("*.h")):
         if _SHIPPED.fullmatch(path.name) is None:
             continue  # read as a file of the project where it is included
-        for i, line in enumerate(source_text(path).split("\n"), 1):
+        for i, line in enumerate(_source_text(path).split("\n"), 1):
             found = re.match(r"\s*#\s*define\s+(\w+)(.*)", line) if "define" in line else None
             if found is not None and found[0].strip() == "#define for if (0); else for":
                 continue  # for a compiler of 1998 alone

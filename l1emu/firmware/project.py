@@ -41,7 +41,7 @@ _RANGES = {
 }
 
 
-def stored(declared: Declaration, value: ConstantValue) -> ConstantValue:
+def _stored(declared: Declaration, value: ConstantValue) -> ConstantValue:
     """The value of a constant of a type of C++, which must hold it; -1 stands for the largest unsigned number."""
     kind = text_of(declared.type)
     if kind in _RANGES and not isinstance(value, str):
@@ -148,7 +148,7 @@ class ConfigStruct:
         if declared.kind != "value" or declared.value is None:
             raise declared.place.error(f"{self.struct.name}::{name} is not a constant")
         with _resolving(self._open, name, declared.place):
-            return stored(declared, Expression(declared.value, declared.place, self._lookup).value())
+            return _stored(declared, Expression(declared.value, declared.place, self._lookup).value())
 
     def integer(self, name: str) -> int:
         """A member that must be a whole number."""
@@ -416,7 +416,7 @@ class Project:
         if declared is not None and declared.kind == "value" and declared.value is not None:
             with _resolving(self._open, name, declared.place):
                 value = Expression(declared.value, declared.place, lambda n: self.constant(n, place)).value()
-            return stored(declared, value)
+            return _stored(declared, value)
         if declared is None and bare in (
             "io_parallel",
             "latency",

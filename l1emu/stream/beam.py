@@ -23,7 +23,7 @@ from l1emu.stream.filling_csv import read_csv
 ORBIT_SLOTS = 3564
 REVOLUTION_HZ = 11245.5
 """Revolutions of the LHC a second at collision energy."""
-ABORT_GAP_FIRST_SLOT = 3443
+_ABORT_GAP_FIRST_SLOT = 3443
 """From here to the end of the orbit (121 slots, 3 µs) nothing may be filled: the dump kickers rise."""
 _IP2_OFFSET = 891
 _IP8_OFFSET = 894
@@ -94,13 +94,13 @@ class FillingScheme:
                     value=f"{mask.dtype} of shape {mask.shape}",
                     expected=f"{ORBIT_SLOTS} booleans",
                 )
-            inside = np.flatnonzero(mask[ABORT_GAP_FIRST_SLOT:])
+            inside = np.flatnonzero(mask[_ABORT_GAP_FIRST_SLOT:])
             if inside.size:
                 raise L1emuError(
                     "a bunch stands in the abort gap",
                     where=f"{self.name}, {key}, slot",
-                    value=int(inside[0]) + ABORT_GAP_FIRST_SLOT,
-                    expected=f"filled slots below {ABORT_GAP_FIRST_SLOT}",
+                    value=int(inside[0]) + _ABORT_GAP_FIRST_SLOT,
+                    expected=f"filled slots below {_ABORT_GAP_FIRST_SLOT}",
                 )
             mask.setflags(write=False)
 

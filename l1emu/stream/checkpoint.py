@@ -20,7 +20,7 @@ from l1emu.stream.state import State, empty_state
 from l1emu.stream.tallies import NEVER, Tallies, empty_tallies
 from l1emu.stream.topology import Topology
 
-STATES = ("state", "current", "kept")
+_STATES = ("state", "current", "kept")
 _TALLIES = "books"
 """What the tallies are called in the file."""
 _MOST = 1 << 61
@@ -104,7 +104,7 @@ class _Read:
         self._path, self._chain = path, kernel.chain
         self._empty = empty_state(kernel.chain), empty_tallies(kernel.chain)
         names = [f"{_TALLIES}.{array}" for array in Tallies._fields]
-        names += [f"{state}.{array}" for state in STATES for array in ("orbit", *State._fields)]
+        names += [f"{state}.{array}" for state in _STATES for array in ("orbit", *State._fields)]
         self._arrays = read_npz(path, ["orbits", *names])
         self.orbits = int(self._whole("orbits", (), 0, 1 << 40))
 

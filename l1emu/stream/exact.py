@@ -2,8 +2,8 @@
 
 The jets of different crossings are independent, and a board's future depends on its past through a handful of numbers:
 when its output is free, and when its last jets were started. So the probabilities of all its states are carried from
-one event to the next, over whole orbits, until they repeat. States that are less probable than `PRUNE` are dropped, and
-their probability is counted as loss: the result is an upper bound that is exact but for `pruned`.
+one event to the next, over whole orbits, until they repeat. States that are less probable than `_PRUNE` are dropped,
+and their probability is counted as loss: the result is an upper bound that is exact but for `pruned`.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from l1emu.stream.source import CrossingSource
 from l1emu.stream.state import ring_size
 from l1emu.stream.topology import Timing, Topology
 
-PRUNE = 1e-30
+_PRUNE = 1e-30
 """States less probable than this are dropped."""
-MOST_STATES = 200_000
+_MOST_STATES = 200_000
 _SETTLED = 1e-12
 _MOST_ORBITS = 4
 _FREE, _TURNS, _HISTORY = range(3)
@@ -157,8 +157,8 @@ def _settled(chain: Chain, kinds: Ints, slots: Ints, brings: Floats, progress: C
             most = max(most, board.probability.size)
             if progress is not None:
                 progress(1)
-            if most > MOST_STATES:
-                raise OverloadError("a board does not keep up: too many states", value=most, expected=f"{MOST_STATES}")
+            if most > _MOST_STATES:
+                raise OverloadError("a board does not keep up: too many states", value=most, expected=f"{_MOST_STATES}")
         if all(board.idle_at((orbit + 1) * ORBIT_SLOTS + int(slots[0])) for board in boards):
             break  # every orbit begins as this one did
         if before is not None and np.abs(sums - before).max() <= _SETTLED * max(1.0, float(slots.size)):
@@ -243,7 +243,7 @@ class _BoardStates:
         _carry(self.numbers, self.states, self.probability, event, found, starts, row)
         number = int(found.number[0])
         states, probability = found.states[:number], found.probability[:number]
-        keep = probability >= PRUNE
+        keep = probability >= _PRUNE
         sums[_PRUNED] += probability[~keep].sum()
         self.states, self.probability = states[keep], probability[keep]
 

@@ -78,7 +78,7 @@ class Beam:
         return self.pileup * float(self.relative_pileup[self.filling.colliding_slots].mean())
 
 
-def beam_of(settings: SimulatedBeam, base: Path) -> Beam:
+def _beam_of(settings: SimulatedBeam, base: Path) -> Beam:
     """The beam that settings describe; paths in them are relative to `base`.
 
     Raises
@@ -114,7 +114,7 @@ def read_beam(path: str | Path) -> Beam:
     file = Path(path)
     settings = load_config(file, SimulatedBeam)
     try:
-        return beam_of(settings, file.parent)
+        return _beam_of(settings, file.parent)
     except L1emuError as error:
         if error.path is not None:
             raise

@@ -19,7 +19,7 @@ from l1emu.stream.worst_crossing import WorstCrossing
 
 _TAIL = (1 - 0.6827) / 2
 
-QUANTILES = {"p50": (1, 2), "p99": (99, 100), "p999999": (999_999, 1_000_000)}
+_QUANTILES = {"p50": (1, 2), "p99": (99, 100), "p999999": (999_999, 1_000_000)}
 """Printed quantiles as exact fractions of the entries."""
 _JETS = {
     "found": Count.JETS,
@@ -58,7 +58,7 @@ class LatencySummary:
         ticks = np.flatnonzero(histogram)
         cumulative = np.cumsum(histogram[ticks])
         values = {}
-        for name, (part, whole) in QUANTILES.items():
+        for name, (part, whole) in _QUANTILES.items():
             rank = -(-entries * part // whole)
             values[name] = float(ticks[np.searchsorted(cumulative, rank)]) * CROSSING_NS / ticks_per_bx
         return cls(entries, max=float(ticks[-1]) * CROSSING_NS / ticks_per_bx, **values)

@@ -9,7 +9,7 @@ from l1emu.latency.limits import LARGEST_SEED, MOST_ORBITS
 
 _MOST_JETS = 1000
 """The highest mean of jets in a crossing: there is no such beam."""
-ENGINES = ("kernel", "simpy")
+_ENGINES = ("kernel", "simpy")
 BATCH = 50
 """Orbits that the kernel runs between two reports of its progress."""
 
@@ -30,8 +30,8 @@ def check_settings(orbits: int, seed: int, engine: str, batch: int, checkpoint: 
         )
     if not 0 <= seed <= LARGEST_SEED:
         raise L1emuError("wrong seed", value=seed, expected="a number that is not negative, below 2^63")
-    if engine not in ENGINES:
-        raise L1emuError("no such engine", value=engine, expected=" or ".join(ENGINES))
+    if engine not in _ENGINES:
+        raise L1emuError("no such engine", value=engine, expected=" or ".join(_ENGINES))
     if engine == "simpy" and checkpoint is not None:
         raise L1emuError("SimPy's state cannot be kept", where="checkpoint", value=engine, expected="engine kernel")
 

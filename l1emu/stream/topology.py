@@ -17,7 +17,7 @@ from l1emu.errors import L1emuError
 from l1emu.latency.limits import MOST_BUFFERED, MOST_COPIES, MOST_CROSSINGS, MOST_CYCLES, MOST_JETS
 from l1emu.stream.beam import ORBIT_SLOTS
 
-LHC_MHZ = 40
+_LHC_MHZ = 40
 _MOST_TICKS = 1_000_000
 _OWN_STATIONS = ("sources", "jet finder", "tagging", "queue", "tagger")
 
@@ -182,7 +182,7 @@ class Throttle(Provenance):
 class Readout(Provenance):
     """The highest rate of Level-1 accepts that the readout is built for, in kHz, and what stands before it."""
 
-    max_accept_khz: float = Field(ge=0.001, le=LHC_MHZ * 1000)
+    max_accept_khz: float = Field(ge=0.001, le=_LHC_MHZ * 1000)
     derandomizer: Derandomizer | None = None
     throttle: Throttle | None = None
 
@@ -330,7 +330,7 @@ def cycle_in_crossings(clock_mhz: float) -> Fraction:
     A frequency is read as the nearest fraction with a denominator up to 1000: 357.142857 MHz (2.8 ns) is 2500/7 MHz.
     """
     frequency = Fraction(clock_mhz).limit_denominator(1000)
-    return LHC_MHZ / frequency
+    return _LHC_MHZ / frequency
 
 
 def check_clocks(cycles: list[Fraction]) -> int:
@@ -348,7 +348,7 @@ def check_clocks(cycles: list[Fraction]) -> int:
         raise L1emuError(
             "the clocks have no common tick",
             where="clock_mhz",
-            value=sorted({float(LHC_MHZ / c) for c in cycles}),
+            value=sorted({float(_LHC_MHZ / c) for c in cycles}),
             expected="frequencies whose ratios to 40 MHz are simple fractions",
         )
     return ticks

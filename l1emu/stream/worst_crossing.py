@@ -14,7 +14,7 @@ from l1emu.stream.kernel import Kernel, Trace
 from l1emu.stream.state import State, copied
 from l1emu.stream.tallies import NEVER
 
-BEFORE_BX, AFTER_BX = 120, 600
+_BEFORE_BX, _AFTER_BX = 120, 600
 """How far the time series reaches around the collision of the worst crossing."""
 
 
@@ -95,7 +95,7 @@ class WorstCrossingKeeper:
 def _series(kernel: Kernel, trace: Trace, number: int, latency: int) -> WorstCrossing:
     chain = kernel.chain
     ticks, board = chain.ticks_per_bx, number % chain.boards
-    bx = np.arange(-BEFORE_BX, AFTER_BX + 1)
+    bx = np.arange(-_BEFORE_BX, _AFTER_BX + 1)
     at = (number + bx) * ticks
     rows, up = trace.crossings, len(chain.upstream)
     owner = np.repeat(np.arange(len(rows)), rows[:, 1])

@@ -47,25 +47,25 @@ _CHUNK = 500  # jets at a time
 _NOISE = 4e-6  # of a layer's largest value: Keras adds in single precision
 _SMALL = 1e-3
 
-ACCUMULATOR_OVERFLOW, RESULT_OVERFLOW, WEIGHT_OVERFLOW = (
+_ACCUMULATOR_OVERFLOW, _RESULT_OVERFLOW, _WEIGHT_OVERFLOW = (
     "accumulator overflow",
     "result overflow",
     "weights out of range",
 )
-ACCUMULATOR_ROUNDING, RESULT_ROUNDING, WEIGHT_ROUNDING = "accumulator rounding", "result rounding", "weights rounded"
-_TABLE, QUANTIZER, OTHER = "table", "quantizer left out", "other"
+_ACCUMULATOR_ROUNDING, _RESULT_ROUNDING, _WEIGHT_ROUNDING = "accumulator rounding", "result rounding", "weights rounded"
+_TABLE, _QUANTIZER, _OTHER = "table", "quantizer left out", "other"
 _CLASSES = {
-    "overflow": (ACCUMULATOR_OVERFLOW, RESULT_OVERFLOW, WEIGHT_OVERFLOW),
-    "rounding": (ACCUMULATOR_ROUNDING, RESULT_ROUNDING, WEIGHT_ROUNDING),
+    "overflow": (_ACCUMULATOR_OVERFLOW, _RESULT_OVERFLOW, _WEIGHT_OVERFLOW),
+    "rounding": (_ACCUMULATOR_ROUNDING, _RESULT_ROUNDING, _WEIGHT_ROUNDING),
     "table": (_TABLE,),
-    "quantizer left out": (QUANTIZER,),
-    "other": (OTHER,),
+    "quantizer left out": (_QUANTIZER,),
+    "other": (_OTHER,),
 }
 _LADDER = (
-    (ACCUMULATOR_OVERFLOW, Relaxed(True)),
-    (RESULT_OVERFLOW, Relaxed(True, True)),
-    (ACCUMULATOR_ROUNDING, Relaxed(True, True, True)),
-    (RESULT_ROUNDING, Relaxed(True, True, True, True)),
+    (_ACCUMULATOR_OVERFLOW, Relaxed(True)),
+    (_RESULT_OVERFLOW, Relaxed(True, True)),
+    (_ACCUMULATOR_ROUNDING, Relaxed(True, True, True)),
+    (_RESULT_ROUNDING, Relaxed(True, True, True, True)),
 )
 _ACTIVATIONS = (ClippedLine, HalfTable, Linear, Lookup, Relu, SlopedRelu, Softmax, Staircase, TableActivation)
 
@@ -301,9 +301,9 @@ def _attribute(
             flat < group.tensor.type.to_float(group.tensor.type.high + 1)
         )
         rounded = np.where(inside, local, clipped)
-        _count(row, RESULT_OVERFLOW, local, rounded, weight)
-        _count(row, RESULT_ROUNDING, np.where(inside, rounded, flat), flat, weight)
-        _count(row, RESULT_OVERFLOW, np.where(inside, flat, rounded), flat, weight)
+        _count(row, _RESULT_OVERFLOW, local, rounded, weight)
+        _count(row, _RESULT_ROUNDING, np.where(inside, rounded, flat), flat, weight)
+        _count(row, _RESULT_OVERFLOW, np.where(inside, flat, rounded), flat, weight)
         return local, flat
     before: dict[str, tuple[Tensor, Raw]] = {}
     replaced: dict[int, Floats] = {}
@@ -324,7 +324,7 @@ def _attribute(
     if not _differences(local, alone).any():
         return local, alone
     previous = on_grid(local)
-    _count(row, QUANTIZER, local, previous, weight)
+    _count(row, _QUANTIZER, local, previous, weight)
     for cause, how in _LADDER:
         following = on_grid(run_relaxed(group.segment, before, how).reshape(n, -1))
         _count(row, cause, previous, following, weight)
@@ -360,18 +360,18 @@ def _rest(steps: KerasSteps, group: _Group) -> tuple[str, str]:
     held = next((layer for layer in group.segment if layer.holds == "weights"), None)
     parts = [steps.steps[i] for i in group.steps]
     if isinstance(held, Staircase) and any(part.kind.endswith("BatchNormalization") for part in parts):
-        return WEIGHT_ROUNDING, f"thresholds in steps of {held.inputs[0].type}"
+        return _WEIGHT_ROUNDING, f"thresholds in steps of {held.inputs[0].type}"
     numbers = [] if held is None else _numbers(held, parts)
     for what, array, kind in numbers:
         if _outside(array, kind).any():
             low, high = kind.to_float(kind.low), kind.to_float(kind.high)
             reach = f"from {array.min():.4g} to {array.max():.4g}, {kind} from {low:.4g} to {high:.4g}"
-            return WEIGHT_OVERFLOW, f"{int(_outside(array, kind).sum())} of {array.size} {what} out of range: {reach}"
+            return _WEIGHT_OVERFLOW, f"{int(_outside(array, kind).sum())} of {array.size} {what} out of range: {reach}"
     for what, array, kind in numbers:
         off = np.abs(kind.to_float(kind.from_float(array)) - array) > 1e-6 * np.maximum(np.abs(array), _SMALL)
         if off.any():
-            return WEIGHT_ROUNDING, f"{int(off.sum())} of {array.size} {what} between the steps of {kind}"
-    return OTHER, "equal weights: the layers themselves differ" if numbers else ""
+            return _WEIGHT_ROUNDING, f"{int(off.sum())} of {array.size} {what} between the steps of {kind}"
+    return _OTHER, "equal weights: the layers themselves differ" if numbers else ""
 
 
 def _numbers(layer: Layer, steps: Sequence[KerasStep]) -> list[tuple[str, Floats, FixedPoint]]:

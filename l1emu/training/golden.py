@@ -27,7 +27,7 @@ def layer_digest(raw: npt.NDArray[Any]) -> str:
     return hashlib.sha256(np.ascontiguousarray(raw, dtype="<i8").tobytes()).hexdigest()
 
 
-def extreme_inputs(recipe: Recipe, seed: int = 1) -> npt.NDArray[np.int16]:
+def _extreme_inputs(recipe: Recipe, seed: int = 1) -> npt.NDArray[np.int16]:
     """Raw inputs beyond physics, int16 (EXTREME_JETS, constituents, features).
 
     All zero, all lowest, all highest, lowest and highest by turns, then uniform over the whole range of the input
@@ -76,7 +76,7 @@ def golden_inputs(
         check_array(archive["label"], path=own, where="label", kinds="iu", shape=shape[:1], low=-1, high=classes - 1)
         physical = archive["label"] >= 0
         features, label = archive["inputs"][physical], archive["label"][physical]
-    extremes = extreme_inputs(recipe)
+    extremes = _extreme_inputs(recipe)
     return (
         np.concatenate([features, extremes]),
         np.concatenate([label, np.full(len(extremes), -1, dtype=np.int8)]).astype(np.int8),

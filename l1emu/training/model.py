@@ -137,7 +137,7 @@ def set_weights_by_name(model: keras.Model, weights: dict[str, npt.NDArray[Any]]
             continue
         arrays = []
         for variable in layer.weights:
-            key = weight_name(layer, variable)
+            key = _weight_name(layer, variable)
             if key not in weights:
                 raise L1emuError("these weights are missing", where=key)
             if weights[key].dtype.kind not in "iuf":
@@ -159,10 +159,10 @@ def set_weights_by_name(model: keras.Model, weights: dict[str, npt.NDArray[Any]]
 
 def weights_by_name(model: keras.Model) -> dict[str, npt.NDArray[Any]]:
     """All weights of `model` as float32 arrays under `layer/kernel`, `layer/bias`."""
-    return {weight_name(layer, variable): variable.numpy() for layer in model.layers for variable in layer.weights}
+    return {_weight_name(layer, variable): variable.numpy() for layer in model.layers for variable in layer.weights}
 
 
-def weight_name(layer: keras.layers.Layer, variable: Any) -> str:
+def _weight_name(layer: keras.layers.Layer, variable: Any) -> str:
     """`layer/kernel` for the variable that Keras calls `layer/kernel:0`."""
     return f"{layer.name}/{variable.name.rsplit('/', 1)[-1].split(':')[0]}"
 

@@ -36,17 +36,17 @@ from l1emu.training.recipe import RECIPE, Recipe, TrainingPass
 from l1emu.training.tagger import FLOAT_WEIGHTS, WEIGHTS, TrainedTagger, read_tagger_arrays, save_arrays
 from l1emu.version import __version__
 
-FIRMWARE = "tagger.l1fw"
-CARD = "card.json"
-CARD_TEXT = "card.md"
-SAMPLE_JETS = 1500
+_FIRMWARE = "tagger.l1fw"
+_CARD = "card.json"
+_CARD_TEXT = "card.md"
+_SAMPLE_JETS = 1500
 """Held-out jets that golden vectors and the card's recomputable line share, evenly spaced over the file."""
 _STORY = "story"
 
 
 def sample_of(held_out: LabelledJets) -> npt.NDArray[np.int64]:
-    """Places of `SAMPLE_JETS` of the held-out jets, evenly spaced: a file may hold its classes one after another."""
-    return np.linspace(0, len(held_out) - 1, min(SAMPLE_JETS, len(held_out))).astype(np.int64)
+    """Places of `_SAMPLE_JETS` of the held-out jets, evenly spaced: a file may hold its classes one after another."""
+    return np.linspace(0, len(held_out) - 1, min(_SAMPLE_JETS, len(held_out))).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def train(
 
     tagger = TrainedTagger(recipe, model)
     held_out = jets[parts["held_out"]]
-    firmware = emulated_firmware(tagger)
+    firmware = _emulated_firmware(tagger)
     card = {
         "name": recipe.name,
         "description": recipe.description,
@@ -199,17 +199,17 @@ def _write(
         (scratch / RECIPE).write_text(recipe_text, encoding="utf-8")
         save_arrays(scratch / FLOAT_WEIGHTS, weights_by_name(twin))
         save_arrays(scratch / WEIGHTS, weights_by_name(model))
-        firmware.save(scratch / FIRMWARE)
-        (scratch / CARD_TEXT).write_text(model_card(card), encoding="utf-8")
-        write_json(scratch / CARD, card)
+        firmware.save(scratch / _FIRMWARE)
+        (scratch / _CARD_TEXT).write_text(model_card(card), encoding="utf-8")
+        write_json(scratch / _CARD, card)
         # each is renamed when there is room for all of them, the last one of these first
-        names = (CARD, CARD_TEXT, FIRMWARE, WEIGHTS, FLOAT_WEIGHTS, RECIPE)
+        names = (_CARD, _CARD_TEXT, _FIRMWARE, WEIGHTS, FLOAT_WEIGHTS, RECIPE)
         asides = {name: together.enter_context(write_aside(folder / name)) for name in names}
         for name, aside in asides.items():
             shutil.copyfile(scratch / name, aside)
 
 
-def emulated_firmware(tagger: TrainedTagger) -> Firmware:
+def _emulated_firmware(tagger: TrainedTagger) -> Firmware:
     """The firmware of `tagger`, through a project written with hls4ml for Vitis and read back."""
     with scratch_folder("l1emu-train") as scratch:
         return Firmware.read(tagger.write_project(scratch / "project", "Vitis"))

@@ -18,7 +18,7 @@ from l1emu.layers import LayerNormalization, Tensor
 from l1emu.verification.child import Limits
 from l1emu.verification.csim import CSim
 
-MOST_MADE_UP = 1_000_000
+_MOST_MADE_UP = 1_000_000
 """Jets that are made up at most: all of them are held in memory."""
 CHUNK = 500  # jets compared at a time; a trace of every layer is large
 
@@ -225,8 +225,8 @@ def check_made_up(jets: int, seed: int) -> None:
     L1emuError
         if not.
     """
-    if not 1 <= jets <= MOST_MADE_UP:
-        raise L1emuError("there must be jets to compare", value=jets, expected=f"1 or more, up to {MOST_MADE_UP:,}")
+    if not 1 <= jets <= _MOST_MADE_UP:
+        raise L1emuError("there must be jets to compare", value=jets, expected=f"1 or more, up to {_MOST_MADE_UP:,}")
     if seed < 0:
         raise L1emuError("not a seed", value=seed, expected="0 or more")
 

@@ -6,7 +6,7 @@ from l1emu.emulator.interval import low_of, rounding_of
 from l1emu.errors import L1emuError
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 
-LEFT, TRN, RND, RND_CONV, RND_ZERO, RND_INF, RND_MIN_INF, TRN_ZERO = range(8)
+LEFT, TRN, RND, RND_CONV, RND_ZERO, RND_INF, RND_MIN_INF, _TRN_ZERO = range(8)
 FITS, WRAP_SIGNED, WRAP_UNSIGNED, CLAMP, ZERO = range(5)
 
 NO_CAST = (LEFT, 0, FITS, 0, 0)
@@ -18,7 +18,7 @@ _ROUNDING = {
     Rounding.RND_ZERO: RND_ZERO,
     Rounding.RND_INF: RND_INF,
     Rounding.RND_MIN_INF: RND_MIN_INF,
-    Rounding.TRN_ZERO: TRN_ZERO,
+    Rounding.TRN_ZERO: _TRN_ZERO,
 }
 
 
@@ -37,10 +37,10 @@ def cast_code(type_: FixedPoint, *, fraction: int, overflows: bool) -> tuple[int
         rounding, shift = LEFT, min(-shift, 63)
     else:
         rounding, shift = _ROUNDING[rounding_of(type_)], min(shift, 63 if type_.rounding == Rounding.TRN else 62)
-    return rounding, shift, *overflow_code(type_, overflows=overflows)
+    return rounding, shift, *_overflow_code(type_, overflows=overflows)
 
 
-def overflow_code(type_: FixedPoint, *, overflows: bool) -> tuple[int, int, int]:
+def _overflow_code(type_: FixedPoint, *, overflows: bool) -> tuple[int, int, int]:
     """Overflow, low and high of a store to `type_`."""
     if not overflows:
         return FITS, 0, 0

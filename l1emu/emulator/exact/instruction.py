@@ -33,7 +33,7 @@ STEP, SUM, ROUNDED = int(Sum.STEP), int(Sum.ANY_ORDER), int(Sum.ROUNDED)
 Words = int | tuple[int, ...]
 """What is given for an operand: an integer, or those of a block."""
 
-O = TypeVar("O", bound=tuple[Any, ...])  # noqa: E741
+_O = TypeVar("_O", bound=tuple[Any, ...])
 
 
 class CastBlock(NamedTuple):
@@ -86,7 +86,7 @@ def _length(declaration: type, name: str, kind: object) -> int:
     return sum(operand_words(more[0]).values())
 
 
-def offsets(declaration: type[O], *, first: int = 1) -> O:
+def offsets(declaration: type[_O], *, first: int = 1) -> _O:
     """The place of each operand: behind the opcode, or from 0 on for the parts of a block.
 
     Parameters

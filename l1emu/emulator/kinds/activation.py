@@ -107,19 +107,19 @@ class LookupOperands(NamedTuple):
     mask: Number
 
 
-UNARY = offsets(UnaryOperands)
-SLOPED = offsets(SlopedOperands)
+_UNARY = offsets(UnaryOperands)
+_SLOPED = offsets(SlopedOperands)
 _TABLE = offsets(TableOperands)
-CLIPPED = offsets(ClippedOperands)
-HALF_TABLE = offsets(HalfTableOperands)
-STEPS = offsets(StepsOperands)
-LOOKUP = offsets(LookupOperands)
+_CLIPPED = offsets(ClippedOperands)
+_HALF_TABLE = offsets(HalfTableOperands)
+_STEPS = offsets(StepsOperands)
+_LOOKUP = offsets(LookupOperands)
 
 
 @inner
-def unary(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def _unary(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """y = cast(x), or cast(max(x, 0))."""
-    x, y, rows, relu = code[p + UNARY.x], code[p + UNARY.y], code[p + UNARY.rows], code[p + UNARY.relu]
+    x, y, rows, relu = code[p + _UNARY.x], code[p + _UNARY.y], code[p + _UNARY.rows], code[p + _UNARY.relu]
     for row in range(rows):
         source, target = (x + row) * lanes, (y + row) * lanes
         if relu:
@@ -128,22 +128,22 @@ def unary(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
         else:
             for j in range(lanes):
                 work[target + j] = work[source + j]
-        cast_row(work, target, lanes, code, p + UNARY.result)
+        cast_row(work, target, lanes, code, p + _UNARY.result)
 
 
 @inner
-def sloped(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def _sloped(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """y = cast(x * one) above a threshold, else cast(x * slope)."""
-    x, y, rows = code[p + SLOPED.x], code[p + SLOPED.y], code[p + SLOPED.rows]
-    threshold, one = code[p + SLOPED.threshold], code[p + SLOPED.one]
-    multiples, count = code[p + SLOPED.slopes], code[p + SLOPED.n_slopes]
+    x, y, rows = code[p + _SLOPED.x], code[p + _SLOPED.y], code[p + _SLOPED.rows]
+    threshold, one = code[p + _SLOPED.threshold], code[p + _SLOPED.one]
+    multiples, count = code[p + _SLOPED.slopes], code[p + _SLOPED.n_slopes]
     for row in range(rows):
         source, target = (x + row) * lanes, (y + row) * lanes
         slope = table[multiples + row % count]
         for j in range(lanes):
             value = work[source + j]
             work[target + j] = value * (one if value > threshold else slope)
-        cast_row(work, target, lanes, code, p + SLOPED.result)
+        cast_row(work, target, lanes, code, p + _SLOPED.result)
 
 
 @inner
@@ -159,34 +159,34 @@ def _lookup(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
 
 
 @inner
-def clipped(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def _clipped(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """y = cast(min(max(x * slope + shift, low), high))."""
-    x, y, rows = code[p + CLIPPED.x], code[p + CLIPPED.y], code[p + CLIPPED.rows]
-    slope, shift = code[p + CLIPPED.slope], code[p + CLIPPED.shift]
-    low, high = code[p + CLIPPED.low], code[p + CLIPPED.high]
+    x, y, rows = code[p + _CLIPPED.x], code[p + _CLIPPED.y], code[p + _CLIPPED.rows]
+    slope, shift = code[p + _CLIPPED.slope], code[p + _CLIPPED.shift]
+    low, high = code[p + _CLIPPED.low], code[p + _CLIPPED.high]
     for row in range(rows):
         source, target = (x + row) * lanes, (y + row) * lanes
         for j in range(lanes):
             work[target + j] = min(max(work[source + j] * slope + shift, low), high)
-        cast_row(work, target, lanes, code, p + CLIPPED.result)
+        cast_row(work, target, lanes, code, p + _CLIPPED.result)
 
 
 @inner
-def half_table(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def _half_table(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """y = cast(x * above) from 0 on, below it table[int(trunc(x * size / -8))]."""
     x, y, rows, above = (
-        code[p + HALF_TABLE.x],
-        code[p + HALF_TABLE.y],
-        code[p + HALF_TABLE.rows],
-        code[p + HALF_TABLE.above],
+        code[p + _HALF_TABLE.x],
+        code[p + _HALF_TABLE.y],
+        code[p + _HALF_TABLE.rows],
+        code[p + _HALF_TABLE.above],
     )
-    values, size, i = code[p + HALF_TABLE.values], code[p + HALF_TABLE.size], p + HALF_TABLE.to_index
+    values, size, i = code[p + _HALF_TABLE.values], code[p + _HALF_TABLE.size], p + _HALF_TABLE.to_index
     factor, divide, shift = code[i + INDEX.factor], code[i + INDEX.divide], code[i + INDEX.shift]
     for row in range(rows):
         source, target = (x + row) * lanes, (y + row) * lanes
         for j in range(lanes):
             work[target + j] = work[source + j] * above
-        cast_row(work, target, lanes, code, p + HALF_TABLE.result)
+        cast_row(work, target, lanes, code, p + _HALF_TABLE.result)
         for j in range(lanes):
             value = work[source + j]
             if value < 0:
@@ -197,14 +197,14 @@ def half_table(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
 @inner
 def _steps(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """y = values[how many thresholds cast(x * factor) has reached]."""
-    x, y, rows, factor = code[p + STEPS.x], code[p + STEPS.y], code[p + STEPS.rows], code[p + STEPS.factor]
-    thresholds, count = code[p + STEPS.thresholds], code[p + STEPS.n_thresholds]
-    channels, values = code[p + STEPS.channels], code[p + STEPS.values]
+    x, y, rows, factor = code[p + _STEPS.x], code[p + _STEPS.y], code[p + _STEPS.rows], code[p + _STEPS.factor]
+    thresholds, count = code[p + _STEPS.thresholds], code[p + _STEPS.n_thresholds]
+    channels, values = code[p + _STEPS.channels], code[p + _STEPS.values]
     for row in range(rows):
         source, target = (x + row) * lanes, (y + row) * lanes
         for j in range(lanes):
             work[target + j] = work[source + j] * factor
-        cast_row(work, target, lanes, code, p + STEPS.doubled)
+        cast_row(work, target, lanes, code, p + _STEPS.doubled)
         for j in range(lanes):
             reached = 0
             for k in range(count):
@@ -213,16 +213,16 @@ def _steps(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
 
 
 @inner
-def lookup_bits(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def _lookup_bits(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """y = table[the bits of x]."""
-    x, y, rows = code[p + LOOKUP.x], code[p + LOOKUP.y], code[p + LOOKUP.rows]
-    values, mask = code[p + LOOKUP.values], code[p + LOOKUP.mask]
+    x, y, rows = code[p + _LOOKUP.x], code[p + _LOOKUP.y], code[p + _LOOKUP.rows]
+    values, mask = code[p + _LOOKUP.values], code[p + _LOOKUP.mask]
     for row in range(rows):
         for j in range(lanes):
             work[(y + row) * lanes + j] = table[values + (work[(x + row) * lanes + j] & mask)]
 
 
-ASSIGNING = Instruction(UNARY, unary)
+_ASSIGNING = Instruction(_UNARY, _unary)
 
 
 def _assigned_range(layer: Layer, value: Interval) -> LayerRange:
@@ -236,14 +236,14 @@ def _emit_assignment(layer: Layer, asm: Assembler, value: Interval, relu: bool) 
     """The instruction that assigns numbers in `value`, the inputs or those above 0, to the output's type."""
     x, y = layer.inputs[0], layer.output
     result = asm.cast(value, x.type.fraction, y.type)
-    asm.emit(layer, UNARY, x=asm.row[x.name], y=asm.row[y.name], rows=y.size, relu=relu, result=result)
+    asm.emit(layer, _UNARY, x=asm.row[x.name], y=asm.row[y.name], rows=y.size, relu=relu, result=result)
 
 
 class LinearKind(Kind[Linear]):
     """See `l1emu.layers.activation`."""
 
     layer = Linear
-    instructions = (ASSIGNING,)
+    instructions = (_ASSIGNING,)
     strategies = (Elementwise,)
 
     def range(self, layer: Linear, inputs: tuple[Interval, ...]) -> LayerRange:
@@ -263,7 +263,7 @@ class ReluKind(Kind[Relu]):
     """See `l1emu.layers.activation`."""
 
     layer = Relu
-    instructions = (ASSIGNING,)
+    instructions = (_ASSIGNING,)
     strategies = (Elementwise,)
 
     def range(self, layer: Relu, inputs: tuple[Interval, ...]) -> LayerRange:
@@ -284,7 +284,7 @@ class SlopedReluKind(Kind[SlopedRelu]):
     """See `l1emu.layers.activation`."""
 
     layer = SlopedRelu
-    instructions = (Instruction(SLOPED, sloped),)
+    instructions = (Instruction(_SLOPED, _sloped),)
     strategies = ()
 
     def range(self, layer: SlopedRelu, inputs: tuple[Interval, ...]) -> LayerRange:
@@ -302,7 +302,7 @@ class SlopedReluKind(Kind[SlopedRelu]):
         assert proof.accumulator is not None
         asm.emit(
             layer,
-            SLOPED,
+            _SLOPED,
             x=asm.row[x.name],
             y=asm.row[y.name],
             rows=y.size,
@@ -362,7 +362,7 @@ class ClippedLineKind(Kind[ClippedLine]):
     """See `l1emu.layers.activation`."""
 
     layer = ClippedLine
-    instructions = (Instruction(CLIPPED, clipped),)
+    instructions = (Instruction(_CLIPPED, _clipped),)
     strategies = ()
 
     def range(self, layer: ClippedLine, inputs: tuple[Interval, ...]) -> LayerRange:
@@ -383,7 +383,7 @@ class ClippedLineKind(Kind[ClippedLine]):
         assert proof.accumulator is not None
         asm.emit(
             layer,
-            CLIPPED,
+            _CLIPPED,
             x=asm.row[x.name],
             y=asm.row[y.name],
             rows=y.size,
@@ -406,7 +406,7 @@ class HalfTableKind(Kind[HalfTable]):
     """See `l1emu.layers.activation`."""
 
     layer = HalfTable
-    instructions = (Instruction(HALF_TABLE, half_table),)
+    instructions = (Instruction(_HALF_TABLE, _half_table),)
     strategies = ()
 
     def range(self, layer: HalfTable, inputs: tuple[Interval, ...]) -> LayerRange:
@@ -428,7 +428,7 @@ class HalfTableKind(Kind[HalfTable]):
         result = cast_code(y.type, fraction=x.type.fraction + layer.above_type.fraction, overflows=True)
         asm.emit(
             layer,
-            HALF_TABLE,
+            _HALF_TABLE,
             x=asm.row[x.name],
             y=asm.row[y.name],
             rows=y.size,
@@ -453,7 +453,7 @@ class StepsKind(Kind[Steps]):
     """See `l1emu.layers.activation`."""
 
     layer = Steps
-    instructions = (Instruction(STEPS, _steps),)
+    instructions = (Instruction(_STEPS, _steps),)
     strategies = ()
 
     def range(self, layer: Steps, inputs: tuple[Interval, ...]) -> LayerRange:
@@ -467,7 +467,7 @@ class StepsKind(Kind[Steps]):
         count, channels = layer.thresholds.shape
         asm.emit(
             layer,
-            STEPS,
+            _STEPS,
             x=asm.row[x.name],
             y=asm.row[y.name],
             rows=y.size,
@@ -504,7 +504,7 @@ class LookupKind(Kind[Lookup]):
     """See `l1emu.layers.activation`."""
 
     layer = Lookup
-    instructions = (Instruction(LOOKUP, lookup_bits),)
+    instructions = (Instruction(_LOOKUP, _lookup_bits),)
     strategies = ()
 
     def range(self, layer: Lookup, inputs: tuple[Interval, ...]) -> LayerRange:
@@ -516,7 +516,7 @@ class LookupKind(Kind[Lookup]):
         x, y = layer.inputs[0], layer.output
         asm.emit(
             layer,
-            LOOKUP,
+            _LOOKUP,
             x=asm.row[x.name],
             y=asm.row[y.name],
             rows=y.size,

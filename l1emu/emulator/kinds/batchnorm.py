@@ -31,27 +31,27 @@ class ScaleOperands(NamedTuple):
     result: Cast
 
 
-SCALE = offsets(ScaleOperands)
+_SCALE = offsets(ScaleOperands)
 
 
 @inner
-def scale(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def _scale(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """y = cast(x * scale + bias)."""
-    x, y, rows = code[p + SCALE.x], code[p + SCALE.y], code[p + SCALE.rows]
-    channels, scales, biases = code[p + SCALE.channels], code[p + SCALE.scale], code[p + SCALE.bias]
+    x, y, rows = code[p + _SCALE.x], code[p + _SCALE.y], code[p + _SCALE.rows]
+    channels, scales, biases = code[p + _SCALE.channels], code[p + _SCALE.scale], code[p + _SCALE.bias]
     for row in range(rows):
         ra, target = (x + row) * lanes, (y + row) * lanes
         s, b = table[scales + row % channels], table[biases + row % channels]
         for j in range(lanes):
             work[target + j] = work[ra + j] * s + b
-        cast_row(work, target, lanes, code, p + SCALE.result)
+        cast_row(work, target, lanes, code, p + _SCALE.result)
 
 
 class BatchNormalizationKind(Kind[BatchNormalization]):
     """See `l1emu.layers.batchnorm`."""
 
     layer = BatchNormalization
-    instructions = (Instruction(SCALE, scale),)
+    instructions = (Instruction(_SCALE, _scale),)
     strategies = (Scale, SplitScale, ScaleInDoubles)
 
     def range(self, layer: BatchNormalization, inputs: tuple[Interval, ...]) -> LayerRange:
@@ -70,7 +70,7 @@ class BatchNormalizationKind(Kind[BatchNormalization]):
         assert proof.accumulator is not None
         asm.emit(
             layer,
-            SCALE,
+            _SCALE,
             x=asm.row[layer.inputs[0].name],
             y=asm.row[layer.output.name],
             rows=layer.output.size,

@@ -32,27 +32,27 @@ class DenseOperands(NamedTuple):
     result: Cast
 
 
-DENSE = offsets(DenseOperands)
+_DENSE = offsets(DenseOperands)
 
 
 @inner
 def _dense(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """A matrix at every position, each sum cast to the output's type."""
-    x, y, positions = code[p + DENSE.x], code[p + DENSE.y], code[p + DENSE.positions]
-    m = p + DENSE.matrix
+    x, y, positions = code[p + _DENSE.x], code[p + _DENSE.y], code[p + _DENSE.positions]
+    m = p + _DENSE.matrix
     n_in, n_out = code[m + MATRIX.n_in], code[m + MATRIX.n_out]
     for position in range(positions):
         first = y + position * n_out
-        multiply(work, table, lanes, code, m, x + position * n_in, first, code[p + DENSE.temporary])
+        multiply(work, table, lanes, code, m, x + position * n_in, first, code[p + _DENSE.temporary])
         for o in range(n_out):
-            cast_row(work, (first + o) * lanes, lanes, code, p + DENSE.result)
+            cast_row(work, (first + o) * lanes, lanes, code, p + _DENSE.result)
 
 
 class DenseKind(Kind[Dense]):
     """See `l1emu.layers.dense`."""
 
     layer = Dense
-    instructions = (Instruction(DENSE, _dense),)
+    instructions = (Instruction(_DENSE, _dense),)
     strategies = (RoundedDenseByWords, RoundedDenseByProducts, DotDense, SteppedDense)
 
     def range(self, layer: Dense, inputs: tuple[Interval, ...]) -> LayerRange:
@@ -79,7 +79,7 @@ class DenseKind(Kind[Dense]):
         temporary = asm.rows.take(1)
         asm.emit(
             layer,
-            DENSE,
+            _DENSE,
             x=asm.row[x.name],
             y=asm.row[y.name],
             positions=layer.positions,

@@ -47,14 +47,14 @@ class EinsumOperands(NamedTuple):
     result: Cast
 
 
-EINSUM = offsets(EinsumOperands)
+_EINSUM = offsets(EinsumOperands)
 
 
 @inner_inlined
 def _sum_together(work: Ints, table: Ints, lanes: int, code: Ints, p: int, acc: int, ia: int, ib: int) -> None:
     """The row at `acc`: the exact products of the rows that the table has from `ia` and `ib` on, added up."""
-    a, b = code[p + EINSUM.a], code[p + EINSUM.b]
-    for c in range(code[p + EINSUM.contract]):
+    a, b = code[p + _EINSUM.a], code[p + _EINSUM.b]
+    for c in range(code[p + _EINSUM.contract]):
         ra, rb = (a + table[ia + c]) * lanes, (b + table[ib + c]) * lanes
         for j in range(lanes):
             work[acc + j] += work[ra + j] * work[rb + j]
@@ -63,22 +63,22 @@ def _sum_together(work: Ints, table: Ints, lanes: int, code: Ints, p: int, acc: 
 @inner
 def _sum_each(work: Ints, table: Ints, lanes: int, code: Ints, p: int, acc: int, ia: int, ib: int) -> None:
     """The row at `acc`: acc = cast(acc + cast(a_c b_c)) for c ascending."""
-    a, b, t = code[p + EINSUM.a], code[p + EINSUM.b], code[p + EINSUM.temporary] * lanes
-    mode, each = code[p + EINSUM.mode], code[p + EINSUM.each]
-    shift_acc, shift_product = code[p + EINSUM.shift_acc], code[p + EINSUM.shift_product]
-    for c in range(code[p + EINSUM.contract]):
+    a, b, t = code[p + _EINSUM.a], code[p + _EINSUM.b], code[p + _EINSUM.temporary] * lanes
+    mode, each = code[p + _EINSUM.mode], code[p + _EINSUM.each]
+    shift_acc, shift_product = code[p + _EINSUM.shift_acc], code[p + _EINSUM.shift_product]
+    for c in range(code[p + _EINSUM.contract]):
         ra, rb = (a + table[ia + c]) * lanes, (b + table[ib + c]) * lanes
         for j in range(lanes):
             work[t + j] = work[ra + j] * work[rb + j]
         if each:
-            cast_row(work, t, lanes, code, p + EINSUM.product)
+            cast_row(work, t, lanes, code, p + _EINSUM.product)
         if mode == STEP:
             for j in range(lanes):
                 work[acc + j] = (work[acc + j] << shift_acc) + (work[t + j] << shift_product)
-            cast_row(work, acc, lanes, code, p + EINSUM.total)
+            cast_row(work, acc, lanes, code, p + _EINSUM.total)
             continue
         if mode == ROUNDED:
-            round_row(work, t, lanes, code, p + EINSUM.total)
+            round_row(work, t, lanes, code, p + _EINSUM.total)
         for j in range(lanes):
             work[acc + j] += work[t + j]
 
@@ -86,12 +86,12 @@ def _sum_each(work: Ints, table: Ints, lanes: int, code: Ints, p: int, acc: int,
 @inner
 def _einsum(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """acc = 0; acc = cast(acc + a_c b_c) for c ascending; y = cast(acc); rows found through index tables."""
-    y, mode = code[p + EINSUM.y], code[p + EINSUM.mode]
-    index_a, index_b, index_y = code[p + EINSUM.index_a], code[p + EINSUM.index_b], code[p + EINSUM.index_y]
-    free0, free1, contract = code[p + EINSUM.free0], code[p + EINSUM.free1], code[p + EINSUM.contract]
-    shift = code[p + EINSUM.shift_product] if mode == SUM else 0
-    together = mode == SUM and not code[p + EINSUM.each]
-    for place in range(code[p + EINSUM.inplace] * free0 * free1):
+    y, mode = code[p + _EINSUM.y], code[p + _EINSUM.mode]
+    index_a, index_b, index_y = code[p + _EINSUM.index_a], code[p + _EINSUM.index_b], code[p + _EINSUM.index_y]
+    free0, free1, contract = code[p + _EINSUM.free0], code[p + _EINSUM.free1], code[p + _EINSUM.contract]
+    shift = code[p + _EINSUM.shift_product] if mode == SUM else 0
+    together = mode == SUM and not code[p + _EINSUM.each]
+    for place in range(code[p + _EINSUM.inplace] * free0 * free1):
         row_a, l1 = place // free1, place % free1
         ia, ib = index_a + row_a * contract, index_b + (row_a // free0 * free1 + l1) * contract
         acc = (y + table[index_y + place]) * lanes
@@ -104,15 +104,15 @@ def _einsum(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
         if shift:
             for j in range(lanes):
                 work[acc + j] = work[acc + j] << shift
-        store_row(work, acc, lanes, code, p + EINSUM.total)
-        cast_row(work, acc, lanes, code, p + EINSUM.result)
+        store_row(work, acc, lanes, code, p + _EINSUM.total)
+        cast_row(work, acc, lanes, code, p + _EINSUM.result)
 
 
 class EinsumKind(Kind[Einsum]):
     """See `l1emu.layers.einsum`."""
 
     layer = Einsum
-    instructions = (Instruction(EINSUM, _einsum),)
+    instructions = (Instruction(_EINSUM, _einsum),)
     strategies = (RoundedEinsum, DotEinsum)
 
     def range(self, layer: Einsum, inputs: tuple[Interval, ...]) -> LayerRange:
@@ -161,7 +161,7 @@ class EinsumKind(Kind[Einsum]):
         position[index_y.ravel()] = np.arange(layer.output.size)
         asm.emit(
             layer,
-            EINSUM,
+            _EINSUM,
             a=asm.row[a.name],
             b=asm.row[b.name],
             y=asm.row[layer.output.name],

@@ -26,14 +26,14 @@ class EmbeddingOperands(NamedTuple):
     columns: Number
 
 
-EMBEDDING = offsets(EmbeddingOperands)
+_EMBEDDING = offsets(EmbeddingOperands)
 
 
 @inner
 def _embedding(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """y = the row x of a table, already cast; x stays inside it."""
-    x, y, rows = code[p + EMBEDDING.x], code[p + EMBEDDING.y], code[p + EMBEDDING.rows]
-    values, size, columns = code[p + EMBEDDING.values], code[p + EMBEDDING.size], code[p + EMBEDDING.columns]
+    x, y, rows = code[p + _EMBEDDING.x], code[p + _EMBEDDING.y], code[p + _EMBEDDING.rows]
+    values, size, columns = code[p + _EMBEDDING.values], code[p + _EMBEDDING.size], code[p + _EMBEDDING.columns]
     for row in range(rows):
         for column in range(columns):
             target = (y + row * columns + column) * lanes
@@ -46,7 +46,7 @@ class EmbeddingKind(Kind[Embedding]):
     """See `l1emu.layers.embedding`."""
 
     layer = Embedding
-    instructions = (Instruction(EMBEDDING, _embedding),)
+    instructions = (Instruction(_EMBEDDING, _embedding),)
     strategies = ()
 
     def range(self, layer: Embedding, inputs: tuple[Interval, ...]) -> LayerRange:
@@ -67,7 +67,7 @@ class EmbeddingKind(Kind[Embedding]):
         size, columns = layer.table.shape
         asm.emit(
             layer,
-            EMBEDDING,
+            _EMBEDDING,
             x=asm.row[x.name],
             y=asm.row[y.name],
             rows=x.size,

@@ -49,7 +49,7 @@ class LayerNormOperands(NamedTuple):
     result: Cast
 
 
-LAYER_NORM = offsets(LayerNormOperands)
+_LAYER_NORM = offsets(LayerNormOperands)
 
 
 @inner
@@ -57,14 +57,14 @@ def _mean(work: Ints, lanes: int, code: Ints, p: int, x: int, diff: int, mean: i
     """The numbers from row `x` on, cast, to the place `diff`, and their mean to the row at `mean`."""
     for j in range(lanes):
         work[mean + j] = 0
-    for k in range(code[p + LAYER_NORM.length]):
+    for k in range(code[p + _LAYER_NORM.length]):
         at, row = diff + k * lanes, (x + k) * lanes
         for j in range(lanes):
             work[at + j] = work[row + j]
-        cast_row(work, at, lanes, code, p + LAYER_NORM.entry)
+        cast_row(work, at, lanes, code, p + _LAYER_NORM.entry)
         for j in range(lanes):
             work[mean + j] += work[at + j]
-        store_row(work, mean, lanes, code, p + LAYER_NORM.total)
+        store_row(work, mean, lanes, code, p + _LAYER_NORM.total)
     _divide(work, lanes, code, p, mean)
 
 
@@ -73,39 +73,39 @@ def _variance(work: Ints, lanes: int, code: Ints, p: int, diff: int, mean: int, 
     """The mean taken off the numbers at `diff`, and the mean of their squares to the row at `variance`."""
     for j in range(lanes):
         work[variance + j] = 0
-    for k in range(code[p + LAYER_NORM.length]):
+    for k in range(code[p + _LAYER_NORM.length]):
         at = diff + k * lanes
-        if code[p + LAYER_NORM.centred]:
+        if code[p + _LAYER_NORM.centred]:
             for j in range(lanes):
                 work[at + j] = work[at + j] - work[mean + j]
-            store_row(work, at, lanes, code, p + LAYER_NORM.total)
+            store_row(work, at, lanes, code, p + _LAYER_NORM.total)
         for j in range(lanes):
             work[t + j] = work[at + j] * work[at + j]
-        cast_row(work, t, lanes, code, p + LAYER_NORM.product)
+        cast_row(work, t, lanes, code, p + _LAYER_NORM.product)
         for j in range(lanes):
             work[variance + j] += work[t + j]
-        store_row(work, variance, lanes, code, p + LAYER_NORM.total)
+        store_row(work, variance, lanes, code, p + _LAYER_NORM.total)
     _divide(work, lanes, code, p, variance)
 
 
 @inner
 def _divide(work: Ints, lanes: int, code: Ints, p: int, at: int) -> None:
     """A sum times the inverse of the number of its terms."""
-    inverse = code[p + LAYER_NORM.inverse_length]
+    inverse = code[p + _LAYER_NORM.inverse_length]
     for j in range(lanes):
         work[at + j] = work[at + j] * inverse
-    cast_row(work, at, lanes, code, p + LAYER_NORM.product)
+    cast_row(work, at, lanes, code, p + _LAYER_NORM.product)
 
 
 @inner
 def _inverse_root(work: Ints, table: Ints, lanes: int, code: Ints, p: int, variance: int) -> None:
     """The row at `variance`: the table's entries for it."""
-    values, size = code[p + LAYER_NORM.values], code[p + LAYER_NORM.size]
-    bounds, epsilon = code[p + LAYER_NORM.bounds], code[p + LAYER_NORM.epsilon]
+    values, size = code[p + _LAYER_NORM.values], code[p + _LAYER_NORM.size]
+    bounds, epsilon = code[p + _LAYER_NORM.bounds], code[p + _LAYER_NORM.epsilon]
     scale_index, divisor, unit = (
-        code[p + LAYER_NORM.scale_index],
-        code[p + LAYER_NORM.divisor],
-        code[p + LAYER_NORM.unit],
+        code[p + _LAYER_NORM.scale_index],
+        code[p + _LAYER_NORM.divisor],
+        code[p + _LAYER_NORM.unit],
     )
     if bounds < 0:
         for j in range(lanes):
@@ -114,7 +114,7 @@ def _inverse_root(work: Ints, table: Ints, lanes: int, code: Ints, p: int, varia
         return
     for j in range(lanes):
         work[variance + j] += epsilon
-    store_row(work, variance, lanes, code, p + LAYER_NORM.total)
+    store_row(work, variance, lanes, code, p + _LAYER_NORM.total)
     for j in range(lanes):
         first, last = 0, size - 1
         while first < last:
@@ -127,13 +127,13 @@ def _inverse_root(work: Ints, table: Ints, lanes: int, code: Ints, p: int, varia
 
 
 @inner
-def layer_norm(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def _layer_norm(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """Layer normalization of rows of `length`."""
-    x, y, length = code[p + LAYER_NORM.x], code[p + LAYER_NORM.y], code[p + LAYER_NORM.length]
-    scale, bias, temporary = code[p + LAYER_NORM.scale], code[p + LAYER_NORM.bias], code[p + LAYER_NORM.temporary]
+    x, y, length = code[p + _LAYER_NORM.x], code[p + _LAYER_NORM.y], code[p + _LAYER_NORM.length]
+    scale, bias, temporary = code[p + _LAYER_NORM.scale], code[p + _LAYER_NORM.bias], code[p + _LAYER_NORM.temporary]
     diff, mean, variance = temporary * lanes, (temporary + length) * lanes, (temporary + length + 1) * lanes
     t = (temporary + length + 2) * lanes
-    for g in range(code[p + LAYER_NORM.groups]):
+    for g in range(code[p + _LAYER_NORM.groups]):
         _mean(work, lanes, code, p, x + g * length, diff, mean)
         _variance(work, lanes, code, p, diff, mean, variance, t)
         _inverse_root(work, table, lanes, code, p, variance)
@@ -141,14 +141,14 @@ def layer_norm(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
             row, s, b = (y + g * length + k) * lanes, table[scale + k], table[bias + k]
             for j in range(lanes):
                 work[row + j] = work[diff + k * lanes + j] * work[variance + j] * s + b
-            cast_row(work, row, lanes, code, p + LAYER_NORM.result)
+            cast_row(work, row, lanes, code, p + _LAYER_NORM.result)
 
 
 class LayerNormalizationKind(Kind[LayerNormalization]):
     """See `l1emu.layers.layernorm`."""
 
     layer = LayerNormalization
-    instructions = (Instruction(LAYER_NORM, layer_norm),)
+    instructions = (Instruction(_LAYER_NORM, _layer_norm),)
     strategies = (RootNorm,)
 
     def range(self, layer: LayerNormalization, inputs: tuple[Interval, ...]) -> LayerRange:
@@ -191,7 +191,7 @@ class LayerNormalizationKind(Kind[LayerNormalization]):
         temporary = asm.rows.take(layer.dim + 3)
         asm.emit(
             layer,
-            LAYER_NORM,
+            _LAYER_NORM,
             x=asm.row[x.name],
             y=asm.row[y.name],
             groups=layer.positions,

@@ -19,14 +19,14 @@ from l1emu.emulator.vector.strategies.elementwise import Elementwise, MergeOneBy
 from l1emu.emulator.vector.strategies.moves import Move
 from l1emu.layers import Concatenate, Layer, Merge, Tensor
 
-ADD, SUBTRACT, AVERAGE, MULTIPLY, MAXIMUM, MINIMUM = range(6)
+_ADD, _SUBTRACT, _AVERAGE, _MULTIPLY, _MAXIMUM, _MINIMUM = range(6)
 _OPERATIONS = {
-    "add": ADD,
-    "subtract": SUBTRACT,
-    "average": AVERAGE,
-    "multiply": MULTIPLY,
-    "maximum": MAXIMUM,
-    "minimum": MINIMUM,
+    "add": _ADD,
+    "subtract": _SUBTRACT,
+    "average": _AVERAGE,
+    "multiply": _MULTIPLY,
+    "maximum": _MAXIMUM,
+    "minimum": _MINIMUM,
 }
 
 
@@ -43,36 +43,36 @@ class MergeOperands(NamedTuple):
     result: Cast
 
 
-MERGE = offsets(MergeOperands)
+_MERGE = offsets(MergeOperands)
 
 
 @inner
 def _merge(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """y = cast(a op b), the operands first brought to a common fraction."""
-    a, b, y, rows = code[p + MERGE.a], code[p + MERGE.b], code[p + MERGE.y], code[p + MERGE.rows]
-    operation, shift_a, shift_b = code[p + MERGE.operation], code[p + MERGE.shift_a], code[p + MERGE.shift_b]
+    a, b, y, rows = code[p + _MERGE.a], code[p + _MERGE.b], code[p + _MERGE.y], code[p + _MERGE.rows]
+    operation, shift_a, shift_b = code[p + _MERGE.operation], code[p + _MERGE.shift_a], code[p + _MERGE.shift_b]
     for row in range(rows):
         ra, rb, target = (a + row) * lanes, (b + row) * lanes, (y + row) * lanes
         for j in range(lanes):
             va, vb = work[ra + j] << shift_a, work[rb + j] << shift_b
-            if operation == ADD or operation == AVERAGE:
+            if operation == _ADD or operation == _AVERAGE:
                 work[target + j] = va + vb
-            elif operation == SUBTRACT:
+            elif operation == _SUBTRACT:
                 work[target + j] = va - vb
-            elif operation == MULTIPLY:
+            elif operation == _MULTIPLY:
                 work[target + j] = va * vb
-            elif operation == MAXIMUM:
+            elif operation == _MAXIMUM:
                 work[target + j] = max(va, vb)
             else:
                 work[target + j] = min(va, vb)
-        cast_row(work, target, lanes, code, p + MERGE.result)
+        cast_row(work, target, lanes, code, p + _MERGE.result)
 
 
 class MergeKind(Kind[Merge]):
     """See `l1emu.layers.merge`."""
 
     layer = Merge
-    instructions = (Instruction(MERGE, _merge),)
+    instructions = (Instruction(_MERGE, _merge),)
     strategies = (Elementwise, MergeOneByOne)
 
     def range(self, layer: Merge, inputs: tuple[Interval, ...]) -> LayerRange:
@@ -113,7 +113,7 @@ class MergeKind(Kind[Merge]):
         fraction += layer.op == "average"
         asm.emit(
             layer,
-            MERGE,
+            _MERGE,
             a=asm.row[a.name],
             b=asm.row[b.name],
             y=asm.row[layer.output.name],

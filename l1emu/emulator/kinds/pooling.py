@@ -47,39 +47,39 @@ class AveragePoolOperands(NamedTuple):
     result: Cast
 
 
-MAX_POOL = offsets(MaxPoolOperands)
-AVERAGE_POOL = offsets(AveragePoolOperands)
+_MAX_POOL = offsets(MaxPoolOperands)
+_AVERAGE_POOL = offsets(AveragePoolOperands)
 
 
 @inner
-def max_pool(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def _max_pool(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """y = cast(cast(max over t of x_t)), first to the accumulator's type."""
-    x, y, channels = code[p + MAX_POOL.x], code[p + MAX_POOL.y], code[p + MAX_POOL.channels]
+    x, y, channels = code[p + _MAX_POOL.x], code[p + _MAX_POOL.y], code[p + _MAX_POOL.channels]
     for c in range(channels):
         target = (y + c) * lanes
         for j in range(lanes):
             work[target + j] = work[(x + c) * lanes + j]
-        for step in range(1, code[p + MAX_POOL.length]):
+        for step in range(1, code[p + _MAX_POOL.length]):
             row = (x + step * channels + c) * lanes
             for j in range(lanes):
                 work[target + j] = max(work[target + j], work[row + j])
-        cast_row(work, target, lanes, code, p + MAX_POOL.inner)
-        cast_row(work, target, lanes, code, p + MAX_POOL.result)
+        cast_row(work, target, lanes, code, p + _MAX_POOL.inner)
+        cast_row(work, target, lanes, code, p + _MAX_POOL.result)
 
 
 @inner
 def _add_number(work: Ints, lanes: int, code: Ints, p: int, acc: int, t: int, row: int) -> None:
     """The row at `acc`: acc = cast(acc + x_t), for one t; the row at `t` holds the number."""
-    mode, shift_acc = code[p + AVERAGE_POOL.mode], code[p + AVERAGE_POOL.shift_acc]
-    shift_x = code[p + AVERAGE_POOL.shift_x]
+    mode, shift_acc = code[p + _AVERAGE_POOL.mode], code[p + _AVERAGE_POOL.shift_acc]
+    shift_x = code[p + _AVERAGE_POOL.shift_x]
     if mode == STEP:
         for j in range(lanes):
             work[acc + j] = (work[acc + j] << shift_acc) + (work[row + j] << shift_x)
-        cast_row(work, acc, lanes, code, p + AVERAGE_POOL.total)
+        cast_row(work, acc, lanes, code, p + _AVERAGE_POOL.total)
     elif mode == ROUNDED:
         for j in range(lanes):
             work[t + j] = work[row + j]
-        round_row(work, t, lanes, code, p + AVERAGE_POOL.total)
+        round_row(work, t, lanes, code, p + _AVERAGE_POOL.total)
         for j in range(lanes):
             work[acc + j] += work[t + j]
     else:
@@ -88,28 +88,28 @@ def _add_number(work: Ints, lanes: int, code: Ints, p: int, acc: int, t: int, ro
 
 
 @inner
-def average_pool(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def _average_pool(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """acc = cast(acc + x_t) for t ascending; y = cast(trunc(acc / n)) toward zero."""
-    x, y, channels = code[p + AVERAGE_POOL.x], code[p + AVERAGE_POOL.y], code[p + AVERAGE_POOL.channels]
-    t, divisors = code[p + AVERAGE_POOL.temporary] * lanes, code[p + AVERAGE_POOL.divisors]
+    x, y, channels = code[p + _AVERAGE_POOL.x], code[p + _AVERAGE_POOL.y], code[p + _AVERAGE_POOL.channels]
+    t, divisors = code[p + _AVERAGE_POOL.temporary] * lanes, code[p + _AVERAGE_POOL.divisors]
     for c in range(channels):
         acc = (y + c) * lanes
         for j in range(lanes):
             work[acc + j] = 0
-        for step in range(code[p + AVERAGE_POOL.length]):
+        for step in range(code[p + _AVERAGE_POOL.length]):
             _add_number(work, lanes, code, p, acc, t, (x + step * channels + c) * lanes)
-        store_row(work, acc, lanes, code, p + AVERAGE_POOL.total)
+        store_row(work, acc, lanes, code, p + _AVERAGE_POOL.total)
         divisor = table[divisors + c]
         for j in range(lanes):
             work[acc + j] = toward_zero(work[acc + j], divisor)
-        cast_row(work, acc, lanes, code, p + AVERAGE_POOL.result)
+        cast_row(work, acc, lanes, code, p + _AVERAGE_POOL.result)
 
 
 class GlobalPooling1DKind(Kind[GlobalPooling1D]):
     """See `l1emu.layers.pooling`."""
 
     layer = GlobalPooling1D
-    instructions = (Instruction(AVERAGE_POOL, average_pool), Instruction(MAX_POOL, max_pool))
+    instructions = (Instruction(_AVERAGE_POOL, _average_pool), Instruction(_MAX_POOL, _max_pool))
     strategies = (AverageByShift, LargestOneByOne, AverageOneByOne)
 
     def range(self, layer: GlobalPooling1D, inputs: tuple[Interval, ...]) -> LayerRange:
@@ -137,7 +137,7 @@ class GlobalPooling1DKind(Kind[GlobalPooling1D]):
         if layer.op == "max":
             asm.emit(
                 layer,
-                MAX_POOL,
+                _MAX_POOL,
                 x=asm.row[x.name],
                 y=asm.row[y.name],
                 length=length,
@@ -150,7 +150,7 @@ class GlobalPooling1DKind(Kind[GlobalPooling1D]):
         temporary = asm.rows.take(1)
         asm.emit(
             layer,
-            AVERAGE_POOL,
+            _AVERAGE_POOL,
             x=asm.row[x.name],
             y=asm.row[y.name],
             length=length,

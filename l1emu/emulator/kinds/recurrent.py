@@ -47,7 +47,7 @@ class FunctionBlock(NamedTuple):
     result: Cast
 
 
-FUNCTION = offsets(FunctionBlock, first=0)
+_FUNCTION = offsets(FunctionBlock, first=0)
 _Function = Annotated[int, FunctionBlock]
 
 
@@ -111,14 +111,14 @@ class LstmOperands(NamedTuple):
     cell: Row
 
 
-GRU = offsets(GruOperands)
-LSTM = offsets(LstmOperands)
+_GRU = offsets(GruOperands)
+_LSTM = offsets(LstmOperands)
 
 
 @inner
 def _function(work: Ints, table: Ints, lanes: int, code: Ints, f: int, x: int, y: int, rows: int) -> None:
     """Rows from `y` on: a function, described at `code[f]`, of those from `x` on."""
-    values, size, i = code[f + FUNCTION.values], code[f + FUNCTION.size], f + FUNCTION.to_index
+    values, size, i = code[f + _FUNCTION.values], code[f + _FUNCTION.size], f + _FUNCTION.to_index
     factor, divide, shift = code[i + INDEX.factor], code[i + INDEX.divide], code[i + INDEX.shift]
     for row in range(rows):
         source, target = (x + row) * lanes, (y + row) * lanes
@@ -129,7 +129,7 @@ def _function(work: Ints, table: Ints, lanes: int, code: Ints, f: int, x: int, y
         else:
             for j in range(lanes):
                 work[target + j] = max(work[source + j], 0)
-            cast_row(work, target, lanes, code, f + FUNCTION.result)
+            cast_row(work, target, lanes, code, f + _FUNCTION.result)
 
 
 @inner
@@ -159,59 +159,59 @@ def _clear(work: Ints, lanes: int, y: int, rows: int) -> None:
 @inner
 def _gru_step(work: Ints, table: Ints, lanes: int, code: Ints, p: int, x: int) -> None:
     """One step on the numbers from row `x` on: z and r from the sum of both products, the candidate, the new state."""
-    n, temporary, one = code[p + GRU.n], code[p + GRU.temporary], code[p + GRU.one]
-    left_new, left_old = code[p + GRU.left_new], code[p + GRU.left_old]
+    n, temporary, one = code[p + _GRU.n], code[p + _GRU.temporary], code[p + _GRU.one]
+    left_new, left_old = code[p + _GRU.left_new], code[p + _GRU.left_old]
     a, b, h, t = temporary, temporary + 3 * n, temporary + 6 * n, temporary + 8 * n
-    update, reset = (a + n, a) if code[p + GRU.swapped] else (a, a + n)
-    multiply(work, table, lanes, code, p + GRU.entering, x, a, t)
-    multiply(work, table, lanes, code, p + GRU.recurring, h, b, t)
-    _add_rows(work, lanes, code, p + GRU.total, b, a, 2 * n)
-    _function(work, table, lanes, code, p + GRU.gate, a, a, 2 * n)
+    update, reset = (a + n, a) if code[p + _GRU.swapped] else (a, a + n)
+    multiply(work, table, lanes, code, p + _GRU.entering, x, a, t)
+    multiply(work, table, lanes, code, p + _GRU.recurring, h, b, t)
+    _add_rows(work, lanes, code, p + _GRU.total, b, a, 2 * n)
+    _function(work, table, lanes, code, p + _GRU.gate, a, a, 2 * n)
     for i in range(n):
         row, other = (b + 2 * n + i) * lanes, (reset + i) * lanes
         for j in range(lanes):
             work[row + j] *= work[other + j]
-        cast_row(work, row, lanes, code, p + GRU.remembered)
-    _add_rows(work, lanes, code, p + GRU.total, b + 2 * n, a + 2 * n, n)
-    _function(work, table, lanes, code, p + GRU.function, a + 2 * n, a + 2 * n, n)
+        cast_row(work, row, lanes, code, p + _GRU.remembered)
+    _add_rows(work, lanes, code, p + _GRU.total, b + 2 * n, a + 2 * n, n)
+    _function(work, table, lanes, code, p + _GRU.function, a + 2 * n, a + 2 * n, n)
     for i in range(n):
         row, new, z = (h + i) * lanes, (a + 2 * n + i) * lanes, (update + i) * lanes
         for j in range(lanes):
             work[row + j] = ((work[new + j] * (one - work[z + j])) << left_new) + (
                 (work[row + j] * work[z + j]) << left_old
             )
-        cast_row(work, row, lanes, code, p + GRU.mixed)
+        cast_row(work, row, lanes, code, p + _GRU.mixed)
 
 
 @inner
-def gru(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def _gru(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """A GRU step by step, h = cast(new (1 - z) + h z)."""
-    x, y, steps, n = code[p + GRU.x], code[p + GRU.y], code[p + GRU.steps], code[p + GRU.n]
-    h = code[p + GRU.temporary] + 6 * n
+    x, y, steps, n = code[p + _GRU.x], code[p + _GRU.y], code[p + _GRU.steps], code[p + _GRU.n]
+    h = code[p + _GRU.temporary] + 6 * n
     _clear(work, lanes, h, n)
-    if code[p + GRU.given]:
-        _copy(work, lanes, code[p + GRU.state], h, n)
+    if code[p + _GRU.given]:
+        _copy(work, lanes, code[p + _GRU.state], h, n)
     for k in range(steps):
-        at = steps - 1 - k if code[p + GRU.backward] else k
-        _gru_step(work, table, lanes, code, p, x + at * code[p + GRU.n_in])
-        if code[p + GRU.sequences]:
+        at = steps - 1 - k if code[p + _GRU.backward] else k
+        _gru_step(work, table, lanes, code, p, x + at * code[p + _GRU.n_in])
+        if code[p + _GRU.sequences]:
             _copy(work, lanes, h, y + at * n, n)
-    if not code[p + GRU.sequences]:
+    if not code[p + _GRU.sequences]:
         _copy(work, lanes, h, y, n)
 
 
 @inner
 def _lstm_step(work: Ints, table: Ints, lanes: int, code: Ints, p: int, x: int) -> None:
     """One step on the numbers from row `x` on: gates i, f, o and the candidate c; the new cell state and state."""
-    n, temporary = code[p + LSTM.n], code[p + LSTM.temporary]
-    left_new, left_old = code[p + LSTM.left_new], code[p + LSTM.left_old]
+    n, temporary = code[p + _LSTM.n], code[p + _LSTM.temporary]
+    left_new, left_old = code[p + _LSTM.left_new], code[p + _LSTM.left_old]
     a, b, h, s, t = temporary, temporary + 4 * n, temporary + 8 * n, temporary + 9 * n, temporary + 10 * n
-    multiply(work, table, lanes, code, p + LSTM.entering, x, a, t)
-    multiply(work, table, lanes, code, p + LSTM.recurring, h, b, t)
-    _add_rows(work, lanes, code, p + LSTM.total, b, a, 4 * n)
-    _function(work, table, lanes, code, p + LSTM.gate, a, a, 2 * n)
-    _function(work, table, lanes, code, p + LSTM.function, a + 2 * n, a + 2 * n, n)
-    _function(work, table, lanes, code, p + LSTM.gate, a + 3 * n, a + 3 * n, n)
+    multiply(work, table, lanes, code, p + _LSTM.entering, x, a, t)
+    multiply(work, table, lanes, code, p + _LSTM.recurring, h, b, t)
+    _add_rows(work, lanes, code, p + _LSTM.total, b, a, 4 * n)
+    _function(work, table, lanes, code, p + _LSTM.gate, a, a, 2 * n)
+    _function(work, table, lanes, code, p + _LSTM.function, a + 2 * n, a + 2 * n, n)
+    _function(work, table, lanes, code, p + _LSTM.gate, a + 3 * n, a + 3 * n, n)
     for i in range(n):
         row, enter, forget = (s + i) * lanes, (a + i) * lanes, (a + n + i) * lanes
         new = (a + 2 * n + i) * lanes
@@ -219,30 +219,30 @@ def _lstm_step(work: Ints, table: Ints, lanes: int, code: Ints, p: int, x: int) 
             work[row + j] = ((work[new + j] * work[enter + j]) << left_new) + (
                 (work[row + j] * work[forget + j]) << left_old
             )
-        cast_row(work, row, lanes, code, p + LSTM.mixed)
-    _function(work, table, lanes, code, p + LSTM.of_cell, s, b, n)
+        cast_row(work, row, lanes, code, p + _LSTM.mixed)
+    _function(work, table, lanes, code, p + _LSTM.of_cell, s, b, n)
     for i in range(n):
         row, leave, active = (h + i) * lanes, (a + 3 * n + i) * lanes, (b + i) * lanes
         for j in range(lanes):
             work[row + j] = work[leave + j] * work[active + j]
-        cast_row(work, row, lanes, code, p + LSTM.leaving)
+        cast_row(work, row, lanes, code, p + _LSTM.leaving)
 
 
 @inner
-def lstm(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def _lstm(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """An LSTM step by step, s = cast(c i + s f), h = cast(o function(s))."""
-    x, y, steps, n = code[p + LSTM.x], code[p + LSTM.y], code[p + LSTM.steps], code[p + LSTM.n]
-    h = code[p + LSTM.temporary] + 8 * n
+    x, y, steps, n = code[p + _LSTM.x], code[p + _LSTM.y], code[p + _LSTM.steps], code[p + _LSTM.n]
+    h = code[p + _LSTM.temporary] + 8 * n
     _clear(work, lanes, h, 2 * n)
-    if code[p + LSTM.given]:
-        _copy(work, lanes, code[p + LSTM.state], h, n)
-        _copy(work, lanes, code[p + LSTM.cell], h + n, n)
+    if code[p + _LSTM.given]:
+        _copy(work, lanes, code[p + _LSTM.state], h, n)
+        _copy(work, lanes, code[p + _LSTM.cell], h + n, n)
     for k in range(steps):
-        at = steps - 1 - k if code[p + LSTM.backward] else k
-        _lstm_step(work, table, lanes, code, p, x + at * code[p + LSTM.n_in])
-        if code[p + LSTM.sequences]:
+        at = steps - 1 - k if code[p + _LSTM.backward] else k
+        _lstm_step(work, table, lanes, code, p, x + at * code[p + _LSTM.n_in])
+        if code[p + _LSTM.sequences]:
             _copy(work, lanes, h, y + at * n, n)
-    if not code[p + LSTM.sequences]:
+    if not code[p + _LSTM.sequences]:
         _copy(work, lanes, h, y, n)
 
 
@@ -275,19 +275,19 @@ class RecurrentKind(Kind[Recurrent]):
     """See `l1emu.layers.recurrent`."""
 
     layer = Recurrent
-    instructions = (Instruction(GRU, gru), Instruction(LSTM, lstm))
+    instructions = (Instruction(_GRU, _gru), Instruction(_LSTM, _lstm))
     strategies = ()
 
     def range(self, layer: Recurrent, inputs: tuple[Interval, ...]) -> LayerRange:
         x, *given = inputs
         watch, n = Watch(), layer.n_state
-        entry = entries(layer, x)
+        entry = _entries(layer, x)
         zero = Interval(np.zeros(n, np.int64), np.zeros(n, np.int64))
         state, cell, *_ = [*(states.map(lambda v: v.reshape(n)) for states in given), zero, zero]
         for attempt in range(_STEPS + 1):
             if attempt == _STEPS:
                 state = cell = Interval.of_type(layer.output.type, (n,))
-            found = step(layer, watch, entry, state, cell)
+            found = _step(layer, watch, entry, state, cell)
             before = state, cell
             state, cell = _union(state, found.state), _union(cell, found.cell)
             if all(
@@ -305,7 +305,7 @@ class RecurrentKind(Kind[Recurrent]):
     def emit(self, layer: Recurrent, asm: Assembler, proof: LayerRange) -> None:
         known, x, accum = proof.intermediates, layer.inputs[0], layer.accum_type
         assert known is not None
-        found = step(layer, Watch(), known["input"], known["state"], known["cell"])
+        found = _step(layer, Watch(), known["input"], known["state"], known["cell"])
         size = 2 * (GATES[layer.cell] + 1) * layer.n_state + 1
         temporary = asm.rows.take(size)
         function = layer.function, layer.table, layer.table_type
@@ -333,11 +333,11 @@ class RecurrentKind(Kind[Recurrent]):
         if layer.cell == "gru":
             remembered = asm.cast(found.remembered, 2 * accum.fraction, accum)
             operands |= {"swapped": layer.swapped, "one": 1 << accum.fraction, "remembered": remembered}
-            asm.emit(layer, GRU, **operands, state=state)
+            asm.emit(layer, _GRU, **operands, state=state)
         else:
             leaving = asm.cast(found.remembered, 2 * accum.fraction, layer.output.type)
             operands |= {"of_cell": _function_block(asm, *function, layer.output.type, accum), "leaving": leaving}
-            asm.emit(layer, LSTM, **operands, state=state, cell=cell)
+            asm.emit(layer, _LSTM, **operands, state=state, cell=cell)
         asm.rows.give(temporary, size)
 
     def relaxed(self, layer: Recurrent, inputs: tuple[Tensor, ...], how: Relaxed) -> Layer:
@@ -357,13 +357,13 @@ class RecurrentKind(Kind[Recurrent]):
         return layer.steps * (layer.weight.size + layer.recurrent_weight.size)
 
 
-def entries(layer: Recurrent, x: Interval) -> Interval:
+def _entries(layer: Recurrent, x: Interval) -> Interval:
     """The interval of each of the numbers that enter in a step, in any step."""
     rows = x.map(lambda v: v.reshape(layer.steps, layer.n_in))
     return Interval(rows.low.min(axis=0), rows.high.max(axis=0))
 
 
-def step(layer: Recurrent, watch: Watch, x: Interval, state: Interval, cell: Interval) -> _Step:
+def _step(layer: Recurrent, watch: Watch, x: Interval, state: Interval, cell: Interval) -> _Step:
     """One step when input, state and cell state lie in the given intervals, shapes (n_in,), (n_state,), (n_state,)."""
     first = _product(watch, x, _entering(layer))
     second = _product(watch, state, _recurring(layer))

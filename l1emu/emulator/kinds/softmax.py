@@ -105,17 +105,17 @@ class DirectOperands(NamedTuple):
     result: Cast
 
 
-SOFTMAX = offsets(SoftmaxOperands)
-ARGMAX = offsets(ArgmaxOperands)
-LEGACY = offsets(LegacyOperands)
-DIRECT = offsets(DirectOperands)
+_SOFTMAX = offsets(SoftmaxOperands)
+_ARGMAX = offsets(ArgmaxOperands)
+_LEGACY = offsets(LegacyOperands)
+_DIRECT = offsets(DirectOperands)
 
 
 @inner
 def _exponentials(work: Ints, table: Ints, lanes: int, code: Ints, p: int, first: int, e: int, s: int) -> None:
     """The exponentials of the slice that starts at row `first`, to the places `e` and `s`."""
-    size, inner, stable = code[p + SOFTMAX.size], code[p + SOFTMAX.inner], code[p + SOFTMAX.stable]
-    exp_table, mask, shift = code[p + SOFTMAX.exp_table], code[p + SOFTMAX.exp_mask], code[p + SOFTMAX.exp_shift]
+    size, inner, stable = code[p + _SOFTMAX.size], code[p + _SOFTMAX.inner], code[p + _SOFTMAX.stable]
+    exp_table, mask, shift = code[p + _SOFTMAX.exp_table], code[p + _SOFTMAX.exp_mask], code[p + _SOFTMAX.exp_shift]
     top = s + size * lanes
     if stable:
         for j in range(lanes):
@@ -129,7 +129,7 @@ def _exponentials(work: Ints, table: Ints, lanes: int, code: Ints, p: int, first
         if stable:
             for j in range(lanes):
                 work[at + j] = stable * (work[top + j] - work[row + j])
-            cast_row(work, at, lanes, code, p + SOFTMAX.norm)
+            cast_row(work, at, lanes, code, p + _SOFTMAX.norm)
         else:
             for j in range(lanes):
                 work[at + j] = work[row + j]
@@ -142,14 +142,14 @@ def _exponentials(work: Ints, table: Ints, lanes: int, code: Ints, p: int, first
 @inner
 def _inverse_of_sum(work: Ints, table: Ints, lanes: int, code: Ints, p: int, s: int) -> None:
     """The row at `s`: the inverse of the sum of the rows from there on, the tree of the C++."""
-    schedule, inv_table = code[p + SOFTMAX.schedule], code[p + SOFTMAX.inv_table]
-    mask, shift = code[p + SOFTMAX.inv_mask], code[p + SOFTMAX.inv_shift]
-    for k in range(code[p + SOFTMAX.size] - 1):
+    schedule, inv_table = code[p + _SOFTMAX.schedule], code[p + _SOFTMAX.inv_table]
+    mask, shift = code[p + _SOFTMAX.inv_mask], code[p + _SOFTMAX.inv_shift]
+    for k in range(code[p + _SOFTMAX.size] - 1):
         left, right = s + table[schedule + 2 * k] * lanes, s + table[schedule + 2 * k + 1] * lanes
         for j in range(lanes):
             work[left + j] += work[right + j]
-        store_row(work, left, lanes, code, p + SOFTMAX.total)
-    cast_row(work, s, lanes, code, p + SOFTMAX.inverse)
+        store_row(work, left, lanes, code, p + _SOFTMAX.total)
+    cast_row(work, s, lanes, code, p + _SOFTMAX.inverse)
     for j in range(lanes):
         work[s + j] = table[inv_table + ((work[s + j] >> shift) & mask)]
 
@@ -157,10 +157,10 @@ def _inverse_of_sum(work: Ints, table: Ints, lanes: int, code: Ints, p: int, s: 
 @inner
 def _softmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """Softmax with two tables, of differences to the maximum or of the numbers."""
-    x, y, size, inner = code[p + SOFTMAX.x], code[p + SOFTMAX.y], code[p + SOFTMAX.size], code[p + SOFTMAX.inner]
-    temporary = code[p + SOFTMAX.temporary]
+    x, y, size, inner = code[p + _SOFTMAX.x], code[p + _SOFTMAX.y], code[p + _SOFTMAX.size], code[p + _SOFTMAX.inner]
+    temporary = code[p + _SOFTMAX.temporary]
     e, s = temporary * lanes, (temporary + size) * lanes
-    for o in range(code[p + SOFTMAX.outer]):
+    for o in range(code[p + _SOFTMAX.outer]):
         for i in range(inner):
             first = (o * size) * inner + i
             _exponentials(work, table, lanes, code, p, x + first, e, s)
@@ -169,15 +169,15 @@ def _softmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
                 row = (y + first + k * inner) * lanes
                 for j in range(lanes):
                     work[row + j] = work[e + k * lanes + j] * work[s + j]
-                cast_row(work, row, lanes, code, p + SOFTMAX.result)
+                cast_row(work, row, lanes, code, p + _SOFTMAX.result)
 
 
 @inner
-def argmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def _argmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """One at the first maximum of a slice, zero elsewhere."""
-    x, y, one = code[p + ARGMAX.x], code[p + ARGMAX.y], code[p + ARGMAX.one]
-    size, inner = code[p + ARGMAX.size], code[p + ARGMAX.inner]
-    for o in range(code[p + ARGMAX.outer]):
+    x, y, one = code[p + _ARGMAX.x], code[p + _ARGMAX.y], code[p + _ARGMAX.one]
+    size, inner = code[p + _ARGMAX.size], code[p + _ARGMAX.inner]
+    for o in range(code[p + _ARGMAX.outer]):
         for i in range(inner):
             first = (o * size) * inner + i
             for j in range(lanes):
@@ -192,23 +192,23 @@ def argmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
 @inner
 def _add_exponential(work: Ints, table: Ints, lanes: int, code: Ints, p: int, to: int, other: int, own: int) -> None:
     """The row at `to`: itself and exp of the difference between two rows; the number 1 where they are the same."""
-    exp_table, size, unit = code[p + LEGACY.exp_table], code[p + LEGACY.exp_size], code[p + LEGACY.unit_exp]
+    exp_table, size, unit = code[p + _LEGACY.exp_table], code[p + _LEGACY.exp_size], code[p + _LEGACY.unit_exp]
     for j in range(lanes):
-        value = code[p + LEGACY.one]
+        value = code[p + _LEGACY.one]
         if other != own:
             d = work[other + j] - work[own + j]
             index = to_int(toward_zero(d * size, 16), unit) + size // 2
             value = table[exp_table + min(max(index, 0), size - 1)]
         work[to + j] += value
-    store_row(work, to, lanes, code, p + LEGACY.total)
+    store_row(work, to, lanes, code, p + _LEGACY.total)
 
 
 @inner
-def legacy_softmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def _legacy_softmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """1 / sum over j of exp(x_j - x_i), both through tables, the sum in order."""
-    x, y, size, inner = code[p + LEGACY.x], code[p + LEGACY.y], code[p + LEGACY.size], code[p + LEGACY.inner]
-    inv_table, inv_size, unit = code[p + LEGACY.inv_table], code[p + LEGACY.inv_size], code[p + LEGACY.unit_inv]
-    for o in range(code[p + LEGACY.outer]):
+    x, y, size, inner = code[p + _LEGACY.x], code[p + _LEGACY.y], code[p + _LEGACY.size], code[p + _LEGACY.inner]
+    inv_table, inv_size, unit = code[p + _LEGACY.inv_table], code[p + _LEGACY.inv_size], code[p + _LEGACY.unit_inv]
+    for o in range(code[p + _LEGACY.outer]):
         for i in range(inner):
             first = (o * size) * inner + i
             for k in range(size):
@@ -220,36 +220,40 @@ def legacy_softmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> N
                 for j in range(lanes):
                     index = to_int(toward_zero(work[row + j] * inv_size, 64), unit)
                     work[row + j] = table[inv_table + min(max(index, 0), inv_size - 1)]
-                cast_row(work, row, lanes, code, p + LEGACY.result)
+                cast_row(work, row, lanes, code, p + _LEGACY.result)
 
 
 @inner
 def _sum_of_exponentials(work: Ints, table: Ints, lanes: int, code: Ints, p: int, first: int, acc: int) -> None:
     """The exponentials of the slice that starts `first` rows on, and their sum, in order, to the row at `acc`."""
-    x, y, inner = code[p + DIRECT.x], code[p + DIRECT.y], code[p + DIRECT.inner]
-    exp_table, exp_size, exp_steps = code[p + DIRECT.exp_table], code[p + DIRECT.exp_size], code[p + DIRECT.exp_steps]
-    offset, unit = code[p + DIRECT.offset], code[p + DIRECT.unit_exp]
-    shift_acc, shift_exp = code[p + DIRECT.shift_acc], code[p + DIRECT.shift_exp]
+    x, y, inner = code[p + _DIRECT.x], code[p + _DIRECT.y], code[p + _DIRECT.inner]
+    exp_table, exp_size, exp_steps = (
+        code[p + _DIRECT.exp_table],
+        code[p + _DIRECT.exp_size],
+        code[p + _DIRECT.exp_steps],
+    )
+    offset, unit = code[p + _DIRECT.offset], code[p + _DIRECT.unit_exp]
+    shift_acc, shift_exp = code[p + _DIRECT.shift_acc], code[p + _DIRECT.shift_exp]
     for j in range(lanes):
         work[acc + j] = 0
-    for k in range(code[p + DIRECT.size]):
+    for k in range(code[p + _DIRECT.size]):
         source, target = (x + first + k * inner) * lanes, (y + first + k * inner) * lanes
         for j in range(lanes):
             index = to_int(work[source + j] * exp_steps, unit) + offset
             value = table[exp_table + min(max(index, 0), exp_size - 1)]
             work[target + j] = value
             work[acc + j] = (work[acc + j] << shift_acc) + (value << shift_exp)
-        cast_row(work, acc, lanes, code, p + DIRECT.total)
+        cast_row(work, acc, lanes, code, p + _DIRECT.total)
 
 
 @inner
 def _direct_softmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """exp(x_j) / sum over j of exp(x_j), both through tables over a range, the sum in order."""
-    y, size, inner = code[p + DIRECT.y], code[p + DIRECT.size], code[p + DIRECT.inner]
-    inv_table, inv_size = code[p + DIRECT.inv_table], code[p + DIRECT.inv_size]
-    inv_steps, unit = code[p + DIRECT.inv_steps], code[p + DIRECT.unit_inv]
-    acc = code[p + DIRECT.temporary] * lanes
-    for o in range(code[p + DIRECT.outer]):
+    y, size, inner = code[p + _DIRECT.y], code[p + _DIRECT.size], code[p + _DIRECT.inner]
+    inv_table, inv_size = code[p + _DIRECT.inv_table], code[p + _DIRECT.inv_size]
+    inv_steps, unit = code[p + _DIRECT.inv_steps], code[p + _DIRECT.unit_inv]
+    acc = code[p + _DIRECT.temporary] * lanes
+    for o in range(code[p + _DIRECT.outer]):
         for i in range(inner):
             first = (o * size) * inner + i
             _sum_of_exponentials(work, table, lanes, code, p, first, acc)
@@ -260,7 +264,7 @@ def _direct_softmax(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> 
                 row = (y + first + k * inner) * lanes
                 for j in range(lanes):
                     work[row + j] *= work[acc + j]
-                cast_row(work, row, lanes, code, p + DIRECT.result)
+                cast_row(work, row, lanes, code, p + _DIRECT.result)
 
 
 class SoftmaxKind(Kind[Softmax]):
@@ -268,10 +272,10 @@ class SoftmaxKind(Kind[Softmax]):
 
     layer = Softmax
     instructions = (
-        Instruction(SOFTMAX, _softmax),
-        Instruction(ARGMAX, argmax),
-        Instruction(LEGACY, legacy_softmax),
-        Instruction(DIRECT, _direct_softmax),
+        Instruction(_SOFTMAX, _softmax),
+        Instruction(_ARGMAX, _argmax),
+        Instruction(_LEGACY, _legacy_softmax),
+        Instruction(_DIRECT, _direct_softmax),
     )
     strategies = (DirectSoftmax, TableSoftmax)
 
@@ -296,7 +300,7 @@ class SoftmaxKind(Kind[Softmax]):
             "inner": layer.n_inner,
         }
         if layer.variant == "argmax":
-            asm.emit(layer, ARGMAX, **shape, one=int(layer.output.type.cast(np.array([1]), 0)[0]))
+            asm.emit(layer, _ARGMAX, **shape, one=int(layer.output.type.cast(np.array([1]), 0)[0]))
         elif layer.variant == "legacy":
             _emit_legacy(layer, asm, shape)
         elif layer.variant == "direct":
@@ -337,7 +341,7 @@ def _two_table_range(layer: Softmax, x: Interval) -> LayerRange:
         width = exact(x.high) - exact(x.low)
         spread = Interval(np.array(0), width) if layer.variant == "stable" else Interval(-width, np.array(0))
         argument, _over = watch.cast(watch.see(spread), source.fraction, index_type)
-    reached = table_slice(layer.exp_table, index_type, argument)
+    reached = _table_slice(layer.exp_table, index_type, argument)
     terms, _over = watch.cast(extremes(reached), layer.exp_table_type.fraction, layer.accum_type)
     total, mode, wraps = fold_tree(watch, [terms] * layer.n_slice, layer.accum_type)
     if layer.subtracts and not wraps:
@@ -345,7 +349,7 @@ def _two_table_range(layer: Softmax, x: Interval) -> LayerRange:
         top = layer.accum_type.cast(layer.exp_table[:1], layer.exp_table_type.fraction)[0]
         total = Interval(np.maximum(total.low, top + (layer.n_slice - 1) * terms.lowest), total.high)
     argument, _over = watch.cast(total, layer.accum_type.fraction, layer.inv_inp_type)
-    inverse = extremes(table_slice(layer.inv_table, layer.inv_inp_type, argument))
+    inverse = extremes(_table_slice(layer.inv_table, layer.inv_inp_type, argument))
     product = watch.product(terms, inverse)
     out, _over = watch.cast(product, layer.accum_type.fraction + layer.inv_table_type.fraction, result)
     known = {"difference": spread, "exp": terms, "inverse": inverse, "product": product, "argument": argument}
@@ -371,18 +375,18 @@ def _direct_range(layer: Softmax, x: Interval) -> LayerRange:
     fraction = layer.inputs[0].type.fraction
     offset = layer.exp_range * layer.exp_steps
     argument = watch.see(x.map(lambda v: exact(v) * layer.exp_steps))
-    terms = watch.see(extremes(table_entries(layer.exp_table, argument, fraction, offset)))
+    terms = watch.see(extremes(_table_entries(layer.exp_table, argument, fraction, offset)))
     start, exp_fraction = Interval(np.array(0), np.array(0)), layer.exp_table_type.fraction
     total, mode, wraps = fold(watch, start, [terms] * layer.n_slice, exp_fraction, layer.accum_type, round_terms=False)
     argument = watch.see(total.map(lambda v: exact(v) * layer.inv_steps))
-    inverse = extremes(table_entries(layer.inv_table, argument, layer.accum_type.fraction, 0))
+    inverse = extremes(_table_entries(layer.inv_table, argument, layer.accum_type.fraction, 0))
     product = watch.product(terms, inverse)
     out, _over = watch.cast(product, exp_fraction + layer.inv_table_type.fraction, layer.output.type)
     known = {"exp": terms, "inverse": inverse, "product": product}
     return LayerRange(everywhere(out, layer), total, mode, wraps, watch.widest, known)
 
 
-def table_entries(table: NDArray[np.int64], argument: Interval, fraction: int, offset: int) -> NDArray[np.int64]:
+def _table_entries(table: NDArray[np.int64], argument: Interval, fraction: int, offset: int) -> NDArray[np.int64]:
     """The entries that arguments reach which are converted to int, shifted by `offset` and kept inside the table."""
     ends = []
     for value in (argument.lowest, argument.highest):
@@ -393,7 +397,7 @@ def table_entries(table: NDArray[np.int64], argument: Interval, fraction: int, o
     return table[ends[0] : ends[1] + 1]
 
 
-def table_slice(table: NDArray[np.int64], type_: FixedPoint, argument: Interval) -> NDArray[np.int64]:
+def _table_slice(table: NDArray[np.int64], type_: FixedPoint, argument: Interval) -> NDArray[np.int64]:
     """The entries that arguments of `type_` in `argument` can address by their top bits."""
     shift = type_.width - index_bits(table.size)
     low, high = argument.lowest, argument.highest
@@ -408,7 +412,7 @@ def _emit_legacy(layer: Softmax, asm: Assembler, shape: dict[str, Words]) -> Non
     x, y, kind = layer.inputs[0], layer.output, layer.exp_table_type
     asm.emit(
         layer,
-        LEGACY,
+        _LEGACY,
         **shape,
         exp_table=asm.table(layer.exp_table),
         exp_size=layer.exp_table.size,
@@ -430,7 +434,7 @@ def _emit_direct(layer: Softmax, asm: Assembler, proof: LayerRange, shape: dict[
     temporary = asm.rows.take(1)
     asm.emit(
         layer,
-        DIRECT,
+        _DIRECT,
         **shape,
         exp_table=asm.table(layer.exp_table),
         exp_size=layer.exp_table.size,
@@ -459,7 +463,7 @@ def _emit_two_tables(layer: Softmax, asm: Assembler, proof: LayerRange, shape: d
     exp_bits, inv_bits = index_bits(layer.exp_table.size), index_bits(layer.inv_table.size)
     asm.emit(
         layer,
-        SOFTMAX,
+        _SOFTMAX,
         **shape,
         stable={"stable": 1, "relative": -1}.get(layer.variant, 0),
         exp_table=asm.table(accum.cast(layer.exp_table, layer.exp_table_type.fraction)),

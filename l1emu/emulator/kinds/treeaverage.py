@@ -38,7 +38,7 @@ _TREE = offsets(TreeAverageOperands)
 
 
 @inner
-def tree_average(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
+def _tree_average(work: Ints, table: Ints, lanes: int, code: Ints, p: int) -> None:
     """y = cast(trunc(sum over t of cast(x_t) / n)) toward zero, each sum of two cast too."""
     x, y, length, channels = code[p + _TREE.x], code[p + _TREE.y], code[p + _TREE.length], code[p + _TREE.channels]
     t, schedule = code[p + _TREE.temporary] * lanes, code[p + _TREE.schedule]
@@ -63,7 +63,7 @@ class TreeAverageKind(Kind[TreeAverage]):
     """See `l1emu.layers.treeaverage`."""
 
     layer = TreeAverage
-    instructions = (Instruction(_TREE, tree_average),)
+    instructions = (Instruction(_TREE, _tree_average),)
     strategies = ()
 
     def range(self, layer: TreeAverage, inputs: tuple[Interval, ...]) -> LayerRange:

@@ -12,7 +12,7 @@ from l1emu.emulator.cache import compiled, module_from_source
 from l1emu.emulator.kinds import INSTRUCTIONS
 
 
-def interpreter_source() -> str:
+def _interpreter_source() -> str:
     """A module with the function `instruction`, which executes the instruction at ``code[p]``.
 
     It holds all kernels by their names too.
@@ -27,9 +27,9 @@ def interpreter_source() -> str:
     return "\n".join(lines) + "\n"
 
 
-_SOURCE = interpreter_source()
+_SOURCE = _interpreter_source()
 MODULE = module_from_source(f"l1emu_exact_{hashlib.sha256(_SOURCE.encode()).hexdigest()[:16]}", _SOURCE)
-"""The module that `interpreter_source` writes."""
+"""The module that `_interpreter_source` writes."""
 
 _instruction = MODULE.instruction
 

@@ -131,7 +131,7 @@ def seen(builder: Any, value: Any, type_: ir.VectorType) -> Any:
     return value if type_ is V32 else builder.bitcast(value, type_)
 
 
-def seen_back(builder: Any, value: Any, type_: ir.VectorType) -> Any:
+def _seen_back(builder: Any, value: Any, type_: ir.VectorType) -> Any:
     """The bits of a value of `type_` as a vector's."""
     return value if type_ is V32 else builder.bitcast(value, V32)
 
@@ -183,7 +183,7 @@ def binary(operation: str, type_: ir.VectorType = V32) -> Any:
     def function(typing: Any, a: Any, b: Any) -> Any:
         def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             x, y = (seen(builder, arg, type_) for arg in args)
-            return seen_back(builder, getattr(builder, operation)(x, y), type_)
+            return _seen_back(builder, getattr(builder, operation)(x, y), type_)
 
         return vector(vector, vector), code
 
@@ -196,7 +196,7 @@ def call(name: str, arguments: list[ir.VectorType], result: ir.VectorType) -> An
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         function = declared(builder, name, result, arguments)
         given = [seen(builder, arg, type_) for arg, type_ in zip(args, arguments, strict=True)]
-        return seen_back(builder, builder.call(function, given), result)
+        return _seen_back(builder, builder.call(function, given), result)
 
     if len(arguments) == 2:
 

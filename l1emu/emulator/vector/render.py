@@ -14,7 +14,7 @@ from l1emu.emulator.vector.context import KernelCall
 from l1emu.emulator.vector.features import Features
 from l1emu.emulator.vector.llvm import OPERATIONS
 
-LOADING, STORING = "loading the inputs", "storing the outputs"
+_LOADING, _STORING = "loading the inputs", "storing the outputs"
 _WIDE = ("gather", "load_block", "pack16")
 """What has another form where there is AVX-512."""
 
@@ -53,7 +53,7 @@ class GeneratedModule:
     @property
     def stages(self) -> tuple[str, ...]:
         """What ticks are counted for: loading, each layer that calls something, storing."""
-        return (LOADING, *dict.fromkeys(call.layer for call in self.calls), STORING)
+        return (_LOADING, *dict.fromkeys(call.layer for call in self.calls), _STORING)
 
     def source(self) -> str:
         """The text that is compiled; it defines `execute`."""

@@ -33,12 +33,12 @@ MAX_TRACKS = 4000
 ) = range(8)
 TRACK_COLUMNS = 8
 _MIN_TRACK_PT_GEV = 2.0
-MAX_TRACK_ETA = 2.4
-MAX_TRACK_D0_CM = 5.0  # the track finder looks for tracks from near the beam
+_MAX_TRACK_ETA = 2.4
+_MAX_TRACK_D0_CM = 5.0  # the track finder looks for tracks from near the beam
 
 _BARREL_ETA = 1.48
-TOWER_THRESHOLD_GEV = 0.5  # zero suppression of trigger primitives, both calorimeters
-DENSITY_CAP_GEV = 2.0
+_TOWER_THRESHOLD_GEV = 0.5  # zero suppression of trigger primitives, both calorimeters
+_DENSITY_CAP_GEV = 2.0
 
 
 @kernel
@@ -48,7 +48,7 @@ def turn(phi: float) -> float:
 
 
 @kernel
-def track_efficiency(particle: int) -> float:
+def _track_efficiency(particle: int) -> float:
     """Efficiency of the track finder for a particle type, within its acceptance."""
     if particle == MUON:
         return 0.985
@@ -108,11 +108,11 @@ def add_collision(
         at_vertex = phi[i] + rotation
         at_calorimeter = at_vertex + bend[i]
         curls_up = math.isnan(bend[i])  # before the calorimeter
-        if kind <= MUON and p > 1.8 and abs(e) < 2.45 and abs(d0[i]) < MAX_TRACK_D0_CM:
-            if rng.random() < track_efficiency(kind):
+        if kind <= MUON and p > 1.8 and abs(e) < 2.45 and abs(d0[i]) < _MAX_TRACK_D0_CM:
+            if rng.random() < _track_efficiency(kind):
                 e2 = e * e
                 measured = p * (1.0 + (0.008 + 0.004 * e2 + 0.0001 * p) * rng.standard_normal())
-                if measured > _MIN_TRACK_PT_GEV and abs(e) < MAX_TRACK_ETA and n_tracks < tracks.shape[0]:
+                if measured > _MIN_TRACK_PT_GEV and abs(e) < _MAX_TRACK_ETA and n_tracks < tracks.shape[0]:
                     sigma_d0 = math.sqrt(0.012**2 + (0.06 / p) ** 2 * math.cosh(e))
                     t = tracks[n_tracks]
                     t[TRACK_PT] = measured
@@ -161,7 +161,7 @@ def digitize(rng: np.random.Generator, towers: Towers) -> None:
 
     The stochastic term is sampled on the sum of a tower, which is exact for independent showers: relative
     resolution a / sqrt(E), a = 10 % / 100 % in the barrel and 25 % / 90 % in the endcap, em / hadronic. The density
-    is the mean of a ring of 72 towers, each counted with at most `DENSITY_CAP_GEV`, so that a jet does not subtract
+    is the mean of a ring of 72 towers, each counted with at most `_DENSITY_CAP_GEV`, so that a jet does not subtract
     itself; a calibration of clusters at pile-up does the same on average.
     """
     for row in range(N_ETA):
@@ -179,11 +179,11 @@ def _digitize_ring(rng: np.random.Generator, ring: NDArray[np.float64], stochast
         x = ring[column]
         if x > 0.0:
             ring[column] = x + rng.standard_normal() * math.sqrt(stochastic * stochastic * x + noise * noise)
-        density += min(ring[column], DENSITY_CAP_GEV)
+        density += min(ring[column], _DENSITY_CAP_GEV)
     density = max(density / N_PHI, 0.0)
     for column in range(N_PHI):
         x = ring[column] - density
-        ring[column] = x if x >= TOWER_THRESHOLD_GEV else 0.0
+        ring[column] = x if x >= _TOWER_THRESHOLD_GEV else 0.0
 
 
 assert CHARGED_HADRON < ELECTRON < MUON < PHOTON  # `kind <= MUON` means charged

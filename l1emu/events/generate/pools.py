@@ -32,7 +32,7 @@ _BATCH = 1000  # collisions a call of Pythia's bulk interface: about 200 MB of a
 _FORMAT = 1  # raised whenever the content of a chunk changes for the same process and seed
 
 # What a Level-1 detector regards as stable: everything that flies further than 10 mm (K0S, Lambda, hyperons).
-COMMON = (
+_COMMON = (
     "Print:quiet = on",
     "Random:setSeed = on",
     "ParticleDecays:limitTau0 = on",
@@ -40,28 +40,28 @@ COMMON = (
 )
 
 # The CMS solenoid and calorimeter surface: half the field times 0.3, for radii in metres and pt in GeV.
-BENDING = 0.5 * 0.299792458 * 3.8
-ECAL_RADIUS_M = 1.29
-ENDCAP_Z_M = 3.2
+_BENDING = 0.5 * 0.299792458 * 3.8
+_ECAL_RADIUS_M = 1.29
+_ENDCAP_Z_M = 3.2
 _BARREL_ETA = 1.48
 
-MAX_ABS_ETA = 3.1  # beyond the towers' edge
+_MAX_ABS_ETA = 3.1  # beyond the towers' edge
 _MIN_PT_GEV = 0.1
 _MIN_TRACK_PT_GEV = 1.8  # below the 2 GeV of the track finder by more than its resolution
 
 ARRAYS = ("pt", "eta", "phi", "bend", "d0_cm", "z0_cm", "particle", "charge")
 _HUGE = 1e9  # GeV or cm
-JET_ARRAYS = ("jet_pt", "jet_eta", "jet_phi", "jet_flavour")
+_JET_ARRAYS = ("jet_pt", "jet_eta", "jet_phi", "jet_flavour")
 
 _DTYPES = (
-    {key: np.dtype(np.float32) for key in (*ARRAYS, *JET_ARRAYS)}
+    {key: np.dtype(np.float32) for key in (*ARRAYS, *_JET_ARRAYS)}
     | {key: np.dtype(np.int8) for key in ("particle", "charge", "jet_flavour")}
     | {key: np.dtype(np.int32) for key in ("count", "jet_count")}
 )
 _RANGES: dict[str, tuple[float, float]] = {
     "particle": (CHARGED_HADRON, NEUTRAL_HADRON),
     "charge": (-1, 1),
-    "eta": (-MAX_ABS_ETA, MAX_ABS_ETA),
+    "eta": (-_MAX_ABS_ETA, _MAX_ABS_ETA),
     "phi": (-4, 4),
     "jet_flavour": (0, len(truth.FLAVOURS) - 1),
 }
@@ -90,7 +90,7 @@ class Pool:
         return len(self.offset) - 1
 
 
-def pythia_module() -> Any:
+def _pythia_module() -> Any:
     """The Python module of Pythia 8.
 
     Raises
@@ -107,9 +107,9 @@ def pythia_module() -> Any:
     return pythia8mc
 
 
-def settings(process: Process, energy_tev: float) -> list[str]:
+def _settings(process: Process, energy_tev: float) -> list[str]:
     """Pythia's settings of a process, its seed excepted."""
-    lines = [*COMMON, f"Beams:eCM = {energy_tev * 1000:g}", *process.settings]
+    lines = [*_COMMON, f"Beams:eCM = {energy_tev * 1000:g}", *process.settings]
     if process.pt_hat_gev is not None:
         lines += [f"PhaseSpace:pTHat{end} = {v:g}" for end, v in zip(("Min", "Max"), process.pt_hat_gev, strict=False)]
     return lines
@@ -117,10 +117,10 @@ def settings(process: Process, energy_tev: float) -> list[str]:
 
 def _identity(process: Process, recipe: SampleRecipe) -> str:
     seed = recipe.pool_seed if process.pool_seed is None else process.pool_seed
-    return json.dumps([_FORMAT, settings(process, recipe.energy_tev), process.veto_pt_hat_gev, seed, _CHUNK])
+    return json.dumps([_FORMAT, _settings(process, recipe.energy_tev), process.veto_pt_hat_gev, seed, _CHUNK])
 
 
-def pool_folder(process: Process, recipe: SampleRecipe, cache: Path) -> Path:
+def _pool_folder(process: Process, recipe: SampleRecipe, cache: Path) -> Path:
     """The folder of the pool's chunks: named after everything that determines their content."""
     return cache / f"{process.name}-{sha256_bytes(_identity(process, recipe).encode())[:16]}"
 
@@ -133,14 +133,14 @@ def make_pools(
     for process in processes:
         for number in range(_chunks(process)):
             size = min(_CHUNK, process.events - number * _CHUNK)
-            path = pool_folder(process, recipe, cache) / f"{number:04d}-{size}.npz"
+            path = _pool_folder(process, recipe, cache) / f"{number:04d}-{size}.npz"
             if path.exists():
                 advance(size)
             else:
                 seed = _seed(process, recipe, number)
-                missing.append((settings(process, recipe.energy_tev), process.veto_pt_hat_gev, seed, size, path))
+                missing.append((_settings(process, recipe.energy_tev), process.veto_pt_hat_gev, seed, size, path))
     if missing:
-        pythia_module()
+        _pythia_module()
     if min(jobs, len(missing)) <= 1:
         for task in missing:
             advance(_make_chunk(*task))
@@ -197,7 +197,7 @@ def load_pool(process: Process, recipe: SampleRecipe, cache: Path) -> Pool:
     parts = []
     for number in range(_chunks(process)):
         size = min(_CHUNK, process.events - number * _CHUNK)
-        path = pool_folder(process, recipe, cache) / f"{number:04d}-{size}.npz"
+        path = _pool_folder(process, recipe, cache) / f"{number:04d}-{size}.npz"
         try:
             part = _read_chunk(path, size)
         except L1emuError as error:
@@ -209,7 +209,7 @@ def load_pool(process: Process, recipe: SampleRecipe, cache: Path) -> Pool:
                 expected="delete it: it will be made again",
             ) from None
         parts.append(part)
-    joined = {key: np.concatenate([p[key] for p in parts]) for key in (*ARRAYS, *JET_ARRAYS, "count", "jet_count")}
+    joined = {key: np.concatenate([p[key] for p in parts]) for key in (*ARRAYS, *_JET_ARRAYS, "count", "jet_count")}
     events = np.array([len(p["count"]) for p in parts])
     sigma = np.array([float(p["sigma_mb"]) for p in parts])
     return Pool(
@@ -218,7 +218,7 @@ def load_pool(process: Process, recipe: SampleRecipe, cache: Path) -> Pool:
         offset=_offsets(joined["count"]),
         arrays={key: joined[key] for key in ARRAYS},
         jet_offset=_offsets(joined["jet_count"]),
-        jets={key: joined[key] for key in JET_ARRAYS},
+        jets={key: joined[key] for key in _JET_ARRAYS},
     )
 
 
@@ -229,7 +229,7 @@ def _read_chunk(path: Path, size: int) -> dict[str, NDArray[Any]]:
     events = arrays["count"].size
     if events > size:  # a veto can leave none
         raise L1emuError("wrong number of collisions", path=path, where="count", value=events, expected=f"{size}")
-    for counts, names in (("count", ARRAYS), ("jet_count", JET_ARRAYS)):
+    for counts, names in (("count", ARRAYS), ("jet_count", _JET_ARRAYS)):
         check_array(arrays[counts], path=path, where=counts, kinds="i", shape=(events,), low=0, high=1_000_000)
         total = int(arrays[counts].sum(dtype=np.int64))
         for name in names:
@@ -252,7 +252,7 @@ def _offsets(counts: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _make_chunk(lines: list[str], veto: float | None, seed: int, events: int, path: Path) -> int:
     """Generate one chunk and write it; returns the number of collisions asked for."""
-    p8 = pythia_module()
+    p8 = _pythia_module()
     pythia = p8.Pythia("", False)
     for line in [*lines, f"Random:seed = {seed}"]:
         if not pythia.readString(line, False):  # its own complaint would go to standard output
@@ -293,7 +293,7 @@ def _compact(record: ak.Array) -> dict[str, NDArray[Any]]:
     visible = (status > 0) & ~np.isin(code, (12, 14, 16))
     jets = _jets(events, event, number, status, visible, px, py, pz, e, pt, eta, phi)
 
-    kept = visible & (np.abs(eta) < MAX_ABS_ETA) & (pt > _MIN_PT_GEV)
+    kept = visible & (np.abs(eta) < _MAX_ABS_ETA) & (pt > _MIN_PT_GEV)
     vx, vy, vz = (0.1 * np.asarray(ak.fill_none(ak.flatten(record.vProd[c]), 0.0))[kept] for c in ("px", "py", "pz"))
     event, number, code, pt, eta, phi = (a[kept] for a in (event, number, code, pt, eta, phi))
     particle = np.full(len(code), NEUTRAL_HADRON, np.int8)
@@ -304,8 +304,8 @@ def _compact(record: ak.Array) -> dict[str, NDArray[Any]]:
     charge[lepton_or_minus] *= -1
     charge[particle >= PHOTON] = 0
 
-    radius = np.where(np.abs(eta) < _BARREL_ETA, ECAL_RADIUS_M, ENDCAP_Z_M / np.maximum(np.sinh(np.abs(eta)), 0.1))
-    sine = BENDING * radius / pt
+    radius = np.where(np.abs(eta) < _BARREL_ETA, _ECAL_RADIUS_M, _ENDCAP_Z_M / np.maximum(np.sinh(np.abs(eta)), 0.1))
+    sine = _BENDING * radius / pt
     bend = np.where(sine < 1, -charge * np.arcsin(np.minimum(sine, 1.0)), np.nan)
     bend[charge == 0] = 0.0
     seen = ~np.isnan(bend) | (pt > _MIN_TRACK_PT_GEV)
@@ -350,7 +350,7 @@ def _jets(
     kind[hadron & ((digits[0] == 4) | (digits[1] == 4))] = truth.C_HADRON
     kind[hadron & ((digits[0] == 5) | (digits[1] == 5))] = truth.B_HADRON
 
-    inside = visible & (np.abs(eta) < MAX_ABS_ETA) & (pt > _MIN_PT_GEV)
+    inside = visible & (np.abs(eta) < _MAX_ABS_ETA) & (pt > _MIN_PT_GEV)
     ends = _offsets(np.bincount(event[inside], minlength=events))
     momenta = tuple(a[inside] for a in (px, py, pz, e))
     labels = kind >= 0

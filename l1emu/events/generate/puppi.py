@@ -48,12 +48,14 @@ from l1emu.events.hardware import (
 )
 
 MAX_CLUSTERS = 1500
-CAND_PT, CAND_ETA, CAND_PHI, CAND_ID, CAND_Z0, CAND_DXY, CAND_WEIGHT, CAND_CHARGE, CAND_REGION = range(9)
+CAND_PT, _CAND_ETA, _CAND_PHI, _CAND_ID, _CAND_Z0, _CAND_DXY, _CAND_WEIGHT, _CAND_CHARGE, CAND_REGION = range(9)
 FIELDS = ("pt", "eta", "phi", "id", "z0", "dxy", "weight", "charge")
 
 # Linearized PUPPI. Rows: barrel, |eta| < 2.0, |eta| < 2.5, beyond the tracker. Columns below.
-REGION_EDGES = np.array([1.5, 2.0, 2.5])
-(ALPHA_SLOPE, ALPHA_ZERO, ALPHA_CROP, SLOPE, SLOPE_PH, _ZERO, ZERO_PH, PRIOR, PRIOR_PH, PT_CUT, DR_MIN) = range(11)
+_REGION_EDGES = np.array([1.5, 2.0, 2.5])
+(_ALPHA_SLOPE, _ALPHA_ZERO, _ALPHA_CROP, _SLOPE, _SLOPE_PH, _ZERO, _ZERO_PH, _PRIOR, _PRIOR_PH, _PT_CUT, _DR_MIN) = (
+    range(11)
+)
 CONSTANTS = np.array(
     [
         [0.7, 6.0, 4.0, 0.3, 0.3, 4.0, 2.5, 5.0, 1.0, 1.0, 0.07],
@@ -62,24 +64,24 @@ CONSTANTS = np.array(
         [2.2, 9.0, 4.0, 0.3, 0.4, 9.0, 5.0, 7.0, 5.0, 4.0, 0.04],
     ]
 )
-PUPPI_RADIUS = 0.3
-PUPPI_PT_MAX_GEV = 50.0
-DZ_BARREL_CM, DZ_ENDCAP_CM = 0.5, 1.33
+_PUPPI_RADIUS = 0.3
+_PUPPI_PT_MAX_GEV = 50.0
+_DZ_BARREL_CM, _DZ_ENDCAP_CM = 0.5, 1.33
 
-VERTEX_BINS = 200
-VERTEX_RANGE_CM = 15.0
+_VERTEX_BINS = 200
+_VERTEX_RANGE_CM = 15.0
 
 
 @kernel
 def find_vertex(tracks: NDArray[np.float64], n_tracks: int) -> float:
     """z of the primary vertex in cm: the three neighbouring bins of 0.15 cm with the most track pt, weighted."""
-    histogram = np.zeros(VERTEX_BINS)
+    histogram = np.zeros(_VERTEX_BINS)
     for t in range(n_tracks):
-        b = math.floor((tracks[t, TRACK_Z0] + VERTEX_RANGE_CM) / (2 * VERTEX_RANGE_CM) * VERTEX_BINS)
-        if 0 <= b < VERTEX_BINS:
-            histogram[b] += min(tracks[t, TRACK_PT], PUPPI_PT_MAX_GEV)
+        b = math.floor((tracks[t, TRACK_Z0] + _VERTEX_RANGE_CM) / (2 * _VERTEX_RANGE_CM) * _VERTEX_BINS)
+        if 0 <= b < _VERTEX_BINS:
+            histogram[b] += min(tracks[t, TRACK_PT], _PUPPI_PT_MAX_GEV)
     best, most = 1, -1.0
-    for b in range(1, VERTEX_BINS - 1):
+    for b in range(1, _VERTEX_BINS - 1):
         window = histogram[b - 1] + histogram[b] + histogram[b + 1]
         if window > most:
             best, most = b, window
@@ -88,7 +90,7 @@ def find_vertex(tracks: NDArray[np.float64], n_tracks: int) -> float:
     mean = 0.0
     for b in range(best - 1, best + 2):
         mean += histogram[b] * (b + 0.5)
-    return -VERTEX_RANGE_CM + 2 * VERTEX_RANGE_CM * mean / most / VERTEX_BINS
+    return -_VERTEX_RANGE_CM + 2 * _VERTEX_RANGE_CM * mean / most / _VERTEX_BINS
 
 
 @in_place
@@ -160,31 +162,31 @@ def _highest_seed(
 @kernel
 def puppi_weight(pt: float, alpha_sum: float, photon: bool, constants: NDArray[np.float64]) -> float:
     """The linearized PUPPI weight, 0 to 1, of a neutral of `pt` [GeV] with the sum of pt^2 / dR^2 around it."""
-    crop = constants[ALPHA_CROP]
+    crop = constants[_ALPHA_CROP]
     x = -crop
     if alpha_sum > 0.0:
-        x = constants[ALPHA_SLOPE] * (math.log(alpha_sum) - constants[ALPHA_ZERO])
+        x = constants[_ALPHA_SLOPE] * (math.log(alpha_sum) - constants[_ALPHA_ZERO])
         x = min(max(x, -crop), crop)
     if photon:
-        x += constants[SLOPE_PH] * (pt - constants[ZERO_PH]) - constants[PRIOR_PH]
+        x += constants[_SLOPE_PH] * (pt - constants[_ZERO_PH]) - constants[_PRIOR_PH]
     else:
-        x += constants[SLOPE] * (pt - constants[_ZERO]) - constants[PRIOR]
+        x += constants[_SLOPE] * (pt - constants[_ZERO]) - constants[_PRIOR]
     return 1.0 / (1.0 + math.exp(-x))
 
 
 # How far a cluster may be from the sum of its tracks, in GeV: offset + scale * track pt, below each |eta|.
-RESOLUTION_ETA = np.array([0.7, 1.2, 1.5, 1.7, 1.9, 2.2, 2.5])
-RESOLUTION_OFFSET_GEV = np.array([2.909, 2.864, 0.294, 1.793, 1.827, 2.363, 2.538])
-RESOLUTION_SCALE = np.array([0.119, 0.127, 0.442, 0.138, 0.137, 0.124, 0.115])
+_RESOLUTION_ETA = np.array([0.7, 1.2, 1.5, 1.7, 1.9, 2.2, 2.5])
+_RESOLUTION_OFFSET_GEV = np.array([2.909, 2.864, 0.294, 1.793, 1.827, 2.363, 2.538])
+_RESOLUTION_SCALE = np.array([0.119, 0.127, 0.442, 0.138, 0.137, 0.124, 0.115])
 
 
 @kernel
-def calorimeter_resolution(eta: float, track_pt: float) -> float:
+def _calorimeter_resolution(eta: float, track_pt: float) -> float:
     """How far a cluster may be from the sum of its tracks, in GeV, as in the correlator's particle flow."""
     k = 0
-    while k < len(RESOLUTION_ETA) - 1 and abs(eta) >= RESOLUTION_ETA[k]:
+    while k < len(_RESOLUTION_ETA) - 1 and abs(eta) >= _RESOLUTION_ETA[k]:
         k += 1
-    return float(RESOLUTION_OFFSET_GEV[k] + RESOLUTION_SCALE[k] * track_pt)
+    return float(_RESOLUTION_OFFSET_GEV[k] + _RESOLUTION_SCALE[k] * track_pt)
 
 
 @kernel
@@ -195,15 +197,15 @@ def _steps(value: float, step: float, limit: int) -> int:
 @kernel
 def _write(row: NDArray[np.int32], pt: float, eta: float, phi: float, particle: int, weight: int) -> None:
     row[CAND_PT] = min(math.floor(pt / PT_STEP_GEV), PT_MAX)
-    row[CAND_ETA] = _steps(eta, ETA_PHI_STEP, 2 * HALF_TURN)
+    row[_CAND_ETA] = _steps(eta, ETA_PHI_STEP, 2 * HALF_TURN)
     phi_steps = _steps(phi, ETA_PHI_STEP, HALF_TURN)
-    row[CAND_PHI] = -HALF_TURN if phi_steps == HALF_TURN else phi_steps
-    row[CAND_ID] = particle
-    row[CAND_Z0] = 0
-    row[CAND_DXY] = 0
-    row[CAND_WEIGHT] = weight
-    row[CAND_CHARGE] = 0
-    row[CAND_REGION] = region_of(row[CAND_ETA] * ETA_PHI_STEP, row[CAND_PHI] * ETA_PHI_STEP)
+    row[_CAND_PHI] = -HALF_TURN if phi_steps == HALF_TURN else phi_steps
+    row[_CAND_ID] = particle
+    row[_CAND_Z0] = 0
+    row[_CAND_DXY] = 0
+    row[_CAND_WEIGHT] = weight
+    row[_CAND_CHARGE] = 0
+    row[CAND_REGION] = region_of(row[_CAND_ETA] * ETA_PHI_STEP, row[_CAND_PHI] * ETA_PHI_STEP)
 
 
 class _Crossing(NamedTuple):
@@ -271,7 +273,7 @@ def _charged(crossing: _Crossing, z_vertex: float, out: NDArray[np.int32]) -> in
             continue
         dz = tracks[t, TRACK_Z0] - z_vertex
         barrel = abs(tracks[t, TRACK_ETA]) < 1.5
-        crossing.from_vertex[t] = abs(dz) <= (DZ_BARREL_CM if barrel else DZ_ENDCAP_CM)
+        crossing.from_vertex[t] = abs(dz) <= (_DZ_BARREL_CM if barrel else _DZ_ENDCAP_CM)
         if int(tracks[t, TRACK_PARTICLE]) != MUON:
             linked = _linked(crossing, tracks[t, TRACK_ETA], tracks[t, TRACK_CALO_PHI], 0.15 if barrel else 0.1)
             if linked >= 0:
@@ -281,9 +283,9 @@ def _charged(crossing: _Crossing, z_vertex: float, out: NDArray[np.int32]) -> in
         if crossing.from_vertex[t] and n < out.shape[0]:
             particle = int(tracks[t, TRACK_PARTICLE])
             _write(out[n], tracks[t, TRACK_PT], tracks[t, TRACK_ETA], tracks[t, TRACK_PHI], particle, WEIGHT_ONE)
-            out[n, CAND_Z0] = _steps(dz, Z0_STEP_CM, Z0_MAX)
-            out[n, CAND_DXY] = _steps(tracks[t, TRACK_D0], DXY_STEP_CM, DXY_MAX)
-            out[n, CAND_CHARGE] = int(tracks[t, TRACK_CHARGE])
+            out[n, _CAND_Z0] = _steps(dz, Z0_STEP_CM, Z0_MAX)
+            out[n, _CAND_DXY] = _steps(tracks[t, TRACK_D0], DXY_STEP_CM, DXY_MAX)
+            out[n, _CAND_CHARGE] = int(tracks[t, TRACK_CHARGE])
             n += 1
     return n
 
@@ -318,20 +320,20 @@ def _neutral(crossing: _Crossing, out: NDArray[np.int32]) -> int:
         photon = clusters[c, 1] > 0.85 * pt
         if crossing.track_sum[c] > 0.0:
             excess = pt - crossing.track_sum[c]
-            if excess < calorimeter_resolution(eta, crossing.track_sum[c]):
+            if excess < _calorimeter_resolution(eta, crossing.track_sum[c]):
                 continue
             photon = clusters[c, 1] > 0.9 * excess
             pt = excess
         region = 0
-        while region < 3 and abs(eta) >= REGION_EDGES[region]:
+        while region < 3 and abs(eta) >= _REGION_EDGES[region]:
             region += 1
         constants = CONSTANTS[region]
-        if pt < constants[PT_CUT]:
+        if pt < constants[_PT_CUT]:
             continue
-        dr2_min = constants[DR_MIN] ** 2
+        dr2_min = constants[_DR_MIN] ** 2
         around = _tracks_around(crossing, eta, phi, dr2_min) if region < 3 else _clusters_around(crossing, c, dr2_min)
         weight = puppi_weight(pt, around, photon, constants)
-        if pt * weight >= constants[PT_CUT] and n < out.shape[0]:
+        if pt * weight >= constants[_PT_CUT] and n < out.shape[0]:
             steps = max(math.floor(weight * WEIGHT_ONE + 0.5), 1)
             _write(out[n], pt * weight, eta, phi, PHOTON if photon else NEUTRAL_HADRON, steps)
             n += 1
@@ -346,10 +348,10 @@ def _tracks_around(crossing: _Crossing, eta: float, phi: float, dr2_min: float) 
     for t in range(len(tracks)):
         if from_vertex[t]:
             de = eta - tracks[t, TRACK_ETA]
-            if abs(de) < PUPPI_RADIUS:
+            if abs(de) < _PUPPI_RADIUS:
                 r2 = de * de + turn(phi - tracks[t, TRACK_CALO_PHI]) ** 2
-                if r2 < PUPPI_RADIUS**2:
-                    around += min(tracks[t, TRACK_PT], PUPPI_PT_MAX_GEV) ** 2 / max(r2, dr2_min)
+                if r2 < _PUPPI_RADIUS**2:
+                    around += min(tracks[t, TRACK_PT], _PUPPI_PT_MAX_GEV) ** 2 / max(r2, dr2_min)
     return around
 
 
@@ -359,11 +361,11 @@ def _clusters_around(crossing: _Crossing, c: int, dr2_min: float) -> float:
     clusters, taken = crossing.clusters, crossing.taken
     around = 0.0
     for other in range(len(clusters)):
-        if other == c or not taken[other] or abs(clusters[other, 2]) < REGION_EDGES[2]:
+        if other == c or not taken[other] or abs(clusters[other, 2]) < _REGION_EDGES[2]:
             continue
         de = clusters[c, 2] - clusters[other, 2]
-        if abs(de) < PUPPI_RADIUS:
+        if abs(de) < _PUPPI_RADIUS:
             r2 = de * de + turn(clusters[c, 3] - clusters[other, 3]) ** 2
-            if r2 < PUPPI_RADIUS**2:
-                around += min(clusters[other, 0], PUPPI_PT_MAX_GEV) ** 2 / max(r2, dr2_min)
+            if r2 < _PUPPI_RADIUS**2:
+                around += min(clusters[other, 0], _PUPPI_PT_MAX_GEV) ** 2 / max(r2, dr2_min)
     return around

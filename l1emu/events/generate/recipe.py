@@ -15,7 +15,7 @@ from l1emu.errors import L1emuError
 from l1emu.files import sha256_bytes
 from l1emu.resources import resolve, resource
 
-MOST_EVENTS = 100_000_000
+_MOST_EVENTS = 100_000_000
 """Of a pool and of a sample: years of Pythia."""
 
 PtHat = Annotated[float, Field(ge=0, le=100_000)]
@@ -31,7 +31,7 @@ class Process(Config):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9+_.-]*$")
     settings: list[str] = Field(min_length=1)
-    events: int = Field(gt=0, le=MOST_EVENTS)
+    events: int = Field(gt=0, le=_MOST_EVENTS)
     pt_hat_gev: list[PtHat] | None = Field(default=None, min_length=1, max_length=2)
     veto_pt_hat_gev: float | None = Field(default=None, gt=0, le=100_000)
     pool_seed: SeedNumber | None = None
@@ -55,7 +55,7 @@ class Process(Config):
 class Collisions(Process):
     """One bin of inelastic collisions; `crossings` is how many crossings have it as their hardest bin."""
 
-    crossings: int = Field(default=0, ge=0, le=MOST_EVENTS)
+    crossings: int = Field(default=0, ge=0, le=_MOST_EVENTS)
 
 
 class HardProcess(Process):
@@ -65,7 +65,7 @@ class HardProcess(Process):
     class of its jets where a recipe labels jets by process.
     """
 
-    crossings: int = Field(gt=0, le=MOST_EVENTS)
+    crossings: int = Field(gt=0, le=_MOST_EVENTS)
     label: str | None = Field(default=None, min_length=1)
 
 

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from l1emu.compiled import kernel
 from l1emu.events.hardware import MAX_CANDIDATES
 
-PHI_SLICES = 9
-ETA_EDGES = np.array([-2.5, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.5])
+_PHI_SLICES = 9
+_ETA_EDGES = np.array([-2.5, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.5])
 """Between the ten slices in eta."""
 
-REGIONS = PHI_SLICES * (len(ETA_EDGES) + 1)
+REGIONS = _PHI_SLICES * (len(_ETA_EDGES) + 1)
 
 # The slices from -3 to 3: forward, endcap, six of the barrel, endcap, forward.
 MAX_REGION_TRACKS = np.array([0, 30, 25, 25, 25, 25, 25, 25, 30, 0])
@@ -29,21 +29,21 @@ MAX_REGION_CLUSTERS = np.array([12, 20, 18, 18, 18, 18, 18, 18, 20, 12])
 MAX_REGION_CANDIDATES = np.array([12, 18, 18, 18, 18, 18, 18, 18, 18, 12])
 
 # Where the deregionizer finds a slice: one of its six streams, and the first or second of its two turns a phi slice.
-STREAM = np.array([5, 3, 1, 1, 0, 0, 2, 2, 4, 5])
-TURN = np.array([0, 0, 0, 1, 0, 1, 0, 1, 0, 1])
-STREAMS, TURNS = 6, 2
-_CHUNK, CHUNKS = 6, 3  # candidates that it reads of a region at a time, and how often
+_STREAM = np.array([5, 3, 1, 1, 0, 0, 2, 2, 4, 5])
+_TURN = np.array([0, 0, 0, 1, 0, 1, 0, 1, 0, 1])
+_STREAMS, _TURNS = 6, 2
+_CHUNK, _CHUNKS = 6, 3  # candidates that it reads of a region at a time, and how often
 
 
 @kernel
 def region_of(eta: float, phi: float) -> int:
     """The region, 9 times the slice in eta plus that in phi, whose first one is centred on phi = 0."""
     slice_eta = 0
-    while slice_eta < len(ETA_EDGES) and eta >= ETA_EDGES[slice_eta]:
+    while slice_eta < len(_ETA_EDGES) and eta >= _ETA_EDGES[slice_eta]:
         slice_eta += 1
     turns = phi / (2 * math.pi)
-    slice_phi = math.floor((turns - math.floor(turns)) * PHI_SLICES + 0.5) % PHI_SLICES
-    return slice_eta * PHI_SLICES + slice_phi
+    slice_phi = math.floor((turns - math.floor(turns)) * _PHI_SLICES + 0.5) % _PHI_SLICES
+    return slice_eta * _PHI_SLICES + slice_phi
 
 
 @kernel
@@ -56,13 +56,13 @@ def keep_hardest(
     for i in range(len(pt)):
         kept[i] = True
         count[region[i]] += 1
-        full = full or count[region[i]] > limits[region[i] // PHI_SLICES]
+        full = full or count[region[i]] > limits[region[i] // _PHI_SLICES]
     if not full:
         return
     count[:] = 0
     for i in np.argsort(-pt, kind="mergesort"):
         count[region[i]] += 1
-        kept[i] = count[region[i]] <= limits[region[i] // PHI_SLICES]
+        kept[i] = count[region[i]] <= limits[region[i] // _PHI_SLICES]
 
 
 @kernel
@@ -83,16 +83,16 @@ def deregionize(pt: NDArray[np.int32], region: NDArray[np.int64], chosen: NDArra
     n = len(pt)
     count = np.zeros(REGIONS, np.int64)
     arrival = np.empty(n, np.int64)
-    last = PHI_SLICES * TURNS * CHUNKS * STREAMS * _CHUNK
+    last = _PHI_SLICES * _TURNS * _CHUNKS * _STREAMS * _CHUNK
     for i in np.argsort(-pt, kind="mergesort"):
-        slice_eta, slice_phi = region[i] // PHI_SLICES, region[i] % PHI_SLICES
+        slice_eta, slice_phi = region[i] // _PHI_SLICES, region[i] % _PHI_SLICES
         place = count[region[i]]
         count[region[i]] += 1
         if place >= MAX_REGION_CANDIDATES[slice_eta]:
             arrival[i] = last
             continue
-        turn = slice_phi * TURNS + TURN[slice_eta]
-        arrival[i] = ((turn * CHUNKS + place // _CHUNK) * STREAMS + STREAM[slice_eta]) * _CHUNK + place % _CHUNK
+        turn = slice_phi * _TURNS + _TURN[slice_eta]
+        arrival[i] = ((turn * _CHUNKS + place // _CHUNK) * _STREAMS + _STREAM[slice_eta]) * _CHUNK + place % _CHUNK
     m = 0
     for i in np.argsort(arrival, kind="mergesort"):
         if m == MAX_CANDIDATES or arrival[i] == last:

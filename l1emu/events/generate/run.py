@@ -37,10 +37,10 @@ from l1emu.files import write_aside
 from l1emu.progress import progress
 from l1emu.version import __version__
 
-BASKET = 3000  # crossings a basket of the ROOT file
-PILEUP = CLASSES.index("pileup")
-LEADING = 2  # generator jets of a collision that give their jets the label of the process
-EVENT_STRIDE = 10_000_000  # training jets: hard event id = pool number * stride + number in the pool
+_BASKET = 3000  # crossings a basket of the ROOT file
+_PILEUP = CLASSES.index("pileup")
+_LEADING = 2  # generator jets of a collision that give their jets the label of the process
+_EVENT_STRIDE = 10_000_000  # training jets: hard event id = pool number * stride + number in the pool
 
 # Independent random streams of one recipe seed.
 _STREAM_STRATUM, _STREAM_HARD, _STREAM_THINNING, _STREAM_PLAIN = range(4)
@@ -232,7 +232,7 @@ def _write(
     target: Path,
     processes: Sequence[SignalProcess] = (),
 ) -> None:
-    per_basket = max(BASKET // CROSSINGS_A_BLOCK, 1)
+    per_basket = max(_BASKET // CROSSINGS_A_BLOCK, 1)
     groups = [batches[i : i + per_basket] for i in range(0, len(batches), per_basket)]
     write_sample(
         target,
@@ -271,16 +271,16 @@ def _jets(recipe: SampleRecipe, pools: list[Pool], target: Path, jobs: int) -> d
             if recipe.jets.label_by == "process":
                 name = recipe.hard[process].label
                 assert name is not None  # the schema's promise for this way to label
-                nearest, crossing = label_by_truth(jets, truth[:, :LEADING])
-                kept &= nearest != PILEUP
+                nearest, crossing = _label_by_truth(jets, truth[:, :_LEADING])
+                kept &= nearest != _PILEUP
                 label = np.full(len(nearest), classes.index(name), np.int8)
             else:
-                label, crossing = label_by_truth(jets, truth)
+                label, crossing = _label_by_truth(jets, truth)
             rows["features"].append(jets.features[kept])
             rows["label"].append(label[kept])
             rows["pt"].append(jets.pt[kept])
             rows["eta"].append(jets.eta[kept])
-            rows["event"].append((bins + process) * EVENT_STRIDE + block.event[crossing[kept]])
+            rows["event"].append((bins + process) * _EVENT_STRIDE + block.event[crossing[kept]])
     arrays = {key: np.concatenate(parts) for key, parts in rows.items()}
     available = np.bincount(arrays["label"], minlength=len(classes))
     if recipe.jets.max_per_class is not None:
@@ -298,7 +298,7 @@ def _jets(recipe: SampleRecipe, pools: list[Pool], target: Path, jobs: int) -> d
     }
 
 
-def label_by_truth(jets: Jets, truth: ak.Array) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+def _label_by_truth(jets: Jets, truth: ak.Array) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
     """The class of each jet, by the nearest generator jet within 0.4, else pile-up; and the crossing of each jet.
 
     Parameters
@@ -307,7 +307,7 @@ def label_by_truth(jets: Jets, truth: ak.Array) -> tuple[NDArray[np.int8], NDArr
         (crossings, var) generator jets in hardware steps, their flavour an index into `CLASSES`.
     """
     crossing = np.repeat(np.arange(len(jets.counts)), jets.counts)
-    label = np.full(len(crossing), PILEUP, np.int8)
+    label = np.full(len(crossing), _PILEUP, np.int8)
     if len(crossing) == 0:
         return label, crossing
     near = truth[crossing]
@@ -315,7 +315,7 @@ def label_by_truth(jets: Jets, truth: ak.Array) -> tuple[NDArray[np.int8], NDArr
     d_phi = (near["phi"] - jets.phi + HALF_TURN) % (2 * HALF_TURN) - HALF_TURN
     r2 = d_eta * d_eta + d_phi * d_phi
     best = ak.argmin(r2, axis=1, keepdims=True)
-    flavour = ak.to_numpy(ak.fill_none(ak.firsts(near["flavour"][best]), PILEUP))
+    flavour = ak.to_numpy(ak.fill_none(ak.firsts(near["flavour"][best]), _PILEUP))
     distance = ak.to_numpy(ak.fill_none(ak.firsts(r2[best]), math.inf))
     matched = distance < (RADIUS / ETA_PHI_STEP) ** 2
     label[matched] = flavour[matched]

@@ -39,7 +39,7 @@ def _relu(call: Call) -> Relu:
     return Relu(call.name, (data,), output)
 
 
-def leaky_relu(call: Call) -> SlopedRelu:
+def _leaky_relu(call: Call) -> SlopedRelu:
     """`nnet::leaky_relu`: one slope, written in the call."""
     kind, value = _parameter(call)
     data, output = _without_parameter(call)
@@ -47,7 +47,7 @@ def leaky_relu(call: Call) -> SlopedRelu:
     return SlopedRelu(call.name, (data,), output, slope, kind, 0)
 
 
-def thresholded_relu(call: Call) -> SlopedRelu:
+def _thresholded_relu(call: Call) -> SlopedRelu:
     """`nnet::thresholded_relu`: zero up to a threshold, written in the call."""
     kind, value = _parameter(call)
     data, output = _without_parameter(call)
@@ -57,7 +57,7 @@ def thresholded_relu(call: Call) -> SlopedRelu:
     return SlopedRelu(call.name, (data,), output, np.zeros(1, np.int64), kind, threshold)
 
 
-def prelu(call: Call) -> SlopedRelu:
+def _prelu(call: Call) -> SlopedRelu:
     """`nnet::prelu`: a slope for each number."""
     call = _typed(call)
     call.count(3, 3)
@@ -103,7 +103,7 @@ def _without_parameter(call: Call) -> tuple[Tensor, Tensor]:
     return data, output
 
 
-def table_activation(call: Call) -> TableActivation:
+def _table_activation(call: Call) -> TableActivation:
     """`nnet::sigmoid`, `tanh`, `softplus` and `softsign`."""
     data, output = call.elementwise()
     size, kind = call.config.integer("table_size"), call.config.type("table_t")
@@ -115,7 +115,7 @@ def table_activation(call: Call) -> TableActivation:
     return TableActivation(call.name, (data,), output, call.function, make(size, kind), kind, half)
 
 
-def clipped_relu(call: Call) -> ClippedLine:
+def _clipped_relu(call: Call) -> ClippedLine:
     """`nnet::relu1` and `relu6`: from 0 up to that number."""
     data, output = call.elementwise()
     call.require("relu_max")
@@ -124,7 +124,7 @@ def clipped_relu(call: Call) -> ClippedLine:
     return ClippedLine(call.name, (data,), output, 1, one, 0, one, int(call.function.removeprefix("relu")), False)
 
 
-def hard(call: Call) -> ClippedLine | tuple[Layer, ...]:
+def _hard(call: Call) -> ClippedLine | tuple[Layer, ...]:
     """`nnet::hard_sigmoid` and `nnet::hard_tanh`."""
     data, output = call.elementwise("data")
     if call.variant(call.function) == "data":
@@ -206,7 +206,7 @@ def _steps(call: Call) -> Steps:
     return Steps(call.name, (data,), output, np.array(thresholds).reshape(-1, 1), raw, doubled)
 
 
-def normalized_steps(call: Call) -> Steps:
+def _normalized_steps(call: Call) -> Steps:
     """`nnet::normalize_binary_tanh` and `normalize_ternary_tanh`: a threshold, or two, for each channel."""
     binary = call.function == "normalize_binary_tanh"
     call.count(1, 3 if binary else 4)
@@ -261,22 +261,22 @@ _TABLES = {
 BUILDERS: dict[str, Builder] = {
     "binary_tanh": _steps,
     "elu": _elu,
-    "hard_sigmoid": hard,
-    "hard_tanh": hard,
-    "leaky_relu": leaky_relu,
+    "hard_sigmoid": _hard,
+    "hard_tanh": _hard,
+    "leaky_relu": _leaky_relu,
     "linear": _linear,
-    "normalize_binary_tanh": normalized_steps,
-    "normalize_ternary_tanh": normalized_steps,
-    "prelu": prelu,
+    "normalize_binary_tanh": _normalized_steps,
+    "normalize_ternary_tanh": _normalized_steps,
+    "prelu": _prelu,
     "relu": _relu,
-    "relu1": clipped_relu,
-    "relu6": clipped_relu,
+    "relu1": _clipped_relu,
+    "relu6": _clipped_relu,
     "selu": _selu,
-    "sigmoid": table_activation,
-    "softplus": table_activation,
-    "softsign": table_activation,
-    "tanh": table_activation,
+    "sigmoid": _table_activation,
+    "softplus": _table_activation,
+    "softsign": _table_activation,
+    "tanh": _table_activation,
     "ternary_tanh": _steps,
-    "thresholded_relu": thresholded_relu,
+    "thresholded_relu": _thresholded_relu,
     "unary_lut": _lookup,
 }

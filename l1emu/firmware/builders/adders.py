@@ -195,7 +195,7 @@ def adders(call: Call) -> tuple[Layer, ...]:
     data, output = call.input(0), call.output(call.tensor(call.results[0], None).shape)
     if (data.size, output.size) != (n_in, n_out):
         raise call.error("the tensors have other sizes", (data.size, output.size), f"{n_in} and {n_out}")
-    return sums(call, call.name, data, output, 1, body)
+    return _sums(call, call.name, data, output, 1, body)
 
 
 def streamed_dense(call: Call) -> tuple[Layer, ...]:
@@ -213,7 +213,7 @@ def streamed_dense(call: Call) -> tuple[Layer, ...]:
         raise call.error("what travels together does not fit the sizes", packs, f"{n_in} and {n_out}")
     data, output = call.input(0, (n_in,)), call.result(call.results[0], (n_out,), 1)
     config.finish(*SYNTHESIS)
-    return sums(call, call.name, data, output, 1, body)
+    return _sums(call, call.name, data, output, 1, body)
 
 
 def wrapped_sums(call: Call, kernel: str, data: Tensor, output: Tensor, positions: int) -> tuple[Layer, ...]:
@@ -230,7 +230,7 @@ def wrapped_sums(call: Call, kernel: str, data: Tensor, output: Tensor, position
     sizes = data.size // positions, output.size // positions
     if function is None or function[:2] != sizes:
         raise call.error("the generated function is not known here", kernel, f"{sizes[0]} to {sizes[1]} numbers")
-    return sums(call, call.name, data, output, positions, function[2])
+    return _sums(call, call.name, data, output, positions, function[2])
 
 
 def _convolution(call: Call) -> tuple[Layer, ...]:
@@ -252,7 +252,7 @@ def _convolution(call: Call) -> tuple[Layer, ...]:
     windows, data = gathered(call, data_shape, fill_buffer(call, shape), (shape.positions, n_in))
     output = call.result(call.results[0], (shape.positions, n_out), 1)
     config.finish(*SYNTHESIS, "in_height", "filt_height", "stride_height", "out_height")
-    return (*windows, *sums(call, call.name, data, output, shape.positions, body))
+    return (*windows, *_sums(call, call.name, data, output, shape.positions, body))
 
 
 def einsum_dense(call: Call) -> tuple[Layer, ...]:
@@ -287,7 +287,7 @@ def einsum_dense(call: Call) -> tuple[Layer, ...]:
     one, unit = np.ones(size, dtype=np.int64), FixedPoint(2, 2)
     return (
         *layers,
-        *sums(call, total.name, data, total, rows, body),
+        *_sums(call, total.name, data, total, rows, body),
         BatchNormalization(shifted.name, (total,), shifted, one, unit, bias, bias_type, size),
         Transpose(call.name, (shifted,), output, permutation_out),
     )
@@ -324,13 +324,13 @@ def _member(call: Call, name: str, types: list[list[Token]]) -> tuple[int, int, 
     return function
 
 
-def sums(call: Call, name: str, data: Tensor, output: Tensor, positions: int, body: list[str]) -> tuple[Layer, ...]:
+def _sums(call: Call, name: str, data: Tensor, output: Tensor, positions: int, body: list[str]) -> tuple[Layer, ...]:
     """What the statements do at each position: the quantizers, where they change something, and the matrix."""
-    layers, read = read_sums(call, name, data, positions, body)
+    layers, read = _read_sums(call, name, data, positions, body)
     return (*layers, _matrix(call, read, name, layers[-1].output if layers else data, output, positions))
 
 
-def read_sums(
+def _read_sums(
     call: Call, name: str, data: Tensor, positions: int, body: list[str]
 ) -> tuple[tuple[Layer, ...], _Reader]:
     """What the statements do, and the quantizers before it."""

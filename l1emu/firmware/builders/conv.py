@@ -17,7 +17,7 @@ from l1emu.layers import Layer
 from l1emu.layers.dense import resource_order
 
 # Members of a convolution's config that say how its numbers are brought together, and which.
-GEOMETRY = (
+_GEOMETRY = (
     "kernel_size",
     "implementation",
     "min_width",
@@ -53,7 +53,7 @@ def convolution(call: Call) -> tuple[Layer, ...]:
     sizes = (inner.integer("n_in"), inner.integer("n_out"))
     layers = _streamed(call, config, inner, shape) if call.stream else _parallel(call, config, inner, shape, two, sizes)
     inner.finish(*SYNTHESIS, "kernel")
-    config.finish(*SYNTHESIS, *GEOMETRY)
+    config.finish(*SYNTHESIS, *_GEOMETRY)
     return layers
 
 

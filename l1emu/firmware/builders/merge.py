@@ -55,7 +55,7 @@ def _divided(call: Call, inputs: tuple[Tensor, Tensor], output: Tensor) -> tuple
     return (Merge(half.name, inputs, half, "average"), Linear(call.name, (half,), output))
 
 
-def dot(call: Call) -> Einsum:
+def _dot(call: Call) -> Einsum:
     """`nnet::dot1d`: every product is assigned to the accumulator's type."""
     call.count(3, 3)
     call.check_io()
@@ -72,7 +72,7 @@ def dot(call: Call) -> Einsum:
     return Einsum(call.name, inputs, call.output((1,)), (0,), (0,), *sizes, (1,), (0,), accum_type, accum_type)
 
 
-def concatenate(call: Call) -> Concatenate:
+def _concatenate(call: Call) -> Concatenate:
     """`nnet::concatenate1d`, `2d` and `3d`."""
     call.count(3, 3)
     dims = int(call.function.removeprefix("concatenate").removesuffix("d"))
@@ -112,8 +112,8 @@ BUILDERS: dict[str, Builder] = {
     "average": _merge,
     "maximum": _merge,
     "minimum": _merge,
-    "concatenate1d": concatenate,
-    "concatenate2d": concatenate,
-    "concatenate3d": concatenate,
-    "dot1d": dot,
+    "concatenate1d": _concatenate,
+    "concatenate2d": _concatenate,
+    "concatenate3d": _concatenate,
+    "dot1d": _dot,
 }

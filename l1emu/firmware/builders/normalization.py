@@ -15,7 +15,7 @@ from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import BatchNormalization, Layer, LayerNormalization, Tensor
 
 
-def normalize(call: Call) -> tuple[Layer, ...]:
+def _normalize(call: Call) -> tuple[Layer, ...]:
     """`nnet::normalize`."""
     call.count(2, 4)
     call.check_io()
@@ -89,7 +89,7 @@ def _table(
     return accum_type, table, None, range_power2, divisor, 0
 
 
-def layernormalize(call: Call) -> LayerNormalization:
+def _layernormalize(call: Call) -> LayerNormalization:
     """`nnet::layernormalize`."""
     call.count(2, 4)
     call.check_io()
@@ -156,6 +156,6 @@ def _range(call: Call, table_range: ConstantValue) -> tuple[int, int]:
 
 
 BUILDERS: dict[str, Builder] = {
-    "normalize": normalize,
-    "layernormalize": layernormalize,
+    "normalize": _normalize,
+    "layernormalize": _layernormalize,
 }

@@ -17,7 +17,7 @@ from l1emu.layers.softmax import index_bits
 _OPERATIONS = {"Average": "average", "Max": "max"}
 
 
-def global_pooling(call: Call) -> tuple[Layer, ...]:
+def _global_pooling(call: Call) -> tuple[Layer, ...]:
     """`nnet::global_pooling1d_cl` and `2d`. Those of a stream cast each number to the accumulator's type first."""
     call.count(2, 2)
     call.check_io()
@@ -191,8 +191,8 @@ def _lowest(kind: FixedPoint) -> int:
 
 
 BUILDERS: dict[str, Builder] = {
-    "global_pooling1d_cl": global_pooling,
-    "global_pooling2d_cl": global_pooling,
+    "global_pooling1d_cl": _global_pooling,
+    "global_pooling2d_cl": _global_pooling,
     "pooling1d_cl": _pooling,
     "pooling2d_cl": _pooling,
 }

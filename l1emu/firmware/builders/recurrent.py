@@ -61,7 +61,7 @@ def _given_states(call: Call, count: int) -> tuple[Call, tuple[Tensor, ...]]:
     return replace(call, types=types, arguments=[*call.data, *call.results, *call.parameters]), states
 
 
-def bidirectional(call: Call) -> tuple[Layer, ...]:
+def _bidirectional(call: Call) -> tuple[Layer, ...]:
     """`nnet::bidirectional_stack`: two cells, their states side by side."""
     call.count(2, 10)
     config = call.config
@@ -246,7 +246,7 @@ def _function(
 
 
 BUILDERS: dict[str, Builder] = {
-    "bidirectional_stack": bidirectional,
+    "bidirectional_stack": _bidirectional,
     "gru_stack": _recurrent,
     "lstm_stack": _recurrent,
 }

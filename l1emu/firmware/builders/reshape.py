@@ -31,7 +31,7 @@ def transposition(config: ConfigStruct, call: Call) -> tuple[tuple[int, ...], tu
     return source, target, permutation
 
 
-def transpose(call: Call) -> Transpose:
+def _transpose(call: Call) -> Transpose:
     """`nnet::transpose`."""
     call.count(2, 2)
     if call.stream:
@@ -42,7 +42,7 @@ def transpose(call: Call) -> Transpose:
     return Transpose(call.name, (call.input(0, source),), call.shaped_output(target), permutation)
 
 
-def plain_transpose(call: Call) -> Transpose:
+def _plain_transpose(call: Call) -> Transpose:
     """`nnet::transpose_2d` and `nnet::transpose_3d` of hls4ml up to 1.0: height and width swapped, or all axes."""
     one_type = call.variant(call.function) == "one type"
     call.count(1 if one_type else 2, 2)
@@ -63,7 +63,7 @@ def plain_transpose(call: Call) -> Transpose:
     return Transpose(call.name, (data,), output, permutation)
 
 
-def broadcast_stream(call: Call) -> Gather:
+def _broadcast_stream(call: Call) -> Gather:
     """`nnet::broadcast_stream`: one pixel for all, or one number for all channels of a pixel."""
     call.count(2, 2)
     call.require("broadcast_stream", "broadcast_stream_1x1xC", "broadcast_stream_HxWx1")
@@ -93,7 +93,7 @@ def _time_step(call: Call) -> tuple[int, int, tuple[int, ...]]:
     return int(call.numbers[0]), steps, shape[4 - dims :]
 
 
-def read_time_step(call: Call) -> Gather:
+def _read_time_step(call: Call) -> Gather:
     """`nnet::read_time_step_2d` and its kin: one step of a sequence."""
     step, steps, shape = _time_step(call)
     data = call.checked(call.data[0], (steps, *shape), 0)
@@ -104,7 +104,7 @@ def read_time_step(call: Call) -> Gather:
     return Gather(call.name, (data,), output, np.arange(step * size, (step + 1) * size), 0)
 
 
-def write_time_step(call: Call) -> tuple[Layer, ...]:
+def _write_time_step(call: Call) -> tuple[Layer, ...]:
     """`nnet::write_time_step_2d` and its kin, of the last step: the results of all, one after another."""
     step, steps, shape = _time_step(call)
     (name,) = call.data
@@ -126,7 +126,7 @@ def write_time_step(call: Call) -> tuple[Layer, ...]:
     return tuple(layers)
 
 
-def clone_stream(call: Call) -> tuple[Layer, ...]:
+def _clone_stream(call: Call) -> tuple[Layer, ...]:
     """`nnet::clone_stream`: copies of one stream for several readers, cast to their type."""
     shape = _streamed(call)
     data = call.input(0, shape)
@@ -134,7 +134,7 @@ def clone_stream(call: Call) -> tuple[Layer, ...]:
     return tuple(Linear(f"{call.name}_{i}", (data,), output) for i, output in enumerate(outputs, 1))
 
 
-def repack_stream(call: Call) -> Linear:
+def _repack_stream(call: Call) -> Linear:
     """`nnet::repack_stream`: the same numbers, cast, with another count of them travelling together."""
     shape = _streamed(call)
     return Linear(call.name, (call.input(0, shape),), call.result(call.results[0], shape, 1))
@@ -155,12 +155,12 @@ def _streamed(call: Call) -> tuple[int, ...]:
 
 
 BUILDERS: dict[str, Builder] = {
-    "broadcast_stream": broadcast_stream,
-    "clone_stream": clone_stream,
-    "repack_stream": repack_stream,
-    **{f"read_time_step_{dims}d": read_time_step for dims in (2, 3, 4)},
-    **{f"write_time_step_{dims}d": write_time_step for dims in (2, 3, 4)},
-    "transpose": transpose,
-    "transpose_2d": plain_transpose,
-    "transpose_3d": plain_transpose,
+    "broadcast_stream": _broadcast_stream,
+    "clone_stream": _clone_stream,
+    "repack_stream": _repack_stream,
+    **{f"read_time_step_{dims}d": _read_time_step for dims in (2, 3, 4)},
+    **{f"write_time_step_{dims}d": _write_time_step for dims in (2, 3, 4)},
+    "transpose": _transpose,
+    "transpose_2d": _plain_transpose,
+    "transpose_3d": _plain_transpose,
 }

@@ -9,7 +9,7 @@ from l1emu.firmware.builders.conv import convolution
 from l1emu.layers import Layer, Tensor
 
 
-def separable(call: Call) -> tuple[Layer, ...]:
+def _separable(call: Call) -> tuple[Layer, ...]:
     """`nnet::separable_conv_1d_cl` and `separable_conv_2d_cl`, as layers ``NAME_depthwise`` and ``NAME``.
 
     Before hls4ml 0.8 what is between the two has the data's type; since then the call names it.
@@ -48,6 +48,6 @@ def separable(call: Call) -> tuple[Layer, ...]:
 
 
 BUILDERS: dict[str, Builder] = {
-    "separable_conv_1d_cl": separable,
-    "separable_conv_2d_cl": separable,
+    "separable_conv_1d_cl": _separable,
+    "separable_conv_2d_cl": _separable,
 }

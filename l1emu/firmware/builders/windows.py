@@ -84,7 +84,7 @@ def gathered(
     return (Gather(output.name, (data,), output, source, fill),), output
 
 
-def zero_padding(call: Call) -> Gather:
+def _zero_padding(call: Call) -> Gather:
     """`nnet::zeropad1d_cl` and `zeropad2d_cl`."""
     call.count(2, 2)
     call.require(call.function)
@@ -106,7 +106,7 @@ def zero_padding(call: Call) -> Gather:
     return Gather(call.name, (call.input(0, shapes[0]),), call.output(shapes[1]), places.ravel(), 0)
 
 
-def cropping(call: Call) -> Gather:
+def _cropping(call: Call) -> Gather:
     """`nnet::cropping1d_cl` and `cropping2d_cl`."""
     call.count(2, 2)
     call.require(call.function)
@@ -128,7 +128,7 @@ def cropping(call: Call) -> Gather:
     return Gather(call.name, (call.input(0, shapes[0]),), call.output(shapes[1]), places.ravel(), 0)
 
 
-def enlarge(call: Call) -> Gather:
+def _enlarge(call: Call) -> Gather:
     """`nnet::resize_nearest`: the nearest pixel, by the kernel's own arithmetic in 1/65536 of a pixel."""
     call.count(1, 2)
     variant = call.variant("resize_nearest")
@@ -196,9 +196,9 @@ def _next_class(texts: list[str], start: int) -> int:
 
 
 BUILDERS: dict[str, Builder] = {
-    "cropping1d_cl": cropping,
-    "cropping2d_cl": cropping,
-    "zeropad1d_cl": zero_padding,
-    "zeropad2d_cl": zero_padding,
-    "resize_nearest": enlarge,
+    "cropping1d_cl": _cropping,
+    "cropping2d_cl": _cropping,
+    "zeropad1d_cl": _zero_padding,
+    "zeropad2d_cl": _zero_padding,
+    "resize_nearest": _enlarge,
 }

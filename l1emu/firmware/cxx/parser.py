@@ -184,7 +184,7 @@ def parse(lexed: Lexed) -> FileScope:
                 raise place.error("declaration not understood", text_of(statement)[:100])  # no prototype
             scope.prototypes.append((texts[1], text_of(statement[3:-2]), place))
         else:
-            found = declaration(statement, path)
+            found = _declaration(statement, path)
             if found is None:
                 raise place.error("declaration not understood", text_of(statement)[:100])
             _check_initializer(found[1])
@@ -224,7 +224,7 @@ def _struct(statement: list[Token], path: Path) -> Struct:
         raise place.error("a struct that does more than to be declared is not supported", text_of(statement)[:60])
     members: dict[str, Declaration] = {}
     for member in statements(statement[opening + 1 : closing], path):
-        found = declaration(member, path)
+        found = _declaration(member, path)
         if found is None:
             raise Place(path, member[0].line).error(f"member of {name} not understood", text_of(member)[:100])
         if found[0] in members:
@@ -237,7 +237,7 @@ def _struct(statement: list[Token], path: Path) -> Struct:
     return Struct(name, place, base, members)
 
 
-def declaration(statement: list[Token], path: Path) -> tuple[str, Declaration] | None:
+def _declaration(statement: list[Token], path: Path) -> tuple[str, Declaration] | None:
     """One typedef, alias, constant or array; None if the statement is something else."""
     place = Place(path, statement[0].line)
     tokens = statement[:-1] if statement[-1].text == ";" else list(statement)
@@ -245,7 +245,7 @@ def declaration(statement: list[Token], path: Path) -> tuple[str, Declaration] |
         return None
     if tokens[0].text == "template":
         closing = template_end(tokens, 1, path)
-        inner = declaration(tokens[closing + 1 :], path)
+        inner = _declaration(tokens[closing + 1 :], path)
         if inner is None:
             return None
         return inner[0], Declaration(place, "template", inner[1].type, parameters=tuple(tokens[2:closing]))

@@ -36,7 +36,7 @@ OPERATORS = _words(
 )
 
 LIBRARIES = _words("std hls")  # what lies in these namespaces is not looked up
-TEMPLATES = _words("ap_fixed ap_ufixed ap_int ap_uint ap_fixed_base ap_int_base ap_range_ref ap_shift_reg")
+_TEMPLATES = _words("ap_fixed ap_ufixed ap_int ap_uint ap_fixed_base ap_int_base ap_range_ref ap_shift_reg")
 MACROS = _words("DIV_ROUNDUP MIN MAX STRINGIFY EXPAND_STRING")  # those with parameters are left in place
 C_FUNCTIONS = _words(
     "abs acos asin assert atan atan2 atof atoi ceil cos cosh exit exp exp2 fabs fclose feof fgets floor "
@@ -77,7 +77,7 @@ def library_kind(name: str) -> str | None:
     """What a name of the libraries is: "?" if that cannot be told, None if they have none such."""
     if name in LIBRARIES:
         return "library"
-    if name in TEMPLATES:
+    if name in _TEMPLATES:
         return "template"
     if _TYPES.fullmatch(name):
         return "type"

@@ -57,7 +57,7 @@ class Found:
         return " ".join([source, *([self.backend] if self.backend else []), *versions])
 
 
-def folders(root: Path) -> dict[str, Path]:
+def _folders(root: Path) -> dict[str, Path]:
     """The folders of kernels' headers below a folder, by backend: empty for those that all backends take.
 
     Raises
@@ -77,7 +77,7 @@ def folders(root: Path) -> dict[str, Path]:
 
 def read(root: Path) -> Iterator[Found]:
     """The definitions of the templates below a folder; headers that are not understood are named and left out."""
-    by_backend = folders(root)
+    by_backend = _folders(root)
     seen: set[tuple[str, str]] = set()  # Vitis has copies of what it does not change
     for backend, folder in by_backend.items():
         for path in sorted(folder.glob("nnet_*.h")):
@@ -96,7 +96,7 @@ def read(root: Path) -> Iterator[Found]:
                         yield Found(name, definition, backend)
 
 
-def changes(tokens: Iterable[Token], theirs: list[str], words: Iterable[str]) -> Iterator[str]:
+def _changes(tokens: Iterable[Token], theirs: list[str], words: Iterable[str]) -> Iterator[str]:
     """What changed from a known definition, of which the tokens' hashes are given: ``- old`` and ``+ new`` pieces."""
     mine = [token.text for token in tokens]
     old = [word or "…" for word in words_of(theirs, {*words, *mine})]
@@ -107,7 +107,7 @@ def changes(tokens: Iterable[Token], theirs: list[str], words: Iterable[str]) ->
             yield f"{before} [-{pieces[0]}-] [+{pieces[1]}+]"
 
 
-def rendered(definitions_: dict[str, dict[str, Known]]) -> str:
+def _rendered(definitions_: dict[str, dict[str, Known]]) -> str:
     """The JSON file of a header's definitions."""
     document = {
         name: {
@@ -123,7 +123,7 @@ def rendered(definitions_: dict[str, dict[str, Known]]) -> str:
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-def with_origin(known: Known, origin: str) -> Known:
+def _with_origin(known: Known, origin: str) -> Known:
     """A known definition, found in another place: a version more of a source, or a source more."""
     source, versions = split_origin(origin)
     origins = [split_origin(had) for had in known.origins]
@@ -150,11 +150,11 @@ def _add(found: Iterable[Found], origin: str) -> list[Path]:
         header = next((h for h in (one.header, *headers()) if fingerprint in of_header(h).get(name, {})), one.header)
         entries = files.setdefault(header, {key: dict(had) for key, had in of_header(header).items()})
         mine = entries.setdefault(name, {})
-        mine[fingerprint] = with_origin(mine.get(fingerprint, Known(name, fingerprint, "", ())), one.origin(origin))
+        mine[fingerprint] = _with_origin(mine.get(fingerprint, Known(name, fingerprint, "", ())), one.origin(origin))
         added.append((name, fingerprint, [token.text for token in one.definition.tokens]))
     changed = []
     for header, entries in files.items():
-        path, text = FOLDER / f"{header}.json", rendered(entries)
+        path, text = FOLDER / f"{header}.json", _rendered(entries)
         if not path.is_file() or path.read_text("utf-8") != text:
             path.write_text(text, "utf-8")
             changed.append(path)
@@ -162,12 +162,12 @@ def _add(found: Iterable[Found], origin: str) -> list[Path]:
     return changed
 
 
-def in_full(known: Known) -> str:
+def _in_full(known: Known) -> str:
     """What a definition computes, with the meanings of those that its own refers to."""
     meaning = known.meaning
     for begin in re.findall(r"\b[0-9a-f]{8}\b", meaning):
         other = next(one for fingerprint, one in of_name(known.name).items() if fingerprint.startswith(begin))
-        meaning += f" {begin}: {in_full(other)}"
+        meaning += f" {begin}: {_in_full(other)}"
     return meaning
 
 
@@ -183,8 +183,8 @@ def _report(found: Iterable[Found], words: set[str]) -> Iterator[str]:
             yield "  new: no definition of this name is known"
             continue
         known, theirs, likeness = like
-        yield f"  {likeness:.0%} like that of {known.origin}: {in_full(known)}"
-        yield from (f"    … {change}" for change in changes(tokens, theirs, words))
+        yield f"  {likeness:.0%} like that of {known.origin}: {_in_full(known)}"
+        yield from (f"    … {change}" for change in _changes(tokens, theirs, words))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -21,7 +21,7 @@ from functools import cache
 from l1emu.firmware.cxx.lexer import Token
 from l1emu.firmware.known import FOLDER, Known, of_name
 
-PATH = FOLDER / "tokens.txt"
+_PATH = FOLDER / "tokens.txt"
 
 _DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _AROUND = 6  # tokens that are shown on either side of the one that differs
@@ -105,7 +105,7 @@ def kept_tokens() -> tuple[tuple[str, ...], dict[tuple[str, str], tuple[int, ...
     lines: list[str] = []
     found: dict[tuple[str, str], tuple[int, ...]] = {}
     digits = {digit: i for i, digit in enumerate(_DIGITS)}
-    for line in PATH.read_text("ascii").splitlines():
+    for line in _PATH.read_text("ascii").splitlines():
         if line.startswith("="):
             lines.append(line[2:])
         elif line.startswith(">"):
@@ -131,7 +131,7 @@ def append(definitions: Iterable[tuple[str, str, Sequence[str]]]) -> None:
                 written.append(f"= {statement}\n")
             row += _number(numbers[statement])
         written.append(f"> {fingerprint} {row} {name}\n")
-    with PATH.open("a", encoding="ascii") as file:
+    with _PATH.open("a", encoding="ascii") as file:
         file.writelines(written)
     kept_tokens.cache_clear()
 

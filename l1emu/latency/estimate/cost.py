@@ -10,10 +10,10 @@ from l1emu.latency.estimate.design import Block, Design, Weights
 from l1emu.latency.estimate.matrices import FULL_PARTITION, products, steps_in_a_row
 from l1emu.latency.estimate.target import DSP_BLOCK_REGISTERS, Target
 
-DSP_REGISTERS = 2
+_DSP_REGISTERS = 2
 """Cycles that a product of data spends in a DSP block's registers, and not in one of look-up tables."""
 
-LONGEST_TURNS = 10_000
+_LONGEST_TURNS = 10_000
 """Turns up to which the tool unrolls the loop that finds their outputs' places; measured: 10,000 yes, 39,200 no."""
 
 SETTLED = 0.75
@@ -89,7 +89,7 @@ def cost(block: Block, design: Design, target: Target) -> Cost:
 # Multiplications ----------------------------------------------------------------------------------------------------
 
 
-def in_fabric(case: Case, width_a: int, width_b: int) -> bool:
+def _in_fabric(case: Case, width_a: int, width_b: int) -> bool:
     """Whether a product is too narrow for a DSP block to be worth it, or DSP blocks are forbidden.
 
     Measured: 6 by 6 bits and less take look-up tables, 8 by 8 and more a DSP block.
@@ -119,12 +119,12 @@ class Product:
     settled: bool = True
 
 
-def tree_cycles(case: Case, terms: int) -> float:
+def _tree_cycles(case: Case, terms: int) -> float:
     """Cycles of a balanced tree that adds `terms` numbers and a bias: its levels by how many fit into a cycle."""
     return math.log2(terms + 1) / case.target.levels_per_cycle + case.cycle("tree_offset")
 
 
-def last_product_cycles(case: Case, terms: int) -> float:
+def _last_product_cycles(case: Case, terms: int) -> float:
     """Cycles from the last product of a limited multiplier to the sum.
 
     The adders keep up with the multipliers, and the last product enters where its way is shortest. The tree's adders
@@ -137,7 +137,7 @@ def last_product_cycles(case: Case, terms: int) -> float:
     return math.ceil(levels / case.target.levels_per_cycle)
 
 
-def constant_product(case: Case, weights: Weights, reuse: int) -> Product:
+def _constant_product(case: Case, weights: Weights, reuse: int) -> Product:
     """`nnet::dense_latency`: all products side by side, with at most `multiplier_limit` multipliers.
 
     A weight is a constant in the circuit. Zero costs nothing, one signed digit is a wire, two digits are one addition;
@@ -148,7 +148,7 @@ def constant_product(case: Case, weights: Weights, reuse: int) -> Product:
     """
     block = case.block
     wanted, shift_adds = products(weights)
-    fabric = in_fabric(case, block.width_in, weights.width)
+    fabric = _in_fabric(case, block.width_in, weights.width)
     size = weights.n_in * weights.n_out
     limit = max(1, math.ceil(size / reuse) - (size - weights.nonzeros) // reuse)
     built = min(wanted, limit)
@@ -156,7 +156,7 @@ def constant_product(case: Case, weights: Weights, reuse: int) -> Product:
     serial = 0.0
     if wanted > limit:
         stages = DSP_BLOCK_REGISTERS if limit == 1 and not fabric else multiplier
-        serial = math.ceil(wanted / limit) - 1 + stages + last_product_cycles(case, weights.terms)
+        serial = math.ceil(wanted / limit) - 1 + stages + _last_product_cycles(case, weights.terms)
     if block.extra.get("saturating"):
         # Every step saturates, so that the order of the sum must stay: an addition, a comparison and a choice each.
         row = weights.terms * case.target.cycles(2 * case.target.delay("add"))
@@ -166,7 +166,7 @@ def constant_product(case: Case, weights: Weights, reuse: int) -> Product:
         adders = max(1, math.floor(case.target.usable_ns / case.target.delay("add_row")))
         cycles = max(1 + math.ceil(steps_in_a_row(weights) / 2 / adders) + multiplier, serial)
     else:
-        cycles = max(tree_cycles(case, weights.terms) + multiplier, serial)
+        cycles = max(_tree_cycles(case, weights.terms) + multiplier, serial)
     latency = max(0, round(cycles))
     each = 0 if fabric else dsp_per_product(block.width_in, min(weights.width, 17))
     adder_bits = (weights.nonzeros + weights.n_out) * block.width_accum + shift_adds * (block.width_in + weights.width)
@@ -183,7 +183,7 @@ def constant_product(case: Case, weights: Weights, reuse: int) -> Product:
     )
 
 
-def turn_cycles(case: Case, weights: Weights, reuse: int, fabric: bool) -> int:
+def _turn_cycles(case: Case, weights: Weights, reuse: int, fabric: bool) -> int:
     """Cycles of one turn of the loop in the resource strategy: read the weights, multiply, add to the sums.
 
     Each sum takes n_in / reuse products in a turn, in a tree with what it was before. A multiplier and the adder behind
@@ -192,7 +192,7 @@ def turn_cycles(case: Case, weights: Weights, reuse: int, fabric: bool) -> int:
     """
     levels = math.ceil(math.log2(max(1.0, weights.n_in / reuse) + 1))
     target = case.target
-    registers = wide_multiplier_cycles(case, weights.width, fabric)
+    registers = _wide_multiplier_cycles(case, weights.width, fabric)
     if registers == 0 and target.delay("multiply_add") <= target.usable_ns:
         chain = math.ceil(target.cycles(target.delay("multiply_add") + (levels - 1) * target.delay("add")))
     else:
@@ -200,7 +200,7 @@ def turn_cycles(case: Case, weights: Weights, reuse: int, fabric: bool) -> int:
     return 1 + chain + (1 if reuse > weights.n_in else 0)
 
 
-def wide_multiplier_cycles(case: Case, width: int, fabric: bool) -> int:
+def _wide_multiplier_cycles(case: Case, width: int, fabric: bool) -> int:
     """Extra cycles of a product by a number of `width` bits, which may take several DSP blocks.
 
     Each doubling of the blocks is a sum more behind them. Four blocks that do not fit into a cycle have all registers.
@@ -213,7 +213,7 @@ def wide_multiplier_cycles(case: Case, width: int, fabric: bool) -> int:
     return DSP_BLOCK_REGISTERS if blocks >= 4 else min(DSP_BLOCK_REGISTERS, registers)
 
 
-def resource_product(case: Case, weights: Weights, reuse: int) -> Product:
+def _resource_product(case: Case, weights: Weights, reuse: int) -> Product:
     """`nnet::dense_resource`: weights in memory, ceil(n_in n_out / reuse) multipliers that work for `reuse` cycles.
 
     A block RAM of 18 Kb is 36 bits wide; few weights stay in look-up tables.
@@ -221,23 +221,23 @@ def resource_product(case: Case, weights: Weights, reuse: int) -> Product:
     block = case.block
     reuse = min(reuse, weights.n_in * weights.n_out)  # there are no more turns than weights
     multipliers = math.ceil(weights.n_in * weights.n_out / reuse)
-    fabric = in_fabric(case, block.width_in, weights.width)
+    fabric = _in_fabric(case, block.width_in, weights.width)
     each = 0 if fabric else dsp_per_product(block.width_in, weights.width)
     adder_bits = multipliers * block.width_accum
     lut = case.per("lut_resource_bit") * adder_bits
     if fabric:
         lut += case.per("lut_product_bit") * multipliers * block.width_in * weights.width
     return Product(
-        latency=reuse - 1 + turn_cycles(case, weights, reuse, fabric),
+        latency=reuse - 1 + _turn_cycles(case, weights, reuse, fabric),
         interval=reuse,
         dsp=multipliers * each,
         lut=lut,
         ff=case.per("ff_resource_bit") * (adder_bits + weights.n_out * block.width_accum),
-        settled=reuse <= LONGEST_TURNS,
+        settled=reuse <= _LONGEST_TURNS,
     )
 
 
-def weight_memory(case: Case, weights: Weights, reuse: int) -> int:
+def _weight_memory(case: Case, weights: Weights, reuse: int) -> int:
     """Block RAMs for the weights of the resource strategy: words of all multipliers' weights, `reuse` deep."""
     bits = math.ceil(weights.n_in * weights.n_out / reuse) * weights.width
     if bits <= 36 or reuse * bits <= 1024:
@@ -245,7 +245,7 @@ def weight_memory(case: Case, weights: Weights, reuse: int) -> int:
     return math.ceil(bits / 36) * math.ceil(reuse / 512)
 
 
-def adder_graph(case: Case) -> Product:
+def _adder_graph(case: Case) -> Product:
     """A matrix product written out as sums of shifted inputs: its additions are counted, and no product is left."""
     depth, bits = int(case.block.extra.get("adder_depth", 0)), int(case.block.extra["adder_bits"])
     latency = max(0, round(depth / case.target.levels_per_cycle + (case.cycle("tree_offset") if depth else 0)))
@@ -261,10 +261,10 @@ def adder_graph(case: Case) -> Product:
 def _matrix_product(case: Case, weights: Weights, reuse: int) -> tuple[Product, int]:
     """One matrix product with constants in the layer's strategy, and its block RAMs."""
     if case.block.strategy == "distributed_arithmetic" and "adder_bits" in case.block.extra:
-        return adder_graph(case), 0
+        return _adder_graph(case), 0
     if case.block.strategy == "resource":
-        return resource_product(case, weights, reuse), weight_memory(case, weights, reuse)
-    found = constant_product(case, weights, reuse)
+        return _resource_product(case, weights, reuse), _weight_memory(case, weights, reuse)
+    found = _constant_product(case, weights, reuse)
     if case.block.strategy == "distributed_arithmetic":
         found = replace(found, dsp=0.0, interval=1, settled=True)
     return found, 0
@@ -284,13 +284,13 @@ def _dense(case: Case) -> Cost:
     beyond: tuple[str, ...] = ()
     weights = case.block.weights[0]
     reuse = min(case.block.reuse, weights.n_in * weights.n_out)
-    looped = case.block.strategy == "resource" and reuse > max(LONGEST_TURNS, weights.n_in)
+    looped = case.block.strategy == "resource" and reuse > max(_LONGEST_TURNS, weights.n_in)
     if looped:
         # The kernel finds the turns' outputs in a loop before, with a division as long as its numbers and four cycles;
         # a cycle before, between and after the loops.
         latency += reuse * (math.ceil(math.log2(reuse)) + 4) + 3
         interval = latency
-        beyond = (f"a reuse factor above {LONGEST_TURNS:,} with a loop for the outputs' places: one measured design",)
+        beyond = (f"a reuse factor above {_LONGEST_TURNS:,} with a loop for the outputs' places: one measured design",)
     return Cost(
         latency,
         interval,
@@ -322,7 +322,7 @@ def _convolution(case: Case) -> Cost:
     pixels_in = height * width
     # A depthwise product has no more turns than taps.
     turns = min(block.reuse, weights.n_in) if block.kind == "depthwise" else block.reuse
-    counting = counting_cycles(case) if height > 1 else 0
+    counting = _counting_cycles(case) if height > 1 else 0
     if block.strategy == "resource":
         # Read, shift, count and call: no pipeline, so the cycles add.
         pixel = turns - block.reuse + found.latency + 4 + counting
@@ -359,7 +359,7 @@ def _pixels_of_arrays(case: Case, found: Product, memory: int) -> Cost:
         # All pixels at once and no multiplier limit that binds; a pipeline that takes an input every few cycles
         # shares its multipliers over them.
         shared = block.reuse if side_by_side == "shared" else 1
-        one = constant_product(case, block.weights[0], 1)
+        one = _constant_product(case, block.weights[0], 1)
         dsp = math.ceil(one.dsp * pixels / shared)
         return Cost(one.latency, shared, dsp=dsp, lut=one.lut * pixels, ff=one.ff * pixels)
     rounds = max(1, int(block.extra.get("n_partitions", 1)))
@@ -389,12 +389,12 @@ def _pixels_of_arrays(case: Case, found: Product, memory: int) -> Cost:
     )
 
 
-def counting_cycles(case: Case) -> int:
+def _counting_cycles(case: Case) -> int:
     """Cycles more that a pixel takes to count columns and rows: a chain of three additions, in one cycle or not."""
     return min(3, math.ceil(case.target.cycles(3 * case.target.delay("add")))) - 1
 
 
-def depthwise(case: Case) -> Cost:
+def _depthwise(case: Case) -> Cost:
     """A depthwise convolution: one small product for each channel."""
     found = _convolution(case)
     return replace(found, extrapolated=(*found.extrapolated, "depthwise convolutions: one measured design"))
@@ -410,7 +410,7 @@ def _recurrent(case: Case) -> Cost:
     parts = [_matrix_product(case, weights, _reuse(block, i)) for i, weights in enumerate(block.weights)]
     state = int(block.extra.get("n_state", block.n_out))
     gates = int(block.extra.get("gates", 3))
-    narrow = in_fabric(case, block.width_in, block.width_in)
+    narrow = _in_fabric(case, block.width_in, block.width_in)
     cell = max(part.latency for part, _ in parts) + _gate_cycles(case, gates, narrow) + case.cycle("recurrent_step")
     # Three products with the state in a GRU or an LSTM; of narrow numbers only the one with a table's value is wide.
     elementwise = (0 if gates < 3 else 1 if narrow else 3) * state * dsp_per_product(block.width_in, block.width_in)
@@ -447,7 +447,7 @@ def _gate_cycles(case: Case, gates: int, narrow: bool) -> int:
     and products one behind the other. The cell is no pipeline: a call of a table's function is its latency and one
     cycle. Additions and products of narrow numbers fit into the cycle of the call that follows.
     """
-    looked_up = table_cycles(case) + 1
+    looked_up = _table_cycles(case) + 1
     steps = 0 if narrow else 1
     if gates == 1:
         return steps + looked_up
@@ -473,7 +473,7 @@ def _attention(case: Case) -> Cost:
     seq, heads = int(block.extra.get("seq_len", 1)), int(block.extra.get("num_heads", 1))
     key = int(block.extra.get("head_dim_key", 1))
     value = int(block.extra.get("head_dim_value", key))
-    projections = [constant_product(case, weights, block.reuse) for weights in block.weights]
+    projections = [_constant_product(case, weights, block.reuse) for weights in block.weights]
     wide = dsp_per_product(block.width_out, block.width_out)
     # In a dataflow one row's circuit does all rows, and each of its multipliers as many products as a row has cycles.
     looped = case.design.pipeline == "dataflow"
@@ -540,9 +540,9 @@ def _einsum(case: Case) -> Cost:
     sizes = [int(block.extra.get(name, 1)) for name in ("n_inplace", "n_free0", "n_free1", "n_contract")]
     inplace, free0, free1, contract = sizes
     pairs = inplace * free0 * free1 * contract
-    fabric = in_fabric(case, block.width_in, block.width_in)
+    fabric = _in_fabric(case, block.width_in, block.width_in)
     each = 0 if fabric else dsp_per_product(block.width_in, block.width_in)
-    latency = max(0, round(tree_cycles(case, contract) + case.target.multiplier_cycles(fabric)))
+    latency = max(0, round(_tree_cycles(case, contract) + case.target.multiplier_cycles(fabric)))
     if block.reuse > 1:
         latency += block.reuse - 1
     built = math.ceil(pairs / block.reuse)
@@ -560,7 +560,7 @@ def _relu(case: Case) -> Cost:
     return _elementwise(case, Cost(0, light=True, lut=_side_by_side(case, lut)))
 
 
-def wires(case: Case) -> Cost:
+def _wires(case: Case) -> Cost:
     """Transposes, reshapes, copies: wires in io_parallel, a pass over the stream in io_stream."""
     return _elementwise(case, Cost(0, light=True))
 
@@ -572,10 +572,10 @@ def _merge(case: Case) -> Cost:
     return _elementwise(case, Cost(0, light=True, lut=_side_by_side(case, lut)))
 
 
-def product(case: Case) -> Cost:
+def _product(case: Case) -> Cost:
     """One product of data for each element."""
     block = case.block
-    fabric = in_fabric(case, block.width_in, block.width_in)
+    fabric = _in_fabric(case, block.width_in, block.width_in)
     number = block.n_in if not case.stream else _channels(block)
     each = 0 if fabric else dsp_per_product(block.width_in, block.width_in)
     latency = max(0, case.target.multiplier_cycles(fabric))
@@ -589,7 +589,7 @@ def _multiply(case: Case) -> Cost:
     constants = block.weights[0] if block.weights else None
     number = _channels(block) if case.stream else block.n_in
     wanted = number if constants is None else min(number, products(constants)[0] * number / max(1, constants.n_in))
-    fabric = in_fabric(case, block.width_in, constants.width if constants else block.width_in)
+    fabric = _in_fabric(case, block.width_in, constants.width if constants else block.width_in)
     each = 0 if fabric else dsp_per_product(block.width_in, constants.width if constants else block.width_in)
     built = math.ceil(wanted / max(1, block.reuse)) if wanted else 0
     latency = case.target.multiplier_cycles(fabric) if built else 0
@@ -599,16 +599,16 @@ def _multiply(case: Case) -> Cost:
     return _elementwise(case, Cost(latency, light=latency == 0, dsp=built * each, lut=lut))
 
 
-def table_cycles(case: Case) -> int:
+def _table_cycles(case: Case) -> int:
     """Cycles of a look-up: the address by scaling and clamping, and the memory."""
     return max(1, round(case.target.cycles(case.target.delay("table"))))
 
 
-def table(case: Case) -> Cost:
+def _table(case: Case) -> Cost:
     """A look-up for each number: one cycle for the memory, and the scaling and clamping of the address."""
     block = case.block
     number = _channels(block) if case.stream else block.n_in
-    latency = table_cycles(case)
+    latency = _table_cycles(case)
     size, width = block.tables[0] if block.tables else (1024, 18)
     # A block RAM has two ports: two numbers share one.
     memory = math.ceil(number / 2) * _table_memory(size, width)
@@ -665,11 +665,11 @@ def _softmax_cycles(case: Case, n: int, implementation: str = "stable") -> int:
     elif implementation == "argmax":
         fixed = 0
     elif case.design.fabric:
-        fixed -= DSP_REGISTERS
+        fixed -= _DSP_REGISTERS
     return max(1, round(levels + fixed))
 
 
-def layernorm(case: Case) -> Cost:
+def _layernorm(case: Case) -> Cost:
     """Mean, squares, variance, inverse root and scale, row by row, all rows side by side.
 
     A row of d numbers takes d products for the squares, d for the normalization, and those of the scales that are no
@@ -706,7 +706,7 @@ def _pooling(case: Case) -> Cost:
     """Comparisons or a sum over the window; in io_stream a pass over the input's pixels."""
     block = case.block
     window = max(1, round(block.n_in / max(1, block.n_out)))
-    latency = max(0, round(tree_cycles(case, window)))
+    latency = max(0, round(_tree_cycles(case, window)))
     divided = bool(block.extra.get("average")) and window & (window - 1) != 0
     if divided:  # by a window that is no power of two: a wide product with its reciprocal
         latency += 1 + case.target.multiplier_cycles(False) + (0 if case.stream else max(1, block.reuse) - 1)
@@ -718,7 +718,7 @@ def _pooling(case: Case) -> Cost:
     channels = max(1, _channels(block))
     pixels = max(1, block.n_in // channels)
     two_dimensional = int(block.extra.get("in_height", 1)) > 1
-    steps = pixels * (1 + (counting_cycles(case) if two_dimensional and case.target.tool == "Vivado" else 0))
+    steps = pixels * (1 + (_counting_cycles(case) if two_dimensional and case.target.tool == "Vivado" else 0))
     whole = block.n_out <= channels
     latency = steps + 3
     taps = 1 if whole else window
@@ -756,18 +756,18 @@ def _table_memory(size: int, width: int) -> int:
 FORMULAS: dict[str, Callable[[Case], Cost]] = {
     "dense": _dense,
     "conv": _convolution,
-    "depthwise": depthwise,
+    "depthwise": _depthwise,
     "recurrent": _recurrent,
     "attention": _attention,
     "einsum": _einsum,
     "relu": _relu,
-    "wires": wires,
+    "wires": _wires,
     "merge": _merge,
-    "product": product,
+    "product": _product,
     "multiply": _multiply,
-    "table": table,
+    "table": _table,
     "softmax": _softmax,
-    "layernorm": layernorm,
+    "layernorm": _layernorm,
     "pooling": _pooling,
 }
 """The formula of each kind of block."""

@@ -8,7 +8,7 @@ from typing import Any
 from l1emu.errors import L1emuError
 from l1emu.latency.estimate.wrapper import Wrapper
 
-LARGEST = 10**9
+_LARGEST = 10**9
 """Of a layer's sizes and reuse factor: the largest FPGA has some ten million look-up tables."""
 
 COUNTS = ("adder_bits", "adder_depth", "average", "rounded", "saturating", "use_static")
@@ -111,7 +111,7 @@ class Block:
             for name, value in self.extra.items()
             if isinstance(value, int)
         }
-        for values, most in ((sizes, LARGEST), (widths, _WIDEST)):
+        for values, most in ((sizes, _LARGEST), (widths, _WIDEST)):
             for name, value in values.items():
                 if not 1 <= value <= most:
                     raise L1emuError(

@@ -13,7 +13,7 @@ from l1emu.latency.estimate.matrices import matrix
 from l1emu.latency.estimate.read import read_design
 from l1emu.layers import Layer
 
-STEERING = (
+_STEERING = (
     "a firmware file does not keep what steers synthesis: io_parallel, one pipeline, and where no option says "
     "otherwise the latency strategy with reuse factor 1 are assumed"
 )
@@ -33,7 +33,7 @@ def load_design(path: str | os.PathLike[str]) -> Design:
 
 def from_firmware(firmware: Firmware) -> Design:
     """A firmware's layers as blocks, in io_parallel."""
-    blocks, problems = [], [STEERING]
+    blocks, problems = [], [_STEERING]
     names = {tensor.name: tensor.name for tensor in firmware.inputs}
     for layer in firmware.layers:
         inputs = tuple(names[tensor.name] for tensor in layer.inputs)

@@ -18,7 +18,7 @@ from l1emu.latency.estimate.model import RESOURCES, Estimate, estimate
 from l1emu.latency.estimate.target import Part
 from l1emu.latency.estimate.timing import from_estimate
 
-MAX_POINTS = 20_000
+_MAX_POINTS = 20_000
 
 
 @dataclass(frozen=True)
@@ -128,20 +128,20 @@ def scan(
         as `estimate` does; if a width is not from 2 to 64 bits; or for more than 20,000 combinations.
     """
     choices = list(itertools.product(reuse, bits, clocks_ns, strategies))
-    if not 1 <= len(choices) <= MAX_POINTS:
-        raise L1emuError("number of combinations to scan", value=len(choices), expected=f"1 to {MAX_POINTS}")
+    if not 1 <= len(choices) <= _MAX_POINTS:
+        raise L1emuError("number of combinations to scan", value=len(choices), expected=f"1 to {_MAX_POINTS}")
     points = []
     narrowed = {width: with_bits(design, width) for width in set(bits)}
     for factor, width, clock, strategy in choices:
         found = estimate(narrowed[width], part=part, clock_ns=clock, reuse=factor, strategy=strategy, tool=tool)
         period = found.target.period_ns
-        fits_part = fits(found.target.part, found.resources)
+        fits_part = _fits(found.target.part, found.resources)
         point = Point(factor, width, period, strategy, found, fits_part)
         points.append(point if budget is None else _checked(point, budget, jets, copies))
     best: set[int] = set()
     for width in dict.fromkeys(bits):
         same = [i for i, point in enumerate(points) if point.bits == width]
-        best.update(i for i, good in zip(same, pareto([points[i].costs for i in same]), strict=True) if good)
+        best.update(i for i, good in zip(same, _pareto([points[i].costs for i in same]), strict=True) if good)
     return [replace(point, pareto=i in best) for i, point in enumerate(points)]
 
 
@@ -155,14 +155,14 @@ def _checked(point: Point, budget: Budget, jets: int | None, copies: int | None)
     return replace(point, checked=checked, fits_part=checked.fits_part)
 
 
-def fits(part: Part, resources: dict[str, int]) -> bool | None:
+def _fits(part: Part, resources: dict[str, int]) -> bool | None:
     """Whether resources are within what the part offers."""
     if part.resources is None:
         return None
     return all(resources[name] <= part.resources[name] for name in RESOURCES)
 
 
-def pareto(costs: Sequence[tuple[float, ...]]) -> list[bool]:
+def _pareto(costs: Sequence[tuple[float, ...]]) -> list[bool]:
     """Of each point whether none other is at least as low in all costs and lower in one."""
     found = []
     for mine in costs:

@@ -17,7 +17,7 @@ from l1emu.resources import resource
 Constants = dict[str, Any]
 """The fitted constants: `l1emu/data/estimate.json`."""
 
-SERIES = (
+_SERIES = (
     (r"xc7[askvz]", "7"),
     (r"xc[akvs]u\d+p|xczu\d|xcu\d|xck2\d", "us+"),
     (r"xc[kv]u\d", "us"),
@@ -26,12 +26,12 @@ SERIES = (
 DSP_BLOCK_REGISTERS = 4
 """Registers in a row in a DSP block: two for the input, one each for the product and the sum."""
 
-UNCERTAINTY = {"Vivado": 0.125, "Vitis": 0.27}
+_UNCERTAINTY = {"Vivado": 0.125, "Vitis": 0.27}
 """The share of the period that Vivado HLS and Vitis HLS keep free unless told otherwise."""
 
 
 @cache
-def shipped_constants() -> Constants:
+def _shipped_constants() -> Constants:
     """The constants that come with l1emu."""
     document: Constants = json.loads(read_text(resource("data/estimate.json")))
     return document
@@ -63,7 +63,7 @@ def series(part: str) -> str:
         if the name is not one of AMD's.
     """
     name = _plain(part)
-    for pattern, found in SERIES:
+    for pattern, found in _SERIES:
         if re.match(pattern, name):
             return found
     raise L1emuError(
@@ -142,7 +142,7 @@ class Target:
         if not (math.isfinite(period) and 0.5 <= period <= 1000):
             raise L1emuError("not a clock's period", value=period, expected="ns, from 0.5 to 1000")
         tool = design.tool or "Vitis"
-        share = UNCERTAINTY[tool] if design.uncertainty is None else design.uncertainty
+        share = _UNCERTAINTY[tool] if design.uncertainty is None else design.uncertainty
         if not 0 <= share < 1:
             raise L1emuError(
                 "the clock's uncertainty leaves nothing of the period",
@@ -152,7 +152,7 @@ class Target:
             )
         # One that is almost the period cannot be met; a tenth is left so that numbers exist.
         share = min(0.9, share)
-        return cls(Part.find(name), period, share, tool, constants or shipped_constants())
+        return cls(Part.find(name), period, share, tool, constants or _shipped_constants())
 
     @property
     def usable_ns(self) -> float:

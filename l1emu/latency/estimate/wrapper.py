@@ -16,7 +16,7 @@ from l1emu.files import read_text
 
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 
-CYCLES_A_WORD = 2
+_CYCLES_A_WORD = 2
 """Cycles of a word in a loop that is no pipeline: the test of the loop and the transfer."""
 
 
@@ -128,4 +128,4 @@ def _transfer(text: str, words: int, pack: int) -> int:
     if re.search(r"#pragma\s+HLS\s+UNROLL", text, re.IGNORECASE):
         return words
     items = math.ceil(words / max(1, pack)) if len(re.findall(r"\bfor\s*\(", text)) > 1 else 0
-    return CYCLES_A_WORD * (words + items) + 1
+    return _CYCLES_A_WORD * (words + items) + 1

@@ -7,7 +7,7 @@ import re
 from l1emu.latency.reports.model import IntervalRange, Module, Problem, Resources
 from l1emu.latency.reports.values import time_ns, time_step_ns
 
-OLDEST, NEWEST = (2018, 2), (2025, 1)
+_OLDEST, _NEWEST = (2018, 2), (2025, 1)
 """The releases whose reports were read when this was written."""
 
 _LAYER = re.compile(r"_ap_u?fixed_|_config\d+|(_\d+){3,}(_s)?$|^Loop_|^init_\w+_table_")
@@ -21,10 +21,10 @@ def looks_like_layer(name: str) -> bool:
 
 def tool_name(version: str) -> str:
     """The tool that wrote reports in this release: Vivado HLS to 2020.1, Vitis HLS from 2020.2."""
-    return "Vivado HLS" if release(version) < (2020, 2) else "Vitis HLS"
+    return "Vivado HLS" if _release(version) < (2020, 2) else "Vitis HLS"
 
 
-def release(version: str) -> tuple[int, int]:
+def _release(version: str) -> tuple[int, int]:
     """Year and number of `2023.2` or `2019.2.1`."""
     year, number = version.split(".")[:2]
     return int(year), int(number)
@@ -32,7 +32,7 @@ def release(version: str) -> tuple[int, int]:
 
 def version_problems(version: str) -> list[Problem]:
     """Whether the release lies outside those that are known."""
-    if OLDEST <= release(version) <= NEWEST:
+    if _OLDEST <= _release(version) <= _NEWEST:
         return []
     return [Problem(f"release {version} is outside 2018.2 to 2025.1: read as the nearest known one")]
 

@@ -15,10 +15,10 @@ from l1emu.files import read_bytes, sha256_bytes
 UNDEFINED = frozenset({"", "-", "?", "na", "n/a", "undef", "undefined", "unknown"})
 """How the tools write that they do not know, for example after a loop without a bound; in lower case."""
 
-MAX_BYTES = 256 * 2**20
+_MAX_BYTES = 256 * 2**20
 """The largest report that is read; whole-model reports with every module have some 30 MB."""
 
-COUNT = re.compile(r"0|[1-9][0-9]{0,11}")
+_COUNT = re.compile(r"0|[1-9][0-9]{0,11}")
 """A whole number as tools write it."""
 
 _LONGEST_PERIOD_NS = 1e5
@@ -54,17 +54,17 @@ def read_source(path: Path) -> ReportText:
     Raises
     ------
     L1emuError
-        if it cannot be read or is no regular file, is damaged as gzip, is empty or is larger than `MAX_BYTES`.
+        if it cannot be read or is no regular file, is damaged as gzip, is empty or is larger than `_MAX_BYTES`.
     """
-    data = read_bytes(path, limit=MAX_BYTES)
+    data = read_bytes(path, limit=_MAX_BYTES)
     if path.suffix == ".gz":
         try:
             with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
-                data = packed.read(MAX_BYTES + 1)
+                data = packed.read(_MAX_BYTES + 1)
         except (EOFError, OSError, zlib.error) as error:
             raise L1emuError(f"the compressed file is damaged: {error}", path=path) from None
-    if len(data) > MAX_BYTES:
-        raise L1emuError(f"larger than {MAX_BYTES >> 20} MB", path=path, expected="a synthesis report")
+    if len(data) > _MAX_BYTES:
+        raise L1emuError(f"larger than {_MAX_BYTES >> 20} MB", path=path, expected="a synthesis report")
     if not data.strip():
         raise L1emuError("the file is empty", path=path, expected="a synthesis report")
     return ReportText(path, data)
@@ -84,7 +84,7 @@ def count(text: str | None, source: ReportText, where: str, what: str) -> int:
         raise L1emuError(
             f"the report has no {what}", path=source.path, where=where, value=word or None, expected="a whole number"
         )
-    if not COUNT.fullmatch(word):
+    if not _COUNT.fullmatch(word):
         raise L1emuError(f"{what} is no number", path=source.path, where=where, value=word, expected="a whole number")
     return int(word)
 

@@ -20,7 +20,7 @@ from l1emu.emulator.vector.writer import Writer
 from l1emu.fixedpoint import FixedPoint, Rounding
 from l1emu.layers import BatchNormalization
 
-EXACT = 1 << 52  # of a double, with a half
+_EXACT = 1 << 52  # of a double, with a half
 
 
 def _whole(layer: BatchNormalization, context: Context) -> Value | None:
@@ -146,7 +146,7 @@ class ScaleInDoubles(Strategy[BatchNormalization]):
         out, whole = layer.output.type, context.proof(layer).accumulator
         fraction, mode = scaled_to_common_fraction(layer)[2], rounding_of(layer.output.type)
         bits, known = fraction - out.fraction, {Rounding.TRN: 0, Rounding.RND: 1, Rounding.RND_CONV: 2}
-        if not context.features.fused or whole is None or max(-whole.lowest, whole.highest) >= EXACT:
+        if not context.features.fused or whole is None or max(-whole.lowest, whole.highest) >= _EXACT:
             return None
         if bits > 0 and mode not in known:
             return None
