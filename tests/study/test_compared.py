@@ -13,7 +13,7 @@ import pytest
 from l1emu.errors import L1emuError
 from l1emu.study import compare_results, run_study
 from tests.study.nano_toys import STUDY, write_nano, write_study
-from tests.study.test_menu_studies import l1emu  # noqa: F401, a fixture
+from tests.study.test_measure import l1emu  # noqa: F401, a fixture
 
 Call = Callable[..., tuple[int, str, str]]
 

@@ -22,7 +22,7 @@ from l1emu.layers import Tensor
 from tests.emulator.random_firmware import clean_firmware, random_firmware, random_inputs
 from tests.emulator.tagger_firmware import tagger_firmware
 from tests.emulator.vector.strategies.test_rounded import rounded_firmware
-from tests.emulator.vector.strategies.test_softmax_by_table import word_softmax
+from tests.emulator.vector.strategies.test_table_softmax import word_softmax
 
 LEVELS = {
     "vnni": Features(dot8=True, dot16="vnni", permute8=True, fused=True),
