@@ -60,11 +60,18 @@ def open_sample(file: StudyFile, role: str) -> StudySample:
             raise L1emuError(
                 "the same crossings are background and signal",
                 path=error.path,
-                where=f"samples, {role}",
+                where=_key(file, role),
                 value=error.value,
                 expected="other files, or `entries` of both if this is meant",
             ) from None
     return sample
+
+
+def _key(file: StudyFile, role: str) -> str:
+    """Where a sample stands in the study."""
+    if role == BACKGROUND:
+        return "samples.background"
+    return "samples.signal" if role not in file.study.samples.signals else f"samples.signals.{role}"
 
 
 def _kind(role: str) -> str:
@@ -80,7 +87,7 @@ def _mapped(file: StudyFile, role: str, settings: SampleFiles, paths: list[Path]
     for key in _CANDIDATES:
         if key in settings.model_fields_set:
             raise L1emuError(
-                f"`{key}` is for ntuples of candidates", path=file.path, where=f"samples, {role}",
+                f"`{key}` is for ntuples of candidates", path=file.path, where=_key(file, role),
                 expected="no such key in a study that maps `objects`",
             )  # fmt: skip
     if study.objects is None:
@@ -103,7 +110,7 @@ def _opened(file: StudyFile, role: str, settings: SampleFiles, paths: list[Path]
         raise L1emuError(
             "these files have objects, and no candidates to build jets of",
             path=paths[0],
-            where=f"samples, {role}",
+            where=_key(file, role),
             expected=f"`objects: {_MAPS[layout]}` in the study, or a map of its own",
         )
     if layout != OWN:
@@ -120,7 +127,7 @@ def _opened(file: StudyFile, role: str, settings: SampleFiles, paths: list[Path]
         raise L1emuError(
             "a sample made by l1emu is one file, read whole and as it is",
             path=file.path,
-            where=f"samples, {role}",
+            where=_key(file, role),
             expected="its name alone",
         )
     sample = read_sample(paths[0])
@@ -128,7 +135,7 @@ def _opened(file: StudyFile, role: str, settings: SampleFiles, paths: list[Path]
         raise L1emuError(
             f"not a {_kind(role)} sample",
             path=paths[0],
-            where=f"samples, {role}",
+            where=_key(file, role),
             value=sample.kind,
             expected="strata with probabilities" if role == BACKGROUND else "crossings of equal weight, without strata",
         )

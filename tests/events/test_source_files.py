@@ -231,9 +231,9 @@ def test_the_last_cycle_of_a_tree_counts(tmp_path: Path) -> None:
 def test_the_tree_is_named_in_a_study_too(tmp_path: Path) -> None:
     path = foldered(tmp_path / "a.root", fastpuppi_columns(np.random.default_rng(4), 9), {"nPV": np.arange(9)})
     settings = config.SampleFiles(files=[str(path)], tree="ntuple/Cands")
-    study = SimpleNamespace(samples=SimpleNamespace(minbias=settings))
+    study = SimpleNamespace(samples=config.Samples(background=settings), objects=None)
     file: Any = SimpleNamespace(study=study, path=tmp_path, files=lambda names: [Path(name) for name in names])
-    assert samples.open_sample(file, "minbias").crossings == 9
+    assert samples.open_sample(file, "background").crossings == 9
 
 
 def test_a_study_does_not_take_one_file_for_both(tmp_path: Path) -> None:
@@ -243,15 +243,15 @@ def test_a_study_does_not_take_one_file_for_both(tmp_path: Path) -> None:
     files = lambda names: [Path(name) for name in names]  # noqa: E731
 
     def opened(minbias: Any, signal: Any) -> int:
-        both = SimpleNamespace(minbias=minbias, signal=signal)
-        file: Any = SimpleNamespace(study=SimpleNamespace(samples=both), path=tmp_path, files=files)
-        return samples.open_sample(file, "minbias").crossings + samples.open_sample(file, "signal").crossings
+        both = config.Samples(background=minbias, signal=signal)
+        file: Any = SimpleNamespace(study=SimpleNamespace(samples=both, objects=None), path=tmp_path, files=files)
+        return samples.open_sample(file, "background").crossings + samples.open_sample(file, "signal").crossings
 
     def named(path: Path, **others: Any) -> config.SampleFiles:
         return config.SampleFiles(files=[str(path)], **others)
 
     for same in (path, copy):
-        with pytest.raises(L1emuError, match=r"samples\.signal: the same crossings are minimum bias") as error:
+        with pytest.raises(L1emuError, match=r"samples\.signal: the same crossings are background") as error:
             opened(named(path), named(same))
         assert error.value.path == str(same)
     assert opened(named(path), named(other)) == 14

@@ -308,7 +308,7 @@ def cut(path: Path) -> None:
         ({"working_points.seed": "HT"}, None, "working_points.seed 'HT' has no fixed minimum score"),
         ({"latency.report": "x"}, None, "2 sources of the tagger's timing; expected exactly one"),
         ({"samples.minbias": "minbais.root"}, None, "study.yaml: no such file: got 'minbais.root'"),
-        ({"samples.minbias": "signal.root"}, None, "signal.root: samples, background: not a minbias sample"),
+        ({"samples.minbias": "signal.root"}, None, "signal.root: samples.background: not a minbias sample"),
         ({"rate.target_khz": 4e4}, None, "seed HT: more than the rate of all colliding crossings: got '40000 kHz'"),
         (
             {"rate.target_khz": 3e4},
