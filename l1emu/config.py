@@ -104,6 +104,10 @@ def _in_the_file(node: Any, location: tuple[int | str, ...], ends_in_a_key: bool
     return tuple(kept)
 
 
+_PLAIN = (type(None), str, int, float, bool)
+"""Parts of a union that have no keys."""
+
+
 def _known_keys(schema: Any, location: tuple[int | str, ...]) -> list[str]:
     """The keys that the schema knows at `location`, or none where a union or a list hides them."""
     for part in location:
@@ -115,7 +119,7 @@ def _known_keys(schema: Any, location: tuple[int | str, ...]) -> list[str]:
             return []
         schema = field.annotation
         while True:
-            inner = [a for a in getattr(schema, "__args__", ()) if a is not type(None)]
+            inner = [a for a in getattr(schema, "__args__", ()) if a not in _PLAIN]
             if hasattr(schema, "model_fields") or not inner:
                 break
             schema = inner[-1]

@@ -49,7 +49,8 @@ def _show(found: Comparison, sigma: float) -> None:
         rates.add_column(name, justify="right", no_wrap=True)
     for r in found.rates:
         ratio = "–" if r.ratio is None or r.ratio_error is None else f"{r.ratio:.3f} ± {r.ratio_error:.2g}"
-        cells = (_rate(r.a_khz, r.a_khz_error), _rate(r.b_khz, r.b_khz_error), ratio, f"{r.significance:+.1f}")
+        sigmas = "–" if r.a_khz is None or r.b_khz is None else f"{r.significance:+.1f}"
+        cells = (_rate(r.a_khz, r.a_khz_error), _rate(r.b_khz, r.b_khz_error), ratio, sigmas)
         rates.add_row(Text(r.seed), *cells, style="bold red" if r.beyond_statistics else None)
     out.print(rates)
     if found.efficiencies:
@@ -60,7 +61,8 @@ def _show(found: Comparison, sigma: float) -> None:
             table.add_column(name, justify="right", no_wrap=True)
         for e in found.efficiencies:
             gained = "–" if e.difference is None else f"{100 * e.difference:+.2f}"
-            cells = (_percent(e.a), _percent(e.b), gained, f"{e.significance:+.1f}")
+            sigmas = "–" if e.difference is None else f"{e.significance:+.1f}"
+            cells = (_percent(e.a), _percent(e.b), gained, sigmas)
             table.add_row(Text(e.seed), Text(e.signal), *cells, style="bold red" if e.beyond_statistics else None)
         out.print(table)
     for one in found.inputs:

@@ -74,16 +74,17 @@ def _answers(results: StudyResults) -> Table:
         table.add_row("which jets would be tagged?", _emulation(results.emulation))
     if results.budget is not None and results.latency is not None:
         table.add_row("does the budget hold?", _budget(results.budget, results.latency, results.stream))
-    table.add_row(
-        "what rate buys how much?", _gains(results.comparison) if results.comparison.seeds else _rate(results)
-    )
+    bought = _gains(results.comparison) if results.comparison.gains else _rate(results)
+    table.add_row("what rate buys how much?", bought)
     return table
 
 
 def _rate(results: StudyResults) -> Text:
     total = results.menu.total
     kept = "".join(f"; {interval_text(found)} % of {signal}" for signal, found in total.efficiency.items())
-    return Text(f"all {len(results.menu.seeds)} seeds together take {menu_rate_text(total)} kHz{kept}")
+    seeds = len(results.menu.seeds)
+    who = "the seed takes" if seeds == 1 else f"all {seeds} seeds together take"
+    return Text(f"{who} {menu_rate_text(total)} kHz{kept}")
 
 
 def _emulation(emulation: EmulationOfStudy) -> Text:
@@ -128,4 +129,4 @@ def _gains(comparison: SeedComparison) -> Text:
     ]
     if len(lines) < len(comparison.gains):
         lines.append(f"(the foremost of {len(comparison.gains)}: all are in tables/gains.csv)")
-    return Text("\n".join(lines) or "no tagged seed to compare with one without tags")
+    return Text("\n".join(lines))

@@ -264,8 +264,9 @@ def drawings(results: StudyResults) -> dict[str, Drawing]:
     for i, name in enumerate(dict.fromkeys(row.name for row in results.turn_ons)):
         found[f"turn_on_{i + 1}"] = Drawing(
             f"Turn-on: {name}",
-            "Bars are Clopper–Pearson intervals, lines are fitted by maximum likelihood (hollow: no fit); dotted "
-            "lines are where a curve reaches 50 and 95 % of its plateau.",
+            "Bars are Clopper–Pearson intervals, lines are fitted by maximum likelihood (hollow: no fit), of two forms "
+            "the likelier one; dotted lines are where it reaches 50 and 95 % of its plateau. All fits: "
+            "tables/turn_on_fits.csv.",
             "turn_ons",
             partial(_draw_turn_on, name),
         )

@@ -77,7 +77,7 @@ def draw_efficiency(results: StudyResults) -> Figure:
         for seed in (row for row in comparison.seeds if row.signal == signal):
             points = _points(results, seed.seed, signal)
             use = (points.rate_khz > 0) & (points.rate_khz < highest * 3)
-            order = np.argsort(points.rate_khz[use], kind="stable")
+            order = np.lexsort((points.efficiency[use], points.rate_khz[use]))
             curve = (points.rate_khz, points.efficiency, points.efficiency_low, points.efficiency_high)
             x, y, low, high = (values[use][order] for values in curve)
             if seed.seed not in part:

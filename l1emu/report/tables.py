@@ -34,7 +34,7 @@ def tables(results: StudyResults) -> dict[str, pd.DataFrame]:
     if results.working_points is not None:
         found["working_points"] = _frame(results.working_points.points)
     if results.turn_ons:
-        found["turn_ons"] = turn_ons_table(results.turn_ons)
+        found |= {"turn_ons": turn_ons_table(results.turn_ons), "turn_on_fits": _fits(results.turn_ons)}
     return found
 
 
@@ -64,6 +64,23 @@ def turn_ons_table(turn_ons: Sequence[TurnOnOfStudy]) -> pd.DataFrame:
 def _frame(rows: Sequence[BaseModel]) -> pd.DataFrame:
     """A row each, a column a field."""
     return pd.DataFrame([row.model_dump() for row in rows])
+
+
+def _fits(turn_ons: Sequence[TurnOnOfStudy]) -> pd.DataFrame:
+    """A row a fit of each curve: its numbers with their errors, and where it reaches fractions of its plateau."""
+    rows = []
+    for t in turn_ons:
+        head = t.model_dump(include={"name", "signal", "quantity", "threshold", "split"})
+        head |= dict(zip(("split_low", "split_high"), t.within or (None, None), strict=True))
+        for fit in t.fits:
+            row = head | fit.model_dump(include={"form", "deviance", "ndf", "p_value", "reason"})
+            for name, number in fit.parameters.items():
+                row |= {name: number.value, f"{name}_error": number.error}
+            for point in fit.points:
+                at = f"at_{100 * point.fraction:g}"
+                row |= {at: point.value, f"{at}_error_low": point.error_low, f"{at}_error_high": point.error_high}
+            rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def budget_table(budget: BudgetOfStudy) -> pd.DataFrame:

@@ -93,8 +93,14 @@ def _named(quantity: str) -> str:
 
 
 def curves_of(rows: Sequence[TurnOnOfStudy]) -> list[tuple[TurnOn, TurnOnFit | None]]:
-    """Curves with their first fit, as `draw_turn_ons` takes them, from what a result holds."""
-    return [(_curve(row), _fit(row.fits[0]) if row.fits else None) for row in rows]
+    """Curves with the fit of the highest p-value, as `draw_turn_ons` takes them, from what a result holds."""
+    return [(_curve(row), _best(row.fits)) for row in rows]
+
+
+def _best(fits: Sequence[FitOfTurnOn]) -> TurnOnFit | None:
+    there = [fit for fit in fits if fit.reason is None]
+    best = max(there, key=lambda fit: fit.p_value or 0.0, default=fits[0] if fits else None)
+    return None if best is None else _fit(best)
 
 
 def _curve(row: TurnOnOfStudy) -> TurnOn:

@@ -112,7 +112,7 @@ def compare_results(a: str | os.PathLike[str], b: str | os.PathLike[str], *, sig
     return Comparison(
         rates=_rates(first, second, sigma),
         efficiencies=_efficiencies(first, second, sigma),
-        inputs=list(_inputs(first.manifest, second.manifest)),
+        inputs=[*_inputs(first.manifest, second.manifest), *_definitions(first, second)],
         same_crossings=_background(first.manifest) == _background(second.manifest),
     )
 
@@ -189,6 +189,19 @@ def _significance(difference: float, error: float) -> float:
     if difference == 0:
         return 0.0
     return difference / error if error > 0 else math.copysign(1e6, difference)
+
+
+def _definitions(a: RatesOfStudy | StudyResults, b: RatesOfStudy | StudyResults) -> Iterable[InputCompared]:
+    """Seeds of one name that ask for something else, in words."""
+    ours, theirs = ({s.name: s for s in (r.menu if isinstance(r, StudyResults) else r).seeds} for r in (a, b))
+    for name in _names(ours, theirs):
+        words = [_in_words(of.get(name)) for of in (ours, theirs)]
+        if words[0] != words[1]:
+            yield InputCompared(f"seed {name}", *words)
+
+
+def _in_words(seed: SeedOfMenu | None) -> str | None:
+    return None if seed is None else f"{seed.description}, prescale {seed.prescale:g}"
 
 
 def _background(manifest: Manifest) -> list[str]:

@@ -18,7 +18,7 @@ from l1emu.study.config import StudyFile
 from l1emu.study.samples import StudySample
 from l1emu.taggers import EmulatedTagger
 from l1emu.taggers.maps import EVENT
-from l1emu.trigger.scalings import before_scaling, with_offline
+from l1emu.trigger.scalings import OFFLINE, OFFLINE_PT, before_scaling, with_offline
 
 PROCESS_STRIDE = 1 << 32
 
@@ -73,6 +73,30 @@ def offered_fields(sample: StudySample) -> dict[str, tuple[str, ...]]:
     if isinstance(sample, ObjectSample):
         return dict(sample.fields)
     return chain_fields(isinstance(sample, Sample) and sample.has_truth)
+
+
+def offered(
+    file: StudyFile, sample: StudySample, taggers: Mapping[str, EmulatedTagger]
+) -> tuple[dict[str, tuple[str, ...]], set[str]]:
+    """What a menu may ask of a sample: fields by collection, and sums, with scores and offline energies."""
+    fields = offered_fields(sample)
+    sums = {*(sample.known_sums if isinstance(sample, ObjectSample) else CHAIN_SUMS), *file.study.sums}
+    for name, total in file.study.sums.items():
+        if total.is_vector:
+            fields[name] = ("pt", "phi")
+    for tagger in taggers.values():
+        if tagger.of == EVENT:
+            sums |= set(tagger.scores)
+        elif tagger.of in fields:
+            fields[tagger.of] = (*tagger.scores, *fields[tagger.of])
+    scalings = file.scalings()
+    if scalings is not None:
+        for name in scalings.objects:
+            of, _, kind = name.partition("/")
+            if of in fields:
+                fields[of] = (*fields[of], f"{OFFLINE_PT}_{kind}" if kind else OFFLINE_PT)
+        sums |= {f"{OFFLINE}{name}" for name in scalings.sums if name in sums}
+    return fields, sums
 
 
 class SampleReader:
@@ -193,3 +217,21 @@ class SampleReader:
                 yield SamplePart(data, np.zeros_like(batch.stratum), hard, None)
             else:
                 yield SamplePart(data, batch.stratum, batch.hard_event, None)
+
+
+def refuse_offline(file: StudyFile, objects: Mapping[str, Collection[str]], sums: Collection[str]) -> None:
+    """Refuse offline thresholds of a menu in a study without scalings.
+
+    Raises
+    ------
+    L1emuError
+        if there are such thresholds.
+    """
+    asked = any(field.startswith(OFFLINE_PT) for fields in objects.values() for field in fields)
+    asked = asked or any(name.startswith(OFFLINE) and name not in file.study.sums for name in sums)
+    if asked and file.study.scalings is None:
+        raise L1emuError(
+            "the menu has offline thresholds, and the study no scalings",
+            path=file.path,
+            expected="`scalings`, such as cms-phase2-v44 or a YAML file",
+        )

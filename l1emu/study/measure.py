@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from l1emu.progress import progress
 from l1emu.stream import CrossingSource, Normalisation
 from l1emu.study.asked import asked_scores
 from l1emu.study.config import BACKGROUND, StudyFile
-from l1emu.study.crossings import SampleReader, Wanted, offered_fields
+from l1emu.study.crossings import SampleReader, Wanted, offered, offered_fields, refuse_offline
 from l1emu.study.samples import StudySample, open_sample, stratified
 from l1emu.study.scored import ScoredObjects
 from l1emu.study.versions import versioned_seeds, versioned_taggers
@@ -156,8 +156,10 @@ def measure(file: StudyFile, taggers: Mapping[str, EmulatedTagger]) -> Measureme
     if samples[BACKGROUND].strata is not None:
         every += _opened_seeds(seeds)
     evaluator = Evaluator(every)
+    refuse_offline(file, evaluator.fields, evaluator.sums)
     readers = {}
     for role, sample in samples.items():
+        _check(file, role, evaluator, *offered(file, sample, taggers))
         wanted = Wanted()
         wanted.add(evaluator.fields, evaluator.sums)
         for request in (r for r in study.turn_ons if r.signal == role):
@@ -168,6 +170,19 @@ def measure(file: StudyFile, taggers: Mapping[str, EmulatedTagger]) -> Measureme
         readers[role] = SampleReader(file, role, sample, taggers, wanted)
     measured = {role: _measured(file, reader, evaluator, taggers) for role, reader in readers.items()}
     return _rates(file, versions, measured, taggers)
+
+
+def _check(
+    file: StudyFile, role: str, evaluator: Evaluator, fields: Mapping[str, Collection[str]], sums: Collection[str]
+) -> None:
+    """Refuse what the menu and the turn-ons ask for and the sample cannot give, at the seed that asks."""
+    fixed = [seed.name for seed in evaluator.menu if not seed.scanned]
+    try:
+        evaluator.check(fields, sums)
+        for request in (request for request in file.study.turn_ons if request.signal == role):
+            request.check(fields, sums, fixed)
+    except L1emuError as error:
+        raise error.within(file.path) from None
 
 
 def _split(request: TurnOnSetup, sample: StudySample) -> tuple[dict[str, set[str]], set[str]]:
@@ -353,7 +368,7 @@ def _rates(
         for seed in scanned:
             rates = _scan(file, seed, background, f_khz)
             scans[seed.name] = rates
-            thresholds[seed.name] = _threshold(seed, rates, target)
+            thresholds[seed.name] = _threshold(file, seed, rates)
             for name, signal in signals.items():
                 scan = _with_signal(seed, rates, background, signal)
                 at_target[name][seed.name] = at_rate(scan, target, signal.crossings, random_seed=random_seed + 1)
@@ -400,11 +415,13 @@ def _scan(file: StudyFile, seed: Seed, background: MeasuredSample, f_khz: float)
     )
 
 
-def _threshold(seed: Seed, rates: RateScan, target_khz: float) -> float:
+def _threshold(file: StudyFile, seed: Seed, rates: RateScan) -> float:
     try:
-        return rates.threshold_at(target_khz)
+        return rates.threshold_at(file.study.rate.target_khz)
     except L1emuError as error:
-        raise L1emuError(error.message, where=f"seed {seed.name}", value=error.value, expected=error.expected) from None
+        looser = f"{error.expected}, or a lower minimum score" if seed.tagged else error.expected
+        where = f"seed {seed.name}"
+        raise L1emuError(error.message, path=file.path, where=where, value=error.value, expected=looser) from None
 
 
 def _with_signal(seed: Seed, rates: RateScan, background: MeasuredSample, signal: MeasuredSample) -> SeedScan:

@@ -199,7 +199,8 @@ def _files(file: StudyFile) -> dict[str, Path]:
         names |= {"budget": study.latency.budget, "timing": study.latency.file}
     if study.stream is not None:
         names["topology"] = study.stream.topology
-    files |= {role: file.file(name) for role, name in names.items() if name is not None}
+    found_files = {role: file.file(name) for role, name in names.items() if name is not None}
+    files |= {role: path for role, path in found_files.items() if path.is_file()}  # of a project: its content hash
     if study.latency is not None and study.latency.report is not None:
         files["report"] = Path(read_report(file.file(study.latency.report)).path)
     if file.scalings_file is not None:

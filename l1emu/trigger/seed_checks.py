@@ -81,7 +81,10 @@ def _cut_faults(cuts: Cuts, before: str) -> Iterator[str]:
 
 def _order(low: float | str | None, high: float | str | None, before: str, *keys: str) -> Iterator[str]:
     if isinstance(low, (int, float)) and isinstance(high, (int, float)) and low > high:
-        yield f"{before}{keys[1]} is {high:g}, below {keys[0]}; expected {low:g} or more"
+        if keys == ("0", "1"):
+            yield f"{before.removesuffix('.')} is [{low:g}, {high:g}]; expected the lower end first"
+        else:
+            yield f"{before}{keys[1]} is {high:g}, below {keys[0]}; expected {low:g} or more"
 
 
 def _sum_faults(cut: SumCut, place: str) -> Iterator[str]:

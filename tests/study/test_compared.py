@@ -79,7 +79,13 @@ def test_what_is_beyond_statistics_is_told(folder: Path) -> None:
 def test_another_menu_on_the_same_crossings(folder: Path) -> None:
     found = compare_results(folder / "a", folder / "d")
     assert found.same_crossings
-    assert [i.what for i in found.inputs] == ["study"]
+    assert [i.what for i in found.inputs] == ["study", "seed ht", "seed more"]
+    ht = found.inputs[1]
+    assert ht.a is not None
+    assert ht.b is not None
+    assert "450" in ht.a
+    assert "600" in ht.b
+    assert found.inputs[2].a is None
     rows = {row.seed: row for row in found.rates}
     assert rows["more"].a_khz is None
     assert rows["more"].beyond_statistics

@@ -303,7 +303,7 @@ def cut(path: Path) -> None:
         (
             {"seeds.2.jets.tags.0.score": "tag_top"},
             None,
-            "jets have no such field or score: got 'tag_top'; expected one of tag_b",
+            "the jets have no such score: got 'tag_top'; expected one of tag_b",
         ),
         ({"working_points.seed": "HT"}, None, "working_points.seed 'HT' has no fixed minimum score"),
         ({"latency.report": "x"}, None, "2 sources of the tagger's timing; expected exactly one"),

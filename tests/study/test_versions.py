@@ -187,6 +187,18 @@ def test_a_tagger_of_whole_crossings_gives_a_number_of_the_crossing(written: Wri
             "a minimum of tag_b outside what its tagger can give: got 1.5; expected 0 to",
         ),
         ({"turn_ons": [{"name": "a", "signal": "nobody"}]}, "turn_ons"),
+        (
+            {"seeds": [{"name": "a", "legs": [{"object": "jets", "offline": True, "pt_min_gev": 5}]}]},
+            "the menu has offline thresholds, and the study no scalings; expected `scalings`",
+        ),
+        (
+            {"seeds": [{"name": "a", "legs": [{"object": "jets", "pt_min": 5}]}]},
+            "unknown key: got 'pt_min'; expected 'pt_min_gev', perhaps",
+        ),
+        (
+            {"seeds": [{"name": "a", "legs": [{"object": "jets", "pt_gev": [[9, 5]]}]}]},
+            "legs.0.pt_gev.0 is [9, 5]; expected the lower end first",
+        ),
         ({"scalings": "cms"}, "no such scalings: got 'cms'; expected cms-phase2-v44"),
         ({"samples": {"minbias": "minbias.root", "background": "minbias.root"}}, "unknown key"),
         ({"objects": "cms-phase2-l1nano"}, "minbias.root"),

@@ -124,7 +124,7 @@ class Evaluator:
                     f"the {need.object} have no such score",
                     where=where,
                     value=need.field,
-                    expected=_one_of(scores, f"{need.object} with the scores of a tagger"),
+                    expected=_one_of(scores or known, f"{need.object} with the scores of a tagger"),
                 )
             raise L1emuError(
                 f"the {need.object} have no such field",
