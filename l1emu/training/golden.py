@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +11,7 @@ import numpy.typing as npt
 from l1emu.arrays import check_array, read_npz
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
+from l1emu.goldenfile import values_digest
 from l1emu.training.data import INPUT_FRACTION, read_jets, split_jets
 from l1emu.training.recipe import Recipe
 from l1emu.training.tagger import save_arrays
@@ -20,11 +19,6 @@ from l1emu.training.train import sample_of
 from l1emu.verification.csim import CSim
 
 EXTREME_JETS = 500
-
-
-def layer_digest(raw: npt.NDArray[Any]) -> str:
-    """SHA-256 of a layer's raw values, as little-endian int64 in C order, all jets after one another."""
-    return hashlib.sha256(np.ascontiguousarray(raw, dtype="<i8").tobytes()).hexdigest()
 
 
 def _extreme_inputs(recipe: Recipe, seed: int = 1) -> npt.NDArray[np.int16]:
@@ -94,7 +88,7 @@ def write_golden(
     """Run the C++ of `project` and write its answers to the npz at `path`; returns the number of inputs.
 
     The arrays: `inputs` int16 raw, `label` int8 (-1: no physical jet), `outputs` int64 raw, `layer` and `digest`
-    (names of layers and `layer_digest` of their values), `firmware` (content hash).
+    (names of layers and `values_digest` of their values), `firmware` (content hash).
 
     Raises
     ------
@@ -112,7 +106,7 @@ def write_golden(
             "label": label,
             "outputs": traced[firmware.outputs[0].name],
             "layer": np.array([layer.name for layer in layers]),
-            "digest": np.array([layer_digest(traced[layer.output.name]) for layer in layers]),
+            "digest": np.array([values_digest(traced[layer.output.name]) for layer in layers]),
             "firmware": np.array(firmware.content_hash),
         },
     )

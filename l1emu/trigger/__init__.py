@@ -46,7 +46,6 @@ if TYPE_CHECKING:
         gain,
         scan_reach,
         scan_seed,
-        scan_working_points,
     )
     from l1emu.trigger.conditions import Between, HtCondition, JetCondition, SumCut, Tag, Veto
     from l1emu.trigger.crossings import Crossings
@@ -110,7 +109,6 @@ __all__ = [
     "scan_rates",
     "scan_reach",
     "scan_seed",
-    "scan_working_points",
     "write_masks",
 ]
 
@@ -128,7 +126,6 @@ __getattr__, __dir__ = lazily(
             "gain",
             "scan_reach",
             "scan_seed",
-            "scan_working_points",
         ),
         "conditions": (
             "Between",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -404,40 +404,6 @@ def _total_errors(
     spread, total = _spread(moved, value), _spread(replicas, value)
     down, up = (max(math.hypot(distance, spread), total) for distance in (below, above))
     return min(down, value), min(up, 1 - value)
-
-
-def scan_working_points(
-    seed: Seed,
-    minima: Sequence[float],
-    rate_khz: float,
-    thresholds: Floats,
-    minbias_jets: ak.Array,
-    crossings: Crossings,
-    signal_jets: ak.Array,
-    signal: Crossings,
-    collision_rate_khz: float,
-    *,
-    replicas: int = REPLICAS,
-    random_seed: int = 1,
-) -> list[tuple[float, AtRate | None]]:
-    """The seed at equal rate for each minimum score; None where no scanned threshold gives the rate."""
-    found: list[tuple[float, AtRate | None]] = []
-    for minimum in minima:
-        scan = scan_seed(
-            seed.with_working_point(minimum),
-            thresholds,
-            minbias_jets,
-            crossings,
-            signal_jets,
-            collision_rate_khz,
-            replicas=replicas,
-            random_seed=random_seed,
-        )
-        try:
-            found.append((minimum, at_rate(scan, rate_khz, signal, random_seed=random_seed)))
-        except L1emuError:
-            found.append((minimum, None))
-    return found
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ pytest.importorskip("hls4ml", reason="training needs the extra: train")
 from l1emu.emulator import Emulator
 from l1emu.files import sha256_file
 from l1emu.firmware import Firmware
+from l1emu.goldenfile import values_digest
 from l1emu.resources import resource
 from l1emu.training.evaluate import auc_table
 from l1emu.training.export import Backend
-from l1emu.training.golden import layer_digest
 from l1emu.training.model import build, multiplications
 from l1emu.training.tagger import FLOAT_WEIGHTS, fill, load_tagger
 from l1emu.training.train import predict
@@ -61,7 +61,7 @@ def test_emulator_gives_the_golden_vectors_in_every_layer(folder: Path) -> None:
     np.testing.assert_array_equal(np.asarray(emulator.raw(golden["inputs"].astype(np.int64))), golden["outputs"])
     trace = emulator.trace(golden["inputs"] / 64.0)
     digests = dict(zip(golden["layer"].tolist(), golden["digest"].tolist(), strict=True))
-    assert {name: layer_digest(trace[name]) for name in digests} == digests
+    assert {name: values_digest(trace[name]) for name in digests} == digests
 
 
 def test_card_is_what_weights_and_firmware_give_on_the_golden_jets(folder: Path, card: dict[str, Any]) -> None:

@@ -21,9 +21,10 @@ from l1emu.config import load_config
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
+from l1emu.goldenfile import values_digest
 from l1emu.training.data import read_jets, split_jets
 from l1emu.training.evaluate import auc_table
-from l1emu.training.golden import EXTREME_JETS, golden_inputs, layer_digest, write_golden
+from l1emu.training.golden import EXTREME_JETS, golden_inputs, write_golden
 from l1emu.training.model import build, multiplications, weights_by_name
 from l1emu.training.recipe import Recipe
 from l1emu.training.tagger import fill, load_tagger
@@ -215,7 +216,7 @@ def check_golden(path: Path, firmware: Firmware) -> None:
     trace = emulator.trace(inputs / 64.0)
     digests = dict(zip(golden["layer"].tolist(), golden["digest"].tolist(), strict=True))
     assert len(digests) >= 15
-    assert {name: layer_digest(trace[name]) for name in digests} == digests
+    assert {name: values_digest(trace[name]) for name in digests} == digests
     assert len(np.unique(golden["outputs"])) > 50
 
 

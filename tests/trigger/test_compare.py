@@ -27,7 +27,6 @@ from l1emu.trigger import (
     scan_rates,
     scan_reach,
     scan_seed,
-    scan_working_points,
 )
 
 F_KHZ = 30000.0
@@ -321,30 +320,3 @@ def test_what_is_chosen_is_not_quoted_better_than_it_is() -> None:
         quoted.append(choice.quoted.efficiency)
     assert np.mean(chosen) > 0.2 + 0.05  # 6000 of 30000 kHz: a fifth of either
     assert np.mean(quoted) == pytest.approx(0.2, abs=0.035)
-
-
-def test_working_points_are_scanned_at_equal_rate() -> None:
-    background, crossings, signal, signal_crossings = samples(np.random.default_rng(3), 2000)
-    thresholds = np.arange(1.0, 80.0)
-    found = scan_working_points(
-        TAGGED,
-        [0.05, 0.5, 0.95],
-        900.0,
-        thresholds,
-        background,
-        crossings,
-        signal,
-        signal_crossings,
-        F_KHZ,
-        replicas=30,
-    )
-    assert [minimum for minimum, _ in found] == [0.05, 0.5, 0.95]
-    untagged = at_rate(
-        scan_seed(LOOSE, thresholds, background, crossings, signal, F_KHZ, replicas=30), 900.0, signal_crossings
-    )
-    all_pass, cut, none_pass = (at for _, at in found)
-    assert all_pass is not None
-    assert all_pass.threshold == untagged.threshold
-    assert cut is not None
-    assert cut.efficiency > untagged.efficiency
-    assert none_pass is None
