@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -26,6 +27,12 @@ class Result(BaseModel):
 
 
 _R = TypeVar("_R", bound=BaseModel)
+
+
+def result_in(path: str | os.PathLike[str], name: str) -> Path:
+    """The file at `path`, or, if that is a folder, the one of this name in it."""
+    file = Path(path)
+    return file / name if file.is_dir() else file
 
 
 def read_result(file: Path, schema: type[_R], *, version: int, sign: str, what: str, made_by: str) -> _R:

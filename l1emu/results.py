@@ -8,7 +8,6 @@ share is a number from 0 to 1. Fields that end in `_low` and `_high` are the end
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,7 +16,7 @@ from l1emu.errors import L1emuError
 from l1emu.files import read_text
 from l1emu.jsontext import parse_json
 from l1emu.notebook import html_rows
-from l1emu.result_files import LARGEST_RESULT, AnyNumber, Result, read_result
+from l1emu.result_files import LARGEST_RESULT, AnyNumber, Result, read_result, result_in
 
 RESULTS = "results.json"
 RESULTS_VERSION = 2
@@ -774,7 +773,7 @@ def read_rates(path: str | os.PathLike[str]) -> RatesOfStudy | StudyResults:
     L1emuError
         as `read_results` does.
     """
-    file = _file(path)
+    file = result_in(path, RESULTS)
     try:
         document = parse_json(read_text(file, limit=LARGEST_RESULT))
     except L1emuError as error:
@@ -787,12 +786,6 @@ def read_rates(path: str | os.PathLike[str]) -> RatesOfStudy | StudyResults:
 _R = TypeVar("_R", bound=BaseModel)
 
 
-def _file(path: str | os.PathLike[str]) -> Path:
-    file = Path(path)
-    return file / RESULTS if file.is_dir() else file
-
-
 def _read(path: str | os.PathLike[str], schema: type[_R], made_by: str) -> _R:
-    return read_result(
-        _file(path), schema, version=RESULTS_VERSION, sign="study", what="the results of a study", made_by=made_by
-    )
+    file, what = result_in(path, RESULTS), "the results of a study"
+    return read_result(file, schema, version=RESULTS_VERSION, sign="study", what=what, made_by=made_by)

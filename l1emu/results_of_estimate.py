@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from l1emu.result_files import AnyNumber, Result, read_result
+from l1emu.result_files import AnyNumber, Result, read_result, result_in
 
 ESTIMATE_VERSION = 1
 """Raised whenever a field is renamed, removed or means something else; a new field alone leaves it."""
@@ -145,9 +145,8 @@ def read_scan(path: str | os.PathLike[str]) -> ScanResults:
     L1emuError
         if the file is absent or damaged, is of another version, or is something else.
     """
-    file = Path(path)
     return read_result(
-        file / SCAN if file.is_dir() else file,
+        result_in(path, SCAN),
         ScanResults,
         version=ESTIMATE_VERSION,
         sign="points",

@@ -7,10 +7,9 @@ Times are in ns and crossings of 24.95 ns, rates in kHz; probabilities and share
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Literal
 
-from l1emu.result_files import AnyNumber, Result, read_result
+from l1emu.result_files import AnyNumber, Result, read_result, result_in
 from l1emu.results import RESULTS, ChainCompared, CopiesSimulated, ExactOfStream, StreamRun
 
 SIMULATION_VERSION = 1
@@ -96,9 +95,8 @@ def read_simulation(path: str | os.PathLike[str]) -> SimulationResults:
     L1emuError
         if the file is absent or damaged, is of another version, or is something else.
     """
-    file = Path(path)
     return read_result(
-        file / RESULTS if file.is_dir() else file,
+        result_in(path, RESULTS),
         SimulationResults,
         version=SIMULATION_VERSION,
         sign="orbits",

@@ -28,7 +28,7 @@ from l1emu.trigger.efficiencies import Efficiency, scan_efficiency
 from l1emu.trigger.engine.evaluator import Evaluator
 from l1emu.trigger.legs import OPEN
 from l1emu.trigger.menu import Seed
-from l1emu.trigger.rates import RateScan, scan_rates
+from l1emu.trigger.rates import RateScan, scan_menu
 from l1emu.trigger.rates_of_menu import MenuRates, menu_rates
 from l1emu.trigger.turn_on_setup import TurnOnSetup
 from l1emu.trigger.turn_ons import TurnOnCounts, count_turn_on
@@ -154,7 +154,8 @@ def measure(file: StudyFile, taggers: Mapping[str, EmulatedTagger]) -> Measureme
     samples = {role: open_sample(file, role) for role in study.samples.roles}
     every = [*compared, *_working_point_seeds(file), *_loose_seeds(compared)]
     if samples[BACKGROUND].strata is not None:
-        every += _opened_seeds(seeds)
+        opened = [_opened(seed) for seed in seeds if not seed.scanned]
+        every += [one for one, _ in filter(None, opened)]
     evaluator = Evaluator(every)
     refuse_offline(file, evaluator.fields, evaluator.sums)
     readers = {}
@@ -202,53 +203,43 @@ def _loose_seeds(seeds: Sequence[Seed]) -> list[Seed]:
     return [seed.model_copy(update={"name": _LOOSE + seed.name}) for seed in loose if seed is not None]
 
 
-def _opened_seeds(seeds: Sequence[Seed]) -> list[Seed]:
-    """Fixed seeds with one threshold open: how far above it crossings are tells what an empty stratum may add."""
-    found = []
-    for seed in (seed for seed in seeds if not seed.scanned):
-        update: dict[str, Any] = {}
-        sums = {name: cut for name, cut in seed.sums.items() if cut.min_gev is not None}
-        legs = [i for i, leg in enumerate(seed.legs) if leg.pt_min_gev is not None]
-        if sums:
-            name, cut = next(iter(sums.items()))
-            update["sums"] = {**seed.sums, name: cut.model_copy(update={"min_gev": OPEN})}
-        elif seed.ht is not None:
-            update["ht"] = seed.ht.model_copy(update={"min_gev": OPEN})
-        elif seed.jets is not None:
-            update["jets"] = seed.jets.model_copy(update={"pt_min_gev": OPEN})
-        elif legs:
-            hardest = max(legs, key=lambda i: float(seed.legs[i].pt_min_gev or 0))
-            opened = seed.legs[hardest].model_copy(update={"pt_min_gev": OPEN})
-            update["legs"] = [*seed.legs[:hardest], opened, *seed.legs[hardest + 1 :]]
-        else:
-            continue
-        found.append(seed.model_copy(update={"name": _OPENED + seed.name, **update}))
-    return found
+def _opened(seed: Seed) -> tuple[Seed, float] | None:
+    """A fixed seed with one threshold open, and what that was: of a sum, of HT, or the hardest pt; None without."""
+    sums = {name: cut for name, cut in seed.sums.items() if cut.min_gev is not None}
+    legs = [i for i, leg in enumerate(seed.legs) if leg.pt_min_gev is not None]
+    update: dict[str, Any]
+    if sums:
+        name, cut = next(iter(sums.items()))
+        closed, update = cut.min_gev, {"sums": {**seed.sums, name: cut.model_copy(update={"min_gev": OPEN})}}
+    elif seed.ht is not None:
+        closed, update = seed.ht.min_gev, {"ht": seed.ht.model_copy(update={"min_gev": OPEN})}
+    elif seed.jets is not None:
+        closed, update = seed.jets.pt_min_gev, {"jets": seed.jets.model_copy(update={"pt_min_gev": OPEN})}
+    elif legs:
+        hardest = max(legs, key=lambda i: float(seed.legs[i].pt_min_gev or 0))
+        closed = seed.legs[hardest].pt_min_gev
+        opened = seed.legs[hardest].model_copy(update={"pt_min_gev": OPEN})
+        update = {"legs": [*seed.legs[:hardest], opened, *seed.legs[hardest + 1 :]]}
+    else:
+        return None
+    return seed.model_copy(update={"name": _OPENED + seed.name, **update}), float(closed or 0)
 
 
 def _margins(
     seeds: Sequence[Seed], background: MeasuredSample, thresholds: Mapping[str, float]
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """How far above its threshold each seed accepts each crossing, 0 or more exactly where it does."""
+    """How far above its threshold each seed accepts each crossing, 0 or more exactly where it does.
+
+    That tells what a stratum without an accept may add. Fixed seeds are in it where they were opened.
+    """
     found = {}
     for seed in seeds:
+        opened = None if seed.scanned else _opened(seed)
         if seed.scanned:
             found[seed.name] = background.reach[seed.name] - thresholds[seed.name]
-        elif _OPENED + seed.name in background.reach:
-            found[seed.name] = background.reach[_OPENED + seed.name] - _first_threshold(seed)
+        elif opened is not None and opened[0].name in background.reach:
+            found[seed.name] = background.reach[opened[0].name] - opened[1]
     return found
-
-
-def _first_threshold(seed: Seed) -> float:
-    """The number that `_opened_seeds` opens."""
-    numbers = [cut.min_gev for cut in seed.sums.values() if cut.min_gev is not None]
-    if not numbers and seed.ht is not None:
-        numbers = [seed.ht.min_gev]
-    if not numbers and seed.jets is not None:
-        numbers = [seed.jets.pt_min_gev]
-    if not numbers:
-        numbers = [max(float(leg.pt_min_gev) for leg in seed.legs if leg.pt_min_gev is not None)]
-    return float(numbers[0])
 
 
 def _working_point_seeds(file: StudyFile) -> list[Seed]:
@@ -360,14 +351,13 @@ def _rates(
     normalisation = file.normalisation()
     f_khz = normalisation.colliding_rate_hz / 1e3
     target, random_seed = study.rate.target_khz, study.rate.random_seed
-    scans: dict[str, RateScan] = {}
     at_target: dict[str, dict[str, AtRate]] = {name: {} for name in signals}
     thresholds: dict[str, float] = {}
     scanned = [*(seed for seed in seeds if seed.scanned), *(seed for seed, _, _ in versions)]
     with progress("scanning seeds", len(scanned)) as advance:
+        scans = _scans(file, scanned, background, f_khz)
         for seed in scanned:
-            rates = _scan(file, seed, background, f_khz)
-            scans[seed.name] = rates
+            rates = scans[seed.name]
             thresholds[seed.name] = _threshold(file, seed, rates)
             for name, signal in signals.items():
                 scan = _with_signal(seed, rates, background, signal)
@@ -403,16 +393,17 @@ def _thresholds(seed: Seed) -> npt.NDArray[np.float64]:
     return np.sort(seed.sign * seed.scan.thresholds)
 
 
-def _scan(file: StudyFile, seed: Seed, background: MeasuredSample, f_khz: float) -> RateScan:
-    return scan_rates(
-        background.reach[seed.name],
+def _scans(file: StudyFile, seeds: Sequence[Seed], background: MeasuredSample, f_khz: float) -> dict[str, RateScan]:
+    found = scan_menu(
+        [background.reach[seed.name] for seed in seeds],
         background.crossings,
-        _thresholds(seed),
+        [_thresholds(seed) for seed in seeds],
         f_khz,
-        envelope=background.reach.get(_LOOSE + seed.name),
+        envelopes=[background.reach.get(_LOOSE + seed.name) for seed in seeds],
         replicas=file.study.rate.replicas,
         seed=file.study.rate.random_seed,
     )
+    return {seed.name: rates for seed, rates in zip(seeds, found, strict=True)}
 
 
 def _threshold(file: StudyFile, seed: Seed, rates: RateScan) -> float:

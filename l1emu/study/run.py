@@ -154,9 +154,8 @@ def measure_rates(study: str | os.PathLike[str] | None, *, masks: str | os.PathL
         decided = decisions(measured.seeds, measured.background, measured.thresholds)
         columns = {"identity": of.drawn_by, "stratum": of.stratum}
         write_masks(masks, decided, [seed.name for seed in measured.seeds], columns)
-    comparison = comparison_document(file, measured)
     document = _document(file, measured, golden, inputs) | menu_document(measured)
-    document |= {"version": RESULTS_VERSION, "equal_rate": comparison["seeds"]}
+    document |= {"version": RESULTS_VERSION, "equal_rate": document["comparison"]["seeds"]}
     return RatesOfStudy.model_validate(document)
 
 
