@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from l1emu.events.objects.maps import map_names
 from l1emu.files import folder_aside, write_json
 from l1emu.latency import read_report
 from l1emu.outputs import refuse_to_replace
@@ -27,7 +28,9 @@ from l1emu.study.latency import check_budget, latency_summary, simulate_stream, 
 from l1emu.study.manifest import manifest
 from l1emu.study.measure import Measurement, crossing_source, decisions, load_study_taggers, measure
 from l1emu.study.samples import sample_files
+from l1emu.study.versions import versioned
 from l1emu.taggers.golden import GoldenComparison
+from l1emu.taggers.maps import shipped_maps
 from l1emu.trigger.masks import write_masks
 
 if TYPE_CHECKING:
@@ -194,6 +197,12 @@ def _files(file: StudyFile) -> dict[str, Path]:
     for name, tagger in study.every_tagger.items():
         of = "" if len(study.every_tagger) == 1 else f" of {name}"
         names |= {f"firmware{of}": tagger.firmware, f"golden{of}": tagger.golden}
+        if isinstance(tagger.inputs, str) and tagger.inputs not in shipped_maps():
+            names[f"feature map{of}"] = tagger.inputs
+    for name, versions in study.versions.items():
+        names |= {f"firmware of {versioned(name, version)}": firmware for version, firmware in versions.items()}
+    if study.objects is not None and study.objects.like is not None and study.objects.like not in map_names():
+        names["objects"] = study.objects.like
     if study.latency is not None:
         names |= {"budget": study.latency.budget, "timing": study.latency.file}
     if study.stream is not None:

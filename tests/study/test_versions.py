@@ -63,6 +63,7 @@ def test_versions_of_a_tagger_are_compared_at_equal_rate(written: Written) -> No
     assert shifted.reference == "two b"
     assert rows["two b [shifted]"].threshold != rows["two b"].threshold
     assert [s.name for s in found.seeds] == ["HT", "four jets", "two b"], "the menu has no versions"
+    assert {"firmware of tagger [same]", "firmware of tagger [shifted]"} <= set(found.manifest.files)
     assert set(found.manifest.firmware_content_hashes) == {"tagger", "tagger [same]", "tagger [shifted]"}
     assert found.emulation is not None
     assert [(t.tagger, t.compared) for t in found.emulation.taggers] == [
@@ -170,12 +171,20 @@ def test_a_tagger_of_whole_crossings_gives_a_number_of_the_crossing(written: Wri
     menu = [{"name": "odd", "sums": {"odd": {"min": 0.6}}}, {"name": "all", "sums": {"odd": {"min": 0}}}]
     study = written(seeds=menu, tagger=None, taggers={"events": tagger}, latency=None, stream=None, working_points=None)
     file = read_study(study)
+    (study.parent / "map.yaml").write_text(yaml.safe_dump({"name": "m", "source": "a test", "inputs": block}))
     measured = measure(file, load_study_taggers(file))
     accepted = decisions(measured.seeds, measured.background, {})
     assert accepted.shape == (600, 2)
     assert np.all(accepted[:, 1] >= accepted[:, 0])
     assert measured.taggers["events"].emulated == 800
     assert measured.menu.seeds[0].accepted == accepted[:, 0].sum()
+    mapped = written(
+        seeds=menu, tagger=None, taggers={"events": tagger | {"inputs": "map.yaml"}}, latency=None, stream=None,
+        working_points=None,
+    )  # fmt: skip
+    found = measure_rates(mapped)
+    assert [s.accepted for s in found.seeds] == accepted.sum(axis=0).tolist()
+    assert found.manifest.files["feature map"].name == "map.yaml"
 
 
 @pytest.mark.parametrize(
