@@ -142,31 +142,11 @@ class SampleReader:
                 self._read.add({total.of: total.needs}, ())
             if total.is_vector:
                 fields[name] = ("pt", "phi")
-        self._check(fields, {*CHAIN_SUMS, *sums})
-
-    def _check(self, fields: Mapping[str, Collection[str]], sums: Collection[str]) -> None:
-        """Refuse what our own chain does not give."""
-        where = f"sample {self.role}"
-        for name, wanted in self._read.objects.items():
-            if name not in fields:
-                raise L1emuError(
-                    "no such objects", path=self.sample.path, where=where, value=name,
-                    expected=f"one of {', '.join(sorted(fields))}; other trees are read by a map, `objects`",
-                )  # fmt: skip
-            for one in sorted(wanted):
-                if one not in fields[name]:
-                    tagged = {score for t in self._taggers if t.of == name for score in t.scores}
-                    known = ", ".join([*sorted(tagged), *(f for f in fields[name] if not f.startswith(_INSIDE))])
-                    raise L1emuError(
-                        f"{name} have no such field or score", path=self.sample.path, where=where, value=one,
-                        expected=f"one of {known}",
-                    )  # fmt: skip
-        for total in sorted(self._read.sums):
-            if total not in sums:
-                raise L1emuError(
-                    "no such sum", path=self.sample.path, where=where, value=total,
-                    expected=f"one of {', '.join(sorted(sums))}",
-                )  # fmt: skip
+        try:
+            for tagger in self._taggers:
+                tagger.check(fields, {*CHAIN_SUMS, *sums})
+        except L1emuError as error:
+            raise error.within(file.path) from None
 
     def parts(self) -> Iterator[SamplePart]:
         """The crossings in order, with the scores of all taggers.

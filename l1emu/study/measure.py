@@ -176,10 +176,14 @@ def measure(file: StudyFile, taggers: Mapping[str, EmulatedTagger]) -> Measureme
 def _check(
     file: StudyFile, role: str, evaluator: Evaluator, fields: Mapping[str, Collection[str]], sums: Collection[str]
 ) -> None:
-    """Refuse what the menu and the turn-ons ask for and the sample cannot give, at the seed that asks."""
+    """Refuse what the menu, the stream and the turn-ons ask for and the sample cannot give, where it is asked."""
     fixed = [seed.name for seed in evaluator.menu if not seed.scanned]
     try:
         evaluator.check(fields, sums)
+        counted = None if file.study.stream is None or role != BACKGROUND else file.study.stream.jets
+        if counted is not None and counted not in fields:
+            known = ", ".join(sorted(fields))
+            raise L1emuError("no such objects", where="key stream.jets", value=counted, expected=f"one of {known}")
         for request in (request for request in file.study.turn_ons if request.signal == role):
             request.check(fields, sums, fixed)
     except L1emuError as error:

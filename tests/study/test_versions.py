@@ -208,6 +208,25 @@ def test_a_tagger_of_whole_crossings_gives_a_number_of_the_crossing(written: Wri
             {"seeds": [{"name": "a", "legs": [{"object": "jets", "pt_gev": [[9, 5]]}]}]},
             "legs.0.pt_gev.0 is [9, 5]; expected the lower end first",
         ),
+        (
+            {
+                "seeds": [{"name": "a", "legs": [{"object": "jets"}]}],
+                "tagger": None,
+                "taggers": {
+                    "mine": {
+                        "firmware": "tagger.l1fw",
+                        "inputs": {"of": "constituents", "count": 16, "fields": ["d0", *[{"value": 0.0}] * 11]},
+                        "outputs": ["b", "c", "uds", "g", "pileup"],
+                        "scores": {"s": {"output": "b"}},
+                    }
+                },
+            },
+            "study.yaml: tagger mine",
+        ),
+        (
+            {"latency": toy_study()["latency"], "stream": toy_study()["stream"] | {"jets": "jetz"}},
+            "key stream.jets: no such objects: got 'jetz'; expected one of",
+        ),
         ({"scalings": "cms"}, "no such scalings: got 'cms'; expected cms-phase2-v44"),
         ({"samples": {"minbias": "minbias.root", "background": "minbias.root"}}, "unknown key"),
         ({"objects": "cms-phase2-l1nano"}, "minbias.root"),
