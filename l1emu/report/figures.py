@@ -158,7 +158,7 @@ def draw_scores(results: StudyResults) -> Figure:
         smallest = min(smallest, *y[y > 0])
     ax.set_yscale("log")
     ax.set_ylim(max(smallest / 3, 1e-6), 30)
-    ax.set_xlim(0, 1)
+    ax.set_xlim(edges[0], edges[-1])
     ax.set_xlabel(f"{scores.score} of the emulated firmware")
     ax.set_ylabel(f"Fraction of jets / {edges[1] - edges[0]:g}")
     ax.legend(loc="upper right", title=f"pt ≥ {scores.min_pt_gev:g} GeV, |η| < {scores.abs_eta_max:g}")

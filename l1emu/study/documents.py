@@ -274,7 +274,7 @@ def scores_document(file: StudyFile, measured: Measurement) -> dict[str, Any] | 
     tagger, score = shown
     samples = {
         name: (sample.scored, sample.crossings)
-        for name, sample in measured.samples.items()
+        for name, sample in {**measured.signals, BACKGROUND: measured.background}.items()
         if sample.scored is not None
     }
     return score_histograms(score, tagger.ranges[score], samples)

@@ -34,9 +34,10 @@ def score_histograms(
     score
         Its name.
     ends
-        Of the axis; where one is infinite, the least or the greatest score there is takes its place.
+        Of the axis, 0 to 1 for what lies within; where one is infinite, the least or the greatest score there is takes
+        its place.
     samples
-        By name, the background first.
+        By name.
     """
     kinds: dict[str, tuple[ScoredObjects, Crossings, npt.NDArray[np.bool_]]] = {}
     for name, (found, crossings) in samples.items():
@@ -59,6 +60,8 @@ def score_histograms(
 def _finite(ends: tuple[float, float], scores: list[npt.NDArray[np.float64]]) -> tuple[float, float]:
     every = np.concatenate(scores)
     every = every[np.isfinite(every)]
+    if 0 <= ends[0] <= ends[1] <= 1:  # a share, whose largest word lies a step below 1
+        return 0.0, 1.0
     low = ends[0] if np.isfinite(ends[0]) else float(every.min(initial=0))
     high = ends[1] if np.isfinite(ends[1]) else float(every.max(initial=0))
     return (low, high) if low < high else (low, low + 1)

@@ -42,3 +42,8 @@ def test_truth_tells_kinds_apart_and_an_open_end_is_that_of_the_scores() -> None
         "light jets, min-bias": (2, 1),
         "unmatched jets, min-bias": (1, 0),
     }
+
+
+def test_a_share_goes_from_0_to_1_though_its_largest_word_does_not() -> None:
+    found = score_histograms("tag_b", (0, 4095 / 4096), {"background": scored()})
+    assert (found["edges"][0], found["edges"][-1]) == (0, 1)
