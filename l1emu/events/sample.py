@@ -149,33 +149,53 @@ class Sample:
     has_truth: bool = False
     processes: tuple[SignalProcess, ...] = ()
 
-    def iterate(self, step: int = 1000) -> Iterator[Batch]:
-        """Yield the crossings in order, `step` at a time.
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """How many crossings each of its files has, in the order in which they are read."""
+        return (self.crossings,)
+
+    def iterate(self, step: int = 1000, first: int = 0, stop: int | None = None) -> Iterator[Batch]:
+        """Yield the crossings `first` to `stop` (all of them by default) in order, at most `step` at a time.
 
         Raises
         ------
         L1emuError
-            if the file's content cannot be decompressed, or is not what the description says: whole numbers, of each
-            stratum as many crossings as stated, at most 128 candidates each.
+            if the range is not within the sample, or the file's content cannot be decompressed, or is not what the
+            description says: whole numbers, at most 128 candidates each, of each stratum as many crossings as stated.
+            A part of the sample is refused where no rest of it could make up the stated numbers.
         """
+        end = self.crossings if stop is None else stop
+        if not 0 <= first <= end <= self.crossings:
+            raise L1emuError(
+                "these are no crossings of the sample",
+                path=self.path,
+                value=f"{first} to {end}",
+                expected=f"a range from 0 to {self.crossings}",
+            )
         branches = [*REQUIRED, *(f"truth_{f}" for f in TRUTH_TYPES if self.has_truth)]
         found = np.zeros(len(self.strata or ()), np.int64)
-        first = 0
+        position = first
         with open_root(self.path) as file:
-            for columns in entries_of(self.path, file[TREE], branches, 0, self.crossings, step):
-                batch = _batch(self, columns, first)
-                first += len(batch.stratum)
+            for columns in entries_of(self.path, file[TREE], branches, first, end, step):
+                batch = _batch(self, columns, position)
+                position += len(batch.stratum)
                 if self.strata is not None:
                     found += np.bincount(batch.stratum, minlength=len(found))
                 yield batch
+        self._check_strata(found, first, end)
+
+    def _check_strata(self, found: NDArray[np.int64], first: int, stop: int) -> None:
+        """Refuse numbers of crossings in the strata that the crossings before and after cannot make up."""
+        rest = self.crossings - (stop - first)
         for stratum, number in zip(self.strata or (), found, strict=True):
-            if stratum.crossings != number:
+            least = max(stratum.crossings - rest, 0)
+            if not least <= number <= stratum.crossings:
                 raise L1emuError(
                     f"the stratum {stratum.name} has another number of crossings than the description says",
                     path=self.path,
-                    where=f"{TREE}/stratum",
+                    where=f"{TREE}/stratum" + (f", entries {first} to {stop}" if rest else ""),
                     value=int(number),
-                    expected=str(stratum.crossings),
+                    expected=(f"{least} to " if rest else "") + str(stratum.crossings),
                 )
 
     def read(self) -> Batch:

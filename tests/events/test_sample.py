@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -92,6 +93,50 @@ def test_round_trip(written: Any, step: int) -> None:
     for name in ("stratum", "hard_event"):
         found = np.concatenate([getattr(p, name) for p in parts])
         assert (found == np.concatenate([getattr(b, name) for b in batches])).all()
+
+
+@pytest.mark.parametrize("cuts", [(), (1,), (250,), (300,), (100, 100, 301, 499), (0, 500)])
+@pytest.mark.parametrize("step", [37, 1000])
+def test_parts_are_the_whole_however_it_is_cut(written: Any, cuts: tuple[int, ...], step: int) -> None:
+    sample = read_sample(written[0])
+    assert sample.lengths == (500,)
+    whole = sample.read()
+    ends = [0, *cuts, 500]
+    parts = [list(sample.iterate(step, low, high)) for low, high in itertools.pairwise(ends)]
+    for batches, low, high in zip(parts, ends, ends[1:], strict=False):
+        assert sum(len(b.stratum) for b in batches) == high - low
+    batches = [b for part in parts for b in part]
+    for name in ("candidates", "stratum", "hard_event", "truth"):
+        joined = ak.concatenate([getattr(b, name) for b in batches])
+        assert ak.array_equal(joined, getattr(whole, name))
+
+
+@pytest.mark.parametrize(("first", "stop"), [(-1, 3), (0, 501), (4, 3), (501, None)])
+def test_a_range_that_is_not_in_the_sample_is_refused(written: Any, first: int, stop: int | None) -> None:
+    with pytest.raises(L1emuError, match=r"toy\.root: these are no crossings .*; expected a range from 0 to 500"):
+        list(read_sample(written[0]).iterate(100, first, stop))
+
+
+@pytest.mark.parametrize(
+    ("stratum", "part", "message"),
+    [
+        ((0, 0, 0), (1, 3), None),
+        ((0, 0, 0), (0, 3), "crossings/stratum: the stratum soft has another .*: got 3; expected 2"),
+        ((1, 1, 0), (0, 2), "entries 0 to 2: the stratum soft has another .*: got 0; expected 1 to 2"),
+        ((0, 1, 1), (1, 3), "entries 1 to 3: the stratum soft has another .*: got 0; expected 1 to 2"),
+        ((0, 1, 1), (0, 2), None),
+        ((1, 0, 0), (0, 1), None),
+    ],
+)
+def test_a_part_is_refused_where_no_rest_makes_up_the_strata(
+    tmp_path: Path, stratum: tuple[int, int, int], part: tuple[int, int], message: str | None
+) -> None:
+    sample = read_sample(crafted(tmp_path / "crafted.root", stratum=stratum))
+    if message is None:
+        assert sum(len(b.stratum) for b in sample.iterate(1, *part)) == part[1] - part[0]
+    else:
+        with pytest.raises(L1emuError, match=message):
+            list(sample.iterate(1, *part))
 
 
 def test_a_signal_without_truth(tmp_path: Path) -> None:
