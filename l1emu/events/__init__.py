@@ -11,6 +11,7 @@ hardware     steps and widths of the Level-1 words that candidates and jets are 
 jets         seeded-cone jets (SC4) in hardware integers, and the tagger's features of each
 lists        records in lists, one list a crossing, as flat columns of numbers
 objects/     objects and sums of any tree, by a map in YAML
+ranges       ranges of crossings over several files
 rootfile     ROOT files opened with the checks that uproot leaves to its user
 sample       event samples on disk: a ROOT file with one tree of crossings and, as strings, the recipe that made it
 sources/     public data sets and our own samples behind one interface

@@ -29,6 +29,7 @@ from l1emu.events.objects.maps import Mapped, whole_map
 from l1emu.events.objects.parquet import NestedParquet
 from l1emu.events.objects.schema import CollectionMap, FieldSource, ObjectsMap, SumMap
 from l1emu.events.objects.sums import cut_mask, derive_sums, one_each, records
+from l1emu.events.ranges import FileRange, checked_range, file_ranges
 from l1emu.events.sources import find_files
 from l1emu.events.sources.containers import Columns, Container, RootContainer, open_container
 from l1emu.events.sources.containers.parquet import MAGIC as PARQUET
@@ -124,7 +125,15 @@ class ObjectSample:
     @property
     def crossings(self) -> int:
         """The number of crossings that `iterate` gives."""
-        return sum(stop - start for _, start, stop in self._ranges())
+        return sum(self.lengths)
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """The number of crossings that each of the files gives, in their order."""
+        found = [0] * len(self._files)
+        for place, start, stop in self._ranges():
+            found[place] = stop - start
+        return tuple(found)
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -170,7 +179,7 @@ class ObjectSample:
         """
         plan = self._plan(fields, sums)
         self._check_files(plan)
-        for place, rows, batch in self._batches(plan, [], 1):
+        for place, rows, batch in self._batches(plan, [], 1, self._ranges()):
             self._data(plan, self._files[place], batch, rows)
             break
 
@@ -179,8 +188,10 @@ class ObjectSample:
         step: int = MOST_AT_ONCE,
         fields: Mapping[str, Collection[str]] | None = None,
         sums: Collection[str] | None = None,
+        first: int = 0,
+        stop: int | None = None,
     ) -> Iterator[EventData]:
-        """The crossings in order.
+        """Crossings in order.
 
         Parameters
         ----------
@@ -191,6 +202,9 @@ class ObjectSample:
             names. By default all that are mapped, of a map that was taken over as far as the files have them.
         sums
             The sums that are needed; by default all of them.
+        first, stop
+            The range of them, [first, stop), counted from the first that the sample gives; None for the end. Files
+            that it does not touch are not read.
 
         Returns
         -------
@@ -200,24 +214,28 @@ class ObjectSample:
         Raises
         ------
         L1emuError
-            as `check` does, here; from the iterator, if a file is damaged, or a pt, eta or phi is not finite.
+            as `check` does or if this is no range of the sample, here; from the iterator, if a file is damaged, or a
+            pt, eta or phi is not finite.
         """
         plan = self._plan(fields, sums)
         self._check_files(plan)
         if step < 1:
             raise L1emuError("the step must be positive", value=step)
-        return (data for data, _ in self._read(plan, step, keyed=False))
+        return (data for data, _ in self._read(plan, step, self._within(first, stop), keyed=False))
 
     def iterate_keyed(
         self,
         step: int = MOST_AT_ONCE,
         fields: Mapping[str, Collection[str]] | None = None,
         sums: Collection[str] | None = None,
+        first: int = 0,
+        stop: int | None = None,
     ) -> Iterator[tuple[EventData, NDArray[np.uint64]]]:
         """As `iterate`, each batch with a number for each crossing that says which it is, uint64 (crossings,).
 
         It is a hash of run, luminosity block and event where the file has them, so that it does not depend on how
-        crossings are distributed over files; else of the file's content and the entry in it.
+        crossings are distributed over files; else of the file's content and the entry in it. It never depends on the
+        range that is read.
 
         Raises
         ------
@@ -228,20 +246,17 @@ class ObjectSample:
         self._check_files(plan)
         if step < 1:
             raise L1emuError("the step must be positive", value=step)
-        return self._read(plan, step, keyed=True)
+        return self._read(plan, step, self._within(first, stop), keyed=True)
 
-    def _ranges(self) -> list[tuple[int, int, int]]:
-        """(place of the file, first entry, one after the last) of the files that are read."""
-        low, high = self._entries
-        ranges = []
-        offset = 0
-        for place, file in enumerate(self._files):
-            start = max(low - offset, 0)
-            stop = file.entries if high is None else min(high - offset, file.entries)
-            offset += file.entries
-            if start < stop:
-                ranges.append((place, start, stop))
-        return ranges
+    def _ranges(self) -> list[FileRange]:
+        """The files that are read."""
+        return file_ranges([file.entries for file in self._files], *self._entries)
+
+    def _within(self, first: int, stop: int | None) -> list[FileRange]:
+        """The files that are read for [first, stop) of the crossings."""
+        first, stop = checked_range(first, stop, self.crossings, self.path)
+        low = self._entries[0]
+        return file_ranges([file.entries for file in self._files], low + first, low + stop)
 
     def _plan(self, fields: Mapping[str, Collection[str]] | None, sums: Collection[str] | None) -> _Plan:
         plan = _Plan()
@@ -358,9 +373,11 @@ class ObjectSample:
             self._opened = _open(path, self._tree)
         return self._opened
 
-    def _batches(self, plan: _Plan, more: Sequence[Sequence[str]], step: int) -> Iterator[tuple[int, int, Columns]]:
+    def _batches(
+        self, plan: _Plan, more: Sequence[Sequence[str]], step: int, ranges: Sequence[FileRange]
+    ) -> Iterator[tuple[int, int, Columns]]:
         """(place of the file, crossings, columns) of each batch."""
-        for place, start, stop in self._ranges():
+        for place, start, stop in ranges:
             names = self._files[place].names
             columns = [c for need in self._needed(plan) if (c := need.column(names)) is not None]
             columns = list(dict.fromkeys([*columns, *(more[place] if more else ())]))
@@ -374,9 +391,11 @@ class ObjectSample:
                 yield place, rows, batch
                 start += rows
 
-    def _read(self, plan: _Plan, step: int, *, keyed: bool) -> Iterator[tuple[EventData, NDArray[np.uint64]]]:
+    def _read(
+        self, plan: _Plan, step: int, ranges: Sequence[FileRange], *, keyed: bool
+    ) -> Iterator[tuple[EventData, NDArray[np.uint64]]]:
         identities = [_identity_columns(file) if keyed else () for file in self._files]
-        for place, rows, batch in self._batches(plan, identities, step):
+        for place, rows, batch in self._batches(plan, identities, step, ranges):
             file = self._files[place]
             data = self._data(plan, file, batch, rows)
             yield data, _keys(file, identities[place], batch, rows) if keyed else np.zeros(0, np.uint64)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from l1emu.errors import L1emuError
+from l1emu.events.ranges import checked_range, file_ranges
 from l1emu.events.sample import Batch, Sample, Stratum, read_sample
 from l1emu.events.sources.candidates import REPLACEABLE, Vertex, hardware_candidates
 from l1emu.events.sources.source import Paths, Source, open_source
@@ -46,24 +47,45 @@ class NtupleSample:
         return {"format": self.source.format.name, "vertex": self.vertex, "missing": dict(self.missing)} | tree
 
     @property
+    def lengths(self) -> tuple[int, ...]:
+        """The number of crossings that each of the files gives, in their order."""
+        found = [0] * len(self.source.paths)
+        for place, start, stop in file_ranges(self.source.lengths, *self.entries):
+            found[place] = stop - start
+        return tuple(found)
+
+    @property
     def crossings(self) -> int:
         """The number of crossings that `iterate` gives."""
-        low, high = self.entries
-        return min(len(self.source) if high is None else high, len(self.source)) - low
+        return sum(self.lengths)
 
-    def iterate(self, step: int = 1000) -> Iterator[Batch]:
-        """Yield the crossings in order, at most `step` at a time, in hardware steps.
+    def iterate(self, step: int = 1000, first: int = 0, stop: int | None = None) -> Iterator[Batch]:
+        """Yield crossings in order, at most `step` at a time, in hardware steps.
+
+        Parameters
+        ----------
+        step
+            A batch ends with its file.
+        first, stop
+            The range of them, [first, stop), counted from the first that the sample gives; None for the end. Files
+            that it does not touch are not read.
 
         Raises
         ------
         L1emuError
-            if a file is damaged, or has candidates that the hardware does not know.
+            if this is no range of the sample, a file is damaged, or has candidates that the hardware does not know.
         """
+        span = self.entries
+        if first or stop is not None:
+            first, stop = checked_range(first, stop, self.crossings, self.path)
+            if first == stop:
+                return
+            span = (span[0] + first, span[0] + stop)
         wanted = [f for f in _NEEDED if f not in self.missing]
         columns = [f"candidates.{name}" for name in wanted]
         if self.vertex == "file":
             columns.append("vertex_z0")
-        for path, start, batch in self.source.iterate_files(columns, entries=self.entries, step=step):
+        for path, start, batch in self.source.iterate_files(columns, entries=span, step=step):
             vertex = None if self.vertex == "candidates" else np.zeros(len(batch))
             try:
                 candidates = hardware_candidates(

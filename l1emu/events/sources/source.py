@@ -15,6 +15,7 @@ import awkward as ak
 import numpy as np
 
 from l1emu.errors import L1emuError
+from l1emu.events.ranges import file_ranges
 from l1emu.events.sources import (
     crossings,
     e2e_images,
@@ -156,13 +157,7 @@ class Source:
             raise self._no_range(entries)
         if low and low >= len(self):
             raise self._no_range(entries)
-        ranges: list[tuple[int, int, int]] = []
-        offset = 0
-        for place, length in enumerate(self.lengths):
-            start, stop = max(low - offset, 0), length if high is None else min(high - offset, length)
-            offset += length
-            if start < stop:
-                ranges.append((place, start, stop))
+        ranges = file_ranges(self.lengths, low, high)
         wanted, own = self._wanted([place for place, _, _ in ranges], columns)
         for place, start, stop in ranges:
             path = self.paths[place]

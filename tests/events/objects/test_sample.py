@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from itertools import permutations
+from itertools import pairwise, permutations
 from pathlib import Path
 from typing import Any
 
@@ -288,6 +288,58 @@ def test_without_numbers_a_crossing_is_known_by_file_and_entry(tmp_path: Path) -
     both = keys(open_objects([tmp_path / "b.root", tmp_path / "a.root"], MAP))
     assert both[40:] == found and len(set(both)) == 80
     assert keys(open_objects(tmp_path / "a.root", MAP, entries=(5, 9))) == found[5:9]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    cuts=st.lists(st.integers(0, 50), max_size=5).map(sorted),
+    entries=st.sampled_from([None, (0, 50), (3, 53), (14, None)]),
+    step=st.integers(1, 70),
+)
+def test_any_cut_gives_the_same_crossings(
+    three: list[Path], cuts: list[int], entries: tuple[int, int | None] | None, step: int
+) -> None:
+    sample = open_objects(three, MAP, SUMS, entries=entries)
+    low, high = entries or (0, 64)
+    counted = [len([i for i in range(low, high or 64) if a <= i < b]) for a, b in ((0, 23), (23, 24), (24, 64))]
+    assert sample.lengths == tuple(counted)
+    edges = [0, *cuts, sample.crossings]
+    found = [part for a, b in pairwise(edges) for part in sample.iterate_keyed(step, first=a, stop=b)]
+    assert [int(key) for _, part in found for key in part] == keys(sample)
+    again = [part for a, b in pairwise(edges) for part in sample.iterate(step, first=a, stop=b)]
+    for parts in ([data for data, _ in found], again):
+        assert sum(part.crossings for part in parts) == sample.crossings
+        for name, objects in whole(sample).objects.items():
+            assert ak.concatenate([part.objects[name] for part in parts]).to_list() == objects.to_list()
+        for name, values in whole(sample).sums.items():
+            np.testing.assert_array_equal(values, np.concatenate([part.sums[name] for part in parts]))
+
+
+def test_a_range_reads_only_the_files_that_it_touches(three: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = open_objects(three, MAP)
+    read = []
+    batches = RootContainer.batches
+
+    def noted(self: RootContainer, *rest: Any) -> Any:
+        read.append(self.path)
+        return batches(self, *rest)
+
+    monkeypatch.setattr(RootContainer, "batches", noted)
+    whole = list(sample.iterate_keyed(100))
+    assert set(read) == set(three)
+    read.clear()
+    ((_, third),) = sample.iterate_keyed(100, first=24)
+    assert set(read) == {three[2]}
+    np.testing.assert_array_equal(third, whole[2][1])
+    assert list(sample.iterate(first=64)) == list(sample.iterate(first=30, stop=30)) == []
+
+
+@pytest.mark.parametrize("span", [(-1, 3), (5, 4), (0, 65), (65, None)])
+def test_what_is_no_range_of_the_sample(three: list[Path], span: tuple[int, int | None]) -> None:
+    sample = open_objects(three, MAP)
+    for read in (sample.iterate, sample.iterate_keyed):
+        with pytest.raises(L1emuError, match=r"1.root: not a range of the crossings.*0 <= first <= stop <= 64"):
+            read(first=span[0], stop=span[1])
 
 
 def test_files_that_differ(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import awkward as ak
 import numpy as np
@@ -14,6 +16,7 @@ from l1emu.errors import L1emuError
 from l1emu.events import build_jets, read_sample
 from l1emu.events.hardware import MAX_CANDIDATES, PT_MAX
 from l1emu.events.sources import hardware_candidates, open_ntuple
+from l1emu.events.sources.containers import RootContainer
 from l1emu.resources import resource
 from tests.events.public_layouts import fastpuppi_columns, l1nano
 from tests.ntuple_files import as_ntuple, write_tree
@@ -43,6 +46,55 @@ def test_an_ntuple_of_our_crossings_gives_their_jets_and_features(ntuple: Path) 
     assert len(ours.pt) > 1000
     assert np.array_equal(ours.features, theirs.features) and np.array_equal(ours.pt, theirs.pt)
     assert all((b.stratum == 0).all() and (b.hard_event == -1).all() for b in batches)
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Ntuples of 23, 1 and 16 crossings."""
+    folder = tmp_path_factory.mktemp("three")
+    for name, rows in (("a", 23), ("b", 1), ("c", 16)):
+        columns = fastpuppi_columns(np.random.default_rng(rows), rows)
+        write_tree(folder / f"{name}.root", "Events", columns | {"event": np.arange(rows) + 100 * rows})
+    return [folder / f"{name}.root" for name in "abc"]
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    cuts=st.lists(st.integers(0, 26), max_size=4).map(sorted),
+    entries=st.sampled_from([None, (0, 26), (3, 29), (14, None), (30, 50)]),
+    step=st.integers(1, 30),
+)
+def test_any_cut_gives_the_same_crossings(
+    three: list[Path], cuts: list[int], entries: tuple[int, int | None] | None, step: int
+) -> None:
+    sample = open_ntuple(three, vertex="candidates", entries=entries)
+    low, high = entries or (0, 40)
+    inside = range(low, min(high or 40, 40))
+    assert sample.lengths == tuple(len([i for i in inside if a <= i < b]) for a, b in ((0, 23), (23, 24), (24, 40)))
+    assert sample.crossings == len(inside)
+    edges = [0, *(min(cut, sample.crossings) for cut in cuts), sample.crossings]
+    parts = [batch for a, b in pairwise(edges) for batch in sample.iterate(step, first=a, stop=b)]
+    whole = ak.concatenate([batch.candidates for batch in sample.iterate(1000)])
+    assert ak.concatenate([batch.candidates for batch in parts]).to_list() == whole.to_list()
+    assert all((batch.hard_event == -1).all() for batch in parts)
+
+
+def test_a_range_reads_only_the_files_that_it_touches(three: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = open_ntuple(three, vertex="candidates")
+    read = []
+    batches = RootContainer.batches
+
+    def noted(self: RootContainer, *rest: Any) -> Any:
+        read.append(self.path)
+        return batches(self, *rest)
+
+    monkeypatch.setattr(RootContainer, "batches", noted)
+    assert [len(batch.stratum) for batch in sample.iterate(first=23, stop=30)] == [1, 6]
+    assert set(read) == set(three[1:])
+    assert list(sample.iterate(first=40)) == list(sample.iterate(first=7, stop=7)) == []
+    for first, stop in ((-1, 3), (5, 4), (0, 41), (41, None)):
+        with pytest.raises(L1emuError, match=r"a.root: not a range of the crossings.*0 <= first <= stop <= 40"):
+            list(sample.iterate(first=first, stop=stop))
 
 
 def test_without_a_vertex_the_candidates_tell_it(ntuple: Path) -> None:
