@@ -9,6 +9,7 @@ crossings      weighted crossings
 decisions      decisions of seeds on crossings
 efficiencies   efficiencies with Clopper-Pearson intervals
 engine         menus on crossings, by compiled code
+equal_counts   what the crossings of a signal say of seeds at equal rate, as integers that add over its parts
 intervals      intervals of Clopper and Pearson
 legs           what a seed asks of one object
 masks          decisions of a menu as parquet
@@ -37,13 +38,17 @@ from l1emu.lazy import lazily
 if TYPE_CHECKING:
     from l1emu.trigger.compare import (
         AtRate,
+        BackgroundAt,
         Choice,
         Gain,
         NamedSeed,
         SeedScan,
         at_rate,
+        at_rates,
+        best_at_rate,
         choose,
         gain,
+        gains_of_pairs,
         scan_reach,
         scan_seed,
     )
@@ -52,6 +57,7 @@ if TYPE_CHECKING:
     from l1emu.trigger.decisions import decide, reach
     from l1emu.trigger.efficiencies import Efficiency, efficiency, scan_efficiency
     from l1emu.trigger.engine.evaluator import Evaluated, Evaluator
+    from l1emu.trigger.equal_counts import EqualRateCounts, count_at_rate
     from l1emu.trigger.legs import Leg
     from l1emu.trigger.masks import read_masks, write_masks
     from l1emu.trigger.menu import Menu, Seed, read_menu
@@ -65,10 +71,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AtRate",
+    "BackgroundAt",
     "Between",
     "Choice",
     "Crossings",
     "Efficiency",
+    "EqualRateCounts",
     "Evaluated",
     "Evaluator",
     "Gain",
@@ -90,13 +98,17 @@ __all__ = [
     "TurnOnCounts",
     "Veto",
     "at_rate",
+    "at_rates",
+    "best_at_rate",
     "choose",
+    "count_at_rate",
     "count_menu",
     "count_turn_on",
     "decide",
     "efficiency",
     "fit_turn_on",
     "gain",
+    "gains_of_pairs",
     "menu_rates",
     "pileup_weights",
     "rates_of_counts",
@@ -117,13 +129,17 @@ __getattr__, __dir__ = lazily(
     {
         "compare": (
             "AtRate",
+            "BackgroundAt",
             "Choice",
             "Gain",
             "NamedSeed",
             "SeedScan",
             "at_rate",
+            "at_rates",
+            "best_at_rate",
             "choose",
             "gain",
+            "gains_of_pairs",
             "scan_reach",
             "scan_seed",
         ),
@@ -148,6 +164,10 @@ __getattr__, __dir__ = lazily(
         "engine.evaluator": (
             "Evaluated",
             "Evaluator",
+        ),
+        "equal_counts": (
+            "EqualRateCounts",
+            "count_at_rate",
         ),
         "legs": ("Leg",),
         "masks": (

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 import awkward as ak
 import numpy as np
 
-from l1emu.arraytypes import Bools, Floats
+from l1emu.arraytypes import Bools, Floats, Ints
 from l1emu.errors import L1emuError
 from l1emu.trigger.crossings import Crossings
 from l1emu.trigger.decisions import reach
+from l1emu.trigger.design_effect import design_effect
 from l1emu.trigger.efficiencies import Efficiency, efficiency, scan_efficiency
-from l1emu.trigger.intervals import shared_interval, without_nan
+from l1emu.trigger.equal_counts import EqualRateCounts, count_at_rate
+from l1emu.trigger.intervals import clopper_pearson, without_nan
 from l1emu.trigger.menu import Seed
-from l1emu.trigger.rates import REPLICAS, RateScan, scan_rates
-from l1emu.trigger.replicas import replica_passing
+from l1emu.trigger.rates import REPLICAS, RateScan, scan_menu, scan_rates
 
 Label = TypeVar("Label")
 
@@ -76,7 +78,7 @@ class SeedScan:
         At the thresholds of `rates`.
     minbias_reach, signal_reach
         The highest threshold at which each crossing is accepted, float64 (crossings,).
-    minbias, envelope
+    minbias, envelope, random_seed
         What the rates were made of beside the reach, as in `l1emu.trigger.rates.scan_rates`.
     """
 
@@ -87,10 +89,20 @@ class SeedScan:
     signal_reach: Floats
     minbias: Crossings
     envelope: Floats | None
+    random_seed: int = 1
 
     def with_signal(self, reach: Floats) -> SeedScan:
         """The same rates, and the efficiency for another signal, whose crossings reach so high, float64 (n,)."""
         return replace(self, signal_reach=without_nan(reach), efficiency=scan_efficiency(reach, self.rates.thresholds))
+
+
+@dataclass(frozen=True, eq=False)
+class SignalInMemory:
+    """Signal crossings, which of them pass at a threshold, bool (crossings,), and the random seed of their replicas."""
+
+    signal: Crossings
+    passed: Bools
+    random_seed: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,8 +128,8 @@ class AtRate:
     replicas, moved
         The efficiency in each bootstrap replica, of signal and of min-bias crossings, and of min-bias alone, which
         moves the threshold: float64 (replicas,).
-    signal, passed
-        The signal crossings, and which of them pass at the threshold, bool (crossings,).
+    in_memory
+        The signal crossings, for `gain`; None where they were only counted.
     """
 
     seed: ScannedSeed
@@ -135,8 +147,7 @@ class AtRate:
     error_high: float
     replicas: Floats
     moved: Floats
-    signal: Crossings
-    passed: Bools
+    in_memory: SignalInMemory | None = None
 
     @property
     def efficiency(self) -> float:
@@ -280,7 +291,100 @@ def scan_reach(
     )  # fmt: skip
     named = NamedSeed(seed) if isinstance(seed, str) else seed
     found = scan_efficiency(signal_reach, thresholds)
-    return SeedScan(named, rates, found, without_nan(minbias_reach), without_nan(signal_reach), crossings, envelope)
+    return SeedScan(
+        named, rates, found, without_nan(minbias_reach), without_nan(signal_reach), crossings, envelope, random_seed
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class BackgroundAt:
+    """What is known of the background where a seed has the rate.
+
+    Attributes
+    ----------
+    rates
+        At the thresholds that were scanned.
+    accepted
+        Crossings that pass at the threshold found.
+    there
+        The rate at exactly this threshold, a scan of it alone with the replicas of `rates`. Needed where
+        `RateScan.falls_to_nothing`, not used elsewhere.
+    """
+
+    rates: RateScan
+    accepted: int
+    there: RateScan | None = None
+
+
+def at_rates(
+    counts: EqualRateCounts, seeds: Mapping[str, ScannedSeed], background: Mapping[str, BackgroundAt], rate_khz: float
+) -> dict[str, AtRate]:
+    """Seeds at the thresholds where their rate is `rate_khz`, from what was counted there.
+
+    Parameters
+    ----------
+    counts
+        Of all parts of one signal, at the thresholds of `background`.
+    seeds, background
+        Of each name in `counts`.
+
+    Raises
+    ------
+    L1emuError
+        if no scanned threshold gives this rate, the counts are of other thresholds than the background's, they hold no
+        crossings, or there are fewer than two replicas to take an error from.
+    """
+    replicas = counts.moved_to.shape[1]
+    if replicas < 2:
+        raise L1emuError("no error without replicas", value=replicas, expected="at least 2")
+    return {name: _at_rate(counts, i, seeds[name], background[name], rate_khz) for i, name in enumerate(counts.names)}
+
+
+def _at_rate(counts: EqualRateCounts, i: int, seed: ScannedSeed, background: BackgroundAt, rate_khz: float) -> AtRate:
+    threshold, thresholds = float(counts.thresholds[i]), counts.moved_to[i]
+    at = background.rates
+    wanted = _threshold(at, rate_khz, seed.name)
+    if threshold != wanted:
+        raise L1emuError(
+            "counted at another threshold than the one of the rate",
+            where=f"seed {seed.name}", value=threshold, expected=str(wanted),
+        )  # fmt: skip
+    if at.falls_to_nothing(threshold):
+        if background.there is None:
+            raise L1emuError("no rate at the threshold found", where=f"seed {seed.name}", value=threshold)
+        at = background.there
+    curves = (at.rate_khz, at.low_khz, at.high_khz, at.error_khz, at.upper95_khz)
+    rate, low, high, error_khz, upper = (at.interpolate(curve, threshold) for curve in curves)
+    found = efficiency(int(counts.passed[i]), counts.crossings)
+    replicas = counts.drawn_moved[i] / np.maximum(counts.drawn, 1)
+    moved = counts.moved[i] / counts.crossings
+    distances = _distances(counts, counts.passed[i], counts.drawn_passed[i])
+    error_low, error_high = _total_errors(found, distances, replicas, moved)
+    return AtRate(
+        seed=seed,
+        target_khz=rate_khz,
+        threshold=threshold,
+        threshold_error=_spread(thresholds, threshold),
+        rate_khz=rate,
+        rate_low_khz=low,
+        rate_high_khz=high,
+        rate_error_khz=error_khz,
+        rate_upper95_khz=upper,
+        accepted=background.accepted,
+        interval=found,
+        error_low=error_low,
+        error_high=error_high,
+        replicas=replicas,
+        moved=moved,
+    )
+
+
+def _threshold(rates: RateScan, rate_khz: float, name: str) -> float:
+    """`RateScan.threshold_at`, whose error names the seed."""
+    try:
+        return rates.threshold_at(rate_khz)
+    except L1emuError as error:
+        raise L1emuError(error.message, where=f"seed {name}", value=error.value, expected=error.expected) from None
 
 
 def at_rate(scan: SeedScan, rate_khz: float, signal: Crossings, *, random_seed: int = 1) -> AtRate:
@@ -298,56 +402,56 @@ def at_rate(scan: SeedScan, rate_khz: float, signal: Crossings, *, random_seed: 
     Raises
     ------
     L1emuError
-        if no scanned threshold gives this rate, or there are fewer than two replicas to take an error from.
+        if no scanned threshold gives this rate, there are no crossings, or fewer than two replicas to take an error
+        from.
     """
-    if len(scan.rates.replicas_khz) < 2:
-        raise L1emuError("no error without replicas", value=len(scan.rates.replicas_khz), expected="at least 2")
-    try:
-        threshold = scan.rates.threshold_at(rate_khz)
-    except L1emuError as error:
-        raise L1emuError(
-            error.message, where=f"seed {scan.seed.name}", value=error.value, expected=error.expected
-        ) from None
-    thresholds = scan.rates.replica_thresholds(rate_khz)
-    wanted = without_nan(scan.signal_reach)
-    if wanted.shape != signal.stratum.shape:
-        raise L1emuError(
-            "reach and signal crossings differ in number",
-            where=f"seed {scan.seed.name}", value=wanted.shape, expected=f"({len(signal)},)",
-        )  # fmt: skip
-    drawn, of = replica_passing(wanted, thresholds, signal.drawn_by, random_seed)
-    replicas = drawn / np.maximum(of, 1)
-    moved = 1 - np.searchsorted(np.sort(wanted), thresholds, side="left") / wanted.size
-    at = scan.rates
-    if at.falls_to_nothing(threshold):
-        at = scan_rates(
-            scan.minbias_reach, scan.minbias, np.array([threshold]), at.collision_rate_khz,
-            envelope=scan.envelope, replicas=0,
-        )  # fmt: skip
-    curves = (at.rate_khz, at.low_khz, at.high_khz, at.error_khz, at.upper95_khz)
-    rate, low, high, error_khz, upper = (at.interpolate(curve, threshold) for curve in curves)
-    passed = np.asarray(scan.signal_reach >= threshold)
-    found = efficiency(int(np.count_nonzero(passed)), passed.size)
-    error_low, error_high = _total_errors(found, passed, signal, replicas, moved)
-    return AtRate(
-        seed=scan.seed,
-        target_khz=rate_khz,
-        threshold=threshold,
-        threshold_error=_spread(thresholds, threshold),
-        rate_khz=rate,
-        rate_low_khz=low,
-        rate_high_khz=high,
-        rate_error_khz=error_khz,
-        rate_upper95_khz=upper,
-        accepted=int(np.count_nonzero(scan.minbias_reach >= threshold)),
-        interval=found,
-        error_low=error_low,
-        error_high=error_high,
-        replicas=replicas,
-        moved=moved,
-        signal=signal,
-        passed=passed,
+    return _all_at_rate({scan.seed.name: scan}, rate_khz, signal, random_seed)[scan.seed.name]
+
+
+def _all_at_rate(
+    scans: Mapping[str, SeedScan], rate_khz: float, signal: Crossings, random_seed: int
+) -> dict[str, AtRate]:
+    """Seeds by name at the thresholds where their rate is `rate_khz`, from crossings in memory."""
+    thresholds = {name: _threshold(scan.rates, rate_khz, scan.seed.name) for name, scan in scans.items()}
+    counts = count_at_rate(
+        {name: scan.signal_reach for name, scan in scans.items()},
+        signal.drawn_by,
+        thresholds,
+        {name: scan.rates.replica_thresholds(rate_khz) for name, scan in scans.items()},
+        shared=signal.shared,
+        random_seed=random_seed,
     )
+    background = {name: _background(scan, thresholds[name]) for name, scan in scans.items()}
+    found = at_rates(counts, {name: scan.seed for name, scan in scans.items()}, background, rate_khz)
+    passed = {name: np.asarray(scan.signal_reach >= thresholds[name]) for name, scan in scans.items()}
+    return {
+        name: replace(at, in_memory=SignalInMemory(signal, passed[name], random_seed)) for name, at in found.items()
+    }
+
+
+def _background(scan: SeedScan, threshold: float) -> BackgroundAt:
+    """Of the min-bias crossings in memory."""
+    there = None
+    if scan.rates.falls_to_nothing(threshold):
+        there = scan_rates(
+            scan.minbias_reach, scan.minbias, np.array([threshold]), scan.rates.collision_rate_khz,
+            envelope=scan.envelope, replicas=len(scan.rates.replicas_khz), seed=scan.random_seed,
+        )  # fmt: skip
+    return BackgroundAt(scan.rates, int(np.count_nonzero(scan.minbias_reach >= threshold)), there)
+
+
+def gains_of_pairs(counts: EqualRateCounts, found: Mapping[str, AtRate]) -> list[Gain]:
+    """The difference of two efficiencies at equal rate, as by `gain`, of each pair that was counted.
+
+    Parameters
+    ----------
+    counts
+        With pairs.
+    found
+        What `at_rates` made of them.
+    """
+    names = [(counts.names[a], counts.names[b]) for a, b in counts.pairs]
+    return [_gain(counts, i, found[a], found[b], a == b) for i, (a, b) in enumerate(names)]
 
 
 def gain(seed: AtRate, reference: AtRate) -> Gain:
@@ -357,14 +461,43 @@ def gain(seed: AtRate, reference: AtRate) -> Gain:
     signal crossings or none pass one seed alone, replicas scatter less than the difference is unknown: the intervals
     of the fractions that pass the one alone and the other alone, in quadrature (Zou and Donner, Statistics in Medicine
     27 (2008) 1693), with the spread of the thresholds are the least that is taken.
+
+    Parameters
+    ----------
+    seed, reference
+        Of `at_rate`, for the same signal crossings and random seed. Those of `at_rates` hold no crossings: see
+        `gains_of_pairs`.
+
+    Raises
+    ------
+    L1emuError
+        if they hold no crossings, or others.
     """
+    mine, theirs = seed.in_memory, reference.in_memory
+    if mine is None or theirs is None:
+        raise L1emuError("seeds without their crossings are compared by what was counted of the pair")
+    if len(mine.signal) != len(theirs.signal) or mine.random_seed != theirs.random_seed:
+        raise L1emuError(
+            "seeds compared on different crossings, or with different replicas",
+            value=(len(theirs.signal), theirs.random_seed), expected=str((len(mine.signal), mine.random_seed)),
+        )  # fmt: skip
+    at = np.full(seed.replicas.size, 0.5)
+    counts = count_at_rate(
+        {"seed": mine.passed.astype(np.float64), "reference": theirs.passed.astype(np.float64)}, mine.signal.drawn_by,
+        {"seed": 0.5, "reference": 0.5}, {"seed": at, "reference": at},
+        pairs=[("seed", "reference")], shared=mine.signal.shared, random_seed=mine.random_seed,
+    )  # fmt: skip
+    return _gain(counts, 0, seed, reference, seed.seed == reference.seed)
+
+
+def _gain(counts: EqualRateCounts, pair: int, seed: AtRate, reference: AtRate, same: bool) -> Gain:
     replicas = seed.replicas - reference.replicas
     difference = seed.efficiency - reference.efficiency
     scatter = _spread(replicas, difference)
     low = high = 0.0
-    if seed.seed != reference.seed:  # a seed does not differ from itself
-        more_low, more_high = _distances(seed.passed & ~reference.passed, seed.signal)
-        less_low, less_high = _distances(reference.passed & ~seed.passed, seed.signal)
+    if not same:  # a seed does not differ from itself
+        alone = zip(counts.alone[pair], counts.drawn_alone[pair], strict=True)
+        (more_low, more_high), (less_low, less_high) = (_distances(counts, passed, drawn) for passed, drawn in alone)
         spread = _spread(seed.moved - reference.moved, difference)
         low, high = math.hypot(more_low, less_high, spread), math.hypot(more_high, less_low, spread)
     return Gain(
@@ -383,24 +516,31 @@ def _spread(replicas: Floats, about: float) -> float:
     return float(np.sqrt(np.sum((replicas - about) ** 2) / (replicas.size - 1)))
 
 
-def _distances(passed: Bools, signal: Crossings) -> tuple[float, float]:
-    """From the fraction that passes down and up to the ends of its interval, shared collisions considered."""
-    low, high = shared_interval(passed, signal)
-    share = float(passed.mean())
-    return share - low, high - share
+def _distances(counts: EqualRateCounts, passed: int, drawn: Ints) -> tuple[float, float]:
+    """From the fraction that passes down and up to the ends of its interval, shared collisions considered.
+
+    Passed crossings and all are divided by the design effect (Korn and Graubard, Survey Methodology 24 (1998) 193).
+    """
+    total = np.float64(counts.crossings)
+    effect = 1.0
+    if counts.shared:
+        of, drawn_of = drawn.astype(np.float64), counts.drawn.astype(np.float64)
+        effect = float(design_effect(np.asarray(passed, np.float64), np.asarray(total), of, drawn_of))
+    low, high = clopper_pearson(passed / effect, total / effect)
+    share = float(passed / total)
+    return share - float(low), float(high) - share
 
 
 def _total_errors(
-    found: Efficiency, passed: Bools, signal: Crossings, replicas: Floats, moved: Floats
+    found: Efficiency, distances: tuple[float, float], replicas: Floats, moved: Floats
 ) -> tuple[float, float]:
     """Errors of an efficiency downwards and upwards, neither below the distance to its interval's end there.
 
-    The spread of the replicas is taken where it is larger than the interval of independent collisions and the spread of
-    the threshold, `moved`, in quadrature.
+    The spread of the replicas is taken where it is larger than the interval of independent collisions, `distances` from
+    the efficiency, and the spread of the threshold, `moved`, in quadrature.
     """
     value = float(found.value)
-    below, above = _distances(passed, signal)
-    below, above = max(below, value - float(found.low)), max(above, float(found.high) - value)
+    below, above = max(distances[0], value - float(found.low)), max(distances[1], float(found.high) - value)
     spread, total = _spread(moved, value), _spread(replicas, value)
     down, up = (max(math.hypot(distance, spread), total) for distance in (below, above))
     return min(down, value), min(up, 1 - value)
@@ -470,24 +610,48 @@ def choose(
                 "reach and crossings differ in number", where=str(label),
                 value=(of_minbias.shape, of_signal.shape), expected=f"({len(minbias)},) and ({len(signal)},)",
             )  # fmt: skip
-    masks = [(minbias.half(which), signal.half(which)) for which in (half, 1 - half)]
-    halves = [(minbias.select(background), signal.select(wanted)) for background, wanted in masks]
 
-    def scanned(label: Label, other: int) -> SeedScan:
-        of_minbias, of_signal = (reach[mask] for reach, mask in zip(candidates[label], masks[other], strict=True))
-        return scan_reach(
-            seed, of_minbias, of_signal, thresholds, halves[other][0], collision_rate_khz,
-            replicas=replicas, random_seed=random_seed,
-        )  # fmt: skip
+    def at(labels: Collection[Label], which: int) -> dict[Label, AtRate | None]:
+        background, wanted = minbias.half(which), signal.half(which)
+        reaches = {label: (candidates[label][0][background], candidates[label][1][wanted]) for label in labels}
+        halves = minbias.select(background), signal.select(wanted)
+        return _each_at_rate(named, reaches, rate_khz, thresholds, *halves, collision_rate_khz, replicas, random_seed)
 
-    def at(label: Label, other: int) -> AtRate | None:
-        scan = scanned(label, other)
-        try:
-            return at_rate(scan, rate_khz, halves[other][1], random_seed=random_seed)
-        except L1emuError:
-            return None
+    named = NamedSeed(seed) if isinstance(seed, str) else seed
+    tried = at(candidates, half)
+    chosen = best_at_rate(tried)
+    return Choice(tried, chosen, None if chosen is None else at([chosen], 1 - half)[chosen])
 
-    tried = {label: at(label, 0) for label in candidates}
+
+def best_at_rate(tried: Mapping[Label, AtRate | None]) -> Label | None:
+    """The candidate with the highest efficiency, the first of those that are equal; None where none has the rate."""
     found = {label: one.efficiency for label, one in tried.items() if one is not None}
-    chosen = max(found, key=lambda label: found[label], default=None)
-    return Choice(tried, chosen, None if chosen is None else at(chosen, 1))
+    return max(found, key=lambda label: found[label], default=None)
+
+
+def _each_at_rate(
+    seed: ScannedSeed,
+    reaches: Mapping[Label, tuple[Floats, Floats]],
+    rate_khz: float,
+    thresholds: Floats,
+    minbias: Crossings,
+    signal: Crossings,
+    collision_rate_khz: float,
+    replicas: int,
+    random_seed: int,
+) -> dict[Label, AtRate | None]:
+    """Candidates at equal rate on the same crossings; None where no scanned threshold gives the rate."""
+    rates = scan_menu(
+        [of_minbias for of_minbias, _ in reaches.values()], minbias, [thresholds] * len(reaches), collision_rate_khz,
+        replicas=replicas, seed=random_seed,
+    )  # fmt: skip
+    scans = {}
+    for place, ((of_minbias, of_signal), scanned) in enumerate(zip(reaches.values(), rates, strict=True)):
+        with suppress(L1emuError):
+            scanned.threshold_at(rate_khz)
+            wanted = scan_efficiency(of_signal, thresholds)
+            scans[str(place)] = SeedScan(
+                seed, scanned, wanted, without_nan(of_minbias), of_signal, minbias, None, random_seed
+            )
+    found = _all_at_rate(scans, rate_khz, signal, random_seed) if scans else {}
+    return {label: found.get(str(place)) for place, label in enumerate(reaches)}
