@@ -22,6 +22,7 @@ rates_of_menu  rates of a whole menu: seeds, groups and total, pure, proportiona
 replicas       weights of bootstrap replicas, by hash
 scalings       online to offline scalings from turn-on curves, and what they make of thresholds
 scan           the thresholds at which a seed is wanted
+scan_counts    what the crossings of a sample say about thresholds that are scanned, as integers that add over its parts
 seed_checks    what is wrong with a seed or a menu
 seed_text      seeds in words
 tails          how probable an accept may be in a stratum whose hard scale is bounded above, where none was seen
@@ -63,9 +64,10 @@ if TYPE_CHECKING:
     from l1emu.trigger.menu import Menu, Seed, read_menu
     from l1emu.trigger.menu_counts import MenuCounts, MenuEntry, count_menu
     from l1emu.trigger.pileup import pileup_weights, reweighted_rates
-    from l1emu.trigger.rates import RateScan, scan_menu, scan_rates
-    from l1emu.trigger.rates_of_menu import MenuRates, menu_rates, rates_of_counts
+    from l1emu.trigger.rates import RateScan, rates_of_scan, scan_menu, scan_rates
+    from l1emu.trigger.rates_of_menu import MenuRates, menu_rates, rates_of_counts, tails_of_scan
     from l1emu.trigger.scan import Scan
+    from l1emu.trigger.scan_counts import ScanCounts, count_scan
     from l1emu.trigger.turn_on_fits import fit_turn_on
     from l1emu.trigger.turn_ons import TurnOn, TurnOnCounts, count_turn_on
 
@@ -90,6 +92,7 @@ __all__ = [
     "NamedSeed",
     "RateScan",
     "Scan",
+    "ScanCounts",
     "Seed",
     "SeedScan",
     "SumCut",
@@ -103,6 +106,7 @@ __all__ = [
     "choose",
     "count_at_rate",
     "count_menu",
+    "count_scan",
     "count_turn_on",
     "decide",
     "efficiency",
@@ -112,6 +116,7 @@ __all__ = [
     "menu_rates",
     "pileup_weights",
     "rates_of_counts",
+    "rates_of_scan",
     "reach",
     "read_masks",
     "read_menu",
@@ -121,6 +126,7 @@ __all__ = [
     "scan_rates",
     "scan_reach",
     "scan_seed",
+    "tails_of_scan",
     "write_masks",
 ]
 
@@ -190,6 +196,7 @@ __getattr__, __dir__ = lazily(
         ),
         "rates": (
             "RateScan",
+            "rates_of_scan",
             "scan_menu",
             "scan_rates",
         ),
@@ -197,8 +204,13 @@ __getattr__, __dir__ = lazily(
             "MenuRates",
             "menu_rates",
             "rates_of_counts",
+            "tails_of_scan",
         ),
         "scan": ("Scan",),
+        "scan_counts": (
+            "ScanCounts",
+            "count_scan",
+        ),
         "turn_on_fits": ("fit_turn_on",),
         "turn_ons": (
             "TurnOn",

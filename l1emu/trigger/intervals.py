@@ -169,27 +169,6 @@ def _count_groups(bins: npt.NDArray[np.int32], group: Ints, thresholds: int) -> 
     return accepted, squares, products, sizes
 
 
-@kernel
-def _highest(reach: Floats, group: Ints, groups: int) -> Floats:
-    found = np.full(groups, -np.inf)
-    for i in range(reach.size):
-        found[group[i]] = max(found[group[i]], reach[i])
-    return found
-
-
-def highest_of_groups(reach: Floats, group: Ints) -> Floats:
-    """The highest reach of each group of crossings that share a collision, float64 (groups,): independent values.
-
-    Parameters
-    ----------
-    reach
-        float64 (n,), no NaN.
-    group
-        Numbers from 0, int64 (n,).
-    """
-    return _highest(reach, group, int(group.max()) + 1)
-
-
 class Clusters:
     """The crossings of one stratum by the thresholds that they pass, with the collisions that they share.
 

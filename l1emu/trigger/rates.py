@@ -23,27 +23,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from l1emu.arraytypes import Floats, Ints
-from l1emu.compiled import kernel
+from l1emu.arraytypes import Bools, Floats, Ints
 from l1emu.errors import L1emuError
 from l1emu.trigger.crossings import Crossings
-from l1emu.trigger.intervals import (
-    COVERAGE,
-    LIMIT,
-    Clusters,
-    highest_of_groups,
-    intervals_in_sum,
-    one_sided,
-    upper_ends_in_sum,
-    without_nan,
-)
-from l1emu.trigger.replicas import replica_histograms
+from l1emu.trigger.design_effect import design_effect
+from l1emu.trigger.intervals import COVERAGE, LIMIT, intervals_in_sum, one_sided, upper_ends_in_sum
+from l1emu.trigger.scan_counts import ScanCounts, count_scan
 from l1emu.trigger.tails import tail_probability, unseen_probability
 
 REPLICAS = 300
@@ -199,12 +189,13 @@ def scan_rates(
     envelope
         Reach of a looser seed, float64 (n,): where nothing was seen, its tail bounds that of the seed too.
     replicas, seed
-        Of the bootstrap; with fewer than two its spread is left out of the errors.
+        Of the bootstrap. 0, which leaves its spread out of the errors, is for independent crossings alone: how far
+        those that share collisions are alike is known from the replicas.
 
     Raises
     ------
     L1emuError
-        if the lengths differ or the thresholds do not ascend.
+        if the lengths differ, the thresholds do not ascend, or there are too few replicas.
     """
     return scan_menu(
         [reach], crossings, [thresholds], collision_rate_khz, envelopes=[envelope], replicas=replicas, seed=seed
@@ -225,84 +216,91 @@ def scan_menu(
 
     Parameters and errors are those of `scan_rates`, one of each for each seed.
     """
-    ready = [_checked(reach, crossings, grid) for reach, grid in zip(reaches, thresholds, strict=True)]
-    bins = np.empty((len(ready), len(crossings)), np.int32)
-    for row, reach, grid in zip(bins, ready, thresholds, strict=True):
-        _passed(reach, grid, row)
-    stratum = np.ascontiguousarray(crossings.stratum, np.int64)
-    shape = len(crossings.names), max((grid.size for grid in thresholds), default=0)
-    passed, total = replica_histograms(bins, stratum, crossings.drawn_by, shape, replicas, seed)
-    loose = [None] * len(ready) if envelopes is None else envelopes
-    return [
-        _scan(reach, row, crossings, grid, collision_rate_khz, envelope, (part[:, : grid.size], total), seed)
-        for reach, row, grid, envelope, part in zip(ready, bins, thresholds, loose, passed, strict=True)
-    ]
+    names = [str(i + 1) for i in range(len(reaches))]
+    loose = [None] * len(names) if envelopes is None else envelopes
+    counts = count_scan(
+        dict(zip(names, reaches, strict=True)),
+        dict(zip(names, thresholds, strict=True)),
+        crossings.stratum,
+        crossings.drawn_by,
+        len(crossings.names),
+        envelopes={name: reach for name, reach in zip(names, loose, strict=True) if reach is not None},
+        shared=crossings.shared,
+        replicas=replicas,
+        random_seed=seed,
+    )
+    found = rates_of_scan(counts, crossings.names, crossings.probability, collision_rate_khz, bounded=crossings.bounded)
+    return list(found.values())
 
 
-@kernel
-def _passed(reach: Floats, thresholds: Floats, found: npt.NDArray[np.int32]) -> None:
-    """How many of the ascending thresholds each crossing passes: guessed as on an even grid, then made right."""
-    last = thresholds.size - 1
-    slope = last / (thresholds[last] - thresholds[0]) if last else 0.0
-    for i in range(reach.size):
-        value = reach[i]
-        if value >= thresholds[last]:
-            found[i] = last + 1
-            continue
-        if value < thresholds[0]:
-            found[i] = 0
-            continue
-        at = int((value - thresholds[0]) * slope)
-        if not thresholds[max(0, at - 2)] <= value < thresholds[min(last, at + 3)]:
-            at = np.searchsorted(thresholds, value, side="right") - 1
-        while thresholds[at] > value:
-            at -= 1
-        while thresholds[at + 1] <= value:
-            at += 1
-        found[i] = at + 1
-
-
-def _checked(reach: Floats, crossings: Crossings, thresholds: Floats) -> Floats:
-    if reach.shape != crossings.stratum.shape:
-        raise L1emuError("reach and crossings differ in number", value=reach.shape, expected=f"({len(crossings)},)")
-    if thresholds.ndim != 1 or not thresholds.size or not np.all(np.diff(thresholds) > 0) or np.isnan(thresholds[0]):
-        raise L1emuError("thresholds must ascend", where="thresholds", value=thresholds.tolist())
-    return without_nan(reach)
-
-
-def _scan(
-    reach: Floats,
-    bins: npt.NDArray[np.int32],
-    crossings: Crossings,
-    thresholds: Floats,
+def rates_of_scan(
+    counts: ScanCounts,
+    strata: Sequence[str],
+    probability: Floats,
     collision_rate_khz: float,
-    envelope: Floats | None,
-    drawn: tuple[Ints, Ints],
-    seed: int,
-) -> RateScan:
-    """The rate at every threshold, from weights that pass in the replicas, (strata, t, replicas), and of all."""
-    replicas = drawn[1].shape[1]
-    loose = None if envelope is None else without_nan(envelope)
-    seen = _seen(reach, bins, loose, crossings, thresholds)
-    accepted, passed, total = seen.accepted, seen.passed, seen.total
-    counts = np.maximum(crossings.counts, 1)
-    fraction = accepted / counts
-    scale = collision_rate_khz * crossings.probability
+    *,
+    bounded: Bools | None = None,
+) -> dict[str, RateScan]:
+    """The rates of seeds that are scanned, by name, from the counts of all parts of a sample.
+
+    Parameters
+    ----------
+    counts
+        The sum of those of the parts.
+    strata, probability, bounded
+        Names of the strata, their probabilities for a colliding crossing, and whether their hard scales are bounded
+        above, as in `l1emu.trigger.Crossings`.
+    collision_rate_khz
+        Colliding bunch pairs times revolution frequency, in kHz.
+
+    Raises
+    ------
+    L1emuError
+        if a stratum that has a probability has no crossing, a length differs, there is no rate of collisions, or there
+        are no replicas of crossings that share collisions.
+    """
+    lengths = {len(strata), len(probability), counts.crossings.size if bounded is None else len(bounded)}
+    if lengths != {counts.crossings.size}:
+        raise L1emuError("strata and counts differ in number", value=len(strata), expected=str(counts.crossings.size))
+    for name, number, share in zip(strata, counts.crossings, probability, strict=True):
+        if not number and share > 0:
+            raise L1emuError(
+                "a stratum without crossings: its part of the rate is unknown", where=name, expected="at least 1"
+            )
+    if not collision_rate_khz > 0:
+        raise L1emuError("no rate of colliding crossings", value=collision_rate_khz, expected="kHz, above 0")
+    counts.check_replicas()
+    scale = collision_rate_khz * np.asarray(probability, np.float64)
+    nothing_known = np.zeros(scale.size, np.bool_)
+    return {
+        name: _scan(counts, name, scale, nothing_known if bounded is None else bounded, collision_rate_khz)
+        for name, grid in zip(counts.names, counts.thresholds, strict=True)
+        if grid.size
+    }
+
+
+def _scan(counts: ScanCounts, name: str, scale: Floats, bounded: Bools, collision_rate_khz: float) -> RateScan:
+    """The rate of one seed at every threshold; `scale` is kHz of the whole stratum."""
+    i = counts.names.index(name)
+    thresholds, drawn = counts.thresholds[i], (counts.passed[i], counts.drawn)
+    accepted = np.ascontiguousarray(counts.accepted[i].T)
+    number = np.maximum(counts.crossings, 1)
+    passed, total = _independent(counts, i)
+    tail, highest_tail = _tails(counts, name, bounded)
+    fraction = accepted / number
     rate = fraction @ scale
-    binomial = np.sqrt((scale**2 * fraction * (1 - fraction) / counts).sum(axis=1))
+    binomial = np.sqrt((scale**2 * fraction * (1 - fraction) / number).sum(axis=1))
     curves: Floats = _fractions(*drawn, fraction) @ scale
-    bootstrap = curves.std(axis=0, ddof=1) if replicas > 1 else np.zeros(thresholds.size)
+    bootstrap = curves.std(axis=0, ddof=1) if counts.replicas else np.zeros(thresholds.size)
     nothing = accepted == 0
     low, high = intervals_in_sum(passed, total, scale, one_sided(COVERAGE))
     highest = upper_ends_in_sum(passed, total, scale, LIMIT)
-    high, highest = (
-        np.where(nothing, np.minimum(*ends), ends[0]) for ends in ((high, seen.tail), (highest, seen.highest_tail))
-    )
+    high, highest = (np.where(nothing, np.minimum(*ends), ends[0]) for ends in ((high, tail), (highest, highest_tail)))
     unseen = np.where(nothing, np.minimum(unseen_probability(total), high), 0)
     distances = (high - fraction, fraction - low, highest - fraction)
     up, down, most = (np.sqrt(((scale * distance) ** 2).sum(axis=1)) for distance in distances)
-    generator = np.random.Generator(np.random.PCG64([seed, 1]))
-    may_add: Floats = generator.gamma(0.5, 2.0, (replicas, scale.size)) @ (scale * unseen).T
+    generator = np.random.Generator(np.random.PCG64([counts.random_seed, 1]))
+    may_add: Floats = generator.gamma(0.5, 2.0, (counts.replicas, scale.size)) @ (scale * unseen).T
     low_khz = np.maximum(rate - np.maximum(down, bootstrap), 0)
     high_khz = np.minimum(rate + np.maximum(up, bootstrap), collision_rate_khz)
     return RateScan(
@@ -321,42 +319,34 @@ def _scan(
     )
 
 
-class _Seen(NamedTuple):
-    """What each stratum shows at each threshold, all of shape (t, strata).
+def _independent(counts: ScanCounts, seed: int) -> tuple[Floats, Floats]:
+    """Accepted ones of all at each threshold, of so many independent crossings, float64 (t, strata) each.
 
-    `accepted` crossings, int64; `passed` of `total` independent ones; and what the tail of the reach leaves to the
-    probability of acceptance, `tail` as it is and `highest_tail` at 95 % confidence, 1 where it says nothing.
+    Both numbers are divided by the design effect (Korn and Graubard, Survey Methodology 24 (1998) 193).
     """
+    accepted = counts.accepted[seed].astype(np.float64)
+    total = np.broadcast_to(np.maximum(counts.crossings, 1.0)[:, np.newaxis], accepted.shape)
+    if counts.shared:
+        drawn = counts.passed[seed].astype(np.float64), counts.drawn[:, np.newaxis].astype(np.float64)
+        effect = design_effect(accepted, total, *drawn)
+        accepted, total = accepted / effect, total / effect
+    return accepted.T, total.T
 
-    accepted: Ints
-    passed: Floats
-    total: Floats
-    tail: Floats
-    highest_tail: Floats
 
+def _tails(counts: ScanCounts, name: str, bounded: Bools) -> tuple[Floats, Floats]:
+    """What the tail of the reach leaves to the probability of acceptance, float64 (t, strata) each.
 
-def _seen(
-    reach: Floats,
-    bins: npt.NDArray[np.int32],
-    loose: Floats | None,
-    crossings: Crossings,
-    thresholds: Floats,
-) -> _Seen:
-    shape = (thresholds.size, len(crossings.names))
-    seen = _Seen(np.zeros(shape, np.int64), np.zeros(shape), np.ones(shape), np.ones(shape), np.ones(shape))
-    for j, (members, group) in enumerate(crossings.members):
-        if not members.size:
-            continue
-        groups = Clusters(bins[members], group, thresholds.size)
-        seen.accepted[:, j] = groups.accepted
-        seen.passed[:, j], seen.total[:, j] = groups.independent
-        if crossings.is_bounded(j) and not groups.accepted.all():
-            for height in (reach,) if loose is None else (reach, loose):
-                values = highest_of_groups(height[members], group)
-                seen.tail[:, j] = np.minimum(seen.tail[:, j], tail_probability(values, thresholds))
-                highest = tail_probability(values, thresholds, LIMIT)
-                seen.highest_tail[:, j] = np.minimum(seen.highest_tail[:, j], highest)
-    return seen
+    As it is and at 95 % confidence, 1 where it says nothing; the lower one of the seed's tail and of its looser seed's.
+    """
+    i = counts.names.index(name)
+    thresholds = counts.thresholds[i]
+    likely, highest = np.ones((2, thresholds.size, bounded.size))
+    for j in np.flatnonzero(bounded & ~counts.accepted[i].all(axis=1)):
+        for row in counts.rows(name):
+            values, number = counts.highest[row, j], counts.independent[j]
+            likely[:, j] = np.minimum(likely[:, j], tail_probability(values, number, thresholds))
+            highest[:, j] = np.minimum(highest[:, j], tail_probability(values, number, thresholds, LIMIT))
+    return likely, highest
 
 
 def interpolate_threshold(thresholds: Floats, rate_khz: Floats, target_khz: float) -> tuple[float, bool]:

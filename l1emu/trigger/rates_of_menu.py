@@ -31,17 +31,10 @@ from scipy import stats
 from l1emu.arraytypes import Bools, Floats
 from l1emu.errors import L1emuError
 from l1emu.trigger.crossings import Crossings
-from l1emu.trigger.intervals import (
-    COVERAGE,
-    LIMIT,
-    highest_of_groups,
-    intervals_in_sum,
-    one_sided,
-    upper_ends_in_sum,
-    without_nan,
-)
+from l1emu.trigger.intervals import COVERAGE, LIMIT, intervals_in_sum, one_sided, upper_ends_in_sum
 from l1emu.trigger.menu_counts import ONE, MenuCounts, MenuEntry, MenuSeed, Quantities, count_menu
 from l1emu.trigger.rates import REPLICAS
+from l1emu.trigger.scan_counts import ScanCounts, count_scan
 from l1emu.trigger.tails import tail_probability
 
 RateKind = Literal["rate", "pure", "proportional"]
@@ -601,42 +594,63 @@ def menu_rates(
     )  # fmt: skip
     return rates_of_counts(
         counts, crossings.names, crossings.probability, collision_rate_khz,
-        thresholds=thresholds, tails=None if margins is None else seed_tails(margins, crossings, counts.entries),
+        thresholds=thresholds,
+        tails=_tails_of_margins(margins or {}, crossings, counts.entries, replicas, random_seed),
     )  # fmt: skip
 
 
-def seed_tails(margins: Mapping[str, Floats], crossings: Crossings, entries: Sequence[MenuEntry]) -> SeedTails:
+def tails_of_scan(
+    counts: ScanCounts, thresholds: Mapping[str, float], entries: Sequence[MenuEntry], bounded: Bools
+) -> SeedTails:
     """Limits of the probability that a seed accepts a crossing, from its tail, in strata that it accepts nothing of.
 
     Parameters
     ----------
-    margins, crossings
-        As in `menu_rates`.
+    counts
+        With the highest reaches of the seeds, of all parts of a sample.
+    thresholds
+        Of seeds by name: a crossing that reaches it is accepted.
     entries
-        The seeds of the menu.
+        The seeds of the menu; one without a threshold has no limit but 1.
+    bounded
+        Whether the hard scale of each stratum is bounded above, bool (strata,).
 
     Raises
     ------
     L1emuError
-        if a margin is of no seed of the menu, or not one for each crossing.
+        if a threshold is of no seed of the menu or of none that was counted, the strata differ in number, or there are
+        no replicas of crossings that share collisions.
     """
     names = [e.name for e in entries]
-    limits = SeedTails(*(np.ones((len(crossings.names), len(names))) for _ in range(2)))
-    for name, margin in margins.items():
+    if len(bounded) != counts.crossings.size:
+        raise L1emuError("strata and counts differ in number", value=len(bounded), expected=str(counts.crossings.size))
+    limits = SeedTails(*np.ones((2, counts.crossings.size, len(names))))
+    for name, threshold in thresholds.items():
+        for known in (names, counts.names):
+            if name not in known:
+                raise L1emuError("a threshold of no seed", value=name, expected=", ".join(known))
+        highest = counts.highest[counts.names.index(name)]
+        for j in np.flatnonzero(bounded & (highest[:, 0] < threshold)):
+            given = highest[j], counts.independent[j], np.array([threshold])
+            limits.likely[j, names.index(name)] = tail_probability(*given)[0]
+            limits.highest[j, names.index(name)] = tail_probability(*given, LIMIT)[0]
+    return limits
+
+
+def _tails_of_margins(
+    margins: Mapping[str, Floats], crossings: Crossings, entries: Sequence[MenuEntry], replicas: int, random_seed: int
+) -> SeedTails | None:
+    names = [e.name for e in entries]
+    for name in margins:
         if name not in names:
             raise L1emuError("a margin of no seed", value=name, expected=", ".join(names))
-        if margin.shape != crossings.stratum.shape:
-            raise L1emuError(
-                "margins and crossings differ in number", where=f"seed {name}", value=margin.shape,
-                expected=f"({len(crossings)},)",
-            )  # fmt: skip
-        reach = without_nan(margin)
-        for j, (members, group) in enumerate(crossings.members):
-            if crossings.is_bounded(j) and members.size and not (reach[members] >= 0).any():
-                values, at = highest_of_groups(reach[members], group), np.zeros(1)
-                limits.likely[j, names.index(name)] = tail_probability(values, at)[0]
-                limits.highest[j, names.index(name)] = tail_probability(values, at, LIMIT)[0]
-    return limits
+    if crossings.bounded is None:
+        return None
+    counts = count_scan(
+        margins, {}, crossings.stratum, crossings.drawn_by, len(crossings.names),
+        shared=crossings.shared, replicas=replicas if crossings.shared else 0, random_seed=random_seed,
+    )  # fmt: skip
+    return tails_of_scan(counts, dict.fromkeys(margins, 0.0), entries, crossings.bounded)
 
 
 def rates_of_counts(
@@ -663,7 +677,7 @@ def rates_of_counts(
         Whether the mean weight of a stratum's crossings changes its probability, as where they are weighted for
         another pile-up, at which other strata are more frequent.
     tails
-        Of the seeds, as of `seed_tails`.
+        Of the seeds, as of `tails_of_scan`.
 
     Raises
     ------

@@ -9,8 +9,10 @@ sums of weights are integers that add over parts of a sample in any order.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal, localcontext
 from math import factorial
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -126,31 +128,70 @@ def replica_weights(identity: Hashes, replica: int, seed: int) -> npt.NDArray[np
     return found
 
 
+def sums_type(crossings: int) -> type[np.int32] | type[np.int64]:
+    """The integers that hold the sum of the weights of so many crossings in every replica, whatever is drawn."""
+    return np.int32 if crossings * _MOST < 1 << 31 else np.int64
+
+
 @kernel
 def _add_to_bins(
-    bins: npt.NDArray[np.int32], stratum: Ints, keys: Hashes, histograms: Ints, totals: Ints, highest: int
+    bins: npt.NDArray[np.int32],
+    stratum: Ints,
+    keys: Hashes,
+    first: Ints,
+    thresholds: Ints,
+    counts: Ints,
+    histograms: Ints,
+    totals: Ints,
 ) -> None:
     replicas = totals.shape[1]
     words = np.empty((replicas + 1) // 2, np.uint64)
     draws = words.view(np.int32)
     weight = np.empty(replicas, np.int32)
-    for i in range(keys.size):
-        weight[:] = 0
-        add_weights(keys[i], words, draws, weight)
+    for i in range(stratum.size):
         j = stratum[i]
-        for b in range(replicas):
-            totals[j, b] += weight[b]
+        if replicas:
+            weight[:] = 0
+            add_weights(keys[i], words, draws, weight)
+            for b in range(replicas):
+                totals[j, b] += weight[b]
         for s in range(bins.shape[0]):
             if bins[s, i] > 0:
-                row = histograms[s, j, min(bins[s, i], highest) - 1]
+                at = first[s] + j * thresholds[s] + bins[s, i] - 1
+                counts[at] += 1
+                row = histograms[at]
                 for b in range(replicas):
                     row[b] += weight[b]
 
 
+class ReplicaSums(NamedTuple):
+    """Crossings that pass thresholds, and the sums of their weights in every replica.
+
+    Attributes
+    ----------
+    accepted
+        Of each seed the crossings that pass each threshold, int64 (strata, thresholds).
+    passed
+        Of each seed their weights, integers of `sums_type` (strata, thresholds, replicas).
+    drawn
+        Weights of all crossings, (strata, replicas).
+    """
+
+    accepted: tuple[Ints, ...]
+    passed: tuple[Ints, ...]
+    drawn: Ints
+
+
 def replica_histograms(
-    bins: npt.NDArray[np.int32], stratum: Ints, identity: Hashes, shape: tuple[int, int], replicas: int, seed: int
-) -> tuple[Ints, Ints]:
-    """Sums of the weights of crossings, by how many thresholds they pass, in every replica.
+    bins: npt.NDArray[np.int32],
+    stratum: Ints,
+    identity: Hashes,
+    strata: int,
+    thresholds: Sequence[int],
+    replicas: int,
+    seed: int,
+) -> ReplicaSums:
+    """Count what passes each threshold, in the sample and in every replica.
 
     The sums of parts of a sample add up to those of the sample.
 
@@ -159,23 +200,32 @@ def replica_histograms(
     bins
         How many of the ascending thresholds each crossing passes with each seed, int32 (seeds, n).
     stratum, identity
-        Of the crossings, (n,).
-    shape
-        Numbers of strata and of thresholds.
+        Of the crossings, int64 and uint64 (n,).
+    strata
+        How many there are.
+    thresholds
+        How many each seed has.
     replicas, seed
         Of the bootstrap.
-
-    Returns
-    -------
-    passed, total: weights of what passes the threshold, int64 (seeds, strata, thresholds, replicas), and of all
-    crossings, int64 (strata, replicas).
     """
-    strata, thresholds = shape
-    passed = np.zeros((bins.shape[0], strata, thresholds, replicas), np.int64)
-    total = np.zeros((strata, replicas), np.int64)
-    if replicas:
-        _add_to_bins(bins, stratum, replica_keys(identity, seed), passed, total, thresholds)
-    return np.ascontiguousarray(passed[:, :, ::-1].cumsum(axis=2)[:, :, ::-1]), total
+    kind, sizes = sums_type(stratum.size), np.array(thresholds, np.int64)
+    ends = np.concatenate([[0], np.cumsum(sizes * strata)])
+    counts: Ints = np.zeros(ends[-1], np.int64)
+    drawn: Ints = np.zeros((strata, replicas), kind)
+    histograms: Ints = np.zeros((ends[-1], replicas), kind)
+    keys = replica_keys(identity, seed) if replicas else np.zeros(0, np.uint64)
+    _add_to_bins(bins, stratum, keys, ends[:-1], sizes, counts, histograms, drawn)
+
+    def passing(values: Ints) -> tuple[Ints, ...]:
+        parts = [
+            values[begin : begin + strata * size].reshape(strata, size, *values.shape[1:])
+            for begin, size in zip(ends[:-1], sizes, strict=True)
+        ]
+        for part in parts:
+            np.cumsum(part[:, ::-1], axis=1, dtype=values.dtype, out=part[:, ::-1])
+        return tuple(parts)
+
+    return ReplicaSums(passing(counts), passing(histograms), drawn)
 
 
 @kernel

@@ -11,6 +11,8 @@ from l1emu.trigger.intervals import COVERAGE, one_sided
 
 _LEAST = 5
 _MOST = 50
+HIGHEST = 2 * _MOST + 1
+"""So many of the highest values say all that a tail is made of."""
 
 
 def unseen_probability(total: npt.ArrayLike) -> Floats:
@@ -18,7 +20,9 @@ def unseen_probability(total: npt.ArrayLike) -> Floats:
     return 0.5 / (np.asarray(total, np.float64) + 1)
 
 
-def tail_probability(values: Floats, thresholds: Floats, confidence: float = one_sided(COVERAGE)) -> Floats:
+def tail_probability(
+    highest: Floats, number: float, thresholds: Floats, confidence: float = one_sided(COVERAGE)
+) -> Floats:
     """Upper limit on P(value >= t) from an exponential tail through the highest values, for thresholds beyond them.
 
     The highest twentieth of the values (m of them, 5 to 50) above the next lower one, u. The sum of their excesses over
@@ -29,9 +33,11 @@ def tail_probability(values: Floats, thresholds: Floats, confidence: float = one
 
     Parameters
     ----------
-    values
-        Independent values of a stratum with bounded hard scale, float64 (n,), minus infinity where a crossing is never
-        accepted.
+    highest
+        The `HIGHEST` highest of the independent values of a stratum with bounded hard scale, or more of them, or all
+        that there are; float64, any order, minus infinity where a crossing is never accepted.
+    number
+        How many independent values there are, n; it need not be whole. Not below those in `highest` that are finite.
     thresholds
         float64 (t,).
     confidence
@@ -39,16 +45,17 @@ def tail_probability(values: Floats, thresholds: Floats, confidence: float = one
 
     Returns
     -------
-    float64 (t,); ones where fewer than ten values are finite, or the highest are all equal: nothing is known then.
+    float64 (t,); ones where fewer than ten values are finite, one is infinite, or the highest are all equal: nothing is
+    known then.
     """
-    finite = np.sort(values[np.isfinite(values)])[::-1]
-    m = min(max(values.size // 20, _LEAST), _MOST, finite.size // 2)
-    if m < _LEAST:
+    reached = np.sort(highest[highest > -np.inf])[::-1]
+    m = min(max(int(number // 20), _LEAST), _MOST, reached.size // 2)
+    if m < _LEAST or reached[0] == np.inf:
         return np.ones(thresholds.shape)
-    base = float(finite[m])
-    excess = float(np.sum(finite[:m] - base))
+    base = float(reached[m])
+    excess = float(np.sum(reached[:m] - base))
     if excess <= 0:
         return np.ones(thresholds.shape)
     length = excess / stats.gamma.ppf(1 - confidence, m)
-    share = stats.beta.ppf(confidence, m + 1, values.size - m)
+    share = stats.beta.ppf(confidence, m + 1, number - m)
     return np.asarray(share * np.exp(-np.maximum(thresholds - base, 0) / length))

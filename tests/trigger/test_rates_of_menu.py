@@ -273,7 +273,7 @@ def test_tails_limit_what_strata_without_an_accept_may_add_as_in_a_scan() -> Non
         assert rates.scaled(F_KHZ / 2).total == pytest.approx([v / 2 for v in rates.total])
         with pytest.raises(L1emuError, match="a margin of no seed: got 'c'; expected a, b"):
             menu_rates(accepted, crossings, menu, F_KHZ, margins={"c": reach})
-        with pytest.raises(L1emuError, match="seed a: margins and crossings differ in number"):
+        with pytest.raises(L1emuError, match="seed a: reach and crossings differ in number"):
             menu_rates(accepted, crossings, menu, F_KHZ, margins={"a": reach[1:]})
 
 

@@ -91,33 +91,40 @@ def sample(rng: np.random.Generator, n: int) -> tuple[NDArray[np.int32], NDArray
     """Thresholds that two seeds pass, strata and identities: some crossings share a collision."""
     stratum = rng.integers(0, 3, n)
     hard = np.where(rng.random(n) < 0.2, -1, rng.integers(0, n // 3, n))
-    return rng.integers(0, 8, (2, n)).astype(np.int32), stratum, identities(stratum, hard)
+    bins = np.stack([rng.integers(0, 8, n), rng.integers(0, 6, n)]).astype(np.int32)  # of 7 and of 5 thresholds
+    return bins, stratum, identities(stratum, hard)
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(0, 400), max_size=5), st.randoms(use_true_random=False))
 def test_histograms_of_parts_add_to_those_of_the_whole_in_any_order(cuts: list[int], order: Random) -> None:
     bins, stratum, identity = sample(np.random.default_rng(1), 400)
-    whole = replica_histograms(bins, stratum, identity, (3, 7), 9, 4)
+    whole = replica_histograms(bins, stratum, identity, 3, (7, 5), 9, 4)
     ends = [0, *sorted(cuts), 400]
     parts = [
-        replica_histograms(np.ascontiguousarray(bins[:, a:b]), stratum[a:b], identity[a:b], (3, 7), 9, 4)
+        replica_histograms(np.ascontiguousarray(bins[:, a:b]), stratum[a:b], identity[a:b], 3, (7, 5), 9, 4)
         for a, b in itertools.pairwise(ends)
     ]
     order.shuffle(parts)
-    for i in range(2):
-        assert np.array_equal(sum(part[i] for part in parts), whole[i])
+    assert np.array_equal(sum(part.drawn for part in parts), whole.drawn)
+    for s in range(2):
+        assert np.array_equal(sum(part.accepted[s] for part in parts), whole.accepted[s])
+        assert np.array_equal(sum(part.passed[s] for part in parts), whole.passed[s])
 
 
 def test_histograms_are_sums_of_weights() -> None:
     bins, stratum, identity = sample(np.random.default_rng(2), 300)
-    passed, total = replica_histograms(bins, stratum, identity, (3, 7), 5, 4)
+    sums = replica_histograms(bins, stratum, identity, 3, (7, 5), 5, 4)
+    assert [passed.shape for passed in sums.passed] == [(3, 7, 5), (3, 5, 5)]
     for b in range(5):
         weight = replica_weights(identity, b, 4)
         for j in range(3):
-            assert total[j, b] == weight[stratum == j].sum()
-            for s, t in itertools.product(range(2), range(7)):
-                assert passed[s, j, t, b] == weight[(stratum == j) & (bins[s] > t)].sum()
+            assert sums.drawn[j, b] == weight[stratum == j].sum()
+            for s, number in enumerate((7, 5)):
+                for t in range(number):
+                    passes = (stratum == j) & (bins[s] > t)
+                    assert sums.accepted[s][j, t] == passes.sum()
+                    assert sums.passed[s][j, t, b] == weight[passes].sum()
     thresholds = np.array([0.0, 2.0, 2.5, 7.0, 9.0])
     drawn, of = replica_passing(bins[0].astype(float), thresholds, identity, 4)
     for b, threshold in enumerate(thresholds):
