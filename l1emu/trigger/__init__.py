@@ -7,6 +7,7 @@ compare        seeds compared at equal rate: who keeps more signal, and how sure
 conditions     what a seed asks for beside its legs
 crossings      weighted crossings
 decisions      decisions of seeds on crossings
+design_effect  how far crossings of one collision are alike, from bootstrap replicas
 efficiencies   efficiencies with Clopper-Pearson intervals
 engine         menus on crossings, by compiled code
 equal_counts   what the crossings of a signal say of seeds at equal rate, as integers that add over its parts

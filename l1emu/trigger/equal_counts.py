@@ -25,6 +25,9 @@ _STEP = 1 << 16  # crossings that are counted at once: what that takes does not 
 class EqualRateCounts:
     """Integers of a part of one signal, or of parts that were added.
 
+    Crossings that pass at none of the thresholds change `crossings` and `drawn` alone: where these are known of all of
+    a sample, the others may be left out and the two put in by `dataclasses.replace`.
+
     Attributes
     ----------
     names
@@ -176,8 +179,8 @@ def count_at_rate(
     Raises
     ------
     L1emuError
-        if reaches and crossings differ in number, seeds in the number of replicas, or a seed is not in all of the
-        mappings.
+        if reaches and crossings differ in number, seeds in the number of replicas, identities are not of 64 bits, or a
+        seed is not in all of the mappings.
     """
     names = tuple(thresholds)
     _check(names, reaches, identity, moved_to, pairs)
@@ -214,6 +217,11 @@ def _check(
     for given in (reaches, moved_to):
         if set(given) != set(names):
             raise L1emuError("not the seeds that have thresholds", value=sorted(given), expected=str(sorted(names)))
+    if identity.ndim != 1 or identity.dtype != np.uint64:
+        raise L1emuError(
+            "identities that are not one for each crossing",
+            value=(identity.shape, str(identity.dtype)), expected="uint64 (crossings,)",
+        )  # fmt: skip
     for name in names:
         if np.shape(reaches[name]) != identity.shape:
             raise L1emuError(

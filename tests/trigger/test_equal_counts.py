@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 from dataclasses import fields, replace
 from random import Random
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy import stats
 
 from l1emu.errors import L1emuError
 from l1emu.trigger import (
@@ -22,13 +24,16 @@ from l1emu.trigger import (
     RateScan,
     at_rate,
     at_rates,
+    best_at_rate,
+    choose,
     count_at_rate,
     gain,
     gains_of_pairs,
+    scan_menu,
     scan_rates,
     scan_reach,
 )
-from l1emu.trigger.replicas import replica_weights
+from l1emu.trigger.replicas import replica_histograms, replica_weights
 
 F_KHZ, TARGET, REPLICAS = 30000.0, 900.0, 7
 NAMES = ("a", "b", "c")
@@ -219,6 +224,8 @@ def test_what_does_not_fit_together_is_refused() -> None:
     reach, identity = reaching(rng, 20, 12.0), signal(rng, 20).drawn_by
     with pytest.raises(L1emuError, match="seed b: reach and signal crossings differ in number"):
         counted(reach | {"b": reach["b"][1:]}, identity)
+    with pytest.raises(L1emuError, match="identities that are not one for each crossing"):
+        counted(reach, identity.astype(np.int64))
     with pytest.raises(L1emuError, match="not the seeds that have thresholds"):
         counted(reach | {"d": reach["b"]}, identity)
     with pytest.raises(L1emuError, match="seed c: seeds with different numbers of replicas"):
@@ -252,3 +259,132 @@ def test_the_rate_is_that_of_the_threshold_itself_where_none_is_accepted_at_the_
     there = scan_rates(reach, alone, np.array([threshold]), F_KHZ, replicas=REPLICAS)
     found = at_rates(counts, seeds, {"x": BackgroundAt(scan, 1, there)}, 20.0)["x"]
     assert (found.rate_khz, found.rate_upper95_khz) == (float(there.rate_khz[0]), float(there.upper95_khz[0]))
+
+
+def test_crossings_that_pass_nowhere_change_their_number_and_weights_alone() -> None:
+    """So that a piece of a sample may hold only those that some seed may accept, and the rest be known as sums."""
+    rng = np.random.default_rng(13)
+    reach, identity = reaching(rng, 200, 12.0), signal(rng, 200).drawn_by
+    whole = counted(reach, identity)
+    lowest = min(whole.thresholds.min(), whole.moved_to.min())
+    kept = np.any([values >= lowest for values in reach.values()], axis=0)
+    assert 0 < kept.sum() < 200
+    some = counted({name: values[kept] for name, values in reach.items()}, identity[kept])
+    none = np.zeros((0, 200), np.int32), np.zeros(200, np.int64)
+    drawn = replica_histograms(*none, identity, 1, [], REPLICAS, 4).drawn[0].astype(np.int64)
+    assert same(replace(some, crossings=200, drawn=drawn), whole)
+
+
+def test_a_sample_of_any_size_is_counted_in_the_same_memory() -> None:
+    def peak(n: int) -> int:
+        reach, identity = {name: np.full(n, 9.0) for name in NAMES}, np.arange(n).astype(np.uint64)
+        tracemalloc.start()
+        counted(reach, identity)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(10)  # what is compiled or read once
+    few, many = peak(1 << 17), peak(1 << 20)
+    assert many < 1.1 * few < 16 * 2**20
+
+
+def groups_of_three(rng: np.random.Generator, share: float) -> NDArray[np.float64]:
+    """Reaches of 300 crossings: a hundred collisions of three, of which all pass or none."""
+    return np.repeat(np.where(rng.random(100) < share, 90.0, -np.inf), 3)
+
+
+def test_the_design_effect_is_that_of_the_collisions() -> None:
+    """To what 2000 replicas know, and that of their weights exactly; errors are those of so many fewer crossings."""
+    rng, replicas = np.random.default_rng(14), 2000
+    hard = rng.integers(0, 400, 900)
+    of_collision = rng.random(400)
+    crossings = Crossings(np.zeros(900, np.int64), hard, ("all",), np.ones(1))
+    passes = of_collision[hard] + rng.normal(0, 0.2, 900) > 0.8
+    scan = replace(SCANS["a"], replicas_khz=np.tile(SCANS["a"].rate_khz, (replicas, 1)))  # a threshold that stands
+    counts = count_at_rate(
+        {"a": np.where(passes, 90.0, -np.inf)}, crossings.drawn_by, {"a": scan.threshold_at(TARGET)},
+        {"a": scan.replica_thresholds(TARGET)}, shared=True, random_seed=4,
+    )  # fmt: skip
+    found = at_rates(counts, SEEDS, {"a": BackgroundAt(scan, 1)}, TARGET)["a"]
+    share = passes.mean()
+    weights = np.array(list(crossings.replicas(replicas, 4)))
+    effect = np.var(weights @ (passes - share), ddof=1) / (900 * share * (1 - share))
+    group = np.bincount(hard, passes - share)
+    assert effect == pytest.approx(np.sum(group**2) / (900 * share * (1 - share)), rel=0.13)
+    assert effect > 1.5
+    high = stats.beta.ppf((1 + 0.6827) / 2, (passes.sum() + effect) / effect, (~passes).sum() / effect)
+    low = stats.beta.ppf((1 - 0.6827) / 2, passes.sum() / effect, ((~passes).sum() + effect) / effect)
+    total = np.sqrt(np.sum((weights @ passes / weights.sum(axis=1) - share) ** 2) / (replicas - 1))
+    assert (found.error_high, found.error_low) == pytest.approx((max(high - share, total), max(share - low, total)))
+    alike = replace(counts, shared=False)
+    high = float(at_rates(alike, SEEDS, {"a": BackgroundAt(scan, 1)}, TARGET)["a"].interval.high)
+    assert found.error_high > 1.2 * (high - share)
+
+
+def test_differences_cover_where_crossings_share_collisions() -> None:
+    """Three crossings of each of 100 collisions: the truth is within the error in two thirds of toys or more."""
+    rng, toys = np.random.default_rng(15), 120
+    crossings = Crossings(np.zeros(300, np.int64), np.arange(300) // 3, ("all",), np.ones(1))
+    for p, q in ((0.01, 0.0), (0.03, 0.01), (0.99, 0.95)):
+        covered = {True: 0, False: 0}
+        for number in range(toys):
+            reach = {"a": groups_of_three(rng, p), "b": groups_of_three(rng, q), "c": np.zeros(300)}
+            counts = count_at_rate(
+                reach, crossings.drawn_by, THRESHOLDS, MOVED_TO, pairs=PAIRS[:1], shared=True, random_seed=number
+            )
+            for shared in covered:
+                seen = replace(counts, shared=shared)
+                more = gains_of_pairs(seen, at_rates(seen, SEEDS, BACKGROUND, TARGET))[0]
+                covered[shared] += -more.error_low <= p - q - more.difference <= more.error_high
+        assert stats.binom.cdf(covered[True], toys, 0.6827) > 1e-3
+        if not q:  # none of 300 would be taken for that: it is none of 100
+            assert stats.binom.cdf(covered[False], toys, 0.6827) < 0.05
+
+
+def test_a_choice_is_made_of_counts_of_either_half() -> None:
+    rng, grid = np.random.default_rng(16), np.arange(0.0, 60.0)
+    minbias, wanted = signal(rng, 4000, shared=False), signal(rng, 800)
+    background, reach = reaching(rng, 4000, 8.0), reaching(rng, 800, 12.0)
+    background["c"] = np.where(rng.random(4000) < 0.01, background["c"], -np.inf)  # never at the rate
+    halves = []
+    for half in (0, 1):
+        of_background, of_signal = minbias.half(half), wanted.half(half)
+        rates = scan_menu(
+            [background[name][of_background] for name in NAMES], minbias.select(of_background), [grid] * 3, F_KHZ,
+            replicas=20, seed=3,
+        )  # fmt: skip
+        scans = dict(zip("ab", rates, strict=False))
+        at = {name: scan.threshold_at(TARGET) for name, scan in scans.items()}
+        counts = count_at_rate(
+            {name: reach[name][of_signal] for name in scans}, wanted.drawn_by[of_signal], at,
+            {name: scan.replica_thresholds(TARGET) for name, scan in scans.items()}, shared=True, random_seed=3,
+        )  # fmt: skip
+        passed = {name: int((background[name][of_background] >= at[name]).sum()) for name in scans}
+        known = {name: BackgroundAt(scan, passed[name]) for name, scan in scans.items()}
+        halves.append(at_rates(counts, SEEDS, known, TARGET))
+    candidates = {name: (background[name], reach[name]) for name in NAMES}
+    choice = choose("x", candidates, TARGET, grid, minbias, wanted, F_KHZ, replicas=20, random_seed=3)
+    tried: dict[str, AtRate | None] = {**halves[0], "c": None}
+    chosen = best_at_rate(tried)
+    assert chosen is not None and choice.quoted is not None
+    assert (chosen, choice.tried["c"]) == (choice.chosen, None)
+    unnamed = {"seed": "x"}
+    for name in "ab":
+        one = choice.tried[name]
+        assert one is not None
+        assert one.as_dict() == halves[0][name].as_dict() | unnamed
+    assert choice.quoted.as_dict() == halves[1][chosen].as_dict() | unnamed
+    assert best_at_rate({1: None}) is None
+    assert best_at_rate({1: None, 2: halves[0]["a"], 3: halves[0]["a"]}) == 2
+
+
+def test_seeds_are_not_compared_on_different_crossings() -> None:
+    rng, grid = np.random.default_rng(17), np.arange(0.0, 60.0)
+    background, reach = reaching(rng, 1000, 8.0)["a"], reaching(rng, 300, 12.0)["a"]
+    scan = scan_reach("x", background, reach, grid, signal(rng, 1000, shared=False), F_KHZ, replicas=20)
+    found = at_rate(scan, TARGET, signal(rng, 300))
+    with pytest.raises(L1emuError, match="seeds compared on different crossings, or with different replicas"):
+        gain(found, at_rate(scan.with_signal(reach[1:]), TARGET, signal(rng, 299)))
+    with pytest.raises(L1emuError, match="seeds compared on different crossings, or with different replicas"):
+        gain(found, at_rate(scan, TARGET, signal(rng, 300), random_seed=2))
