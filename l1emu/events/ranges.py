@@ -29,6 +29,14 @@ def file_ranges(lengths: Sequence[int], first: int, stop: int | None) -> list[Fi
     return found
 
 
+def ranges_by_file(lengths: Sequence[int], first: int, stop: int | None) -> tuple[tuple[int, int], ...]:
+    """As `file_ranges`, of every file: [0, 0) of those that are not touched."""
+    found = [(0, 0)] * len(lengths)
+    for place, start, end in file_ranges(lengths, first, stop):
+        found[place] = (start, end)
+    return tuple(found)
+
+
 def checked_range(first: int, stop: int | None, crossings: int, path: Path) -> tuple[int, int]:
     """The range [first, stop) of a sample of so many crossings; None for its end.
 

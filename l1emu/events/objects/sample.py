@@ -29,7 +29,7 @@ from l1emu.events.objects.maps import Mapped, whole_map
 from l1emu.events.objects.parquet import NestedParquet
 from l1emu.events.objects.schema import CollectionMap, FieldSource, ObjectsMap, SumMap
 from l1emu.events.objects.sums import cut_mask, derive_sums, one_each, records
-from l1emu.events.ranges import FileRange, checked_range, file_ranges
+from l1emu.events.ranges import FileRange, checked_range, file_ranges, ranges_by_file
 from l1emu.events.sources import find_files
 from l1emu.events.sources.containers import Columns, Container, RootContainer, open_container
 from l1emu.events.sources.containers.parquet import MAGIC as PARQUET
@@ -130,10 +130,12 @@ class ObjectSample:
     @property
     def lengths(self) -> tuple[int, ...]:
         """The number of crossings that each of the files gives, in their order."""
-        found = [0] * len(self._files)
-        for place, start, stop in self._ranges():
-            found[place] = stop - start
-        return tuple(found)
+        return tuple(stop - start for start, stop in self.ranges)
+
+    @property
+    def ranges(self) -> tuple[tuple[int, int], ...]:
+        """The entries [start, stop) that are read of each of the files."""
+        return ranges_by_file([file.entries for file in self._files], *self._entries)
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -179,7 +181,7 @@ class ObjectSample:
         """
         plan = self._plan(fields, sums)
         self._check_files(plan)
-        for place, rows, batch in self._batches(plan, [], 1, self._ranges()):
+        for place, rows, batch in self._batches(plan, [], 1, self._within(0, None)):
             self._data(plan, self._files[place], batch, rows)
             break
 
@@ -247,10 +249,6 @@ class ObjectSample:
         if step < 1:
             raise L1emuError("the step must be positive", value=step)
         return self._read(plan, step, self._within(first, stop), keyed=True)
-
-    def _ranges(self) -> list[FileRange]:
-        """The files that are read."""
-        return file_ranges([file.entries for file in self._files], *self._entries)
 
     def _within(self, first: int, stop: int | None) -> list[FileRange]:
         """The files that are read for [first, stop) of the crossings."""

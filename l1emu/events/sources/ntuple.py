@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from l1emu.errors import L1emuError
-from l1emu.events.ranges import checked_range, file_ranges
+from l1emu.events.ranges import checked_range, ranges_by_file
 from l1emu.events.sample import Batch, Sample, Stratum, read_sample
 from l1emu.events.sources.candidates import REPLACEABLE, Vertex, hardware_candidates
 from l1emu.events.sources.source import Paths, Source, open_source
@@ -49,10 +49,12 @@ class NtupleSample:
     @property
     def lengths(self) -> tuple[int, ...]:
         """The number of crossings that each of the files gives, in their order."""
-        found = [0] * len(self.source.paths)
-        for place, start, stop in file_ranges(self.source.lengths, *self.entries):
-            found[place] = stop - start
-        return tuple(found)
+        return tuple(stop - start for start, stop in self.ranges)
+
+    @property
+    def ranges(self) -> tuple[tuple[int, int], ...]:
+        """The entries [start, stop) that are read of each of the files."""
+        return ranges_by_file(self.source.lengths, *self.entries)
 
     @property
     def crossings(self) -> int:

@@ -303,6 +303,8 @@ def test_any_cut_gives_the_same_crossings(
     low, high = entries or (0, 64)
     counted = [len([i for i in range(low, high or 64) if a <= i < b]) for a, b in ((0, 23), (23, 24), (24, 64))]
     assert sample.lengths == tuple(counted)
+    starts = [max(low - a, 0) if n else 0 for a, n in zip((0, 23, 24), counted, strict=True)]
+    assert sample.ranges == tuple((start, start + n) for start, n in zip(starts, counted, strict=True))
     edges = [0, *cuts, sample.crossings]
     found = [part for a, b in pairwise(edges) for part in sample.iterate_keyed(step, first=a, stop=b)]
     assert [int(key) for _, part in found for key in part] == keys(sample)

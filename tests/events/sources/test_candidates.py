@@ -72,6 +72,8 @@ def test_any_cut_gives_the_same_crossings(
     inside = range(low, min(high or 40, 40))
     assert sample.lengths == tuple(len([i for i in inside if a <= i < b]) for a, b in ((0, 23), (23, 24), (24, 40)))
     assert sample.crossings == len(inside)
+    assert [stop - start for start, stop in sample.ranges] == list(sample.lengths)
+    assert sample.ranges[0] == ((min(low, 23), min(high or 40, 23)) if low < 23 else (0, 0))
     edges = [0, *(min(cut, sample.crossings) for cut in cuts), sample.crossings]
     parts = [batch for a, b in pairwise(edges) for batch in sample.iterate(step, first=a, stop=b)]
     whole = ak.concatenate([batch.candidates for batch in sample.iterate(1000)])
