@@ -1,5 +1,6 @@
 """Crossings, Level-1 candidates, jets and their features.
 
+blocks       blocks of a recipe's crossings: which of them a file has, and which several files have together
 calibrate    a calibration from a signal sample with generator jets
 calibration  the jet energy calibration: from the pt of a Level-1 jet to that of the generator's
 chain        what our own chain gives a menu and its taggers: jets with their constituents, and sums
@@ -13,7 +14,7 @@ lists        records in lists, one list a crossing, as flat columns of numbers
 objects/     objects and sums of any tree, by a map in YAML
 ranges       ranges of crossings over several files
 rootfile     ROOT files opened with the checks that uproot leaves to its user
-sample       event samples on disk: a ROOT file with one tree of crossings and, as strings, the recipe that made it
+sample       event samples on disk: ROOT files with one tree of crossings and, as strings, the recipe that made it
 sources/     public data sets and our own samples behind one interface
 """
 

@@ -1,6 +1,6 @@
-"""Event samples on disk: a ROOT file with one tree of crossings and, as strings, the recipe that made it.
+"""Event samples on disk: ROOT files with one tree of crossings and, as strings, the recipe that made it.
 
-Layout of the file:
+A sample is one file or several of one recipe, each with other blocks of its crossings. Layout of a file:
 
 * TTree `crossings`, an entry per crossing: `stratum` (index into the strata; in a signal sample, into
   its processes), `hard_event`
@@ -8,15 +8,20 @@ Layout of the file:
   `candidate_{pt,eta,phi,id,charge,z0,dxy,weight}` and, where stored, the generator jets of that collision
   `truth_{pt,eta,phi,flavour}`, all as integers in hardware steps, candidates in the order in which
   they reach the jet finder;
-* the string `sample`: JSON with name, kind, pile-up, strata, processes, pool sizes, versions, recipe and its SHA-256.
+* the string `sample`: JSON with name, kind, pile-up, strata, processes, pool sizes, versions, recipe and its SHA-256;
+  where the file has a part of the recipe's crossings, `blocks`, of how many, and in `ranges` which, in ascending order:
+  `first` and `stop` of the blocks, `place`, the number in the recipe of the first of their `crossings`. Numbers of
+  crossings in strata and processes are those of the file.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +32,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from l1emu.errors import L1emuError
+from l1emu.events.blocks import BlockRange, Blocks, all_blocks
 from l1emu.events.hardware import MAX_CANDIDATES
 from l1emu.events.lists import flat_columns
 from l1emu.events.rootfile import entries_of, open_root
@@ -86,6 +92,18 @@ class _Process(_Described):
     crossings: _Count
 
 
+class _Range(_Described):
+    first: _Count
+    stop: _Count
+    place: _Count
+    crossings: _Count
+
+
+class _Blocks(_Described):
+    of: _Count
+    ranges: Annotated[list[_Range], Field(min_length=1)]
+
+
 class _Description(_Described):
     """What the string `sample` of a file says; later versions may say more."""
 
@@ -100,6 +118,7 @@ class _Description(_Described):
     pool_sizes: dict[str, _Count]
     versions: dict[str, str]
     processes: list[_Process] = []
+    blocks: _Blocks | None = None
 
 
 @dataclass(frozen=True)
@@ -119,50 +138,110 @@ class Batch:
     truth
         (crossings, var) records of the generator jets of that collision: pt, eta, phi in the same steps, flavour
         (0 b, 1 c, 2 uds, 3 g); None if the sample does not have them.
+    place
+        (crossings,) uint64, the number of each crossing in its recipe, however the sample is spread over files; None in
+        what is not read from a sample made by l1emu.
     """
 
     candidates: ak.Array
     stratum: NDArray[np.int64]
     hard_event: NDArray[np.int64]
     truth: ak.Array | None = None
+    place: NDArray[np.uint64] | None = None
+
+
+@dataclass(frozen=True)
+class SampleFile:
+    """One file of a sample.
+
+    `strata` has the number of its crossings in each stratum, none for a signal; `blocks` says which of the recipe's
+    crossings it has, None where it has all of them.
+    """
+
+    path: Path
+    crossings: int
+    strata: tuple[int, ...]
+    blocks: Blocks | None
 
 
 @dataclass(frozen=True)
 class Sample:
     """A sample on disk; only its description is in memory.
 
-    `strata` is None for a signal sample; its `processes`, where there are several, are mixed as the recipe says, not by
-    cross section. `pool_sizes` is the number of Pythia
-    collisions in each pool: an error on a rate has to consider that crossings share them.
+    `files` are in the order in which they are read. `strata` is None for a signal sample; its `processes`, where there
+    are several, are mixed as the recipe says, not by cross section. `pool_sizes` is the number of Pythia collisions in
+    each pool: an error on a rate has to consider that crossings share them.
     """
 
-    path: Path
+    files: tuple[SampleFile, ...]
     name: str
     kind: str
     pileup: float
     strata: tuple[Stratum, ...] | None
     recipe: dict[str, Any]
     recipe_hash: str
-    crossings: int
     pool_sizes: dict[str, int] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     has_truth: bool = False
     processes: tuple[SignalProcess, ...] = ()
 
     @property
+    def path(self) -> Path:
+        """The first of the files."""
+        return self.files[0].path
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files."""
+        return tuple(file.path for file in self.files)
+
+    @property
     def lengths(self) -> tuple[int, ...]:
         """How many crossings each of its files has, in the order in which they are read."""
-        return (self.crossings,)
+        return tuple(file.crossings for file in self.files)
+
+    @property
+    def crossings(self) -> int:
+        """The number of crossings."""
+        return sum(self.lengths)
+
+    @property
+    def blocks(self) -> Blocks | None:
+        """Which of the recipe's blocks of crossings it has, None where it has them all."""
+        parts = [file.blocks for file in self.files if file.blocks is not None]
+        together = all_blocks(parts) if parts else None
+        return together if together is not None and together.missing else None
+
+    @property
+    def pool_identity(self) -> str:
+        """What tells apart the pools whose collisions `hard_event` numbers: a SHA-256.
+
+        Where it is the same in two samples, a hard event of a number and stratum (in a signal sample, process) is the
+        same collision in both. It is the hash of what Pythia is given for these pools, in their order: energy,
+        settings, ends of the hard scale, veto and seed, with Pythia's version. The sizes of pools are left out: the
+        collisions that a smaller pool has are the first of a larger one. Of a recipe that does not say all this it is
+        the hash of the recipe.
+        """
+        pools = _defining(self.recipe)
+        if not pools:
+            return self.recipe_hash
+        seeds = [pool.get("pool_seed", self.recipe.get("pool_seed")) for pool in pools]
+        given = [[seed, *map(pool.get, _POOL_KEYS)] for seed, pool in zip(seeds, pools, strict=True)]
+        return recipe_hash(
+            {"energy": self.recipe.get("energy_tev"), "pools": given, "pythia8mc": self.versions.get("pythia8mc")}
+        )
 
     def iterate(self, step: int = 1000, first: int = 0, stop: int | None = None) -> Iterator[Batch]:
         """Yield the crossings `first` to `stop` (all of them by default) in order, at most `step` at a time.
 
+        A batch has crossings of one file.
+
         Raises
         ------
         L1emuError
-            if the range is not within the sample, or the file's content cannot be decompressed, or is not what the
+            if the range is not within the sample, or a file's content cannot be decompressed, or is not what the
             description says: whole numbers, at most 128 candidates each, of each stratum as many crossings as stated.
-            A part of the sample is refused where no rest of it could make up the stated numbers.
+            A part of a file is refused where no rest of it could make up the stated numbers.
         """
         end = self.crossings if stop is None else stop
         if not 0 <= first <= end <= self.crossings:
@@ -172,30 +251,34 @@ class Sample:
                 value=f"{first} to {end}",
                 expected=f"a range from 0 to {self.crossings}",
             )
+        before = 0
+        for file in self.files:
+            low, high = max(first - before, 0), min(end - before, file.crossings)
+            if low < high:
+                yield from self._iterate_file(file, step, low, high)
+            before += file.crossings
+
+    def _iterate_file(self, file: SampleFile, step: int, first: int, stop: int) -> Iterator[Batch]:
         branches = [*REQUIRED, *(f"truth_{f}" for f in TRUTH_TYPES if self.has_truth)]
         found = np.zeros(len(self.strata or ()), np.int64)
         position = first
-        with open_root(self.path) as file:
-            for columns in entries_of(self.path, file[TREE], branches, first, end, step):
-                batch = _batch(self, columns, position)
+        with open_root(file.path) as root:
+            for columns in entries_of(file.path, root[TREE], branches, first, stop, step):
+                batch = _batch(self, file, columns, position)
                 position += len(batch.stratum)
                 if self.strata is not None:
                     found += np.bincount(batch.stratum, minlength=len(found))
                 yield batch
-        self._check_strata(found, first, end)
-
-    def _check_strata(self, found: NDArray[np.int64], first: int, stop: int) -> None:
-        """Refuse numbers of crossings in the strata that the crossings before and after cannot make up."""
-        rest = self.crossings - (stop - first)
-        for stratum, number in zip(self.strata or (), found, strict=True):
-            least = max(stratum.crossings - rest, 0)
-            if not least <= number <= stratum.crossings:
+        rest = file.crossings - (stop - first)
+        for number, stated, stratum in zip(found, file.strata, self.strata or (), strict=True):
+            least = max(stated - rest, 0)
+            if not least <= number <= stated:
                 raise L1emuError(
                     f"the stratum {stratum.name} has another number of crossings than the description says",
-                    path=self.path,
+                    path=file.path,
                     where=f"{TREE}/stratum" + (f", entries {first} to {stop}" if rest else ""),
                     value=int(number),
-                    expected=(f"{least} to " if rest else "") + str(stratum.crossings),
+                    expected=(f"{least} to " if rest else "") + str(stated),
                 )
 
     def read(self) -> Batch:
@@ -209,31 +292,57 @@ class Sample:
         parts = list(self.iterate(max(self.crossings, 1)))
         if not parts:
             raise L1emuError("there are no crossings", path=self.path)
-        return parts[0]
+        return joined_batches(parts)
 
 
-def _batch(sample: Sample, columns: dict[str, Any], first: int) -> Batch:
-    """The crossings from number `first` on, checked: kernels index by these numbers."""
+_POOL_KEYS = ("settings", "pt_hat_gev", "veto_pt_hat_gev")
+
+
+def _defining(recipe: dict[str, Any]) -> list[dict[str, Any]]:
+    """The pools of a recipe whose collisions define crossings: of its hard processes, else of its pile-up."""
+    pileup = recipe.get("pileup")
+    pools = recipe.get("hard") or (pileup.get("collisions") if isinstance(pileup, dict) else None)
+    if not isinstance(pools, list) or not all(isinstance(pool, dict) and "settings" in pool for pool in pools):
+        return []
+    return pools
+
+
+def joined_batches(batches: Sequence[Batch]) -> Batch:
+    """Batches one after the other as one; all or none of them have truth and place."""
+    first = batches[0]
+    if len(batches) == 1:
+        return first
+    return Batch(
+        ak.concatenate([b.candidates for b in batches]),
+        np.concatenate([b.stratum for b in batches]),
+        np.concatenate([b.hard_event for b in batches]),
+        None if first.truth is None else ak.concatenate([b.truth for b in batches]),
+        None if first.place is None else np.concatenate([b.place for b in batches if b.place is not None]),
+    )
+
+
+def _batch(sample: Sample, file: SampleFile, columns: dict[str, Any], first: int) -> Batch:
+    """The crossings of a file from number `first` on, checked: kernels index by these numbers."""
 
     def refuse(wrong: NDArray[np.bool_], branch: str, message: str, values: NDArray[Any], expected: str) -> None:
         if wrong.any():
             place = int(wrong.argmax())
             where = f"{TREE}/{branch}, entry {first + place}"
-            raise L1emuError(message, path=sample.path, where=where, value=int(values[place]), expected=expected)
+            raise L1emuError(message, path=file.path, where=where, value=int(values[place]), expected=expected)
 
     flat = {}
     for name in ("stratum", "hard_event"):
         values = np.asarray(columns[name])
         if values.ndim != 1 or values.dtype.kind not in "iu":
             raise L1emuError(
-                "not one whole number a crossing", path=sample.path, where=f"{TREE}/{name}", value=str(values.dtype)
+                "not one whole number a crossing", path=file.path, where=f"{TREE}/{name}", value=str(values.dtype)
             )
         flat[name] = values.astype(np.int64)
     known = len(sample.strata or sample.processes) or np.iinfo(np.int8).max
     stratum, hard = flat["stratum"], flat["hard_event"]
     refuse((stratum < 0) | (stratum >= known), "stratum", "no such stratum", stratum, f"0 to {known - 1}")
     refuse(hard < -1, "hard_event", "not the number of a collision", hard, "-1 or more")
-    candidates, counts = _records_of(sample.path, columns, "candidate", CANDIDATE_TYPES, first)
+    candidates, counts = _records_of(file.path, columns, "candidate", CANDIDATE_TYPES, first)
     refuse(
         counts > MAX_CANDIDATES,
         "candidate_pt",
@@ -241,8 +350,10 @@ def _batch(sample: Sample, columns: dict[str, Any], first: int) -> Batch:
         counts,
         f"at most {MAX_CANDIDATES}",
     )
-    truth = _records_of(sample.path, columns, "truth", TRUTH_TYPES, first)[0] if sample.has_truth else None
-    return Batch(candidates, stratum, hard, truth)
+    truth = _records_of(file.path, columns, "truth", TRUTH_TYPES, first)[0] if sample.has_truth else None
+    end = first + len(stratum)
+    place = np.arange(first, end, dtype=np.uint64) if file.blocks is None else file.blocks.places(first, end)
+    return Batch(candidates, stratum, hard, truth, place)
 
 
 def _records_of(
@@ -260,15 +371,109 @@ def _records_of(
     return ak.unflatten(ak.zip(flat), counts), counts
 
 
-def read_sample(path: str | os.PathLike[str]) -> Sample:
+def read_sample(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Sample:
     """Open a sample and check that it is whole and has what a sample has.
+
+    Parameters
+    ----------
+    path
+        A file, or the files of one recipe in the order in which they are to be read. Blocks of the recipe may be
+        missing, see `Sample.blocks`.
 
     Raises
     ------
     L1emuError
-        if the file is absent, no ROOT file, truncated, or lacks the tree, a branch or the description.
+        if a file is absent, no ROOT file, truncated, or lacks the tree, a branch or the description; or if two files
+        are not of one recipe, versions and pools, or have a block of crossings in common.
     """
-    file_path = Path(path)
+    if isinstance(path, str | os.PathLike):
+        return _read_file(Path(path))
+    if not path:
+        raise L1emuError("a sample has at least one file", value=0)
+    return _together([_read_file(Path(one)) for one in path])
+
+
+def _together(samples: Sequence[Sample]) -> Sample:
+    """The sample of several files, each read by itself."""
+    first, *others = samples
+    for other in others:
+        _refuse_other_recipe(first, other)
+    _refuse_same_blocks([file for sample in samples for file in sample.files])
+    strata, processes = first.strata, first.processes
+    if strata is not None:
+        of_strata = zip(*(sample.strata or () for sample in samples), strict=True)
+        strata = tuple(replace(alike[0], crossings=sum(s.crossings for s in alike)) for alike in of_strata)
+    of_processes = zip(*(sample.processes for sample in samples), strict=True)
+    processes = tuple(replace(alike[0], crossings=sum(p.crossings for p in alike)) for alike in of_processes)
+    files = tuple(file for sample in samples for file in sample.files)
+    whole = replace(first, files=files, strata=strata, processes=processes)
+    try:
+        _ = whole.blocks
+    except L1emuError as error:  # ranges that are right in each file and contradict one another
+        raise error.within(first.path) from None
+    return whole
+
+
+def _refuse_same_blocks(files: Sequence[SampleFile]) -> None:
+    """Refuse a file that has crossings of another one, or stands there twice."""
+
+    def refuse(file: SampleFile, other: SampleFile, value: str) -> None:
+        raise L1emuError(
+            "crossings that another file has, too: they would count twice",
+            path=file.path,
+            where=METADATA,
+            value=value,
+            expected=f"blocks that are not in {other.path}",
+        )
+
+    for place, file in enumerate(files):
+        if file.blocks is None and len(files) > 1:
+            refuse(file, files[1 if place == 0 else 0], "all crossings of the recipe")
+    ranges = [(r.first, r.stop, file) for file in files if file.blocks is not None for r in file.blocks.ranges]
+    for (_, end, one), (begin, _, other) in pairwise(sorted(ranges, key=lambda r: r[0])):
+        if begin < end:
+            refuse(other, one, f"block {begin}")
+
+
+def _refuse_other_recipe(one: Sample, other: Sample) -> None:
+    """Refuse a file that cannot be of the same sample as another one."""
+
+    def what_agrees(sample: Sample) -> dict[str, Any]:
+        classes = sample.processes if sample.strata is None else sample.strata
+        return {
+            "recipe": sample.recipe_hash,
+            "versions": sample.versions,
+            "pool_sizes": sample.pool_sizes,
+            "name": sample.name,
+            "kind": sample.kind,
+            "pileup": sample.pileup,
+            "strata" if sample.strata is not None else "processes": [c.name for c in classes],
+            "truth": sample.has_truth,
+        }
+
+    known = what_agrees(one)
+    for name, value in what_agrees(other).items():
+        if known.get(name) != value:
+            raise L1emuError(
+                f"files of one sample agree in their {name}",
+                path=other.path,
+                where=METADATA,
+                value=value,
+                expected=f"{known.get(name)!r}, as in {one.path}",
+            )
+    for here, there in zip(other.strata or (), one.strata or (), strict=True):
+        # machines may differ in the last bit of an exponential
+        if not math.isclose(here.probability, there.probability, rel_tol=1e-9):
+            raise L1emuError(
+                f"files of one sample agree in the probability of the stratum {here.name}",
+                path=other.path,
+                where=METADATA,
+                value=here.probability,
+                expected=f"{there.probability!r}, as in {one.path}",
+            )
+
+
+def _read_file(file_path: Path) -> Sample:
     with open_root(file_path, "a sample written by `l1emu generate`") as file:
         found = {key.split(";")[0]: name for key, name in file.classnames().items()}
         if found.get(TREE) != "TTree":
@@ -304,15 +509,15 @@ def _described(path: Path, text: str, entries: int, has_truth: bool) -> Sample:
         first = error.errors()[0]
         where = ": ".join([METADATA, ".".join(map(str, first["loc"]))]).rstrip(": ")
         raise L1emuError(f"the sample's description is unreadable ({first['msg']})", path=path, where=where) from None
+    strata = None if data.strata is None else tuple(Stratum(**dict(s)) for s in data.strata)
     sample = Sample(
-        path=path,
+        files=(SampleFile(path, entries, tuple(s.crossings for s in strata or ()), _blocks_of(path, data, entries)),),
         name=data.name,
         kind=data.kind,
         pileup=data.pileup,
-        strata=None if data.strata is None else tuple(Stratum(**dict(s)) for s in data.strata),
+        strata=strata,
         recipe=data.recipe,
         recipe_hash=data.recipe_hash,
-        crossings=entries,
         pool_sizes=dict(data.pool_sizes),
         versions=data.versions,
         has_truth=has_truth,
@@ -341,6 +546,26 @@ def _described(path: Path, text: str, entries: int, has_truth: bool) -> Sample:
     return sample
 
 
+def _blocks_of(path: Path, data: _Description, entries: int) -> Blocks | None:
+    if data.blocks is None:
+        return None
+    try:
+        blocks = Blocks(data.blocks.of, tuple(BlockRange(**dict(r)) for r in data.blocks.ranges))
+    except L1emuError as error:
+        raise L1emuError(
+            error.message, path=path, where=f"{METADATA}: blocks", value=error.value, expected=error.expected
+        ) from None
+    if blocks.crossings != entries:
+        raise L1emuError(
+            "the blocks do not add up to the tree's entries",
+            path=path,
+            where=f"{METADATA}: blocks",
+            value=blocks.crossings,
+            expected=str(entries),
+        )
+    return blocks
+
+
 def recipe_hash(recipe: dict[str, Any]) -> str:
     """The SHA-256 of a recipe's canonical JSON: sorted keys, no blanks."""
     return sha256_bytes(json.dumps(recipe, sort_keys=True, separators=(",", ":")).encode())
@@ -348,7 +573,7 @@ def recipe_hash(recipe: dict[str, Any]) -> str:
 
 def write_sample(
     path: str | os.PathLike[str],
-    batches: Sequence[Batch],
+    batches: Iterable[Batch],
     *,
     name: str,
     kind: str,
@@ -358,8 +583,12 @@ def write_sample(
     pool_sizes: dict[str, int],
     versions: dict[str, str],
     processes: Sequence[SignalProcess] = (),
+    blocks: Blocks | None = None,
 ) -> None:
-    """Write a sample, whole or not at all. `batches` become the file's baskets; all or none of them have truth.
+    """Write a sample, whole or not at all.
+
+    `batches` are taken one by one and become the file's baskets; all or none of them have truth. `blocks` says which of
+    the recipe's crossings they are, where they are not all of them; `strata` and `processes` count those that they are.
 
     Raises
     ------
@@ -377,7 +606,11 @@ def write_sample(
         "versions": versions,
         "processes": [vars(p) for p in processes],
     }
-    with_truth = bool(batches) and batches[0].truth is not None
+    if blocks is not None and blocks.missing:
+        description["blocks"] = {"of": blocks.of, "ranges": [vars(r) for r in blocks.ranges]}
+    coming = iter(batches)
+    first = next(coming, None)
+    with_truth = first is not None and first.truth is not None
     types: dict[str, Any] = {
         "stratum": "int8",
         "hard_event": "int32",
@@ -387,7 +620,7 @@ def write_sample(
         types["truth"] = ak.types.from_datashape(_record(TRUTH_TYPES), highlevel=False)
     with write_aside(path) as aside, uproot.recreate(aside, compression=uproot.LZMA(9)) as file:
         tree = file.mktree(TREE, types, counter_name=lambda branch: f"n_{branch}")
-        for batch in batches:
+        for batch in () if first is None else chain([first], coming):
             columns: dict[str, Any] = {
                 "stratum": _narrow(batch.stratum, "int8", "stratum"),
                 "hard_event": _narrow(batch.hard_event, "int32", "hard_event"),

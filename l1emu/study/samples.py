@@ -123,14 +123,14 @@ def _opened(file: StudyFile, role: str, settings: SampleFiles, paths: list[Path]
             entries=_entries(settings),
             tree=settings.tree,
         )
-    if len(paths) > 1 or settings != SampleFiles(files=settings.files, format=settings.format):
+    if settings != SampleFiles(files=settings.files, format=settings.format):
         raise L1emuError(
-            "a sample made by l1emu is one file, read whole and as it is",
+            "a sample made by l1emu is read whole and as it is",
             path=file.path,
             where=_key(file, role),
-            expected="its name alone",
+            expected="its files alone",
         )
-    sample = read_sample(paths[0])
+    sample = read_sample(paths)
     if (sample.strata is None) == (role == BACKGROUND):
         raise L1emuError(
             f"not a {_kind(role)} sample",

@@ -14,16 +14,19 @@ import pytest
 import uproot
 
 from l1emu.errors import L1emuError
+from l1emu.events.blocks import BlockRange, Blocks
 from l1emu.events.sample import (
     CANDIDATE_TYPES,
     REQUIRED,
     TRUTH_TYPES,
     Batch,
+    SignalProcess,
     Stratum,
     read_sample,
     recipe_hash,
     write_sample,
 )
+from l1emu.resources import resource
 
 RECIPE = {"name": "toy", "seed": 1, "nested": {"b": [1, 2.5], "a": None}}
 STRATA = (Stratum("soft", 0.75, 300), Stratum("hard", 0.25, 200))
@@ -57,18 +60,28 @@ def written(tmp_path: Path) -> Any:
     return path, batches
 
 
-def write(path: Path, batches: Any, strata: Any = STRATA) -> None:
-    write_sample(
-        path,
-        batches,
-        name="toy",
-        kind="minbias",
-        pileup=200.0,
-        strata=strata,
-        recipe=RECIPE,
-        pool_sizes={"soft": 10, "hard": 20},
-        versions={"l1emu": "0"},
-    )
+def write(path: Path, batches: Any, strata: Any = STRATA, **changes: Any) -> Path:
+    arguments: dict[str, Any] = {
+        "name": "toy",
+        "kind": "minbias",
+        "pileup": 200.0,
+        "recipe": RECIPE,
+        "pool_sizes": {"soft": 10, "hard": 20},
+        "versions": {"l1emu": "0"},
+    }
+    write_sample(path, batches, strata=strata, **(arguments | changes))
+    return path
+
+
+def part_of(whole: Batch, path: Path, *ranges: tuple[int, int], **changes: Any) -> Path:
+    """A file with some blocks of the toy: of 100 crossings each, the first three soft and the others hard."""
+    rows = np.concatenate([np.arange(100 * first, 100 * stop) for first, stop in ranges])
+    numbers = np.bincount(whole.stratum[rows], minlength=2).tolist()
+    strata = [replace(s, crossings=n) for s, n in zip(STRATA, numbers, strict=True)]
+    blocks = Blocks(5, tuple(BlockRange(a, b, 100 * a, 100 * (b - a)) for a, b in ranges))
+    truth = None if whole.truth is None else whole.truth[rows]
+    batch = Batch(whole.candidates[rows], whole.stratum[rows], whole.hard_event[rows], truth)
+    return write(path, [batch], **{"strata": strata, "blocks": blocks, **changes})
 
 
 @pytest.mark.parametrize("step", [37, 300, 1000])
@@ -109,6 +122,162 @@ def test_parts_are_the_whole_however_it_is_cut(written: Any, cuts: tuple[int, ..
     for name in ("candidates", "stratum", "hard_event", "truth"):
         joined = ak.concatenate([getattr(b, name) for b in batches])
         assert ak.array_equal(joined, getattr(whole, name))
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        [[(0, 5)]],
+        [[(0, 2)], [(2, 5)]],
+        [[(4, 5)], [(0, 1), (3, 4)], [(1, 3)]],
+        [[(0, 1), (2, 3), (4, 5)], [(1, 2), (3, 4)]],
+    ],
+)
+@pytest.mark.parametrize("step", [70, 1000])
+def test_files_with_parts_of_a_recipe_are_one_sample(
+    tmp_path: Path, written: Any, files: list[list[tuple[int, int]]], step: int
+) -> None:
+    whole = read_sample(written[0]).read()
+    assert whole.place is not None and whole.place.tolist() == list(range(500))
+    paths = [part_of(whole, tmp_path / f"part{n}.root", *ranges) for n, ranges in enumerate(files)]
+    sample = read_sample(paths)
+    assert (sample.paths, sample.path, sample.crossings) == (tuple(paths), paths[0], 500)
+    assert sample.lengths == tuple(sum(100 * (b - a) for a, b in ranges) for ranges in files)
+    assert sample.strata == STRATA
+    assert sample.blocks is None
+    order = np.concatenate([np.arange(100 * a, 100 * b) for ranges in files for a, b in ranges])
+    for first, stop in ((0, 500), (0, 100), (99, 301), (350, 350), (499, 500)):
+        batches = list(sample.iterate(step, first, stop))
+        places = [number for b in batches if b.place is not None for number in b.place.tolist()]
+        assert places == order[first:stop].tolist()
+        assert all(b.place is not None and b.place.dtype == np.uint64 for b in batches)
+        for name in ("candidates", "stratum", "hard_event", "truth") if batches else ():
+            joined = ak.concatenate([getattr(b, name) for b in batches])
+            assert ak.array_equal(joined, getattr(whole, name)[order[first:stop]])
+    assert ak.array_equal(sample.read().candidates, whole.candidates[order])
+
+
+def test_missing_blocks_are_said(tmp_path: Path, written: Any) -> None:
+    whole = read_sample(written[0]).read()
+    paths = [part_of(whole, tmp_path / "a.root", (3, 4)), part_of(whole, tmp_path / "b.root", (0, 1), (1, 2))]
+    sample = read_sample(paths)
+    assert sample.blocks is not None
+    assert sample.blocks == Blocks(5, (BlockRange(0, 2, 0, 200), BlockRange(3, 4, 300, 100)))
+    assert sample.blocks.missing == ((2, 3), (4, 5))
+    assert str(sample.blocks) == "0 to 2, 3 to 4 of 5"
+    assert sample.strata is not None and [s.crossings for s in sample.strata] == [200, 100]
+    alone = read_sample(paths[0])
+    assert alone.blocks is not None and alone.blocks.missing == ((0, 3), (4, 5))
+    assert alone.read().place.tolist() == list(range(300, 400))  # type: ignore[union-attr]
+
+
+def test_processes_of_a_signal_in_several_files_add_up(tmp_path: Path, written: Any) -> None:
+    whole = read_sample(written[0]).read()
+    paths = []
+    for number, (a, b) in enumerate([(0, 2), (2, 5)]):
+        found = [SignalProcess("one", 0.1, 200 if number == 0 else 100), SignalProcess("two", 0.2, 200 * number)]
+        paths.append(part_of(whole, tmp_path / f"{number}.root", (a, b), strata=None, kind="signal", processes=found))
+    sample = read_sample(paths)
+    assert sample.strata is None
+    assert sample.processes == (SignalProcess("one", 0.1, 300), SignalProcess("two", 0.2, 200))
+
+
+@pytest.mark.parametrize(
+    ("ranges", "changes", "message"),
+    [
+        ([(0, 2)], {}, r"b\.root: sample: crossings that another file has, too.*'block 0'.*not in .*a\.root"),
+        ([(1, 3)], {}, r"b\.root: sample: crossings that another file has, too.*'block 1'.*not in .*a\.root"),
+        (
+            [(2, 3)],
+            {"recipe": {"name": "other"}},
+            r"b\.root: sample: files of one sample agree in their recipe.*a\.root",
+        ),
+        (
+            [(2, 3)],
+            {"versions": {"l1emu": "1"}},
+            "agree in their versions: got {'l1emu': '1'}; expected {'l1emu': '0'}, as",
+        ),
+        ([(2, 3)], {"pool_sizes": {"soft": 9, "hard": 20}}, "agree in their pool_sizes"),
+        ([(2, 3)], {"pileup": 140.0}, "agree in their pileup: got 140.0; expected 200.0, as in"),
+        (
+            [(2, 3)],
+            {"strata": [Stratum("soft", 0.7, 100), Stratum("hard", 0.3, 0)]},
+            "agree in the probability of the stratum soft: got 0.7; expected 0.75, as in",
+        ),
+        ([(2, 3)], {"strata": [Stratum("soft", 0.75, 100), Stratum("hot", 0.25, 0)]}, "agree in their strata"),
+        ([(2, 3)], {"strata": None, "kind": "signal"}, "agree in their kind"),
+        ([(2, 3)], {"blocks": None}, r"b\.root: .* another file has, too.*'all crossings of the recipe'.*a\.root"),
+        ([(2, 3)], {"blocks": Blocks(6, (BlockRange(2, 3, 200, 100),))}, "other numbers of blocks .*got 6; expected 5"),
+        ([(2, 3)], {"blocks": Blocks(5, (BlockRange(2, 3, 150, 100),))}, "blocks of crossings that overlap"),
+    ],
+)
+def test_files_that_are_not_of_one_sample_are_refused(
+    tmp_path: Path, written: Any, ranges: Any, changes: dict[str, Any], message: str
+) -> None:
+    whole = read_sample(written[0]).read()
+    a, b = part_of(whole, tmp_path / "a.root", (0, 2)), part_of(whole, tmp_path / "b.root", *ranges, **changes)
+    with pytest.raises(L1emuError, match=message):
+        read_sample([a, b])
+
+
+def test_a_file_given_twice_is_refused(tmp_path: Path, written: Any) -> None:
+    whole, _ = written
+    part = part_of(read_sample(whole).read(), tmp_path / "a.root", (0, 2))
+    for path in (whole, part):
+        with pytest.raises(L1emuError, match=rf"{path.name}: .* would count twice.*{path.name}"):
+            read_sample([path, path])
+    with pytest.raises(L1emuError, match="at least one file"):
+        read_sample([])
+
+
+@pytest.mark.parametrize(
+    ("blocks", "message"),
+    [
+        ({"of": 5, "ranges": []}, "unreadable"),
+        ({"of": 5, "ranges": [[0, 1]]}, "unreadable"),
+        ({"of": 5, "ranges": [{"first": 1, "stop": 1, "place": 0, "crossings": 500}]}, "no blocks of the recipe"),
+        ({"of": 5, "ranges": [{"first": 1, "stop": 6, "place": 0, "crossings": 500}]}, "no blocks of the recipe"),
+        ({"of": 5, "ranges": [{"first": 1, "stop": 2, "place": 0, "crossings": 499}]}, "blocks do not add up"),
+        (
+            {"of": 5, "ranges": [{"first": n, "stop": n + 1, "place": 250 * n, "crossings": 250} for n in (1, 0)]},
+            "blocks of crossings that overlap",
+        ),
+    ],
+)
+def test_wrong_blocks_are_refused(tmp_path: Path, blocks: Any, message: str) -> None:
+    path = tmp_path / "wrong.root"
+    columns = {name: np.zeros(500, np.int16) for name in REQUIRED}
+    description = {"name": "toy", "kind": "signal", "pileup": 200, "strata": None, "recipe": RECIPE, "versions": {}}
+    with uproot.recreate(path) as file:
+        file.mktree("crossings", dict.fromkeys(columns, "int16")).extend(columns)
+        file["sample"] = json.dumps(
+            description | {"recipe_hash": recipe_hash(RECIPE), "pool_sizes": {}, "blocks": blocks}
+        )
+    with pytest.raises(L1emuError, match=rf"wrong\.root: sample.*{message}"):
+        read_sample(path)
+
+
+def test_pools_are_told_apart_by_what_pythia_is_given() -> None:
+    def identity(name: str, **changes: Any) -> str:
+        sample = read_sample(resource(f"datasets/{name}.root"))
+        return replace(sample, recipe=sample.recipe | changes).pool_identity
+
+    minbias = identity("minbias-pu200")
+    assert len(minbias) == 64
+    assert minbias == identity("minbias-pu140") == identity("minbias-pu200", seed=99)
+    assert identity("signal-hh4b-pu200") == identity("signal-hh4b-pu140") != minbias
+    assert minbias != identity("minbias-pu200", pool_seed=2)
+    assert minbias != identity("minbias-pu200", energy_tev=13)
+    sample = read_sample(resource("datasets/minbias-pu200.root"))
+    assert replace(sample, versions={"pythia8mc": "8.311"}).pool_identity != minbias
+    bins = json.loads(json.dumps(sample.recipe["pileup"]))
+    bins["collisions"][0]["events"] = 40000
+    assert identity("minbias-pu200", pileup=bins) == minbias
+    bins["collisions"][3]["pool_seed"] = 7
+    assert identity("minbias-pu200", pileup=bins) != minbias
+    others: list[Any] = [{"toy": 1}, {"pileup": 3}, {"pileup": {"collisions": [1]}}, {"hard": {"a": 1}}, {"hard": [{}]}]
+    for strange in others:
+        assert replace(sample, recipe=strange).pool_identity == sample.recipe_hash
 
 
 @pytest.mark.parametrize(("first", "stop"), [(-1, 3), (0, 501), (4, 3), (501, None)])

@@ -123,8 +123,8 @@ def open_crossings(
         as `l1emu.events.sample.read_sample` and `open_ntuple` do.
     """
     source = open_source(files, format=format, tree=tree)
-    if source.format.name == OWN and len(source.paths) == 1 and not missing:
-        return read_sample(source.paths[0])
+    if source.format.name == OWN and not missing:
+        return read_sample(source.paths)
     return _ntuple(source, missing=missing)
 
 
