@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -32,3 +33,16 @@ def end_with_parent(parent: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it ended before
         os._exit(1)
+
+
+def bound(command: Sequence[str]) -> list[str]:
+    """`command` for `subprocess`, as one that is killed when this process ends (`end_with_parent`)."""
+    return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
+
+
+if __name__ == "__main__":
+    end_with_parent(int(sys.argv[1]))
+    try:
+        os.execvp(sys.argv[2], sys.argv[2:])
+    except OSError as missing:
+        sys.exit(f"{sys.argv[2]}: {missing.strerror}")

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from l1emu import debug
+from l1emu.cores import cores
 from l1emu.emulator.cache import module_from_source
 from l1emu.emulator.exact.assembler import Program
 from l1emu.emulator.explain import Explanation, explain
@@ -153,7 +154,7 @@ class Emulator:
     firmware
         What was synthesized.
     threads
-        Threads used for a large batch; by default as many as this process has cores.
+        Threads used for a large batch; by default as many as this process has cores, or as `L1EMU_THREADS` says.
     target
         ``simd``: the best that this processor has; ``portable``: nothing beyond AVX2; ``exact``: 64-bit integers
         everywhere, compiled once for all firmware. All give the same bits. By default the environment's
@@ -179,7 +180,7 @@ class Emulator:
         if threads is not None and threads < 1:
             raise L1emuError("wrong number of threads", value=threads, expected="1 or more")
         self.firmware = firmware
-        self.threads = threads or len(os.sched_getaffinity(0))
+        self.threads = threads or cores()
         self.target = target
         debug.check_setting()
         self._program = self._runnable(firmware.outputs)
