@@ -19,7 +19,7 @@ from l1emu.notebook import html_rows
 from l1emu.result_files import LARGEST_RESULT, AnyNumber, Result, read_result, result_in
 
 RESULTS = "results.json"
-RESULTS_VERSION = 2
+RESULTS_VERSION = 3
 """Raised whenever a field is renamed, removed or means something else; a new field alone leaves it."""
 
 _Status = Literal["verified", "unverified"]
@@ -293,24 +293,17 @@ class BudgetOfStudy(Result):
     stages: list[StageOfBudget]
 
 
-class EmulationSpeed(Result):
-    """Objects or crossings emulated, and how fast."""
-
-    jets: int
-    jets_per_second: float
-    threads: int
-
-
-class EmulationOfTagger(EmulationSpeed):
+class EmulationOfTagger(Result):
     """One tagger: its firmware, and how the emulation stood against the golden values of its own C++.
 
-    `compared` says whether there were golden vectors; where there were none, `identical` is null.
+    `jets` are the objects or crossings that it saw. `compared` says whether there were golden vectors; where there were
+    none, `identical` is null.
     """
 
+    jets: int
     tagger: str
     firmware: str
     backend: str
-    target: str
     compared: bool
     golden_jets: int
     golden_values: int
@@ -320,9 +313,10 @@ class EmulationOfTagger(EmulationSpeed):
     first_difference: str | None
 
 
-class EmulationOfStudy(EmulationSpeed):
+class EmulationOfStudy(Result):
     """All taggers together; `identical` is null where one was not compared with C++ in this run."""
 
+    jets: int
     golden_jets: int
     golden_values: int
     golden_layers: int
@@ -470,7 +464,6 @@ class StreamRun(Result):
     histogram: LatencyHistogram
     unverified: list[str]
     digest: str
-    crossings_per_second: float
 
 
 class StreamOfStudy(StreamRun):
@@ -484,11 +477,12 @@ class StreamOfStudy(StreamRun):
 
 
 class SampleRead(Result):
-    """A sample, and for ntuples how they were read."""
+    """A sample, and for ntuples how they were read; `fraction` of the crossings that were to be measured were."""
 
     name: str
     kind: str
     crossings: int
+    fraction: float
     read_as: dict[str, Any] | None
 
 
@@ -519,10 +513,13 @@ class ScoreHistograms(Result):
 
 
 class FileRead(Result):
-    """A file that was read, without its folder."""
+    """A file that was read, without its folder; a remote one is known by what its server and its header say of it."""
 
     name: str
-    sha256: str
+    sha256: str | None
+    uuid: str | None = None
+    bytes: int | None = None
+    modified: str | None = None
 
 
 class NormalisationOfRates(Result):
@@ -534,14 +531,35 @@ class NormalisationOfRates(Result):
     text: str
 
 
+class EngineOfStudy(Result):
+    """What measured it: `name` is `run`, or the engine of a batch; threads and kernels are those of each tagger."""
+
+    name: str
+    parts: int
+    threads: dict[str, int]
+    kernels: dict[str, str]
+
+
+class TimesOfStudy(Result):
+    """How fast it was: objects or crossings emulated a second by each tagger, and crossings simulated in the stream."""
+
+    emulated_per_second: dict[str, float]
+    stream_crossings_per_second: float | None
+
+
 class Manifest(Result):
-    """What made a result: versions, files, seeds of random generators."""
+    """What made a result: versions, files, seeds of random generators.
+
+    `date`, `engine` and `times` are all of a result that depends on how and where it was measured.
+    """
 
     l1emu: str
     dependencies: dict[str, str]
     python: str
     platform: str
     date: str
+    engine: EngineOfStudy
+    times: TimesOfStudy
     files: dict[str, FileRead]
     firmware_content_hashes: dict[str, str]
     seeds: dict[str, int]
@@ -606,14 +624,48 @@ class SeedOfMenu(Result):
     efficiency: dict[str, _Interval]
 
 
+class RateKnown(Result):
+    """A rate with the ends of its interval, one standard error, and its limit at 95 % confidence, `rate_khz_upper`."""
+
+    rate_khz: float
+    rate_khz_error: float
+    rate_khz_low: float
+    rate_khz_high: float
+    rate_khz_upper: float
+
+
+class MenuAtPileup(Result):
+    """Rates at another mean number of collisions, and how many crossings of equal weight would know as much."""
+
+    pileup: float
+    effective_crossings: float
+    total: RateKnown
+    seeds: dict[str, RateKnown]
+
+
+class MenuInFilling(Result):
+    """Rates in another filling scheme at the same pile-up."""
+
+    name: str
+    colliding_bunches: int
+    colliding_rate_khz: float
+    total: RateKnown
+    seeds: dict[str, RateKnown]
+
+
 class MenuOfStudy(Result):
-    """The menu: every seed, group and the total, and the rate that two seeds share, by `"A & B"`."""
+    """The menu: every seed, group and the total, and the rate that two seeds share, by `"A & B"`.
+
+    `pileups` and `fillings` are empty where the study asks for no other ones.
+    """
 
     normalisation: NormalisationOfRates
     total: TotalOfMenu
     seeds: list[SeedOfMenu]
     groups: list[GroupOfMenu]
     overlap: dict[str, float]
+    pileups: list[MenuAtPileup]
+    fillings: list[MenuInFilling]
 
 
 class PointOfTurnOn(Result):
@@ -672,13 +724,15 @@ class TurnOnOfStudy(Result):
 class RatesOfStudy(Result):
     """What `l1emu rates --json` prints: the menu and its seeds alone; `equal_rate` is `comparison.seeds`."""
 
-    version: Literal[2]
+    version: Literal[3]
     study: str
     normalisation: NormalisationOfRates
     total: TotalOfMenu
     seeds: list[SeedOfMenu]
     groups: list[GroupOfMenu]
     overlap: dict[str, float]
+    pileups: list[MenuAtPileup]
+    fillings: list[MenuInFilling]
     equal_rate: list[AtTarget]
     rate: list[RatePoint]
     comparison: SeedComparison
@@ -700,7 +754,7 @@ class RatesOfStudy(Result):
 class StudyResults(Result):
     """The whole of `results.json`; null is what the study does not ask for."""
 
-    version: Literal[2]
+    version: Literal[3]
     study: str
     menu: MenuOfStudy
     rate: list[RatePoint]

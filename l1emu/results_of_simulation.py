@@ -71,6 +71,7 @@ class SimulationResults(StreamRun):
     """The whole of a simulation; what is only there if it was asked for is absent otherwise, and None here."""
 
     version: Literal[1]
+    crossings_per_second: float
     mean_pileup: float | None
     chain: ChainCompared
     passed: bool

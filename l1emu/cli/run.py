@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         SeedComparison,
         StreamOfStudy,
         StudyResults,
+        TimesOfStudy,
     )
 
 
@@ -71,7 +72,7 @@ def _answers(results: StudyResults) -> Table:
     table.add_column(style="bold")
     table.add_column()
     if results.emulation is not None:
-        table.add_row("which jets would be tagged?", _emulation(results.emulation))
+        table.add_row("which jets would be tagged?", _emulation(results.emulation, results.manifest.times))
     if results.budget is not None and results.latency is not None:
         table.add_row("does the budget hold?", _budget(results.budget, results.latency, results.stream))
     bought = _gains(results.comparison) if results.comparison.gains else _rate(results)
@@ -87,8 +88,10 @@ def _rate(results: StudyResults) -> Text:
     return Text(f"{who} {menu_rate_text(total)} kHz{kept}")
 
 
-def _emulation(emulation: EmulationOfStudy) -> Text:
-    speed = f"{emulation.jets:,} jets emulated at {emulation.jets_per_second:,.0f} a second"
+def _emulation(emulation: EmulationOfStudy, times: TimesOfStudy) -> Text:
+    speeds = times.emulated_per_second
+    seconds = sum(t.jets / speeds[t.tagger] for t in emulation.taggers if speeds.get(t.tagger))
+    speed = f"{emulation.jets:,} jets emulated" + (f" at {emulation.jets / seconds:,.0f} a second" if seconds else "")
     if emulation.identical is False:
         wrong = f"{emulation.mismatches:,} of {emulation.golden_jets:,} golden jets differ from the C++"
         return Text(f"{wrong}, first: {emulation.first_difference}", style="bold red")

@@ -4,14 +4,19 @@ asked       what a menu asks of scores: by which collection, and at least how mu
 compared    two results beside one another
 config      the schema of a study: samples, objects, taggers, menu, budget and stream, as data
 crossings   the crossings of a study's samples as a menu sees them: objects, sums, and the scores of its taggers
+decided     every seed that a study decides, and those that are made of them
 documents   what a measurement says, as the parts of `results.json` and of `l1emu rates --json`
+first_pass  what the crossings of a part of a sample say, as whole numbers that add
 latency     the latency of a study: the budget check, and the stream that its crossings make
 manifest    what a result was made with: versions, seeds, and hashes of everything that went in
-measure     a study's menu measured: samples read, taggers applied, seeds decided, rates and efficiencies found
+measure     a study's menu measured: first pass, thresholds, second pass, rates and efficiencies
+part_files  what the first pass leaves on disk: a zip of numpy arrays
+parts       the first pass over a part of one sample, and the files that it leaves
+records     what is kept of single crossings: of those that some seed may accept
 run         one study from end to end: read, emulate, check, simulate, measure, write
 samples     the samples that a study names: made by l1emu, ntuples of candidates, or any tree by a map
-scored      what the histograms of a score are made of: the objects that a tagger scored
 scores      distributions of a score, by what the object is
+second_pass  what the records say once the thresholds are known
 validation  the event chain held against what is known
 """
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from l1emu.results import Manifest, RatesOfStudy, SeedOfMenu, StudyResults, TotalOfMenu, read_rates
+from l1emu.results import FileRead, Manifest, RatesOfStudy, SeedOfMenu, StudyResults, TotalOfMenu, read_rates
 
 SIGMA = 3.0
 """Differences of so many standard errors are beyond statistics: by chance one of twenty seeds in twenty times."""
@@ -205,13 +205,18 @@ def _in_words(seed: SeedOfMenu | None) -> str | None:
 
 
 def _background(manifest: Manifest) -> list[str]:
-    return [file.sha256 for role, file in sorted(manifest.files.items()) if role.split(" ")[0] == "background"]
+    return [_content(file) for role, file in sorted(manifest.files.items()) if role.split(" ")[0] == "background"]
+
+
+def _content(file: FileRead) -> str:
+    """What tells a file's content: its hash, or of a remote one what its server and its header say."""
+    return file.sha256 or f"{file.uuid}, {file.bytes} bytes"
 
 
 def _inputs(a: Manifest, b: Manifest) -> Iterable[InputCompared]:
     """What differs between two manifests but their dates."""
-    files = ({role: f"{f.name} {f.sha256}" for role, f in m.files.items()} for m in (a, b))
-    hashes = ({role: f.sha256 for role, f in m.files.items()} for m in (a, b))
+    files = ({role: f"{f.name} {_content(f)}" for role, f in m.files.items()} for m in (a, b))
+    hashes = ({role: _content(f) for role, f in m.files.items()} for m in (a, b))
     shown_a, shown_b = files
     hash_a, hash_b = hashes
     for role in _names(hash_a, hash_b):

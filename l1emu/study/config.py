@@ -131,17 +131,33 @@ class BeamSettings(Config):
 
     `filling` is a scheme in JSON or CSV, the standard HL-LHC one if absent. Its colliding pairs normalise the rates,
     unless `colliding_bunches` states another number for the standard scheme, as tools that count all bunches do.
+    `others` are schemes by name, as files or as numbers of colliding bunches, to which the rates are scaled beside.
     """
 
     filling: str | None = None
     colliding_bunches: int | None = Field(default=None, ge=1, le=ORBIT_SLOTS)
     revolution_hz: float = Field(default=REVOLUTION_HZ, ge=1, le=1e6)
+    others: dict[SampleName, Annotated[int, Field(ge=1, le=ORBIT_SLOTS)] | str] = Field(
+        default_factory=dict, max_length=_MOST_SIGNALS
+    )
 
     @model_validator(mode="after")
     def _one_count(self) -> BeamSettings:
         if self.filling is not None and self.colliding_bunches is not None:
             raise ValueError("`filling` tells the colliding bunches; expected no `colliding_bunches` beside it")
         return self
+
+
+class PileupSettings(Config):
+    """Other pile-ups, at which the rates of the menu are wanted: by weights of the background's crossings.
+
+    `collisions` is the sum that tells how many collisions a crossing has; `made_at` the mean number with which the
+    crossings were made, where that is known (without it their own numbers tell); `at` are the mean numbers wanted.
+    """
+
+    collisions: str = Field(min_length=1)
+    made_at: float | None = Field(default=None, gt=0, le=1000)
+    at: list[Annotated[float, Field(gt=0, le=1000)]] = Field(min_length=1, max_length=50)
 
 
 class WorkingPoints(Config):
@@ -232,6 +248,7 @@ class Study(Config):
     scalings: str | None = None
     turn_ons: list[TurnOnSetup] = Field(default_factory=list)
     working_points: WorkingPoints | None = None
+    pileup: PileupSettings | None = None
     latency: LatencySettings | None = None
     stream: StreamSettings | None = None
 
@@ -410,8 +427,9 @@ class StudyFile:
             if the file is no filling scheme, or no bunches of it collide in IP1 and IP5.
         """
         name = self.study.beam.filling
-        if name is None:
-            return hl_lhc()
+        return hl_lhc() if name is None else self._scheme(name)
+
+    def _scheme(self, name: str) -> FillingScheme:
         file = self.file(name)
         scheme = read_filling_scheme(file)
         if not scheme.colliding_slots.size:
@@ -424,6 +442,18 @@ class StudyFile:
         if beam.colliding_bunches is not None:
             return Normalisation(beam.colliding_bunches, beam.revolution_hz)
         return Normalisation(self.filling().normalisation.colliding, beam.revolution_hz)
+
+    def other_normalisations(self) -> dict[str, Normalisation]:
+        """The same of the filling schemes beside it, by their names in the study.
+
+        Raises
+        ------
+        L1emuError
+            as `filling` does.
+        """
+        of = self.study.beam.others
+        colliding = {n: s if isinstance(s, int) else self._scheme(s).normalisation.colliding for n, s in of.items()}
+        return {name: Normalisation(number, self.study.beam.revolution_hz) for name, number in colliding.items()}
 
 
 def read_study(path: str | os.PathLike[str] | None = None) -> StudyFile:

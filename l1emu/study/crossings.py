@@ -14,13 +14,15 @@ from l1emu.events.calibration import read_calibration
 from l1emu.events.chain import CHAIN_SUMS, chain_data, chain_fields
 from l1emu.events.objects import ObjectSample, derive_sums
 from l1emu.events.sample import Sample
+from l1emu.events.sources import NtupleSample
+from l1emu.files import sha256_bytes
+from l1emu.splitmix import mix
 from l1emu.study.config import StudyFile
 from l1emu.study.samples import StudySample
 from l1emu.taggers import EmulatedTagger
 from l1emu.taggers.maps import EVENT
+from l1emu.trigger.replicas import identities
 from l1emu.trigger.scalings import OFFLINE, OFFLINE_PT, before_scaling, with_offline
-
-PROCESS_STRIDE = 1 << 32
 
 CHAIN_STEP, TREE_STEP = 500, 100_000
 """Crossings in memory at a time: of candidates, of which a tagger's inputs are made; of trees of objects."""
@@ -58,14 +60,14 @@ class Wanted:
 class SamplePart:
     """Some crossings of a sample: what a menu sees, and which they are.
 
-    `stratum`, `hard_event` and `identity` are those of `l1emu.trigger.Crossings`; `identity` is None where stratum and
-    hard event, or the place in the sample, tell crossings apart.
+    `stratum` and `identity` are those of `l1emu.trigger.Crossings`; `shared` says whether any of them may share its
+    hard collision with another.
     """
 
     data: EventData
     stratum: npt.NDArray[np.int64]
-    hard_event: npt.NDArray[np.int64]
-    identity: npt.NDArray[np.uint64] | None
+    identity: npt.NDArray[np.uint64]
+    shared: bool
 
 
 def offered_fields(sample: StudySample) -> dict[str, tuple[str, ...]]:
@@ -148,15 +150,21 @@ class SampleReader:
         except L1emuError as error:
             raise error.within(file.path) from None
 
-    def parts(self) -> Iterator[SamplePart]:
+    def parts(self, first: int = 0, stop: int | None = None) -> Iterator[SamplePart]:
         """The crossings in order, with the scores of all taggers.
+
+        Parameters
+        ----------
+        first, stop
+            A range of the sample's crossings; all by default. What a crossing is drawn by does not depend on it.
 
         Raises
         ------
         L1emuError
             if a file is damaged, or a number cannot be an input of a network.
         """
-        found = self._trees() if isinstance(self.sample, ObjectSample) else self._chain(self.sample)
+        of = self.sample
+        found = self._trees(of, first, stop) if isinstance(of, ObjectSample) else self._chain(of, first, stop)
         for part in found:
             data = part.data
             for i, tagger in enumerate(self._taggers):
@@ -164,25 +172,23 @@ class SampleReader:
                 data = tagger.apply(data, drop=() if later else ("constituents",))
             if self._scalings is not None:
                 data = with_offline(data, self._scalings)
-            yield SamplePart(data, part.stratum, part.hard_event, part.identity)
+            yield SamplePart(data, part.stratum, part.identity, part.shared)
 
-    def _trees(self) -> Iterator[SamplePart]:
-        sample = self.sample
-        assert isinstance(sample, ObjectSample)
+    def _trees(self, sample: ObjectSample, first: int, stop: int | None) -> Iterator[SamplePart]:
         step = self._file.study.samples.step or TREE_STEP
-        for data, identity in sample.iterate_keyed(step, self._read.objects, self._read.sums):
-            alone = np.full(data.crossings, -1, np.int64)
-            yield SamplePart(data, np.zeros(data.crossings, np.int64), alone, identity)
+        read = self._read
+        for data, identity in sample.iterate_keyed(step, read.objects, read.sums, first=first, stop=stop):
+            yield SamplePart(data, np.zeros(data.crossings, np.int64), identity, False)
 
-    def _chain(self, sample: StudySample) -> Iterator[SamplePart]:
-        assert not isinstance(sample, ObjectSample)
+    def _chain(self, sample: Sample | NtupleSample, first: int, stop: int | None) -> Iterator[SamplePart]:
         study = self._file.study
         calibration = (
             None if study.jets.calibration is None else read_calibration(self._file.file(study.jets.calibration))
         )
         inside = sorted(f.removeprefix(_INSIDE) for f in self._read.objects.get("jets", ()) if f.startswith(_INSIDE))
         candidates = sorted(self._read.objects.get("candidates", ()))
-        for batch in sample.iterate(study.samples.step or CHAIN_STEP):
+        key = pool_key(sample)
+        for batch in sample.iterate(study.samples.step or CHAIN_STEP, first=first, stop=stop):
             data = chain_data(
                 batch,
                 max_jets=study.jets.max_jets,
@@ -192,11 +198,20 @@ class SampleReader:
                 candidates=candidates,
             )
             data = derive_sums(data, study.sums)
-            if sample.strata is None:  # one stratum, in which the collisions of two processes are not the same
-                hard = np.where(batch.hard_event < 0, -1, batch.stratum * PROCESS_STRIDE + batch.hard_event)
-                yield SamplePart(data, np.zeros_like(batch.stratum), hard, None)
-            else:
-                yield SamplePart(data, batch.stratum, batch.hard_event, None)
+            place = (
+                np.arange(first, first + batch.stratum.size, dtype=np.uint64) if batch.place is None else batch.place
+            )
+            identity = mix(identities(batch.stratum, batch.hard_event, place) ^ key)
+            first += batch.stratum.size
+            # a signal is one stratum, in which the collisions of two processes are not the same
+            stratum = np.zeros_like(batch.stratum) if sample.strata is None else batch.stratum
+            yield SamplePart(data, stratum, identity, bool((batch.hard_event >= 0).any()))
+
+
+def pool_key(sample: Sample | NtupleSample) -> np.uint64:
+    """A number for the pools that a sample's collisions are from: their numbers repeat between samples."""
+    of = sample.pool_identity if isinstance(sample, Sample) else "ntuple"
+    return np.uint64(int(sha256_bytes(of.encode())[:16], 16))
 
 
 def refuse_offline(file: StudyFile, objects: Mapping[str, Collection[str]], sums: Collection[str]) -> None:

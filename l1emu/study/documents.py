@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from l1emu.events.objects import ObjectSample
 from l1emu.events.sources import NtupleSample
 from l1emu.study.asked import asked_scores
 from l1emu.study.config import BACKGROUND, StudyFile
-from l1emu.study.measure import MeasuredSample, Measurement, decisions, histogrammed
+from l1emu.study.decided import histogrammed
+from l1emu.study.measure import MeasuredSample, Measurement
 from l1emu.study.scores import score_histograms
-from l1emu.taggers import EmulatedTagger
 from l1emu.taggers.golden import GoldenComparison
-from l1emu.trigger.compare import AtRate, gain
+from l1emu.trigger.compare import AtRate
 from l1emu.trigger.efficiencies import efficiency
 from l1emu.trigger.menu import Seed
-from l1emu.trigger.rates_of_menu import KhzRate, MenuRates, menu_rates
+from l1emu.trigger.pileup import PileupPoint
+from l1emu.trigger.rates_of_menu import KhzRate, MenuRates
 from l1emu.trigger.turn_on_fits import POINTS, Form, fit_turn_on, interpolate_point
 
 FITTED: tuple[Form, ...] = ("erf", "tanh")
@@ -27,26 +26,47 @@ FITTED: tuple[Form, ...] = ("erf", "tanh")
 
 def menu_document(measured: Measurement) -> dict[str, Any]:
     """The menu: normalisation, total, seeds, groups and overlaps."""
-    rates = measured.menu
-    accepted = decisions(measured.seeds, measured.background, measured.thresholds)
-    kept = {name: _kept(measured, signal) for name, signal in measured.signals.items()}
-    members = {g.name: [s.group == g.name for s in measured.seeds] for g in rates.groups}
+    rates, kept = measured.menu, measured.kept
+    seen = measured.background.menu
     return {
         "normalisation": normalisation_document(measured),
-        "total": _rate(rates.total, int(accepted.any(axis=1).sum()), {n: m.total for n, m in kept.items()}),
+        "total": _rate(rates.total, seen.any_of_all, {n: m.total for n, m in kept.items()}),
         "seeds": [_seed(measured, seed, i) for i, seed in enumerate(measured.seeds)],
         "groups": [
             {"name": g.name}
-            | _rate(
-                g.rate,
-                int(accepted[:, members[g.name]].any(axis=1).sum()),
-                {name: m.groups[i].rate for name, m in kept.items()},
-            )
+            | _rate(g.rate, seen.any_of_group[g.name], {name: m.groups[i].rate for name, m in kept.items()})
             | {"pure_khz": g.pure.rate_khz, "pure_khz_error": g.pure.error_khz}
             for i, g in enumerate(rates.groups)
         ],
         "overlap": {pair: found.rate_khz for pair, found in rates.overlap.items()},
+        "pileups": [_pileup(point) for point in measured.pileups],
+        "fillings": [_filling(measured, name) for name in measured.others],
     }
+
+
+def _pileup(point: PileupPoint) -> dict[str, Any]:
+    """Rates of the menu at another pile-up."""
+    return {
+        "pileup": point.pileup,
+        "effective_crossings": point.effective_crossings,
+        **_rates_alone(point.rates),
+    }
+
+
+def _filling(measured: Measurement, name: str) -> dict[str, Any]:
+    """Rates of the menu in another filling scheme."""
+    of = measured.others[name]
+    khz = of.colliding_rate_hz / 1e3
+    return {
+        "name": name,
+        "colliding_bunches": of.colliding,
+        "colliding_rate_khz": khz,
+        **_rates_alone(measured.menu.scaled(khz)),
+    }
+
+
+def _rates_alone(rates: MenuRates) -> dict[str, Any]:
+    return {"total": _interval(rates.total), "seeds": {seed.entry.name: _interval(seed.rate) for seed in rates.seeds}}
 
 
 def normalisation_document(measured: Measurement) -> dict[str, Any]:
@@ -58,12 +78,6 @@ def normalisation_document(measured: Measurement) -> dict[str, Any]:
         "colliding_rate_khz": of.colliding_rate_hz / 1e3,
         "text": str(of),
     }
-
-
-def _kept(measured: Measurement, signal: MeasuredSample) -> MenuRates:
-    """Which fraction of a signal the menu keeps: rates of crossings that come once in a millisecond."""
-    accepted = decisions(measured.seeds, signal, measured.thresholds)
-    return menu_rates(accepted, signal.crossings, measured.seeds, 1.0)
 
 
 def _rate(found: KhzRate, accepted: int, signals: Mapping[str, KhzRate]) -> dict[str, Any]:
@@ -88,8 +102,7 @@ def _seed(measured: Measurement, seed: Seed, i: int) -> dict[str, Any]:
     found = measured.menu.seeds[i]
     kept = {}
     for name, signal in measured.signals.items():
-        passed = decisions([seed], signal, measured.thresholds)[:, 0]
-        of = efficiency(int(np.count_nonzero(passed)), passed.size)
+        of = efficiency(int(signal.menu.counts.accepted[:, i].sum()), signal.first.total)
         kept[name] = [float(of.value), float(of.low), float(of.high)]
     return {
         "name": seed.name,
@@ -113,7 +126,7 @@ def _seed(measured: Measurement, seed: Seed, i: int) -> dict[str, Any]:
 def rate_points(measured: Measurement) -> list[dict[str, Any]]:
     """Rate and efficiencies of every scanned seed at every threshold: a row for each signal, or one without signals."""
     points = []
-    for seed in measured.scanned:
+    for seed in measured.decided.scanned:
         scan = measured.scans[seed.name]
         curves = {
             "rate_khz": scan.rate_khz,
@@ -144,14 +157,12 @@ def rate_points(measured: Measurement) -> list[dict[str, Any]]:
 
 def comparison_document(file: StudyFile, measured: Measurement) -> dict[str, Any]:
     """The scanned seeds at equal rate, and how much more the tagged ones keep of each signal."""
-    crossings = measured.background.crossings
+    background = measured.background
+    strata = background.strata
     rows, gains = [], []
     for signal, found in measured.at_target.items():
         rows += [_at_rate(measured, signal, at) for at in found.values()]
-        own = [found[seed.name] for seed in measured.seeds if seed.scanned]
-        pairs = [(a, b) for a in own for b in own if a.seed.tagged and not b.seed.tagged]
-        pairs += [(found[seed.name], found[original]) for seed, original, _ in measured.versions]
-        gains += [{"signal": signal} | gain(a, b).as_dict() for a, b in pairs]
+        gains += [{"signal": signal} | one.as_dict() for one in measured.gains[signal]]
     return {
         "target_khz": file.study.rate.target_khz,
         "normalisation": str(measured.normalisation),
@@ -159,16 +170,16 @@ def comparison_document(file: StudyFile, measured: Measurement) -> dict[str, Any
         "gains": gains,
         "strata": [
             {"name": name, "probability": float(p), "crossings": int(n)}
-            for name, p, n in zip(crossings.names, crossings.probability, crossings.counts, strict=True)
+            for name, p, n in zip(strata.names, strata.probability, background.crossings, strict=True)
         ],
-        "unbounded_strata": [name for j, name in enumerate(crossings.names) if not crossings.is_bounded(j)],
-        "pools": measured.background.sample.pool_sizes,
+        "unbounded_strata": [name for name, known in zip(strata.names, strata.bounded, strict=True) if not known],
+        "pools": background.sample.pool_sizes,
     }
 
 
 def _at_rate(measured: Measurement, signal: str, at: AtRate) -> dict[str, Any]:
     """A seed at the target rate, its threshold as it is written: that of an upper cut is scanned negated."""
-    sign = next(seed.sign for seed in measured.scanned if seed.name == at.seed.name)
+    sign = next(seed.sign for seed in measured.decided.scanned if seed.name == at.seed.name)
     return {"signal": signal} | at.as_dict() | {"threshold": sign * at.threshold}
 
 
@@ -205,37 +216,40 @@ def turn_ons_document(measured: Measurement) -> list[dict[str, Any]]:
     ]
 
 
-def samples_document(measured: Measurement) -> dict[str, Any]:
-    """The samples and, for those that l1emu did not make, how they were read."""
-    found = {name: _sample(sample) for name, sample in measured.samples.items()}
+def samples_document(measured: Measurement, planned: Mapping[str, int]) -> dict[str, Any]:
+    """The samples and, for those that l1emu did not make, how they were read.
+
+    Parameters
+    ----------
+    measured
+        The measurement.
+    planned
+        Crossings that were to be measured, by role; all that were where nothing else is said.
+    """
+    found = {name: _sample(sample, planned.get(name)) for name, sample in measured.samples.items()}
     return {"background": found.pop(BACKGROUND), "signals": found}
 
 
-def _sample(measured: MeasuredSample) -> dict[str, Any]:
+def _sample(measured: MeasuredSample, planned: int | None) -> dict[str, Any]:
     sample = measured.sample
     return {
         "name": sample.name,
         "kind": sample.kind,
-        "crossings": len(measured.crossings),
+        "crossings": measured.first.total,
+        "fraction": 1.0 if planned is None else measured.first.total / planned,
         "read_as": sample.recipe if isinstance(sample, NtupleSample | ObjectSample) else None,
     }
 
 
-def emulation_document(
-    taggers: Mapping[str, EmulatedTagger], golden: Mapping[str, GoldenComparison | None]
-) -> dict[str, Any] | None:
+def emulation_document(measured: Measurement, golden: Mapping[str, GoldenComparison | None]) -> dict[str, Any] | None:
     """The taggers, and how their emulation stood against golden values; None without taggers."""
-    if not taggers:
+    if not measured.taggers:
         return None
-    rows = [_tagger(name, tagger, golden.get(name)) for name, tagger in taggers.items()]
+    rows = [_tagger(measured, name, golden.get(name)) for name in measured.taggers]
     wrong = [row for row in rows if row["identical"] is False]
     every: Sequence[bool | None] = [row["identical"] for row in rows]
-    seconds = sum(tagger.seconds for tagger in taggers.values())
-    jets = sum(row["jets"] for row in rows)
     return {
-        "jets": jets,
-        "jets_per_second": jets / seconds if seconds > 0 else 0.0,
-        "threads": max(row["threads"] for row in rows),
+        "jets": sum(row["jets"] for row in rows),
         "golden_jets": sum(row["golden_jets"] for row in rows),
         "golden_values": sum(row["golden_values"] for row in rows),
         "golden_layers": sum(row["golden_layers"] for row in rows),
@@ -246,16 +260,13 @@ def emulation_document(
     }
 
 
-def _tagger(name: str, tagger: EmulatedTagger, golden: GoldenComparison | None) -> dict[str, Any]:
-    firmware = tagger.emulator.firmware
+def _tagger(measured: Measurement, name: str, golden: GoldenComparison | None) -> dict[str, Any]:
+    firmware = measured.taggers[name].emulator.firmware
     return {
-        "jets": tagger.emulated,
-        "jets_per_second": tagger.emulated / tagger.seconds if tagger.seconds > 0 else 0.0,
-        "threads": tagger.emulator.threads,
+        "jets": measured.emulated(name),
         "tagger": name,
         "firmware": firmware.name,
         "backend": firmware.backend,
-        "target": tagger.emulator.target,
         "compared": golden is not None,
         "golden_jets": 0 if golden is None else golden.jets,
         "golden_values": 0 if golden is None else golden.values,
@@ -266,15 +277,20 @@ def _tagger(name: str, tagger: EmulatedTagger, golden: GoldenComparison | None) 
     }
 
 
+def emulated_per_second(measured: Measurement) -> dict[str, float]:
+    """What was emulated a second of wall time, by tagger: jets, objects or crossings."""
+    spent = measured.seconds
+    return {name: measured.emulated(name) / spent[name] for name in measured.taggers if spent[name] > 0}
+
+
 def scores_document(file: StudyFile, measured: Measurement) -> dict[str, Any] | None:
     """The distribution of the first score that a seed asks for; None without one of a tagger of objects."""
     shown = histogrammed(file, measured.taggers)
     if shown is None:
         return None
-    tagger, score = shown
     samples = {
-        name: (sample.scored, sample.crossings)
+        name: (sample.first.scores, sample.weight)
         for name, sample in {**measured.signals, BACKGROUND: measured.background}.items()
-        if sample.scored is not None
+        if sample.first.scores is not None
     }
-    return score_histograms(score, tagger.ranges[score], samples)
+    return score_histograms(shown[1], samples)

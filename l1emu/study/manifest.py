@@ -21,6 +21,8 @@ def manifest(
     firmware_hashes: Mapping[str, str],
     seeds: Mapping[str, int],
     normalisation: Normalisation,
+    engine: Mapping[str, Any],
+    times: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The manifest of a result, without host, user or folder names.
 
@@ -34,6 +36,8 @@ def manifest(
         Purpose -> seed of a random generator.
     normalisation
         Of every rate.
+    engine, times
+        As `l1emu.results.EngineOfStudy` and `TimesOfStudy`.
     """
     return {
         "l1emu": __version__,
@@ -41,6 +45,8 @@ def manifest(
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "engine": dict(engine),
+        "times": dict(times),
         "files": {role: {"name": path.name, "sha256": sha256_file(path)} for role, path in files.items()},
         "firmware_content_hashes": dict(firmware_hashes),
         "seeds": dict(seeds),

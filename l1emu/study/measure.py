@@ -1,37 +1,42 @@
-"""A study's menu measured: samples read, taggers applied, seeds decided, rates and efficiencies found."""
+"""A study's menu measured: the first pass over its samples, thresholds, and the second pass over what was recorded."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from functools import reduce
+from operator import add
+from pathlib import Path
 
-import awkward as ak
 import numpy as np
-import numpy.typing as npt
 
+from l1emu.arraytypes import Floats, Ints
 from l1emu.errors import L1emuError
-from l1emu.eventdata import EventData
+from l1emu.files import scratch_folder
 from l1emu.progress import progress
 from l1emu.stream import CrossingSource, Normalisation
-from l1emu.study.asked import asked_scores
 from l1emu.study.config import BACKGROUND, StudyFile
-from l1emu.study.crossings import SampleReader, Wanted, offered, offered_fields, refuse_offline
-from l1emu.study.samples import StudySample, open_sample, stratified
-from l1emu.study.scored import ScoredObjects
-from l1emu.study.versions import versioned_seeds, versioned_taggers
+from l1emu.study.decided import DecidedSeeds, decided_seeds
+from l1emu.study.first_pass import FirstPass
+from l1emu.study.parts import MeasuredPart, PartOfSample, read_part, study_readers, write_part
+from l1emu.study.records import CrossingRecords, read_records
+from l1emu.study.samples import StrataOfSample, StudySample, open_sample, strata_of
+from l1emu.study.second_pass import FoundThresholds, SecondPass, SeenOfBackground, SeenOfMenu, SeenOfSignal
+from l1emu.study.versions import versioned_taggers
 from l1emu.taggers import EmulatedTagger, read_taggers
-from l1emu.taggers.maps import EVENT
-from l1emu.trigger import Crossings
-from l1emu.trigger.compare import AtRate, Choice, SeedScan, at_rate, choose
-from l1emu.trigger.efficiencies import Efficiency, scan_efficiency
-from l1emu.trigger.engine.evaluator import Evaluator
-from l1emu.trigger.legs import OPEN
+from l1emu.trigger.compare import AtRate, BackgroundAt, Choice, Gain, at_rates, best_at_rate, gains_of_pairs
+from l1emu.trigger.efficiencies import Efficiency, efficiency
+from l1emu.trigger.equal_counts import EqualRateCounts
+from l1emu.trigger.masks import masks_to
 from l1emu.trigger.menu import Seed
-from l1emu.trigger.rates import RateScan, scan_menu
-from l1emu.trigger.rates_of_menu import MenuRates, menu_rates
-from l1emu.trigger.turn_on_setup import TurnOnSetup
-from l1emu.trigger.turn_ons import TurnOnCounts, count_turn_on
+from l1emu.trigger.menu_counts import MenuCounts
+from l1emu.trigger.pileup import PileupPoint, PileupWeights
+from l1emu.trigger.rates import RateScan, rates_of_scan
+from l1emu.trigger.rates_of_menu import MenuRates, rates_of_counts, tails_of_scan
+from l1emu.trigger.scan_counts import ScanCounts
+from l1emu.trigger.turn_ons import TurnOnCounts
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,27 +47,33 @@ class MeasuredSample:
     ----------
     sample
         Where the crossings are from.
-    crossings
-        Strata and hard collisions; a signal is one stratum.
-    reach
-        The highest threshold at which each scanned seed accepts each crossing, by name, float64 (crossings,).
-    accepted
-        Whether each fixed seed accepts each crossing, by name, bool (crossings,).
-    counted
-        How many objects of the stream's collection each crossing has, int64 (crossings,); empty without a stream.
-    scored
-        What the histograms of the scores are made of; None without a tagger of objects.
-    turn_ons
-        Counts of the turn-ons of this signal.
+    strata
+        Of the sample.
+    first
+        What its crossings say before thresholds are known.
+    menu
+        What the menu accepts of it, scanned seeds at the target rate.
     """
 
     sample: StudySample
-    crossings: Crossings
-    reach: Mapping[str, npt.NDArray[np.float64]]
-    accepted: Mapping[str, npt.NDArray[np.bool_]]
-    counted: npt.NDArray[np.int64]
-    scored: ScoredObjects | None
-    turn_ons: tuple[TurnOnCounts, ...]
+    strata: StrataOfSample
+    first: FirstPass
+    menu: SeenOfMenu
+
+    @property
+    def crossings(self) -> Ints:
+        """Of each stratum, int64 (strata,)."""
+        return np.asarray(self.first.crossings.sum(axis=0))
+
+    @property
+    def weight(self) -> Floats:
+        """Of a crossing of each stratum: those of all crossings sum to 1, float64 (strata,)."""
+        return np.asarray(self.strata.probability / np.maximum(self.crossings, 1))
+
+    @property
+    def turn_ons(self) -> tuple[TurnOnCounts, ...]:
+        """Counts of the turn-ons of this signal."""
+        return self.first.turn_ons
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,36 +82,56 @@ class Measurement:
 
     Attributes
     ----------
-    seeds
-        The menu.
-    versions
-        Scanned seeds of it with the scores of another version of a tagger, the original's name, and the version's.
+    decided
+        The menu, and the seeds that are made of it.
+    normalisation, others
+        Of every rate, and of other filling schemes by name.
     samples
         By name, the background first.
     scans
         Rates of each scanned seed at all its thresholds, by name; times the seed's sign.
     at_target
         Each scanned seed at the target rate, by signal and name.
+    gains
+        By signal, how much more of it tagged seeds and other versions keep.
     thresholds
         Where each scanned seed has the target rate, by name; times the seed's sign.
     menu
         Rates of the whole menu, scanned seeds at these thresholds.
+    kept
+        By signal, which fraction of it the menu keeps: rates of crossings that come once in a millisecond.
     working_points
         The seed at the target rate with each minimum score; None where the study asks for none.
+    pileups
+        Rates of the menu at other pile-ups.
+    source
+        What colliding crossings bring into the stream: objects, and accepts of its seed; None without a stream.
     taggers
-        By name, with what they emulated.
+        By name.
+    seconds
+        Wall time of the emulation of each tagger, by name.
     """
 
-    seeds: tuple[Seed, ...]
-    versions: Sequence[tuple[Seed, str, str]]
+    decided: DecidedSeeds
     normalisation: Normalisation
+    others: Mapping[str, Normalisation]
     samples: Mapping[str, MeasuredSample]
     scans: Mapping[str, RateScan]
     at_target: Mapping[str, Mapping[str, AtRate]]
+    gains: Mapping[str, Sequence[Gain]]
     thresholds: Mapping[str, float]
     menu: MenuRates
+    kept: Mapping[str, MenuRates]
     working_points: Choice[float] | None
+    pileups: Sequence[PileupPoint]
+    source: CrossingSource | None
     taggers: Mapping[str, EmulatedTagger]
+    seconds: Mapping[str, float]
+
+    @property
+    def seeds(self) -> tuple[Seed, ...]:
+        """The menu."""
+        return self.decided.menu
 
     @property
     def background(self) -> MeasuredSample:
@@ -112,18 +143,25 @@ class Measurement:
         """The others, by name."""
         return {name: sample for name, sample in self.samples.items() if name != BACKGROUND}
 
-    @property
-    def scanned(self) -> tuple[Seed, ...]:
-        """The seeds of which a number is scanned, those of other versions last."""
-        return (*(seed for seed in self.seeds if seed.scanned), *(seed for seed, _, _ in self.versions))
-
     def efficiency_scan(self, seed: str, signal: str) -> Efficiency:
         """The efficiency of a scanned seed for a signal at all its thresholds."""
-        return scan_efficiency(self.samples[signal].reach[seed], self.scans[seed].thresholds)
+        scan = self.samples[signal].first.scan
+        return efficiency(scan.accepted[scan.names.index(seed)].sum(axis=0), self.samples[signal].first.total)
+
+    def emulated(self, tagger: str) -> int:
+        """How many objects, or crossings, of all samples a tagger saw."""
+        return sum(sample.first.emulated[tagger] for sample in self.samples.values())
 
 
-def load_study_taggers(file: StudyFile) -> dict[str, EmulatedTagger]:
-    """The taggers of a study by name, checked against their firmware and compiled.
+def load_study_taggers(file: StudyFile, *, compiled: bool = True) -> dict[str, EmulatedTagger]:
+    """The taggers of a study by name, checked against their firmware.
+
+    Parameters
+    ----------
+    file
+        The study.
+    compiled
+        Whether they are compiled now, before anything is timed.
 
     Raises
     ------
@@ -132,14 +170,28 @@ def load_study_taggers(file: StudyFile) -> dict[str, EmulatedTagger]:
     """
     settings = file.study.every_tagger
     taggers = read_taggers(settings | versioned_taggers(settings, file.study.versions), file.file)
-    for tagger in taggers.values():
+    for tagger in taggers.values() if compiled else ():
         empty = {t.name: np.zeros((1, *t.shape)) for t in tagger.emulator.firmware.inputs}
-        tagger.emulator(empty if len(empty) > 1 else next(iter(empty.values())))  # compiled before anything is timed
+        tagger.emulator(empty if len(empty) > 1 else next(iter(empty.values())))
     return taggers
 
 
-def measure(file: StudyFile, taggers: Mapping[str, EmulatedTagger]) -> Measurement:
+def measure(
+    file: StudyFile, taggers: Mapping[str, EmulatedTagger], *, masks: str | os.PathLike[str] | None = None
+) -> Measurement:
     """Read all samples, apply the taggers, and measure the menu.
+
+    What the first pass keeps of single crossings lies in the folder for temporary files meanwhile; memory does not
+    grow with the samples.
+
+    Parameters
+    ----------
+    file
+        The study.
+    taggers
+        From `load_study_taggers`.
+    masks
+        Where to write the decisions of every seed on every background crossing, as parquet; None: nowhere.
 
     Raises
     ------
@@ -147,323 +199,252 @@ def measure(file: StudyFile, taggers: Mapping[str, EmulatedTagger]) -> Measureme
         if a sample is damaged, of the wrong kind or lacks what the menu asks for, a minimum score lies outside what its
         tagger can give, or no scanned threshold gives the target rate.
     """
-    study, seeds = file.study, file.seeds
-    _check_scores(file, taggers)
-    versions = versioned_seeds(seeds, study.every_tagger, study.versions)
-    compared = [*seeds, *(seed for seed, _, _ in versions)]
-    samples = {role: open_sample(file, role) for role in study.samples.roles}
-    every = [*compared, *_working_point_seeds(file), *_loose_seeds(compared)]
-    if samples[BACKGROUND].strata is not None:
-        opened = [_opened(seed) for seed in seeds if not seed.scanned]
-        every += [one for one, _ in filter(None, opened)]
-    evaluator = Evaluator(every)
-    refuse_offline(file, evaluator.fields, evaluator.sums)
-    readers = {}
-    for role, sample in samples.items():
-        _check(file, role, evaluator, *offered(file, sample, taggers))
-        wanted = Wanted()
-        wanted.add(evaluator.fields, evaluator.sums)
-        for request in (r for r in study.turn_ons if r.signal == role):
-            wanted.add(*request.needs())
-            wanted.add(*_split(request, sample))
-        if study.stream is not None and role == BACKGROUND:
-            wanted.add({study.stream.jets: ()}, ())
-        readers[role] = SampleReader(file, role, sample, taggers, wanted)
-    measured = {role: _measured(file, reader, evaluator, taggers) for role, reader in readers.items()}
-    return _rates(file, versions, measured, taggers)
+    readers = study_readers(file, taggers)
+    with scratch_folder("l1emu-study") as folder:
+        parts = []
+        for i, (role, reader) in enumerate(readers.items()):
+            parts.append(folder / f"{i}.l1part")
+            every = masks is not None and role == BACKGROUND
+            write_part(reader, PartOfSample(role, 0, reader.sample.crossings), parts[-1], every=every)
+        samples = {role: reader.sample for role, reader in readers.items()}
+        return measured_of_parts(file, taggers, parts, samples=samples, masks=masks)
 
 
-def _check(
-    file: StudyFile, role: str, evaluator: Evaluator, fields: Mapping[str, Collection[str]], sums: Collection[str]
-) -> None:
-    """Refuse what the menu, the stream and the turn-ons ask for and the sample cannot give, where it is asked."""
-    fixed = [seed.name for seed in evaluator.menu if not seed.scanned]
-    try:
-        evaluator.check(fields, sums)
-        counted = None if file.study.stream is None or role != BACKGROUND else file.study.stream.jets
-        if counted is not None and counted not in fields:
-            known = ", ".join(sorted(fields))
-            raise L1emuError("no such objects", where="key stream.jets", value=counted, expected=f"one of {known}")
-        for request in (request for request in file.study.turn_ons if request.signal == role):
-            request.check(fields, sums, fixed)
-    except L1emuError as error:
-        raise error.within(file.path) from None
-
-
-def _split(request: TurnOnSetup, sample: StudySample) -> tuple[dict[str, set[str]], set[str]]:
-    """What the curves of a turn-on are split by: a field of the generated objects, or else a sum."""
-    of = request.against.object
-    known = () if of is None else offered_fields(sample).get(of, ())
-    inside = {name for name in request.split if name in known}
-    return {of: inside} if of is not None and inside else {}, set(request.split) - inside
-
-
-_LOOSE, _POINT, _OPENED = "without tags: ", "working point: ", "opened: "
-
-
-def _loose_seeds(seeds: Sequence[Seed]) -> list[Seed]:
-    """Scanned seeds without their tags: their tail bounds that of the seeds where nothing was seen."""
-    loose = [seed.without_tags() for seed in seeds if seed.scanned and seed.tagged]
-    return [seed.model_copy(update={"name": _LOOSE + seed.name}) for seed in loose if seed is not None]
-
-
-def _opened(seed: Seed) -> tuple[Seed, float] | None:
-    """A fixed seed with one threshold open, and what that was: of a sum, of HT, or the hardest pt; None without."""
-    sums = {name: cut for name, cut in seed.sums.items() if cut.min_gev is not None}
-    legs = [i for i, leg in enumerate(seed.legs) if leg.pt_min_gev is not None]
-    update: dict[str, Any]
-    if sums:
-        name, cut = next(iter(sums.items()))
-        closed, update = cut.min_gev, {"sums": {**seed.sums, name: cut.model_copy(update={"min_gev": OPEN})}}
-    elif seed.ht is not None:
-        closed, update = seed.ht.min_gev, {"ht": seed.ht.model_copy(update={"min_gev": OPEN})}
-    elif seed.jets is not None:
-        closed, update = seed.jets.pt_min_gev, {"jets": seed.jets.model_copy(update={"pt_min_gev": OPEN})}
-    elif legs:
-        hardest = max(legs, key=lambda i: float(seed.legs[i].pt_min_gev or 0))
-        closed = seed.legs[hardest].pt_min_gev
-        opened = seed.legs[hardest].model_copy(update={"pt_min_gev": OPEN})
-        update = {"legs": [*seed.legs[:hardest], opened, *seed.legs[hardest + 1 :]]}
-    else:
-        return None
-    return seed.model_copy(update={"name": _OPENED + seed.name, **update}), float(closed or 0)
-
-
-def _margins(
-    seeds: Sequence[Seed], background: MeasuredSample, thresholds: Mapping[str, float]
-) -> dict[str, npt.NDArray[np.float64]]:
-    """How far above its threshold each seed accepts each crossing, 0 or more exactly where it does.
-
-    That tells what a stratum without an accept may add. Fixed seeds are in it where they were opened.
-    """
-    found = {}
-    for seed in seeds:
-        opened = None if seed.scanned else _opened(seed)
-        if seed.scanned:
-            found[seed.name] = background.reach[seed.name] - thresholds[seed.name]
-        elif opened is not None and opened[0].name in background.reach:
-            found[seed.name] = background.reach[opened[0].name] - opened[1]
-    return found
-
-
-def _working_point_seeds(file: StudyFile) -> list[Seed]:
-    """The seed of the working points with each minimum score."""
-    settings = file.study.working_points
-    if settings is None:
-        return []
-    seed = next(seed for seed in file.seeds if seed.name == settings.seed)
-    made = [seed.with_working_point(minimum) for minimum in settings.minima]
-    return [one.model_copy(update={"name": f"{_POINT}{i}"}) for i, one in enumerate(made)]
-
-
-def _check_scores(file: StudyFile, taggers: Mapping[str, EmulatedTagger]) -> None:
-    """Refuse a minimum score that its tagger cannot give: the seed would accept everything, or nothing."""
-    ranges = {("" if t.of == EVENT else t.of, name): ends for t in taggers.values() for name, ends in t.ranges.items()}
-    wanted = [(seed.name, asked) for seed in file.seeds for asked in asked_scores(seed)]
-    settings = file.study.working_points
-    if settings is not None:
-        seed = next(seed for seed in file.seeds if seed.name == settings.seed)
-        points = [asked._replace(minimum=minimum) for asked in asked_scores(seed) for minimum in settings.minima]
-        wanted += [(f"{seed.name}, working point", asked) for asked in points]
-    for name, asked in wanted:
-        low, high = ranges.get((asked.of, asked.score), (-np.inf, np.inf))
-        if asked.minimum is not None and not low <= asked.minimum <= high:
-            raise L1emuError(
-                f"a minimum of {asked.score} outside what its tagger can give",
-                path=file.path,
-                where=f"seed {name}",
-                value=asked.minimum,
-                expected=f"{low:g} to {high:g}",
-            )
-
-
-def _measured(
-    file: StudyFile, reader: SampleReader, evaluator: Evaluator, taggers: Mapping[str, EmulatedTagger]
-) -> MeasuredSample:
-    sample, study = reader.sample, file.study
-    requests = [request for request in study.turn_ons if request.signal == reader.role]
-    counts = [TurnOnCounts.none(request) for request in requests]
-    shown = histogrammed(file, taggers)
-    stream = study.stream if reader.role == BACKGROUND else None
-    reach, accepted, stratum, hard, identity, counted = [], [], [], [], [], []
-    scored: list[tuple[int, ScoredObjects]] = []
-    done = 0
-    with progress(f"reading {sample.name}", sample.crossings) as advance:
-        for part in reader.parts():
-            found = evaluator(part.data)
-            reach.append(found.reach)
-            accepted.append(found.accepted)
-            stratum.append(part.stratum)
-            hard.append(part.hard_event)
-            if part.identity is not None:
-                identity.append(part.identity)
-            if stream is not None:
-                counted.append(_numbers(part.data, stream.jets))
-            if shown is not None:
-                scored.append((done, ScoredObjects.of(part.data, shown[0].of, shown[1])))
-            for i, request in enumerate(requests):
-                counts[i] += _turn_on(request, part.data, evaluator, found.accepted)
-            done += part.data.crossings
-            advance(part.data.crossings)
-    if not done:
-        raise L1emuError("a sample without crossings", path=sample.path, expected="at least 1")
-    together, decided = np.concatenate(reach), np.concatenate(accepted)
-    return MeasuredSample(
-        sample=sample,
-        crossings=stratified(sample, stratum, hard, identity),
-        reach={name: together[:, i] for i, name in enumerate(evaluator.scanned)},
-        accepted={name: decided[:, i] for i, name in enumerate(_names(evaluator)) if name not in evaluator.scanned},
-        counted=np.concatenate(counted) if counted else np.zeros(0, np.int64),
-        scored=ScoredObjects.joined(scored) if scored else None,
-        turn_ons=tuple(counts),
-    )
-
-
-def histogrammed(file: StudyFile, taggers: Mapping[str, EmulatedTagger]) -> tuple[EmulatedTagger, str] | None:
-    """The tagger and the score whose distribution is shown: the first that a seed asks for, of objects."""
-    for asked in (asked for seed in file.seeds for asked in asked_scores(seed)):
-        for tagger in taggers.values():
-            if tagger.of == asked.of and asked.score in tagger.scores:
-                return tagger, asked.score
-    return None
-
-
-def _names(evaluator: Evaluator) -> list[str]:
-    return [seed.name for seed in evaluator.menu]
-
-
-def _numbers(data: EventData, collection: str) -> npt.NDArray[np.int64]:
-    return np.asarray(ak.num(data.objects[collection], axis=1), np.int64)
-
-
-def _turn_on(
-    request: TurnOnSetup, data: EventData, evaluator: Evaluator, accepted: npt.NDArray[np.bool_]
-) -> TurnOnCounts:
-    seeds = {name: accepted[:, i] for i, name in enumerate(_names(evaluator)) if name not in evaluator.scanned}
-    return count_turn_on(request, data, seeds)
-
-
-def _rates(
+def measured_of_parts(
     file: StudyFile,
-    versions: Sequence[tuple[Seed, str, str]],
-    samples: Mapping[str, MeasuredSample],
     taggers: Mapping[str, EmulatedTagger],
+    parts: Sequence[Path],
+    *,
+    samples: Mapping[str, StudySample] | None = None,
+    masks: str | os.PathLike[str] | None = None,
 ) -> Measurement:
-    study, seeds = file.study, file.seeds
-    background = samples[BACKGROUND]
-    signals = {name: sample for name, sample in samples.items() if name != BACKGROUND}
-    normalisation = file.normalisation()
-    f_khz = normalisation.colliding_rate_hz / 1e3
-    target, random_seed = study.rate.target_khz, study.rate.random_seed
-    at_target: dict[str, dict[str, AtRate]] = {name: {} for name in signals}
-    thresholds: dict[str, float] = {}
-    scanned = [*(seed for seed in seeds if seed.scanned), *(seed for seed, _, _ in versions)]
-    with progress("scanning seeds", len(scanned)) as advance:
-        scans = _scans(file, scanned, background, f_khz)
-        for seed in scanned:
-            rates = scans[seed.name]
-            thresholds[seed.name] = _threshold(file, seed, rates)
-            for name, signal in signals.items():
-                scan = _with_signal(seed, rates, background, signal)
-                at_target[name][seed.name] = at_rate(scan, target, signal.crossings, random_seed=random_seed + 1)
+    """Measure the menu from the part files of all samples.
+
+    Parameters
+    ----------
+    file, taggers, masks
+        As in `measure`; masks need parts in which every crossing of the background is recorded.
+    parts
+        Files of `l1emu.study.parts.measure_part`: those of one sample in the order of its crossings.
+    samples
+        By role, where they are open already.
+
+    Raises
+    ------
+    L1emuError
+        if a part is damaged or of another study, there is none of a sample, or as `measure` does.
+    """
+    opened = samples or {role: open_sample(file, role) for role in file.study.samples.roles}
+    paths: dict[str, list[Path]] = {role: [] for role in opened}
+    firsts: dict[str, FirstPass] = {}
+    seconds = dict.fromkeys(taggers, 0.0)
+    for path in parts:
+        part: MeasuredPart = read_part(path, file.study.turn_ons)
+        role = part.part.role
+        if role not in paths:
+            raise L1emuError("a part of no sample of the study", path=path, value=role, expected=", ".join(paths))
+        paths[role].append(path)
+        firsts[role] = reduce(add, [part.counts] if role not in firsts else [firsts[role], part.counts])
+        seconds = {name: spent + part.seconds.get(name, 0.0) for name, spent in seconds.items()}
+    for role, sample in opened.items():
+        if role not in firsts or not firsts[role].total:
+            raise L1emuError("a sample without crossings", path=sample.path, where=role, expected="at least 1")
+    return _End(file, taggers, opened, paths, firsts, seconds).measurement(masks)
+
+
+class _End:
+    """The end of a study, when all of its crossings were seen once."""
+
+    def __init__(
+        self,
+        file: StudyFile,
+        taggers: Mapping[str, EmulatedTagger],
+        samples: Mapping[str, StudySample],
+        paths: Mapping[str, Sequence[Path]],
+        firsts: Mapping[str, FirstPass],
+        seconds: Mapping[str, float],
+    ) -> None:
+        self._file, self._taggers, self._samples = file, taggers, samples
+        self._paths, self._firsts, self._seconds = paths, firsts, seconds
+        self._seeds = decided_seeds(file)
+        self._strata = {role: strata_of(sample) for role, sample in samples.items()}
+        self._normalisation = file.normalisation()
+        self._target = file.study.rate.target_khz
+
+    def measurement(self, masks: str | os.PathLike[str] | None) -> Measurement:
+        scans = self._rates(self._firsts[BACKGROUND].scan)
+        by_name = {seed.name: seed for seed in self._seeds.scanned}
+        thresholds = {name: self._threshold(by_name[name], rates) for name, rates in scans.items()}
+        moved = {name: rates.replica_thresholds(self._target) for name, rates in scans.items()}
+        point_scans = [self._rates(half) for half in self._firsts[BACKGROUND].halves]
+        points = [self._reached(found) for found in point_scans]
+        settings = self._file.study.rate
+        second = SecondPass(
+            self._seeds, FoundThresholds(thresholds, moved), points,
+            replicas=settings.replicas, random_seed=settings.random_seed,
+        )  # fmt: skip
+        with progress("applying thresholds", len(self._samples)) as advance:
+            background = self._background(second, masks)
             advance(1)
-    return Measurement(
-        seeds=seeds,
-        versions=versions,
-        normalisation=normalisation,
-        samples=samples,
-        scans=scans,
-        at_target=at_target,
-        thresholds=thresholds,
-        menu=menu_rates(
-            decisions(seeds, background, thresholds),
-            background.crossings,
-            seeds,
-            f_khz,
-            thresholds=[seed.sign * thresholds[seed.name] if seed.scanned else None for seed in seeds],
-            margins=_margins(seeds, background, thresholds),
-            replicas=study.rate.replicas if background.crossings.shared else None,
-            random_seed=random_seed,
-        ),
-        working_points=_working_points(file, background, signals, f_khz),
-        taggers=taggers,
-    )
+            signals: dict[str, SeenOfSignal] = {}
+            for role in list(self._samples)[1:]:
+                signals[role] = second.signal(self._records(role), self._firsts[role], with_points=not signals)
+                advance(1)
+        at_target, gains = {}, {}
+        for name, seen in signals.items():
+            known = self._at(scans, background.at)
+            at_target[name] = self._at_rates(seen.at, by_name, known)
+            gains[name] = gains_of_pairs(seen.at, at_target[name])
+        menu = self._menu(background, thresholds)
+        pileups = self._file.study.pileup
+        of = {BACKGROUND: background.menu, **{name: seen.menu for name, seen in signals.items()}}
+        return Measurement(
+            decided=self._seeds,
+            normalisation=self._normalisation,
+            others=self._file.other_normalisations(),
+            samples={
+                role: MeasuredSample(sample, self._strata[role], self._firsts[role], of[role])
+                for role, sample in self._samples.items()
+            },
+            scans=scans,
+            at_target=at_target,
+            gains=gains,
+            thresholds=thresholds,
+            menu=menu,
+            kept={
+                name: rates_of_counts(seen.menu.counts, self._strata[name].names, self._strata[name].probability, 1.0)
+                for name, seen in signals.items()
+            },
+            working_points=self._choice(point_scans, background, signals),
+            pileups=[
+                self._at_pileup(at, counts, thresholds)
+                for at, counts in zip([] if pileups is None else pileups.at, background.pileups, strict=True)
+            ],
+            source=self._source(background),
+            taggers=self._taggers,
+            seconds=self._seconds,
+        )
 
+    @property
+    def _khz(self) -> float:
+        return self._normalisation.colliding_rate_hz / 1e3
 
-def _thresholds(seed: Seed) -> npt.NDArray[np.float64]:
-    """The thresholds of a scan, times the seed's sign, ascending."""
-    if seed.scan is None:
-        raise AssertionError("checked when read")
-    return np.sort(seed.sign * seed.scan.thresholds)
+    def _records(self, role: str) -> Iterator[CrossingRecords]:
+        return read_records(self._paths[role], len(self._seeds.fixed))
 
+    def _rates(self, counts: ScanCounts) -> dict[str, RateScan]:
+        of = self._strata[BACKGROUND]
+        return rates_of_scan(counts, of.names, of.probability, self._khz, bounded=of.bounded)
 
-def _scans(file: StudyFile, seeds: Sequence[Seed], background: MeasuredSample, f_khz: float) -> dict[str, RateScan]:
-    found = scan_menu(
-        [background.reach[seed.name] for seed in seeds],
-        background.crossings,
-        [_thresholds(seed) for seed in seeds],
-        f_khz,
-        envelopes=[background.reach.get(_LOOSE + seed.name) for seed in seeds],
-        replicas=file.study.rate.replicas,
-        seed=file.study.rate.random_seed,
-    )
-    return {seed.name: rates for seed, rates in zip(seeds, found, strict=True)}
+    def _threshold(self, seed: Seed, rates: RateScan) -> float:
+        try:
+            return rates.threshold_at(self._target)
+        except L1emuError as error:
+            looser = f"{error.expected}, or a lower minimum score" if seed.tagged else error.expected
+            where = f"seed {seed.name}"
+            raise L1emuError(
+                error.message, path=self._file.path, where=where, value=error.value, expected=looser
+            ) from None
 
+    def _reached(self, scans: Mapping[str, RateScan]) -> FoundThresholds:
+        """Of the working points that reach the target rate."""
+        at = {}
+        for name, rates in scans.items():
+            try:
+                at[name] = rates.threshold_at(self._target)
+            except L1emuError:
+                continue
+        return FoundThresholds(at, {name: scans[name].replica_thresholds(self._target) for name in at})
 
-def _threshold(file: StudyFile, seed: Seed, rates: RateScan) -> float:
-    try:
-        return rates.threshold_at(file.study.rate.target_khz)
-    except L1emuError as error:
-        looser = f"{error.expected}, or a lower minimum score" if seed.tagged else error.expected
-        where = f"seed {seed.name}"
-        raise L1emuError(error.message, path=file.path, where=where, value=error.value, expected=looser) from None
+    def _background(self, second: SecondPass, masks: str | os.PathLike[str] | None) -> SeenOfBackground:
+        study, first = self._file.study, self._firsts[BACKGROUND]
+        pileups = study.pileup
+        weights = [] if pileups is None else [self._weights(at) for at in pileups.at]
+        names = [seed.name for seed in self._seeds.menu]
+        with nullcontext(None) if masks is None else masks_to(masks, names) as writer:
+            return second.background(
+                self._records(BACKGROUND), first, accepts=None if study.stream is None else study.stream.accepts,
+                pileups=weights, masks=writer,
+            )  # fmt: skip
 
+    def _weights(self, at: float) -> PileupWeights:
+        pileups = self._file.study.pileup
+        assert pileups is not None
+        if pileups.made_at is None and len(self._strata[BACKGROUND].names) > 1:
+            raise L1emuError(
+                "crossings of strata do not tell the pile-up with which they were made",
+                path=self._file.path, where="key pileup.made_at", expected="the sample's mean number of collisions",
+            )  # fmt: skip
+        try:
+            return PileupWeights.of(self._firsts[BACKGROUND].collisions, at, pileups.made_at)
+        except L1emuError as error:
+            where = "key pileup.at"
+            raise L1emuError(
+                error.message, path=self._file.path, where=where, value=error.value, expected=error.expected
+            ) from None
 
-def _with_signal(seed: Seed, rates: RateScan, background: MeasuredSample, signal: MeasuredSample) -> SeedScan:
-    reach = signal.reach[seed.name]
-    return SeedScan(
-        seed=seed,
-        rates=rates,
-        efficiency=scan_efficiency(reach, rates.thresholds),
-        minbias_reach=background.reach[seed.name],
-        signal_reach=reach,
-        minbias=background.crossings,
-        envelope=background.reach.get(_LOOSE + seed.name),
-    )
+    def _at(self, scans: Mapping[str, RateScan], at: ScanCounts) -> dict[str, BackgroundAt]:
+        """What is known of the background where each seed has the target rate."""
+        there = self._rates(at)
+        accepted = {name: int(counts.sum()) for name, counts in zip(at.names, at.accepted, strict=True)}
+        return {name: BackgroundAt(scans[name], accepted[name], there[name]) for name in at.names}
 
+    def _at_rates(
+        self, counts: EqualRateCounts, seeds: Mapping[str, Seed], background: Mapping[str, BackgroundAt]
+    ) -> dict[str, AtRate]:
+        return at_rates(counts, seeds, background, self._target) if counts.names else {}
 
-def _working_points(
-    file: StudyFile, background: MeasuredSample, signals: Mapping[str, MeasuredSample], f_khz: float
-) -> Choice[float] | None:
-    """Each minimum score at the target rate on one half of the crossings of background and first signal."""
-    settings = file.study.working_points
-    if settings is None:
-        return None
-    seed = next(seed for seed in file.seeds if seed.name == settings.seed)
-    signal = next(iter(signals.values()))
-    candidates = {
-        minimum: (background.reach[f"{_POINT}{i}"], signal.reach[f"{_POINT}{i}"])
-        for i, minimum in enumerate(settings.minima)
-    }
-    with progress("trying working points", None):
-        return choose(
-            seed, candidates, file.study.rate.target_khz, _thresholds(seed), background.crossings, signal.crossings,
-            f_khz, replicas=file.study.rate.replicas, random_seed=file.study.rate.random_seed,
+    def _menu(self, background: SeenOfBackground, thresholds: Mapping[str, float]) -> MenuRates:
+        of, first = self._strata[BACKGROUND], self._firsts[BACKGROUND]
+        counts = background.menu.counts
+        menu = {seed.name for seed in self._seeds.menu}
+        at = {name: threshold for name, threshold in thresholds.items() if name in menu}
+        if of.bounded.any():
+            at |= {name: closed for name, (_, closed) in self._seeds.opened.items()}
+        return rates_of_counts(
+            counts, of.names, of.probability, self._khz, thresholds=self._shown(thresholds),
+            tails=tails_of_scan(first.scan, at, counts.entries, of.bounded),
         )  # fmt: skip
 
+    def _shown(self, thresholds: Mapping[str, float]) -> list[float | None]:
+        return [seed.sign * thresholds[seed.name] if seed.scanned else None for seed in self._seeds.menu]
 
-def decisions(seeds: Sequence[Seed], sample: MeasuredSample, thresholds: Mapping[str, float]) -> npt.NDArray[np.bool_]:
-    """Decisions of a menu, scanned seeds at these thresholds, bool (crossings, seeds)."""
-    columns = [
-        sample.reach[seed.name] >= thresholds[seed.name] if seed.scanned else sample.accepted[seed.name]
-        for seed in seeds
-    ]
-    return np.stack(columns, axis=1)
+    def _at_pileup(self, at: float, counts: MenuCounts, thresholds: Mapping[str, float]) -> PileupPoint:
+        of = self._strata[BACKGROUND]
+        rates = rates_of_counts(counts, of.names, of.probability, self._khz, thresholds=self._shown(thresholds))
+        return PileupPoint(at, rates, rates.effective_crossings)
 
+    def _choice(
+        self,
+        scans: Sequence[Mapping[str, RateScan]],
+        background: SeenOfBackground,
+        signals: Mapping[str, SeenOfSignal],
+    ) -> Choice[float] | None:
+        """Each minimum score at the target rate on one half of background and first signal, quoted on the other."""
+        study = self._file.study
+        if study.working_points is None:
+            return None
+        seed = next(seed for seed in self._seeds.menu if seed.name == study.working_points.seed)
+        minimum_of = {point.name: minimum for minimum, point in self._seeds.points.items()}
+        halves = []
+        for scan, at, seen in zip(scans, background.halves, next(iter(signals.values())).halves, strict=True):
+            found = self._at_rates(seen, dict.fromkeys(seen.names, seed), self._at(scan, at))
+            halves.append({minimum_of[name]: one for name, one in found.items()})
+        tried = {minimum: halves[0].get(minimum) for minimum in self._seeds.points}
+        chosen = best_at_rate(tried)
+        return Choice(tried, chosen, None if chosen is None else halves[1].get(chosen))
 
-def crossing_source(measured: Measurement, seed: str) -> CrossingSource:
-    """What colliding crossings bring into the stream: jets, and accepts of one seed, at the target rate if scanned."""
-    found = measured.background
-    chosen = [one for one in measured.seeds if one.name == seed]
-    accept = decisions(chosen, found, measured.thresholds)[:, 0]
-    return CrossingSource(found.counted, accept, found.crossings.weight)
+    def _source(self, background: SeenOfBackground) -> CrossingSource | None:
+        if self._file.study.stream is None:
+            return None
+        first, of = self._firsts[BACKGROUND], self._strata[BACKGROUND]
+        every, kept = first.objects, background.accepts
+        weight = (of.probability / np.maximum(first.crossings.sum(axis=0), 1))[:, np.newaxis]
+        numbers = np.arange(every.shape[1])
+        rejected, accepted = ((weight * counts).sum(axis=0) for counts in (every - kept, kept))
+        seen = np.concatenate([rejected > 0, accepted > 0])
+        return CrossingSource(
+            np.concatenate([numbers, numbers])[seen],
+            np.repeat([False, True], numbers.size)[seen],
+            np.concatenate([rejected, accepted])[seen],
+        )

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from l1emu.events.objects.maps import map_names
 from l1emu.files import folder_aside, write_json
-from l1emu.latency import read_report
+from l1emu.latency import BudgetCheck, read_report
 from l1emu.outputs import refuse_to_replace
 from l1emu.results import RESULTS, RESULTS_VERSION, RatesOfStudy, StudyResults
+from l1emu.stream import Topology
 from l1emu.study.config import StudyFile, read_study
 from l1emu.study.documents import (
     comparison_document,
+    emulated_per_second,
     emulation_document,
     menu_document,
     rate_points,
@@ -26,12 +29,11 @@ from l1emu.study.documents import (
 )
 from l1emu.study.latency import check_budget, latency_summary, simulate_stream, stream_chain
 from l1emu.study.manifest import manifest
-from l1emu.study.measure import Measurement, crossing_source, decisions, load_study_taggers, measure
+from l1emu.study.measure import Measurement, load_study_taggers, measure, measured_of_parts
 from l1emu.study.samples import sample_files
 from l1emu.study.versions import versioned
 from l1emu.taggers.golden import GoldenComparison
 from l1emu.taggers.maps import shipped_maps
-from l1emu.trigger.masks import write_masks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,28 +102,94 @@ def run_study(study: str | os.PathLike[str] | None, output: str | os.PathLike[st
     L1emuError
         on bad input of any kind, naming the file and the place; if `output` is something else than a results folder.
     """
-    from l1emu.report import write_report
-
     folder = Path(output)
     refuse_to_replace(folder, RESULTS)
     file = read_study(study)
+    checked = _checked(file)
+    taggers = load_study_taggers(file)
+    golden = {name: tagger.check_golden() for name, tagger in taggers.items()}
+    return _written(folder, file, checked, golden, measure(file, taggers), _RUN)
+
+
+def finish_study(
+    file: StudyFile,
+    parts: Sequence[Path],
+    output: str | os.PathLike[str],
+    *,
+    engine: str,
+    planned: Mapping[str, int] | None = None,
+) -> Results:
+    """The results of a study whose samples were measured in parts, as `run_study` writes them.
+
+    Parameters
+    ----------
+    file
+        The study.
+    parts
+        Files of `l1emu.study.parts.measure_part`: those of one sample in the order of its crossings.
+    output
+        The results folder.
+    engine
+        What made the parts, for the manifest.
+    planned
+        Crossings of each sample by role, where parts of it are missing: the results say which fraction is there.
+
+    Raises
+    ------
+    L1emuError
+        as `run_study` does, or if a part is damaged, of another study, or there is none of a sample.
+    """
+    folder = Path(output)
+    refuse_to_replace(folder, RESULTS)
+    checked = _checked(file)
+    taggers = load_study_taggers(file, compiled=False)
+    golden = {name: tagger.check_golden() for name, tagger in taggers.items()}
+    measured = measured_of_parts(file, taggers, parts)
+    return _written(folder, file, checked, golden, measured, (engine, len(parts)), planned)
+
+
+_RUN = ("run", 1)
+"""What measures a study by itself, and in how many parts a sample."""
+
+
+class _Checked(NamedTuple):
+    """What is known of a study before its samples are read."""
+
+    inputs: dict[str, Path]
+    budget: BudgetCheck | None
+    chain: tuple[Topology, bool] | None
+
+
+def _checked(file: StudyFile) -> _Checked:
     settings, wanted = file.study.latency, file.study.stream
     check_ = None if settings is None else check_budget(file, settings)
     inputs = _files(file)
-    chain = None if wanted is None or check_ is None else stream_chain(file, wanted, check_)
-    taggers = load_study_taggers(file)
-    golden = {name: tagger.check_golden() for name, tagger in taggers.items()}
-    measured = measure(file, taggers)
-    stream = None
-    if chain is not None and wanted is not None and check_ is not None:
-        stream = simulate_stream(file, wanted, chain, check_, crossing_source(measured, wanted.accepts))
-    document = _document(file, measured, golden, inputs) | {
+    return _Checked(inputs, check_, None if wanted is None or check_ is None else stream_chain(file, wanted, check_))
+
+
+def _written(
+    folder: Path,
+    file: StudyFile,
+    checked: _Checked,
+    golden: dict[str, GoldenComparison | None],
+    measured: Measurement,
+    engine: tuple[str, int],
+    planned: Mapping[str, int] | None = None,
+) -> Results:
+    """Simulate the stream, and write the results folder."""
+    from l1emu.report import write_report
+
+    check_, wanted, stream = checked.budget, file.study.stream, None
+    if checked.chain is not None and wanted is not None and check_ is not None and measured.source is not None:
+        stream = simulate_stream(file, wanted, checked.chain, check_, measured.source)
+    speed = None if stream is None else stream.result.crossings_per_second
+    document = _document(file, measured, golden, checked.inputs, engine, speed) | {
         "version": RESULTS_VERSION,
         "menu": menu_document(measured),
         "latency": None if check_ is None else latency_summary(check_, None if stream is None else stream.result),
         "budget": None if check_ is None else check_.as_dict(),
         "stream": None if stream is None else stream.as_json(),
-        "samples": samples_document(measured),
+        "samples": samples_document(measured, planned or {}),
         "scores": scores_document(file, measured),
     }
     results = StudyResults.model_validate(document)
@@ -151,13 +219,8 @@ def measure_rates(study: str | os.PathLike[str] | None, *, masks: str | os.PathL
     inputs = _files(file)
     taggers = load_study_taggers(file)
     golden = {name: tagger.check_golden() for name, tagger in taggers.items()}
-    measured = measure(file, taggers)
-    if masks is not None:
-        of = measured.background.crossings
-        decided = decisions(measured.seeds, measured.background, measured.thresholds)
-        columns = {"identity": of.drawn_by, "stratum": of.stratum}
-        write_masks(masks, decided, [seed.name for seed in measured.seeds], columns)
-    document = _document(file, measured, golden, inputs) | menu_document(measured)
+    measured = measure(file, taggers, masks=masks)
+    document = _document(file, measured, golden, inputs, _RUN, None) | menu_document(measured)
     document |= {"version": RESULTS_VERSION, "equal_rate": document["comparison"]["seeds"]}
     return RatesOfStudy.model_validate(document)
 
@@ -167,8 +230,11 @@ def _document(
     measured: Measurement,
     golden: dict[str, GoldenComparison | None],
     inputs: dict[str, Path],
+    engine: tuple[str, int],
+    stream_crossings_per_second: float | None,
 ) -> dict[str, Any]:
     """What results and rates alone have in common."""
+    emulators = {name: tagger.emulator for name, tagger in measured.taggers.items()}
     hashes = {name: tagger.emulator.firmware.content_hash for name, tagger in measured.taggers.items()}
     return {
         "study": file.study.name,
@@ -176,12 +242,22 @@ def _document(
         "comparison": comparison_document(file, measured),
         "working_points": working_points_document(file, measured),
         "turn_ons": turn_ons_document(measured),
-        "emulation": emulation_document(measured.taggers, golden),
+        "emulation": emulation_document(measured, golden),
         "manifest": manifest(
             files=inputs,
             firmware_hashes=hashes,
             seeds=_random_seeds(file, measured),
             normalisation=measured.normalisation,
+            engine={
+                "name": engine[0],
+                "parts": engine[1],
+                "threads": {name: emulator.threads for name, emulator in emulators.items()},
+                "kernels": {name: emulator.target for name, emulator in emulators.items()},
+            },
+            times={
+                "emulated_per_second": emulated_per_second(measured),
+                "stream_crossings_per_second": stream_crossings_per_second,
+            },
         ),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,34 @@ def _opened(file: StudyFile, role: str, settings: SampleFiles, paths: list[Path]
     return sample
 
 
+@dataclass(frozen=True, eq=False)
+class StrataOfSample:
+    """Strata of a sample, one of all crossings where it has none.
+
+    Attributes
+    ----------
+    names
+        Of the strata.
+    probability
+        Of each for a colliding crossing, float64 (strata,), sum 1.
+    bounded
+        Whether the hard scale of each is bounded above, bool (strata,), as in `l1emu.trigger.Crossings`.
+    """
+
+    names: tuple[str, ...]
+    probability: npt.NDArray[np.float64]
+    bounded: npt.NDArray[np.bool_]
+
+
+def strata_of(sample: StudySample) -> StrataOfSample:
+    """The strata of a sample."""
+    if sample.strata is None:
+        return StrataOfSample(("all",), np.ones(1), np.zeros(1, np.bool_))
+    names = tuple(s.name for s in sample.strata)
+    bounded = np.array([_bounded(sample, name) for name in names])
+    return StrataOfSample(names, np.array([s.probability for s in sample.strata]), bounded)
+
+
 def stratified(
     sample: StudySample,
     stratum: Sequence[npt.NDArray[np.int64]],
@@ -162,14 +191,9 @@ def stratified(
     L1emuError
         if a stratum has no crossing.
     """
-    names: tuple[str, ...] = ("all",)
-    probability, bounded = np.ones(1), np.zeros(1, np.bool_)
-    if sample.strata is not None:
-        names = tuple(s.name for s in sample.strata)
-        probability = np.array([s.probability for s in sample.strata])
-        bounded = np.array([_bounded(sample, name) for name in names])
+    of = strata_of(sample)
     own = np.concatenate(identity) if identity else None
-    return Crossings(np.concatenate(stratum), np.concatenate(hard), names, probability, bounded, own)
+    return Crossings(np.concatenate(stratum), np.concatenate(hard), of.names, of.probability, of.bounded, own)
 
 
 def _bounded(sample: StudySample, stratum: str) -> bool:

@@ -80,6 +80,53 @@ def _check_reach(collisions: npt.ArrayLike, target: float) -> None:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class PileupWeights:
+    """Weights of crossings for another pile-up, by their number of collisions.
+
+    Attributes
+    ----------
+    target
+        The mean number of collisions that is wanted.
+    table
+        Weight of a crossing with each number of collisions from 0 on, float64; 0 where no crossing has it.
+    """
+
+    target: float
+    table: Floats
+
+    @classmethod
+    def of(cls, numbers: npt.NDArray[np.int64], target: float, given: float | None = None) -> PileupWeights:
+        """Of a sample.
+
+        Parameters
+        ----------
+        numbers
+            How many of its crossings have each number of collisions from 0 on, int64: those of parts add up.
+        target, given
+            As in `pileup_weights`.
+
+        Raises
+        ------
+        L1emuError
+            as `pileup_weights` does, or if a twentieth or more of what is wanted has numbers of collisions beyond those
+            of all crossings.
+        """
+        there = np.flatnonzero(numbers)
+        _check_reach(there, target)
+        table = np.zeros(numbers.size)
+        if given is None:
+            pileup_weights(there, target)  # for its refusals
+            table[there] = stats.poisson.pmf(there, target) / (numbers[there] / numbers.sum())
+        else:
+            table[there] = pileup_weights(there, target, given)
+        return cls(float(target), table)
+
+    def __call__(self, collisions: npt.NDArray[np.int64]) -> Floats:
+        """Of crossings with so many collisions each, float64 (n,)."""
+        return np.asarray(self.table[collisions])
+
+
 @dataclass(frozen=True)
 class PileupPoint:
     """Rates of a menu at one pile-up.

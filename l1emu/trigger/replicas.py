@@ -40,23 +40,24 @@ _STEPS = (_ladder() - (1 << 31)).astype(np.int32)
 _FLIP = np.uint64(0x8000_0000_8000_0000)
 
 
-def identities(stratum: Ints, hard_event: Ints, first: int = 0) -> Hashes:
+def identities(stratum: Ints, hard_event: Ints, place: Hashes | None = None) -> Hashes:
     """What crossings are drawn by, where nothing else tells them apart.
 
     Parameters
     ----------
     stratum, hard_event
         As in `l1emu.trigger.Crossings`, int64 (n,): crossings with both alike have one identity.
-    first
-        The place of the first crossing in its sample: those without a hard event are told apart by their place.
+    place
+        Of each crossing in its sample, uint64 (n,), by which those without a hard event are told apart; None: they are
+        the sample's first ones.
 
     Returns
     -------
     uint64 (n,).
     """
     shared = mix(mix(stratum.astype(np.uint64) + _SHARED) + hard_event.astype(np.uint64))
-    place = np.arange(first, first + stratum.size, dtype=np.uint64)
-    return np.where(hard_event < 0, mix(mix(place + _ALONE)), shared)
+    places = np.arange(stratum.size, dtype=np.uint64) if place is None else place
+    return np.where(hard_event < 0, mix(mix(places + _ALONE)), shared)
 
 
 def replica_keys(identity: Hashes, seed: int) -> Hashes:

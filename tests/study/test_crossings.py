@@ -116,6 +116,7 @@ def test_the_result_says_what_was_read_and_how(results: Results) -> None:
         "name": "perfNano_minbias_0",
         "kind": "minbias",
         "crossings": 500,
+        "fraction": 1.0,
         "read_as": {"format": "fastpuppi", "vertex": "file", "missing": {}},
     }
 
@@ -126,7 +127,7 @@ def test_the_result_says_what_was_read_and_how(results: Results) -> None:
         ({"signal": "absent_*.root"}, "no such file"),
         (
             {"signal": {"files": "signal.root", "vertex": "beam"}},
-            "a sample made by l1emu is one file",
+            "a sample made by l1emu is read whole and as it is",
         ),
         ({"signal": {"files": "perfNano_signal_0.root", "vertx": "beam"}}, "key samples.signal.vertx: unknown key"),
         ({"signal": {"files": "perfNano_signal_0.root", "entries": [9, 9]}}, "no crossings in"),

@@ -30,7 +30,7 @@ from l1emu.resources import resource
 from l1emu.stream import read_topology
 from l1emu.study import Results, read_study, run_study
 from l1emu.study.latency import check_budget
-from l1emu.study.measure import crossing_source, load_study_taggers, measure
+from l1emu.study.measure import load_study_taggers, measure
 from l1emu.taggers.settings import JET_OUTPUTS
 from l1emu.trigger.text import rate_text, total_error_text
 from tests.study.study_toys import STRATA, toy_firmware, toy_study, write_golden
@@ -74,7 +74,8 @@ def test_the_keys_that_others_rely_on(results: Results) -> None:
         assert point["efficiency_low"] <= point["efficiency"] <= point["efficiency_high"]
     assert {p["seed"] for p in document["rate"]} == {"HT", "four jets", "two b"}
     assert {"budget_ns", "used_ns", "slack_ns", "late_fraction"} <= set(document["latency"])
-    assert {"jets", "mismatches", "jets_per_second"} <= set(document["emulation"])
+    assert {"jets", "mismatches"} <= set(document["emulation"])
+    assert document["manifest"]["times"]["emulated_per_second"]["tagger"] > 0
     assert document["latency"]["slack_ns"] == pytest.approx(
         document["latency"]["budget_ns"] - document["latency"]["used_ns"]
     )
@@ -121,13 +122,19 @@ def test_golden_vectors_and_budget(results: Results) -> None:
 
 def test_the_stream_sees_the_jets_and_accepts_of_the_crossings(results: Results, toy: Path) -> None:
     file = read_study(toy)
-    measured = measure(file, load_study_taggers(file))
-    source = crossing_source(measured, "two b")
+    source = measure(file, load_study_taggers(file)).source
+    assert source is not None
+    sample = read_sample(toy.parent / "minbias.root").read()
     jets = reference_jets(toy.parent / "minbias.root")
     threshold = next(s["threshold"] for s in results.document["comparison"]["seeds"] if s["seed"] == "two b")
-    assert source.n_jets.tolist() == ak.num(jets.pt).to_list()
-    assert source.accept.tolist() == four_jets_two_b(jets, threshold)
-    assert source.probability.sum() == pytest.approx(1)
+    strata = results.document["comparison"]["strata"]
+    weight = np.array([s["probability"] / s["crossings"] for s in strata])[sample.stratum]
+    rows = zip(ak.num(jets.pt).to_list(), four_jets_two_b(jets, threshold), weight, strict=True)
+    expected: dict[tuple[int, bool], float] = {}
+    for number, accepted, share in rows:
+        expected[number, accepted] = expected.get((number, accepted), 0.0) + share
+    found = zip(source.n_jets.tolist(), source.accept.tolist(), source.probability[0].tolist(), strict=True)
+    assert {(number, accepted): share for number, accepted, share in found} == pytest.approx(expected)
     stream = results.document["stream"]
     assert stream["colliding"] == 2748
     assert stream["tagger"]["copies"] == results.document["budget"]["throughput"]["copies"]
@@ -147,7 +154,8 @@ def test_the_stream_sees_the_jets_and_accepts_of_the_crossings(results: Results,
 def test_the_manifest_names_what_went_in_and_nothing_of_this_machine(results: Results, toy: Path) -> None:
     manifest = results.document["manifest"]
     for role, name in (("study", "study.yaml"), ("background", "minbias.root"), ("firmware", "tagger.l1fw")):
-        assert manifest["files"][role] == {"name": name, "sha256": sha256_file(toy.parent / name)}
+        found = manifest["files"][role]
+        assert (found["name"], found["sha256"]) == (name, sha256_file(toy.parent / name))
     assert {"study", "background", "signal", "firmware", "golden", "budget", "timing", "topology"} == set(
         manifest["files"]
     )

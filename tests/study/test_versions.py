@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import awkward as ak
 import numpy as np
 import pytest
 import yaml
@@ -17,7 +18,8 @@ from l1emu.firmware import Firmware
 from l1emu.layers import Dense
 from l1emu.results import read_results
 from l1emu.study import measure_rates, read_study, run_study
-from l1emu.study.measure import decisions, load_study_taggers, measure
+from l1emu.study.measure import load_study_taggers, measure
+from l1emu.trigger.masks import read_masks
 from tests.study.study_toys import toy_firmware, toy_study
 
 Written = Callable[..., Path]
@@ -172,11 +174,12 @@ def test_a_tagger_of_whole_crossings_gives_a_number_of_the_crossing(written: Wri
     study = written(seeds=menu, tagger=None, taggers={"events": tagger}, latency=None, stream=None, working_points=None)
     file = read_study(study)
     (study.parent / "map.yaml").write_text(yaml.safe_dump({"name": "m", "source": "a test", "inputs": block}))
-    measured = measure(file, load_study_taggers(file))
-    accepted = decisions(measured.seeds, measured.background, {})
+    measured = measure(file, load_study_taggers(file), masks=study.parent / "masks.parquet")
+    masks = read_masks(study.parent / "masks.parquet")
+    accepted = np.stack([ak.to_numpy(masks[seed.name]) for seed in measured.seeds], axis=1)
     assert accepted.shape == (600, 2)
     assert np.all(accepted[:, 1] >= accepted[:, 0])
-    assert measured.taggers["events"].emulated == 800
+    assert measured.emulated("events") == 800
     assert measured.menu.seeds[0].accepted == accepted[:, 0].sum()
     mapped = written(
         seeds=menu, tagger=None, taggers={"events": tagger | {"inputs": "map.yaml"}}, latency=None, stream=None,

@@ -65,7 +65,7 @@ def test_identities_tell_collisions_apart_and_crossings_of_one_not() -> None:
     found = identities(stratum, hard)
     assert found[0] == found[1]
     assert np.unique(found).size == 5
-    assert identities(stratum[3:], hard[3:], first=3).tolist() == found[3:].tolist()
+    assert identities(stratum[3:], hard[3:], np.arange(3, stratum.size, dtype=np.uint64)).tolist() == found[3:].tolist()
 
 
 def test_crossings_are_drawn_by_the_identity_that_they_are_given() -> None:

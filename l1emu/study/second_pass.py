@@ -1,0 +1,306 @@
+"""What the records of a sample say once the thresholds at the target rate are known: whole numbers that add."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from l1emu.arraytypes import Bools, Floats, Hashes, Ints
+from l1emu.study.decided import DecidedSeeds
+from l1emu.study.first_pass import FirstPass
+from l1emu.study.records import CrossingRecords
+from l1emu.trigger.equal_counts import EqualRateCounts, count_at_rate
+from l1emu.trigger.masks import MaskWriter
+from l1emu.trigger.menu import Seed
+from l1emu.trigger.menu_counts import ONE, MenuCounts, count_menu
+from l1emu.trigger.pileup import PileupWeights
+from l1emu.trigger.replicas import half_by_identity
+from l1emu.trigger.scan_counts import ScanCounts, count_scan
+
+
+@dataclass(frozen=True, eq=False)
+class FoundThresholds:
+    """Where seeds have the target rate.
+
+    Attributes
+    ----------
+    at
+        The threshold of each seed by name, times its sign.
+    moved_to
+        The same in each replica of the background, float64 (replicas,).
+    """
+
+    at: Mapping[str, float]
+    moved_to: Mapping[str, Floats]
+
+
+@dataclass(frozen=True, eq=False)
+class SeenOfMenu:
+    """What the menu accepts of a sample.
+
+    Attributes
+    ----------
+    counts
+        For its rates.
+    any_of_all
+        Crossings that any seed accepts before its prescale.
+    any_of_group
+        The same of each group by name.
+    """
+
+    counts: MenuCounts
+    any_of_all: int
+    any_of_group: Mapping[str, int]
+
+
+@dataclass(frozen=True, eq=False)
+class SeenOfBackground:
+    """The background at the thresholds.
+
+    Attributes
+    ----------
+    menu
+        What the menu accepts.
+    at
+        Scanned seeds at their thresholds alone.
+    halves
+        Working points at their thresholds alone, on either half; empty without.
+    accepts
+        Crossings that the stream's seed accepts by stratum and number of objects, int64 (strata, numbers).
+    pileups
+        What the menu accepts with the weights of each other pile-up.
+    """
+
+    menu: SeenOfMenu
+    at: ScanCounts
+    halves: tuple[ScanCounts, ...]
+    accepts: Ints
+    pileups: tuple[MenuCounts, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class SeenOfSignal:
+    """A signal at the thresholds.
+
+    Attributes
+    ----------
+    menu
+        What the menu accepts.
+    at
+        Scanned seeds at equal rate.
+    halves
+        Working points at equal rate, on either half; empty without.
+    """
+
+    menu: SeenOfMenu
+    at: EqualRateCounts
+    halves: tuple[EqualRateCounts, ...]
+
+
+class SecondPass:
+    """The seeds of a study at their thresholds, for any sample.
+
+    Parameters
+    ----------
+    seeds
+        Of the study.
+    found
+        Thresholds of the scanned ones.
+    points
+        Of the working points on either half; empty without.
+    random_seed
+        Of the background's replicas; those of signals have the next one.
+    replicas
+        Of the bootstrap.
+    """
+
+    def __init__(
+        self,
+        seeds: DecidedSeeds,
+        found: FoundThresholds,
+        points: Sequence[FoundThresholds],
+        *,
+        replicas: int,
+        random_seed: int,
+    ) -> None:
+        self._seeds, self._found, self._points = seeds, found, points
+        self._replicas, self._random_seed = replicas, random_seed
+        self._places = {seed.name: i for i, seed in enumerate(seeds.with_reach)}
+        self._fixed = {seed.name: i for i, seed in enumerate(seeds.fixed)}
+        self._groups = tuple(dict.fromkeys(seed.group for seed in seeds.menu if seed.group))
+
+    def decisions(self, records: CrossingRecords) -> Bools:
+        """Of the menu, scanned seeds at their thresholds, bool (n, seeds)."""
+        columns = [self._decided(seed, records) for seed in self._seeds.menu]
+        return np.stack(columns, axis=1)
+
+    def _decided(self, seed: Seed, records: CrossingRecords) -> Bools:
+        if not seed.scanned:
+            return np.asarray(records.accepted[:, self._fixed[seed.name]])
+        return np.asarray(records.reach[:, self._places[seed.name]] >= self._found.at[seed.name])
+
+    def background(
+        self,
+        records: Iterable[CrossingRecords],
+        first: FirstPass,
+        *,
+        accepts: str | None = None,
+        pileups: Sequence[PileupWeights] = (),
+        masks: MaskWriter | None = None,
+    ) -> SeenOfBackground:
+        """See the records of the background.
+
+        Parameters
+        ----------
+        records
+            In order.
+        first
+            The sum of the first pass over all crossings, recorded or not.
+        accepts
+            The stream's seed; None without a stream.
+        pileups
+            Weights for other pile-ups: all crossings are recorded then.
+        masks
+            Takes the decisions of every crossing: all are recorded then.
+        """
+        strata = first.scan.crossings.size
+        menu = _Menu(self._seeds.menu, strata, self._replicas if first.shared else 0, self._random_seed)
+        weighed = [_Menu(self._seeds.menu, strata, menu.replicas, self._random_seed) for _ in pileups]
+        scan = [seed.name for seed in self._seeds.scanned]
+        at = self._scan_at(scan, self._found, _none(self._seeds), first)
+        halves = [self._scan_at(list(p.at), p, _none(self._seeds), first) for p in self._points]
+        kept = np.zeros(first.objects.shape, np.int64)
+        stream = next((seed for seed in self._seeds.menu if seed.name == accepts), None)
+        for piece in records:
+            decided = self.decisions(piece)
+            menu.add(decided, piece)
+            for one, weights in zip(weighed, pileups, strict=True):
+                one.add(decided, piece, weights(piece.collisions))
+            at += self._scan_at(scan, self._found, piece, first)
+            half = half_by_identity(piece.identity)
+            for h, points in enumerate(self._points):
+                halves[h] += self._scan_at(list(points.at), points, piece.select(half == h), first)
+            if stream is not None:
+                chosen = piece.select(self._decided(stream, piece))
+                np.add.at(kept, (chosen.stratum, chosen.counted), 1)
+            if masks is not None:
+                masks.write(decided, {"identity": piece.identity, "stratum": piece.stratum})
+        return SeenOfBackground(
+            menu.seen(first),
+            _of_all(at, first.scan),
+            tuple(_of_all(one, all_) for one, all_ in zip(halves, first.halves, strict=False)),
+            kept,
+            tuple(one.counts for one in weighed),
+        )
+
+    def signal(self, records: Iterable[CrossingRecords], first: FirstPass, *, with_points: bool) -> SeenOfSignal:
+        """See the records of a signal.
+
+        Parameters
+        ----------
+        records, first
+            As in `background`.
+        with_points
+            Whether working points are tried on it.
+        """
+        nothing = _none(self._seeds)
+        menu = _Menu(self._seeds.menu, 1, self._replicas if first.shared else 0, self._random_seed + 1)
+        at = self._equal_at(self._found, nothing, first, self._seeds.pairs)
+        points = self._points if with_points else ()
+        halves = [self._equal_at(p, nothing, first) for p in points]
+        for piece in records:
+            menu.add(self.decisions(piece), piece)
+            at += self._equal_at(self._found, piece, first, self._seeds.pairs)
+            half = half_by_identity(piece.identity)
+            for h, found in enumerate(points):
+                halves[h] += self._equal_at(found, piece.select(half == h), first)
+        of_halves = first.crossings.sum(axis=1), first.drawn.sum(axis=1)
+        return SeenOfSignal(
+            menu.seen(first),
+            replace(at, crossings=first.total, drawn=of_halves[1].sum(axis=0)),
+            tuple(
+                replace(one, crossings=int(of_halves[0][h]), drawn=of_halves[1][h].astype(np.int64))
+                for h, one in enumerate(halves)
+            ),
+        )
+
+    def _scan_at(
+        self, names: Sequence[str], found: FoundThresholds, records: CrossingRecords, first: FirstPass
+    ) -> ScanCounts:
+        return count_scan(
+            {name: records.reach[:, self._places[name]] for name in names},
+            {name: np.array([found.at[name]]) for name in names},
+            records.stratum, records.identity, first.scan.crossings.size,
+            shared=first.shared, replicas=self._replicas, random_seed=self._random_seed,
+        )  # fmt: skip
+
+    def _equal_at(
+        self,
+        found: FoundThresholds,
+        records: CrossingRecords,
+        first: FirstPass,
+        pairs: Sequence[tuple[str, str]] = (),
+    ) -> EqualRateCounts:
+        return count_at_rate(
+            {name: records.reach[:, self._places[name]] for name in found.at}, records.identity, found.at,
+            found.moved_to, pairs=pairs, shared=first.shared, random_seed=self._random_seed + 1,
+        )  # fmt: skip
+
+
+def _none(seeds: DecidedSeeds) -> CrossingRecords:
+    none = np.zeros(0, np.int64)
+    reach, accepted = np.zeros((0, len(seeds.with_reach))), np.zeros((0, len(seeds.fixed)), np.bool_)
+    return CrossingRecords(none.astype(np.uint64), none, reach, accepted, none, none)
+
+
+def _of_all(at: ScanCounts, scan: ScanCounts) -> ScanCounts:
+    """Counts of what is recorded as those of all crossings: what is not recorded passes nowhere."""
+    rows = [scan.names.index(name) for name in at.names]
+    rows += [len(scan.names) + i for i, name in enumerate(scan.envelopes) if name in at.names]
+    return replace(
+        at,
+        envelopes=tuple(name for name in scan.envelopes if name in at.names),
+        crossings=scan.crossings,
+        drawn=scan.drawn,
+        highest=scan.highest[rows],
+        highest_of=scan.highest_of[rows],
+    )
+
+
+class _Menu:
+    """Adds up what a menu accepts."""
+
+    def __init__(self, seeds: Sequence[Seed], strata: int, replicas: int, random_seed: int) -> None:
+        self.replicas = replicas
+        self._seeds, self._strata, self._random_seed = seeds, strata, random_seed
+        groups = dict.fromkeys(seed.group for seed in seeds if seed.group)
+        self._members = {name: np.array([seed.group == name for seed in seeds]) for name in groups}
+        self._any, self._any_of = 0, dict.fromkeys(groups, 0)
+        none = np.zeros(0, np.int64)
+        self.counts = self._count(np.zeros((0, len(seeds)), np.bool_), none, none.astype(np.uint64), None)
+
+    def _count(self, decided: Bools, stratum: Ints, identity: Hashes, weights: Floats | None) -> MenuCounts:
+        return count_menu(
+            decided, stratum, identity, self._strata, self._seeds,
+            replicas=self.replicas, random_seed=self._random_seed, weights=weights,
+        )  # fmt: skip
+
+    def add(self, decided: Bools, records: CrossingRecords, weights: Floats | None = None) -> None:
+        """Some more crossings."""
+        self.counts += self._count(decided, records.stratum, records.identity, weights)
+        self._any += int(decided.any(axis=1).sum())
+        for name, members in self._members.items():
+            self._any_of[name] += int(decided[:, members].any(axis=1).sum())
+
+    def seen(self, first: FirstPass) -> SeenOfMenu:
+        """Of all crossings: what is not recorded is accepted by nothing."""
+        counts = self.counts
+        crossings = first.crossings.sum(axis=0)
+        sums, moments, drawn = counts.sums.copy(), counts.moments.copy(), counts.replica_sums.copy()
+        sums[:, 0] = moments[:, 0, 0] = crossings * ONE
+        if self.replicas:
+            drawn[:, 0] = first.drawn.sum(axis=0).astype(np.int64) * ONE
+        found = replace(counts, crossings=crossings, sums=sums, moments=moments, replica_sums=drawn)
+        return SeenOfMenu(found, self._any, self._any_of)
