@@ -300,7 +300,7 @@ def _keep_highest(reach: Floats, stratum: Ints, identity: Hashes, highest: Float
             continue
         at = last
         for k in range(last):
-            if kept_of[k] == of and kept[k] > -np.inf:
+            if kept_of[k] == of:
                 at = k
                 break
         if kept_of[at] == of and kept[at] >= value:

@@ -93,6 +93,22 @@ def test_shared_collisions_widen_the_error_as_the_toys_scatter() -> None:
     assert np.mean(bootstrap) == pytest.approx(2 * np.mean(binomial), rel=0.1)  # four share one: twice the error
 
 
+@pytest.mark.parametrize("threshold", [4.0, 12.0, 25.0])  # many pass, a few collisions, and hardly any
+def test_errors_of_shared_collisions_cover_the_truth_in_two_thirds_of_toys(threshold: float) -> None:
+    """How far crossings are alike is taken from 300 replicas, whose variance scatters by 8 %: no less is covered."""
+    rng, toys = np.random.default_rng(13), 120
+    inside = near = below = 0
+    for toy in range(toys):
+        reach, crossings = make(rng, (1200, 900, 600), share=3)
+        scan = scan_rates(reach, crossings, np.array([threshold, 60.0]), F_KHZ, seed=toy)
+        inside += scan.low_khz[0] <= true_rate(threshold) <= scan.high_khz[0]
+        near += abs(scan.rate_khz[0] - true_rate(threshold)) <= scan.error_khz[0]
+        below += true_rate(threshold) <= scan.upper95_khz[0]
+    for found, nominal in ((inside, 0.6827), (near, 0.6827), (below, 0.95)):
+        assert stats.binom.cdf(found, toys, nominal) > 1e-3
+    assert inside < 0.9 * toys
+
+
 def test_a_stratum_without_accepts_is_bounded_by_its_size_and_by_its_tail() -> None:
     reach, crossings = make(np.random.default_rng(5), (200, 300, 400))
     only_hard = np.where(crossings.stratum == 2, reach, -np.inf)

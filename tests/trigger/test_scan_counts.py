@@ -120,6 +120,19 @@ def test_the_highest_reaches_are_those_of_distinct_collisions(n: int) -> None:
             assert list(found) == wanted
 
 
+def test_zeros_of_either_sign_and_an_identity_of_zero_are_the_same_bytes_in_any_order() -> None:
+    identity = np.array([0, 0, 7], np.uint64)
+    parts = [
+        count_scan({"a": np.array([reach])}, {}, np.zeros(1, np.int64), identity[[i]], 1, replicas=2)
+        for i, reach in enumerate((0.0, -0.0, -0.0))
+    ]
+    first, *others = (flat(a + b + c) for a, b, c in itertools.permutations(parts))
+    assert all(other == first for other in others)
+    total = parts[0] + parts[1] + parts[2]
+    assert total.highest_of[0, 0, :3].tolist() == [0, 7, 0]
+    assert total.highest[0, 0, :3].tolist() == [0.0, 0.0, -np.inf]
+
+
 def test_counts_are_what_passes() -> None:
     sample = Sample(4, 700)
     counts = sample.counts()
@@ -217,7 +230,9 @@ def test_other_scans_and_other_bootstraps_do_not_add() -> None:
     ):
         with pytest.raises(L1emuError, match=message):
             counts + wrong
-    assert (counts + sample.counts(shared=False)).shared
+    alone_too = sample.counts(shared=False)
+    assert (counts + alone_too).shared
+    assert (alone_too + counts).shared
 
 
 def test_rates_of_missing_strata_and_of_shared_collisions_without_replicas_are_refused() -> None:
