@@ -1,13 +1,16 @@
 """Samples made from a recipe: Pythia collisions, pile-up, tracks, towers, PUPPI candidates (extra: generate).
 
-crossings  bunch crossings: collisions drawn from pools, stacked, read out and reconstructed, block by seeded block
-detector   from collisions to tracks and calorimeter towers
-pools      pools of Pythia 8 collisions
-puppi      from tracks and towers to PUPPI candidates in hardware steps
-recipe     the schema of a recipe: everything that determines a generated sample, as data
-regions    the correlator's regions
-run        a recipe made into a file: stratified min-bias or signal crossings (ROOT), or training jets (npz)
-truth      generator jets and their flavour: what a Level-1 jet is compared with
+crossings      bunch crossings: collisions drawn from pools, stacked, read out and reconstructed, block by seeded block
+detector       from collisions to tracks and calorimeter towers
+layout         the blocks of a recipe's crossings, and which of them a part of the sample has
+pools          pools of Pythia 8 collisions
+puppi          from tracks and towers to PUPPI candidates in hardware steps
+recipe         the schema of a recipe: everything that determines a generated sample, as data
+regions        the correlator's regions
+run            a recipe made into a file: stratified min-bias or signal crossings (ROOT), or training jets (npz)
+shards         a recipe's sample in parts: made each by itself, merged or left as several files
+training_jets  Level-1 jets of hard processes, labelled by the generator's
+truth          generator jets and their flavour: what a Level-1 jet is compared with
 """
 
 from typing import TYPE_CHECKING

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -253,7 +255,7 @@ def make_block(
     return CrossingsBlock(candidates, kept, *defining)
 
 
-def in_order(tasks: Sequence[Callable[[], Any]], jobs: int) -> Iterator[Any]:
+def in_order(tasks: Iterable[Callable[[], Any]], jobs: int) -> Iterator[Any]:
     """The results of `tasks` in their order, computed by `jobs` threads (the kernels release the GIL).
 
     At most twice as many tasks as threads are in flight, so that results don't pile up.
@@ -262,13 +264,12 @@ def in_order(tasks: Sequence[Callable[[], Any]], jobs: int) -> Iterator[Any]:
         for task in tasks:
             yield task()
         return
+    coming = iter(tasks)
     with ThreadPoolExecutor(jobs) as executor:
-        flying = [executor.submit(task) for task in tasks[: 2 * jobs]]
-        for n in range(len(tasks)):
-            result = flying[n].result()
-            flying[n] = None  # type: ignore[call-overload]
-            if n + 2 * jobs < len(tasks):
-                flying.append(executor.submit(tasks[n + 2 * jobs]))
+        flying = deque(executor.submit(task) for task in islice(coming, 2 * jobs))
+        while flying:
+            result = flying.popleft().result()
+            flying.extend(executor.submit(task) for task in islice(coming, 1))
             yield result
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,8 @@ class Pool:
 
     pt [GeV], eta, phi [rad] at the vertex; `bend` what the field adds to phi on the way to the calorimeter [rad],
     NaN for what does not reach it; d0, z0 [cm] relative to the collision; `particle` as in
-    `l1emu.events.hardware`; charge -1, 0, 1. `jet_*` are the generator jets, flat with `jet_offset`.
+    `l1emu.events.hardware`; charge -1, 0, 1. `jet_*` are the generator jets, flat with `jet_offset`; `pythia` is the
+    version of pythia8mc that made them, empty where they were made before versions were kept with them.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Pool:
     arrays: dict[str, NDArray[Any]]
     jet_offset: NDArray[np.int64]
     jets: dict[str, NDArray[Any]]
+    pythia: str = ""
 
     @property
     def events(self) -> int:
@@ -126,9 +129,18 @@ def _pool_folder(process: Process, recipe: SampleRecipe, cache: Path) -> Path:
 
 
 def make_pools(
-    processes: Iterable[Process], recipe: SampleRecipe, cache: Path, jobs: int, advance: Callable[[int], None]
+    processes: Iterable[Process],
+    recipe: SampleRecipe,
+    cache: Path,
+    jobs: int,
+    advance: Callable[[int], None],
+    begin: float = 0.0,
 ) -> None:
-    """Make the chunks that the cache lacks, `jobs` at a time; `advance(events)` is called for every chunk."""
+    """Make the chunks that the cache lacks, `jobs` at a time; `advance(events)` is called for every chunk.
+
+    Several processes may work on one cache. Each looks once more before it makes a chunk; if they begin at different
+    places, at the fraction `begin` of what is missing, hardly a chunk is made twice.
+    """
     missing = []
     for process in processes:
         for number in range(_chunks(process)):
@@ -139,6 +151,8 @@ def make_pools(
             else:
                 seed = _seed(process, recipe, number)
                 missing.append((_settings(process, recipe.energy_tev), process.veto_pt_hat_gev, seed, size, path))
+    turn = int(begin * len(missing))
+    missing = missing[turn:] + missing[:turn]
     if missing:
         _pythia_module()
     if min(jobs, len(missing)) <= 1:
@@ -219,12 +233,48 @@ def load_pool(process: Process, recipe: SampleRecipe, cache: Path) -> Pool:
         arrays={key: joined[key] for key in ARRAYS},
         jet_offset=_offsets(joined["jet_count"]),
         jets={key: joined[key] for key in _JET_ARRAYS},
+        pythia=_version_of(_pool_folder(process, recipe, cache), parts),
     )
+
+
+def pythia_version() -> str:
+    """The version of pythia8mc that is installed.
+
+    Raises
+    ------
+    L1emuError
+        if there is none.
+    """
+    try:
+        return version("pythia8mc")
+    except PackageNotFoundError:
+        _pythia_module()
+        return "unknown"
+
+
+def _version_of(folder: Path, chunks: Sequence[dict[str, NDArray[Any]]]) -> str:
+    """The version of pythia8mc that made the chunks of a pool, empty where none says so."""
+    said = {str(chunk.get("pythia8mc", "")) for chunk in chunks}
+    if len(said) > 1 and "" in said:
+        said = said - {""} | {pythia_version()}
+    if len(said) > 1:
+        raise L1emuError(
+            "a pool with chunks of several versions of Pythia",
+            path=folder,
+            value=sorted(said),
+            expected="delete it: it will be made again",
+        )
+    return said.pop()
 
 
 def _read_chunk(path: Path, size: int) -> dict[str, NDArray[Any]]:
     """The arrays of a chunk of `size` collisions (fewer after a veto), as kernels index them."""
-    arrays = read_npz(path, (*_DTYPES, "sigma_mb"))
+    arrays = read_npz(path)
+    lost = [name for name in (*_DTYPES, "sigma_mb") if name not in arrays]
+    if lost:
+        raise L1emuError("an array is missing", path=path, where=lost[0], value=sorted(arrays))
+    if "pythia8mc" in arrays:
+        check_array(arrays["pythia8mc"], path=path, where="pythia8mc", kinds="U", shape=())
     check_array(arrays["sigma_mb"], path=path, where="sigma_mb", kinds="f", shape=(), low=0, high=1e6)
     events = arrays["count"].size
     if events > size:  # a veto can leave none
@@ -251,7 +301,9 @@ def _offsets(counts: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _make_chunk(lines: list[str], veto: float | None, seed: int, events: int, path: Path) -> int:
-    """Generate one chunk and write it; returns the number of collisions asked for."""
+    """Generate one chunk and write it, unless it is there by now; returns the number of collisions asked for."""
+    if path.exists():
+        return events
     p8 = _pythia_module()
     pythia = p8.Pythia("", False)
     for line in [*lines, f"Random:seed = {seed}"]:
@@ -271,7 +323,7 @@ def _make_chunk(lines: list[str], veto: float | None, seed: int, events: int, pa
         parts.append(_compact(batch.prt))
     arrays = {key: np.concatenate([p[key] for p in parts]) for key in parts[0]}
     with write_aside(path) as aside:
-        np.savez(aside, sigma_mb=pythia.infoPython().sigmaGen(), **arrays)
+        np.savez(aside, sigma_mb=pythia.infoPython().sigmaGen(), pythia8mc=np.array(pythia_version()), **arrays)
     return events
 
 
