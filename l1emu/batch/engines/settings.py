@@ -59,6 +59,8 @@ class _BatchSettings(Config):
         Cores of one shard, and its threads.
     setup
         File of shell lines that a node runs first: modules, a virtual environment, an LCG view, kernels.
+    python
+        The interpreter on a node, such as ``python3`` of what the setup loads; by default the one that submits.
     extra
         Further lines: options of sbatch, ``key = value`` of a submit description.
     """
@@ -67,6 +69,7 @@ class _BatchSettings(Config):
     minutes: _Minutes | None = None
     cpus: _Count = 1
     setup: _Line | None = None
+    python: _Line | None = None
     extra: tuple[_Line, ...] = ()
 
 
