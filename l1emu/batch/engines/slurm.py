@@ -53,15 +53,14 @@ class SlurmEngine:
             tasks = min(largest, len(job.missing) - first)
             options = ["--parsable", *self._options(job, tasks)]
             try:
-                number = ask(["sbatch", *options, str(script), str(first)]).partition(";")[
-                    0
-                ]  # the cluster's name stands behind it
+                answer = ask(["sbatch", *options, str(script), str(first)])
             except L1emuError as error:
                 if not taken:
                     raise
                 raise L1emuError(
                     f"{error.message} ({first} of {len(job.missing)} shards are submitted)", path=job.folder
                 ) from None
+            number = answer.partition(";")[0]  # of several clusters the name stands behind it
             taken.append(SubmittedJob(id=number, first=first, tasks=tasks))
             remember(folder, job, taken)
 
