@@ -53,14 +53,19 @@ class Attempted:
     @property
     def worth_another(self) -> bool:
         """Whether another attempt may give another end: after a signal, or for want of memory."""
-        return self.code > _SIGNAL or self.short_of_memory
+        return self._signal > 0 or self.short_of_memory
 
     @property
     def told(self) -> str:
         """What went wrong, in a few words."""
         if self.line:
             return self.line
-        return f"signal {self.code - _SIGNAL}" if self.code > _SIGNAL else f"exit code {self.code}"
+        return f"signal {self._signal}" if self._signal else f"exit code {self.code}"
+
+    @property
+    def _signal(self) -> int:
+        """The signal that ended it; 0 for none."""
+        return self.code - _SIGNAL if _SIGNAL < self.code <= _SIGNAL + 64 else 0
 
 
 @dataclass(frozen=True)

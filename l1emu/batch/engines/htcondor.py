@@ -22,6 +22,7 @@ from l1emu.batch.job import BatchJob
 from l1emu.errors import L1emuError
 
 _HINT_S = 10.0
+_ASKED = 100  # submissions, the last ones
 _STATES = {1: "idle", 2: "running", 3: "removed", 4: "completed", 5: "held", 6: "transferring", 7: "suspended"}
 _SENT = ("plan.json",)  # of the plan's folder, where a node does not see it
 _MADE = "shards"  # the folder in it that comes back
@@ -49,7 +50,7 @@ class HTCondorEngine:
         if self._settings.merge is None:
             command, pattern = ["condor_submit", "-terse", "shards.sub"], r"(\d+)\.\d+"
         else:
-            command, pattern = ["condor_submit_dag", "-usedagdir", "study.dag"], r"cluster (\d+)"
+            command, pattern = ["condor_submit_dag", "study.dag"], r"cluster (\d+)"
         found = re.search(pattern, ask(command, cwd=folder))
         jobs = [SubmittedJob(id=found[1] if found else "", first=0, tasks=len(job.missing))]
         remember(folder, job, jobs, _mark(folder))
@@ -170,15 +171,16 @@ def _mark(folder: Path) -> str:
 
 def condor_hints(folder: Path) -> Iterator[tuple[str, int, str]]:
     """Job, shard and state of every job that HTCondor still has; nothing if it does not answer."""
-    for submission in submissions(folder, HTCondorEngine.name):
-        if not re.fullmatch("[0-9a-f]{16}", submission.mark):
-            continue
-        wanted = "ClusterId,ProcId,JobStatus,L1emuShard"
-        command = ["condor_q", "-json", "-attributes", wanted, "-constraint", f'L1emuMark == "{submission.mark}"']
-        try:
-            yield from _hints_of(ask(command, seconds=_HINT_S))
-        except L1emuError:
-            continue
+    marks = [found.mark for found in submissions(folder, HTCondorEngine.name)]
+    ours = " || ".join(f'L1emuMark == "{mark}"' for mark in marks[:_ASKED] if re.fullmatch("[0-9a-f]{16}", mark))
+    if not ours:
+        return
+    wanted = "ClusterId,ProcId,JobStatus,L1emuShard"
+    try:
+        answer = ask(["condor_q", "-json", "-attributes", wanted, "-constraint", ours], seconds=_HINT_S)
+    except L1emuError:
+        return
+    yield from _hints_of(answer)
 
 
 def _hints_of(answer: str) -> Iterator[tuple[str, int, str]]:

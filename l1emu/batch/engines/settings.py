@@ -132,8 +132,11 @@ def read_settings(schema: type[_S], file: Path | None = None, assignments: Seque
     data: dict[str, Any] = {}
     if file is not None:
         data = load_config(file, schema).model_dump(exclude_unset=True)
+        base = file.absolute().parent
         for key in {"setup", "merge"} & data.keys():
-            data[key] = str(file.absolute().parent / Path(data[key]).expanduser())
+            data[key] = _beside(base, data[key])
+        if data.get("transfer"):
+            data["transfer"] = [_beside(base, name) for name in data["transfer"]]
     lists = {name for name, field in schema.model_fields.items() if "tuple" in str(field.annotation)}
     added: dict[str, list[Any]] = {}
     for text in assignments:
@@ -152,6 +155,11 @@ def read_settings(schema: type[_S], file: Path | None = None, assignments: Seque
         return schema.model_validate_json(json.dumps(data))
     except ValidationError as error:
         raise _refusal(error.errors()[0]) from None
+
+
+def _beside(base: Path, name: str) -> str:
+    """A path that a file in the folder `base` names; what is no path but a URL stays."""
+    return name if "://" in name else str(base / Path(name).expanduser())
 
 
 def _value(schema: type[Config], key: str, written: str) -> Any:

@@ -6,6 +6,7 @@ takes more memory than it asked for is killed whole and is seen as a shard that 
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -92,17 +93,18 @@ def _largest_array() -> int:
 
 def slurm_hints(folder: Path) -> Iterator[tuple[str, int, str]]:
     """Job, shard and state, in SLURM's word, of every task that it still has; nothing if it does not answer."""
-    for submission in submissions(folder, SlurmEngine.name):
-        by_id = {job.id: job for job in submission.jobs}
-        # without accounting a job that is long done is unknown, which is an error if it is the only one asked for
-        command = ["squeue", "--noheader", "--array", f"--jobs={','.join(by_id)}", "--format=%F %K %T"]
-        try:
-            answer = ask(command, seconds=_HINT_S)
-        except L1emuError:
-            continue
-        for line in answer.splitlines():
-            words = line.split()
-            if len(words) == 3 and words[0] in by_id and words[1].isdecimal():
-                place = by_id[words[0]].first + int(words[1])
-                if place < len(submission.shards):
-                    yield f"{words[0]}_{words[1]}", submission.shards[place], words[2].lower()
+    of_job = {
+        job.id: (job.first, found.shards) for found in submissions(folder, SlurmEngine.name) for job in found.jobs
+    }
+    if not of_job:
+        return
+    try:  # all of the user's: jobs that SLURM has forgotten may not be asked for
+        answer = ask(["squeue", "--noheader", "--array", f"--user={os.getuid()}", "--format=%F %K %T"], seconds=_HINT_S)
+    except L1emuError:
+        return
+    for line in answer.splitlines():
+        words = line.split()
+        if len(words) == 3 and words[0] in of_job and words[1].isdecimal():
+            first, shards = of_job[words[0]]
+            if first + int(words[1]) < len(shards):
+                yield f"{words[0]}_{words[1]}", shards[first + int(words[1])], words[2].lower()

@@ -33,6 +33,14 @@ def test_single_keys_take_the_place_of_those_of_the_file(tmp_path: Path) -> None
     assert changed.extra == ("--constraint=cpu", "--licenses=scratch")
 
 
+def test_paths_of_a_file_are_relative_to_it_and_urls_stay(tmp_path: Path) -> None:
+    file = tmp_path / "condor.yaml"
+    file.write_text("transfer: [kernels, /menu.yaml, 'osdf:///cms/x']\nmerge: results\n")
+    found = read_settings(HTCondorSettings, file)
+    assert found.transfer == (str(tmp_path / "kernels"), "/menu.yaml", "osdf:///cms/x")
+    assert found.merge == str(tmp_path / "results")
+
+
 def test_files_to_send_along_may_be_none() -> None:
     assert read_settings(HTCondorSettings).transfer is None
     assert read_settings(HTCondorSettings, None, ["transfer="]).transfer == ()

@@ -38,6 +38,7 @@ def test_an_array_with_a_task_killed_and_one_cancelled_is_resumed(tmp_path: Path
     subprocess.run(["scancel", hints[2].job], check=True)
     wait_for(lambda: done(folder), f"end of the array: {waiting()}")
     assert made(folder) == [0, 3, 4, 5, 6, 7]
+    assert not Path(attempts(folder, 2)[0]["L1EMU_CACHE_DIR"]).exists()  # a job that is cancelled tidies up, too
     log = folder / "log" / f"slurm-{hints[1].job}.log"
     assert "shard 1: exit code 137, attempt 2 of 2" in log.read_text()
 
