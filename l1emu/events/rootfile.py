@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import queue
+import struct
+import uuid
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +16,7 @@ import numpy as np
 import uproot
 
 from l1emu.errors import L1emuError
-from l1emu.files import open_regular
+from l1emu.remote import RemoteError, RemoteFile, RemotePath, file_size, open_file, read_ranges
 
 MAGIC = b"root"
 RNTUPLE = "ROOT::RNTuple"
@@ -35,20 +38,78 @@ def open_root(path: Path, expected: str = "a ROOT file") -> Iterator[Any]:
     L1emuError
         if the file is absent, is no ROOT file, or is truncated or damaged.
     """
-    with open_regular(path) as stream:
-        if stream.read(4) != MAGIC:
-            raise L1emuError("not a ROOT file", path=path, expected=expected)
+    if isinstance(path, RemotePath):
+        with RemoteFile(path) as remote:
+            options = {"handler": _RemoteSource, "remote": remote}
+            with _checked(path, remote.size, remote.range(0, _HEADER_BYTES), expected, options) as file:
+                yield file
+        return
+    with open_file(path) as stream:
+        head, size = stream.read(_HEADER_BYTES), file_size(path)
+    with _checked(path, size, head, expected, {}) as file:
+        yield file
+
+
+@contextmanager
+def _checked(path: Path, size: int, head: bytes, expected: str, options: dict[str, Any]) -> Iterator[Any]:
+    if head[:4] != MAGIC:
+        raise L1emuError("not a ROOT file", path=path, expected=expected)
     try:
-        with uproot.open(path, object_cache=None, array_cache=None) as file:
-            if path.stat().st_size < file.file.fEND:
-                raise _truncated(path, file.file.fEND)
+        name = {str(path): None} if options else path  # the colon of a URL would part it from an object in the file
+        with uproot.open(name, object_cache=None, array_cache=None, **options) as file:
+            if size < file.file.fEND:
+                raise _truncated(path, size, file.file.fEND)
             yield file
+    except RemoteError:
+        raise
     except L1emuError as error:
         raise error.within(path) from None
     except Exception as error:  # uproot and its decompressors raise a dozen unrelated types
-        if path.stat().st_size < declared_size(path):
-            raise _truncated(path, declared_size(path)) from None
+        if size < _declared(head)[0]:
+            raise _truncated(path, size, _declared(head)[0]) from None
         raise damaged(path, error, "a whole ROOT file") from None
+
+
+class _RemoteSource(uproot.source.chunk.Source):
+    """What uproot reads of a remote file: all baskets of a step in a few requests, here and not in a thread of its own.
+
+    So an error is raised where it happens, as it is.
+    """
+
+    def __init__(self, file_path: str, *, remote: RemoteFile, **_: Any) -> None:
+        super().__init__()
+        self._file_path = file_path
+        self._remote = remote
+        self._num_bytes = remote.size
+
+    def chunk(self, start: int, stop: int) -> uproot.source.chunk.Chunk:
+        self._num_requests += 1
+        return self._holding(start, stop, self._remote.range(start, stop))
+
+    def chunks(
+        self, ranges: list[tuple[int, int]], notifications: queue.Queue[uproot.source.chunk.Chunk]
+    ) -> list[uproot.source.chunk.Chunk]:
+        self._num_requests += 1
+        found = []
+        for (start, stop), data in zip(ranges, self._remote.ranges(ranges), strict=True):
+            found.append(self._holding(start, stop, data))
+            notifications.put(found[-1])
+        return found
+
+    def _holding(self, start: int, stop: int, data: bytes) -> uproot.source.chunk.Chunk:
+        self._num_requested_chunks += 1
+        self._num_requested_bytes += stop - start
+        return uproot.source.chunk.Chunk(self, start, stop, uproot.source.futures.TrivialFuture(data))
+
+    @property
+    def closed(self) -> bool:
+        return self._remote.closed
+
+    def __enter__(self) -> _RemoteSource:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._remote.close()
 
 
 def entries_of(
@@ -78,7 +139,14 @@ def entries_of(
                 expected=str(tree.num_entries),
             )
     position = start
-    for array in _quietly(tree.iterate(list(branches), step_size=step, entry_start=start, entry_stop=stop)):
+    steps = _quietly(tree.iterate(list(branches), step_size=step, entry_start=start, entry_stop=stop))
+    while True:
+        try:
+            array = next(steps, None)
+        except RemoteError as error:
+            raise error.at(f"{tree.name}, entry {position}") from None
+        if array is None:
+            break
         values = {branch: _member(array, branch) for branch in branches}
         for branch, lists in values.items():
             wrong = ak.validity_error(lists)
@@ -140,15 +208,32 @@ def damaged(path: Path, error: Exception, expected: str) -> L1emuError:
     return L1emuError(f"the file is damaged ({reason})", path=path, expected=expected)
 
 
-def declared_size(path: Path) -> int:
-    """The size that a ROOT file's header declares (fEND, four bytes or, in large files, eight)."""
-    with open(path, "rb") as stream:
-        head = stream.read(20)
-    if len(head) < 20:
-        return 20
-    large = int.from_bytes(head[4:8], "big") >= 1_000_000
-    return int.from_bytes(head[12:20] if large else head[12:16], "big")
+def root_uuid(path: Path) -> str | None:
+    """The UUID that a ROOT file was given when it was made; None of other files and of what is too short.
+
+    Raises
+    ------
+    L1emuError
+        if the file cannot be read.
+    """
+    head = read_ranges(path, [(0, _HEADER_BYTES)])[0]
+    return _declared(head)[1] if head[:4] == MAGIC else None
 
 
-def _truncated(path: Path, size: int) -> L1emuError:
-    return L1emuError("the file is truncated", path=path, value=path.stat().st_size, expected=f"{size} bytes")
+# TFile::WriteHeader: fVersion, fBEGIN, fEND, fSeekFree, fNbytesFree, nfree, fNbytesName, fUnits, fCompress, fSeekInfo,
+# fNbytesInfo, the version of TUUID and fUUID; fEND and the two places have eight bytes where fVersion is a million more
+_HEADER, _LARGE_HEADER = struct.Struct(">4xiiIIiiiBiIiH16s"), struct.Struct(">4xiiQQiiiBiQiH16s")
+_HEADER_BYTES = _LARGE_HEADER.size
+
+
+def _declared(head: bytes) -> tuple[int, str | None]:
+    """The size and the UUID that a ROOT file's header declares."""
+    if len(head) < _HEADER_BYTES:
+        return _HEADER_BYTES, None
+    layout = _LARGE_HEADER if int.from_bytes(head[4:8], "big") >= 1_000_000 else _HEADER
+    numbers = layout.unpack_from(head)
+    return int(numbers[2]), str(uuid.UUID(bytes=numbers[-1]))
+
+
+def _truncated(path: Path, size: int, declared: int) -> L1emuError:
+    return L1emuError("the file is truncated", path=path, value=size, expected=f"{declared} bytes")

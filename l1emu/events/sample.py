@@ -38,6 +38,7 @@ from l1emu.events.lists import flat_columns
 from l1emu.events.rootfile import entries_of, open_root
 from l1emu.files import sha256_bytes, write_aside
 from l1emu.jsontext import parse_json
+from l1emu.remote import as_path
 
 TREE = "crossings"
 METADATA = "sample"
@@ -387,10 +388,10 @@ def read_sample(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]])
         are not of one recipe, versions and pools, or have a block of crossings in common.
     """
     if isinstance(path, str | os.PathLike):
-        return _read_file(Path(path))
+        return _read_file(as_path(path))
     if not path:
         raise L1emuError("a sample has at least one file", value=0)
-    return _together([_read_file(Path(one)) for one in path])
+    return _together([_read_file(as_path(one)) for one in path])
 
 
 def _together(samples: Sequence[Sample]) -> Sample:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ from pydantic import AliasChoices, Field, model_validator
 from l1emu.config import Config, SeedNumber, load_config
 from l1emu.errors import L1emuError
 from l1emu.events.objects.schema import ObjectsMap, SumMap
+from l1emu.filenames import files_named
 from l1emu.latency import StatedTiming
 from l1emu.resources import resolve, resource
 from l1emu.stream import FillingScheme, Normalisation, hl_lhc, read_filling_scheme
@@ -304,17 +304,16 @@ class StudyFile:
             raise L1emuError(error.message, path=self.path, value=error.value, expected=error.expected) from None
 
     def files(self, names: list[str]) -> list[Path]:
-        """The files that the study means by names or globs, those of a glob in the order of their names.
+        """The files that the study means by names, URLs, globs and lists; see `l1emu.filenames.files_named`.
 
         Raises
         ------
         L1emuError
-            if a file does not exist, or a glob matches nothing.
+            if a file does not exist, a glob matches nothing, or a list is absent or empty.
         """
         found: list[Path] = []
         for name in names:
-            matches = sorted(glob.glob(str((self.path.parent / name).expanduser()), recursive=True))
-            found += [Path(match) for match in matches] or [self.file(name)]
+            found += files_named(name, self.path.parent) or [self.file(name)]
         return found
 
     def scalings(self) -> Scalings | None:

@@ -11,6 +11,7 @@ import awkward as ak
 from l1emu.errors import L1emuError
 from l1emu.events.sources.containers.base import Columns, reading
 from l1emu.events.sources.containers.parquet import ParquetContainer
+from l1emu.remote import readable
 
 
 class NestedParquet(ParquetContainer):
@@ -18,7 +19,11 @@ class NestedParquet(ParquetContainer):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        with reading(path, "a whole parquet file"), self._parquet.ParquetFile(path) as file:
+        with (
+            reading(path, "a whole parquet file"),
+            readable(path) as source,
+            self._parquet.ParquetFile(source) as file,
+        ):
             leaves = [name for field in file.schema_arrow for name in self._leaves(field.name, field.type)]
             if len(leaves) != len(file.schema):
                 raise ValueError("the columns are not those of the schema")

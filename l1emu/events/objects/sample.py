@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +34,7 @@ from l1emu.events.sources.containers import Columns, Container, RootContainer, o
 from l1emu.events.sources.containers.parquet import MAGIC as PARQUET
 from l1emu.events.sources.repeated import crossing_keys, fingerprint, refuse_same_crossings, refuse_same_files
 from l1emu.events.sources.source import Paths
-from l1emu.files import open_regular
+from l1emu.remote import file_size, open_file
 
 MOST_AT_ONCE = 50_000
 """Crossings of a batch, if nothing is said."""
@@ -579,7 +578,7 @@ def _parsed(schema: type[_C], data: Any, where: str) -> _C:
 
 def _open(path: Path, tree: str | None) -> Container:
     """A file as its container, parquet as one with lists and records."""
-    with open_regular(path) as stream:
+    with open_file(path) as stream:
         head = stream.read(len(PARQUET))
     if head == PARQUET and tree is None:
         return NestedParquet(path)
@@ -661,7 +660,7 @@ def _keys(file: _File, columns: Sequence[str], batch: Columns, rows: int) -> NDA
     numbers = [flat_lists(batch[column], ColumnPlace(file.path, column, batch.start)) for column in columns]
     if numbers and all(n.offsets is None and n.flat.dtype.kind in "iu" for n in numbers):
         return crossing_keys([n.flat for n in numbers])
-    size = os.stat(file.path).st_size
+    size = file_size(file.path)
     content = np.frombuffer(fingerprint(file.path, size)[:8], np.uint64)
     return crossing_keys([np.repeat(content, rows), np.arange(batch.start, batch.start + rows)])
 

@@ -1,7 +1,8 @@
 """Files and crossings that stand twice in what is read as one: each would count twice, and halve an error.
 
 A file is the same as another if it lies in the same place (links too), or if its content is the same, whatever its
-name. Content is compared where sizes agree: first some pieces, and all of it only where these agree. A crossing is the
+name. Content is compared where sizes agree: first some pieces, and all of it only where these agree (of ROOT files
+behind URLs, the UUID in the first piece says enough). A crossing is the
 same as another if run, luminosity block and event agree, as far as the file has them, and its objects too: simulations
 number their events alike, so that the numbers alone say nothing.
 """
@@ -20,10 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.errors import L1emuError
+from l1emu.events.rootfile import root_uuid
 from l1emu.events.sources.containers import Container
+from l1emu.remote import RemotePath, file_size, open_file, read_ranges
 from l1emu.splitmix import GOLDEN, mix
 
 _PIECES, _PIECE_BYTES = 16, 4096
+_COMPARED_BYTES = 1 << 20
 _IDENTITY = ("run", "luminosityBlock", "event")
 _WHOLE = ("int32", "uint32", "int64", "uint64")
 _MOST_CROSSINGS = 20_000_000
@@ -34,34 +38,52 @@ _COMPARED = 64
 def refuse_same_files(paths: Sequence[Path]) -> None:
     """Refuse a file that is given twice: by its path, through a link, or as a copy of the same content.
 
-    Files that do not exist are left to who opens them.
+    Files that do not exist here are left to who opens them.
 
     Raises
     ------
     L1emuError
         naming both.
     """
-    places: dict[tuple[int, int], Path] = {}
+    places: dict[tuple[int, int] | str, Path] = {}
     sizes: dict[int, list[Path]] = {}
     for path in paths:
-        try:
-            found = os.stat(path)
-        except (OSError, ValueError):
-            continue
-        first = places.setdefault((found.st_dev, found.st_ino), path)
+        place: tuple[int, int] | str
+        if isinstance(path, RemotePath):
+            place, size = path.url, file_size(path) if len(paths) > 1 else 0
+        else:
+            try:
+                found = os.stat(path)
+            except (OSError, ValueError):
+                continue
+            place, size = (found.st_dev, found.st_ino), found.st_size
+        first = places.setdefault(place, path)
         if first is not path:
             raise _twice(path, first, "the same file")
-        sizes.setdefault(found.st_size, []).append(path)
+        sizes.setdefault(size, []).append(path)
     for size, alike in sizes.items():
         known: dict[bytes, list[Path]] = {}
         for path in alike if len(alike) > 1 and size else ():
-            if not path.is_file():
+            if not isinstance(path, RemotePath) and not path.is_file():
                 continue
             others = known.setdefault(fingerprint(path, size), [])
             for other in others:
-                if filecmp.cmp(path, other, shallow=False):
+                if _same_content(path, other):
                     raise _twice(path, other, "a file of the same content")
             others.append(path)
+
+
+def _same_content(path: Path, other: Path) -> bool:
+    """Whether two files of one size and fingerprint are copies: behind URLs, the UUID of a ROOT file says it."""
+    if not isinstance(path, RemotePath) and not isinstance(other, RemotePath):
+        return filecmp.cmp(path, other, shallow=False)
+    if root_uuid(path) is not None:  # it is among the pieces of the fingerprint
+        return True
+    with open_file(path) as one, open_file(other) as two:
+        while piece := one.read(_COMPARED_BYTES):
+            if piece != two.read(_COMPARED_BYTES):
+                return False
+    return True
 
 
 def refuse_same_crossings(
@@ -146,10 +168,9 @@ def crossing_keys(numbers: Sequence[NDArray[Any]]) -> NDArray[np.uint64]:
 def fingerprint(path: Path, size: int) -> bytes:
     """A hash of some pieces of a file of so many bytes: it tells files apart that are no copies of one another."""
     digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        for start in np.linspace(0, max(size - _PIECE_BYTES, 0), _PIECES).astype(np.int64):
-            stream.seek(int(start))
-            digest.update(stream.read(_PIECE_BYTES))
+    starts = [int(start) for start in np.linspace(0, max(size - _PIECE_BYTES, 0), _PIECES)]
+    for piece in read_ranges(path, [(start, start + _PIECE_BYTES) for start in starts]):
+        digest.update(piece)
     return digest.digest()
 
 

@@ -31,6 +31,8 @@ from l1emu.events.sources import (
 from l1emu.events.sources.containers import Container, RootContainer, open_container, shown
 from l1emu.events.sources.format import Built, Field, Format, check_finite
 from l1emu.events.sources.repeated import numbers_in, refuse_same_crossings, refuse_same_files
+from l1emu.filenames import files_named
+from l1emu.remote import RemotePath
 
 FORMATS: dict[str, Format] = {
     f.name: f
@@ -316,24 +318,24 @@ def find_format(name: str) -> Format:
 
 
 def find_files(files: Paths) -> list[Path]:
-    """The files that paths and globs mean.
+    """The files that paths, URLs, globs and lists of them (`@files.txt`) mean.
 
     Raises
     ------
     L1emuError
-        if nothing is given, or a glob matches nothing.
+        if nothing is given, a glob matches nothing, or a list is absent or empty.
     """
     given = [files] if isinstance(files, str | os.PathLike) else list(files)
     paths: list[Path] = []
     for item in given:
-        text = os.path.expanduser(os.fspath(item))
-        if os.path.exists(text) or not glob.has_magic(text):
-            paths.append(Path(text))
+        if isinstance(item, RemotePath):
+            paths.append(item)
             continue
-        matches = sorted(glob.glob(text, recursive=True))
-        if not matches:
-            raise L1emuError("no file matches", value=text)
-        paths += [Path(match) for match in matches]
+        name = os.fspath(item)
+        matches = files_named(name, Path())
+        if not matches and glob.has_magic(name):
+            raise L1emuError("no file matches", value=name)
+        paths += matches or [Path(os.path.expanduser(name))]
     if not paths:
         raise L1emuError("no files", expected="one path or glob at least")
     return paths

@@ -18,7 +18,7 @@ from l1emu.events import rootfile
 from l1emu.events.sources.containers import hdf5, npz, parquet, text
 from l1emu.events.sources.containers.base import Columns, Container, shown
 from l1emu.events.sources.containers.root import RootContainer
-from l1emu.files import open_regular
+from l1emu.remote import open_file
 
 __all__ = ["Columns", "Container", "RootContainer", "open_container", "shown"]
 
@@ -39,7 +39,7 @@ def open_container(path: Path, tree: str | None = None) -> tuple[str, Container]
     L1emuError
         if the file is absent, empty, not a regular file, truncated or damaged, or none of these, or has no such tree.
     """
-    with open_regular(path) as stream:
+    with open_file(path) as stream:
         head = stream.read(1 << 16)
     if not head:
         raise L1emuError("the file is empty", path=path)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from l1emu.errors import L1emuError
 from l1emu.events.rootfile import damaged
+from l1emu.remote import RemoteError
 
 _MOST = 40
 
@@ -97,10 +98,16 @@ def small_rows(path: Path, column: str, row_bytes: int) -> None:
         )
 
 
-def guarded(path: Path, batches: Iterator[Columns]) -> Iterator[Columns]:
-    """The same batches, read as `reading` does."""
-    with reading(path):
-        yield from batches
+def guarded(path: Path, batches: Iterator[Columns], start: int) -> Iterator[Columns]:
+    """The same batches, from row `start` on, read as `reading` does; where a server fails, its row is named."""
+    row = start
+    try:
+        with reading(path):
+            for batch in batches:
+                yield batch
+                row += len(next(iter(batch.values()), ()))
+    except RemoteError as error:
+        raise error.at(f"entry {row}") from None
 
 
 def optional(module: str) -> Any:

@@ -24,6 +24,7 @@ from l1emu.events.sources.containers.base import (
     small_rows,
     without_missing,
 )
+from l1emu.remote import file_size, readable
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _MOST_NAMES = 10_000
@@ -49,7 +50,7 @@ class Hdf5Container:
                 self._rows[column] = int(item.shape[0])
                 self._row_bytes[column] = math.prod(map(int, item.shape[1:])) * int(item.dtype.itemsize)
 
-        with reading(path, "a whole HDF5 file"), self._h5py.File(path, "r") as file:
+        with reading(path, "a whole HDF5 file"), readable(path) as source, self._h5py.File(source, "r") as file:
             file.visititems(visit)
 
     @property
@@ -66,7 +67,7 @@ class Hdf5Container:
 
     def batches(self, columns: Sequence[str], start: int, stop: int, step: int) -> Iterator[Columns]:
         """Slices of the datasets; see `Container.batches`."""
-        return guarded(self.path, self._batches(columns, start, stop, step))
+        return guarded(self.path, self._batches(columns, start, stop, step), start)
 
     def whole(self, column: str) -> NDArray[Any]:
         """All of a dataset; see `Container.whole`."""
@@ -81,7 +82,7 @@ class Hdf5Container:
         for name in columns:
             small_rows(self.path, name, self._row_bytes[name])
         step = max(1, min([step, *(BATCH_BYTES // max(self._row_bytes[name], 1) for name in columns)]))
-        with self._h5py.File(self.path, "r") as file:
+        with readable(self.path) as source, self._h5py.File(source, "r") as file:
             for name in columns:
                 self._check_held(file[name.partition(":")[0]], name)
             for low in range(start, stop, step):
@@ -102,7 +103,7 @@ class Hdf5Container:
             )
         claimed = math.prod(map(int, dataset.shape)) * int(dataset.dtype.itemsize)
         held = int(dataset.id.get_storage_size())
-        if held > self.path.stat().st_size or claimed > _MOST_COMPRESSED * held:
+        if held > file_size(self.path) or claimed > _MOST_COMPRESSED * held:
             raise L1emuError(
                 "the dataset claims more than the file holds of it",
                 path=self.path,

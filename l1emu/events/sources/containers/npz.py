@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from l1emu.errors import L1emuError
 from l1emu.events.sources.containers.base import BATCH_BYTES, Columns, guarded, native_order, reading, small_rows
+from l1emu.remote import readable
 
 MAGIC = b"PK\x03\x04"
 _SKIP_BYTES = 1 << 24
@@ -31,7 +32,7 @@ class NpzContainer:
         self.path = path
         self._whole: set[str] = set()  # arrays in Fortran's order, whose rows do not lie together
         self._headers: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
-        with reading(path, "a whole .npz file"), zipfile.ZipFile(path) as archive:
+        with reading(path, "a whole .npz file"), readable(path) as source, zipfile.ZipFile(source) as archive:
             for member in archive.infolist():
                 name = member.filename.removesuffix(".npy")
                 if name == member.filename:
@@ -56,7 +57,7 @@ class NpzContainer:
 
     def batches(self, columns: Sequence[str], start: int, stop: int, step: int) -> Iterator[Columns]:
         """Slices of the arrays; see `Container.batches`."""
-        return guarded(self.path, self._batches(columns, start, stop, step))
+        return guarded(self.path, self._batches(columns, start, stop, step), start)
 
     def whole(self, column: str) -> NDArray[Any]:
         """All of an array; see `Container.whole`."""
@@ -68,7 +69,7 @@ class NpzContainer:
             small_rows(self.path, name, self._row_bytes(name))
         step = max(1, min([step, *(BATCH_BYTES // max(self._row_bytes(name), 1) for name in columns)]))
         with ExitStack() as stack:
-            archive = stack.enter_context(zipfile.ZipFile(self.path))
+            archive = stack.enter_context(zipfile.ZipFile(stack.enter_context(readable(self.path))))
             streams: dict[str, IO[bytes]] = {}
             at_once: dict[str, NDArray[Any]] = {}
             for name in columns:

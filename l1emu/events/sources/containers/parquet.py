@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from l1emu.errors import L1emuError
 from l1emu.events.sources.containers.base import Columns, guarded, native_order, optional, reading, without_missing
+from l1emu.remote import readable
 
 MAGIC = b"PAR1"
 
@@ -23,7 +24,11 @@ class ParquetContainer:
         self.path = path
         self._arrow = optional("pyarrow")
         self._parquet = optional("pyarrow.parquet")
-        with reading(path, "a whole parquet file"), self._parquet.ParquetFile(path) as file:
+        with (
+            reading(path, "a whole parquet file"),
+            readable(path) as source,
+            self._parquet.ParquetFile(source) as file,
+        ):
             self._names = tuple(file.schema_arrow.names)
             groups = range(file.metadata.num_row_groups)
             self._groups = [file.metadata.row_group(i).num_rows for i in groups]
@@ -44,7 +49,7 @@ class ParquetContainer:
 
     def batches(self, columns: Sequence[str], start: int, stop: int, step: int) -> Iterator[Columns]:
         """Rows, from as many row groups as they lie in; see `Container.batches`."""
-        return guarded(self.path, self._batches(columns, start, stop, step))
+        return guarded(self.path, self._batches(columns, start, stop, step), start)
 
     def whole(self, column: str) -> NDArray[Any]:
         """Not of parquet files: a column has one value a row."""
@@ -58,7 +63,7 @@ class ParquetContainer:
         position = int(ends[touched[0]])
         waiting: list[Any] = []
         held = 0
-        with self._parquet.ParquetFile(self.path, pre_buffer=False) as file:
+        with readable(self.path) as source, self._parquet.ParquetFile(source, pre_buffer=False) as file:
             for group in file.iter_batches(batch_size=step, row_groups=touched, columns=list(columns)):
                 low, high = max(start - position, 0), min(stop - position, group.num_rows)
                 position += group.num_rows

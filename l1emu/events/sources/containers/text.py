@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from scipy.io import arff
 
 from l1emu.errors import L1emuError
 from l1emu.events.sources.containers.base import Columns, guarded, native_order, reading
+from l1emu.remote import open_file
 
 _CHUNK = 20_000
 _LONGEST_LINE = 1 << 20
@@ -46,13 +48,13 @@ class CsvContainer:
         """The lines after the first; see `Container.rows`."""
         if self._rows is None:
             first = [self.names[0]]
-            pieces = guarded(self.path, self._pieces(first, 0, None, _CHUNK))
+            pieces = guarded(self.path, self._pieces(first, 0, None, _CHUNK), 0)
             self._rows = sum(len(piece[first[0]]) for piece in pieces)
         return self._rows
 
     def batches(self, columns: Sequence[str], start: int, stop: int, step: int) -> Iterator[Columns]:
         """Lines; see `Container.batches`."""
-        return guarded(self.path, self._pieces(columns, start, stop, step))
+        return guarded(self.path, self._pieces(columns, start, stop, step), start)
 
     def whole(self, column: str) -> NDArray[Any]:
         """Not of tables: a column has one value a row."""
@@ -153,7 +155,7 @@ class ArffContainer:
 
     def batches(self, columns: Sequence[str], start: int, stop: int, step: int) -> Iterator[Columns]:
         """Lines of data; see `Container.batches`."""
-        return guarded(self.path, self._pieces(columns, start, stop, step))
+        return guarded(self.path, self._pieces(columns, start, stop, step), start)
 
     def whole(self, column: str) -> NDArray[Any]:
         """Not of tables: a column has one value a row."""
@@ -178,11 +180,13 @@ class _Text:
         self._number = 0
 
     def __enter__(self) -> _Text:
-        self._stream: IO[str] = open(self._path, encoding="utf-8-sig")
+        self._stack = ExitStack()
+        stream = self._stack.enter_context(open_file(self._path))
+        self._stream = self._stack.enter_context(io.TextIOWrapper(stream, encoding="utf-8-sig"))
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._stream.close()
+    def __exit__(self, *told: Any) -> None:
+        self._stack.__exit__(*told)
 
     def __iter__(self) -> _Text:
         return self
