@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -315,6 +315,17 @@ class StudyFile:
         for name in names:
             found += files_named(name, self.path.parent) or [self.file(name)]
         return found
+
+    def of_one_file(self, role: str, path: str) -> StudyFile:
+        """The same study with one file as the whole of a sample, as a part of it is measured: others are not opened.
+
+        What crossings are drawn by does not depend on the other files.
+        """
+        samples = self.study.samples
+        one = samples.roles[role].model_copy(update={"files": [path], "entries": None})
+        named = "background" if role == BACKGROUND else "signal" if role not in samples.signals else "signals"
+        update = {named: one if named != "signals" else {**samples.signals, role: one}}
+        return replace(self, study=self.study.model_copy(update={"samples": samples.model_copy(update=update)}))
 
     def scalings(self) -> Scalings | None:
         """The offline scalings of the study, those that come with l1emu by their name; None without any.

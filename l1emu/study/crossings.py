@@ -210,7 +210,7 @@ class SampleReader:
 
 def pool_key(sample: Sample | NtupleSample) -> np.uint64:
     """A number for the pools that a sample's collisions are from: their numbers repeat between samples."""
-    of = sample.pool_identity if isinstance(sample, Sample) else "ntuple"
+    of = sample.pool_identity if isinstance(sample, Sample) else "ntuples"
     return np.uint64(int(sha256_bytes(of.encode())[:16], 16))
 
 

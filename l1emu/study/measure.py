@@ -234,7 +234,8 @@ def measured_of_parts(
     L1emuError
         if a part is damaged or of another study, there is none of a sample, or as `measure` does.
     """
-    opened = samples or {role: open_sample(file, role) for role in file.study.samples.roles}
+    roles = file.study.samples.roles
+    opened = samples or {role: open_sample(file, role, unrepeated=True) for role in roles}
     paths: dict[str, list[Path]] = {role: [] for role in opened}
     firsts: dict[str, FirstPass] = {}
     seconds = dict.fromkeys(taggers, 0.0)

@@ -68,9 +68,20 @@ class StudyReader:
 
 
 def study_readers(
-    file: StudyFile, taggers: Mapping[str, EmulatedTagger], roles: Iterable[str] | None = None
+    file: StudyFile,
+    taggers: Mapping[str, EmulatedTagger],
+    roles: Iterable[str] | None = None,
+    *,
+    unrepeated: bool = False,
 ) -> dict[str, StudyReader]:
     """Samples of a study by their roles, all of them by default: nothing is read of them, and all is checked.
+
+    Parameters
+    ----------
+    file, taggers, roles
+        The study, its taggers, and which samples.
+    unrepeated
+        Whether it is known that no crossing is there twice: it is not looked for then, which reads all files.
 
     Raises
     ------
@@ -82,7 +93,7 @@ def study_readers(
     check_minimum_scores(file, taggers)
     found = {}
     for role in study.samples.roles if roles is None else roles:
-        sample = open_sample(file, role)
+        sample = open_sample(file, role, unrepeated=unrepeated)
         tails = role == BACKGROUND and bool(strata_of(sample).bounded.any())
         evaluator = seeds.evaluator(tails=tails)
         refuse_offline(file, evaluator.fields, evaluator.sums)
@@ -164,7 +175,7 @@ def measure_part(
     L1emuError
         as `study_readers` does, if the sample has not these crossings, or a number in it is damaged.
     """
-    found = study_readers(file, taggers, [part.role])[part.role]
+    found = study_readers(file, taggers, [part.role], unrepeated=True)[part.role]
     if not 0 <= part.first <= part.stop <= found.sample.crossings:
         raise L1emuError(
             "crossings that the sample does not have", path=found.sample.path, where=part.role,

@@ -38,11 +38,18 @@ def sample_files(file: StudyFile, role: str) -> list[Path]:
     return file.files(file.study.samples.roles[role].files)
 
 
-def open_sample(file: StudyFile, role: str) -> StudySample:
+def open_sample(file: StudyFile, role: str, *, unrepeated: bool = False) -> StudySample:
     """The sample in this role, `background` or the name of a signal, of a study.
 
     Where the study maps `objects`, every file is read by that map; else it is a sample made by l1emu or ntuples of
     candidates. Crossings of ntuples and trees have equal weight, one stratum; a background made by l1emu has strata.
+
+    Parameters
+    ----------
+    file, role
+        The study, and which sample.
+    unrepeated
+        Whether it is known that no crossing is there twice: it is not looked for then, which reads all files.
 
     Raises
     ------
@@ -52,9 +59,10 @@ def open_sample(file: StudyFile, role: str) -> StudySample:
     """
     settings = file.study.samples.roles[role]
     paths = sample_files(file, role)
-    sample = _mapped(file, role, settings, paths) if file.study.objects else _opened(file, role, settings, paths)
+    opened = _mapped if file.study.objects else _opened
+    sample = opened(file, role, settings, paths, unrepeated)
     others = file.study.samples.background
-    if role != BACKGROUND and settings.entries is None and others.entries is None:
+    if role != BACKGROUND and not unrepeated and settings.entries is None and others.entries is None:
         try:
             refuse_same_files([*sample_files(file, BACKGROUND), *paths])
         except L1emuError as error:
@@ -83,7 +91,7 @@ def _entries(settings: SampleFiles) -> tuple[int, int | None] | None:
     return None if settings.entries is None else (settings.entries[0], settings.entries[1])
 
 
-def _mapped(file: StudyFile, role: str, settings: SampleFiles, paths: list[Path]) -> ObjectSample:
+def _mapped(file: StudyFile, role: str, settings: SampleFiles, paths: list[Path], unrepeated: bool) -> ObjectSample:
     study = file.study
     for key in _CANDIDATES:
         if key in settings.model_fields_set:
@@ -102,11 +110,14 @@ def _mapped(file: StudyFile, role: str, settings: SampleFiles, paths: list[Path]
         tree=settings.tree,
         entries=_entries(settings),
         base=file.path.parent,
+        unrepeated=unrepeated,
     )
 
 
-def _opened(file: StudyFile, role: str, settings: SampleFiles, paths: list[Path]) -> Sample | NtupleSample:
-    layout = open_source(paths[0], format=settings.format, tree=settings.tree).format.name
+def _opened(
+    file: StudyFile, role: str, settings: SampleFiles, paths: list[Path], unrepeated: bool
+) -> Sample | NtupleSample:
+    layout = open_source(paths[0], format=settings.format, tree=settings.tree, unrepeated=True).format.name
     if layout in _MAPS:
         raise L1emuError(
             "these files have objects, and no candidates to build jets of",
@@ -123,6 +134,7 @@ def _opened(file: StudyFile, role: str, settings: SampleFiles, paths: list[Path]
             missing={str(name): cm for name, cm in settings.missing.items()},
             entries=_entries(settings),
             tree=settings.tree,
+            unrepeated=unrepeated,
         )
     if settings != SampleFiles(files=settings.files, format=settings.format):
         raise L1emuError(

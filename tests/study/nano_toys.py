@@ -69,7 +69,9 @@ def toy_crossings(crossings: int, seed: int, scale_gev: float) -> dict[str, ak.A
     return found
 
 
-def write_nano(path: Path, crossings: int, seed: int, scale_gev: float = 40.0, first: int = 0) -> dict[str, ak.Array]:
+def write_nano(
+    path: Path, crossings: int, seed: int, scale_gev: float = 40.0, first: int = 0, *, numbered: bool = True
+) -> dict[str, ak.Array]:
     """Write such crossings as a TTree `Events`; the collections that were written."""
     found = toy_crossings(crossings, seed, scale_gev)
     with uproot.recreate(path) as file:
@@ -79,6 +81,8 @@ def write_nano(path: Path, crossings: int, seed: int, scale_gev: float = 40.0, f
             "luminosityBlock": np.full(crossings, seed, np.uint32),
             "event": np.arange(first, first + crossings, dtype=np.uint64),
         }
+        if not numbered:
+            types, columns = {}, {}
         tree = file.mktree("Events", types | {name: value.type.content for name, value in found.items()})
         tree.extend(columns | found)
     return found

@@ -32,9 +32,9 @@ from l1emu.events.ranges import FileRange, checked_range, file_ranges, ranges_by
 from l1emu.events.sources import find_files
 from l1emu.events.sources.containers import Columns, Container, RootContainer, open_container
 from l1emu.events.sources.containers.parquet import MAGIC as PARQUET
-from l1emu.events.sources.repeated import crossing_keys, fingerprint, refuse_same_crossings, refuse_same_files
+from l1emu.events.sources.repeated import crossing_keys, file_key, refuse_same_crossings, refuse_same_files
 from l1emu.events.sources.source import Paths
-from l1emu.remote import file_size, open_file
+from l1emu.remote import open_file
 
 MOST_AT_ONCE = 50_000
 """Crossings of a batch, if nothing is said."""
@@ -492,6 +492,7 @@ def open_objects(
     tree: str | None = None,
     entries: tuple[int, int | None] | None = None,
     base: Path | None = None,
+    unrepeated: bool = False,
 ) -> ObjectSample:
     """Open files by a map. Each is opened once, for its length and its branches.
 
@@ -513,6 +514,8 @@ def open_objects(
         (first, one after the last), counted through all files; None for the end.
     base
         The folder that the name of a map's file is relative to.
+    unrepeated
+        Whether it is known that no crossing is there twice: it is not looked for then, which reads all files.
 
     Raises
     ------
@@ -544,7 +547,8 @@ def open_objects(
         )
     own = {n: tuple(m.fields) for n, m in mapped.objects.items() if n in mapped.demanded}
     sample.check(own, [n for n in mapped.sums if n in mapped.demanded])
-    _refuse_repeated(sample, surveyed, mapped)
+    if not unrepeated:
+        _refuse_repeated(sample, surveyed, mapped)
     return sample
 
 
@@ -660,9 +664,7 @@ def _keys(file: _File, columns: Sequence[str], batch: Columns, rows: int) -> NDA
     numbers = [flat_lists(batch[column], ColumnPlace(file.path, column, batch.start)) for column in columns]
     if numbers and all(n.offsets is None and n.flat.dtype.kind in "iu" for n in numbers):
         return crossing_keys([n.flat for n in numbers])
-    size = file_size(file.path)
-    content = np.frombuffer(fingerprint(file.path, size)[:8], np.uint64)
-    return crossing_keys([np.repeat(content, rows), np.arange(batch.start, batch.start + rows)])
+    return crossing_keys([np.repeat(file_key(file.path), rows), np.arange(batch.start, batch.start + rows)])
 
 
 def _unknown(kind: str, name: str, known: Collection[str]) -> L1emuError:

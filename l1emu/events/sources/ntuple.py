@@ -13,6 +13,7 @@ from l1emu.errors import L1emuError
 from l1emu.events.ranges import checked_range, ranges_by_file
 from l1emu.events.sample import Batch, Sample, Stratum, read_sample
 from l1emu.events.sources.candidates import REPLACEABLE, Vertex, hardware_candidates
+from l1emu.events.sources.repeated import file_key
 from l1emu.events.sources.source import Paths, Source, open_source
 
 FORMAT = "fastpuppi"
@@ -102,7 +103,8 @@ class NtupleSample:
                     error.message, path=path, where=where, value=error.value, expected=error.expected
                 ) from None
             rows = len(batch)
-            yield Batch(candidates, np.zeros(rows, np.int64), np.full(rows, -1, np.int64))
+            place = file_key(path) + np.arange(start, start + rows, dtype=np.uint64)
+            yield Batch(candidates, np.zeros(rows, np.int64), np.full(rows, -1, np.int64), place=place)
 
 
 _NEEDED = ("pt", "eta", "phi", "pdg_id", "puppi_weight", "z0", "dxy")
@@ -138,6 +140,7 @@ def open_ntuple(
     missing: Mapping[str, float] | None = None,
     entries: tuple[int, int | None] | None = None,
     tree: str | None = None,
+    unrepeated: bool = False,
 ) -> NtupleSample:
     """Open FastPUPPI files as a sample.
 
@@ -159,7 +162,7 @@ def open_ntuple(
         z0 (relative to the vertex) and dxy in cm of all charged candidates, for files without these columns.
     entries
         A range of crossings.
-    tree
+    tree, unrepeated
         As in `open_source`.
 
     Raises
@@ -169,7 +172,7 @@ def open_ntuple(
         some have a vertex and others have not.
     """
     return _ntuple(
-        open_source(files, format=format, tree=tree),
+        open_source(files, format=format, tree=tree, unrepeated=unrepeated),
         name=name,
         kind=kind,
         vertex=vertex,

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from l1emu.errors import L1emuError
 from l1emu.events.rootfile import root_uuid
 from l1emu.events.sources.containers import Container
+from l1emu.files import scratch_folder
 from l1emu.remote import RemotePath, file_size, open_file, read_ranges
 from l1emu.splitmix import GOLDEN, mix
 
@@ -32,6 +33,7 @@ _IDENTITY = ("run", "luminosityBlock", "event")
 _WHOLE = ("int32", "uint32", "int64", "uint64")
 _MOST_CROSSINGS = 20_000_000
 _STEP = 100_000
+_BUCKETS = 16
 _COMPARED = 64
 
 
@@ -113,34 +115,66 @@ def refuse_same_crossings(
     """
     if sum(lengths) > _MOST_CROSSINGS:
         return
-    parts, starts = [], np.cumsum([0, *lengths])
+    starts = np.cumsum([0, *lengths])
+    with scratch_folder("l1emu-keys") as folder:
+        if not _keys_by_bucket(folder, paths, lengths, numbers, opened):
+            return
+        for bucket in sorted(folder.iterdir()):
+            keys, rows = np.fromfile(bucket, np.uint64).reshape(-1, 2).T
+            order = np.argsort(keys, kind="stable")
+            same = np.flatnonzero(keys[order][1:] == keys[order][:-1])
+            for place in same[:: max(1, len(same) // _COMPARED)]:
+                _refuse_pair([int(rows[order[i]]) for i in (place, place + 1)], paths, starts, numbers, objects, opened)
+
+
+def _keys_by_bucket(
+    folder: Path,
+    paths: Sequence[Path],
+    lengths: Sequence[int],
+    numbers: Callable[[Container], Sequence[str]],
+    opened: Callable[[Path], Container],
+) -> bool:
+    """Write (key, row) of all crossings into files by key, so that few are in memory; whether all have numbers."""
+    first = 0
     for path, length in zip(paths, lengths, strict=True):
         container = opened(path)
         columns = numbers(container)
         if not columns:
-            return
+            return False
         for batch in container.batches(columns, 0, length, _STEP):
             if any(str(ak.type(batch[name]).content) not in _WHOLE for name in columns):
-                return
-            parts.append(crossing_keys([np.asarray(batch[name]) for name in columns]))
-    keys = np.concatenate(parts) if parts else np.zeros(0, np.uint64)
-    order = np.argsort(keys, kind="stable")
-    pairs = np.flatnonzero(keys[order][1:] == keys[order][:-1])
-    for place in pairs[:: max(1, len(pairs) // _COMPARED)]:
-        rows = (int(order[place]), int(order[place + 1]))
-        files = [int(np.searchsorted(starts, row, side="right")) - 1 for row in rows]
-        entries = [row - int(starts[file]) for row, file in zip(rows, files, strict=True)]
-        one, other = (
-            _crossing(opened(paths[file]), numbers, objects, entry) for file, entry in zip(files, entries, strict=True)
+                return False
+            keys = crossing_keys([np.asarray(batch[name]) for name in columns])
+            found = np.stack([keys, np.arange(first, first + keys.size, dtype=np.uint64)], axis=1)
+            first += keys.size
+            for bucket in range(_BUCKETS):
+                with open(folder / f"{bucket:02}", "ab") as stream:
+                    found[keys % np.uint64(_BUCKETS) == bucket].tofile(stream)
+    return True
+
+
+def _refuse_pair(
+    rows: Sequence[int],
+    paths: Sequence[Path],
+    starts: NDArray[np.int64],
+    numbers: Callable[[Container], Sequence[str]],
+    objects: Sequence[str],
+    opened: Callable[[Path], Container],
+) -> None:
+    """Refuse two crossings of the same numbers whose objects are the same, too."""
+    files = [int(np.searchsorted(starts, row, side="right")) - 1 for row in rows]
+    entries = [row - int(starts[file]) for row, file in zip(rows, files, strict=True)]
+    one, other = (
+        _crossing(opened(paths[file]), numbers, objects, entry) for file, entry in zip(files, entries, strict=True)
+    )
+    if one == other and any(one[1]):
+        raise L1emuError(
+            "a crossing that was there before",
+            path=paths[files[1]],
+            where=f"entry {entries[1]}",
+            value=":".join(map(str, one[0])),
+            expected=f"each crossing once; it is entry {entries[0]} of {paths[files[0]]}",
         )
-        if one == other and any(one[1]):
-            raise L1emuError(
-                "a crossing that was there before",
-                path=paths[files[1]],
-                where=f"entry {entries[1]}",
-                value=":".join(map(str, one[0])),
-                expected=f"each crossing once; it is entry {entries[0]} of {paths[files[0]]}",
-            )
 
 
 def numbers_in(tree: str, container: Container) -> tuple[str, ...]:
@@ -172,6 +206,11 @@ def fingerprint(path: Path, size: int) -> bytes:
     for piece in read_ranges(path, [(start, start + _PIECE_BYTES) for start in starts]):
         digest.update(piece)
     return digest.digest()
+
+
+def file_key(path: Path) -> np.uint64:
+    """A number for a file's content, by which its crossings are told from those of other files."""
+    return np.uint64(np.frombuffer(fingerprint(path, file_size(path))[:8], np.uint64)[0])
 
 
 def _twice(path: Path, first: Path, how: str) -> L1emuError:

@@ -250,7 +250,9 @@ class Source:
         )
 
 
-def open_source(files: Paths, *, format: str | None = None, tree: str | None = None) -> Source:
+def open_source(
+    files: Paths, *, format: str | None = None, tree: str | None = None, unrepeated: bool = False
+) -> Source:
     """Open files of a public format, or our own samples. Each is opened once, for its length and its fields.
 
     Parameters
@@ -262,6 +264,8 @@ def open_source(files: Paths, *, format: str | None = None, tree: str | None = N
         A name of `FORMATS`; by default it is recognised from the files' content.
     tree
         Of ROOT files: the tree, `FOLDER/TREE`, that has the columns which the format has in another.
+    unrepeated
+        Whether it is known that no crossing is there twice: it is not looked for then, which reads all files.
 
     Raises
     ------
@@ -292,7 +296,7 @@ def open_source(files: Paths, *, format: str | None = None, tree: str | None = N
         surveyed.append(_File(path, container.rows(anchor(layout)), known.setdefault(present, present)))
     assert layout is not None  # there is one file at least
     source = Source(layout, surveyed, tree, container)
-    if layout.rows == "crossings":
+    if layout.rows == "crossings" and not unrepeated:
         objects = [f.columns[0] for f in layout.fields if f.finite and f.group and not f.optional]
         numbers = partial(numbers_in, layout.tree)
         refuse_same_crossings(source.paths, source.lengths, numbers, objects, source.container)
