@@ -106,26 +106,16 @@ class Crossings:
 
     @cached_property
     def shared(self) -> bool:
-        """Whether crossings may share collisions: whether any has a hard event."""
-        return bool((self.hard_event >= 0).any())
+        """Whether crossings may share collisions: whether any has a hard event, or an identity that another one has."""
+        if (self.hard_event >= 0).any():
+            return True
+        return self.identity is not None and np.unique(self.identity).size < self.identity.size
 
     @cached_property
     def cluster(self) -> Ints:
         """A number for each group of crossings that share their hard collision; those without are alone."""
         group: Ints = np.unique(self.drawn_by, return_inverse=True)[1].reshape(-1).astype(np.int64)
         return group
-
-    @cached_property
-    def members(self) -> tuple[tuple[Ints, Ints], ...]:
-        """Of each stratum its crossings, and a number from 0 for each of their groups as in `cluster`, int64 each."""
-        found = []
-        for j in range(len(self.names)):
-            these = np.flatnonzero(self.stratum == j)
-            group = np.arange(these.size)
-            if self.shared or self.identity is not None:
-                group = np.unique(self.drawn_by[these], return_inverse=True)[1].reshape(-1)
-            found.append((these, group.astype(np.int64)))
-        return tuple(found)
 
     def half(self, which: int) -> npt.NDArray[np.bool_]:
         """A mask of one half of the crossings, 0 or 1: whole clusters, by a hash of their identity."""

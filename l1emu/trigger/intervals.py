@@ -1,4 +1,4 @@
-"""Intervals of Clopper and Pearson (Biometrika 26 (1934) 404), for crossings that are not independent and for sums."""
+"""Intervals of Clopper and Pearson (Biometrika 26 (1934) 404), of numbers that need not be whole, and for sums."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import numpy.typing as npt
 from hist.intervals import clopper_pearson_interval
 from scipy import special
 
-from l1emu.arraytypes import Floats, Ints
-from l1emu.compiled import kernel
-from l1emu.trigger.crossings import Crossings
+from l1emu.arraytypes import Floats
 
 COVERAGE = 0.6827
 """Coverage of every interval, at least: one standard deviation of a Gaussian."""
@@ -133,111 +131,3 @@ def without_nan(reach: npt.ArrayLike) -> Floats:
     """Reaches in float64, minus infinity, which passes nothing, in the place of NaN."""
     values = np.asarray(reach, np.float64)
     return np.where(np.isnan(values), -np.inf, values)
-
-
-@kernel
-def _count_groups(bins: npt.NDArray[np.int32], group: Ints, thresholds: int) -> tuple[Ints, Ints, Ints, int]:
-    """Accepted crossings at each threshold, squares of those of each group, products with its size; squared sizes."""
-    size = np.zeros(group.max() + 1, np.int64)
-    first = np.zeros(thresholds + 2, np.int64)  # of the crossings that pass so many thresholds, most first
-    for i in range(bins.size):
-        size[group[i]] += 1
-        first[thresholds - bins[i] + 1] += 1
-    first = first.cumsum()
-    order, place = np.empty(bins.size, np.int64), first.copy()
-    for i in range(bins.size):
-        at = thresholds - bins[i]
-        order[place[at]] = i
-        place[at] += 1
-    accepted, squares, products = (
-        np.zeros(thresholds, np.int64),
-        np.zeros(thresholds, np.int64),
-        np.zeros(thresholds, np.int64),
-    )
-    seen = np.zeros(size.size, np.int64)
-    square = product = 0
-    for t in range(thresholds - 1, -1, -1):
-        for at in range(first[thresholds - 1 - t], first[thresholds - t]):
-            g = group[order[at]]
-            square += 2 * seen[g] + 1
-            product += size[g]
-            seen[g] += 1
-        accepted[t], squares[t], products[t] = first[thresholds - t], square, product
-    sizes = 0
-    for g in range(size.size):
-        sizes += size[g] * size[g]
-    return accepted, squares, products, sizes
-
-
-class Clusters:
-    """The crossings of one stratum by the thresholds that they pass, with the collisions that they share.
-
-    Attributes
-    ----------
-    total
-        Crossings of the stratum.
-    accepted
-        Accepted ones at each threshold, int64 (t,).
-    """
-
-    def __init__(self, bins: npt.NDArray[np.int32], group: Ints, thresholds: int) -> None:
-        """Count.
-
-        Parameters
-        ----------
-        bins
-            How many of the ascending thresholds each crossing passes, int32 (n,).
-        group
-            Numbers from 0, int64 (n,), alike for crossings that share a collision.
-        thresholds
-            How many there are.
-        """
-        self.total = int(bins.size)
-        self.accepted, self._squares, self._products, self._sizes = _count_groups(bins, group, thresholds)
-
-    @property
-    def design_effect(self) -> Floats:
-        """How many times the variance of the accepted fraction is that of independent crossings, float64 (t,).
-
-        The variance of a ratio over groups, sum (a - eps m)^2 for a of m accepted, over that of single crossings,
-        n eps (1 - eps) (Kish, Survey Sampling (1965), chapter 6); not below 1. Where none or all are accepted, nothing
-        is known of how alike the crossings of a group are: they are taken to be one and the same.
-        """
-        n, k = float(self.total), self.accepted.astype(np.float64)
-        share = k / n
-        between = self._squares - 2 * share * self._products + share**2 * self._sizes
-        single = n * share * (1 - share)
-        known = single > 0
-        return np.where(known, np.maximum(between / np.where(known, single, 1.0), 1.0), self._sizes / n)
-
-    @property
-    def independent(self) -> tuple[Floats, Floats]:
-        """Accepted ones of all, of so many independent crossings, float64 (t,) each.
-
-        Both numbers are divided by the design effect (Korn and Graubard, Survey Methodology 24 (1998) 193).
-        """
-        effect = self.design_effect
-        return self.accepted / effect, self.total / effect
-
-    def interval(self, coverage: float) -> tuple[Floats, Floats]:
-        """Ends of the interval of Clopper and Pearson of the accepted fraction, float64 (t,) each."""
-        return clopper_pearson(*self.independent, coverage)
-
-
-def shared_interval(
-    passed: npt.NDArray[np.bool_], crossings: Crossings, coverage: float = COVERAGE
-) -> tuple[float, float]:
-    """Ends of the interval of the fraction that passes, of crossings that share collisions.
-
-    Parameters
-    ----------
-    passed
-        bool (n,).
-    crossings
-        One stratum, same order.
-    coverage
-        As for `clopper_pearson`.
-    """
-    (_, group), *_ = crossings.members
-    low, high = Clusters(passed.astype(np.int32), group, 1).interval(coverage)
-    return float(low[0]), float(high[0])

@@ -75,6 +75,10 @@ def test_crossings_are_drawn_by_the_identity_that_they_are_given() -> None:
     weight = next(crossings.replicas(1, 1))
     assert weight.tolist() == replica_weights(given_, 0, 1).tolist()
     assert np.unique(crossings.cluster).size == 3
+    nowhere = np.full(6, -1)
+    assert Crossings(stratum, nowhere, ("all",), np.ones(1), identity=given_).shared  # without a hard event, too
+    assert not Crossings(stratum, nowhere, ("all",), np.ones(1), identity=np.arange(6, dtype=np.uint64)).shared
+    assert not Crossings(stratum, nowhere, ("all",), np.ones(1)).shared
     part = crossings.select(np.array([False, True, True, True, False, True]))
     assert part.drawn_by.tolist() == [8, 7, 9, 7]
     default = Crossings(stratum, hard, ("all",), np.ones(1))
