@@ -15,7 +15,6 @@ import numpy as np
 from l1emu.arraytypes import Floats, Hashes, Ints
 from l1emu.compiled import kernel
 from l1emu.errors import L1emuError
-from l1emu.trigger.intervals import without_nan
 from l1emu.trigger.replicas import add_weights, replica_keys
 
 _STEP = 1 << 16  # crossings that are counted at once: what that takes does not grow with the sample
@@ -202,7 +201,7 @@ def count_at_rate(
         these = slice(first, first + _STEP)
         reach = np.empty((identity[these].size, len(names)))
         for s, name in enumerate(names):
-            reach[:, s] = without_nan(reaches[name][these])
+            reach[:, s] = reaches[name][these]
         _add_crossings(replica_keys(identity[these], random_seed), reach, at, moved, lowest, compared, into)
     return EqualRateCounts(names, compared, at, moved, random_seed, shared, int(identity.size), **into._asdict())
 

@@ -88,8 +88,8 @@ def same(one: EqualRateCounts, other: EqualRateCounts) -> bool:
 def test_every_number_is_that_of_the_weights_of_each_replica(n: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     reach, identity = reaching(rng, n, 12.0), signal(rng, n).drawn_by if n else np.zeros(0, np.uint64)
-    if n > 3:  # exactly at the threshold, and at one of a replica
-        reach["a"][:2] = THRESHOLDS["a"], MOVED_TO["a"][2]
+    if n > 3:  # exactly at the threshold, and at some of the replicas
+        reach["a"][:3] = THRESHOLDS["a"], MOVED_TO["a"][2], MOVED_TO["a"].min()
     found = counted(reach, identity)
     assert (found.names, found.crossings, found.shared, found.random_seed) == (NAMES, n, True, 4)
     assert found.pairs.tolist() == [[0, 1], [2, 0], [1, 1]]
@@ -245,20 +245,25 @@ def test_what_does_not_fit_together_is_refused() -> None:
 
 
 def test_the_rate_is_that_of_the_threshold_itself_where_none_is_accepted_at_the_next() -> None:
-    reach = np.repeat([1.25, 2.5], [999, 1])
-    alone = signal(np.random.default_rng(12), 1000, shared=False)
-    scan = scan_rates(reach, alone, np.array([0.0, 1.0, 2.0, 3.0]), F_KHZ, replicas=REPLICAS)
-    threshold = scan.threshold_at(20.0)  # between one crossing and none
+    """Counted there by the same replicas, which say how far crossings share collisions."""
+    reach, grid = np.repeat([1.25, 2.5], [999, 1]), np.array([0.0, 1.0, 2.0, 3.0])
+    shared, wanted = signal(np.random.default_rng(12), 1000), signal(np.random.default_rng(12), 10)
+    scan = scan_reach("x", reach, np.zeros(10), grid, shared, F_KHZ, replicas=REPLICAS, random_seed=5)
+    threshold = scan.rates.threshold_at(20.0)  # between one crossing and none
     counts = count_at_rate(
-        {"x": np.zeros(10)}, np.arange(10).astype(np.uint64), {"x": threshold},
-        {"x": scan.replica_thresholds(20.0)}, shared=False, random_seed=1,
+        {"x": np.zeros(10)}, wanted.drawn_by, {"x": threshold}, {"x": scan.rates.replica_thresholds(20.0)},
+        shared=True, random_seed=1,
     )  # fmt: skip
     seeds = {"x": NamedSeed("x")}
     with pytest.raises(L1emuError, match="seed x: no rate at the threshold found"):
-        at_rates(counts, seeds, {"x": BackgroundAt(scan, 1)}, 20.0)
-    there = scan_rates(reach, alone, np.array([threshold]), F_KHZ, replicas=REPLICAS)
-    found = at_rates(counts, seeds, {"x": BackgroundAt(scan, 1, there)}, 20.0)["x"]
+        at_rates(counts, seeds, {"x": BackgroundAt(scan.rates, 1)}, 20.0)
+    there, other = (
+        scan_rates(reach, shared, np.array([threshold]), F_KHZ, replicas=REPLICAS, seed=seed) for seed in (5, 1)
+    )
+    found = at_rates(counts, seeds, {"x": BackgroundAt(scan.rates, 1, there)}, 20.0)["x"]
     assert (found.rate_khz, found.rate_upper95_khz) == (float(there.rate_khz[0]), float(there.upper95_khz[0]))
+    assert at_rate(scan, 20.0, wanted).as_dict() == found.as_dict()
+    assert float(other.upper95_khz[0]) != found.rate_upper95_khz
 
 
 def test_crossings_that_pass_nowhere_change_their_number_and_weights_alone() -> None:
@@ -277,11 +282,13 @@ def test_crossings_that_pass_nowhere_change_their_number_and_weights_alone() -> 
 
 def test_a_sample_of_any_size_is_counted_in_the_same_memory() -> None:
     def peak(n: int) -> int:
-        reach, identity = {name: np.full(n, 9.0) for name in NAMES}, np.arange(n).astype(np.uint64)
+        reach, identity = {name: np.full(n, 90.0) for name in NAMES}, np.arange(n).astype(np.uint64)
         tracemalloc.start()
-        counted(reach, identity)
+        counts = counted(reach, identity)
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
+        assert (counts.crossings, counts.passed.tolist(), counts.moved.tolist()) == (n, [n] * 3, [[n] * REPLICAS] * 3)
+        assert counts.drawn[3] == counts.drawn_moved[1, 3] == replica_weights(identity, 3, 4).sum()
         return found
 
     peak(10)  # what is compiled or read once
