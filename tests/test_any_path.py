@@ -10,7 +10,6 @@ import socket
 import typing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,8 @@ import pytest
 from typer.testing import CliRunner
 
 from l1emu import Firmware
-from l1emu.cli import VERBS, app
+from l1emu.cli import app
+from l1emu.cli.verbs import every_verb, verb_function
 from l1emu.errors import L1emuError
 from l1emu.resources import resource
 from tests.handmade_projects import every_kind
@@ -64,6 +64,9 @@ COMMANDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("simulate", "checkpoint"): ("simulate", "--orbits", "1", "--checkpoint", IT),
     ("rates", "study"): ("rates", IT),
     ("compare", "a"): ("compare", IT, "x.npy"),
+    ("batch plan", "studies"): ("batch", "plan", IT, "--shards", "2", "-o", "out"),
+    ("batch plan", "grid"): ("batch", "plan", "--grid", IT, "--shards", "2", "-o", "out"),
+    ("batch status", "folder"): ("batch", "status", IT),
 }
 """A command for each path that a verb reads, by verb and parameter."""
 
@@ -84,7 +87,7 @@ WRITTEN = {"output", "figure", "out", "cache"} | {
 
 FOLDERS = {("convert", "tagger"), ("verify", "project"), ("estimate", "path"), ("report", "path")}
 FOLDERS |= {(verb, source) for verb in ("budget", "simulate") for source in ("report", "estimate")}
-FOLDERS |= {("emulate", "firmware"), ("events", "files"), ("compare", "a")}
+FOLDERS |= {("emulate", "firmware"), ("events", "files"), ("compare", "a"), ("batch status", "folder")}
 """Where a folder can be right: an empty one is not."""
 
 
@@ -146,10 +149,11 @@ def bounded() -> Iterator[None]:
 def path_parameters() -> list[tuple[str, str]]:
     """Every parameter of every verb that is a path, or a text which can be one."""
     found = []
-    for verb in VERBS:
-        function = getattr(import_module(f"l1emu.cli.{verb}"), verb)
-        for name, hint in typing.get_type_hints(function).items():
-            if Path in (hint, *typing.get_args(hint)) or (verb, name) in COMMANDS:
+    for words in every_verb():
+        verb = " ".join(words)
+        for name, hint in typing.get_type_hints(verb_function(*words)).items():
+            inside = [inner for part in typing.get_args(hint) for inner in (part, *typing.get_args(part))]
+            if Path in (hint, *inside) or (verb, name) in COMMANDS:
                 found.append((verb, name))
     return found
 
@@ -162,7 +166,7 @@ def test_every_path_of_every_verb_is_here() -> None:
     ]
     assert missing == []
     for verb, name in COMMANDS:
-        assert name in inspect.signature(getattr(import_module(f"l1emu.cli.{verb}"), verb)).parameters
+        assert name in inspect.signature(verb_function(*verb.split())).parameters
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,14 @@
 The truth is files: a part is done when its file is there and whole. Engines that exist already (processes, Dask, SLURM,
 HTCondor) run one command for each; nothing here schedules.
 
-engines  who makes the shards: processes here, Dask's workers, the jobs of SLURM or of HTCondor
-job      what an engine is given: which shards of a plan to make, by which command
+engines      who makes the shards: processes here, Dask's workers, the jobs of SLURM or of HTCondor
+grid         a grid of studies: one study with keys that take several values, in all combinations
+identity     what a part of a study depends on, as plain data whose hash names the part
+inputs       the files that a study names beside its samples
+job          what an engine is given: which shards of a plan to make, by which command
+plain        plain data: bytes that are equal for equal content, and where two differ
+plan         the schema of a plan: which shards there are, and what went into each when it was planned
+planning     making a plan: studies read and checked, their samples cut, each shard named
+shard_files  files of shards: a part of a study with a seal behind it
+status       which shards are there
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -26,6 +27,7 @@ VERBS = {
     "estimate": "estimate cycles and resources before synthesis",
     "budget": "check a tagger's latency against a budget",
     "simulate": "simulate the 40 MHz stream",
+    "batch": "a study in shards on many machines: plan, run, status, resume, merge",
     "rates": "rates of a menu in kHz, and rate against signal efficiency",
     "compare": "two results: ratios of rates, lost and gained efficiency, which inputs differ",
 }
@@ -53,6 +55,24 @@ def _take_plain_values(parameter: Any, kinds: set[Any]) -> None:
     parameter.process_value = plain
 
 
+def verbs_of(verb: str) -> Mapping[str, str]:
+    """The verbs that stand behind a verb, such as `plan` behind `batch`, with what they do; none of most."""
+    behind: Mapping[str, str] = getattr(import_module(f"l1emu.cli.{verb}"), f"{verb.upper()}_VERBS", {})
+    return behind
+
+
+def every_verb() -> list[tuple[str, ...]]:
+    """The words of every verb that has a function: `run`, and `batch` with `plan` behind it."""
+    alone = [(verb,) for verb in VERBS if not verbs_of(verb)]
+    return [*alone, *((verb, name) for verb in VERBS for name in verbs_of(verb))]
+
+
+def verb_function(verb: str, *behind: str) -> Callable[..., None]:
+    """The function of a verb, or of one that stands behind it."""
+    found: Callable[..., None] = getattr(import_module(f"l1emu.cli.{verb}"), "_".join((verb, *behind)))
+    return found
+
+
 class _Verbs(TyperGroup):
     """Verbs that are imported when they are called: `l1emu --help` loads neither numba nor TensorFlow."""
 
@@ -62,19 +82,32 @@ class _Verbs(TyperGroup):
     def get_command(self, ctx: Any, name: str) -> Any:
         if name not in VERBS:
             return None
-        function = getattr(import_module(f"l1emu.cli.{name}"), name)
-        single = typer.Typer(add_completion=False)
-        single.command(name, short_help=VERBS[name])(function)
-        command = typer.main.get_command(single)
-        hints = get_type_hints(function)
-        for parameter in command.params:
-            hint = hints.get(parameter.name or "")
-            _take_plain_values(parameter, {hint, *get_args(hint)})
-        return command
+        behind = verbs_of(name)
+        return _group(name, behind) if behind else _command(name, VERBS[name], verb_function(name))
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Verbs"):
             formatter.write_dl(list(VERBS.items()))
+
+
+def _group(verb: str, behind: Mapping[str, str]) -> Any:
+    """A verb with verbs behind it."""
+    group = typer.main.get_group(typer.Typer(add_completion=False, rich_markup_mode=None, callback=lambda: None))
+    group.name, group.help, group.short_help = verb, f"{VERBS[verb][:1].upper()}{VERBS[verb][1:]}.", VERBS[verb]
+    for name, told in behind.items():
+        group.add_command(_command(name, told, verb_function(verb, name)), name)
+    return group
+
+
+def _command(name: str, told: str, function: Callable[..., None]) -> Any:
+    single = typer.Typer(add_completion=False)
+    single.command(name, short_help=told)(function)
+    command = typer.main.get_command(single)
+    hints = get_type_hints(function)
+    for parameter in command.params:
+        hint = hints.get(parameter.name or "")
+        _take_plain_values(parameter, {hint, *get_args(hint)})
+    return command
 
 
 app = typer.Typer(cls=_Verbs, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import typing
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from l1emu.cli import VERBS, app
+from l1emu.cli import app
 from l1emu.cli.options import listed
+from l1emu.cli.verbs import every_verb, verb_function
 from l1emu.errors import L1emuError
 
 WRITTEN_NUMBERS = {
@@ -37,6 +37,7 @@ def arguments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     project = every_kind(tmp_path_factory.mktemp("values") / "project", 2)
     ntuple = str(project / "absent.root")
     return {
+        "batch plan": ["--shards", "2"],
         "convert": ["a", "--output", "b"],
         "emulate": [str(project), ntuple],
         "estimate": [str(project), "--part", "xcvu13p-flga2577-2-e"],
@@ -53,9 +54,12 @@ def options() -> list[tuple[str, str, bool]]:
     """Verb, option and whether it is a number, of everything that takes a value."""
     group: Any = typer.main.get_command(app)
     found = []
-    for verb in VERBS:
-        hints = typing.get_type_hints(getattr(import_module(f"l1emu.cli.{verb}"), verb))
-        for parameter in group.get_command(None, verb).params:
+    for words in every_verb():
+        verb, command = " ".join(words), group
+        for word in words:
+            command = command.get_command(None, word)
+        hints = typing.get_type_hints(verb_function(*words))
+        for parameter in command.params:
             if parameter.param_type_name == "option" and not parameter.is_flag and parameter.name != "help":
                 hint = hints[parameter.name]
                 found.append(
@@ -74,7 +78,7 @@ def refusal(*command: str) -> str:
 @pytest.mark.parametrize(("verb", "option", "number"), options())
 def test_nothing_is_empty(verb: str, option: str, number: bool, arguments: dict[str, list[str]]) -> None:
     for blank in ("", " ", "\t"):
-        assert f"{option}: this is empty" in refusal(verb, *arguments.get(verb, []), option, blank)
+        assert f"{option}: this is empty" in refusal(*verb.split(), *arguments.get(verb, []), option, blank)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +88,7 @@ def test_numbers_have_no_blanks_at_their_ends(verb: str, option: str, arguments:
     number = WRITTEN_NUMBERS.get((verb, option), "1")
     for text in (f" {number}", f"{number} ", f"{number}\n", "\u0663", "1_0", "nan"):
         more = ["--columns", "jets.pt"] if option == "--entries" and verb == "emulate" else []
-        assert f"{option}: " in refusal(verb, *arguments.get(verb, []), *more, option, text)
+        assert f"{option}: " in refusal(*verb.split(), *arguments.get(verb, []), *more, option, text)
 
 
 @pytest.mark.parametrize("text", ["1,2", "1, 2", "1 ,2", "1\t,  2"])
