@@ -30,6 +30,7 @@ IT = "@"
 COMMANDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("run", "study"): ("run", IT, "-o", "out"),
     ("generate", "recipe"): ("generate", IT, "-o", "out.root"),
+    ("generate", "files"): ("generate", "minbias-pu200", "--merge", IT, "-o", "out.root"),
     ("events", "files"): ("events", IT),
     ("calibrate", "sample"): ("calibrate", IT),
     ("validate", "sample"): ("validate", "ht-rates", IT),

@@ -115,7 +115,7 @@ def _summary(path: Path, part: Sample | JetsPart) -> dict[str, Any]:
 
 def make_collisions(
     recipe: SampleRecipe, *, cache: str | os.PathLike[str] | None = None, jobs: int = 1
-) -> dict[str, int]:
+) -> dict[str, Any]:
     """Make the pools of a recipe that `cache` lacks; returns how many collisions each has.
 
     Raises
@@ -126,7 +126,9 @@ def make_collisions(
     return {pool.name: pool.events for pool in pools_of(recipe.processes, recipe, cache, jobs)}
 
 
-def merge_samples(paths: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str]) -> dict[str, Any]:
+def merge_samples(
+    paths: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str], *, recipe: SampleRecipe | None = None
+) -> dict[str, Any]:
     """Put parts of one recipe together, in any order; crossings that are missing are missing in what is written, too.
 
     Parameters
@@ -134,6 +136,8 @@ def merge_samples(paths: Sequence[str | os.PathLike[str]], output: str | os.Path
     output
         A `.root` file, for training jets a `.npz`; or, without a suffix, a folder that is not there or empty, in which
         the parts become the files of one sample, linked where the file system can.
+    recipe
+        The recipe that they must be of; by default any.
 
     Returns
     -------
@@ -147,15 +151,18 @@ def merge_samples(paths: Sequence[str | os.PathLike[str]], output: str | os.Path
     """
     target = Path(output)
     if target.suffix == ".npz":
-        merged, numbers = merge_jets([Path(path) for path in paths], target)
+        parts = [JetsPart.read(Path(path)) for path in paths]
+        _refuse_another(recipe, parts)
+        merged, numbers = merge_jets(parts, target)
         return _summary(target, merged) | numbers
     if target.suffix not in ("", ".root"):
         raise L1emuError("samples are not merged to such a file", path=target, expected=".root, .npz or a folder")
     sample = read_sample(paths)
+    _refuse_another(recipe, [sample])
     layout = _layout(sample)
     if not target.suffix:
         _as_folder(sample, layout, target)
-        return _summary(target, read_sample(sorted(target.iterdir())))
+        return _summary(target, read_sample(sorted(target.iterdir()))) | _classes(sample)
     write_sample(
         target,
         _rebasketed(sample, layout),
@@ -169,7 +176,24 @@ def merge_samples(paths: Sequence[str | os.PathLike[str]], output: str | os.Path
         processes=sample.processes,
         blocks=sample.blocks,
     )
-    return _summary(target, read_sample(target))
+    return _summary(target, read_sample(target)) | _classes(sample)
+
+
+def _classes(sample: Sample) -> dict[str, Any]:
+    if sample.strata is not None:
+        return {"strata": [vars(stratum) for stratum in sample.strata]}
+    return {"processes": [vars(process) for process in sample.processes]}
+
+
+def _refuse_another(recipe: SampleRecipe | None, parts: Sequence[Sample | JetsPart]) -> None:
+    for part in parts:
+        if recipe is not None and part.recipe_hash != recipe.hash:
+            raise L1emuError(
+                f"a file of another recipe than {recipe.name}",
+                path=part.path,
+                value=f"{part.name}, {part.recipe_hash[:12]}",
+                expected=f"{recipe.name}, {recipe.hash[:12]}",
+            )
 
 
 def _layout(sample: Sample) -> BlockLayout:

@@ -180,8 +180,8 @@ class JetsPart:
         return arrays
 
 
-def merge_jets(paths: Sequence[Path], target: Path) -> tuple[JetsPart, dict[str, Any]]:
-    """Write the jets of all parts of a recipe as the recipe makes them in one go.
+def merge_jets(given: Sequence[JetsPart], target: Path) -> tuple[JetsPart, dict[str, Any]]:
+    """Write the jets of all parts of a recipe, in any order, as the recipe makes them in one go.
 
     Returns
     -------
@@ -192,9 +192,9 @@ def merge_jets(paths: Sequence[Path], target: Path) -> tuple[JetsPart, dict[str,
     L1emuError
         if parts are not of one recipe, versions and pools, are there twice or missing, or one is damaged.
     """
-    if not paths:
+    if not given:
         raise L1emuError("a sample has at least one file", value=0)
-    parts = sorted((JetsPart.read(path) for path in paths), key=_first)
+    parts = sorted(given, key=_first)
     whole, end = parts[0], 0
     for before, part in zip([parts[-1], *parts], parts, strict=False):
         for name in ("recipe_hash", "versions", "pool_sizes"):
