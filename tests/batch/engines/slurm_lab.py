@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from l1emu.children import bound
 
 PROGRAMS = ("munged", "munge", "unmunge", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol", "sinfo")
 _NODES, _SLOTS = 2, 2
@@ -92,13 +93,13 @@ def slurm() -> Iterator[Path]:
             _CONF.format(host=_host(), folder=folder, ports=ports, nodes=_NODES, slots=_SLOTS, memory=memory)
         )
         environment = os.environ | {"SLURM_CONF": str(conf)}
-        _daemon(["slurmctld", "-c", "-i"], folder / "slurmctld.pid", folder, stack, environment)
+        _daemon(["slurmctld", "-D", "-c", "-i"], folder, stack, environment)
         for node in (f"n{n + 1}" for n in range(_NODES)):
-            _daemon(["slurmd", "-N", node], folder / f"slurmd-{node}.pid", folder, stack, environment)
+            _daemon(["slurmd", "-D", "-N", node], folder, stack, environment)
         stack.callback(_cancel_all, environment)
         until = time.monotonic() + _BOUND_S
         while _said(["sinfo", "-h", "-N", "-o", "%T"], environment).split() != ["idle"] * _NODES:
-            assert time.monotonic() < until, "\n".join(log.read_text() for log in (folder / "log").iterdir())
+            assert time.monotonic() < until, _logs(folder)
             time.sleep(0.1)
         yield conf
 
@@ -112,28 +113,37 @@ def _start_munge(folder: Path, stack: ExitStack) -> None:
     key.write_bytes(os.urandom(128))
     key.chmod(0o400)  # the daemon refuses a key that others may read
     options = {"key-file": "key", "socket": "socket", "pid-file": "pid", "log-file": "log", "seed-file": "seed"}
-    command = ["munged", *(f"--{option}={folder}/munge/{name}" for option, name in options.items()), "--num-threads=1"]
-    _daemon(command, folder / "munge" / "pid", folder, stack, dict(os.environ))
+    command = ["munged", "--foreground", "--num-threads=1"]
+    _daemon([*command, *(f"--{option}={folder}/munge/{name}" for option, name in options.items())], folder, stack, {})
+    socket_there = folder / "munge" / "socket"
+    until = time.monotonic() + _BOUND_S
+    while not socket_there.exists():
+        assert time.monotonic() < until, _logs(folder)
+        time.sleep(0.05)
 
 
-def _daemon(command: list[str], pid: Path, folder: Path, stack: ExitStack, environment: dict[str, str]) -> None:
-    """Start a program that goes into the background, and let it be ended with the stack."""
-    with open(folder / "log" / "start", "ab") as log:
-        done = subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=_BOUND_S
+def _daemon(command: list[str], folder: Path, stack: ExitStack, environment: dict[str, str]) -> None:
+    """Start a program that ends with the stack, and with this process, however that ends."""
+    with open(folder / "log" / command[0], "ab") as log:
+        program = shutil.which(command[0])
+        assert program is not None
+        process = subprocess.Popen(
+            bound([program, *command[1:]]), env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
-    stack.callback(_end, pid)
-    assert done.returncode == 0, "\n".join(path.read_text() for path in (folder / "log").iterdir())
+    stack.callback(_end, process)
 
 
-def _end(pid: Path) -> None:
-    with suppress(OSError, ValueError):
-        process = int(pid.read_text())
-        os.kill(process, signal.SIGTERM)
-        for _ in range(100):
-            os.kill(process, 0)
-            time.sleep(0.1)
-        os.kill(process, signal.SIGKILL)
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _logs(folder: Path) -> str:
+    return "\n".join(path.read_text(errors="replace")[-2000:] for path in (folder / "log").iterdir())
 
 
 def _cancel_all(environment: dict[str, str]) -> None:
