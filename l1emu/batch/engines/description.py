@@ -85,6 +85,11 @@ def written(text: str, where: str, *, listed: bool = False) -> str:
     L1emuError
         if HTCondor cannot be told this text.
     """
-    if re.search(r"[\x00-\x1f]", text) or text != text.strip() or text.endswith("\\") or (listed and "," in text):
+    if (
+        re.search(r"[\x00-\x1f\ud800-\udfff]", text)
+        or text != text.strip()
+        or text.endswith("\\")
+        or (listed and "," in text)
+    ):
         raise L1emuError("HTCondor cannot be told this name", where=where, value=text, expected="a plainer one")
     return text.replace("$", "$(DOLLAR)")

@@ -7,6 +7,7 @@ says why. In a DAG every shard is a node: if one of several jobs of a node fails
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
 import shlex
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from l1emu.batch.engines.attempts import BAD_INPUT, LOGS
 from l1emu.batch.engines.description import check_description, written
-from l1emu.batch.engines.script import node_script, of_interpreter
+from l1emu.batch.engines.script import node_script, of_interpreter, write_script
 from l1emu.batch.engines.settings import HTCondorSettings
 from l1emu.batch.engines.submissions import SubmittedJob, ask, new_submission, remember, shard_list, submissions
 from l1emu.batch.job import BatchJob
@@ -77,13 +78,13 @@ class HTCondorEngine:
         folder = new_submission(job, self.name)
         mark = secrets.token_hex(8)
         (folder / "mark").write_text(mark)
-        _write_script(folder / "job.sh", script)
+        write_script(folder / "job.sh", script)
         shard = [f"executable = {written(str(folder / 'job.sh'), 'folder')}", *lines]
         shard += ['arguments = "$(shard)"', "MY.L1emuShard = $(shard)", f'MY.L1emuMark = "{mark}"']
         shard += [f"{stream} = {self._log(job, 'shard-$(shard).' + stream[:3])}" for stream in ("output", "error")]
         _write_description(folder / "shards.sub", shard, f"queue shard from {shard_list(folder).name}")
         if merge is not None:
-            _write_script(folder / "merge.sh", merge)
+            write_script(folder / "merge.sh", merge)
             _write_description(folder / "node.sub", shard, "queue")
             _write_description(folder / "merge.sub", self._merge_lines(job, folder), "queue")
             nodes = [f'JOB shard-{n} node.sub\nVARS shard-{n} shard="{n}"' for n in job.missing]
@@ -152,12 +153,7 @@ class HTCondorEngine:
 
 
 def _absolute(path: str) -> str:
-    return path if "://" in path else str(Path(path).expanduser().absolute())
-
-
-def _write_script(path: Path, text: str) -> None:
-    path.write_text(text)
-    path.chmod(0o755)
+    return path if "://" in path else str(Path(os.path.expanduser(path)).absolute())
 
 
 def _write_description(path: Path, lines: list[str], queue: str) -> None:

@@ -66,6 +66,12 @@ done
 """
 
 
+def write_script(path: Path, text: str) -> None:
+    """Write a script that can be run; a folder's name in it need not be UTF-8."""
+    path.write_text(text, encoding="utf-8", errors="surrogateescape")
+    path.chmod(0o755)
+
+
 def of_interpreter(command: Sequence[str], python: str | None) -> list[str]:
     """`command` by the interpreter `python` where it is run by ours."""
     if python is None or command[0] != sys.executable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -134,7 +135,7 @@ def read_settings(schema: type[_S], file: Path | None = None, assignments: Seque
         data = load_config(file, schema).model_dump(exclude_unset=True)
         base = file.absolute().parent
         for key in {"setup", "merge"} & data.keys():
-            data[key] = _beside(base, data[key])
+            data[key] = None if data[key] is None else _beside(base, data[key])
         if data.get("transfer"):
             data["transfer"] = [_beside(base, name) for name in data["transfer"]]
     lists = {name for name, field in schema.model_fields.items() if "tuple" in str(field.annotation)}
@@ -143,6 +144,8 @@ def read_settings(schema: type[_S], file: Path | None = None, assignments: Seque
         key, sign, written = text.partition("=")
         if not sign or not key:
             raise L1emuError("not a setting", where="--set", value=text, expected="key=value")
+        if any("\ud800" <= character <= "\udfff" for character in written):  # bytes that are no UTF-8
+            raise L1emuError("wrong value", where=f"--set {key}", value=written, expected="UTF-8 text")
         if key not in schema.model_fields:
             known = ", ".join(schema.model_fields)
             raise L1emuError("this engine has no such setting", where="--set", value=key, expected=f"one of {known}")
@@ -159,7 +162,7 @@ def read_settings(schema: type[_S], file: Path | None = None, assignments: Seque
 
 def _beside(base: Path, name: str) -> str:
     """A path that a file in the folder `base` names; what is no path but a URL stays."""
-    return name if "://" in name else str(base / Path(name).expanduser())
+    return name if "://" in name else str(base / os.path.expanduser(name))
 
 
 def _value(schema: type[Config], key: str, written: str) -> Any:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from l1emu.batch.engines.attempts import LOGS
-from l1emu.batch.engines.script import node_script, of_interpreter
+from l1emu.batch.engines.script import node_script, of_interpreter, write_script
 from l1emu.batch.engines.settings import SlurmSettings
 from l1emu.batch.engines.submissions import SubmittedJob, ask, new_submission, remember, shard_list, submissions
 from l1emu.batch.job import BatchJob
@@ -48,7 +48,7 @@ class SlurmEngine:
         listed = f'shard=$(sed -n "$(( SLURM_ARRAY_TASK_ID + $1 + 1 ))p" {shlex.quote(str(shard_list(folder)))})'
         threads, setup = self._settings.cpus, self._settings.setup
         command = of_interpreter(job.command, self._settings.python)
-        script.write_text(node_script(command, listed, threads=threads, setup=setup, retries=job.retries))
+        write_script(script, node_script(command, listed, threads=threads, setup=setup, retries=job.retries))
         taken: list[SubmittedJob] = []
         for first in range(0, len(job.missing), largest):
             tasks = min(largest, len(job.missing) - first)

@@ -201,7 +201,7 @@ def test_commands_in_any_case_and_attributes_of_any_name_are_taken() -> None:
     check_description(lines, "extra")
 
 
-@pytest.mark.parametrize("name", ["a\nb", " a", "a\\", "a,b"])
+@pytest.mark.parametrize("name", ["a\nb", "\udcff", " a", "a\\", "a,b"])
 def test_a_name_that_cannot_be_told_is_refused(name: str) -> None:
     with pytest.raises(L1emuError, match=r"^transfer: HTCondor cannot be told this name"):
         written(name, "transfer", listed=True)

@@ -63,6 +63,7 @@ def test_files_to_send_along_may_be_none() -> None:
         (SlurmSettings, "partition=--wrap=x", "--set partition: wrong value: got '--wrap=x'"),
         (SlurmSettings, "partition=a b", "--set partition: wrong value: got 'a b'"),
         (SlurmSettings, "partition=", "--set partition: wrong value: got ''"),
+        (SlurmSettings, "setup=\udcff", "--set setup: wrong value: got"),
         (SlurmSettings, "extra=a\nb", "--set extra: wrong value: got 'a\\nb'"),
         (HTCondorSettings, "minutes=1e9", "--set minutes: wrong value"),
     ],
