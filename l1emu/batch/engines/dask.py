@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,9 +76,13 @@ def _client(distributed: Any, place: Any) -> Iterator[Any]:
         client = distributed.Client(place, timeout=_ANSWER_S, set_as_default=False)
     except (OSError, ValueError) as error:  # nobody answers; not an address
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise L1emuError(f"no Dask scheduler: {reason}", value=place, expected="such as tcp://host:8786") from None
-    with client:
-        yield client
+    else:
+        with client:
+            yield client
+        return
+    # what is left of it ends now: where that falls into the start of the next one's thread, the two wait for each other
+    gc.collect()
+    raise L1emuError(f"no Dask scheduler: {reason}", value=place, expected="such as tcp://host:8786")
 
 
 @contextmanager
