@@ -513,13 +513,28 @@ class ScoreHistograms(Result):
 
 
 class FileRead(Result):
-    """A file that was read, without its folder; a remote one is known by what its server and its header say of it."""
+    """A file that was read: its name without the folder, or its URL without user, password and query.
+
+    `uuid` is that of a ROOT file. `sha256` is null of a ROOT file behind a URL, which is not read whole for it: there
+    `uuid`, `bytes` and the time of its last change, `modified`, as the server tells it, say which file it was.
+    """
 
     name: str
     sha256: str | None
     uuid: str | None = None
     bytes: int | None = None
     modified: str | None = None
+
+    def is_same(self, other: FileRead) -> bool:
+        """Whether the content is the same: by its hash, or where one has none, by UUID and size."""
+        if self.sha256 is not None and other.sha256 is not None:
+            return self.sha256 == other.sha256
+        return self.uuid is not None and (self.uuid, self.bytes) == (other.uuid, other.bytes)
+
+    @property
+    def identity(self) -> str:
+        """The hash, or the UUID where there is none."""
+        return self.sha256 or f"UUID {self.uuid}"
 
 
 class NormalisationOfRates(Result):

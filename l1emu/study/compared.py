@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from l1emu.results import FileRead, Manifest, RatesOfStudy, SeedOfMenu, StudyResults, TotalOfMenu, read_rates
+from l1emu.results import Manifest, RatesOfStudy, SeedOfMenu, StudyResults, TotalOfMenu, read_rates
 
 SIGMA = 3.0
 """Differences of so many standard errors are beyond statistics: by chance one of twenty seeds in twenty times."""
@@ -113,7 +113,7 @@ def compare_results(a: str | os.PathLike[str], b: str | os.PathLike[str], *, sig
         rates=_rates(first, second, sigma),
         efficiencies=_efficiencies(first, second, sigma),
         inputs=[*_inputs(first.manifest, second.manifest), *_definitions(first, second)],
-        same_crossings=_background(first.manifest) == _background(second.manifest),
+        same_crossings=_same_background(first.manifest, second.manifest),
     )
 
 
@@ -204,24 +204,19 @@ def _in_words(seed: SeedOfMenu | None) -> str | None:
     return None if seed is None else f"{seed.description}, prescale {seed.prescale:g}"
 
 
-def _background(manifest: Manifest) -> list[str]:
-    return [_content(file) for role, file in sorted(manifest.files.items()) if role.split(" ")[0] == "background"]
-
-
-def _content(file: FileRead) -> str:
-    """What tells a file's content: its hash, or of a remote one what its server and its header say."""
-    return file.sha256 or f"{file.uuid}, {file.bytes} bytes"
+def _same_background(a: Manifest, b: Manifest) -> bool:
+    ours, theirs = (
+        [file for role, file in sorted(m.files.items()) if role.split(" ")[0] == "background"] for m in (a, b)
+    )
+    return len(ours) == len(theirs) and all(one.is_same(other) for one, other in zip(ours, theirs, strict=True))
 
 
 def _inputs(a: Manifest, b: Manifest) -> Iterable[InputCompared]:
     """What differs between two manifests but their dates."""
-    files = ({role: f"{f.name} {_content(f)}" for role, f in m.files.items()} for m in (a, b))
-    hashes = ({role: _content(f) for role, f in m.files.items()} for m in (a, b))
-    shown_a, shown_b = files
-    hash_a, hash_b = hashes
-    for role in _names(hash_a, hash_b):
-        if hash_a.get(role) != hash_b.get(role):
-            yield InputCompared(role, shown_a.get(role), shown_b.get(role))
+    for role in _names(a.files, b.files):
+        one, other = a.files.get(role), b.files.get(role)
+        if one is None or other is None or not one.is_same(other):
+            yield InputCompared(role, *(None if f is None else f"{f.name} {f.identity}" for f in (one, other)))
     named: list[tuple[str, Mapping[str, object], Mapping[str, object]]] = [
         ("firmware", a.firmware_content_hashes, b.firmware_content_hashes),
         ("seed of", a.seeds, b.seeds),

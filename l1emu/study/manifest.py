@@ -10,7 +10,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from l1emu.files import sha256_file
+from l1emu.events.rootfile import root_uuid
+from l1emu.files import sha256_file, sha256_stream
+from l1emu.remote import RemoteFile, RemotePath, file_size, open_file
 from l1emu.stream import Normalisation
 from l1emu.version import __version__
 
@@ -29,7 +31,7 @@ def manifest(
     Parameters
     ----------
     files
-        Role in the study -> file that was read; only its name and SHA-256 are kept.
+        Role in the study -> file that was read; what `file_identity` says of it is kept.
     firmware_hashes
         Content hash of the firmware of each tagger, which does not depend on how its file was compressed.
     seeds
@@ -47,7 +49,7 @@ def manifest(
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "engine": dict(engine),
         "times": dict(times),
-        "files": {role: {"name": path.name, "sha256": sha256_file(path)} for role, path in files.items()},
+        "files": {role: file_identity(path) for role, path in files.items()},
         "firmware_content_hashes": dict(firmware_hashes),
         "seeds": dict(seeds),
         "normalisation": {
@@ -57,6 +59,30 @@ def manifest(
             "text": str(normalisation),
         },
     }
+
+
+def file_identity(path: Path) -> dict[str, Any]:
+    """Which file this is, as `l1emu.results.FileRead` tells it.
+
+    A ROOT file behind a URL is known by its UUID, size and time of change; others are read and hashed.
+
+    Raises
+    ------
+    L1emuError
+        if it is behind a URL and cannot be read.
+    """
+    if not isinstance(path, RemotePath):
+        uuid, size = root_uuid(path), file_size(path)
+        return {"name": path.name, "sha256": sha256_file(path), "uuid": uuid, "bytes": size, "modified": None}
+    with RemoteFile(path) as file:
+        uuid, size, modified = root_uuid(path), file.size, file.modified
+    digest = None
+    if uuid is None:
+        with open_file(path) as stream:
+            digest = sha256_stream(stream)
+    if isinstance(modified, float | int):
+        modified = datetime.datetime.fromtimestamp(modified, datetime.UTC).isoformat(timespec="seconds")
+    return {"name": str(path), "sha256": digest, "uuid": uuid, "bytes": size, "modified": modified}
 
 
 def versions() -> dict[str, str]:

@@ -156,6 +156,7 @@ def test_the_manifest_names_what_went_in_and_nothing_of_this_machine(results: Re
     for role, name in (("study", "study.yaml"), ("background", "minbias.root"), ("firmware", "tagger.l1fw")):
         found = manifest["files"][role]
         assert (found["name"], found["sha256"]) == (name, sha256_file(toy.parent / name))
+        assert found["bytes"] == (toy.parent / name).stat().st_size
     assert {"study", "background", "signal", "firmware", "golden", "budget", "timing", "topology"} == set(
         manifest["files"]
     )
