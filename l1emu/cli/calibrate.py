@@ -16,7 +16,7 @@ from l1emu.files import write_aside
 
 
 def calibrate(
-    sample: Annotated[Path, typer.Argument(help="A sample of the kind signal, of jets from 20 to 400 GeV.")],
+    sample: Annotated[str, typer.Argument(help="A sample of the kind signal, of jets from 20 to 400 GeV; or its URL.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the calibration, YAML that a study can name.")
     ] = None,

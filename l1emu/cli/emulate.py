@@ -17,6 +17,7 @@ from l1emu.emulator.explain import Explanation
 from l1emu.errors import L1emuError
 from l1emu.files import write_aside
 from l1emu.firmware import Firmware
+from l1emu.remote import RemotePath, as_path
 
 _Arrays = dict[str, NDArray[Any]]
 _Columns = Annotated[
@@ -35,8 +36,10 @@ _Tree = Annotated[
 def emulate(
     firmware: Annotated[Path, typer.Argument(help="An hls4ml project folder or a saved firmware file.")],
     inputs: Annotated[
-        Path | None,
-        typer.Argument(help="Inputs: .npy, or .npz with one array an input, by its name; or crossings in ROOT."),
+        str | None,
+        typer.Argument(
+            help="Inputs: .npy, or .npz with one array an input, by its name; or crossings in ROOT, also behind a URL."
+        ),
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Write the outputs to this .npz, one array an output.")] = None,
     explain: Annotated[
@@ -68,20 +71,21 @@ def emulate(
     }
     arrays: _Arrays | None = None
     made: _Arrays = {}
-    if inputs is not None:
-        if raw and (columns is not None or inputs.suffix == ".root"):
-            raise L1emuError("events are no raw integers", path=inputs, where="--raw", expected=".npy or .npz")
-        arrays, made = _read(inputs, emulator.firmware, columns, entries, missing, tree)
+    path = None if inputs is None else as_path(inputs)
+    if path is not None:
+        if raw and (columns is not None or path.suffix == ".root"):
+            raise L1emuError("events are no raw integers", path=path, where="--raw", expected=".npy or .npz")
+        arrays, made = _read(path, emulator.firmware, columns, entries, missing, tree)
     if explain:
-        explanation = _explained(emulator, inputs, arrays)
+        explanation = _explained(emulator, path, arrays)
         document["explain"] = explanation.to_dict()
         if source:
             document["source"] = emulator.source()
         if not as_json:
             console().print(explanation.table())
             print(document.get("source", ""), end="")
-    if inputs is not None and arrays is not None:
-        document |= _emulated(emulator, inputs, arrays, made, output, raw=raw)
+    if path is not None and arrays is not None:
+        document |= _emulated(emulator, path, arrays, made, output, raw=raw)
         if not as_json:
             _print(document)
     if as_json:
@@ -105,6 +109,10 @@ def _read(
         from l1emu.cli.source_inputs import jets_of_crossings, values_for_missing
 
         return jets_of_crossings(inputs, firmware, values_for_missing(missing or []), tree)
+    if isinstance(inputs, RemotePath):
+        raise L1emuError(
+            "arrays are not read from a URL", path=inputs, expected="a .npy or .npz here, or events in ROOT"
+        )
     return read_arrays(inputs, firmware.inputs), {}
 
 

@@ -25,7 +25,10 @@ _NONE = {"nan": "NaN", "infinite": "infinite", "missing": "missing"}
 
 def events(
     files: Annotated[
-        list[str] | None, typer.Argument(metavar="FILE...", help="Files or globs, of one format.", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE...", help="Files, URLs, globs or @lists of them, of one format.", show_default=False
+        ),
     ] = None,
     format: Annotated[str | None, typer.Option(help="The format; by default recognised from the content.")] = None,
     columns: Annotated[

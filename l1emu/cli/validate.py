@@ -12,6 +12,7 @@ from rich.table import Table
 from l1emu.cli.options import Json, console, print_json
 from l1emu.events.calibration import read_calibration
 from l1emu.outputs import figure_stem
+from l1emu.remote import as_path, is_url
 from l1emu.resources import resolve
 from l1emu.trigger.text import rate_text
 
@@ -33,7 +34,7 @@ def validate(
         What,
         typer.Argument(help="ht-rates: against CMS's public curve; strata: against plain mixing (extra generate)."),
     ],
-    sample: Annotated[str, typer.Argument(help="A minimum-bias sample.")] = "datasets/minbias-pu200.root",
+    sample: Annotated[str, typer.Argument(help="A minimum-bias sample, or its URL.")] = "datasets/minbias-pu200.root",
     calibration: Annotated[
         str, typer.Option(help="Of the jets, for ht-rates: a file of `l1emu calibrate`, or `none`.")
     ] = "datasets/calibration-pu200.yaml",
@@ -50,7 +51,7 @@ def validate(
     `ht-rates` is held to 30 % between 120 and 400 GeV, `strata` to four standard deviations.
     """
     stem = None if figure is None else figure_stem(figure)
-    path = resolve(sample, Path())
+    path = as_path(sample) if is_url(sample) else resolve(sample, Path())
     chosen = None
     if what is What.ht_rates and calibration != "none":
         chosen = read_calibration(resolve(calibration, Path()))  # a wrong one is refused before the rest is loaded
