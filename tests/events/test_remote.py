@@ -335,6 +335,35 @@ def test_a_server_that_stays_away_is_told_with_the_entry(
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("protocol", ["root", "http"])
+def test_a_server_that_hangs_is_left_and_taken_up_again(
+    protocol: str, fragile: XrootdServer, many: Path, impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = getattr(fragile, protocol)(many.name)
+    here = [ak.to_list(batch.candidates) for batch in read_sample(many).iterate(100)]
+    batches = read_sample(url).iterate(100)
+    there = [ak.to_list(next(batches).candidates)]
+    fragile.hang()
+    with pytest.raises(L1emuError, match=r"crossings, entry 100: cannot be read: .*; tried \d+ times"):
+        next(batches)
+
+    monkeypatch.setenv(remote.REMOTE_SECONDS, "4")
+    fragile.wake()
+    batches = read_sample(url).iterate(100)
+    next(batches)
+    fragile.hang()
+    monkeypatch.setattr(remote, "_pause", lambda _: fragile.wake())
+    there += [ak.to_list(batch.candidates) for batch in batches]
+    assert there == here
+
+
+def test_a_redirector_leads_to_the_file(fragile: XrootdServer, many: Path) -> None:
+    with xrootd_server(f"xrootd.redirect localhost:{fragile.port} ? /") as redirector:
+        there = read_sample(redirector.root(many.name))
+        assert there.crossings == 300
+        assert ak.to_list(there.read().candidates) == ak.to_list(read_sample(many).read().candidates)
+
+
 @pytest.mark.parametrize("layout", ["hls4ml_jets", "openml-csv", "openml-parquet", "energyflow"])
 def test_other_containers_tell_the_entry_too(
     layout: str, fragile: XrootdServer, impatient: None, tmp_path: Path

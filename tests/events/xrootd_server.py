@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -25,7 +26,8 @@ class XrootdServer:
     `start` and `stop` may be called again and again: the ports stay the same.
     """
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, more: str = "") -> None:
+        self._more = more
         self.folder = place / "data"
         self._place = place
         self._process: subprocess.Popen[bytes] | None = None
@@ -67,6 +69,7 @@ class XrootdServer:
             f"oss.localroot {self.folder}\n"
             f"all.adminpath {self._place}/admin\n"
             f"all.pidpath {self._place}/run\n"
+            f"{self._more}\n"
         )
         command = ["xrootd", "-c", str(config)]
         command += ["-R", _NOBODY] if os.geteuid() == 0 else []
@@ -78,6 +81,16 @@ class XrootdServer:
             assert self._process.poll() is None, log_text
             assert time.monotonic() < deadline, log_text
             time.sleep(0.05)
+
+    def hang(self) -> None:
+        """Let it neither answer nor go away, until `wake`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """Let it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """Kill it, as a machine that goes down; where it does not run, nothing."""
@@ -100,8 +113,8 @@ def _answers(port: int) -> bool:
 
 
 @contextmanager
-def xrootd_server() -> Iterator[XrootdServer]:
-    """A server that runs; the test is skipped where there is none, or no client."""
+def xrootd_server(more: str = "") -> Iterator[XrootdServer]:
+    """A server that runs, with more lines of configuration; the test is skipped where there is none, or no client."""
     if shutil.which("xrootd") is None:
         pytest.skip("no xrootd here (Debian's package xrootd-server)")
     for module in ("fsspec_xrootd", "aiohttp"):
@@ -109,7 +122,7 @@ def xrootd_server() -> Iterator[XrootdServer]:
     # pytest's own folders are closed to nobody else's eyes, and so to the user that the server runs as
     with tempfile.TemporaryDirectory(prefix="l1emu-xrootd-") as place:
         Path(place).chmod(0o755)
-        server = XrootdServer(Path(place))
+        server = XrootdServer(Path(place), more)
         server.start()
         try:
             yield server
