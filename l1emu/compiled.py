@@ -5,9 +5,12 @@ another file: after an update an old kernel would go on computing the old thing.
 key, a hash of all sources that hold them and of the versions of l1emu, numba, llvmlite, numpy and Python. The processor
 is part of each file's name.
 
-The folder is that of `l1emu.caches.cache_root`. What lies there is machine code, so it is loaded only if nobody but
-this user and root could have written it, and if its hash tells that it is whole. Whatever is missing, damaged, open to
-others or on a full disk costs a compilation and nothing else.
+The folder is that of `l1emu.caches.cache_root`. Before it another one is looked into, which is only read: that of
+`L1EMU_KERNELS`, which `l1emu compile` wrote, maybe on another machine. What lies there is machine code, so it is loaded
+only if nobody but this user and root could have written it, and if its hash tells that it is whole. Whatever is
+missing, damaged, open to others or on a full disk costs a compilation and nothing else.
+
+The processor is this one itself, or the level that `l1emu.processor` chose, which numba is told here.
 
 LLVM keeps some 10 MB for each function that it has compiled, until the process ends, and 1 MB for one that is loaded.
 After `_HERE` of them functions are compiled in a child process and loaded, so that memory does not grow without end in
@@ -26,8 +29,9 @@ import os
 import pickle
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NoReturn, TypeVar
 
@@ -42,19 +46,22 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 from numba.core.sigutils import normalize_signature
 
-from l1emu.caches import cache_root
+from l1emu import debug
+from l1emu.caches import cache_root, shipped_kernels
 from l1emu.children import end_with_parent
 from l1emu.errors import L1emuError
 from l1emu.files import read_bytes, write_aside
+from l1emu.processor import chosen_level, pin_processor
 from l1emu.trust import make_private_folder, private_file
 from l1emu.version import __version__
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-_ROOMS = ("emulator", "events", "stream", "trigger/engine")
+_ROOMS = ("emulator", "events", "stream", "trigger")
 _MODULES = ("compiled.py", "splitmix.py")
 _LIMIT = 1 << 28  # bytes of a compiled function; the largest firmware takes some 10 MB
 _DIGEST = 32
+_KERNELS: dict[tuple[str, str], Any] = {}
 _HERE = 16  # compilations in this process: 200 MB
 
 
@@ -74,6 +81,13 @@ def key() -> str:
 def folder() -> Path | None:
     """The folder of compiled kernels, which need not exist; None where there is no place for one."""
     root = cache_root()
+    return None if root is None else root / key()
+
+
+@functools.cache
+def _shipped() -> Path | None:
+    """The same in `L1EMU_KERNELS`; None if that is not set."""
+    root = shipped_kernels()
     return None if root is None else root / key()
 
 
@@ -117,7 +131,38 @@ def kept(function: _F, decorator: Callable[[_F], Any]) -> _F:
 
         return refuse  # type: ignore[return-value]
     dispatcher._cache = _Kept(function, dispatcher._compiler)
+    _KERNELS[function.__module__, function.__qualname__] = dispatcher
     return dispatcher  # type: ignore[no-any-return]
+
+
+def kernel_signatures() -> dict[tuple[str, str], list[Any]]:
+    """The types that each kernel of a module of l1emu was compiled or loaded for in this process, by module and name.
+
+    Those of modules that were written for one firmware are not in it, see `Emulator.compile`.
+    """
+    found = {name: list(kernel_.signatures) for name, kernel_ in _KERNELS.items() if name[0].startswith("l1emu.")}
+    return {name: signatures for name, signatures in found.items() if signatures}
+
+
+def compile_signatures(wanted: Mapping[tuple[str, str], Sequence[Any]]) -> None:
+    """Compile what `kernel_signatures` gave in another process, or load it, and run nothing."""
+    for (module, name), signatures in wanted.items():
+        import_module(module)
+        for signature in signatures:
+            _KERNELS[module, name].compile(signature)
+
+
+def compile_for(function: Any, *arguments: Any) -> None:
+    """Compile a kernel, or load it, for arguments of these types, and do not run it.
+
+    Raises
+    ------
+    L1emuError
+        as `kept` says.
+    """
+    if not hasattr(function, "compile"):
+        function()  # refuses
+    function.compile(tuple(numba.typeof(argument) for argument in arguments))  # type: ignore[no-untyped-call]
 
 
 class _Kept(NullCache):
@@ -138,8 +183,14 @@ class _Kept(NullCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The function compiled for the types `sig`; None if it is not there, or not to be relied on."""
         target_context.refresh()
-        path = self._path(sig, target_context.codegen())
-        found = None if path is None or not private_file(path) else _rebuilt(_whole(path), sig, target_context)
+        name = self._file(sig, target_context.codegen())
+        path = _in(folder(), name)
+        found = None
+        for place in (_in(_shipped(), name), path):
+            if found is None and place is not None and private_file(place):
+                found = _rebuilt(_whole(place), sig, target_context)
+        if found is None:
+            _tell(self._name, sig)
         if found is None and _Kept.compilations >= _HERE:
             stored = self._compiled_apart(sig)
             found = _rebuilt(stored, sig, target_context)
@@ -150,7 +201,7 @@ class _Kept(NullCache):
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep `data`, what numba compiled for the types `sig`."""
         _Kept.compilations += 1
-        path = self._path(sig, data.codegen)
+        path = _in(folder(), self._file(sig, data.codegen))
         if path is not None:
             _keep(path, _stored(sig, data))
 
@@ -186,12 +237,18 @@ class _Kept(NullCache):
         finally:
             os._exit(0)
 
-    def _path(self, sig: Any, codegen: Any) -> Path | None:
-        where = folder()
-        if where is None:
-            return None
+    def _file(self, sig: Any, codegen: Any) -> str:
         text = "\n".join((self._name, self._code, repr(sig), repr(codegen.magic_tuple())))
-        return where / f"{self._name.rpartition('.')[2]}-{hashlib.sha256(text.encode()).hexdigest()[:32]}.nbc"
+        return f"{self._name.rpartition('.')[2]}-{hashlib.sha256(text.encode()).hexdigest()[:32]}.nbc"
+
+
+def _in(where: Path | None, name: str) -> Path | None:
+    return None if where is None else where / name
+
+
+def _tell(name: str, sig: Any) -> None:
+    if debug.wanted("kernels"):
+        debug.show(f"compiled: {name}{sig} for {numba.config.CPU_NAME or 'this processor'}")  # type: ignore[attr-defined]
 
 
 def _stored(sig: Any, data: Any) -> bytes:
@@ -227,6 +284,15 @@ def _keep(path: Path, stored: bytes) -> None:
         return
     with suppress(L1emuError, OSError), write_aside(path) as aside:
         aside.write_bytes(hashlib.sha256(stored).digest() + stored)
+
+
+def _choose_processor() -> None:
+    level = chosen_level(key())
+    if level is not None:
+        pin_processor(level)
+
+
+_choose_processor()
 
 
 def _locks() -> list[AbstractContextManager[Any]]:

@@ -8,11 +8,15 @@ import sys
 from l1emu.errors import L1emuError
 
 _VARIABLE = "L1EMU_DEBUG"
-_SHOWN = ("source", "traceback")
+_SHOWN = ("kernels", "source", "traceback")
 
 
 def wanted(what: str) -> bool:
-    """Whether `what` is to be shown: ``source``, modules generated for a firmware; ``traceback``, of a fault."""
+    """Whether `what` is to be shown.
+
+    ``kernels``, what is compiled and not found on disk; ``source``, modules generated for a firmware; ``traceback``, of
+    a fault.
+    """
     return what in _names()
 
 
@@ -30,7 +34,7 @@ def check_setting() -> None:
 
 
 def show(text: str) -> None:
-    """Print a generated module on standard error, where it is in no other output's way."""
+    """Print what was asked for on standard error, where it is in no other output's way."""
     print(text, file=sys.stderr, flush=True)
 
 

@@ -29,8 +29,10 @@ USED = (
     "splitmix.py",
     "caches.py",
     "children.py",
+    "debug.py",
     "errors.py",
     "files.py",
+    "processor.py",
     "trust.py",
     "version.py",
 )
