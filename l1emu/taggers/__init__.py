@@ -1,12 +1,13 @@
 """Taggers of a study: networks of any inputs and outputs, emulated on the objects of crossings.
 
-columns   objects of crossings as flat columns of numbers
-golden    golden vectors: the emulation compared with the project's own C++
-inputs    the inputs of a network from objects, as a feature map says
-maps      the schema of a feature map
-scores    scores from the outputs of a network
-settings  the schema of a tagger of a study
-tagger    `EmulatedTagger`: read, checked against its firmware, and applied
+columns      objects of crossings as flat columns of numbers
+golden       golden vectors: the emulation compared with the project's own C++
+inputs       the inputs of a network from objects, as a feature map says
+maps         the schema of a feature map
+score_cache  outputs of networks kept on disk by what went in
+scores       scores from the outputs of a network
+settings     the schema of a tagger of a study
+tagger       `EmulatedTagger`: read, checked against its firmware, and applied
 """
 
 from typing import TYPE_CHECKING
