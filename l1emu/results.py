@@ -556,9 +556,13 @@ class EngineOfStudy(Result):
 
 
 class TimesOfStudy(Result):
-    """How fast it was: objects or crossings emulated a second by each tagger, and crossings simulated in the stream."""
+    """How fast it was: objects or crossings emulated a second by each tagger, and crossings simulated in the stream.
+
+    `from_cache` are those whose outputs had been kept before; they are not in the speed.
+    """
 
     emulated_per_second: dict[str, float]
+    from_cache: dict[str, int]
     stream_crossings_per_second: float | None
 
 

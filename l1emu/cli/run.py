@@ -90,8 +90,13 @@ def _rate(results: StudyResults) -> Text:
 
 def _emulation(emulation: EmulationOfStudy, times: TimesOfStudy) -> Text:
     speeds = times.emulated_per_second
-    seconds = sum(t.jets / speeds[t.tagger] for t in emulation.taggers if speeds.get(t.tagger))
-    speed = f"{emulation.jets:,} jets emulated" + (f" at {emulation.jets / seconds:,.0f} a second" if seconds else "")
+    fresh = {t.tagger: t.jets - times.from_cache[t.tagger] for t in emulation.taggers}
+    seconds = sum(number / speeds[name] for name, number in fresh.items() if speeds.get(name))
+    speed = f"{emulation.jets:,} jets emulated" + (
+        f" at {sum(fresh.values()) / seconds:,.0f} a second" if seconds else ""
+    )
+    kept = sum(times.from_cache.values())
+    speed += f" ({kept:,} of them kept from before)" if kept else ""
     if emulation.identical is False:
         wrong = f"{emulation.mismatches:,} of {emulation.golden_jets:,} golden jets differ from the C++"
         return Text(f"{wrong}, first: {emulation.first_difference}", style="bold red")

@@ -279,8 +279,8 @@ def _tagger(measured: Measurement, name: str, golden: GoldenComparison | None) -
 
 def emulated_per_second(measured: Measurement) -> dict[str, float]:
     """What was emulated a second of wall time, by tagger: jets, objects or crossings."""
-    spent = measured.seconds
-    return {name: measured.emulated(name) / spent[name] for name in measured.taggers if spent[name] > 0}
+    emulated = {name: measured.emulated(name) - spent.from_cache for name, spent in measured.spent.items()}
+    return {name: emulated[name] / spent.seconds for name, spent in measured.spent.items() if spent.seconds > 0}
 
 
 def scores_document(file: StudyFile, measured: Measurement) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ from l1emu.stream import CrossingSource, Normalisation
 from l1emu.study.config import BACKGROUND, StudyFile
 from l1emu.study.decided import DecidedSeeds, decided_seeds
 from l1emu.study.first_pass import FirstPass
-from l1emu.study.parts import MeasuredPart, PartOfSample, read_part, study_readers, write_part
+from l1emu.study.parts import MeasuredPart, PartOfSample, SpentOnTagger, read_part, study_readers, write_part
 from l1emu.study.records import CrossingRecords, read_records
 from l1emu.study.samples import StrataOfSample, StudySample, open_sample, strata_of
 from l1emu.study.second_pass import FoundThresholds, SecondPass, SeenOfBackground, SeenOfMenu, SeenOfSignal
@@ -108,8 +108,8 @@ class Measurement:
         What colliding crossings bring into the stream: objects, and accepts of its seed; None without a stream.
     taggers
         By name.
-    seconds
-        Wall time of the emulation of each tagger, by name.
+    spent
+        On the emulation of each tagger, by name.
     """
 
     decided: DecidedSeeds
@@ -126,7 +126,7 @@ class Measurement:
     pileups: Sequence[PileupPoint]
     source: CrossingSource | None
     taggers: Mapping[str, EmulatedTagger]
-    seconds: Mapping[str, float]
+    spent: Mapping[str, SpentOnTagger]
 
     @property
     def seeds(self) -> tuple[Seed, ...]:
@@ -238,7 +238,7 @@ def measured_of_parts(
     opened = samples or {role: open_sample(file, role, unrepeated=True) for role in roles}
     paths: dict[str, list[Path]] = {role: [] for role in opened}
     firsts: dict[str, FirstPass] = {}
-    seconds = dict.fromkeys(taggers, 0.0)
+    spent = dict.fromkeys(taggers, SpentOnTagger())
     for path in parts:
         part: MeasuredPart = read_part(path, file.study.turn_ons)
         role = part.part.role
@@ -246,11 +246,11 @@ def measured_of_parts(
             raise L1emuError("a part of no sample of the study", path=path, value=role, expected=", ".join(paths))
         paths[role].append(path)
         firsts[role] = reduce(add, [part.counts] if role not in firsts else [firsts[role], part.counts])
-        seconds = {name: spent + part.seconds.get(name, 0.0) for name, spent in seconds.items()}
+        spent = {name: one + part.spent.get(name, SpentOnTagger()) for name, one in spent.items()}
     for role, sample in opened.items():
         if role not in firsts or not firsts[role].total:
             raise L1emuError("a sample without crossings", path=sample.path, where=role, expected="at least 1")
-    return _End(file, taggers, opened, paths, firsts, seconds).measurement(masks)
+    return _End(file, taggers, opened, paths, firsts, spent).measurement(masks)
 
 
 class _End:
@@ -263,10 +263,10 @@ class _End:
         samples: Mapping[str, StudySample],
         paths: Mapping[str, Sequence[Path]],
         firsts: Mapping[str, FirstPass],
-        seconds: Mapping[str, float],
+        spent: Mapping[str, SpentOnTagger],
     ) -> None:
         self._file, self._taggers, self._samples = file, taggers, samples
-        self._paths, self._firsts, self._seconds = paths, firsts, seconds
+        self._paths, self._firsts, self._spent = paths, firsts, spent
         self._seeds = decided_seeds(file)
         self._strata = {role: strata_of(sample) for role, sample in samples.items()}
         self._normalisation = file.normalisation()
@@ -323,7 +323,7 @@ class _End:
             ],
             source=self._source(background),
             taggers=self._taggers,
-            seconds=self._seconds,
+            spent=self._spent,
         )
 
     @property

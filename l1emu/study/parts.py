@@ -193,7 +193,7 @@ def write_part(
     every: bool = False,
 ) -> None:
     """As `measure_part`, of a sample that was checked before; with `every` crossing recorded."""
-    before = {name: tagger.seconds for name, tagger in found._taggers.items()}
+    before = {name: _spent(tagger) for name, tagger in found._taggers.items()}
     with part_writer(path) as writer:
         counter = found.counter(RecordWriter(writer), every=every)
         with progress(f"reading {found.sample.name}", part.stop - part.first) as advance:
@@ -203,17 +203,43 @@ def write_part(
         counts = counter.finish()
         content = {f.name: getattr(counts, f.name) for f in fields(counts) if f.name != "turn_ons"}
         content["turn_ons"] = [{"passed": t.passed, "total": t.total, "unplaced": t.unplaced} for t in counts.turn_ons]
-        seconds = {name: tagger.seconds - before[name] for name, tagger in found._taggers.items()}
+        spent = {name: _spent(tagger) - before[name] for name, tagger in found._taggers.items()}
         writer.document(
             {
                 "role": part.role,
                 "first": part.first,
                 "stop": part.stop,
                 "label": dict(label or {}),
-                "seconds": seconds,
+                "spent": {name: vars(one) for name, one in spent.items()},
                 "counts": content,
             }
         )
+
+
+@dataclass(frozen=True)
+class SpentOnTagger:
+    """What the emulation of a tagger took.
+
+    Attributes
+    ----------
+    seconds
+        Wall time of what was emulated.
+    from_cache
+        Objects, or crossings, whose outputs had been kept.
+    """
+
+    seconds: float = 0.0
+    from_cache: int = 0
+
+    def __add__(self, other: SpentOnTagger) -> SpentOnTagger:
+        return SpentOnTagger(self.seconds + other.seconds, self.from_cache + other.from_cache)
+
+    def __sub__(self, other: SpentOnTagger) -> SpentOnTagger:
+        return SpentOnTagger(self.seconds - other.seconds, self.from_cache - other.from_cache)
+
+
+def _spent(tagger: EmulatedTagger) -> SpentOnTagger:
+    return SpentOnTagger(tagger.seconds, tagger.from_cache)
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,14 +254,14 @@ class MeasuredPart:
         Which crossings.
     counts
         The first pass over them.
-    seconds
-        Wall time of each tagger's emulation.
+    spent
+        On each tagger's emulation.
     """
 
     path: Path
     part: PartOfSample
     counts: FirstPass
-    seconds: Mapping[str, float]
+    spent: Mapping[str, SpentOnTagger]
 
 
 def read_part_label(path: Path) -> dict[str, Any]:
@@ -274,6 +300,7 @@ def read_part(path: Path, turn_ons: Iterable[TurnOnSetup]) -> MeasuredPart:
         rows = zip(requests, counts.pop("turn_ons"), strict=True)
         curves = tuple(TurnOnCounts(r, row["passed"], row["total"], int(row["unplaced"])) for r, row in rows)
         scores = counts.pop("scores")
+        spent = {name: SpentOnTagger(**one) for name, one in document["spent"].items()}
         first = FirstPass(
             scan=_scan(counts.pop("scan")),
             halves=tuple(_scan(half) for half in counts.pop("halves")),
@@ -283,7 +310,7 @@ def read_part(path: Path, turn_ons: Iterable[TurnOnSetup]) -> MeasuredPart:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise L1emuError(f"not a part of this study ({error})", path=path, expected="the shard made again") from None
-    return MeasuredPart(path, part, first, document["seconds"])
+    return MeasuredPart(path, part, first, spent)
 
 
 def _scan(document: dict[str, Any]) -> ScanCounts:

@@ -256,6 +256,7 @@ def _document(
             },
             times={
                 "emulated_per_second": emulated_per_second(measured),
+                "from_cache": {name: spent.from_cache for name, spent in measured.spent.items()},
                 "stream_crossings_per_second": stream_crossings_per_second,
             },
         ),
