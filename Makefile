@@ -36,7 +36,7 @@ $(VENV)/.core: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.all: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(PIP_INSTALL) -e '.[train,generate,sources,test]'
+	$(PIP_INSTALL) -e '.[train,generate,sources,batch,test]'
 	touch $@ $(VENV)/.core
 
 clean:

@@ -1,6 +1,7 @@
 """The command line: `main`, the verbs (`l1emu.cli.verbs`) and how a run of them ends (`l1emu.cli.ending`).
 
 arrays         inputs from files of numpy
+batch          `l1emu batch`: a study or a recipe in shards, on batch systems
 budget         `l1emu budget`: whether a tagger keeps to a latency budget
 calibrate      the verb `calibrate`: the jet energy calibration from a sample with generator jets
 compare        `l1emu compare`: two results beside one another

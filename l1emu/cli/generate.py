@@ -32,12 +32,9 @@ def generate(
         str | None,
         typer.Option("--shard", metavar="I/N", help="Make the I-th of N parts, 1/N to N/N, unless it is there."),
     ] = None,
-    merge: Annotated[
-        bool, typer.Option("--merge", help="Put parts together: the sample as if made in one go.")
-    ] = False,
+    merge: Annotated[bool, typer.Option("--merge", help="Put parts together: the sample as made in one go.")] = False,
     collisions: Annotated[
-        bool,
-        typer.Option("--collisions", help="Make the collisions alone, in --cache, for parts to be made elsewhere."),
+        bool, typer.Option(help="Make the collisions alone, in --cache, for parts elsewhere.")
     ] = False,
     list_recipes: Annotated[bool, typer.Option("--list", help="List the recipes that come with l1emu.")] = False,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes to use.")] = 1,

@@ -20,7 +20,6 @@ from l1emu.trigger.replicas import (
     identities,
     replica_histograms,
     replica_keys,
-    replica_passing,
     replica_weights,
 )
 
@@ -129,11 +128,6 @@ def test_histograms_are_sums_of_weights() -> None:
                     passes = (stratum == j) & (bins[s] > t)
                     assert sums.accepted[s][j, t] == passes.sum()
                     assert sums.passed[s][j, t, b] == weight[passes].sum()
-    thresholds = np.array([0.0, 2.0, 2.5, 7.0, 9.0])
-    drawn, of = replica_passing(bins[0].astype(float), thresholds, identity, 4)
-    for b, threshold in enumerate(thresholds):
-        weight = replica_weights(identity, b, 4)
-        assert (drawn[b], of[b]) == (weight[bins[0] >= threshold].sum(), weight.sum())
 
 
 def test_seeds_scanned_together_are_scanned_as_alone() -> None:
