@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import resource as limits
 import signal
@@ -22,6 +23,7 @@ from l1emu.cli import app
 from l1emu.cli.verbs import every_verb, verb_function
 from l1emu.errors import L1emuError
 from l1emu.resources import resource
+from tests.batch.test_plan import document
 from tests.handmade_projects import every_kind
 
 IT = "@"
@@ -68,6 +70,11 @@ COMMANDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("batch plan", "studies"): ("batch", "plan", IT, "--shards", "2", "-o", "out"),
     ("batch plan", "grid"): ("batch", "plan", "--grid", IT, "--shards", "2", "-o", "out"),
     ("batch status", "folder"): ("batch", "status", IT),
+    ("batch shard", "folder"): ("batch", "shard", IT, "0"),
+    ("batch run", "folder"): ("batch", "run", IT),
+    ("batch run", "settings"): ("batch", "run", "planned", "--settings", IT),
+    ("batch resume", "folder"): ("batch", "resume", IT),
+    ("batch merge", "folder"): ("batch", "merge", IT, "-o", "out"),
 }
 """A command for each path that a verb reads, by verb and parameter."""
 
@@ -88,7 +95,8 @@ WRITTEN = {"output", "figure", "out", "cache"} | {
 
 FOLDERS = {("convert", "tagger"), ("verify", "project"), ("estimate", "path"), ("report", "path")}
 FOLDERS |= {(verb, source) for verb in ("budget", "simulate") for source in ("report", "estimate")}
-FOLDERS |= {("emulate", "firmware"), ("events", "files"), ("compare", "a"), ("batch status", "folder")}
+FOLDERS |= {("emulate", "firmware"), ("events", "files"), ("compare", "a")}
+FOLDERS |= {(f"batch {verb}", "folder") for verb in ("status", "shard", "run", "resume", "merge")}
 """Where a folder can be right: an empty one is not."""
 
 
@@ -176,6 +184,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Firmware.read(every_kind(folder / "project", 2)).save(folder / "small.l1fw")
     np.save(folder / "x.npy", np.zeros((1, 24)))
     (folder / "jets.npz").write_bytes(b"")
+    (folder / "planned").mkdir()
+    (folder / "planned" / "plan.json").write_text(json.dumps(document()))
     return folder
 
 

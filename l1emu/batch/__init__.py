@@ -8,9 +8,14 @@ grid         a grid of studies: one study with keys that take several values, in
 identity     what a part of a study depends on, as plain data whose hash names the part
 inputs       the files that a study names beside its samples
 job          what an engine is given: which shards of a plan to make, by which command
+merge        the end: the shards of each study added to its results
 plain        plain data: bytes that are equal for equal content, and where two differ
 plan         the schema of a plan: which shards there are, and what went into each when it was planned
 planning     making a plan: studies read and checked, their samples cut, each shard named
+running      handing the missing shards to an engine, and remembering which one it was
 shard_files  files of shards: a part of a study with a seal behind it
+shards       making a shard of a plan
 status       which shards are there
+table        one table of the studies of a plan
+unchanged    whether what was planned is what is there
 """

@@ -6,18 +6,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.table import Table
 from rich.text import Text
 
 from l1emu.cli.options import Json, console, print_json
 from l1emu.study.config import read_study
 
 if TYPE_CHECKING:
+    from l1emu.batch.merge import MergedBatch
     from l1emu.batch.plan import BatchPlan
     from l1emu.batch.status import BatchStatus
+    from l1emu.batch.table import Cell, StudiesTable
 
 BATCH_VERBS = {
     "plan": "cut the samples of studies into shards, each named by what goes into it",
+    "run": "make what is missing: here, on Dask's workers, with SLURM or HTCondor",
     "status": "which shards are there, counted from their files",
+    "resume": "make what is missing, as it was run last",
+    "merge": "add the shards to the results that one run would have given",
+    "shard": "make one shard: what every engine calls",
 }
 """The verbs of `l1emu batch`, whose functions are `batch_VERB`."""
 
@@ -84,6 +91,58 @@ def _planned(plan: BatchPlan, folder: Path) -> dict[str, Any]:
     return {"plan": str(folder), "studies": studies, "shards": rows}
 
 
+def batch_shard(
+    folder: _Folder,
+    shard: Annotated[str, typer.Argument(metavar="SHARD", help="Its number, counted from 0, or its id.")],
+    json: Json = False,
+) -> None:
+    """Make one shard of a plan. Nothing is done where it is there and whole.
+
+    Its file is written aside and renamed. A study, a firmware, a menu or a sample that was changed since the plan is
+    refused.
+    """
+    _check_plan(folder)
+    from l1emu.batch.shards import make_shard
+
+    made = make_shard(folder, shard)
+    if json:
+        print_json(made.as_dict())
+        return
+    text = f"{made.seal.crossings:,} crossings in {made.seal.seconds:.1f} s, {made.seal.memory_mb:,.0f} MB"
+    console().print(Text(text if made.made else f"is there: {text}"))
+    print(made.path)
+
+
+def batch_run(
+    folder: _Folder,
+    on: Annotated[str, typer.Option("--on", help="local, dask, slurm or htcondor.")] = "local",
+    settings: Annotated[
+        Path | None, typer.Option("--settings", help="Settings of the engine in YAML, see docs/batch.md.")
+    ] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value: one of these settings, in the place of the file's.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Make the shards that are missing.
+
+    local and dask return when they are made; slurm and htcondor when they are submitted. Exit code 0 if all are there
+    or submitted, 2 if one could not be made.
+    """
+    _check_plan(folder)
+    from l1emu.batch.running import run_batch
+
+    _show_status(run_batch(folder, on, settings=settings, assignments=assignments or ()), json)
+
+
+def batch_resume(folder: _Folder, json: Json = False) -> None:
+    """Make the shards that are missing, or submit them again, on the engine that ran last."""
+    _check_plan(folder)
+    from l1emu.batch.running import resume_batch
+
+    _show_status(resume_batch(folder), json)
+
+
 def batch_status(
     folder: _Folder,
     whole: Annotated[
@@ -95,6 +154,40 @@ def batch_status(
     from l1emu.batch.status import read_status
 
     _show_status(read_status(folder, whole=whole), json)
+
+
+def batch_merge(
+    folder: _Folder,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The results folder; of several studies, the folder of theirs.")
+    ] = Path("results"),
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Make results of the shards that are there, and say so in them.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Add the shards of a plan to results: those of `l1emu run` but for date, times and engine.
+
+    Of several studies also a table, studies.csv. Exit code 0 if the emulation is exact, the budget holds and the stream
+    is in time and loses nothing, in every study, 1 if not, 2 for bad input and while shards are missing.
+    """
+    _check_plan(folder)
+    from l1emu.batch.merge import merge_batch
+
+    merged = merge_batch(folder, output, allow_missing=allow_missing)
+    if json:
+        print_json(merged.as_dict())
+    else:
+        _show_merged(merged)
+    if not merged.passed:
+        raise typer.Exit(1)
+
+
+def _check_plan(folder: Path) -> None:
+    """Refuse what is no plan before what works on it is loaded."""
+    from l1emu.batch.plan import read_plan
+
+    read_plan(folder)
 
 
 def _show_status(status: BatchStatus, json: bool) -> None:
@@ -115,3 +208,33 @@ def _show_status(status: BatchStatus, json: bool) -> None:
         out.print(Text(told))
     if len(status.missing) > _SHOWN:
         out.print(Text(f"and {len(status.missing) - _SHOWN:,} more"))
+
+
+def _show_merged(merged: MergedBatch) -> None:
+    out = console()
+    if merged.missing:
+        text = f"{len(merged.missing)} of {merged.shards} shards missing: these are not the results of the whole"
+        out.print(Text(text, "bold red"))
+    if merged.table is not None:
+        out.print(_table(merged.table))
+    print(merged.folder.resolve())
+
+
+def _table(found: StudiesTable) -> Table:
+    """The table on screen: errors and totals of signals are in the CSV alone."""
+    shown = [i for i, name in enumerate(found.columns) if not name.endswith("_error")]
+    table = Table(title="studies", title_justify="left")
+    for i in shown:
+        numbers = all(isinstance(row[i], int | float | None) and not isinstance(row[i], bool) for row in found.rows)
+        table.add_column(Text(found.columns[i]), justify="right" if numbers else "left")
+    for row in found.rows:
+        table.add_row(*(Text(_cell(row[i])) for i in shown))
+    return table
+
+
+def _cell(value: Cell) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "NO"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -37,7 +37,9 @@ def arguments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     project = every_kind(tmp_path_factory.mktemp("values") / "project", 2)
     ntuple = str(project / "absent.root")
     return {
+        "batch merge": ["a"],
         "batch plan": ["--shards", "2"],
+        "batch run": ["a"],
         "convert": ["a", "--output", "b"],
         "emulate": [str(project), ntuple],
         "estimate": [str(project), "--part", "xcvu13p-flga2577-2-e"],

@@ -1,0 +1,111 @@
+"""Making a shard of a plan."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from l1emu.batch.plan import SHARDS, BatchPlan, PlannedFile, PlannedShard, PlannedStudy, read_plan, shard_path
+from l1emu.batch.planning import shard_of
+from l1emu.batch.shard_files import Seal, check_shard, read_seal, write_shard
+from l1emu.batch.unchanged import check_content, check_study, check_versions, planned_sample, planned_study
+from l1emu.errors import L1emuError
+from l1emu.files import scratch_folder
+
+
+@dataclass(frozen=True)
+class MadeShard:
+    """A shard whose file is there: its number and id, the file, and whether it was made now."""
+
+    number: int
+    id: str
+    path: Path
+    made: bool
+    seal: Seal
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        of = {"shard": self.number, "id": self.id, "file": str(self.path), "made": self.made}
+        return of | {"crossings": self.seal.crossings, "seconds": self.seal.seconds, "memory_mb": self.seal.memory_mb}
+
+
+def make_shard(folder: str | os.PathLike[str], which: str) -> MadeShard:
+    """Make one shard of a plan; nothing is done where its file is there and whole.
+
+    The file is written aside and renamed: whoever is killed leaves none, and two who make the same one leave one.
+
+    Parameters
+    ----------
+    folder
+        Of the plan.
+    which
+        Its number, counted from 0, or its id.
+
+    Raises
+    ------
+    L1emuError
+        if there is no such shard, something was changed since the plan, the folder cannot be written to, or the study
+        refuses what it reads.
+    """
+    place = Path(folder)
+    plan = read_plan(place)
+    number = plan.number(which)
+    shard = plan.shards[number]
+    path = shard_path(place, shard)
+    if path.exists():
+        try:
+            return MadeShard(number, shard.id, path, False, check_shard(path, shard.id))
+        except L1emuError:
+            pass  # it is made again
+    _refuse_unwritable(place / SHARDS)
+    begin = time.monotonic()
+    with scratch_folder("l1emu-shard") as scratch:
+        part = scratch / "part"
+        _measure(place, plan, number, part)
+        write_shard(
+            path, part, shard.id,
+            crossings=shard.size, seconds=time.monotonic() - begin, memory_mb=_peak_mb(),
+        )  # fmt: skip
+    return MadeShard(number, shard.id, path, True, read_seal(path, shard.id))
+
+
+def _measure(folder: Path, plan: BatchPlan, number: int, part: Path) -> None:
+    """The first pass over a shard's crossings, after a look at everything that goes in."""
+    from l1emu.study.measure import load_study_taggers
+    from l1emu.study.parts import PartOfSample, measure_part
+
+    shard, planned = plan.shards[number], plan.study_of(number)
+    check_versions(folder, plan)
+    file = planned_study(folder, planned)
+    of = planned_file(planned, shard)
+    check_content(Path(of.path), of)
+    planned_sample(file, planned, shard.sample)
+    taggers = load_study_taggers(file)
+    check_study(file, planned, taggers)
+    first = shard.crossings[0] - of.crossings[0]
+    again = shard_of(planned.identity, shard.sample, planned.samples[shard.sample], of, (first, first + shard.size))
+    if again != shard:
+        raise L1emuError("the plan is damaged: the shard's id is not that of what goes in", where=f"shard {number}")
+    measure_part(file, taggers, PartOfSample(shard.sample, *shard.crossings), part)
+
+
+def planned_file(planned: PlannedStudy, shard: PlannedShard) -> PlannedFile:
+    """The file of a study that a shard is of."""
+    return next(file for file in planned.samples[shard.sample].files if file.path == shard.file)
+
+
+def _refuse_unwritable(folder: Path) -> None:
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise L1emuError(f"cannot be written: {error.strerror}", path=folder) from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise L1emuError("cannot be written", path=folder, expected="a folder that the shards can go to")
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,0 +1,141 @@
+"""Whether what was planned is what is there: versions, studies, files. One line says what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from l1emu.batch.identity import made_with, sample_identity, study_identity
+from l1emu.batch.inputs import input_files
+from l1emu.batch.plain import first_difference
+from l1emu.batch.plan import PLAN, BatchPlan, PlannedFile, PlannedStudy
+from l1emu.batch.planning import content_of, entries_read, stat_of
+from l1emu.errors import L1emuError
+from l1emu.files import read_text, sha256_file
+from l1emu.study.config import StudyFile, read_study
+from l1emu.study.samples import StudySample, open_sample, sample_files
+from l1emu.taggers import EmulatedTagger
+from l1emu.yamltext import compose, plain
+
+_AGAIN = "`l1emu batch plan` again"
+
+
+def check_versions(folder: Path, plan: BatchPlan) -> None:
+    """Refuse a plan of other versions than those here.
+
+    Raises
+    ------
+    L1emuError
+        naming the first that differs.
+    """
+    difference = first_difference(plan.versions, made_with())
+    if difference is not None:
+        where, planned, found = difference
+        raise L1emuError(
+            f"planned with another {'version of ' if where != 'code of l1emu' else ''}{where}",
+            path=folder / PLAN,
+            where=f"key versions.{where}",
+            value=None if planned is ... else planned,
+            expected=f"{found}, which is here; or {_AGAIN}",
+        )
+
+
+def planned_study(folder: Path, planned: PlannedStudy) -> StudyFile:
+    """The study of a plan, as it is on disk.
+
+    Raises
+    ------
+    L1emuError
+        if it, or a file that it names beside its samples, is absent or changed since the plan.
+    """
+    path = None if planned.path is None else folder / planned.path
+    file = read_study(path)
+    text = read_text(file.path)
+    if text != planned.text:
+        raise _changed("the study", file.path, *_difference(planned.text, text))
+    for what, found in input_files(file).items():
+        expected = planned.inputs.get(what)
+        if expected is None:
+            raise _changed(f"the {what}", found)
+        if found.is_file() and not what.startswith("firmware") and sha256_file(found) != expected.sha256:
+            raise _changed(f"the {what}", found)
+    return file
+
+
+def check_study(file: StudyFile, planned: PlannedStudy, taggers: Mapping[str, EmulatedTagger]) -> None:
+    """Refuse a study of which something that parts depend on changed since the plan: a firmware above all.
+
+    Raises
+    ------
+    L1emuError
+        naming it.
+    """
+    difference = first_difference(planned.identity, study_identity(file, taggers))
+    if difference is None:
+        return
+    where, before, now = difference
+    head, _, name = where.partition(".")
+    if head == "taggers" and name in taggers:
+        raise _changed(f"the firmware of {name}, or what its tagger makes of it,", taggers[name].path)
+    raise _changed("the study", file.path, where, before, now)
+
+
+def planned_sample(file: StudyFile, planned: PlannedStudy, role: str) -> StudySample:
+    """A sample of a study of a plan, opened; of its files only what tells how they are read is looked at.
+
+    Raises
+    ------
+    L1emuError
+        if it has other files than in the plan, is read otherwise, or its files have another length.
+    """
+    expected = planned.samples[role]
+    sample = open_sample(file, role)
+    where, before, now = first_difference(expected.identity, sample_identity(file, role, sample)) or ("", None, None)
+    if where:
+        raise _changed(f"the sample {role}", sample.path, where, before, now)
+    paths = sample_files(file, role)
+    if len(paths) != len(expected.files):
+        raise _changed(f"the files of {role}", file.path, "", f"{len(expected.files)} files", f"{len(paths)} files")
+    for path, length, one in zip(paths, entries_read(sample), expected.files, strict=True):
+        if length != one.entries:
+            raise _changed(f"the sample {role}", path, "entries", list(one.entries), list(length))
+    return sample
+
+
+def check_content(path: Path, planned: PlannedFile) -> None:
+    """Refuse a sample's file of another content. One of the same size and time of change is taken for the same.
+
+    Raises
+    ------
+    L1emuError
+        naming it.
+    """
+    try:
+        size, modified = stat_of(path)
+    except OSError as error:
+        raise L1emuError(f"cannot be read: {error.strerror}", path=path) from None
+    if size != planned.size:
+        raise _changed("the sample", path, "", f"{planned.size:,} bytes", f"{size:,} bytes")
+    if modified != planned.modified and content_of(path) != planned.content:
+        raise _changed("the sample", path)
+
+
+def _changed(what: str, path: Path, where: str = "", before: Any = None, now: Any = None) -> L1emuError:
+    expected = _AGAIN if before is None or before is ... else f"{before!r} as planned, or {_AGAIN}"
+    return L1emuError(
+        f"{what} changed since the plan",
+        path=path,
+        where=f"key {where}" if where else None,
+        value="nothing" if now is ... else now,
+        expected=expected,
+    )
+
+
+def _difference(before: str, now: str) -> tuple[str, Any, Any]:
+    """The first key that two texts of a study have otherwise; none where only their writing differs."""
+    try:
+        found = first_difference(plain(compose(before)), plain(compose(now)))
+    except L1emuError:
+        found = None
+    return ("", None, None) if found is None else (found.where, found.planned, found.found)
