@@ -72,7 +72,7 @@ COMMANDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("batch status", "folder"): ("batch", "status", IT),
     ("batch shard", "folder"): ("batch", "shard", IT, "0"),
     ("batch run", "folder"): ("batch", "run", IT),
-    ("batch run", "settings"): ("batch", "run", "planned", "--settings", IT),
+    ("batch run", "settings"): ("batch", "run", "planned", "--engine-config", IT),
     ("batch resume", "folder"): ("batch", "resume", IT),
     ("batch merge", "folder"): ("batch", "merge", IT, "-o", "out"),
 }

@@ -19,3 +19,42 @@ status       which shards are there
 table        one table of the studies of a plan
 unchanged    whether what was planned is what is there
 """
+
+from typing import TYPE_CHECKING
+
+from l1emu.lazy import lazily
+
+if TYPE_CHECKING:
+    from l1emu.batch.merge import MergedBatch, merge_batch
+    from l1emu.batch.plan import BatchPlan, read_plan
+    from l1emu.batch.planning import plan_batch
+    from l1emu.batch.running import resume_batch, run_batch, run_on
+    from l1emu.batch.shards import MadeShard, make_shard
+    from l1emu.batch.status import BatchStatus, read_status
+
+__all__ = [
+    "BatchPlan",
+    "BatchStatus",
+    "MadeShard",
+    "MergedBatch",
+    "make_shard",
+    "merge_batch",
+    "plan_batch",
+    "read_plan",
+    "read_status",
+    "resume_batch",
+    "run_batch",
+    "run_on",
+]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "merge": ("MergedBatch", "merge_batch"),
+        "plan": ("BatchPlan", "read_plan"),
+        "planning": ("plan_batch",),
+        "running": ("resume_batch", "run_batch", "run_on"),
+        "shards": ("MadeShard", "make_shard"),
+        "status": ("BatchStatus", "read_status"),
+    },
+)

@@ -12,7 +12,7 @@ from l1emu.batch.plan import PLAN, BatchPlan, PlannedStudy, shard_path
 from l1emu.batch.running import last_run
 from l1emu.batch.status import BatchStatus, read_status
 from l1emu.batch.table import TABLE, StudiesTable, studies_table
-from l1emu.batch.unchanged import check_content, check_study, check_versions, planned_sample, planned_study
+from l1emu.batch.unchanged import check_sample, check_study, check_versions, planned_study
 from l1emu.errors import L1emuError
 from l1emu.outputs import refuse_to_replace
 from l1emu.progress import progress
@@ -132,10 +132,8 @@ def _checked(folder: Path, plan: BatchPlan, planned: PlannedStudy, status: Batch
     file = planned_study(folder, planned)
     settings = file.study.every_tagger
     check_study(file, planned, read_taggers(settings | versioned_taggers(settings, file.study.versions), file.file))
-    for role, sample in planned.samples.items():
-        for one in sample.files:
-            check_content(Path(one.path), one)
-        planned_sample(file, planned, role)
+    for role in planned.samples:
+        check_sample(file, planned, role)
         if not any(i in status.seals and plan.shards[i].sample == role for i in planned.shards):
             raise L1emuError(
                 f"no shard of the sample {role} is there", path=folder / PLAN, where=f"study {planned.name}",

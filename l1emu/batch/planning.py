@@ -33,6 +33,7 @@ from l1emu.events.sample import Sample
 from l1emu.files import read_text, scratch_folder, sha256_file, write_aside
 from l1emu.outputs import refuse_to_replace
 from l1emu.progress import progress
+from l1emu.remote import RemoteFile, RemotePath
 from l1emu.study.config import Study, StudyFile, read_study
 from l1emu.study.latency import check_budget, stream_chain
 from l1emu.study.parts import study_readers
@@ -264,7 +265,7 @@ class _Planner:
             content, size, modified = self._content(path)
             found.append(
                 PlannedFile(
-                    path=str(path if "://" in str(path) else path.resolve()),
+                    path=str(path if isinstance(path, RemotePath) else path.resolve()),
                     content=content,
                     size=size,
                     modified=modified,
@@ -315,13 +316,34 @@ def entries_read(sample: StudySample) -> tuple[EntryRange, ...]:
 
 
 def content_of(path: Path) -> dict[str, str]:
-    """What tells the content of a sample's file from that of any other."""
+    """What tells the content of a sample's file from that of any other; of one behind a URL, what its server says.
+
+    Raises
+    ------
+    L1emuError
+        if the server does not answer.
+    """
+    if isinstance(path, RemotePath):
+        size, modified = stat_of(path)
+        return {"url": str(path), "bytes": str(size), "modified": modified}
     return {"sha256": sha256_file(path)}
 
 
 def stat_of(path: Path) -> tuple[int, str]:
-    """The size of a sample's file, and when it was changed last."""
-    found = path.stat()
+    """The size of a sample's file, and when it was changed last.
+
+    Raises
+    ------
+    L1emuError
+        if it is not there.
+    """
+    if isinstance(path, RemotePath):
+        with RemoteFile(path) as file:
+            return file.size, str(file.modified)
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise L1emuError(f"cannot be read: {error.strerror}", path=path) from None
     return found.st_size, str(found.st_mtime_ns)
 
 

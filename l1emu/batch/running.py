@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
@@ -83,7 +84,6 @@ def run_batch(
         or shards could not be made.
     """
     from l1emu.batch.engines.opening import open_engine
-    from l1emu.batch.unchanged import check_versions, planned_study
 
     if on not in ENGINES:
         raise L1emuError("no such engine", where="--on", value=on, expected=", ".join(ENGINES))
@@ -94,11 +94,50 @@ def run_batch(
     last = LastRun(on=on, settings=None if file is None else str(file.resolve()), assignments=list(assignments))
     write_json(place / ENGINE, last.model_dump())
     if status.missing:
-        check_versions(place, status.plan)  # here, before a thousand jobs say it
-        for planned in status.plan.studies:
-            planned_study(place, planned)
+        _check_planned(place, status)
         engine.run(batch_job(place, status))
     return read_status(place)
+
+
+def run_on(target: Any, folder: str | os.PathLike[str], *, threads: int = 1) -> BatchStatus:
+    """Make what is missing of a plan by an executor that the user has.
+
+    Parameters
+    ----------
+    target
+        A `distributed.Client`; something whose ``submit(function, item)`` gives futures; or a function that is called
+        as coffea's executors are, ``target(items, function, accumulator)``.
+    folder
+        Of the plan, under the same path for every worker.
+    threads
+        Of each shard.
+
+    Returns
+    -------
+    What is there afterwards.
+
+    Raises
+    ------
+    L1emuError
+        if something changed since the plan, or shards could not be made.
+    """
+    from l1emu.batch.engines.executors import run_job_on
+
+    place = Path(folder)
+    status = read_status(place)
+    if status.missing:
+        _check_planned(place, status)
+        run_job_on(target, batch_job(place, status), threads)
+    return read_status(place)
+
+
+def _check_planned(folder: Path, status: BatchStatus) -> None:
+    """Refuse here what a thousand jobs would refuse."""
+    from l1emu.batch.unchanged import check_versions, planned_study
+
+    check_versions(folder, status.plan)
+    for planned in status.plan.studies:
+        planned_study(folder, planned)
 
 
 def resume_batch(folder: str | os.PathLike[str]) -> BatchStatus:

@@ -12,7 +12,7 @@ from typing import Any
 from l1emu.batch.plan import SHARDS, BatchPlan, PlannedFile, PlannedShard, PlannedStudy, read_plan, shard_path
 from l1emu.batch.planning import shard_of
 from l1emu.batch.shard_files import Seal, check_shard, read_seal, write_shard
-from l1emu.batch.unchanged import check_content, check_study, check_versions, planned_sample, planned_study
+from l1emu.batch.unchanged import check_sample, check_study, check_versions, planned_study
 from l1emu.errors import L1emuError
 from l1emu.files import scratch_folder
 
@@ -82,8 +82,7 @@ def _measure(folder: Path, plan: BatchPlan, number: int, part: Path) -> None:
     check_versions(folder, plan)
     file = planned_study(folder, planned)
     of = planned_file(planned, shard)
-    check_content(Path(of.path), of)
-    planned_sample(file, planned, shard.sample)
+    check_sample(file, planned, shard.sample, of)
     taggers = load_study_taggers(file)
     check_study(file, planned, taggers)
     first = shard.crossings[0] - of.crossings[0]

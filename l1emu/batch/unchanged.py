@@ -14,7 +14,7 @@ from l1emu.batch.planning import content_of, entries_read, stat_of
 from l1emu.errors import L1emuError
 from l1emu.files import read_text, sha256_file
 from l1emu.study.config import StudyFile, read_study
-from l1emu.study.samples import StudySample, open_sample, sample_files
+from l1emu.study.samples import open_sample, sample_files
 from l1emu.taggers import EmulatedTagger
 from l1emu.yamltext import compose, plain
 
@@ -81,40 +81,37 @@ def check_study(file: StudyFile, planned: PlannedStudy, taggers: Mapping[str, Em
     raise _changed("the study", file.path, where, before, now)
 
 
-def planned_sample(file: StudyFile, planned: PlannedStudy, role: str) -> StudySample:
-    """A sample of a study of a plan, opened; of its files only what tells how they are read is looked at.
+def check_sample(file: StudyFile, planned: PlannedStudy, role: str, only: PlannedFile | None = None) -> None:
+    """Refuse a sample that is not as it was planned. A file of the same size and time of change is taken for the same.
+
+    Parameters
+    ----------
+    only
+        The one file whose content is looked at; None: all of them.
 
     Raises
     ------
     L1emuError
-        if it has other files than in the plan, is read otherwise, or its files have another length.
+        if the sample has other files than in the plan, is read otherwise, or one changed.
     """
     expected = planned.samples[role]
+    paths = sample_files(file, role)
+    if len(paths) != len(expected.files):
+        raise _changed(f"the sample {role}", file.path, "", f"{len(expected.files)} files", f"{len(paths)} files")
+    for path, one in zip(paths, expected.files, strict=True):
+        if only in (None, one):
+            _check_content(path, one)
     sample = open_sample(file, role)
     where, before, now = first_difference(expected.identity, sample_identity(file, role, sample)) or ("", None, None)
     if where:
         raise _changed(f"the sample {role}", sample.path, where, before, now)
-    paths = sample_files(file, role)
-    if len(paths) != len(expected.files):
-        raise _changed(f"the files of {role}", file.path, "", f"{len(expected.files)} files", f"{len(paths)} files")
-    for path, length, one in zip(paths, entries_read(sample), expected.files, strict=True):
-        if length != one.entries:
-            raise _changed(f"the sample {role}", path, "entries", list(one.entries), list(length))
-    return sample
+    for path, entries, one in zip(paths, entries_read(sample), expected.files, strict=True):
+        if entries != one.entries:
+            raise _changed(f"the sample {role}", path, "entries", list(one.entries), list(entries))
 
 
-def check_content(path: Path, planned: PlannedFile) -> None:
-    """Refuse a sample's file of another content. One of the same size and time of change is taken for the same.
-
-    Raises
-    ------
-    L1emuError
-        naming it.
-    """
-    try:
-        size, modified = stat_of(path)
-    except OSError as error:
-        raise L1emuError(f"cannot be read: {error.strerror}", path=path) from None
+def _check_content(path: Path, planned: PlannedFile) -> None:
+    size, modified = stat_of(path)
     if size != planned.size:
         raise _changed("the sample", path, "", f"{planned.size:,} bytes", f"{size:,} bytes")
     if modified != planned.modified and content_of(path) != planned.content:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -117,7 +118,7 @@ def batch_run(
     folder: _Folder,
     on: Annotated[str, typer.Option("--on", help="local, dask, slurm or htcondor.")] = "local",
     settings: Annotated[
-        Path | None, typer.Option("--settings", help="Settings of the engine in YAML, see docs/batch.md.")
+        Path | None, typer.Option("--engine-config", help="Settings of the engine in YAML, see docs/batch_engines.md.")
     ] = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", help="key=value: one of these settings, in the place of the file's.")
@@ -150,10 +151,26 @@ def batch_status(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Which shards of a plan are there: their files are counted, no scheduler is asked."""
+    """Which shards of a plan are there: their files are counted.
+
+    A batch system that has jobs of it is asked what they do, which is a hint and nothing more.
+    """
+    from l1emu.batch.running import last_run
     from l1emu.batch.status import read_status
 
-    _show_status(read_status(folder, whole=whole), json)
+    status, jobs, last = read_status(folder, whole=whole), [], last_run(folder)
+    if status.missing and last is not None and last.on in ("slurm", "htcondor"):
+        from l1emu.batch.engines.hints import job_hints
+
+        jobs = [asdict(hint) for hint in job_hints(folder)]
+    if json:
+        print_json(status.as_dict() | {"jobs": jobs})
+        return
+    _show_status(status, json)
+    for job in jobs[:_SHOWN]:
+        console().print(Text(f"{job['engine']} {job['job']}: shard {job['shard']} {job['state']}"))
+    if len(jobs) > _SHOWN:
+        console().print(Text(f"and {len(jobs) - _SHOWN:,} jobs more"))
 
 
 def batch_merge(
@@ -206,6 +223,10 @@ def _show_status(status: BatchStatus, json: bool) -> None:
         if i in status.faults:
             told += f": {status.faults[i]}"
         out.print(Text(told))
+    if status.seals:
+        seconds = max(seal.seconds for seal in status.seals.values())
+        memory = max(seal.memory_mb for seal in status.seals.values())
+        out.print(Text(f"a shard took at most {seconds:,.1f} s and {memory:,.0f} MB"))
     if len(status.missing) > _SHOWN:
         out.print(Text(f"and {len(status.missing) - _SHOWN:,} more"))
 

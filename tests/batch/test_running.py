@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from l1emu.batch import resume_batch, run_batch, run_on
 from l1emu.batch.plan import BatchPlan, read_plan, shard_path
 from l1emu.batch.planning import plan_batch
-from l1emu.batch.running import batch_job, resume_batch, run_batch
+from l1emu.batch.running import batch_job
 from l1emu.batch.shard_files import write_shard
 from l1emu.batch.status import read_status
 from l1emu.cli import app
@@ -69,13 +71,21 @@ def test_shards_are_made_here_and_resumed(planned: tuple[Path, BatchPlan]) -> No
     assert shard_path(folder, plan.shards[0]).stat().st_mtime_ns == untouched
 
 
+def test_any_executor_makes_shards(toy: Path, tmp_path: Path) -> None:
+    plan_batch([toy], tmp_path / "plan", shards=2)
+    with ThreadPoolExecutor(2) as pool:
+        status = run_on(pool, tmp_path / "plan")
+    assert status.missing == []
+    assert read_status(tmp_path / "plan", whole=True).missing == []
+
+
 @pytest.mark.parametrize(
     ("words", "match"),
     [
         (["--on", "nowhere"], "--on: no such engine: got 'nowhere'; expected local, dask, slurm, htcondor"),
         (["--set", "processes"], "--set: not a setting: got 'processes'"),
         (["--set", "cores=3"], "--set: this engine has no such setting: got 'cores'"),
-        (["--settings", "absent.yaml"], r"absent.yaml: no such file"),
+        (["--engine-config", "absent.yaml"], r"absent.yaml: no such file"),
     ],
 )
 def test_what_is_no_engine_is_refused(planned: tuple[Path, BatchPlan], words: list[str], match: str) -> None:
