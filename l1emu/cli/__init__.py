@@ -2,6 +2,7 @@
 
 arrays         inputs from files of numpy
 batch          `l1emu batch`: a study or a recipe in shards, on batch systems
+batch          `l1emu batch`: a study in shards on many machines
 budget         `l1emu budget`: whether a tagger keeps to a latency budget
 calibrate      the verb `calibrate`: the jet energy calibration from a sample with generator jets
 compare        `l1emu compare`: two results beside one another
