@@ -19,7 +19,9 @@ def generate(
     recipe: Annotated[
         str | None, typer.Argument(help="A recipe: a YAML file, or the name of one that comes with l1emu.")
     ] = None,
-    files: Annotated[list[Path] | None, typer.Argument(help="With --merge: parts of the recipe's sample.")] = None,
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="FILE...", help="With --merge: parts of the recipe's sample.")
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -79,7 +81,7 @@ def generate(
 
 
 def _refuse_contradictions(
-    files: list[Path], output: Path | None, shard: str | None, merge: bool, collisions: bool
+    files: list[str], output: Path | None, shard: str | None, merge: bool, collisions: bool
 ) -> None:
     """Refuse options that ask for different things."""
     asked = [name for name, wanted in (("--shard", shard), ("--merge", merge), ("--collisions", collisions)) if wanted]
@@ -90,7 +92,7 @@ def _refuse_contradictions(
     if bool(files) != merge:
         raise L1emuError(
             "files are for --merge" if files else "no files to merge",
-            value=str(files[0]) if files else None,
+            value=files[0] if files else None,
             expected="l1emu generate RECIPE --merge FILES... --output FILE",
         )
 

@@ -171,7 +171,8 @@ class Sample:
 
     `files` are in the order in which they are read. `strata` is None for a signal sample; its `processes`, where there
     are several, are mixed as the recipe says, not by cross section. `pool_sizes` is the number of Pythia collisions in
-    each pool: an error on a rate has to consider that crossings share them.
+    each pool: an error on a rate has to consider that crossings share them. `entries` is the range of the files'
+    crossings that the sample has, where it is not all of them; only a sample without strata has one.
     """
 
     files: tuple[SampleFile, ...]
@@ -185,6 +186,7 @@ class Sample:
     versions: dict[str, str] = field(default_factory=dict)
     has_truth: bool = False
     processes: tuple[SignalProcess, ...] = ()
+    entries: tuple[int, int] | None = None
 
     @property
     def path(self) -> Path:
@@ -198,8 +200,14 @@ class Sample:
 
     @property
     def lengths(self) -> tuple[int, ...]:
-        """How many crossings each of its files has, in the order in which they are read."""
-        return tuple(file.crossings for file in self.files)
+        """How many crossings are read of each of its files, in order."""
+        low, high = self._span
+        ends = np.cumsum([0, *(file.crossings for file in self.files)]).clip(low, high)
+        return tuple(np.diff(ends).tolist())
+
+    @property
+    def _span(self) -> tuple[int, int]:
+        return self.entries or (0, sum(file.crossings for file in self.files))
 
     @property
     def crossings(self) -> int:
@@ -252,7 +260,7 @@ class Sample:
                 value=f"{first} to {end}",
                 expected=f"a range from 0 to {self.crossings}",
             )
-        before = 0
+        before = -self._span[0]
         for file in self.files:
             low, high = max(first - before, 0), min(end - before, file.crossings)
             if low < high:
@@ -372,7 +380,9 @@ def _records_of(
     return ak.unflatten(ak.zip(flat), counts), counts
 
 
-def read_sample(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Sample:
+def read_sample(
+    path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], *, entries: tuple[int, int | None] | None = None
+) -> Sample:
     """Open a sample and check that it is whole and has what a sample has.
 
     Parameters
@@ -380,18 +390,41 @@ def read_sample(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]])
     path
         A file, or the files of one recipe in the order in which they are to be read. Blocks of the recipe may be
         missing, see `Sample.blocks`.
+    entries
+        Of a sample without strata, read these crossings alone, counted through all files; without a second number, or
+        with one beyond it, up to the end.
 
     Raises
     ------
     L1emuError
         if a file is absent, no ROOT file, truncated, or lacks the tree, a branch or the description; or if two files
-        are not of one recipe, versions and pools, or have a block of crossings in common.
+        are not of one recipe, versions and pools, or have a block of crossings in common; or if there are no crossings
+        in the range.
     """
-    if isinstance(path, str | os.PathLike):
-        return _read_file(as_path(path))
-    if not path:
+    paths = [path] if isinstance(path, str | os.PathLike) else path
+    if not paths:
         raise L1emuError("a sample has at least one file", value=0)
-    return _together([_read_file(as_path(one)) for one in path])
+    sample = _together([_read_file(as_path(one)) for one in paths])
+    if entries is None:
+        return sample
+    if sample.strata is not None:
+        raise L1emuError(
+            "a range of a sample with strata would leave some of them out",
+            path=sample.path,
+            where="entries",
+            value=list(entries),
+            expected="all crossings",
+        )
+    low, high = entries[0], sample.crossings if entries[1] is None else min(entries[1], sample.crossings)
+    if not 0 <= low < high:
+        raise L1emuError(
+            "not a range of the crossings",
+            path=sample.path,
+            where="entries",
+            value=list(entries),
+            expected=f"the first below the second and below {sample.crossings}",
+        )
+    return replace(sample, entries=(low, high))
 
 
 def _together(samples: Sequence[Sample]) -> Sample:

@@ -136,14 +136,14 @@ def _opened(
             tree=settings.tree,
             unrepeated=unrepeated,
         )
-    if settings != SampleFiles(files=settings.files, format=settings.format):
+    if settings != SampleFiles(files=settings.files, format=settings.format, entries=settings.entries):
         raise L1emuError(
-            "a sample made by l1emu is read whole and as it is",
+            "a sample made by l1emu is read as it is",
             path=file.path,
             where=_key(file, role),
-            expected="its files alone",
+            expected="its files, and `entries` of a signal, alone",
         )
-    sample = read_sample(paths)
+    sample = read_sample(paths, entries=_entries(settings))
     if (sample.strata is None) == (role == BACKGROUND):
         raise L1emuError(
             f"not a {_kind(role)} sample",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import weakref
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -171,6 +173,28 @@ def test_missing_blocks_are_said(tmp_path: Path, written: Any) -> None:
     assert alone.read().place.tolist() == list(range(300, 400))  # type: ignore[union-attr]
 
 
+def test_a_range_of_a_signal_in_several_files(tmp_path: Path, written: Any) -> None:
+    whole = read_sample(written[0]).read()
+    paths = [
+        part_of(whole, tmp_path / f"{a}.root", (a, b), strata=None, kind="signal") for a, b in ((0, 2), (2, 3), (3, 5))
+    ]
+    for entries, lengths in (((0, 500), (200, 100, 200)), ((150, 350), (50, 100, 50)), ((250, 900), (0, 50, 200))):
+        sample = read_sample(paths, entries=entries)
+        low, high = entries[0], min(entries[1], 500)
+        assert read_sample(paths, entries=(low, None)).crossings == 500 - low
+        assert (sample.lengths, sample.crossings) == (lengths, high - low)
+        assert sample.read().place.tolist() == list(range(low, high))  # type: ignore[union-attr]
+        parts = list(sample.iterate(40, 10, 110))
+        assert [n for b in parts for n in b.place.tolist()] == list(range(low + 10, low + 110))  # type: ignore[union-attr]
+        with pytest.raises(L1emuError, match=f"expected a range from 0 to {high - low}"):
+            list(sample.iterate(40, 0, high - low + 1))
+    for wrong in ((300, 300), (-1, 20), (500, None), (500, 600)):
+        with pytest.raises(L1emuError, match=r"0\.root: entries: not a range of the crossings.* and below 500"):
+            read_sample(paths, entries=wrong)
+    with pytest.raises(L1emuError, match=r"toy\.root: entries: a range of a sample with strata would leave"):
+        read_sample(written[0], entries=(0, 400))
+
+
 def test_processes_of_a_signal_in_several_files_add_up(tmp_path: Path, written: Any) -> None:
     whole = read_sample(written[0]).read()
     paths = []
@@ -315,6 +339,23 @@ def test_a_signal_without_truth(tmp_path: Path) -> None:
     assert sample.strata is None
     assert not sample.has_truth
     assert sample.read().truth is None
+
+
+def test_batches_are_written_as_they_come(tmp_path: Path) -> None:
+    made: list[weakref.ref[Batch]] = []
+    most = []
+
+    def coming() -> Iterator[Batch]:
+        for number in range(30):
+            one = batch(number, 10, 0)
+            made.append(weakref.ref(one))
+            yield one
+            most.append(sum(reference() is not None for reference in made))
+
+    write(tmp_path / "many.root", coming(), strata=None, kind="signal")
+    assert len(most) == 30
+    assert max(most) <= 3
+    assert read_sample(tmp_path / "many.root").crossings == 300
 
 
 def test_a_value_that_does_not_fit_is_refused_and_no_file_is_left(tmp_path: Path) -> None:

@@ -89,3 +89,21 @@ def test_a_sample_of_our_own_may_be_several_files(toy: Path, tmp_path: Path) -> 
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(document))
     with pytest.raises(L1emuError, match=r"part-0\.root: .* they would count twice"):
         open_sample(read_study(tmp_path / "study.yaml"), "background")
+
+
+def test_a_range_of_a_signal_of_our_own(toy: Path, tmp_path: Path) -> None:
+    document = toy_study()
+    for role, name in (("minbias", "minbias.root"), ("signal", "signal.root")):
+        (tmp_path / name).symlink_to(toy.parent / name)
+        document["samples"][role] = {"files": name, "entries": [50, 120]}
+    for name in ("tagger.l1fw", "golden.npz"):
+        (tmp_path / name).symlink_to(toy.parent / name)
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(document))
+    file = read_study(tmp_path / "study.yaml")
+    sample = open_sample(file, "signal")
+    assert isinstance(sample, Sample)
+    assert (sample.crossings, sample.lengths) == (70, (70,))
+    expected = read_sample(toy.parent / "signal.root").read().candidates[50:120]
+    assert ak.array_equal(sample.read().candidates, expected)
+    with pytest.raises(L1emuError, match=r"minbias\.root: entries: a range of a sample with strata"):
+        open_sample(file, "background")

@@ -34,6 +34,7 @@ from l1emu.events.generate.training_jets import JetsPart, merge_jets
 from l1emu.events.sample import METADATA, TREE, Batch, Sample, joined_batches, read_sample, write_sample
 from l1emu.files import folder_aside
 from l1emu.progress import progress
+from l1emu.remote import as_path, open_file
 from l1emu.version import __version__
 
 
@@ -151,7 +152,7 @@ def merge_samples(
     """
     target = Path(output)
     if target.suffix == ".npz":
-        parts = [JetsPart.read(Path(path)) for path in paths]
+        parts = [JetsPart.read(as_path(path)) for path in paths]
         _refuse_another(recipe, parts)
         merged, numbers = merge_jets(parts, target)
         return _summary(target, merged) | numbers
@@ -221,8 +222,9 @@ def _as_folder(sample: Sample, layout: BlockLayout, target: Path) -> None:
             here = aside / f"{sample.name}-{first:0{digits}d}.root"
             try:
                 os.link(file.path, here)
-            except OSError:  # another file system, or one without links
-                shutil.copyfile(file.path, here)
+            except OSError:  # another file system, one without links, or a file behind a URL
+                with open_file(file.path) as source, open(here, "wb") as copy:
+                    shutil.copyfileobj(source, copy)
 
 
 def _rebasketed(sample: Sample, layout: BlockLayout) -> Iterator[Batch]:
