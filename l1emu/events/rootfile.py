@@ -81,6 +81,7 @@ class _RemoteSource(uproot.source.chunk.Source):
         self._file_path = file_path
         self._remote = remote
         self._num_bytes = remote.size
+        self._num_requests = self._num_requested_chunks = self._num_requested_bytes = 0  # as older versions leave it
 
     def chunk(self, start: int, stop: int) -> uproot.source.chunk.Chunk:
         self._num_requests += 1
