@@ -102,7 +102,6 @@ def part_id(
     sample: Mapping[str, Any],
     content: Mapping[str, Any],
     entries: tuple[int, int],
-    crossings: tuple[int, int],
 ) -> str:
     """The name of a part: 64 hexadecimal digits, SHA-256 of all that goes in.
 
@@ -111,9 +110,7 @@ def part_id(
     versions, study, sample, content
         From `made_with`, `study_identity`, `sample_identity`, and what tells the file's content.
     entries
-        [first, stop) of the file.
-    crossings
-        [first, stop) of the sample as the study reads it: a crossing without numbers of its own is known by its place.
+        [first, stop) of the file: what its crossings are drawn by does not depend on the sample's other files.
     """
     return sha256_bytes(
         canonical(
@@ -123,7 +120,6 @@ def part_id(
                 "sample": dict(sample),
                 "content": dict(content),
                 "entries": list(entries),
-                "crossings": list(crossings),
             }
         )
     )

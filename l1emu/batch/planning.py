@@ -304,7 +304,7 @@ def shard_of(
     """The shard of a part of what is read of a file, counted from the first crossing that is."""
     entries = (file.entries[0] + part[0], file.entries[0] + part[1])
     crossings = (file.crossings[0] + part[0], file.crossings[0] + part[1])
-    name = part_id(made_with(), identity, sample.identity, file.content, entries, crossings)
+    name = part_id(made_with(), identity, sample.identity, file.content, entries)
     return PlannedShard(id=name, sample=role, file=file.path, entries=entries, crossings=crossings)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from l1emu.batch.plan import SHARDS, BatchPlan, PlannedFile, PlannedShard, PlannedStudy, read_plan, shard_path
 from l1emu.batch.planning import shard_of
 from l1emu.batch.shard_files import Seal, check_shard, read_seal, write_shard
-from l1emu.batch.unchanged import check_sample, check_study, check_versions, planned_study
+from l1emu.batch.unchanged import check_study, check_versions, planned_study, study_of_file
 from l1emu.errors import L1emuError
 from l1emu.files import scratch_folder
 
@@ -82,14 +82,14 @@ def _measure(folder: Path, plan: BatchPlan, number: int, part: Path) -> None:
     check_versions(folder, plan)
     file = planned_study(folder, planned)
     of = planned_file(planned, shard)
-    check_sample(file, planned, shard.sample, of)
+    one = study_of_file(file, planned, shard.sample, of)
     taggers = load_study_taggers(file)
     check_study(file, planned, taggers)
-    first = shard.crossings[0] - of.crossings[0]
+    first = shard.entries[0] - of.entries[0]
     again = shard_of(planned.identity, shard.sample, planned.samples[shard.sample], of, (first, first + shard.size))
     if again != shard:
         raise L1emuError("the plan is damaged: the shard's id is not that of what goes in", where=f"shard {number}")
-    measure_part(file, taggers, PartOfSample(shard.sample, *shard.crossings), part)
+    measure_part(one, taggers, PartOfSample(shard.sample, *shard.entries), part)
 
 
 def planned_file(planned: PlannedStudy, shard: PlannedShard) -> PlannedFile:

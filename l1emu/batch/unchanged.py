@@ -14,7 +14,7 @@ from l1emu.batch.planning import content_of, entries_read, stat_of
 from l1emu.errors import L1emuError
 from l1emu.files import read_text, sha256_file
 from l1emu.study.config import StudyFile, read_study
-from l1emu.study.samples import open_sample, sample_files
+from l1emu.study.samples import StudySample, open_sample, sample_files
 from l1emu.taggers import EmulatedTagger
 from l1emu.yamltext import compose, plain
 
@@ -81,13 +81,8 @@ def check_study(file: StudyFile, planned: PlannedStudy, taggers: Mapping[str, Em
     raise _changed("the study", file.path, where, before, now)
 
 
-def check_sample(file: StudyFile, planned: PlannedStudy, role: str, only: PlannedFile | None = None) -> None:
+def check_sample(file: StudyFile, planned: PlannedStudy, role: str) -> None:
     """Refuse a sample that is not as it was planned. A file of the same size and time of change is taken for the same.
-
-    Parameters
-    ----------
-    only
-        The one file whose content is looked at; None: all of them.
 
     Raises
     ------
@@ -95,19 +90,42 @@ def check_sample(file: StudyFile, planned: PlannedStudy, role: str, only: Planne
         if the sample has other files than in the plan, is read otherwise, or one changed.
     """
     expected = planned.samples[role]
-    paths = sample_files(file, role)
-    if len(paths) != len(expected.files):
-        raise _changed(f"the sample {role}", file.path, "", f"{len(expected.files)} files", f"{len(paths)} files")
+    paths = _planned_paths(file, planned, role)
     for path, one in zip(paths, expected.files, strict=True):
-        if only in (None, one):
-            _check_content(path, one)
-    sample = open_sample(file, role)
-    where, before, now = first_difference(expected.identity, sample_identity(file, role, sample)) or ("", None, None)
-    if where:
-        raise _changed(f"the sample {role}", sample.path, where, before, now)
+        _check_content(path, one)
+    sample = open_sample(file, role, unrepeated=True)
+    _check_reading(file, planned, role, sample)
     for path, entries, one in zip(paths, entries_read(sample), expected.files, strict=True):
         if entries != one.entries:
             raise _changed(f"the sample {role}", path, "entries", list(one.entries), list(entries))
+
+
+def study_of_file(file: StudyFile, planned: PlannedStudy, role: str, of: PlannedFile) -> StudyFile:
+    """The study with one file as the whole of a sample, if that is as it was planned; the others are not opened.
+
+    Raises
+    ------
+    L1emuError
+        if the sample has other files than in the plan, or this one changed or is read otherwise.
+    """
+    path = _planned_paths(file, planned, role)[planned.samples[role].files.index(of)]
+    _check_content(path, of)
+    one = file.of_one_file(role, str(path))
+    _check_reading(one, planned, role, open_sample(one, role, unrepeated=True))
+    return one
+
+
+def _planned_paths(file: StudyFile, planned: PlannedStudy, role: str) -> list[Path]:
+    expected, paths = planned.samples[role], sample_files(file, role)
+    if len(paths) != len(expected.files):
+        raise _changed(f"the sample {role}", file.path, "", f"{len(expected.files)} files", f"{len(paths)} files")
+    return paths
+
+
+def _check_reading(file: StudyFile, planned: PlannedStudy, role: str, sample: StudySample) -> None:
+    difference = first_difference(planned.samples[role].identity, sample_identity(file, role, sample))
+    if difference is not None:
+        raise _changed(f"the sample {role}", sample.path, *difference)
 
 
 def _check_content(path: Path, planned: PlannedFile) -> None:
