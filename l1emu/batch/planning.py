@@ -36,6 +36,7 @@ from l1emu.progress import progress
 from l1emu.remote import RemoteFile, RemotePath
 from l1emu.study.config import Study, StudyFile, read_study
 from l1emu.study.latency import check_budget, stream_chain
+from l1emu.study.manifest import file_identity
 from l1emu.study.parts import study_readers
 from l1emu.study.samples import StudySample, sample_files
 from l1emu.study.versions import versioned_taggers
@@ -316,17 +317,19 @@ def entries_read(sample: StudySample) -> tuple[EntryRange, ...]:
 
 
 def content_of(path: Path) -> dict[str, str]:
-    """What tells the content of a sample's file from that of any other; of one behind a URL, what its server says.
+    """What tells the content of a sample's file from that of any other.
+
+    It is a hash of all of it, or, of a ROOT file behind a URL, its UUID, size and time of change.
 
     Raises
     ------
     L1emuError
-        if the server does not answer.
+        if a server does not answer.
     """
-    if isinstance(path, RemotePath):
-        size, modified = stat_of(path)
-        return {"url": str(path), "bytes": str(size), "modified": modified}
-    return {"sha256": sha256_file(path)}
+    found = file_identity(path)
+    if found["sha256"] is not None:
+        return {"sha256": found["sha256"]}
+    return {key: str(found[key]) for key in ("uuid", "bytes", "modified")}
 
 
 def stat_of(path: Path) -> tuple[int, str]:
