@@ -102,13 +102,13 @@ def test_the_embedded_study_on_slurm(tmp_path: Path, real_slurm: Path, setup: st
 
 
 def contents(folder: Path) -> list[dict[str, Any]]:
-    """What is in the shards of a plan, in its order, without how long they took."""
+    """What is in the shards of a plan, in its order, without what the taggers took."""
     found = []
     for shard in read_plan(folder).shards:
         with zipfile.ZipFile(shard_path(folder, shard)) as part:
             inside: dict[str, Any] = {name: part.read(name) for name in part.namelist()}
         inside["part.json"] = json.loads(inside["part.json"])
-        del inside["part.json"]["content"]["seconds"]
+        del inside["part.json"]["content"]["spent"]
         found.append(inside)
     return found
 
