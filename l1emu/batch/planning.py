@@ -29,14 +29,15 @@ from l1emu.batch.plan import (
 )
 from l1emu.config import load_config
 from l1emu.errors import L1emuError
+from l1emu.events.rootfile import root_uuid
 from l1emu.events.sample import Sample
+from l1emu.events.sources.repeated import fingerprint
 from l1emu.files import read_text, scratch_folder, sha256_file, write_aside
 from l1emu.outputs import refuse_to_replace
 from l1emu.progress import progress
 from l1emu.remote import RemoteFile, RemotePath
 from l1emu.study.config import Study, StudyFile, read_study
 from l1emu.study.latency import check_budget, stream_chain
-from l1emu.study.manifest import file_identity
 from l1emu.study.parts import study_readers
 from l1emu.study.samples import StudySample, sample_files
 from l1emu.study.versions import versioned_taggers
@@ -317,19 +318,21 @@ def entries_read(sample: StudySample) -> tuple[EntryRange, ...]:
 
 
 def content_of(path: Path) -> dict[str, str]:
-    """What tells the content of a sample's file from that of any other.
+    """What tells the content of a sample's file from that of any other, whatever server it is read from.
 
-    It is a hash of all of it, or, of a ROOT file behind a URL, its UUID, size and time of change.
+    Of one behind a URL it is the UUID of a ROOT file, or a hash of some pieces, and the size.
 
     Raises
     ------
     L1emuError
         if a server does not answer.
     """
-    found = file_identity(path)
-    if found["sha256"] is not None:
-        return {"sha256": found["sha256"]}
-    return {key: str(found[key]) for key in ("uuid", "bytes", "modified")}
+    if isinstance(path, RemotePath):
+        size, _ = stat_of(path)
+        uuid = root_uuid(path)
+        known = {"pieces": fingerprint(path, size).hex()} if uuid is None else {"uuid": uuid}
+        return {**known, "bytes": str(size)}
+    return {"sha256": sha256_file(path)}
 
 
 def stat_of(path: Path) -> tuple[int, str]:

@@ -13,6 +13,7 @@ from l1emu.batch.plan import PLAN, BatchPlan, PlannedFile, PlannedStudy
 from l1emu.batch.planning import content_of, entries_read, stat_of
 from l1emu.errors import L1emuError
 from l1emu.files import read_text, sha256_file
+from l1emu.remote import RemotePath
 from l1emu.study.config import StudyFile, read_study
 from l1emu.study.samples import StudySample, open_sample, sample_files
 from l1emu.taggers import EmulatedTagger
@@ -132,7 +133,7 @@ def _check_content(path: Path, planned: PlannedFile) -> None:
     size, modified = stat_of(path)
     if size != planned.size:
         raise _changed("the sample", path, "", f"{planned.size:,} bytes", f"{size:,} bytes")
-    if modified != planned.modified and content_of(path) != planned.content:
+    if (modified != planned.modified or isinstance(path, RemotePath)) and content_of(path) != planned.content:
         raise _changed("the sample", path)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from l1emu.batch.planning import content_of
 from l1emu.errors import L1emuError
 from l1emu.events.rootfile import root_uuid
 from l1emu.files import sha256_file
@@ -102,3 +103,17 @@ def test_a_wrong_name_is_told_with_its_url(server: XrootdServer, tmp_path: Path)
         run_study(write(tmp_path / "study.yaml", url, str(SIGNAL)), tmp_path / "out")
     assert str(raised.value) == f"{url}: no such file"
     assert not (tmp_path / "out").exists()
+
+
+def test_a_shard_is_named_by_the_content_whatever_server_has_it(server: XrootdServer, tmp_path: Path) -> None:
+    size = str(SIGNAL.stat().st_size)
+    urls = server.root(SIGNAL.name), server.http(SIGNAL.name)
+    assert [content_of(as_path(url)) for url in urls] == [{"uuid": root_uuid(SIGNAL), "bytes": size}] * 2
+    text = tmp_path / "other.csv"
+    text.write_text("mass\n1\n")
+    server.add(text)
+    before = [content_of(as_path(url)) for url in (server.root(text.name), server.http(text.name))]
+    text.write_text("mass\n2\n")
+    server.add(text)
+    after = content_of(as_path(server.http(text.name)))
+    assert before[0] == before[1] != after
