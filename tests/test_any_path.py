@@ -40,6 +40,7 @@ COMMANDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("train", "recipe"): ("train", IT, "--jets", "jets.npz", "--output", "out"),
     ("train", "jets"): ("train", "RECIPE", "--jets", IT, "--output", "out"),
     ("convert", "tagger"): ("convert", IT, "--output", "out"),
+    ("compile", "what"): ("compile", IT, "-o", "out"),
     ("emulate", "firmware"): ("emulate", IT, "x.npy"),
     ("emulate", "inputs"): ("emulate", "small.l1fw", IT, "--target", "exact"),
     ("verify", "project"): ("verify", IT),
@@ -97,6 +98,7 @@ FOLDERS = {("convert", "tagger"), ("verify", "project"), ("estimate", "path"), (
 FOLDERS |= {(verb, source) for verb in ("budget", "simulate") for source in ("report", "estimate")}
 FOLDERS |= {("emulate", "firmware"), ("events", "files"), ("compare", "a")}
 FOLDERS |= {(f"batch {verb}", "folder") for verb in ("status", "shard", "run", "resume", "merge")}
+FOLDERS |= {("compile", "what")}
 """Where a folder can be right: an empty one is not."""
 
 

@@ -6,6 +6,7 @@ batch          `l1emu batch`: a study in shards on many machines
 budget         `l1emu budget`: whether a tagger keeps to a latency budget
 calibrate      the verb `calibrate`: the jet energy calibration from a sample with generator jets
 compare        `l1emu compare`: two results beside one another
+compile        `l1emu compile`: kernels for other processors, to be sent to where jobs run
 convert        `l1emu convert`: a trained tagger to an hls4ml project, a firmware file and golden vectors
 emulate        `l1emu emulate`: a firmware on a file of inputs
 ending         how a run of the command line ends

@@ -22,6 +22,7 @@ VERBS = {
     "train": "train a tagger from its recipe (extra: train)",
     "convert": "a trained model to an hls4ml project, a firmware file and golden vectors (extra: train)",
     "emulate": "emulate a firmware on jets, bit for bit",
+    "compile": "compile all that a job needs, for other processors, into a folder to be sent to it",
     "verify": "compare the emulation of an hls4ml project with its own C++, layer by layer",
     "report": "read a synthesis report",
     "estimate": "estimate cycles and resources before synthesis",

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from l1emu import debug
+from l1emu.compiled import compile_for
 from l1emu.cores import cores
 from l1emu.emulator.cache import module_from_source
 from l1emu.emulator.exact.assembler import Program
@@ -24,7 +25,7 @@ from l1emu.emulator.passes.analyse import analyse
 from l1emu.emulator.passes.interpret import execute
 from l1emu.emulator.passes.lower import lower
 from l1emu.emulator.passes.plan import VectorProgram, plan
-from l1emu.emulator.quantize import quantize_into
+from l1emu.emulator.quantize import compile_quantize, quantize_into
 from l1emu.emulator.vector import features as processor
 from l1emu.emulator.vector.context import narrow_inputs
 from l1emu.errors import L1emuError
@@ -52,6 +53,9 @@ class _Runnable(Protocol):
     def prepare(self) -> Callable[[NDArray[Any], NDArray[np.int64]], bool]:
         """A function (raw, out) with a workspace of its own; whether it did it: floats may need more care."""
 
+    def compile(self, raw: NDArray[Any]) -> None:
+        """Compile what runs on such an array, of which only the type matters."""
+
     def arithmetic(self, ranges: Ranges) -> dict[str, str]:
         """What each layer is computed with, by its name."""
 
@@ -75,6 +79,11 @@ class _Exact:
             return True
 
         return run
+
+    def compile(self, raw: NDArray[Any]) -> None:
+        program, work = self.program, np.zeros(_LANES, np.int64)
+        out = np.empty((len(raw), len(program.out_rows)), np.int64)
+        compile_for(execute, work, program.table, program.code, program.starts, _LANES, raw, out, program.out_rows)
 
     def profile(self, raw: NDArray[Any]) -> dict[str, float]:
         program, work = self.program, np.zeros(self.program.rows * _LANES, np.int64)
@@ -114,6 +123,11 @@ class _Packed:
             return not self._execute(vectors, self._constants, work, exact.table, exact.code, raw, out)
 
         return run
+
+    def compile(self, raw: NDArray[Any]) -> None:
+        exact, work, vectors = self.program.exact, np.zeros(1, np.int64), np.zeros(1, np.int32)
+        out = np.empty((len(raw), sum(t.size for t in self.results)), np.int64)
+        compile_for(self._execute, vectors, self._constants, work, exact.table, exact.code, raw, out)
 
     def arithmetic(self, ranges: Ranges) -> dict[str, str]:
         return self.program.arithmetic
@@ -282,6 +296,27 @@ class Emulator:
         found |= self._run_raw(self._program, raw)
         by_name = {tensor.name: values for tensor, values in found.items()}
         return {layer.name: by_name[layer.output.name] for layer in self.firmware.layers}
+
+    def compile(self, *, traced: bool = False) -> None:
+        """Compile all that calls need, or load it, and run nothing: a processor need not be the one that is here.
+
+        Parameters
+        ----------
+        traced
+            What `trace` needs, too.
+        """
+        size, raw = sum(t.size for t in self.firmware.inputs), np.int32 if self._narrow else np.int64
+        self._program.compile(np.empty((2, size), raw))
+        for kind in ("float32", "float64"):
+            for tensor in self.firmware.inputs:
+                floats: NDArray[np.floating[Any]] = np.empty((2, tensor.size), kind)
+                compile_quantize(floats, np.empty((2, size), raw), tensor.type)
+                if traced:
+                    compile_quantize(floats, np.empty((2, tensor.size), np.int64), tensor.type)
+            if self._program.takes_floats:
+                self._program.compile(np.empty((2, size), kind))
+        if traced:
+            self._trace_program.compile(np.empty((2, size), raw))
 
     def explain(self, x: _Inputs | None = None) -> Explanation:
         """Per layer: types, the proven range of its sums, how they may be computed, and with what.

@@ -10,6 +10,7 @@ import numpy as np
 from numba.extending import overload
 from numpy.typing import NDArray
 
+from l1emu.compiled import compile_for
 from l1emu.emulator.cache import compiled, inner
 from l1emu.emulator.exact.casts import (
     CLAMP,
@@ -173,6 +174,15 @@ def quantize_into(x: NDArray[np.floating[Any]], out: NDArray[np.integer[Any]], c
     bool
         Whether `x` holds a NaN, which C++ leaves undefined; `out` is then not complete.
     """
+    return bool(_compiled(x, out, column, *_cast(type_)))
+
+
+def compile_quantize(x: NDArray[np.floating[Any]], out: NDArray[np.integer[Any]], type_: FixedPoint) -> None:
+    """Compile what `quantize_into` needs for such arrays and this type; neither is read."""
+    compile_for(_compiled, x, out, 0, *_cast(type_))
+
+
+def _cast(type_: FixedPoint) -> tuple[float, int, int, int, int, bool]:
+    """The arguments of `_quantize` that are the same for all numbers of a type."""
     rounding, _shift, overflow, low, high = cast_code(type_, fraction=type_.fraction + 1, overflows=True)
-    scale = math.ldexp(1.0, type_.fraction)
-    return bool(_compiled(x, out, column, scale, rounding, overflow, low, high, type_.is_integer))
+    return math.ldexp(1.0, type_.fraction), rounding, overflow, low, high, type_.is_integer

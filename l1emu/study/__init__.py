@@ -17,6 +17,7 @@ run         one study from end to end: read, emulate, check, simulate, measure, 
 samples     the samples that a study names: made by l1emu, ntuples of candidates, or any tree by a map
 scores      distributions of a score, by what the object is
 second_pass  what the records say once the thresholds are known
+shipping    kernels compiled beforehand, for processors that need not be here
 validation  the event chain held against what is known
 """
 
