@@ -41,6 +41,9 @@ def rates(
         return
     out = console()
     out.print(menu_table(found))
+    elsewhere = elsewhere_table(found)
+    if elsewhere is not None:
+        out.print(elsewhere)
     if found.comparison.seeds:
         out.print(seeds_table(found.comparison))
     for tagger in found.emulation.taggers if found.emulation is not None else []:
@@ -68,6 +71,21 @@ def menu_table(menu: MenuOfStudy | RatesOfStudy) -> Table:
     cells = ("", menu_rate_text(menu.total), "", "", *_efficiencies(menu.total.efficiency, signals))
     table.add_row("total", *cells, style="bold")
     table.caption = f"rates for {menu.normalisation.text}; behind the prescales; statistical errors"
+    return table
+
+
+def elsewhere_table(menu: MenuOfStudy | RatesOfStudy) -> Table | None:
+    """Rates of the total and the seeds at other pile-ups and in other filling schemes; None without any."""
+    rows = [(f"pile-up {point.pileup:g}", point.total, point.seeds) for point in menu.pileups]
+    rows += [(f"{f.name}, {f.colliding_bunches} bunches", f.total, f.seeds) for f in menu.fillings]
+    if not rows:
+        return None
+    table = Table(title="rates elsewhere, kHz", title_justify="left")
+    for name in ("", "total", *(seed.name for seed in menu.seeds)):
+        table.add_column(Text(name), justify="right" if name else "left")
+    for name, total, seeds in rows:
+        rates = [total, *(seeds[seed.name] for seed in menu.seeds)]
+        table.add_row(Text(name), *(f"{plain_number(r.rate_khz)} ± {plain_number(r.rate_khz_error)}" for r in rates))
     return table
 
 

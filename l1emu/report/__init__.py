@@ -2,6 +2,7 @@
 
 figures     figures in CMS style, drawn from results alone
 page        one page that holds a whole result
+pileups     rates of the menu against pile-up
 scan        the figure of a scan: latency against DSP and LUT with the Pareto fronts, and the roofline
 seeds       figures of the seeds
 stream      a folder with one simulation of the stream

@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from l1emu.files import write_aside
+from l1emu.report.pileups import draw_pileups
 from l1emu.report.seeds import draw_efficiency, draw_rate
 from l1emu.report.style import COLOURS, GREY, STYLE, put_label, wrapped
 from l1emu.report.turn_ons import curves_of, draw_turn_ons
@@ -37,10 +38,12 @@ class Drawing:
     available: Callable[[StudyResults], bool] = lambda results: True
 
 
-def save(draw: Callable[[_T], Figure], content: _T, path: Path) -> bytes:
-    """Draw a figure, write it as PNG and PDF (suffixes are added to `path`), and return the PNG."""
+def save(draw: Callable[[_T], Figure], content: _T, path: Path, note: str = "") -> bytes:
+    """Draw a figure, write it as PNG and PDF (suffixes are added to `path`), and return the PNG; `note` is in it."""
     with mpl.rc_context(STYLE):
         figure = draw(content)
+        if note:
+            figure.supxlabel(note, fontsize=14, color=COLOURS[2])
         FigureCanvasAgg(figure)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # laid out once, for both formats
@@ -224,6 +227,15 @@ FIGURES: dict[str, Drawing] = {
         "rate",
         draw_rate,
         lambda results: bool(results.rate),
+    ),
+    "rate_vs_pileup": Drawing(
+        "Rate against pile-up",
+        "The same crossings with weights for other numbers of collisions, thresholds as they are; the total and the "
+        "seeds with the highest rates. Bars are 68 % intervals; far from the sample's own pile-up few crossings weigh "
+        "anything, and they grow.",
+        "pileups",
+        draw_pileups,
+        lambda results: bool(results.menu.pileups),
     ),
     "budget": Drawing(
         "The latency budget",

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import jinja2
 
 from l1emu.report.figures import drawings
+from l1emu.report.style import missing_text
 from l1emu.results import StreamRun, StudyResults
 from l1emu.trigger.text import (
     KnownRate,
@@ -54,7 +55,10 @@ def render(results: StudyResults, pictures: Mapping[str, bytes]) -> str:
         for name, png in pictures.items()
     ]
     return environment.get_template("page.html.j2").render(
-        r=results, accepts=None if results.stream is None else _accepts(results.stream), figures=figures
+        r=results,
+        missing=missing_text(results),
+        accepts=None if results.stream is None else _accepts(results.stream),
+        figures=figures,
     )
 
 

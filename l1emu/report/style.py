@@ -52,6 +52,13 @@ def put_normalisation(ax: Axes, results: StudyResults) -> None:
     ax.set_title(f"{rate:.3f} MHz of collisions", loc="right", fontsize=15)
 
 
+def missing_text(results: StudyResults) -> str:
+    """Which fraction of the samples was measured, where parts of them are missing; else nothing."""
+    samples = {"background": results.samples.background, **results.samples.signals}
+    found = [f"{100 * s.fraction:.4g} % of {name}" for name, s in samples.items() if s.fraction != 1]
+    return f"parts are missing: {', '.join(found)}" if found else ""
+
+
 def wrapped(name: str, width: int = 44, lines: int = 3) -> str:
     """A name in lines of so many characters, cut after so many lines."""
     found = textwrap.wrap(name, width, max_lines=lines, placeholder=" …")

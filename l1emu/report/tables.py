@@ -7,7 +7,16 @@ from collections.abc import Sequence
 import pandas as pd
 from pydantic import BaseModel
 
-from l1emu.results import BudgetOfStudy, ScoreHistograms, SeedOfMenu, StudyResults, TotalOfMenu, TurnOnOfStudy
+from l1emu.results import (
+    BudgetOfStudy,
+    MenuAtPileup,
+    MenuInFilling,
+    ScoreHistograms,
+    SeedOfMenu,
+    StudyResults,
+    TotalOfMenu,
+    TurnOnOfStudy,
+)
 
 
 def tables(results: StudyResults) -> dict[str, pd.DataFrame]:
@@ -21,6 +30,9 @@ def tables(results: StudyResults) -> dict[str, pd.DataFrame]:
     }
     if results.menu.groups:
         found["groups"] = _menu(results.menu.groups)
+    for name, rows in (("pileups", results.menu.pileups), ("fillings", results.menu.fillings)):
+        if rows:
+            found[name] = pd.concat([_rates_elsewhere(row) for row in rows], ignore_index=True)
     if results.rate:
         found["rate"] = _frame(results.rate)
     if results.comparison.seeds:
@@ -47,6 +59,13 @@ def _menu(rows: Sequence[TotalOfMenu | SeedOfMenu]) -> pd.DataFrame:
             flat |= {f"efficiency {signal}": value, f"efficiency_low {signal}": low, f"efficiency_high {signal}": high}
         found.append(flat)
     return pd.DataFrame(found)
+
+
+def _rates_elsewhere(row: MenuAtPileup | MenuInFilling) -> pd.DataFrame:
+    """A row a seed, and the total, at another pile-up or in another filling scheme."""
+    head = row.model_dump(exclude={"total", "seeds"})
+    head = {"filling" if key == "name" else key: value for key, value in head.items()}
+    return pd.DataFrame([head | {"seed": n} | r.model_dump() for n, r in {"total": row.total, **row.seeds}.items()])
 
 
 def turn_ons_table(turn_ons: Sequence[TurnOnOfStudy]) -> pd.DataFrame:
