@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from l1emu.batch.plan import PLAN, BatchPlan, PlannedStudy, shard_path
+from l1emu.batch.plan import PLAN, BatchPlan, PlannedStudy, read_plan, shard_path
 from l1emu.batch.running import last_run
-from l1emu.batch.status import BatchStatus, read_status
+from l1emu.batch.status import BatchStatus, read_status, refuse_missing
 from l1emu.batch.table import TABLE, StudiesTable, studies_table
 from l1emu.batch.unchanged import check_sample, check_study, check_versions, planned_study
 from l1emu.errors import L1emuError
@@ -21,8 +21,6 @@ from l1emu.study.config import StudyFile
 from l1emu.study.run import Results, finish_study
 from l1emu.study.versions import versioned_taggers
 from l1emu.taggers import read_taggers
-
-_SHOWN = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +80,12 @@ def merge_batch(
         if shards are missing or damaged, something was changed since the plan, or `output` is something else.
     """
     place, target = Path(folder), Path(output)
+    plan = read_plan(place)
     status = read_status(place, whole=True)
-    plan = status.plan
     several = len(plan.studies) > 1
     refuse_to_replace(target, TABLE if several else RESULTS)
     if not allow_missing:
-        _refuse_missing(place, status)
+        refuse_missing(place, status)
     check_versions(place, plan)
     last = last_run(place)
     engine = "batch" if last is None else f"batch on {last.on}"
@@ -111,20 +109,6 @@ def merge_batch(
 def _crossings(planned: PlannedStudy) -> dict[str, int]:
     """How many crossings each sample was to have."""
     return {role: sample.files[-1].crossings[1] for role, sample in planned.samples.items()}
-
-
-def _refuse_missing(folder: Path, status: BatchStatus) -> None:
-    if not status.missing:
-        return
-    shards = status.plan.shards
-    told = [f"{shards[i].id} ({status.faults.get(i, 'not made')})" for i in status.missing[:_SHOWN]]
-    more = len(status.missing) - len(told)
-    raise L1emuError(
-        f"{len(status.missing)} of {len(shards)} shards are missing: {', '.join(told)}"
-        + (f" and {more} more" if more else ""),
-        path=folder / PLAN,
-        expected=f"l1emu batch resume {folder}, or --allow-missing",
-    )
 
 
 def _checked(folder: Path, plan: BatchPlan, planned: PlannedStudy, status: BatchStatus) -> StudyFile:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
+from l1emu.batch.plain import first_difference
 from l1emu.batch.shard_files import SUFFIX
 from l1emu.config import Config
 from l1emu.errors import L1emuError
@@ -99,6 +100,75 @@ class PlannedShard(Config):
         """Its number of crossings."""
         return self.entries[1] - self.entries[0]
 
+    @property
+    def told(self) -> str:
+        """Which crossings it has, in words."""
+        return f"{self.sample}, entries {self.entries[0]:,} to {self.entries[1]:,}"
+
+
+class PlannedGeneration(Config):
+    """The recipe of a plan: its file, none where it is one that comes with l1emu; what it says, and the hash of that.
+
+    `cache` is the folder of the pools of collisions, none where a shard looks for it by itself.
+    """
+
+    name: str = Field(min_length=1, max_length=200)
+    path: str | None
+    recipe: dict[str, Any]
+    hash: _Hash
+    cache: str | None
+
+
+class PlannedPart(Config):
+    """A shard of a recipe's sample: its id, the blocks of the recipe, and how many crossings they have."""
+
+    id: _Hash
+    blocks: EntryRange
+    crossings: Annotated[int, Field(ge=1, lt=2**62)]
+
+    @property
+    def size(self) -> int:
+        """Its number of crossings."""
+        return self.crossings
+
+    @property
+    def told(self) -> str:
+        """Which crossings it has, in words."""
+        return f"blocks {self.blocks[0]:,} to {self.blocks[1]:,}"
+
+
+class GenerationPlan(Config):
+    """A plan of one recipe's sample: the versions that it was made with, the recipe, and the shards in their order."""
+
+    version: int = Field(ge=1, le=1_000_000)
+    versions: dict[str, str]
+    generation: PlannedGeneration
+    shards: list[PlannedPart] = Field(min_length=1, max_length=MOST_SHARDS)
+
+    @model_validator(mode="after")
+    def _has_all_blocks(self) -> GenerationPlan:
+        end = 0
+        for number, part in enumerate(self.shards):
+            if part.blocks[0] != end or part.blocks[1] <= end:
+                raise ValueError(f"the shard {number} has the blocks {list(part.blocks)}; expected [{end}, more]")
+            end = part.blocks[1]
+        return self
+
+    @property
+    def suffix(self) -> str:
+        """Of the shards' files."""
+        return ".npz" if self.generation.recipe.get("kind") == "jets" else ".root"
+
+    def number(self, which: str) -> int:
+        """The number of a shard, as that of `BatchPlan`.
+
+        Raises
+        ------
+        L1emuError
+            if there is none.
+        """
+        return _number(self.shards, which)
+
 
 class BatchPlan(Config):
     """A plan: the versions that it was made with, its studies, and the shards of all of them, each once."""
@@ -146,12 +216,16 @@ class BatchPlan(Config):
         L1emuError
             if there is none.
         """
-        by_id = [i for i, shard in enumerate(self.shards) if shard.id == which]
-        if by_id:
-            return by_id[0]
-        if which.isascii() and which.isdecimal() and len(which) < 10 and int(which) < len(self.shards):
-            return int(which)
-        raise L1emuError("no such shard", value=which, expected=f"0 to {len(self.shards) - 1}, or the id of one")
+        return _number(self.shards, which)
+
+
+def _number(shards: Sequence[PlannedShard | PlannedPart], which: str) -> int:
+    by_id = [i for i, shard in enumerate(shards) if shard.id == which]
+    if by_id:
+        return by_id[0]
+    if which.isascii() and which.isdecimal() and len(which) < 10 and int(which) < len(shards):
+        return int(which)
+    raise L1emuError("no such shard", value=which, expected=f"0 to {len(shards) - 1}, or the id of one")
 
 
 def shard_path(folder: Path, shard: PlannedShard) -> Path:
@@ -159,8 +233,13 @@ def shard_path(folder: Path, shard: PlannedShard) -> Path:
     return folder / SHARDS / f"{shard.id}{SUFFIX}"
 
 
-def read_plan(folder: str | os.PathLike[str]) -> BatchPlan:
-    """The plan in a folder.
+def part_path(folder: Path, plan: GenerationPlan, part: PlannedPart) -> Path:
+    """The file of a shard of a recipe's sample in the folder of its plan."""
+    return folder / SHARDS / f"{part.id}{plan.suffix}"
+
+
+def read_any_plan(folder: str | os.PathLike[str]) -> BatchPlan | GenerationPlan:
+    """The plan in a folder: of studies, or of a recipe.
 
     Raises
     ------
@@ -185,10 +264,25 @@ def read_plan(folder: str | os.PathLike[str]) -> BatchPlan:
             "a plan of another version of l1emu", path=file, where="key version",
             value="none" if version is None else version, expected=f"{PLAN_VERSION}: plan again with this one",
         )  # fmt: skip
+    schema = GenerationPlan if "generation" in document else BatchPlan
     try:
-        return BatchPlan.model_validate_json(json.dumps(document))
+        return schema.model_validate_json(json.dumps(document))
     except ValidationError as error:
         raise _damaged(error, file) from None
+
+
+def read_plan(folder: str | os.PathLike[str]) -> BatchPlan:
+    """The plan of studies in a folder.
+
+    Raises
+    ------
+    L1emuError
+        as `read_any_plan` does, or if it is one of a recipe.
+    """
+    plan = read_any_plan(folder)
+    if isinstance(plan, GenerationPlan):
+        raise L1emuError("a plan of a recipe", path=Path(folder) / PLAN, expected="a plan of studies")
+    return plan
 
 
 def _damaged(error: ValidationError, file: Path) -> L1emuError:
@@ -203,6 +297,57 @@ def _damaged(error: ValidationError, file: Path) -> L1emuError:
     if first["type"] == "extra_forbidden":
         return L1emuError("the plan is damaged: unknown key", path=file, where=where)
     return L1emuError("the plan is damaged", path=file, where=where, value=first["input"], expected=reason)
+
+
+def check_shard_size(shards: int | None, crossings_per_shard: int | None) -> None:
+    """Refuse sizes of shards that are none.
+
+    Raises
+    ------
+    L1emuError
+        if not one of both is given, or it is not positive.
+    """
+    if (shards is None) == (crossings_per_shard is None):
+        raise L1emuError(
+            "the size of the shards", value="both" if shards else "nothing",
+            expected="one of --shards and --crossings-per-shard",
+        )  # fmt: skip
+    for name, number in (("--shards", shards), ("--crossings-per-shard", crossings_per_shard)):
+        if number is not None and number < 1:
+            raise L1emuError("not a number of them", where=name, value=number, expected="1 or more")
+
+
+def refuse_another_plan(folder: Path, before: BatchPlan | GenerationPlan, plan: BatchPlan | GenerationPlan) -> None:
+    """Refuse a plan that is not the one that is there; that files were touched makes no other.
+
+    Raises
+    ------
+    L1emuError
+        naming the first key that differs.
+    """
+    old, new = (_essence(one) for one in (before, plan))
+    difference = first_difference(old, new)
+    if difference is None:
+        return
+    told = difference.planned is not ... and not isinstance(difference.planned, dict | list)
+    raise L1emuError(
+        "another plan is in this folder",
+        path=folder / PLAN,
+        where=f"key {difference.where}",
+        value=difference.planned if told else None,
+        expected="another folder, or --replace, which keeps the shards that both plans have",
+    )
+
+
+def _essence(plan: BatchPlan | GenerationPlan) -> dict[str, Any]:
+    document = plan.model_dump(mode="json")
+    for study in document.get("studies", []):
+        for sample in study["samples"].values():
+            for file in sample["files"]:
+                del file["modified"]
+    if isinstance(plan, GenerationPlan):
+        del document["generation"]["cache"]
+    return document
 
 
 def cut_evenly(lengths: Sequence[int], *, shards: int | None = None, each: int | None = None) -> list[list[EntryRange]]:

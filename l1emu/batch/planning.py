@@ -12,7 +12,7 @@ from typing import Any
 from l1emu.batch.grid import Grid, combinations, read_grid, study_text
 from l1emu.batch.identity import made_with, part_id, sample_identity, study_identity
 from l1emu.batch.inputs import input_files
-from l1emu.batch.plain import canonical, first_difference
+from l1emu.batch.plain import canonical
 from l1emu.batch.plan import (
     PLAN,
     PLAN_VERSION,
@@ -24,8 +24,10 @@ from l1emu.batch.plan import (
     PlannedSample,
     PlannedShard,
     PlannedStudy,
+    check_shard_size,
     cut_evenly,
-    read_plan,
+    read_any_plan,
+    refuse_another_plan,
 )
 from l1emu.config import load_config
 from l1emu.errors import L1emuError
@@ -78,24 +80,17 @@ def plan_batch(
         on bad input of any kind, as `l1emu.study.run.run_study` does before it reads crossings; if the folder holds
         another plan or something else, or cannot be written.
     """
-    if (shards is None) == (crossings_per_shard is None):
-        raise L1emuError(
-            "the size of the shards", value="both" if shards else "nothing",
-            expected="one of --shards and --crossings-per-shard",
-        )  # fmt: skip
-    for name, number in (("--shards", shards), ("--crossings-per-shard", crossings_per_shard)):
-        if number is not None and number < 1:
-            raise L1emuError("not a number of them", where=name, value=number, expected="1 or more")
+    check_shard_size(shards, crossings_per_shard)
     place = Path(folder)
     refuse_to_replace(place, PLAN)
-    before = read_plan(place) if (place / PLAN).exists() and not replace else None
+    before = read_any_plan(place) if (place / PLAN).exists() and not replace else None
     values = None if grid is None else read_grid(grid)
     with write_aside(place / PLAN) as aside:  # before anything long: the folder may not be written to
         wanted = list(_studies(studies, place, values, grid))
         planner = _Planner(shards, crossings_per_shard)
         plan = planner.plan(wanted)
         if before is not None:
-            _refuse_another(place, before, plan)
+            refuse_another_plan(place, before, plan)
         aside.write_text(plan.model_dump_json(indent=1) + "\n", encoding="utf-8")
         (place / SHARDS).mkdir(exist_ok=True)
         _write_studies(place, wanted)
@@ -175,30 +170,6 @@ def _write_studies(folder: Path, wanted: Sequence[_Wanted]) -> None:
     for one in made:
         with write_aside(folder / str(one.path)) as aside:
             aside.write_text(one.text, encoding="utf-8")
-
-
-def _refuse_another(folder: Path, before: BatchPlan, plan: BatchPlan) -> None:
-    """Refuse a plan that is not the one that is there; that files were touched makes no other."""
-    old, new = (_essence(one) for one in (before, plan))
-    difference = first_difference(old, new)
-    if difference is None:
-        return
-    raise L1emuError(
-        "another plan is in this folder",
-        path=folder / PLAN,
-        where=f"key {difference.where}",
-        value=None if difference.planned is ... else difference.planned,
-        expected="another folder, or --replace, which keeps the shards that both plans have",
-    )
-
-
-def _essence(plan: BatchPlan) -> dict[str, Any]:
-    document = plan.model_dump(mode="json")
-    for study in document["studies"]:
-        for sample in study["samples"].values():
-            for file in sample["files"]:
-                del file["modified"]
-    return document
 
 
 @dataclass

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import Field
 
 from l1emu.batch.job import BatchJob
+from l1emu.batch.plan import GenerationPlan
 from l1emu.batch.status import BatchStatus, read_status
 from l1emu.config import Config, load_config
 from l1emu.errors import L1emuError
@@ -135,6 +136,11 @@ def _check_planned(folder: Path, status: BatchStatus) -> None:
     """Refuse here what a thousand jobs would refuse."""
     from l1emu.batch.unchanged import check_versions, planned_study
 
+    if isinstance(status.plan, GenerationPlan):
+        from l1emu.batch.generation import planned_recipe
+
+        planned_recipe(folder, status.plan)
+        return
     check_versions(folder, status.plan)
     for planned in status.plan.studies:
         planned_study(folder, planned)

@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from l1emu.batch.plan import SHARDS, BatchPlan, PlannedFile, PlannedShard, PlannedStudy, read_plan, shard_path
+from l1emu.batch.part_seals import check_part, part_seal_path, seal_part
+from l1emu.batch.plan import (
+    SHARDS,
+    BatchPlan,
+    GenerationPlan,
+    PlannedFile,
+    PlannedShard,
+    PlannedStudy,
+    part_path,
+    read_any_plan,
+    shard_path,
+)
 from l1emu.batch.planning import shard_of
 from l1emu.batch.shard_files import Seal, check_shard, read_seal, write_shard
 from l1emu.batch.unchanged import check_study, check_versions, planned_study, study_of_file
@@ -52,8 +63,10 @@ def make_shard(folder: str | os.PathLike[str], which: str) -> MadeShard:
         refuses what it reads.
     """
     place = Path(folder)
-    plan = read_plan(place)
+    plan = read_any_plan(place)
     number = plan.number(which)
+    if isinstance(plan, GenerationPlan):
+        return _make_part(place, plan, number)
     shard = plan.shards[number]
     path = shard_path(place, shard)
     if path.exists():
@@ -71,6 +84,29 @@ def make_shard(folder: str | os.PathLike[str], which: str) -> MadeShard:
             crossings=shard.size, seconds=time.monotonic() - begin, memory_mb=_peak_mb(),
         )  # fmt: skip
     return MadeShard(number, shard.id, path, True, read_seal(path, shard.id))
+
+
+def _make_part(folder: Path, plan: GenerationPlan, number: int) -> MadeShard:
+    """A shard of a recipe's sample. One that was made by a process that was killed before the seal is only sealed."""
+    part = plan.shards[number]
+    path = part_path(folder, plan, part)
+    try:
+        return MadeShard(number, part.id, path, False, check_part(path, part.id))
+    except L1emuError:
+        pass  # it is not there, or made again
+    _refuse_unwritable(folder / SHARDS)
+    if part_seal_path(path).exists():  # it is not what was sealed
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise L1emuError(f"cannot be made again: {error.strerror}", path=path) from None
+    from l1emu.batch.generation import generate_part
+
+    begin = time.monotonic()
+    generate_part(folder, plan, number)
+    seconds = time.monotonic() - begin
+    seal = seal_part(path, part.id, crossings=part.size, seconds=seconds, memory_mb=_peak_mb())
+    return MadeShard(number, part.id, path, True, seal)
 
 
 def _measure(folder: Path, plan: BatchPlan, number: int, part: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from l1emu.batch.identity import made_with, sample_identity, study_identity
 from l1emu.batch.inputs import input_files
 from l1emu.batch.plain import first_difference
-from l1emu.batch.plan import PLAN, BatchPlan, PlannedFile, PlannedStudy
+from l1emu.batch.plan import PLAN, BatchPlan, GenerationPlan, PlannedFile, PlannedStudy
 from l1emu.batch.planning import content_of, entries_read, stat_of
 from l1emu.errors import L1emuError
 from l1emu.files import read_text, sha256_file
@@ -22,15 +22,15 @@ from l1emu.yamltext import compose, plain
 _AGAIN = "`l1emu batch plan` again"
 
 
-def check_versions(folder: Path, plan: BatchPlan) -> None:
-    """Refuse a plan of other versions than those here.
+def check_versions(folder: Path, plan: BatchPlan | GenerationPlan, here: Mapping[str, str] | None = None) -> None:
+    """Refuse a plan of other versions than those here, by default of `made_with`.
 
     Raises
     ------
     L1emuError
         naming the first that differs.
     """
-    difference = first_difference(plan.versions, made_with())
+    difference = first_difference(plan.versions, made_with() if here is None else here)
     if difference is not None:
         where, planned, found = difference
         raise L1emuError(
@@ -54,13 +54,13 @@ def planned_study(folder: Path, planned: PlannedStudy) -> StudyFile:
     file = read_study(path)
     text = read_text(file.path)
     if text != planned.text:
-        raise _changed("the study", file.path, *_difference(planned.text, text))
+        raise changed_since_plan("the study", file.path, *_difference(planned.text, text))
     for what, found in input_files(file).items():
         expected = planned.inputs.get(what)
         if expected is None:
-            raise _changed(f"the {what}", found)
+            raise changed_since_plan(f"the {what}", found)
         if found.is_file() and not what.startswith("firmware") and sha256_file(found) != expected.sha256:
-            raise _changed(f"the {what}", found)
+            raise changed_since_plan(f"the {what}", found)
     return file
 
 
@@ -78,8 +78,8 @@ def check_study(file: StudyFile, planned: PlannedStudy, taggers: Mapping[str, Em
     where, before, now = difference
     head, _, name = where.partition(".")
     if head == "taggers" and name in taggers:
-        raise _changed(f"the firmware of {name}, or what its tagger makes of it,", taggers[name].path)
-    raise _changed("the study", file.path, where, before, now)
+        raise changed_since_plan(f"the firmware of {name}, or what its tagger makes of it,", taggers[name].path)
+    raise changed_since_plan("the study", file.path, where, before, now)
 
 
 def check_sample(file: StudyFile, planned: PlannedStudy, role: str) -> None:
@@ -98,7 +98,7 @@ def check_sample(file: StudyFile, planned: PlannedStudy, role: str) -> None:
     _check_reading(file, planned, role, sample)
     for path, entries, one in zip(paths, entries_read(sample), expected.files, strict=True):
         if entries != one.entries:
-            raise _changed(f"the sample {role}", path, "entries", list(one.entries), list(entries))
+            raise changed_since_plan(f"the sample {role}", path, "entries", list(one.entries), list(entries))
 
 
 def study_of_file(file: StudyFile, planned: PlannedStudy, role: str, of: PlannedFile) -> StudyFile:
@@ -119,25 +119,28 @@ def study_of_file(file: StudyFile, planned: PlannedStudy, role: str, of: Planned
 def _planned_paths(file: StudyFile, planned: PlannedStudy, role: str) -> list[Path]:
     expected, paths = planned.samples[role], sample_files(file, role)
     if len(paths) != len(expected.files):
-        raise _changed(f"the sample {role}", file.path, "", f"{len(expected.files)} files", f"{len(paths)} files")
+        raise changed_since_plan(
+            f"the sample {role}", file.path, "", f"{len(expected.files)} files", f"{len(paths)} files"
+        )
     return paths
 
 
 def _check_reading(file: StudyFile, planned: PlannedStudy, role: str, sample: StudySample) -> None:
     difference = first_difference(planned.samples[role].identity, sample_identity(file, role, sample))
     if difference is not None:
-        raise _changed(f"the sample {role}", sample.path, *difference)
+        raise changed_since_plan(f"the sample {role}", sample.path, *difference)
 
 
 def _check_content(path: Path, planned: PlannedFile) -> None:
     size, modified = stat_of(path)
     if size != planned.size:
-        raise _changed("the sample", path, "", f"{planned.size:,} bytes", f"{size:,} bytes")
+        raise changed_since_plan("the sample", path, "", f"{planned.size:,} bytes", f"{size:,} bytes")
     if (modified != planned.modified or isinstance(path, RemotePath)) and content_of(path) != planned.content:
-        raise _changed("the sample", path)
+        raise changed_since_plan("the sample", path)
 
 
-def _changed(what: str, path: Path, where: str = "", before: Any = None, now: Any = None) -> L1emuError:
+def changed_since_plan(what: str, path: Path, where: str = "", before: Any = None, now: Any = None) -> L1emuError:
+    """The refusal of what changed since the plan: the first place that differs, what it was and what it is."""
     expected = _AGAIN if before is None or before is ... else f"{before!r} as planned, or {_AGAIN}"
     return L1emuError(
         f"{what} changed since the plan",

@@ -1,7 +1,9 @@
-"""`l1emu batch`: a study in shards on many machines."""
+"""`l1emu batch`: a study, or the sample of a recipe, in shards on many machines."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,20 +13,25 @@ from rich.table import Table
 from rich.text import Text
 
 from l1emu.cli.options import Json, console, print_json
-from l1emu.study.config import read_study
+from l1emu.errors import L1emuError
+from l1emu.events.generate.recipe import SampleRecipe, load_recipe, recipe_file, shipped_recipes
+from l1emu.files import read_text
+from l1emu.study.config import Study, read_study
+from l1emu.yamltext import compose, plain
 
 if TYPE_CHECKING:
+    from l1emu.batch.generation import MergedSample
     from l1emu.batch.merge import MergedBatch
-    from l1emu.batch.plan import BatchPlan
+    from l1emu.batch.plan import BatchPlan, GenerationPlan
     from l1emu.batch.status import BatchStatus
     from l1emu.batch.table import Cell, StudiesTable
 
 BATCH_VERBS = {
-    "plan": "cut the samples of studies into shards, each named by what goes into it",
+    "plan": "cut the samples of studies, or a recipe's, into shards, each named by what goes into it",
     "run": "make what is missing: here, on Dask's workers, with SLURM or HTCondor",
     "status": "which shards are there, counted from their files",
     "resume": "make what is missing, as it was run last",
-    "merge": "add the shards to the results that one run would have given",
+    "merge": "add the shards to the results, or to the sample, that one run would have given",
     "shard": "make one shard: what every engine calls",
 }
 """The verbs of `l1emu batch`, whose functions are `batch_VERB`."""
@@ -35,10 +42,15 @@ _SHOWN = 10
 
 def batch_plan(
     studies: Annotated[
-        list[Path] | None, typer.Argument(metavar="[STUDY]...", help="Studies in YAML; the embedded one by default.")
+        list[Path] | None,
+        typer.Argument(
+            metavar="[STUDY]...",
+            help="Studies in YAML; the embedded one by default. Or a recipe of `l1emu generate`: a file or a name.",
+        ),
     ] = None,
     shards: Annotated[
-        int | None, typer.Option("--shards", min=1, help="Shards of each study, over all of its samples.")
+        int | None,
+        typer.Option("--shards", min=1, help="Shards of each study, over all of its samples, or of the recipe."),
     ] = None,
     crossings_per_shard: Annotated[
         int | None, typer.Option("--crossings-per-shard", min=1, help="The most crossings of a shard.")
@@ -46,6 +58,12 @@ def batch_plan(
     grid: Annotated[
         Path | None,
         typer.Option("--grid", help="YAML with keys of the study and values of each: all combinations are planned."),
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            "--cache", help="Of a recipe: the folder of Pythia's collisions, for all shards; else each its own."
+        ),
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the plan.")] = Path("batch"),
     replace: Annotated[
@@ -56,10 +74,23 @@ def batch_plan(
     """Cut the samples of studies into shards and write a folder with the plan.
 
     A shard is a range of entries of one file. Its name is a hash of all that goes in: versions, firmware, menu,
-    calibration, the file's content. Studies that differ in nothing of that share it.
+    calibration, the file's content. Studies that differ in nothing of that share it. Of a recipe it is a range of the
+    blocks in which `l1emu generate` makes crossings.
     """
+    recipe = _only_recipe(studies or [], grid)
+    if recipe is not None:
+        load_recipe(recipe_file(str(recipe)))  # a wrong one is refused before what plans it is loaded
+        from l1emu.batch.generation import plan_generation
+
+        generation = plan_generation(
+            str(recipe), output, shards=shards, crossings_per_shard=crossings_per_shard, cache=cache, replace=replace
+        )
+        _show_generation(generation, output, json)
+        return
+    if cache is not None:
+        raise L1emuError("collisions are of a recipe", where="--cache", value=str(cache), expected="a recipe to plan")
     for study in studies or []:
-        read_study(study)  # a wrong one is refused before what plans it is loaded
+        read_study(study)  # here, too
     if grid is not None:
         from l1emu.batch.grid import read_grid
 
@@ -72,6 +103,10 @@ def batch_plan(
     if json:
         print_json(_planned(plan, output))
         return
+    _show_plan(plan, output, shards)
+
+
+def _show_plan(plan: BatchPlan, folder: Path, shards: int | None) -> None:
     out = console()
     sizes = sorted(shard.size for shard in plan.shards)
     text = f"{len(sizes)} shards of {sizes[0]:,} to {sizes[-1]:,} crossings, {sum(sizes):,} together"
@@ -80,7 +115,44 @@ def batch_plan(
     out.print(Text(text))
     if shards is not None and len(plan.studies[0].shards) != shards:
         out.print(Text(f"not {shards} of a study: each file has one at least, and none is empty"))
-    print(output.resolve())
+    print(folder.resolve())
+
+
+def _only_recipe(words: Sequence[Path], grid: Path | None) -> Path | None:
+    """The recipe that is to be planned; None where these are studies."""
+    recipes = [word for word in words if _is_recipe(word)]
+    if not recipes:
+        return None
+    if len(words) > 1:
+        raise L1emuError("a recipe is planned by itself", value=str(recipes[0]), expected="no other recipe or study")
+    if grid is not None:
+        raise L1emuError("a grid is one of studies", where="--grid", value=str(recipes[0]), expected="no recipe")
+    return recipes[0]
+
+
+def _is_recipe(word: Path) -> bool:
+    """Whether a word names a recipe: one that comes with l1emu, or a file with keys that a recipe has and no study."""
+    if not os.path.exists(word):
+        return str(word) in {path.stem for path in shipped_recipes()}
+    try:
+        keys = plain(compose(read_text(word))) or {}
+    except L1emuError:
+        return False  # refused as a study is
+    recipe, study = SampleRecipe.model_fields.keys(), Study.model_fields.keys()
+    return isinstance(keys, dict) and bool(keys.keys() & (recipe - study)) and not keys.keys() & (study - recipe)
+
+
+def _show_generation(plan: GenerationPlan, folder: Path, json: bool) -> None:
+    recipe = plan.generation
+    if json:
+        shards = [{"id": s.id, "blocks": list(s.blocks), "crossings": s.crossings} for s in plan.shards]
+        of = {"name": recipe.name, "hash": recipe.hash, "cache": recipe.cache}
+        print_json({"plan": str(folder), "generation": of, "shards": shards})
+        return
+    sizes = sorted(shard.size for shard in plan.shards)
+    text = f"{len(sizes)} shards of {sizes[0]:,} to {sizes[-1]:,} crossings, {sum(sizes):,} together, of {recipe.name}"
+    console().print(Text(text))
+    print(folder.resolve())
 
 
 def _planned(plan: BatchPlan, folder: Path) -> dict[str, Any]:
@@ -176,22 +248,36 @@ def batch_status(
 def batch_merge(
     folder: _Folder,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The results folder; of several studies, the folder of theirs.")
-    ] = Path("results"),
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The results folder, by default results; of several studies, the folder of theirs. Of a recipe the "
+            "file, or a folder for the parts.",
+        ),
+    ] = None,
     allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="Make results of the shards that are there, and say so in them.")
+        bool, typer.Option("--allow-missing", help="Take the shards that are there alone, and say so in what is made.")
     ] = False,
     json: Json = False,
 ) -> None:
     """Add the shards of a plan to results: those of `l1emu run` but for date, times and engine.
 
+    Those of a recipe become the sample of `l1emu generate`, or stand in a folder as the files of one.
+
     Of several studies also a table, studies.csv. Exit code 0 if the emulation is exact, the budget holds and the stream
     is in time and loses nothing, in every study, 1 if not, 2 for bad input and while shards are missing.
     """
-    _check_plan(folder)
+    if _is_generation(folder):
+        if output is None:
+            raise L1emuError("no output", expected="--output FILE, or a new folder for the parts")
+        from l1emu.batch.generation import merge_generation
+
+        _show_sample(merge_generation(folder, output, allow_missing=allow_missing), json)
+        return
     from l1emu.batch.merge import merge_batch
 
-    merged = merge_batch(folder, output, allow_missing=allow_missing)
+    merged = merge_batch(folder, output or Path("results"), allow_missing=allow_missing)
     if json:
         print_json(merged.as_dict())
     else:
@@ -202,9 +288,27 @@ def batch_merge(
 
 def _check_plan(folder: Path) -> None:
     """Refuse what is no plan before what works on it is loaded."""
-    from l1emu.batch.plan import read_plan
+    from l1emu.batch.plan import read_any_plan
 
-    read_plan(folder)
+    read_any_plan(folder)
+
+
+def _is_generation(folder: Path) -> bool:
+    """Whether a plan is one of a recipe; what is no plan is refused before what works on it is loaded."""
+    from l1emu.batch.plan import GenerationPlan, read_any_plan
+
+    return isinstance(read_any_plan(folder), GenerationPlan)
+
+
+def _show_sample(merged: MergedSample, json: bool) -> None:
+    if json:
+        print_json(merged.as_dict())
+        return
+    if merged.missing:
+        text = f"{len(merged.missing)} of {merged.shards} shards missing: this is not the whole sample"
+        console().print(Text(text, "bold red"))
+    console().print(Text(f"{merged.summary['crossings']:,} crossings, {merged.summary['bytes'] / 1e6:,.2f} MB"))
+    print(merged.output.resolve())
 
 
 def _show_status(status: BatchStatus, json: bool) -> None:
@@ -219,7 +323,7 @@ def _show_status(status: BatchStatus, json: bool) -> None:
     out.print(Text(f"{len(status.seals)} of {len(shards)} shards, {done:,} of {total:,} crossings", style=style))
     for i in status.missing[:_SHOWN]:
         shard = shards[i]
-        told = f"missing: {i} {shard.id}, {shard.sample}, entries {shard.entries[0]:,} to {shard.entries[1]:,}"
+        told = f"missing: {i} {shard.id}, {shard.told}"
         if i in status.faults:
             told += f": {status.faults[i]}"
         out.print(Text(told))

@@ -11,8 +11,7 @@ from rich.table import Table
 
 from l1emu.cli.options import Json, console, print_json
 from l1emu.errors import L1emuError
-from l1emu.events.generate.recipe import load_recipe, shipped_recipes
-from l1emu.resources import resolve
+from l1emu.events.generate.recipe import load_recipe, recipe_file, shipped_recipes
 
 
 def generate(
@@ -24,11 +23,7 @@ def generate(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="The file to write: .root, or .npz for jets. With --merge also a folder for the parts.",
-        ),
+        typer.Option("--output", "-o", help="The file: .root, or .npz for jets. With --merge also a folder of parts."),
     ] = None,
     shard: Annotated[
         str | None,
@@ -57,7 +52,7 @@ def generate(
             expected="l1emu generate RECIPE --output FILE, or l1emu generate --list",
         )
     _refuse_contradictions(files or [], output, shard, merge, collisions)
-    wanted = load_recipe(_file(recipe))  # a wrong one is refused before what makes it is loaded
+    wanted = load_recipe(recipe_file(recipe))  # a wrong one is refused before what makes it is loaded
     part = None if shard is None else _part(shard)
     from l1emu.events.generate import shards
 
@@ -134,14 +129,6 @@ def _table(summary: dict[str, Any]) -> Table:
         table.add_row("collisions", f"{sum(summary['pool_sizes'].values())} in {summary['pool_seconds']} s")
         table.add_row("crossings in", f"{summary['crossing_seconds']} s")
     return table
-
-
-def _file(recipe: str) -> Path:
-    """The recipe's file: a path, or the name of a shipped one."""
-    named = {path.stem: path for path in shipped_recipes()}
-    if recipe in named and not Path(recipe).exists():
-        return named[recipe]
-    return resolve(recipe, Path())
 
 
 def _list(json: bool) -> None:

@@ -252,6 +252,22 @@ def pythia_version() -> str:
         return "unknown"
 
 
+def collisions_version(recipe: SampleRecipe, cache: str | os.PathLike[str] | None = None) -> str:
+    """The version of pythia8mc that a sample made with this cache would have: of the first chunk there, else installed.
+
+    Raises
+    ------
+    L1emuError
+        if no collision is there and Pythia is not installed, or the chunk is damaged.
+    """
+    with pools_folder(cache) as folder:
+        for process in recipe.processes:
+            chunk = next(iter(sorted(_pool_folder(process, recipe, folder).glob("[0-9]*.npz"))), None)
+            if chunk is not None and (said := str(read_npz(chunk).get("pythia8mc", ""))):
+                return said
+    return pythia_version()
+
+
 def _version_of(folder: Path, chunks: Sequence[dict[str, NDArray[Any]]]) -> str:
     """The version of pythia8mc that made the chunks of a pool, empty where none says so."""
     said = {str(chunk.get("pythia8mc", "")) for chunk in chunks}

@@ -216,3 +216,17 @@ def load_recipe(path: str | os.PathLike[str]) -> SampleRecipe:
 def shipped_recipes() -> list[Path]:
     """The recipes that come with l1emu, by name."""
     return sorted(resource("datasets/recipes").glob("*.yaml"))
+
+
+def recipe_file(recipe: str) -> Path:
+    """A recipe's file: a path, or the name of a shipped one.
+
+    Raises
+    ------
+    L1emuError
+        if there is neither.
+    """
+    named = {path.stem: path for path in shipped_recipes()}
+    if recipe in named and not Path(recipe).exists():
+        return named[recipe]
+    return resolve(recipe, Path())
