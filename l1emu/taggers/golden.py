@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 from dataclasses import dataclass
@@ -13,8 +14,10 @@ import numpy.typing as npt
 
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
-from l1emu.goldenfile import GoldenVectors, read_golden, values_digest
+from l1emu.goldenfile import GoldenVectors, read_golden
 from l1emu.layers import Tensor
+
+_CHUNK = 250  # vectors whose layers are in memory at a time
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def compare_golden(emulator: Emulator, path: str | os.PathLike[str]) -> GoldenCo
     wanted = np.concatenate(list(_apart(vectors.outputs, firmware.outputs, file, "outputs").values()), axis=1)
     try:
         raw = emulator.raw(inputs)
-        traced = emulator.trace(inputs)
+        traced = _digests(emulator, inputs)
     except L1emuError as error:
         raise error.within(file) from None
     given = raw if isinstance(raw, dict) else {firmware.outputs[0].name: raw}
@@ -92,12 +95,21 @@ def compare_golden(emulator: Emulator, path: str | os.PathLike[str]) -> GoldenCo
     )
 
 
-def _first_layer(vectors: GoldenVectors, traced: dict[str, npt.NDArray[np.int64]], file: Path) -> str | None:
+def _digests(emulator: Emulator, inputs: dict[str, npt.NDArray[Any]]) -> dict[str, str]:
+    """Of every layer, as `l1emu.goldenfile.values_digest` makes them: all values at once would take a memory."""
+    found: dict[str, Any] = {}
+    for start in range(0, len(next(iter(inputs.values()))), _CHUNK):
+        for name, values in emulator.trace({n: given[start : start + _CHUNK] for n, given in inputs.items()}).items():
+            found.setdefault(name, hashlib.sha256()).update(np.ascontiguousarray(values, dtype="<i8").tobytes())
+    return {name: digest.hexdigest() for name, digest in found.items()}
+
+
+def _first_layer(vectors: GoldenVectors, traced: dict[str, str], file: Path) -> str | None:
     """The first layer of which the digest differs."""
     for name, digest in vectors.digests.items():
         if name not in traced:
             raise L1emuError("a layer that the firmware does not have", path=file, where="layer", value=name)
-        if values_digest(traced[name]) != digest:
+        if traced[name] != digest:
             return f"layer {name}"
     return None
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
+from l1emu.taggers import golden
 from l1emu.taggers.golden import compare_golden
 from tests.fuzzing import altered_array, damaged, refused
 from tests.study.study_toys import toy_firmware, write_golden
@@ -61,6 +62,25 @@ def test_arrays_that_do_not_fit_are_named(
     with pytest.raises(L1emuError, match=words) as error:
         compare_golden(emulator, file)
     assert str(error.value).startswith(f"{file}: ")
+
+
+def test_layers_are_compared_whole_a_few_vectors_at_a_time(
+    emulator: Emulator, whole: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traced: list[int] = []
+
+    def seen(inputs: Arrays) -> Arrays:
+        traced.append(len(next(iter(inputs.values()))))
+        return Emulator.trace(emulator, inputs)
+
+    monkeypatch.setattr(emulator, "trace", seen)
+    monkeypatch.setattr(golden, "_CHUNK", 2)
+    compared = compare_golden(emulator, _saved(tmp_path, whole))
+    assert compared.identical
+    assert compared.jets == 5
+    assert traced == [2, 2, 1]
+    found = compare_golden(emulator, _saved(tmp_path, whole | {"digest": np.array(["0" * 64])}))
+    assert found.first_difference == f"layer {whole['layer'][0]}"
 
 
 def fuzz(emulator: Emulator, whole: Arrays, folder: Path, inputs: int, seed: int) -> int:
