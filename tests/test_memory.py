@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 from l1emu import arrays
 from l1emu.arrays import read_npy
 from l1emu.errors import L1emuError
-from l1emu.memory import available_memory
+from l1emu.memory import available_memory, peak_memory
 
 
 def machine(root: Path, files: dict[str, str]) -> Path:
@@ -63,3 +65,16 @@ def test_an_array_larger_than_what_is_free_is_refused(
     monkeypatch.setattr(arrays, "available_memory", lambda: 4000 * factor - 1)
     with pytest.raises(L1emuError, match=r"x\.npy: too large for the memory that is free: got \(1000,\)"):
         read_npy(tmp_path / "x.npy")
+
+
+def test_what_a_process_took_is_not_what_its_parent_had() -> None:
+    held = np.ones(40_000_000)
+    told = "from l1emu.memory import peak_memory; print(peak_memory())"
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert held.nbytes < peak_memory()
+    assert 1 << 20 < int(done.stdout) < held.nbytes
+
+
+def test_without_the_kernels_word_the_process_says_what_it_took(tmp_path: Path) -> None:
+    assert peak_memory(machine(tmp_path, {"proc/self/status": "VmPeak: 10 kB\nVmHWM:\t    20 kB\n"})) == 20 << 10
+    assert peak_memory(tmp_path / "nothing") > 1 << 20

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from l1emu.batch.shard_files import Seal, check_shard, read_seal, write_shard
 from l1emu.batch.unchanged import check_study, check_versions, planned_study, study_of_file
 from l1emu.errors import L1emuError
 from l1emu.files import scratch_folder
+from l1emu.memory import peak_memory
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def make_shard(folder: str | os.PathLike[str], which: str) -> MadeShard:
         _measure(place, plan, number, part)
         write_shard(
             path, part, shard.id,
-            crossings=shard.size, seconds=time.monotonic() - begin, memory_mb=_peak_mb(),
+            crossings=shard.size, seconds=time.monotonic() - begin, memory_mb=peak_memory() / 2**20,
         )  # fmt: skip
     return MadeShard(number, shard.id, path, True, read_seal(path, shard.id))
 
@@ -105,7 +105,7 @@ def _make_part(folder: Path, plan: GenerationPlan, number: int) -> MadeShard:
     begin = time.monotonic()
     generate_part(folder, plan, number)
     seconds = time.monotonic() - begin
-    seal = seal_part(path, part.id, crossings=part.size, seconds=seconds, memory_mb=_peak_mb())
+    seal = seal_part(path, part.id, crossings=part.size, seconds=seconds, memory_mb=peak_memory() / 2**20)
     return MadeShard(number, part.id, path, True, seal)
 
 
@@ -140,7 +140,3 @@ def _refuse_unwritable(folder: Path) -> None:
         raise L1emuError(f"cannot be written: {error.strerror}", path=folder) from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise L1emuError("cannot be written", path=folder, expected="a folder that the shards can go to")
-
-
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
