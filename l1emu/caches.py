@@ -16,6 +16,9 @@ from l1emu.trust import private_folder
 
 KERNELS = "L1EMU_KERNELS"
 
+SCORE_CACHE = "L1EMU_SCORE_CACHE_MB"
+"""The variable of the environment that says how many MB of a network's outputs are kept; 0: none."""
+
 KERNELS_FILE = "kernels.json"
 """What every folder of `l1emu compile` holds: the processors that its kernels are for, and of what they are."""
 

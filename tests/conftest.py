@@ -1,5 +1,6 @@
 """How Hypothesis draws its examples, and what processes that tests start inherit."""
 
+import os
 import signal
 
 from hypothesis import HealthCheck, settings
@@ -10,6 +11,9 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.register_profile("repeatable", settings.get_profile("patient"), derandomize=True)
 settings.register_profile("drawn", settings.get_profile("patient"), derandomize=False)
 settings.load_profile("repeatable")
+
+# outputs that a run of the tests before this one kept would be counted as emulated by nobody
+os.environ.setdefault("L1EMU_SCORE_CACHE_MB", "0")
 
 # A shell's background jobs ignore SIGINT, `nohup` SIGHUP, and so would all that tests start; what has a handler is the
 # default again in a process that is started.

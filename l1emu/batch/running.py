@@ -89,7 +89,7 @@ def run_batch(
     if on not in ENGINES:
         raise L1emuError("no such engine", where="--on", value=on, expected=", ".join(ENGINES))
     place = Path(folder)
-    status = read_status(place)
+    status = read_status(place, whole=True)  # a damaged shard is made again
     file = None if settings is None else Path(settings)
     engine = open_engine(on, file, assignments)
     last = LastRun(on=on, settings=None if file is None else str(file.resolve()), assignments=list(assignments))
@@ -125,7 +125,7 @@ def run_on(target: Any, folder: str | os.PathLike[str], *, threads: int = 1) -> 
     from l1emu.batch.engines.executors import run_job_on
 
     place = Path(folder)
-    status = read_status(place)
+    status = read_status(place, whole=True)  # a damaged shard is made again
     if status.missing:
         _check_planned(place, status)
         run_job_on(target, batch_job(place, status), threads)

@@ -24,16 +24,13 @@ import numpy as np
 import numpy.typing as npt
 
 from l1emu.arraytypes import Floats
-from l1emu.caches import cache_root
+from l1emu.caches import SCORE_CACHE, cache_root
 from l1emu.compiled import key
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
 from l1emu.files import read_bytes, write_aside
 from l1emu.layers import Tensor
 from l1emu.trust import make_private_folder, private_file
-
-SCORE_CACHE = "L1EMU_SCORE_CACHE_MB"
-"""The variable of the environment that says how many MB of outputs are kept; 0: none."""
 
 _DEFAULT_MB = 500
 _MOST_MB = 10**9

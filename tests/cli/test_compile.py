@@ -241,6 +241,7 @@ print(before, compiled._Kept.compilations)
 def test_of_a_large_study_the_first_crossings_tell(
     study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("L1EMU_SCORE_CACHE_MB", "0")
     monkeypatch.setattr(shipping, "_WHOLE", 0)
     monkeypatch.setattr(shipping, "_FIRST", 150)
     shipping._rehearse(study, tmp_path)

@@ -119,6 +119,7 @@ def test_the_examples_of_the_documentation_run(tmp_path: Path, monkeypatch: pyte
     dense((8, 3), tmp_path / "my_tagger.l1fw")
     page = (Path(__file__).parents[2] / "docs" / "sources.md").read_text()
     blocks = [part.partition("```")[0] for part in page.split("```python\n")[1:]]
+    blocks = [block for block in blocks if not block.startswith(">>>")]  # doctests run where all of them do
     assert len(blocks) == 4
     names: dict[str, Any] = {}
     for block in blocks:

@@ -127,7 +127,7 @@ def test_the_result_says_what_was_read_and_how(results: Results) -> None:
         ({"signal": "absent_*.root"}, "no such file"),
         (
             {"signal": {"files": "signal.root", "vertex": "beam"}},
-            "a sample made by l1emu is read whole and as it is",
+            "a sample made by l1emu is read as it is",
         ),
         ({"signal": {"files": "perfNano_signal_0.root", "vertx": "beam"}}, "key samples.signal.vertx: unknown key"),
         ({"signal": {"files": "perfNano_signal_0.root", "entries": [9, 9]}}, "no crossings in"),

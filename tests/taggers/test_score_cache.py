@@ -29,6 +29,7 @@ Inputs = dict[str, npt.NDArray[Any]]
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The folder of what is kept; what is kept is worth it, whatever it costs."""
     monkeypatch.setenv("L1EMU_CACHE_DIR", str(tmp_path))
+    monkeypatch.delenv("L1EMU_SCORE_CACHE_MB", raising=False)
     monkeypatch.setattr(score_cache, "_WORTH", 0)
     return tmp_path / "scores"
 
