@@ -93,10 +93,16 @@ def run_batch(
     file = None if settings is None else Path(settings)
     engine = open_engine(on, file, assignments)
     last = LastRun(on=on, settings=None if file is None else str(file.resolve()), assignments=list(assignments))
-    write_json(place / ENGINE, last.model_dump())
     if status.missing:
         _check_planned(place, status)
-        engine.run(batch_job(place, status))
+        before = last_run(place)
+        write_json(place / ENGINE, last.model_dump())  # before it begins: who is killed can resume
+        try:
+            engine.run(batch_job(place, status))
+        except L1emuError:
+            if before is not None and not set(read_status(place).seals) - set(status.seals):
+                write_json(place / ENGINE, before.model_dump())  # nothing ran
+            raise
     return read_status(place)
 
 

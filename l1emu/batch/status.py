@@ -111,5 +111,5 @@ def refuse_missing(folder: Path, status: BatchStatus) -> None:
         f"{len(status.missing)} of {len(shards)} shards are missing: {', '.join(told)}"
         + (f" and {more} more" if more else ""),
         path=folder / PLAN,
-        expected=f"l1emu batch resume {folder}, or --allow-missing",
+        expected=f"l1emu batch resume {folder}" + (", or --allow-missing" if len(status.missing) < len(shards) else ""),
     )

@@ -56,7 +56,7 @@ def missing_text(results: StudyResults) -> str:
     """Which fraction of the samples was measured, where parts of them are missing; else nothing."""
     samples = {"background": results.samples.background, **results.samples.signals}
     found = [f"{100 * s.fraction:.4g} % of {name}" for name, s in samples.items() if s.fraction != 1]
-    return f"parts are missing: {', '.join(found)}" if found else ""
+    return f"not the whole: {', '.join(found)} was measured, the rest is missing" if found else ""
 
 
 def wrapped(name: str, width: int = 44, lines: int = 3) -> str:

@@ -13,7 +13,7 @@ from l1emu.results import Manifest, RatesOfStudy, SeedOfMenu, StudyResults, Tota
 SIGMA = 3.0
 """Differences of so many standard errors are beyond statistics: by chance one of twenty seeds in twenty times."""
 
-_TOTAL = "(total)"
+_TOTAL, _BACKGROUND = "(total)", "background"
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,9 @@ def compare_results(a: str | os.PathLike[str], b: str | os.PathLike[str], *, sig
     return Comparison(
         rates=_rates(first, second, sigma),
         efficiencies=_efficiencies(first, second, sigma),
-        inputs=[*_inputs(first.manifest, second.manifest), *_definitions(first, second)],
-        same_crossings=_same_background(first.manifest, second.manifest),
+        inputs=[*_inputs(first.manifest, second.manifest), *_fractions(first, second), *_definitions(first, second)],
+        same_crossings=_same_background(first.manifest, second.manifest)
+        and _measured(first).get(_BACKGROUND) == _measured(second).get(_BACKGROUND),
     )
 
 
@@ -198,6 +199,23 @@ def _definitions(a: RatesOfStudy | StudyResults, b: RatesOfStudy | StudyResults)
         words = [_in_words(of.get(name)) for of in (ours, theirs)]
         if words[0] != words[1]:
             yield InputCompared(f"seed {name}", *words)
+
+
+def _fractions(a: RatesOfStudy | StudyResults, b: RatesOfStudy | StudyResults) -> Iterable[InputCompared]:
+    """Samples of which parts are missing in one of them."""
+    ours, theirs = (_measured(of) for of in (a, b))
+    for name in _names(ours, theirs):
+        one, other = ours.get(name), theirs.get(name)
+        if one is not None and other is not None and one != other:
+            yield InputCompared(f"measured of {name}", *(f"{100 * fraction:.4g} %" for fraction in (one, other)))
+
+
+def _measured(of: RatesOfStudy | StudyResults) -> dict[str, float]:
+    """Which fraction of each sample was measured; rates alone are of all of them."""
+    if not isinstance(of, StudyResults):
+        return {_BACKGROUND: 1.0}
+    samples = {_BACKGROUND: of.samples.background, **of.samples.signals}
+    return {name: sample.fraction for name, sample in samples.items()}
 
 
 def _in_words(seed: SeedOfMenu | None) -> str | None:

@@ -112,3 +112,12 @@ def test_the_command_line_ends_with_0_1_or_2(folder: Path, l1emu: Call, tmp_path
     (tmp_path / "old.json").write_text(json.dumps({"version": 1, "study": "x"}))
     with pytest.raises(L1emuError, match="another version"):
         compare_results(folder / "a", tmp_path / "old.json")
+
+
+def test_a_result_of_which_parts_are_missing_is_not_of_the_same_crossings(folder: Path, tmp_path: Path) -> None:
+    whole = json.loads((folder / "a" / "results.json").read_text())
+    whole["samples"]["background"]["fraction"] = 0.75
+    (tmp_path / "results.json").write_text(json.dumps(whole))
+    found = compare_results(folder / "a", tmp_path)
+    assert not found.same_crossings
+    assert [(row.what, row.a, row.b) for row in found.inputs] == [("measured of background", "100 %", "75 %")]
