@@ -87,7 +87,12 @@ class SlurmEngine:
 
 def _largest_array() -> int:
     """The most tasks of an array; their numbers stay below it."""
-    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", ask(["scontrol", "show", "config"]), re.MULTILINE)
+    try:
+        config = ask(["scontrol", "show", "config"])
+    except L1emuError as error:
+        expected = error.expected or "a SLURM whose controller answers (see SLURM_CONF), or --on local"
+        raise L1emuError(error.message, value=error.value, expected=expected) from None
+    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", config, re.MULTILINE)
     return max(1, int(found[1])) if found else _LARGEST_ARRAY
 
 
