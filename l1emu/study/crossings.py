@@ -150,6 +150,11 @@ class SampleReader:
         except L1emuError as error:
             raise error.within(file.path) from None
 
+    @property
+    def may_share(self) -> bool:
+        """Whether crossings of the sample may share collisions: those of a generator's pools."""
+        return isinstance(self.sample, Sample)
+
     def parts(self, first: int = 0, stop: int | None = None) -> Iterator[SamplePart]:
         """The crossings in order, with the scores of all taggers.
 

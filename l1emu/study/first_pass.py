@@ -43,7 +43,7 @@ class FirstPass:
     crossings
         Of each half and stratum, int64 (2, strata).
     drawn
-        Their weights in each replica, int64 (2, strata, replicas).
+        Their weights in each replica, int64 (2, strata, replicas); 0 where no replicas are drawn.
     shared
         Whether crossings may share collisions.
     objects
@@ -119,6 +119,8 @@ class FirstPassCounter:
         Of the sample.
     taggers
         By name.
+    may_share
+        Whether crossings of the sample may share collisions.
     has_truth
         Whether objects have flavours.
     writer
@@ -135,6 +137,7 @@ class FirstPassCounter:
         strata: StrataOfSample,
         taggers: Mapping[str, EmulatedTagger],
         *,
+        may_share: bool,
         has_truth: bool,
         writer: RecordWriter | None = None,
         every: bool = False,
@@ -152,6 +155,8 @@ class FirstPassCounter:
         self._every = every or self._pileup is not None
         self._replicas = file.study.rate.replicas
         self._random_seed = file.study.rate.random_seed + (0 if self._background else 1)
+        # where crossings are independent and nothing is scanned, no error is taken from replicas
+        self._draws = may_share or bool(seeds.with_reach)
         self._lowest = np.array([scan_thresholds(seed)[0] for seed in seeds.with_reach])
         self._held: list[CrossingRecords] = []
         self._shared = False
@@ -230,8 +235,9 @@ class FirstPassCounter:
         """Scans, weights and numbers of crossings."""
         strata, halves = len(self._strata.names), half_by_identity(held.identity)
         in_half = [held.select(halves == half) for half in range(2)]
+        nothing = np.zeros((strata, self._replicas), np.int64)
         drawn = [
-            replica_histograms(
+            nothing if not self._draws else replica_histograms(
                 np.zeros((0, len(one)), np.int32), one.stratum, one.identity, strata, [],
                 self._replicas, self._random_seed,
             ).drawn
@@ -259,7 +265,7 @@ class FirstPassCounter:
             {seed.name: reach[seed.name] for seed in seeds} | opened,
             {seed.name: scan_thresholds(seed) for seed in seeds},
             held.stratum, held.identity, len(self._strata.names),
-            envelopes=loose, shared=shared, replicas=self._replicas if self._background else 0,
+            envelopes=loose, shared=shared, replicas=self._replicas if self._background and self._draws else 0,
             random_seed=self._random_seed,
         )  # fmt: skip
 

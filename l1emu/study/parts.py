@@ -63,7 +63,8 @@ class StudyReader:
         of = offered_fields(self.sample)
         return FirstPassCounter(
             self._file, self.reader.role, self._seeds, strata_of(self.sample), self._taggers,
-            has_truth=any("flavour" in names for names in of.values()), writer=writer, every=every,
+            may_share=self.reader.may_share, has_truth=any("flavour" in names for names in of.values()),
+            writer=writer, every=every,
         )  # fmt: skip
 
 
