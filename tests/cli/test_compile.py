@@ -248,5 +248,5 @@ def test_of_a_large_study_the_first_crossings_tell(
     assert not (tmp_path / "results").exists()
     found = pickle.loads((tmp_path / "signatures").read_bytes())
     rooms = {module.split(".")[1] for module, _name in found}
-    assert {"events", "emulator", "trigger"} <= rooms
+    assert {"events", "trigger"} <= rooms  # those of an emulator are compiled with its module
     assert all(signatures for signatures in found.values())
