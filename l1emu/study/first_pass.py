@@ -43,7 +43,7 @@ class FirstPass:
     crossings
         Of each half and stratum, int64 (2, strata).
     drawn
-        Their weights in each replica, int64 (2, strata, replicas); 0 where no replicas are drawn.
+        Of a signal, their weights in each replica, int64 (2, strata, replicas); of the background its scans hold them.
     shared
         Whether crossings may share collisions.
     objects
@@ -96,6 +96,12 @@ class FirstPass:
     def total(self) -> int:
         """All crossings."""
         return int(self.crossings.sum())
+
+    @property
+    def weights(self) -> Ints:
+        """Of all crossings in each replica, int64 (strata, replicas); no replicas where none were drawn."""
+        drawn = self.scan.drawn if self.scan.replicas else self.drawn.sum(axis=0)
+        return np.asarray(drawn, np.int64)
 
 
 def _padded_sum(a: Ints, b: Ints) -> Ints:
@@ -153,10 +159,9 @@ class FirstPassCounter:
         self._shown = histogrammed(file, taggers)
         self._matched = matched_flavours(role)
         self._every = every or self._pileup is not None
-        self._replicas = file.study.rate.replicas
-        self._random_seed = file.study.rate.random_seed + (0 if self._background else 1)
         # where crossings are independent and nothing is scanned, no error is taken from replicas
-        self._draws = may_share or bool(seeds.with_reach)
+        self._replicas = file.study.rate.replicas if may_share or seeds.with_reach else 0
+        self._random_seed = file.study.rate.random_seed + (0 if self._background else 1)
         self._lowest = np.array([scan_thresholds(seed)[0] for seed in seeds.with_reach])
         self._held: list[CrossingRecords] = []
         self._shared = False
@@ -167,7 +172,8 @@ class FirstPassCounter:
         self._scores = scores
         self._turn_ons = tuple(TurnOnCounts.none(request) for request in self._requests)
         self._emulated = dict.fromkeys(taggers, 0)
-        self._found = self._counted(self._nothing(), shared=False)
+        nothing = CrossingRecords.none(len(self.evaluator.scanned), len(seeds.fixed))
+        self._found = self._counted(nothing, shared=False)
 
     def add(self, part: SamplePart) -> None:
         """Some more crossings.
@@ -210,13 +216,6 @@ class FirstPassCounter:
             self._writer.flush()
         return replace(self._found, scores=self._scores, turn_ons=self._turn_ons, emulated=dict(self._emulated))
 
-    def _nothing(self) -> CrossingRecords:
-        none = np.zeros(0, np.int64)
-        reach = np.zeros((0, len(self.evaluator.scanned)))
-        return CrossingRecords(
-            none.astype(np.uint64), none, reach, np.zeros((0, len(self._seeds.fixed)), np.bool_), none, none
-        )
-
     def _count(self) -> None:
         """Count what is held, and write the records of it."""
         if not self._held:
@@ -235,11 +234,10 @@ class FirstPassCounter:
         """Scans, weights and numbers of crossings."""
         strata, halves = len(self._strata.names), half_by_identity(held.identity)
         in_half = [held.select(halves == half) for half in range(2)]
-        nothing = np.zeros((strata, self._replicas), np.int64)
         drawn = [
-            nothing if not self._draws else replica_histograms(
+            replica_histograms(
                 np.zeros((0, len(one)), np.int32), one.stratum, one.identity, strata, [],
-                self._replicas, self._random_seed,
+                0 if self._background else self._replicas, self._random_seed,
             ).drawn
             for one in in_half
         ]  # fmt: skip
@@ -265,7 +263,7 @@ class FirstPassCounter:
             {seed.name: reach[seed.name] for seed in seeds} | opened,
             {seed.name: scan_thresholds(seed) for seed in seeds},
             held.stratum, held.identity, len(self._strata.names),
-            envelopes=loose, shared=shared, replicas=self._replicas if self._background and self._draws else 0,
+            envelopes=loose, shared=shared, replicas=self._replicas if self._background else 0,
             random_seed=self._random_seed,
         )  # fmt: skip
 

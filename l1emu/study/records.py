@@ -45,6 +45,13 @@ class CrossingRecords:
         return int(self.identity.size)
 
     @classmethod
+    def none(cls, with_reach: int, fixed: int) -> CrossingRecords:
+        """No crossings, for so many seeds with a reach and fixed ones."""
+        none = np.zeros(0, np.int64)
+        reach, accepted = np.zeros((0, with_reach)), np.zeros((0, fixed), np.bool_)
+        return cls(none.astype(np.uint64), none, reach, accepted, none, none)
+
+    @classmethod
     def joined(cls, parts: Sequence[CrossingRecords]) -> CrossingRecords:
         """Those of several, in their order."""
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS))

@@ -129,7 +129,7 @@ class SecondPass:
         self._replicas, self._random_seed = replicas, random_seed
         self._places = {seed.name: i for i, seed in enumerate(seeds.with_reach)}
         self._fixed = {seed.name: i for i, seed in enumerate(seeds.fixed)}
-        self._groups = tuple(dict.fromkeys(seed.group for seed in seeds.menu if seed.group))
+        self._nothing = CrossingRecords.none(len(seeds.with_reach), len(seeds.fixed))
 
     def decisions(self, records: CrossingRecords) -> Bools:
         """Of the menu, scanned seeds at their thresholds, bool (n, seeds)."""
@@ -169,8 +169,8 @@ class SecondPass:
         menu = _Menu(self._seeds.menu, strata, self._replicas if first.shared else 0, self._random_seed)
         weighed = [_Menu(self._seeds.menu, strata, menu.replicas, self._random_seed) for _ in pileups]
         scan = [seed.name for seed in self._seeds.scanned]
-        at = self._scan_at(scan, self._found, _none(self._seeds), first)
-        halves = [self._scan_at(list(p.at), p, _none(self._seeds), first) for p in self._points]
+        at = self._scan_at(scan, self._found, self._nothing, first)
+        halves = [self._scan_at(list(p.at), p, self._nothing, first) for p in self._points]
         kept = np.zeros(first.objects.shape, np.int64)
         stream = next((seed for seed in self._seeds.menu if seed.name == accepts), None)
         for piece in records:
@@ -205,11 +205,10 @@ class SecondPass:
         with_points
             Whether working points are tried on it.
         """
-        nothing = _none(self._seeds)
         menu = _Menu(self._seeds.menu, 1, self._replicas if first.shared else 0, self._random_seed + 1)
-        at = self._equal_at(self._found, nothing, first, self._seeds.pairs)
+        at = self._equal_at(self._found, self._nothing, first, self._seeds.pairs)
         points = self._points if with_points else ()
-        halves = [self._equal_at(p, nothing, first) for p in points]
+        halves = [self._equal_at(p, self._nothing, first) for p in points]
         for piece in records:
             menu.add(self.decisions(piece), piece)
             at += self._equal_at(self._found, piece, first, self._seeds.pairs)
@@ -247,12 +246,6 @@ class SecondPass:
             {name: records.reach[:, self._places[name]] for name in found.at}, records.identity, found.at,
             found.moved_to, pairs=pairs, shared=first.shared, random_seed=self._random_seed + 1,
         )  # fmt: skip
-
-
-def _none(seeds: DecidedSeeds) -> CrossingRecords:
-    none = np.zeros(0, np.int64)
-    reach, accepted = np.zeros((0, len(seeds.with_reach))), np.zeros((0, len(seeds.fixed)), np.bool_)
-    return CrossingRecords(none.astype(np.uint64), none, reach, accepted, none, none)
 
 
 def _of_all(at: ScanCounts, scan: ScanCounts) -> ScanCounts:
@@ -301,6 +294,6 @@ class _Menu:
         sums, moments, drawn = counts.sums.copy(), counts.moments.copy(), counts.replica_sums.copy()
         sums[:, 0] = moments[:, 0, 0] = crossings * ONE
         if self.replicas:
-            drawn[:, 0] = first.drawn.sum(axis=0).astype(np.int64) * ONE
+            drawn[:, 0] = first.weights * ONE
         found = replace(counts, crossings=crossings, sums=sums, moments=moments, replica_sums=drawn)
         return SeenOfMenu(found, self._any, self._any_of)
