@@ -7,7 +7,6 @@ engines      who makes the shards: processes here, Dask's workers, the jobs of S
 generation   the sample of a recipe in shards: planned, each made, put together in the end
 grid         a grid of studies: one study with keys that take several values, in all combinations
 identity     what a part of a study depends on, as plain data whose hash names the part
-inputs       the files that a study names beside its samples
 job          what an engine is given: which shards of a plan to make, by which command
 merge        the end: the shards of each study added to its results
 part_seals   seals of the parts of a recipe's sample, beside their files

@@ -11,7 +11,6 @@ from typing import Any
 
 from l1emu.batch.grid import Grid, combinations, read_grid, study_text
 from l1emu.batch.identity import made_with, part_id, sample_identity, study_identity
-from l1emu.batch.inputs import input_files
 from l1emu.batch.plain import canonical
 from l1emu.batch.plan import (
     PLAN,
@@ -39,6 +38,7 @@ from l1emu.outputs import refuse_to_replace
 from l1emu.progress import progress
 from l1emu.remote import RemoteFile, RemotePath
 from l1emu.study.config import Study, StudyFile, read_study
+from l1emu.study.inputs import input_files
 from l1emu.study.latency import check_budget, stream_chain
 from l1emu.study.parts import study_readers
 from l1emu.study.samples import StudySample, sample_files
@@ -339,3 +339,4 @@ def _check_end(file: StudyFile) -> None:
     if wanted is not None and checked is not None:
         stream_chain(file, wanted, checked)
     file.normalisation()
+    file.other_normalisations()

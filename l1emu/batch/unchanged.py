@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from l1emu.batch.identity import made_with, sample_identity, study_identity
-from l1emu.batch.inputs import input_files
 from l1emu.batch.plain import first_difference
 from l1emu.batch.plan import PLAN, BatchPlan, GenerationPlan, PlannedFile, PlannedStudy
 from l1emu.batch.planning import content_of, entries_read, stat_of
@@ -15,6 +14,7 @@ from l1emu.errors import L1emuError
 from l1emu.files import read_text, sha256_file
 from l1emu.remote import RemotePath
 from l1emu.study.config import StudyFile, read_study
+from l1emu.study.inputs import input_files
 from l1emu.study.samples import StudySample, open_sample, sample_files
 from l1emu.taggers import EmulatedTagger
 from l1emu.yamltext import compose, plain
@@ -57,10 +57,11 @@ def planned_study(folder: Path, planned: PlannedStudy) -> StudyFile:
         raise changed_since_plan("the study", file.path, *_difference(planned.text, text))
     for what, found in input_files(file).items():
         expected = planned.inputs.get(what)
+        told = f"the {what}".replace("the golden", "the golden vectors")
         if expected is None:
-            raise changed_since_plan(f"the {what}", found)
+            raise changed_since_plan(told, found)
         if found.is_file() and not what.startswith("firmware") and sha256_file(found) != expected.sha256:
-            raise changed_since_plan(f"the {what}", found)
+            raise changed_since_plan(told, found)
     return file
 
 

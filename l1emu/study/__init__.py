@@ -7,6 +7,7 @@ crossings   the crossings of a study's samples as a menu sees them: objects, sum
 decided     every seed that a study decides, and those that are made of them
 documents   what a measurement says, as the parts of `results.json` and of `l1emu rates --json`
 first_pass  what the crossings of a part of a sample say, as whole numbers that add
+inputs      the files that a study names beside its samples
 latency     the latency of a study: the budget check, and the stream that its crossings make
 manifest    what a result was made with: versions, seeds, and hashes of everything that went in
 measure     a study's menu measured: first pass, thresholds, second pass, rates and efficiencies

@@ -9,9 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from l1emu.events.objects.maps import map_names
 from l1emu.files import folder_aside, write_json
-from l1emu.latency import BudgetCheck, read_report
+from l1emu.latency import BudgetCheck
 from l1emu.outputs import refuse_to_replace
 from l1emu.results import RESULTS, RESULTS_VERSION, RatesOfStudy, StudyResults
 from l1emu.stream import Topology
@@ -27,13 +26,12 @@ from l1emu.study.documents import (
     turn_ons_document,
     working_points_document,
 )
+from l1emu.study.inputs import input_files
 from l1emu.study.latency import check_budget, latency_summary, simulate_stream, stream_chain
 from l1emu.study.manifest import manifest
 from l1emu.study.measure import Measurement, load_study_taggers, measure, measured_of_parts
 from l1emu.study.samples import sample_files
-from l1emu.study.versions import versioned
 from l1emu.taggers.golden import GoldenComparison
-from l1emu.taggers.maps import shipped_maps
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -265,34 +263,12 @@ def _document(
 
 def _files(file: StudyFile) -> dict[str, Path]:
     """Everything that goes in, by what it is."""
-    study = file.study
     files = {"study": file.path}
-    for role in study.samples.roles:
+    for role in file.study.samples.roles:
         found = sample_files(file, role)
         files |= {role if len(found) == 1 else f"{role} {i}": path for i, path in enumerate(found)}
-    names: dict[str, str | None] = {"calibration": study.jets.calibration, "filling": study.beam.filling}
-    for name, tagger in study.every_tagger.items():
-        of = "" if len(study.every_tagger) == 1 else f" of {name}"
-        names |= {f"firmware{of}": tagger.firmware, f"golden{of}": tagger.golden}
-        if isinstance(tagger.inputs, str) and tagger.inputs not in shipped_maps():
-            names[f"feature map{of}"] = tagger.inputs
-    for name, versions in study.versions.items():
-        names |= {f"firmware of {versioned(name, version)}": firmware for version, firmware in versions.items()}
-    if study.objects is not None and study.objects.like is not None and study.objects.like not in map_names():
-        names["objects"] = study.objects.like
-    if study.latency is not None:
-        names |= {"budget": study.latency.budget, "timing": study.latency.file}
-    if study.stream is not None:
-        names["topology"] = study.stream.topology
-    found_files = {role: file.file(name) for role, name in names.items() if name is not None}
-    files |= {role: path for role, path in found_files.items() if path.is_file()}  # of a project: its content hash
-    if study.latency is not None and study.latency.report is not None:
-        files["report"] = Path(read_report(file.file(study.latency.report)).path)
-    if file.scalings_file is not None:
-        files["scalings"] = file.scalings_file
-    if file.menu_file is not None:
-        files["menu"] = file.menu_file
-    return files
+    # of a project its content hash is told
+    return files | {role: path for role, path in input_files(file).items() if path.is_file()}
 
 
 def _random_seeds(file: StudyFile, measured: Measurement) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import uproot
 
 from l1emu.cli import main
 from l1emu.errors import L1emuError
+from l1emu.files import sha256_file
 from l1emu.study import measure_rates, run_study
 from l1emu.trigger import Crossings, MenuEntry, reweighted_rates
 from l1emu.trigger.masks import read_masks
@@ -110,3 +112,11 @@ def test_the_report_shows_both(
 def test_what_cannot_be_is_refused(folder: Path, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(L1emuError, match=words):
         measure_rates(study(folder, **changes))
+
+
+def test_a_filling_scheme_beside_is_named_among_what_was_read(folder: Path) -> None:
+    mask = [1] * 100 + [0] * (3564 - 100)
+    (folder / "other.json").write_text(json.dumps({"name": "a test", "beam1": mask, "beam2": mask}))
+    found = measure_rates(study(folder, pileup=None, beam={"others": {"short": "other.json"}}))
+    assert found.manifest.files["filling short"].sha256 == sha256_file(folder / "other.json")
+    assert found.fillings[0].total.rate_khz == pytest.approx(found.total.rate_khz * 100 / 2748)

@@ -13,7 +13,7 @@ from l1emu.taggers.maps import shipped_maps
 
 
 def input_files(file: StudyFile) -> dict[str, Path]:
-    """Menu, scalings, firmware and all else of a study, by what it is; of an hls4ml project its folder.
+    """Menu, scalings, firmware and all else of a study, by its role in it; of an hls4ml project its folder.
 
     Raises
     ------
@@ -33,17 +33,19 @@ def _named(file: StudyFile) -> Iterator[tuple[str, str | None]]:
     study = file.study
     yield "calibration", study.jets.calibration
     yield "filling", study.beam.filling
+    for name, scheme in study.beam.others.items():
+        yield f"filling {name}", scheme if isinstance(scheme, str) else None
     for name, tagger in study.every_tagger.items():
         of = "" if len(study.every_tagger) == 1 else f" of {name}"
         yield f"firmware{of}", tagger.firmware
-        yield f"golden vectors{of}", tagger.golden
+        yield f"golden{of}", tagger.golden
         if isinstance(tagger.inputs, str) and tagger.inputs not in shipped_maps():
             yield f"feature map{of}", tagger.inputs
     for name, versions in study.versions.items():
         for version, firmware in versions.items():
             yield f"firmware of {versioned(name, version)}", firmware
     if study.objects is not None and study.objects.like not in (None, *map_names()):
-        yield "map of objects", study.objects.like
+        yield "objects", study.objects.like
     if study.latency is not None:
         yield "budget", study.latency.budget
         yield "timing", study.latency.file
