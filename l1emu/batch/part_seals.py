@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from l1emu.batch.plain import canonical
-from l1emu.batch.shard_files import Seal
+from l1emu.batch.shard_files import Seal, seal_of
 from l1emu.errors import L1emuError
 from l1emu.files import open_regular, read_text, sha256_stream, write_aside
 
@@ -69,12 +67,7 @@ def read_part_seal(path: Path, shard: str) -> Seal:
     place = part_seal_path(path)
     if not place.exists():
         raise L1emuError("a part that was not finished: it has no seal", path=path)
-    try:
-        seal = Seal.model_validate_json(read_text(place, limit=_LIMIT))
-    except ValidationError:
-        raise L1emuError("a damaged seal", path=place) from None
-    if seal.id != shard:
-        raise L1emuError("another shard under this name", path=path, value=seal.id)
+    seal = seal_of(read_text(place, limit=_LIMIT), shard, path, L1emuError("a damaged seal", path=place))
     if seal.bytes != size:
         raise L1emuError("a truncated part", path=path, value=f"{size:,} bytes", expected=f"{seal.bytes:,}")
     return seal

@@ -92,10 +92,24 @@ def read_seal(path: Path, shard: str) -> Seal:
     with open_regular(path) as stream:
         comment = _comment(stream, path)
         size = os.fstat(stream.fileno()).st_size - len(comment)
+    seal = seal_of(comment, shard, path, _no_shard(path))
+    if seal.bytes != size:
+        raise _no_shard(path)
+    return seal
+
+
+def seal_of(text: bytes | str, shard: str, path: Path, damaged: L1emuError) -> Seal:
+    """A seal that was read, of a file of this shard.
+
+    Raises
+    ------
+    L1emuError
+        `damaged` if it is none, or if it is of another version or another shard.
+    """
     try:
-        seal = Seal.model_validate_json(comment)
+        seal = Seal.model_validate_json(text)
     except ValidationError:
-        raise _no_shard(path) from None
+        raise damaged from None
     if seal.version != SEAL_VERSION:
         raise L1emuError(
             "a shard of another version of l1emu",
@@ -105,8 +119,6 @@ def read_seal(path: Path, shard: str) -> Seal:
         )
     if seal.id != shard:
         raise L1emuError("another shard under this name", path=path, value=seal.id)
-    if seal.bytes != size:
-        raise _no_shard(path)
     return seal
 
 

@@ -31,20 +31,16 @@ from l1emu.batch.part_seals import check_part, part_seal_path, seal_part
 from l1emu.batch.plan import GenerationPlan, part_path, read_any_plan
 from l1emu.cli import app
 from l1emu.errors import L1emuError
-from l1emu.events.generate import generate, pools
+from l1emu.events.generate import pools
 from l1emu.events.sample import read_sample
 from l1emu.files import sha256_stream
-from tests.events.generate.shard_toys import basket_bytes, recipe_of, write_toy_pools
+from tests.events.generate.shard_toys import basket_bytes, recipe_of, toys_in_one_go
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with toy pools in `cache`, recipes, and each kind of sample made in one go."""
-    folder = tmp_path_factory.mktemp("whole")
-    write_toy_pools(recipe_of(folder, "signal"), folder / "cache")
-    for kind, suffix in (("minbias", "root"), ("signal", "root"), ("jets", "npz")):
-        generate(recipe_of(folder, kind), folder / f"{kind}.{suffix}", cache=folder / "cache", jobs=2)
-    return folder
+    return toys_in_one_go(tmp_path_factory.mktemp("whole"))
 
 
 @pytest.fixture(autouse=True)

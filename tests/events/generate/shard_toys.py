@@ -10,7 +10,7 @@ import numpy as np
 import uproot
 import yaml
 
-from l1emu.events.generate import load_recipe
+from l1emu.events.generate import generate, load_recipe
 from l1emu.events.generate import pools as pools_module
 from l1emu.events.generate.recipe import SampleRecipe
 
@@ -72,3 +72,11 @@ def basket_bytes(path: Path) -> dict[str, list[bytes]]:
             baskets = [data[s : s + n] for s, n in zip(seeks, sizes, strict=True)][: branch.num_baskets]
             found[branch.name] = [basket[struct.unpack(">h", basket[14:16])[0] :] for basket in baskets]
     return found
+
+
+def toys_in_one_go(folder: Path) -> Path:
+    """The folder, with toy pools in `cache`, recipes, and each kind of sample made in one go."""
+    write_toy_pools(recipe_of(folder, "signal"), folder / "cache")
+    for kind, suffix in (("minbias", "root"), ("signal", "root"), ("jets", "npz")):
+        generate(recipe_of(folder, kind), folder / f"{kind}.{suffix}", cache=folder / "cache", jobs=2)
+    return folder

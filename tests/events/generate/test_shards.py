@@ -23,17 +23,13 @@ from l1emu.events.generate.layout import BlockLayout
 from l1emu.events.generate.recipe import SampleRecipe
 from l1emu.events.generate.shards import generate_shard, generation_shards, make_collisions, merge_samples
 from l1emu.events.sample import read_sample
-from tests.events.generate.shard_toys import HARD, SOFT, basket_bytes, recipe_of, write_toy_pools
+from tests.events.generate.shard_toys import HARD, SOFT, basket_bytes, recipe_of, toys_in_one_go, write_toy_pools
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with toy pools in `cache`, and each kind of sample made in one go."""
-    folder = tmp_path_factory.mktemp("whole")
-    write_toy_pools(recipe_of(folder, "signal"), folder / "cache")
-    for kind, suffix in (("minbias", "root"), ("signal", "root"), ("jets", "npz")):
-        generate(recipe_of(folder, kind), folder / f"{kind}.{suffix}", cache=folder / "cache", jobs=2)
-    return folder
+    return toys_in_one_go(tmp_path_factory.mktemp("whole"))
 
 
 @pytest.fixture(autouse=True)
