@@ -78,7 +78,7 @@ def jets_of_crossings(
         "jet_crossing": np.repeat(np.arange(len(counts)), counts),
         "jet_pt": np.concatenate([jets.pt for jets in parts]) * PT_STEP_GEV,
         "jet_eta": np.concatenate([jets.eta for jets in parts]) * ETA_PHI_STEP,
-        "jet_phi": np.concatenate([jets.phi for jets in parts]) * ETA_PHI_STEP,
+        "jet_phi": np.concatenate([jets.phi_in_turn for jets in parts]) * ETA_PHI_STEP,
     }
     values = features.as_float(np.concatenate([jets.features for jets in parts]))
     return {firmware.inputs[0].name: values}, made

@@ -1,10 +1,14 @@
 """Seeded-cone jets (SC4) in hardware integers, and the tagger's features of each.
 
 The algorithm is that of CMS's `L1SCJetEmu` (cms-sw/cmssw,
-L1Trigger/Phase2L1ParticleFlow/src/jetmet/L1SeedConePFJetEmulator.cc): the hardest candidate left is the seed, of
-equals the first; all candidates left with d_eta^2 + d_phi^2 < R^2, strictly, are its jet; pt is their saturating sum;
-the axis is the seed's plus the pt-weighted mean offset, by a table of reciprocals; at most sixteen jets. Candidates
-come in the order in which they reach the jet finder.
+L1Trigger/Phase2L1ParticleFlow/src/jetmet/L1SeedConePFJetEmulator.cc), word for word (`l1emu validate cmssw`): the
+hardest candidate left is the seed, of equals the first; all candidates left with d_eta^2 + d_phi^2 < R^2, strictly, are
+its jet; pt is their saturating sum; the axis is the seed's plus the pt-weighted mean offset, by a table of reciprocals;
+at most sixteen jets. Candidates come in the order in which they reach the jet finder.
+
+The widths of its words show: each product of pt and offset is rounded down to whole GeV steps before it is added
+(`pt_etaphi_t`), the mean offset is rounded toward zero, and from 0.25 on, in jets up to 4 GeV, the reciprocal of pt has
+lost its leading bits (`inv_pt_t`), so that their axis is off by many steps there as here.
 """
 
 from __future__ import annotations
@@ -41,8 +45,10 @@ _RANGES = {
 
 _RECIPROCAL_BITS = 10  # address bits of the table: the bits of pt after its leading one
 _WORD = 14  # bits of pt
-_FRACTION = 20  # fractional bits of a reciprocal, `ap_ufixed<18,-2>`
+_RECIPROCAL_WORD, _FRACTION = 18, 20  # bits of a reciprocal, `ap_ufixed<18,-2>`, and the fractional ones
 _PT_FRACTION = 2
+_SUM_WORD = 22  # bits of the sum of pt times offset, `ap_fixed<22,22>`
+_ETA_WORD, _PHI_WORD = 12, 11
 
 
 def _reciprocals() -> NDArray[np.int64]:
@@ -55,17 +61,33 @@ RECIPROCAL = _reciprocals()
 
 
 @kernel
+def _signed(value: int, bits: int) -> int:
+    """The lowest bits of a number, as a signed one."""
+    half = 1 << (bits - 1)
+    return ((value + half) & ((1 << bits) - 1)) - half
+
+
+@kernel
 def mean_offset(weighted_sum: int, pt: int) -> int:
-    """The sum of pt times offset divided by `pt`, both in steps, by the table of reciprocals; rounded down.
+    """The sum of pt times offset divided by `pt`, by the table of reciprocals; rounded toward zero, 12 bits.
 
     The table has nine significant bits, so the mean is up to 0.4 % nearer to zero than the true one.
+
+    Parameters
+    ----------
+    weighted_sum
+        In steps of 1 GeV times those of the offset; of its bits the lowest 22 count.
+    pt
+        In steps of 0.25 GeV, positive.
     """
     shift = 0
     while (pt << shift) < (1 << (_WORD - 1)):
         shift += 1
     index = ((pt << shift) >> (_WORD - 1 - _RECIPROCAL_BITS)) & ((1 << _RECIPROCAL_BITS) - 1)
-    mean: int = (weighted_sum * (RECIPROCAL[index] << shift)) >> (_FRACTION + _PT_FRACTION)
-    return mean
+    reciprocal = (RECIPROCAL[index] << shift) & ((1 << _RECIPROCAL_WORD) - 1)
+    product = _signed(weighted_sum, _SUM_WORD) * reciprocal
+    mean = product >> _FRACTION if product >= 0 else -(-product >> _FRACTION)
+    return _signed(mean, _ETA_WORD)
 
 
 class _Found(NamedTuple):
@@ -122,11 +144,11 @@ def _cone(
         if d_eta * d_eta + d_phi * d_phi < CONE_R2:
             owner[k] = jet
             total_pt = min(total_pt + pt[i], PT_MAX)
-            sum_eta += pt[i] * d_eta
-            sum_phi += pt[i] * d_phi
+            sum_eta += (pt[i] * d_eta) >> _PT_FRACTION
+            sum_phi += (pt[i] * d_phi) >> _PT_FRACTION
     axis[0] = total_pt
-    axis[1] = eta[seed] + mean_offset(sum_eta, total_pt)
-    axis[2] = wrap_phi(phi[seed] + mean_offset(sum_phi, total_pt))
+    axis[1] = _signed(eta[seed] + mean_offset(sum_eta, total_pt), _ETA_WORD)
+    axis[2] = _signed(phi[seed] + mean_offset(sum_phi, total_pt), _PHI_WORD)
 
 
 @kernel
@@ -163,7 +185,8 @@ class Jets:
     counts
         (crossings,) int64, the number of jets of each.
     pt, eta, phi
-        (jets,) int32 in hardware steps: 0.25 GeV, pi/720.
+        (jets,) int32 in hardware steps: 0.25 GeV, pi/720. As in CMS's words, phi is not brought back into one turn: a
+        jet at the seam may have 730 where another has -710.
     features
         (jets, 16, 12) int16, see `l1emu.events.features`.
     constituents
@@ -178,11 +201,16 @@ class Jets:
     features: NDArray[np.int16]
     constituents: NDArray[np.int64]
 
+    @property
+    def phi_in_turn(self) -> NDArray[np.int32]:
+        """(jets,) int32, phi brought back into [-720, 720)."""
+        return (self.phi + HALF_TURN) % (2 * HALF_TURN) - HALF_TURN
+
     def table(self, calibration: Calibration | None = None) -> ak.Array:
         """(crossings, var) records of float64: pt [GeV], calibrated if a calibration is given, eta, phi [rad]."""
         eta = self.eta * ETA_PHI_STEP
         pt = self.pt * PT_STEP_GEV if calibration is None else calibration.apply(self.pt * PT_STEP_GEV, eta)
-        return ak.unflatten(ak.zip({"pt": pt, "eta": eta, "phi": self.phi * ETA_PHI_STEP}), self.counts)
+        return ak.unflatten(ak.zip({"pt": pt, "eta": eta, "phi": self.phi_in_turn * ETA_PHI_STEP}), self.counts)
 
 
 def build_jets(

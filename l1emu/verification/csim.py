@@ -69,7 +69,7 @@ def private_cache() -> Path | None:
     return folder if os.access(folder, os.W_OK) else None
 
 
-def _installed_types() -> Path | None:
+def installed_types() -> Path | None:
     """The open fixed-point headers of the installed hls4ml, which is not imported; None without it."""
     found = importlib.util.find_spec("hls4ml")
     folder = Path(found.origin).parent / "templates" / "vivado" / "ap_types" if found and found.origin else None
@@ -162,7 +162,7 @@ class CSim:
         kinds = (".h", ".cpp", ".txt", ".hpp")
         found = {p.relative_to(folder): p for p in folder.rglob("*") if p.is_file() and p.suffix in kinds}
         if not (folder / "ap_types").is_dir():
-            types = _installed_types()
+            types = installed_types()
             if types is None:
                 expected = "this folder, or hls4ml installed, which has it"
                 raise L1emuError("no folder ap_types/ with the fixed-point headers", path=folder, expected=expected)

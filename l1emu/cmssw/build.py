@@ -1,0 +1,141 @@
+"""Compile a driver with CMS's files, and run it: within limits, and in a folder that is removed afterwards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1emu.cmssw.stage import CmsStage
+from l1emu.cmssw.versions import other_versions
+from l1emu.errors import L1emuError
+from l1emu.files import scratch_folder
+from l1emu.verification.child import Limits, run_child
+from l1emu.verification.csim import installed_types
+
+_HERE = Path(__file__).parent
+_FLAGS = ("-std=c++17", "-O1", "-w", "-fmax-errors=1")
+_LARGEST = 1 << 30
+"""Bytes of any file that the compiler or the driver writes."""
+LIMITS = Limits(seconds=600.0, memory=4 << 30)
+"""What the compiler and the driver may take; the driver answers all words of a case at once."""
+
+
+def types_folder(given: Path | None) -> Path:
+    """The folder with the fixed-point headers `ap_int.h` and `ap_fixed.h`.
+
+    Parameters
+    ----------
+    given
+        By the user; None for those of the installed hls4ml.
+
+    Raises
+    ------
+    L1emuError
+        if they are not there.
+    """
+    folder = installed_types() if given is None else given
+    if folder is None:
+        raise L1emuError("the headers ap_int.h and ap_fixed.h are needed", expected="--ap-types DIR, or hls4ml")
+    for name in ("ap_int.h", "ap_fixed.h"):
+        if not (folder / name).is_file():
+            raise L1emuError("no such header", path=folder / name, expected="a folder with the fixed-point headers")
+    return folder.resolve()
+
+
+def check_files(stage: CmsStage, source: Path) -> None:
+    """Check that all files of cmssw that a stage needs are there.
+
+    Raises
+    ------
+    L1emuError
+        that names the first that is not.
+    """
+    for file in stage.files:
+        if not (source / file).is_file():
+            raise L1emuError(
+                f"this file of cmssw is missing, which the stage {stage.name} needs",
+                path=source / file,
+                expected="a checkout of cms-sw/cmssw, or a folder with its files at their own places",
+            )
+
+
+@dataclass(frozen=True)
+class CompiledDriver:
+    """A driver that was compiled with CMS's files.
+
+    Attributes
+    ----------
+    stage
+        Its stage.
+    path
+        The program.
+    """
+
+    stage: CmsStage
+    path: Path
+
+    def run(self, given: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The words that CMS's C++ makes of `given`.
+
+        Raises
+        ------
+        L1emuError
+            if it crashes, takes too long, or reads beyond the words.
+        """
+        with tempfile.TemporaryFile() as inputs, tempfile.TemporaryFile() as outputs:
+            np.ascontiguousarray(given, np.int64).tofile(inputs)
+            inputs.seek(0)
+            files = [inputs.fileno(), outputs.fileno()]
+            done = run_child(
+                [self.path, *map(str, files)],
+                self.path.parent,
+                seconds=LIMITS.seconds,
+                memory=LIMITS.memory,
+                file=_LARGEST,
+                keep=files,
+            )
+            if done.code != 0:
+                said = f": {done.said[-1]}" if done.said else ""
+                raise L1emuError(f"CMS's C++ of the stage {self.stage.name} ended with {done.how}{said}")
+            outputs.seek(0)
+            return np.fromfile(outputs, np.int64)
+
+
+@contextmanager
+def built(stage: CmsStage, source: Path, types: Path) -> Iterator[CompiledDriver]:
+    """A stage's driver, compiled with the files below `source`; it is gone after the block.
+
+    Raises
+    ------
+    L1emuError
+        if a file is missing, there is no g++, or it does not compile: then the functions are named that are of another
+        version than the one that was compared, or else the compiler's first error.
+    """
+    check_files(stage, source)
+    compiler = shutil.which("g++")
+    if compiler is None:
+        raise L1emuError("g++ is needed to compile CMS's C++, and was not found")
+    source = source.resolve()
+    command = [os.path.abspath(compiler), *_FLAGS, *(f"-D{name}" for name in stage.defines)]
+    command += [f"-I{folder}" for folder in (_HERE, _HERE / "stand_ins", source, types)]
+    command += [str(_HERE / "drivers" / f"{stage.name}.cpp"), *(str(source / file) for file in stage.sources)]
+    with scratch_folder("l1emu-cmssw") as folder:
+        environment = os.environ | {"LC_ALL": "C", "TMPDIR": str(folder)}
+        seconds, memory = LIMITS.seconds, LIMITS.memory
+        program = folder / stage.name
+        command += ["-o", str(program)]
+        done = run_child(command, folder, seconds=seconds, memory=memory, file=_LARGEST, environment=environment)
+        if done.code != 0:
+            for file, function in other_versions(source, stage.functions):
+                raise L1emuError(f"function {function}: another version than the one compared", path=source / file)
+            lines = [line for line in done.said if "error:" in line] or done.said or [done.how]
+            raise L1emuError(f"CMS's C++ of the stage {stage.name} does not compile: {lines[0]}", path=source)
+        yield CompiledDriver(stage, program)
