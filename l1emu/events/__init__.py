@@ -6,6 +6,7 @@ calibration  the jet energy calibration: from the pt of a Level-1 jet to that of
 chain        what our own chain gives a menu and its taggers: jets with their constituents, and sums
 classes      what a jet can truly be
 cms_tagger   the twenty numbers a constituent that CMS's own Level-1 jet tagger takes
+correlator/  CMS's correlator, Layer 1, in words: regions, PUPPI
 features     what the tagger sees of a jet
 generate/    samples made from a recipe
 hardware     steps and widths of the Level-1 words that candidates and jets are made of

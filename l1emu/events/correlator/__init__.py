@@ -1,5 +1,8 @@
 """CMS's correlator, Layer 1, in words: integers in, integers out (namespace `l1ct` of cms-sw/cmssw).
 
 tracks   track words of the track finder, and the tracks that the correlator makes of them
+puppi    the linearized PUPPI weight: candidates of a region
+regions  the regions and their overlap: which objects each takes in, and in which order
+sorting  the orders in which CMS's emulators leave equal words
 words    the columns of the arrays in which objects are handed on, and the identifiers of particles
 """
