@@ -7,6 +7,7 @@ chain        what our own chain gives a menu and its taggers: jets with their co
 classes      what a jet can truly be
 cms_tagger   the twenty numbers a constituent that CMS's own Level-1 jet tagger takes
 correlator/  CMS's correlator, Layer 1, in words: regions, PUPPI
+correlator/  CMS's correlator, Layer 1, in words
 features     what the tagger sees of a jet
 generate/    samples made from a recipe
 hardware     steps and widths of the Level-1 words that candidates and jets are made of
