@@ -1,5 +1,6 @@
 """Samples made from a recipe: Pythia collisions, pile-up, tracks, towers, PUPPI candidates (extra: generate).
 
+clusters       from towers to clusters, and the words of them that the correlator receives
 crossings      bunch crossings: collisions drawn from pools, stacked, read out and reconstructed, block by seeded block
 detector       from collisions to tracks and calorimeter towers
 layout         the blocks of a recipe's crossings, and which of them a part of the sample has

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from l1emu.compiled import kernel
+from l1emu.events.generate.clusters import MAX_CLUSTERS
 from l1emu.events.generate.detector import (
     MAX_TRACKS,
     N_ETA,
@@ -24,10 +25,12 @@ from l1emu.events.generate.detector import (
     Placement,
     Towers,
     add_collision,
+    clear_towers,
     digitize,
+    empty_towers,
 )
 from l1emu.events.generate.pools import ARRAYS, Pool
-from l1emu.events.generate.puppi import CAND_PT, CAND_REGION, FIELDS, MAX_CLUSTERS, reconstruct
+from l1emu.events.generate.puppi import CAND_PT, CAND_REGION, FIELDS, reconstruct
 from l1emu.events.generate.regions import deregionize
 from l1emu.events.hardware import MAX_CANDIDATES
 
@@ -158,7 +161,7 @@ def _make(
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Candidates and their counts, see `CrossingsBlock`; fills `defining`."""
     n = len(draws.counts)
-    towers = Towers(np.zeros((N_ETA, N_PHI)), np.zeros((N_ETA, N_PHI)))
+    towers = empty_towers()
     tracks = np.empty((MAX_TRACKS, TRACK_COLUMNS))
     clusters = np.empty((MAX_CLUSTERS, 4))
     seeds = np.empty((N_ETA, N_PHI), np.int32)
@@ -192,8 +195,7 @@ def _mix(
     """Stack the collisions of one crossing in towers and tracks; returns the number of tracks."""
     counts, special, stratum, sigma_z, first, events, leading_pt, offset = draws
     bins = counts.shape[1]
-    towers.em[:] = 0.0
-    towers.had[:] = 0.0
+    clear_towers(towers)
     n_tracks = 0
     hardest = -1.0
     for b in range(bins + 1):

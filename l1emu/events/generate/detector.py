@@ -36,7 +36,7 @@ _MIN_TRACK_PT_GEV = 2.0
 _MAX_TRACK_ETA = 2.4
 _MAX_TRACK_D0_CM = 5.0  # the track finder looks for tracks from near the beam
 
-_BARREL_ETA = 1.48
+BARREL_ETA = 1.48
 _TOWER_THRESHOLD_GEV = 0.5  # zero suppression of trigger primitives, both calorimeters
 _DENSITY_CAP_GEV = 2.0
 
@@ -77,10 +77,32 @@ class Placement(NamedTuple):
 
 
 class Towers(NamedTuple):
-    """Transverse energies in GeV, electromagnetic and hadronic: float64, shape (68, 72)."""
+    """Transverse energies in GeV, electromagnetic and hadronic: float64, shape (68, 72).
+
+    `em_eta` and `em_phi` [rad] say where in its tower, from the centre, the electromagnetic energy lies, which crystals
+    measure: sums of energy times offset until `digitize` makes means of them.
+    """
 
     em: NDArray[np.float64]
     had: NDArray[np.float64]
+    em_eta: NDArray[np.float64]
+    em_phi: NDArray[np.float64]
+
+
+@kernel
+def empty_towers() -> Towers:
+    """Towers without energy."""
+    shape = (N_ETA, N_PHI)
+    return Towers(np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape))
+
+
+@in_place
+def clear_towers(towers: Towers) -> None:
+    """Take all energy out of the towers."""
+    towers.em[:] = 0.0
+    towers.had[:] = 0.0
+    towers.em_eta[:] = 0.0
+    towers.em_phi[:] = 0.0
 
 
 @in_place
@@ -99,7 +121,6 @@ def add_collision(
     Returns the new number of tracks.
     """
     pt, eta, phi, bend, d0, z0, particle, charge = particles
-    em, had = towers
     rotation, mirror, vertex_z = placement
     for i in range(first, last):
         kind = particle[i]
@@ -125,7 +146,7 @@ def add_collision(
                     t[TRACK_CHARGE] = charge[i]
                     n_tracks += 1
         if kind != MUON and not curls_up:
-            _deposit(rng, p, e, at_calorimeter, kind, em, had)
+            _deposit(rng, p, e, at_calorimeter, kind, towers)
     return n_tracks
 
 
@@ -136,8 +157,7 @@ def _deposit(
     eta: float,
     phi: float,
     particle: int,
-    em: NDArray[np.float64],
-    had: NDArray[np.float64],
+    towers: Towers,
 ) -> None:
     """Add a particle at the calorimeter to the tower that it hits, if there is one."""
     row = math.floor((eta + ETA_EDGE) / TOWER)
@@ -145,14 +165,15 @@ def _deposit(
         return
     turns = phi / (2 * math.pi)
     column = min(int((turns - math.floor(turns)) * N_PHI), N_PHI - 1)
-    if particle == PHOTON or particle == ELECTRON:
-        em[row, column] += pt
-    else:
+    fraction = 1.0
+    if particle != PHOTON and particle != ELECTRON:
         # Of the hadrons 35 % begin to shower in the hadronic part only; the others leave up to 70 % before.
         x = rng.random()
         fraction = 0.0 if x < 0.35 else 0.7 * (x - 0.35) / 0.65
-        em[row, column] += pt * fraction
-        had[row, column] += pt * (1.0 - fraction)
+        towers.had[row, column] += pt * (1.0 - fraction)
+    towers.em[row, column] += pt * fraction
+    towers.em_eta[row, column] += pt * fraction * (eta + ETA_EDGE - (row + 0.5) * TOWER)
+    towers.em_phi[row, column] += pt * fraction * turn(phi - (column + 0.5) * TOWER)
 
 
 @kernel
@@ -166,8 +187,13 @@ def digitize(rng: np.random.Generator, towers: Towers) -> None:
     """
     for row in range(N_ETA):
         eta = -ETA_EDGE + (row + 0.5) * TOWER
-        barrel = abs(eta) < _BARREL_ETA
+        barrel = abs(eta) < BARREL_ETA
         root = math.sqrt(math.cosh(eta))
+        for column in range(N_PHI):
+            energy = towers.em[row, column]
+            if energy > 0.0:
+                towers.em_eta[row, column] /= energy
+                towers.em_phi[row, column] /= energy
         _digitize_ring(rng, towers.em[row], (0.10 if barrel else 0.25) / root, 0.05)
         _digitize_ring(rng, towers.had[row], (1.0 if barrel else 0.9) / root, 0.0)
 

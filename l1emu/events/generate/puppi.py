@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.compiled import in_place, kernel
+from l1emu.events.generate.clusters import cluster
 from l1emu.events.generate.detector import (
     ETA_EDGE,
     N_ETA,
@@ -47,7 +48,6 @@ from l1emu.events.hardware import (
     Z0_STEP_CM,
 )
 
-MAX_CLUSTERS = 1500
 CAND_PT, _CAND_ETA, _CAND_PHI, _CAND_ID, _CAND_Z0, _CAND_DXY, _CAND_WEIGHT, _CAND_CHARGE, CAND_REGION = range(9)
 FIELDS = ("pt", "eta", "phi", "id", "z0", "dxy", "weight", "charge")
 
@@ -91,72 +91,6 @@ def find_vertex(tracks: NDArray[np.float64], n_tracks: int) -> float:
     for b in range(best - 1, best + 2):
         mean += histogram[b] * (b + 0.5)
     return -_VERTEX_RANGE_CM + 2 * _VERTEX_RANGE_CM * mean / most / _VERTEX_BINS
-
-
-@in_place
-def cluster(towers: Towers, clusters: NDArray[np.float64], seeds: NDArray[np.int32]) -> int:
-    """Clusters of 3 x 3 towers around local maxima above 1 GeV; a shared tower goes to its highest neighbour.
-
-    Fills `clusters` (n, 4): pt, em pt [GeV], eta, phi [rad], and `seeds` (68, 72): the cluster seeded by a tower or
-    -1. Returns their number.
-    """
-    em, had = towers
-    seeds[:] = -1
-    n = 0
-    for i in range(N_ETA):
-        for j in range(N_PHI):
-            if em[i, j] + had[i, j] >= 1.0 and n < clusters.shape[0] and _is_seed(em, had, i, j):
-                seeds[i, j] = n
-                clusters[n] = 0.0
-                n += 1
-    for i in range(N_ETA):
-        for j in range(N_PHI):
-            v = em[i, j] + had[i, j]
-            if v <= 0.0:
-                continue
-            owner, da, db = seeds[i, j], 0, 0
-            if owner < 0:
-                owner, da, db = _highest_seed(em, had, seeds, i, j)
-            if owner >= 0:
-                clusters[owner, 0] += v
-                clusters[owner, 1] += em[i, j]
-                clusters[owner, 2] += v * da
-                clusters[owner, 3] += v * db
-    for i in range(N_ETA):
-        for j in range(N_PHI):
-            c = seeds[i, j]
-            if c >= 0:
-                total = clusters[c, 0]
-                clusters[c, 2] = -ETA_EDGE + (i + 0.5 + clusters[c, 2] / total) * TOWER
-                clusters[c, 3] = turn((j + 0.5 + clusters[c, 3] / total) * TOWER)
-    return n
-
-
-@in_place
-def _is_seed(em: NDArray[np.float64], had: NDArray[np.float64], i: int, j: int) -> bool:
-    """Whether no tower around (i, j) has more; of equal neighbours the one with the larger index is the seed."""
-    v = em[i, j] + had[i, j]
-    for a in range(max(-i, -1), min(N_ETA - i, 2)):
-        for b in range(-1, 2):
-            u = em[i + a, (j + b) % N_PHI] + had[i + a, (j + b) % N_PHI]
-            if u > v or (u == v and (a > 0 or (a == 0 and b > 0))):
-                return False
-    return True
-
-
-@in_place
-def _highest_seed(
-    em: NDArray[np.float64], had: NDArray[np.float64], seeds: NDArray[np.int32], i: int, j: int
-) -> tuple[np.int32, int, int]:
-    """The cluster whose seed is the highest tower around (i, j), or -1, and how far (i, j) lies from the seed."""
-    owner, da, db, most = np.int32(-1), 0, 0, 0.0
-    for a in range(max(-i, -1), min(N_ETA - i, 2)):
-        for b in range(-1, 2):
-            jj = (j + b) % N_PHI
-            u = em[i + a, jj] + had[i + a, jj]
-            if seeds[i + a, jj] >= 0 and u > most:
-                owner, da, db, most = seeds[i + a, jj], -a, -b, u
-    return owner, da, db
 
 
 @kernel

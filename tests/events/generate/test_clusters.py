@@ -1,0 +1,111 @@
+"""Clusters and their words, of single particles."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from l1emu.events.correlator.words import (
+    EM_ETA,
+    EM_ID,
+    EM_PHI,
+    EM_PT,
+    EM_PT_ERROR,
+    HAD_EM_ID,
+    HAD_EM_PT,
+    HAD_ETA,
+    HAD_PHI,
+    HAD_PT,
+)
+from l1emu.events.generate.clusters import ClusterBuffers, ClusterCounts, cluster_buffers, cluster_words
+from l1emu.events.generate.detector import (
+    MAX_TRACKS,
+    TRACK_COLUMNS,
+    Particles,
+    Placement,
+    add_collision,
+    digitize,
+    empty_towers,
+)
+from l1emu.events.hardware import ETA_PHI_STEP, NEUTRAL_HADRON, PHOTON
+
+
+def clusters_of(*particles: tuple[float, float, float, int], seed: int = 1) -> tuple[ClusterCounts, ClusterBuffers]:
+    """The clusters of neutral particles, each with pt [GeV], eta, phi [rad] and kind."""
+    pt, eta, phi, kind = (np.array(column) for column in zip(*particles, strict=True))
+    zeros = np.zeros(len(pt), np.float32)
+    flat = Particles(
+        *(x.astype(np.float32) for x in (pt, eta, phi)), *[zeros] * 3, kind.astype(np.int8), np.zeros(len(pt), np.int8)
+    )
+    rng, towers = np.random.default_rng(seed), empty_towers()
+    tracks = np.empty((MAX_TRACKS, TRACK_COLUMNS))
+    assert add_collision(rng, 0, len(pt), Placement(0.0, 1.0, 0.0), flat, towers, tracks, 0) == 0
+    digitize(rng, towers)
+    buffers = cluster_buffers()
+    return cluster_words(towers, buffers), buffers
+
+
+def steps(angle: float) -> int:
+    return round(angle / ETA_PHI_STEP)
+
+
+def hardest(words: NDArray[np.int32], n: int) -> NDArray[np.int32]:
+    return words[np.argmax(words[:n, 0])]
+
+
+@pytest.mark.parametrize(("eta", "phi"), [(0.7, 0.3), (-1.4, 3.14), (0.01, -3.13), (1.0, -1.57)])
+def test_a_photon_of_the_barrel_is_measured_by_its_crystals(eta: float, phi: float) -> None:
+    counts, buffers = clusters_of((40.0, eta, phi, PHOTON))
+    assert counts == (1, 1, 0)
+    em, both = buffers.em[0], buffers.barrel[0]
+    assert abs(em[EM_PT] - 160) < 20
+    assert abs(em[EM_ETA] - steps(eta)) <= 1  # a tower is 20 steps
+    assert abs(em[EM_PHI] - steps(phi)) <= 1
+    assert -720 < em[EM_PHI] <= 720
+    assert em[EM_ID] == 1
+    assert both[HAD_PT] == both[HAD_EM_PT] == em[EM_PT]
+    assert both[HAD_EM_ID] == 1
+    assert abs(both[HAD_ETA] - steps(eta)) <= 10
+    assert abs(both[HAD_PHI] - steps(phi)) <= 10
+
+
+def test_the_error_of_a_cluster_is_that_of_the_calorimeter_triggers_decoder() -> None:
+    for eta, offset, slope in ((0.3, 0.873, 0.011), (0.9, 1.081, 0.015), (-1.3, 1.563, 0.012)):
+        _, buffers = clusters_of((80.0, eta, 1.0, PHOTON))
+        em = buffers.em[0]
+        assert abs(em[EM_PT_ERROR] - 4 * (offset + slope * em[EM_PT] / 4)) <= 0.51
+
+
+def test_a_hadron_of_the_barrel_is_not_electromagnetic() -> None:
+    identified = []
+    for seed in range(40):
+        counts, buffers = clusters_of((60.0, 0.2, 1.0, NEUTRAL_HADRON), seed=seed)
+        both = hardest(buffers.barrel, counts.barrel)
+        assert both[HAD_EM_PT] <= both[HAD_PT]
+        identified.append(both[HAD_EM_ID])
+        assert counts.em <= 1
+    assert np.mean(identified) < 0.1
+
+
+def test_the_word_of_the_endcap_tells_photons_from_hadrons() -> None:
+    counts, buffers = clusters_of((30.0, 2.0, -1.0, PHOTON))
+    assert counts == (0, 0, 1)
+    assert buffers.endcap[0, HAD_EM_ID] == 3
+    words = [clusters_of((30.0, -2.0, -1.0, NEUTRAL_HADRON), seed=seed)[1].endcap[0] for seed in range(40)]
+    assert np.mean([word[HAD_EM_ID] != 0 for word in words]) < 0.15
+    assert abs(np.mean([word[HAD_PT] for word in words]) - 120) < 20
+
+
+def test_neighbouring_particles_share_a_cluster_and_keep_their_photons_apart() -> None:
+    tower = 2 * math.pi / 72
+    counts, buffers = clusters_of((20.0, 0.5 * tower, 0.5 * tower, PHOTON), (12.0, 1.5 * tower, 0.5 * tower, PHOTON))
+    assert counts == (2, 1, 0)
+    assert buffers.barrel[0, HAD_PT] == pytest.approx(buffers.em[:2, EM_PT].sum(), abs=1)
+    assert steps(0.5 * tower) < buffers.barrel[0, HAD_ETA] < steps(1.5 * tower)
+
+
+def test_nothing_gives_no_clusters() -> None:
+    assert cluster_words(empty_towers(), cluster_buffers()) == (0, 0, 0)
