@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from l1emu.cli.options import Json, console, print_json
 from l1emu.errors import L1emuError
-from l1emu.events.calibration import read_calibration
+from l1emu.events.calibration import Calibration, read_calibration
 from l1emu.outputs import figure_stem
 from l1emu.progress import progress
 from l1emu.remote import as_path, is_url
@@ -20,15 +20,18 @@ from l1emu.trigger.text import rate_text
 
 if TYPE_CHECKING:
     from l1emu.cmssw import StageComparison
+    from l1emu.study.turn_on import PlacedTurnOn, TurnOnValidation
     from l1emu.study.validation import HtValidation, StratumCheck
 
 _LARGEST_PULL = 4.0
+_MINBIAS = "datasets/minbias-pu200.root"
 
 
 class What(StrEnum):
     """What is validated."""
 
     ht_rates = "ht-rates"
+    turn_on = "turn-on"
     strata = "strata"
     cmssw = "cmssw"
 
@@ -37,20 +40,26 @@ def validate(
     what: Annotated[
         What,
         typer.Argument(
-            help="ht-rates: against CMS's public curve; strata: against plain mixing (extra generate); cmssw: words "
-            "against those of CMS's own C++, compiled from --source."
+            help="ht-rates and turn-on: against CMS's public curves; strata: against plain mixing (extra generate); "
+            "cmssw: words against those of CMS's own C++, compiled from --source."
         ),
     ],
-    sample: Annotated[str, typer.Argument(help="A minimum-bias sample, or its URL.")] = "datasets/minbias-pu200.root",
+    sample: Annotated[
+        str | None,
+        typer.Argument(
+            help="A minimum-bias sample, or its URL; by default the one that comes with l1emu. For turn-on one of top "
+            "quark pairs; by default that of the recipe ttbar-pu200 is made."
+        ),
+    ] = None,
     calibration: Annotated[
-        str, typer.Option(help="Of the jets, for ht-rates: a file of `l1emu calibrate`, or `none`.")
+        str, typer.Option(help="Of the jets, for ht-rates and turn-on: a file of `l1emu calibrate`, or `none`.")
     ] = "datasets/calibration-pu200.yaml",
     figure: Annotated[
-        Path | None, typer.Option("--figure", metavar="FILE", help="Draw the rates: FILE.png and FILE.pdf.")
+        Path | None, typer.Option("--figure", metavar="FILE", help="Draw rates or turn-ons: FILE.png and FILE.pdf.")
     ] = None,
     crossings: Annotated[int, typer.Option(min=1000, help="Plain crossings to mix, for strata.")] = 20_000,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes to use, for strata.")] = 1,
-    cache: Annotated[Path | None, typer.Option(help="Folder of Pythia's collisions, for strata.")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes to use, where a sample is made.")] = 1,
+    cache: Annotated[Path | None, typer.Option(help="Folder of Pythia's collisions, where a sample is made.")] = None,
     source: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A checkout of cms-sw/cmssw, or some of its files; for cmssw.")
     ] = None,
@@ -62,38 +71,21 @@ def validate(
 ) -> None:
     """Hold the events against what is known; exit code 1 where they disagree.
 
-    `ht-rates` is held to 30 % between 120 and 400 GeV, `strata` to four standard deviations, `cmssw` to every bit: it
-    compiles CMS's files and runs them with your rights.
+    `ht-rates` is held to 30 % between 120 and 400 GeV, `turn-on` to 6 % in HT, 10 % for jets in the barrel and 15 % in
+    the endcap, `strata` to four standard deviations, `cmssw` to every bit: it compiles CMS's files and runs them with
+    your rights.
     """
     if what is What.cmssw:
         _validate_cmssw(source, ap_types, stage or [], json)
         return
     stem = None if figure is None else figure_stem(figure)
-    path = as_path(sample) if is_url(sample) else resolve(sample, Path())
+    path = None
+    if sample is not None or what is not What.turn_on:
+        path = _sample(sample or _MINBIAS)
     chosen = None
-    if what is What.ht_rates and calibration != "none":
+    if what is not What.strata and calibration != "none":
         chosen = read_calibration(resolve(calibration, Path()))  # a wrong one is refused before the rest is loaded
-    from l1emu.study.validation import ht_rates, strata_against_plain
-
-    if what is What.strata:
-        checks = strata_against_plain(path, crossings=crossings, cache=cache, jobs=jobs)
-        if json:
-            print_json([c.as_dict() for c in checks])
-        else:
-            console().print(_strata_table(checks))
-        passed = all(abs(c.pull) <= _LARGEST_PULL for c in checks)
-    else:
-        found = ht_rates(path, chosen)
-        if stem is not None:
-            from l1emu.report.figures import save  # matplotlib is slow to load
-            from l1emu.report.validation import draw_ht_rates
-
-            save(draw_ht_rates, found.document(), stem)
-        if json:
-            print_json([p.as_dict() for p in found.points])
-        else:
-            console().print(_rates_table(found))
-        passed = found.passed
+    passed = _against(what, path, chosen, stem, crossings, jobs, cache, json)
     if not passed:
         raise typer.Exit(1)
 
@@ -123,6 +115,88 @@ def _stages_table(found: list[StageComparison]) -> Table:
     for c in found:
         table.add_row(c.stage, f"{c.words:,}", f"{c.differ:,}")
     return table
+
+
+def _sample(name: str) -> Path:
+    return as_path(name) if is_url(name) else resolve(name, Path())
+
+
+def _against(
+    what: What,
+    path: Path | None,
+    calibration: Calibration | None,
+    figure: Path | None,
+    crossings: int,
+    jobs: int,
+    cache: Path | None,
+    json: bool,
+) -> bool:
+    """Compare and print; whether all agrees."""
+    from l1emu.study.turn_on import made_turn_ons, turn_ons_beside_cms
+    from l1emu.study.validation import ht_rates, strata_against_plain
+
+    if what is What.turn_on:
+        if path is None:
+            placed = made_turn_ons(calibration, cache=cache, jobs=jobs)
+        else:
+            placed = turn_ons_beside_cms(path, calibration)
+        if figure is not None:
+            _draw("draw_cms_turn_ons", placed.document(), figure)
+        _print([p.as_dict() for p in placed.points], _turn_ons_table(placed), json)
+        return placed.passed
+    assert path is not None
+    if what is What.strata:
+        checks = strata_against_plain(path, crossings=crossings, cache=cache, jobs=jobs)
+        _print([c.as_dict() for c in checks], _strata_table(checks), json)
+        return all(abs(c.pull) <= _LARGEST_PULL for c in checks)
+    found = ht_rates(path, calibration)
+    if figure is not None:
+        _draw("draw_ht_rates", found.document(), figure)
+    _print([p.as_dict() for p in found.points], _rates_table(found), json)
+    return found.passed
+
+
+def _draw(name: str, document: dict[str, Any], stem: Path) -> None:
+    from l1emu.report import validation  # matplotlib is slow to load
+    from l1emu.report.figures import save
+
+    save(getattr(validation, name), document, stem)
+
+
+def _print(rows: list[dict[str, Any]], table: Table, json: bool) -> None:
+    if json:
+        print_json(rows)
+    else:
+        console().print(table)
+
+
+def _turn_ons_table(found: TurnOnValidation) -> Table:
+    reference = found.reference
+    table = Table(title=f"turn-ons of {found.name} beside CMS's", title_justify="left", caption_justify="left")
+    for name in ("", "online, GeV", "efficiency", "generated, GeV", "CMS, GeV", "ratio", ""):
+        table.add_column(name, justify="left" if name == "" else "right", no_wrap=True)
+    for p in found.points:
+        far = "" if p.tolerance is None else f"off by more than {p.tolerance:.0%}"
+        table.add_row(
+            p.object,
+            f"{p.threshold_gev:g}",
+            f"{p.efficiency:.0%}",
+            _place(p),
+            f"{p.cms_gev:.0f}",
+            "" if p.ratio is None else f"{p.ratio:.2f}",
+            "not held to it" if p.tolerance is None else "agrees" if p.agrees else far,
+        )
+    table.caption = f"{reference.source}; {found.crossings} crossings; statistical errors"
+    return table
+
+
+def _place(point: PlacedTurnOn) -> str:
+    if point.gen_gev is None:
+        return "not reached"
+    errors = (("−", point.gen_gev_error_low), ("+", point.gen_gev_error_high))
+    return " ".join(
+        [f"{point.gen_gev:.0f}", *(f"{sign}{'?' if value is None else f'{value:.0f}'}" for sign, value in errors)]
+    )
 
 
 def _rates_table(found: HtValidation) -> Table:

@@ -18,7 +18,7 @@ VERBS = {
     "generate": "make an event sample from a recipe (extra: generate)",
     "events": "what is in a file of events or jets: fields with units, counts, first entries",
     "calibrate": "fit the jet energy calibration to a sample with generator jets",
-    "validate": "hold the events against CMS's public HT rate, and strata against plain mixing",
+    "validate": "hold the events against CMS's public HT rate and turn-ons, and strata against plain mixing",
     "train": "train a tagger from its recipe (extra: train)",
     "convert": "a trained model to an hls4ml project, a firmware file and golden vectors (extra: train)",
     "emulate": "emulate a firmware on jets, bit for bit",

@@ -1,4 +1,4 @@
-"""The HT rate beside CMS's public curve."""
+"""HT rate and turn-ons beside CMS's public ones."""
 
 from __future__ import annotations
 
@@ -44,4 +44,36 @@ def draw_ht_rates(document: Mapping[str, Any]) -> Figure:
     bottom.set_xlim(20, 500)
     bottom.set_ylabel("l1emu / CMS")
     bottom.set_xlabel(r"$H_\mathrm{T}$ threshold [GeV]")
+    return figure
+
+
+_SYMBOLS = {"ht": r"$H_\mathrm{T}$", "mht": r"missing $H_\mathrm{T}$"}
+
+
+def draw_cms_turn_ons(document: Mapping[str, Any]) -> Figure:
+    """A panel for each object: its curves, and CMS's points on them; from `TurnOnValidation.document`."""
+    names = list(dict.fromkeys(curve["object"] for curve in document["curves"]))
+    figure = Figure(figsize=(15.0, 12.0), layout="constrained")
+    axes = figure.subplots((len(names) + 1) // 2, 2, squeeze=False).flatten()
+    for ax, name in zip(axes, names, strict=False):
+        points = [p for p in document["points"] if p["object"] == name]
+        curves = [c for c in document["curves"] if c["object"] == name]
+        for k, curve in enumerate(curves):
+            colour, threshold = COLOURS[k % len(COLOURS)], curve["threshold_gev"]
+            columns = (np.array(curve[key], np.float64) for key in ("gen_gev", "efficiency", "low", "high"))
+            x, middle, low, high = columns
+            seen = np.isfinite(middle)
+            ax.plot(x[seen], middle[seen], color=colour, label=f"online {threshold:.0f} GeV")
+            ax.fill_between(x[seen], low[seen], high[seen], color=colour, alpha=0.25, linewidth=0)
+            of_cms = [p for p in points if p["threshold_gev"] == threshold]
+            ax.plot([p["cms_gev"] for p in of_cms], [p["efficiency"] for p in of_cms], "o", color=colour, markersize=9)
+        ax.set_xlim(0, 1.6 * max(p["cms_gev"] for p in points))
+        ax.set_ylim(0, 1.1)
+        ax.axhline(1, color=GREY, linewidth=1.5, linestyle=":")
+        ax.set_xlabel(f"generated {_SYMBOLS.get(name, name)} [GeV]")
+        ax.set_ylabel("efficiency")
+        ax.legend(loc="lower right", title="points: CMS, V29")
+    for ax in axes[len(names) :]:
+        ax.set_axis_off()
+    put_label(axes[0])
     return figure

@@ -19,6 +19,7 @@ samples     the samples that a study names: made by l1emu, ntuples of candidates
 scores      distributions of a score, by what the object is
 second_pass  what the records say once the thresholds are known
 shipping    kernels compiled beforehand, for processors that need not be here
+turn_on     turn-on curves of top quark pairs beside CMS's public ones
 validation  the event chain held against what is known
 """
 

@@ -1,0 +1,311 @@
+"""Turn-on curves of top quark pairs beside CMS's public ones: at which generated value they reach an efficiency.
+
+Curves are counted as Phase2-L1MenuTools counts them. HT and missing HT are those of all generator jets above 30 GeV
+within |eta| < 2.4. A generator jet is matched to the hardest Level-1 jet of its region near it and counts if there is
+one; all generator jets are taken, where CMS takes the hardest of a crossing alone: its curve is the same within errors,
+with a sixth of the jets.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import awkward as ak
+import numpy as np
+from pydantic import Field, model_validator
+
+from l1emu.arraytypes import Bools, Floats
+from l1emu.config import Config, load_config
+from l1emu.errors import L1emuError
+from l1emu.events.calibration import Calibration
+from l1emu.events.chain import chain_data
+from l1emu.events.sample import Batch, Sample, read_sample
+from l1emu.files import scratch_folder
+from l1emu.progress import progress
+from l1emu.resources import resource
+from l1emu.trigger.turn_on_fits import PlateauPoint, interpolate_point
+from l1emu.trigger.turn_ons import TurnOn
+
+PUBLISHED_TURN_ONS = "data/cms-turn-ons.yaml"
+TTBAR_RECIPE = "ttbar-pu200"
+_SOFTEST_GEV = 2.0
+
+_Gev = Annotated[float, Field(gt=0, le=10_000)]
+_Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class TurnOnPoint(Config):
+    """A published curve of threshold `online_gev` reaches `efficiency` at `gen_gev`."""
+
+    online_gev: _Gev
+    efficiency: _Share
+    gen_gev: _Gev
+
+
+class PublishedScaling(Config):
+    """A published line from online thresholds to the generated value at `efficiency`: slope * online + offset.
+
+    `online_gev` are thresholds to compare at, `offline_gev` generated values whose thresholds are to be compared at.
+    """
+
+    efficiency: _Share
+    slope: float = Field(ge=0.01, le=100)
+    offset_gev: float = Field(ge=-10_000, le=10_000)
+    online_gev: list[_Gev] = Field(default_factory=list)
+    offline_gev: list[_Gev] = Field(default_factory=list)
+
+    def points(self) -> list[TurnOnPoint]:
+        """What it says at its thresholds, those of `offline_gev` last."""
+        online = [*self.online_gev, *((gev - self.offset_gev) / self.slope for gev in self.offline_gev)]
+        return [
+            TurnOnPoint(
+                online_gev=round(gev, 2),
+                efficiency=self.efficiency,
+                gen_gev=round(self.slope * gev + self.offset_gev, 2),
+            )
+            for gev in online
+        ]
+
+
+class PublishedCurve(Config):
+    """What is known of one object's turn-ons.
+
+    They are held to `tolerance`, a fraction of CMS's value, but for those that `offline_gev` asks for.
+    """
+
+    object: str = Field(pattern=r"^(ht|mht|jet [a-z]+)$")
+    abs_eta: list[Annotated[float, Field(ge=0, le=10)]] = Field(min_length=2, max_length=2)
+    bin_gev: float = Field(ge=1, le=100)
+    tolerance: float | None = Field(default=None, gt=0, lt=1)
+    points: list[TurnOnPoint] = Field(default_factory=list)
+    scaling: PublishedScaling
+
+    @model_validator(mode="after")
+    def _ordered(self) -> PublishedCurve:
+        if self.abs_eta[0] >= self.abs_eta[1]:
+            raise ValueError(f"abs_eta must be two ascending numbers, not {self.abs_eta}")
+        return self
+
+    def asked(self) -> list[tuple[TurnOnPoint, bool]]:
+        """All points, and whether each is held to the tolerance."""
+        scaled = self.scaling.points()
+        held = [*self.points, *scaled[: len(self.scaling.online_gev)]]
+        found = [(point, self.tolerance is not None) for point in held]
+        return found + [(point, False) for point in scaled[len(self.scaling.online_gev) :]]
+
+
+class PublishedTurnOns(Config):
+    """CMS's public turn-ons, and how they were counted."""
+
+    source: str
+    pileup: float = Field(gt=0, le=1000)
+    jet_pt_min_gev: _Gev
+    abs_eta_max: float = Field(gt=0, le=10)
+    match_radius: float = Field(gt=0, le=1)
+    matched_gev: _Gev
+    curves: list[PublishedCurve] = Field(min_length=1)
+
+
+def published_turn_ons() -> PublishedTurnOns:
+    """CMS's public turn-ons, as shipped."""
+    return load_config(resource(PUBLISHED_TURN_ONS), PublishedTurnOns)
+
+
+@dataclass(frozen=True)
+class PlacedTurnOn:
+    """Where the curve of one threshold reaches an efficiency, beside CMS's place.
+
+    `gen_gev` is None where the sample does not say, and so is an error that nothing bounds.
+    """
+
+    object: str
+    threshold_gev: float
+    efficiency: float
+    gen_gev: float | None
+    gen_gev_error_low: float | None
+    gen_gev_error_high: float | None
+    cms_gev: float
+    tolerance: float | None
+
+    @property
+    def ratio(self) -> float | None:
+        """Ours over CMS's."""
+        return None if self.gen_gev is None else self.gen_gev / self.cms_gev
+
+    @property
+    def agrees(self) -> bool:
+        """Whether it is as near to CMS's as it must be; true where nothing is demanded."""
+        return self.tolerance is None or (self.ratio is not None and abs(self.ratio - 1) <= self.tolerance)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class TurnOnValidation:
+    """The places of all points, and the curves they were read off, by object and threshold."""
+
+    points: tuple[PlacedTurnOn, ...]
+    curves: dict[tuple[str, float], TurnOn]
+    reference: PublishedTurnOns
+    name: str
+    crossings: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether every point that must agree does."""
+        return all(point.agrees for point in self.points)
+
+    def document(self) -> dict[str, Any]:
+        """For a figure."""
+        return {
+            "pileup": self.reference.pileup,
+            "points": [point.as_dict() for point in self.points],
+            "curves": [
+                {
+                    "object": name,
+                    "threshold_gev": threshold,
+                    "gen_gev": curve.centres.tolist(),
+                    "efficiency": [None if np.isnan(e) else e for e in curve.efficiency.tolist()],
+                    "low": curve.low.tolist(),
+                    "high": curve.high.tolist(),
+                }
+                for (name, threshold), curve in self.curves.items()
+            ],
+        }
+
+
+def turn_ons_beside_cms(
+    sample: str | os.PathLike[str], calibration: Calibration | None, *, step: int = 1000
+) -> TurnOnValidation:
+    """The turn-ons of a sample of top quark pairs at the points that CMS has published.
+
+    Parameters
+    ----------
+    sample
+        Of the kind signal, with generator jets.
+    calibration
+        Of the jets; None leaves them as the jet finder gives them.
+    step
+        Crossings in memory at a time.
+
+    Raises
+    ------
+    L1emuError
+        if the sample is damaged, has no generator jets, or another pile-up.
+    """
+    source, reference = read_sample(sample), published_turn_ons()
+    _refuse_others(source, reference)
+    pairs: dict[str, list[Floats]] = {curve.object: [] for curve in reference.curves}
+    with progress(f"turn-ons of {source.name}", source.crossings) as advance:
+        for batch in source.iterate(step):
+            for name, found in _pairs(batch, reference, calibration):
+                pairs[name].append(found)
+            advance(len(batch.stratum))
+    points, curves = [], {}
+    for published in reference.curves:
+        generated, online = np.concatenate(pairs[published.object], axis=1)
+        for point, held in published.asked():
+            # a sum passes above its threshold, a jet at it, as in Phase2-L1MenuTools
+            jets = published.object.startswith("jet")
+            passes = online >= point.online_gev if jets else online > point.online_gev
+            curve = _counted(published, point.online_gev, generated, passes)
+            curves[published.object, point.online_gev] = curve
+            points.append(_placed(published, point, held, interpolate_point(curve, point.efficiency)))
+    return TurnOnValidation(tuple(points), curves, reference, source.name, source.crossings)
+
+
+def made_turn_ons(
+    calibration: Calibration | None, *, cache: str | os.PathLike[str] | None = None, jobs: int = 1
+) -> TurnOnValidation:
+    """The same of the sample of the recipe for top quark pairs, which is made and thrown away.
+
+    Parameters
+    ----------
+    cache, jobs
+        As for `l1emu.events.generate.generate`.
+
+    Raises
+    ------
+    L1emuError
+        if Pythia is needed and missing.
+    """
+    from l1emu.events.generate import generate, load_recipe
+    from l1emu.events.generate.recipe import recipe_file
+
+    recipe = load_recipe(recipe_file(TTBAR_RECIPE))
+    with scratch_folder("l1emu-turn-on") as folder:
+        sample = Path(folder) / f"{TTBAR_RECIPE}.root"
+        generate(recipe, sample, cache=cache, jobs=jobs)
+        return turn_ons_beside_cms(sample, calibration)
+
+
+def _refuse_others(source: Sample, reference: PublishedTurnOns) -> None:
+    if not source.has_truth:
+        raise L1emuError(
+            "a sample without generator jets", path=source.path, value=source.kind, expected="one of the kind signal"
+        )
+    if source.pileup != reference.pileup:
+        raise L1emuError(
+            "CMS's turn-ons are those of another pile-up",
+            path=source.path,
+            value=f"{source.pileup:g}",
+            expected=f"a sample at pile-up {reference.pileup:g}",
+        )
+
+
+def _pairs(batch: Batch, reference: PublishedTurnOns, calibration: Calibration | None) -> Iterator[tuple[str, Floats]]:
+    """Generated value and what Level-1 has of it, (2, n) for each object."""
+    data = chain_data(batch, min_pt_gev=_SOFTEST_GEV, calibration=calibration)
+    jets, generated = data.objects["jets"], data.objects["gen_jets"]
+    hard = generated[(generated.pt > reference.jet_pt_min_gev) & (abs(generated.eta) < reference.abs_eta_max)]
+    counted = jets[(jets.pt >= reference.jet_pt_min_gev) & (abs(jets.eta) < reference.abs_eta_max)]
+    for curve in reference.curves:
+        if curve.object == "ht":
+            yield curve.object, _two(ak.sum(hard.pt, axis=1), ak.sum(counted.pt, axis=1))
+        elif curve.object == "mht":
+            missing = np.hypot(*(ak.sum(hard.pt * of(hard.phi), axis=1) for of in (np.cos, np.sin)))
+            yield curve.object, _two(missing, data.sums["mht"])
+        else:
+            low, high = curve.abs_eta
+            inside = generated[(abs(generated.eta) >= low) & (abs(generated.eta) < high)]
+            near = jets[(jets.pt >= reference.matched_gev) & (abs(jets.eta) >= low) & (abs(jets.eta) < high)]
+            online = _hardest_near(inside, near, reference.match_radius)
+            found = _two(ak.flatten(inside.pt), ak.flatten(online))
+            yield curve.object, found[:, found[1] > 0]
+
+
+def _hardest_near(generated: ak.Array, jets: ak.Array, radius: float) -> ak.Array:
+    """pt of the hardest Level-1 jet within `radius` of each generated one, 0 without."""
+    pairs = ak.cartesian({"gen": generated, "jet": jets}, axis=1, nested=True)
+    d_phi = (pairs.gen.phi - pairs.jet.phi + np.pi) % (2 * np.pi) - np.pi
+    close = (pairs.gen.eta - pairs.jet.eta) ** 2 + d_phi**2 < radius**2
+    return ak.fill_none(ak.max(ak.where(close, pairs.jet.pt, 0.0), axis=2), 0.0)
+
+
+def _two(generated: ak.Array, online: ak.Array) -> Floats:
+    return np.stack([ak.to_numpy(values).astype(np.float64) for values in (generated, online)])
+
+
+def _counted(published: PublishedCurve, threshold: float, generated: Floats, passes: Bools) -> TurnOn:
+    """The curve of one threshold in bins as wide as CMS's, up to the last that has something in it."""
+    width = published.bin_gev
+    last = float(generated.max()) if generated.size else 0.0
+    edges = np.arange(int(last // width) + 2) * width
+    total, passed = (np.histogram(values, edges)[0].astype(np.int64) for values in (generated, generated[passes]))
+    return TurnOn(published.object, "", f"generated {published.object}", threshold, None, None, edges, passed, total)
+
+
+def _placed(published: PublishedCurve, point: TurnOnPoint, held: bool, place: PlateauPoint) -> PlacedTurnOn:
+    value, low, high = (
+        None if number is None else round(number, 2) for number in (place.value, place.error_low, place.error_high)
+    )
+    tolerance = published.tolerance if held else None
+    return PlacedTurnOn(
+        published.object, point.online_gev, point.efficiency, value, low, high, point.gen_gev, tolerance
+    )
