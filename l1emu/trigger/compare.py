@@ -614,7 +614,7 @@ def choose(
     def at(labels: Collection[Label], which: int) -> dict[Label, AtRate | None]:
         background, wanted = minbias.half(which), signal.half(which)
         reaches = {label: (candidates[label][0][background], candidates[label][1][wanted]) for label in labels}
-        halves = minbias.select(background), signal.select(wanted)
+        halves = minbias.of_half(which), signal.of_half(which)
         return _each_at_rate(named, reaches, rate_khz, thresholds, *halves, collision_rate_khz, replicas, random_seed)
 
     named = NamedSeed(seed) if isinstance(seed, str) else seed

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from l1emu.arraytypes import Floats, Ints
 from l1emu.errors import L1emuError
+from l1emu.trigger.crossing_weights import CROSSING_ONE, CrossingWeights, slice_draws
 from l1emu.trigger.replicas import half_by_identity, identities, replica_weights
 
 
@@ -36,6 +37,11 @@ class Crossings:
         What a crossing's weights in the replicas and its half are drawn by, uint64 (n,): crossings with the same one
         share their collision. None, the default, takes stratum and hard event or, where there is no hard event, the
         crossing's place. Parts of a sample need one that differs between files and does not depend on the part.
+    weights
+        Weights and slices of the crossings; None, the default: each stands for itself, and errors are from collisions.
+    drawn
+        With weights, how many crossings were drawn of each stratum, float64 (strata,), as many in each slice; None: as
+        many as the weights say.
 
     Raises
     ------
@@ -50,6 +56,8 @@ class Crossings:
     probability: Floats
     bounded: npt.NDArray[np.bool_] | None = None
     identity: npt.NDArray[np.uint64] | None = None
+    weights: CrossingWeights | None = None
+    drawn: Floats | None = None
 
     def __post_init__(self) -> None:
         if not (self.stratum.ndim == 1 and self.stratum.shape == self.hard_event.shape):
@@ -63,6 +71,12 @@ class Crossings:
                 "identities that are not one for each crossing",
                 value=(self.identity.shape, str(self.identity.dtype)),
                 expected=f"uint64 {self.stratum.shape}",
+            )
+        if self.weights is None and self.drawn is not None:
+            raise L1emuError("crossings without weights are as many as were drawn", value=self.drawn.shape)
+        if self.weights is not None and len(self.weights) != self.stratum.size:
+            raise L1emuError(
+                "weights and crossings differ in number", value=len(self.weights), expected=str(self.stratum.size)
             )
         if len(self.names) != len(self.probability):
             raise L1emuError("names and probabilities of the strata differ", value=len(self.probability))
@@ -95,9 +109,25 @@ class Crossings:
 
     @cached_property
     def weight(self) -> Floats:
-        """P_j / N_j of each crossing: the weights of all crossings sum to 1."""
-        weight: Floats = (self.probability / np.maximum(self.counts, 1))[self.stratum]
-        return weight
+        """What each crossing adds to the probability of a colliding crossing that passes, float64 (n,).
+
+        P_j / N_j, and so 1 over all crossings; with weights w, P_j w / N_j of so many crossings as were drawn, and 1
+        in the mean.
+        """
+        if self.weights is None:
+            weight: Floats = (self.probability / np.maximum(self.counts, 1))[self.stratum]
+            return weight
+        per_weight = self.probability / np.maximum(self.stands_for, 1)
+        return np.asarray(per_weight[self.stratum] * (self.weights.weight / CROSSING_ONE))
+
+    @property
+    def stands_for(self) -> Floats:
+        """How many crossings those of each stratum stand for, float64 (strata,)."""
+        if self.weights is None:
+            return self.counts.astype(np.float64)
+        if self.drawn is not None:
+            return self.drawn
+        return np.asarray(np.bincount(self.stratum, self.weights.weight / CROSSING_ONE, len(self.names)), np.float64)
 
     @cached_property
     def drawn_by(self) -> npt.NDArray[np.uint64]:
@@ -106,8 +136,11 @@ class Crossings:
 
     @cached_property
     def shared(self) -> bool:
-        """Whether crossings may share collisions: whether any has a hard event, or an identity that another one has."""
-        if (self.hard_event >= 0).any():
+        """Whether crossings may share collisions: whether any has a hard event, or an identity that another one has.
+
+        Those of slices may, too: any of their collisions.
+        """
+        if self.weights is not None or (self.hard_event >= 0).any():
             return True
         return self.identity is not None and np.unique(self.identity).size < self.identity.size
 
@@ -118,8 +151,27 @@ class Crossings:
         return group
 
     def half(self, which: int) -> npt.NDArray[np.bool_]:
-        """A mask of one half of the crossings, 0 or 1: whole clusters, by a hash of their identity."""
-        return np.asarray(half_by_identity(self.drawn_by) == which)
+        """A mask of one half of the crossings, 0 or 1: whole slices, or whole clusters by a hash of their identity."""
+        of = half_by_identity(self.drawn_by) if self.weights is None else self.weights.half
+        return np.asarray(of == which)
+
+    def of_half(self, which: int) -> Crossings:
+        """The crossings of one half.
+
+        Raises
+        ------
+        L1emuError
+            if that leaves a stratum empty.
+        """
+        mask = self.half(which)
+        if self.weights is None:
+            return self.select(mask)
+        weights = self.weights.of_half(which)
+        drawn = None if self.drawn is None else self.drawn * weights.slices / self.weights.slices
+        return Crossings(
+            self.stratum[mask], self.hard_event[mask], self.names, self.probability, self.bounded, self.drawn_by[mask],
+            weights, drawn,
+        )  # fmt: skip
 
     def select(self, mask: npt.NDArray[np.bool_]) -> Crossings:
         """Some of the crossings, for the same probabilities, with the identities that they have here.
@@ -127,8 +179,11 @@ class Crossings:
         Raises
         ------
         L1emuError
-            if that leaves a stratum empty.
+            if that leaves a stratum empty, or crossings with weights are chosen: how many were drawn of these is not
+            known. See `of_half`.
         """
+        if self.weights is not None:
+            raise L1emuError("how many crossings were drawn is known of all of them, and of a half, alone")
         return Crossings(
             self.stratum[mask],
             self.hard_event[mask],
@@ -141,8 +196,14 @@ class Crossings:
     def replicas(self, number: int, seed: int) -> Iterator[Floats]:
         """Weights of the crossings in bootstrap replicas, float64 (n,): one Poisson number of mean 1 a cluster.
 
-        Crossings that share a collision are drawn together, so that the spread of the replicas holds the re-use of the
-        pool. Equal seeds give equal weights: replicas of different seeds of the menu can be compared one by one.
+        With weights, these times how often the crossing's slice is drawn. Crossings that share a collision are drawn
+        together, so that the spread of the replicas holds the re-use of the pool. Equal seeds give equal weights:
+        replicas of different seeds of the menu can be compared one by one.
         """
+        if self.weights is not None:
+            drawn = slice_draws(self.weights.slices, number, seed)
+            for replica in range(number):
+                yield self.weights.weight / CROSSING_ONE * drawn[self.weights.slice_of, replica]
+            return
         for replica in range(number):
             yield replica_weights(self.drawn_by, replica, seed)

@@ -2,7 +2,8 @@
 
 Each crossing has a coefficient, 0 to 1, for each quantity: whether the seed accepts it, or the probability that it is
 accepted, alone or at all, with independent prescale counters (a seed of prescale p takes one of its p crossings, so
-1/p in the mean). Sums of coefficients are kept in fixed point, of the sample and of each of its bootstrap replicas.
+1/p in the mean). Sums of coefficients are kept in fixed point, of the sample and of each of its bootstrap replicas, or
+of each slice of its pools (`l1emu.trigger.crossing_weights`).
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ import numpy.typing as npt
 from l1emu.arraytypes import Bools, Floats, Hashes, Ints
 from l1emu.compiled import inlined, kernel
 from l1emu.errors import L1emuError
+from l1emu.trigger.crossing_weights import CROSSING_ONE, CrossingWeights, in_replicas
 from l1emu.trigger.replicas import add_weights, replica_keys
 
 ONE = 1 << 30
 """A coefficient of 1 in fixed point: int64 holds the sums of 8 billion crossings of weight 1."""
+_WEIGHED_ONE = 1 << 14
+"""A product of 1 of coefficients that are weighed: of crossings that stand for many the squares are large."""
 SEEDS = 256
 """The most seeds of a menu."""
 _OVERLAP_SEEDS = 64  # pairs of more would take too much memory in every replica
@@ -138,6 +142,9 @@ class MenuCounts:
         The seeds.
     replicas, random_seed
         Of the bootstrap; 0 replicas where crossings are independent.
+    slices
+        That the crossings were mixed in; 0 where they have no weights and slices: sums are of slices then, not of
+        replicas.
     crossings
         Of each stratum, int64 (strata,).
     accepted
@@ -145,19 +152,21 @@ class MenuCounts:
     sums
         Of coefficients in units of `1 / ONE` and of `Quantities.most`, int64 (strata, quantities).
     moments
-        The same of products of two coefficients, int64 (strata, quantities, quantities), first index not above second.
+        The same of products of two coefficients in units of `1 / product_one`, int64 (strata, quantities, quantities),
+        first index not above second.
     replica_sums
-        `sums` in each replica, int64 (strata, quantities, replicas).
+        `sums` in each replica or slice, int64 (strata, quantities, replicas or slices).
     pairs, pair_squares
-        Weights, and their squares, of what both seeds of a pair accept before their prescales, in units of `1 / ONE`,
-        int64 (strata, pairs).
+        Weights, and their squares, of what both seeds of a pair accept before their prescales, in units of `1 / ONE`
+        and of `1 / product_one`, int64 (strata, pairs).
     replica_pairs
-        `pairs` in each replica, int64 (strata, pairs, replicas); no replicas in it of more than 64 seeds.
+        `pairs` in each replica or slice, int64 (strata, pairs, replicas or slices); none in it of more than 64 seeds.
     """
 
     entries: tuple[MenuEntry, ...]
     replicas: int
     random_seed: int
+    slices: int
     crossings: Ints
     accepted: Ints
     sums: Ints
@@ -172,6 +181,17 @@ class MenuCounts:
         """Where the quantities stand."""
         return Quantities(self.entries)
 
+    @property
+    def product_one(self) -> int:
+        """A product of 1 of two coefficients in fixed point."""
+        return _WEIGHED_ONE if self.slices else ONE
+
+    def in_replicas(self, sums: Ints) -> Floats:
+        """`replica_sums` or `replica_pairs` in each replica, in crossings, float64 (..., replicas)."""
+        if not sums.shape[-1]:
+            return np.zeros((*sums.shape[:-1], 0))
+        return in_replicas(sums, self.slices, self.replicas, self.random_seed) / ONE
+
     def __add__(self, other: MenuCounts) -> MenuCounts:
         """Of both parts together: the same whatever is added first.
 
@@ -180,7 +200,7 @@ class MenuCounts:
         L1emuError
             if the other ones are of another menu, other strata or another bootstrap.
         """
-        for what in ("entries", "replicas", "random_seed"):
+        for what in ("entries", "replicas", "random_seed", "slices"):
             if getattr(self, what) != getattr(other, what):
                 raise L1emuError(
                     "counts of different menus, or of different bootstraps, do not add",
@@ -196,6 +216,7 @@ class MenuCounts:
             self.entries,
             self.replicas,
             self.random_seed,
+            self.slices,
             *(getattr(self, name) + getattr(other, name) for name in _ARRAYS),
         )
 
@@ -208,7 +229,7 @@ def _room(sums: float) -> None:
         )
 
 
-_ARRAYS = tuple(f.name for f in fields(MenuCounts))[3:]
+_ARRAYS = tuple(f.name for f in fields(MenuCounts))[4:]
 
 
 def count_menu(
@@ -221,6 +242,7 @@ def count_menu(
     replicas: int,
     random_seed: int = 1,
     weights: Floats | None = None,
+    crossing_weights: CrossingWeights | None = None,
 ) -> MenuCounts:
     """Count what the seeds of a menu accept.
 
@@ -240,6 +262,8 @@ def count_menu(
         Of the bootstrap; 0 for independent crossings.
     weights
         Of the crossings, about 1 in the mean and not below 0, float64 (n,); taken to 9 digits. None: 1.
+    crossing_weights
+        Weights and slices that the crossings have of their own; None where they have none.
 
     Raises
     ------
@@ -248,28 +272,37 @@ def count_menu(
     """
     entries = _entries(seeds)
     _check(accepted, stratum, identity, strata, entries, replicas, weights)
-    layout = Quantities(entries)
-    paired = replicas if len(entries) <= _OVERLAP_SEEDS else 0
+    if crossing_weights is not None and len(crossing_weights) != len(stratum):
+        raise L1emuError("weights and strata differ in number", value=len(crossing_weights), expected=str(len(stratum)))
+    layout, own = Quantities(entries), crossing_weights
+    slices = 0 if own is None else own.slices
+    units = slices or replicas
+    paired = units if len(entries) <= _OVERLAP_SEEDS else 0
     number, quantities, pairs = len(entries), layout.total + 1, len(entries) * (len(entries) - 1) // 2
     into = _Sums(
         accepted=np.zeros((strata, number), np.int64),
         sums=np.zeros((strata, quantities), np.int64),
         moments=np.zeros((strata, quantities, quantities), np.int64),
-        replica_sums=np.zeros((strata, quantities, replicas), np.int64),
+        replica_sums=np.zeros((strata, quantities, units), np.int64),
         pairs=np.zeros((strata, pairs), np.int64),
         pair_squares=np.zeros((strata, pairs), np.int64),
         replica_pairs=np.zeros((strata, pairs, paired), np.int64),
     )
-    keys = replica_keys(identity, random_seed) if replicas else np.zeros(1, np.uint64)
+    keys = replica_keys(identity, random_seed) if replicas and not slices else np.zeros(1, np.uint64)
     weight = np.ones(1) if weights is None else np.ascontiguousarray(weights, np.float64)
-    table = _table((number + 63) // 64, replicas)
-    given = np.ascontiguousarray(accepted), np.ascontiguousarray(stratum, np.int64), keys, weight
+    of_slice = np.zeros(0, np.int64)
+    if own is not None:
+        weight, of_slice = weight * (own.weight / CROSSING_ONE), np.ascontiguousarray(own.slice_of)
+        _refuse_heavy(weight, _WEIGHED_ONE)
+    table = _table((number + 63) // 64, units)
+    given = np.ascontiguousarray(accepted), np.ascontiguousarray(stratum, np.int64), keys, of_slice, weight
+    product_one = float(_WEIGHED_ONE if slices else ONE)
     at = 0
     while at < len(stratum):
         at, used = _pool(*given, at, min(len(stratum), at + _STEP), table)
-        _sum_up(used, table, layout.kept, layout.group_of, layout.most, into)
+        _sum_up(used, table, layout.kept, layout.group_of, layout.most, product_one, into)
     crossings = np.bincount(stratum, minlength=strata).astype(np.int64)
-    return MenuCounts(entries, replicas, random_seed, crossings, **into._asdict())
+    return MenuCounts(entries, replicas, random_seed, slices, crossings, **into._asdict())
 
 
 def _entries(seeds: Sequence[MenuSeed]) -> tuple[MenuEntry, ...]:
@@ -316,8 +349,13 @@ def _check(
         wrong = ~((weights >= 0) & (weights <= _LARGEST))
         if wrong.any():
             raise L1emuError("no weight of a crossing", value=float(weights[wrong][0]), expected=f"0 to {_LARGEST}")
-        _room(float(np.square(weights).sum()) * ONE)
-        _room(float(weights.sum()) * ONE)
+        _refuse_heavy(weights, ONE)
+
+
+def _refuse_heavy(weights: Floats, product_one: int) -> None:
+    """Refuse weights whose sums, or those of their squares, have no room."""
+    _room(float(np.square(weights).sum()) * product_one)
+    _room(float(weights.sum()) * ONE)
 
 
 class _Table(NamedTuple):
@@ -380,6 +418,7 @@ def _pool(
     accepted: Bools,
     stratum: Ints,
     keys: Hashes,
+    slice_of: Ints,
     weights: Floats,
     first: int,
     end: int,
@@ -415,7 +454,9 @@ def _pool(
                 break
             place = (place + np.uint64(1)) & mask
         counts[row] += 1
-        if replicas:
+        if slice_of.size:
+            sums[row, slice_of[i]] += 1
+        elif replicas:
             add_weights(keys[i], room, draws, sums[row])
     return end, used
 
@@ -524,8 +565,8 @@ def _coefficients(
 
 
 @inlined
-def _fixed(value: float) -> Any:
-    return np.int64(value * 1073741824.0 + 0.5)
+def _fixed(value: float, one: float) -> Any:
+    return np.int64(value * one + 0.5)
 
 
 @inlined
@@ -535,7 +576,9 @@ def _add_times(factor: int, row: npt.NDArray[np.int32], sums: Ints) -> None:
 
 
 @kernel
-def _sum_up(used: int, table: _Table, kept: Floats, group_of: Ints, most: Floats, into: _Sums) -> None:
+def _sum_up(
+    used: int, table: _Table, kept: Floats, group_of: Ints, most: Floats, product_one: float, into: _Sums
+) -> None:
     """Add the rows of the table to the sums."""
     _, words, strata, weights, counts, drawn = table
     accepted, sums, moments, replica_sums, pairs, pair_squares, replica_pairs = into
@@ -552,13 +595,13 @@ def _sum_up(used: int, table: _Table, kept: Floats, group_of: Ints, most: Floats
         j, weight, times = strata[row], weights[row], counts[row]
         filled = _coefficients(fired, number, kept, group_of, most, room, index, found)
         for a in range(filled):
-            coefficient = _fixed(weight * found[a])
+            coefficient = _fixed(weight * found[a], 1073741824.0)
             sums[j, index[a]] += coefficient * times
             _add_times(coefficient, drawn[row], replica_sums[j, index[a]])
             for b in range(a, filled):
-                product = _fixed(weight * weight * found[a] * found[b])
+                product = _fixed(weight * weight * found[a] * found[b], product_one)
                 moments[j, min(index[a], index[b]), max(index[a], index[b])] += product * times
-        single, square = _fixed(weight), _fixed(weight * weight)
+        single, square = _fixed(weight, 1073741824.0), _fixed(weight * weight, product_one)
         for a in range(number):
             s = fired[a]
             accepted[j, s] += times

@@ -102,7 +102,8 @@ class PileupWeights:
         Parameters
         ----------
         numbers
-            How many of its crossings have each number of collisions from 0 on, int64: those of parts add up.
+            How many of its crossings have each number of collisions from 0 on, or the sums of their weights, int64:
+            those of parts add up.
         target, given
             As in `pileup_weights`.
 
@@ -185,6 +186,11 @@ def reweighted_rates(
     for target in targets:
         weights = pileup_weights(collisions, target, given)
         _check_reach(collisions, target)
+        if given is None and crossings.weights is not None:
+            number = np.asarray(collisions, np.int64)
+            stands_for = np.zeros(number.max() + 1, np.int64)
+            np.add.at(stands_for, number, crossings.weights.weight)
+            weights = PileupWeights.of(stands_for, target)(number)
         rates = menu_rates(
             accepted, crossings, seeds, collision_rate_khz,
             replicas=replicas, random_seed=random_seed, weights=weights,

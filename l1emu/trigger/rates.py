@@ -18,29 +18,33 @@ above, that of its own tail (`l1emu.trigger.tails`) if it is lower. The bootstra
 together; where its spread is the larger one it takes the place of that distance.
 
 The rate itself stays f sum P eps: where it is 0, it is known by its upper limit alone.
+
+Where crossings have weights and slices of their own (`l1emu.trigger.crossing_weights`), eps_j is the sum of the weights
+of what is accepted over the number of crossings that were drawn. What is accepted counts as (sum w)^2 / sum w^2
+crossings in its interval (Bohm and Zech, Nuclear Instruments and Methods A 748 (2014) 1), and what crossings share is
+in the spread of the slices.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from l1emu.arraytypes import Bools, Floats, Ints
 from l1emu.errors import L1emuError
+from l1emu.trigger.crossing_weights import CROSSING_ONE, spread_distances
 from l1emu.trigger.crossings import Crossings
 from l1emu.trigger.design_effect import design_effect
 from l1emu.trigger.intervals import COVERAGE, LIMIT, intervals_in_sum, one_sided, upper_ends_in_sum
 from l1emu.trigger.scan_counts import ScanCounts, count_scan
-from l1emu.trigger.tails import tail_probability, unseen_probability
+from l1emu.trigger.tails import unseen_probability
 
 REPLICAS = 300
 """Bootstrap replicas: their spread is known to 4 %."""
-
-_DEVIATIONS = float(stats.norm.ppf(LIMIT))
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +64,7 @@ class RateScan:
     upper95_khz
         Upper limit at 95 % confidence: what is known of the rate where nothing was accepted.
     binomial_khz, bootstrap_khz
-        From the number of crossings alone; from the bootstrap over the collisions of the pool.
+        From the number of crossings alone; from the bootstrap over the collisions of the pool, or over its slices.
     unseen_khz
         What strata without an accepted crossing may add to the rate, in the mean.
     accepted
@@ -69,6 +73,8 @@ class RateScan:
         The rate in each bootstrap replica, float64 (replicas, t).
     collision_rate_khz
         The normalisation f.
+    slices
+        That errors are from; 0 where they are from collisions.
     """
 
     thresholds: Floats
@@ -83,6 +89,7 @@ class RateScan:
     accepted: npt.NDArray[np.int64]
     replicas_khz: Floats
     collision_rate_khz: float
+    slices: int = 0
 
     def scaled(self, collision_rate_khz: float) -> RateScan:
         """The same scan in another filling scheme at the same pile-up: so many crossings collide, in kHz.
@@ -229,8 +236,12 @@ def scan_menu(
         shared=crossings.shared,
         replicas=replicas,
         random_seed=seed,
+        weights=crossings.weights,
     )
-    found = rates_of_scan(counts, crossings.names, crossings.probability, collision_rate_khz, bounded=crossings.bounded)
+    found = rates_of_scan(
+        counts, crossings.names, crossings.probability, collision_rate_khz,
+        bounded=crossings.bounded, drawn=crossings.drawn,
+    )  # fmt: skip
     return list(found.values())
 
 
@@ -241,6 +252,7 @@ def rates_of_scan(
     collision_rate_khz: float,
     *,
     bounded: Bools | None = None,
+    drawn: Floats | None = None,
 ) -> dict[str, RateScan]:
     """The rates of seeds that are scanned, by name, from the counts of all parts of a sample.
 
@@ -253,6 +265,9 @@ def rates_of_scan(
         above, as in `l1emu.trigger.Crossings`.
     collision_rate_khz
         Colliding bunch pairs times revolution frequency, in kHz.
+    drawn
+        Of crossings with weights, how many were drawn of each stratum, float64 (strata,), as many in each slice; None:
+        as many as their weights say.
 
     Raises
     ------
@@ -273,50 +288,128 @@ def rates_of_scan(
     counts.check_replicas()
     scale = collision_rate_khz * np.asarray(probability, np.float64)
     nothing_known = np.zeros(scale.size, np.bool_)
+    size = drawn_by_slice(counts.drawn, counts.slices, drawn)
     return {
-        name: _scan(counts, name, scale, nothing_known if bounded is None else bounded, collision_rate_khz)
+        name: _scan(counts, name, scale, nothing_known if bounded is None else bounded, collision_rate_khz, size)
         for name, grid in zip(counts.names, counts.thresholds, strict=True)
         if grid.size
     }
 
 
-def _scan(counts: ScanCounts, name: str, scale: Floats, bounded: Bools, collision_rate_khz: float) -> RateScan:
+def drawn_by_slice(weights: Ints, slices: int, drawn: Floats | None) -> Floats:
+    """How many crossings a sample stands for by stratum and slice, float64 (strata, slices).
+
+    Parameters
+    ----------
+    weights
+        Sums of the weights of all crossings in units of `1 / CROSSING_ONE`, int64 (strata, slices).
+    slices
+        0 without any: there is nothing to look at then.
+    drawn
+        Of each stratum, float64 (strata,), as many in each slice; None: as many as their weights say.
+
+    Raises
+    ------
+    L1emuError
+        if there are others, none was drawn of a stratum that has crossings, or crossings without weights were.
+    """
+    if drawn is None:
+        return weights / CROSSING_ONE
+    if drawn.shape != weights.shape[:1] or not slices:
+        raise L1emuError(
+            "numbers of drawn crossings for other strata, or without slices",
+            value=drawn.shape, expected=f"({len(weights)},) of {slices or 'some'} slices",
+        )  # fmt: skip
+    if (wrong := (drawn <= 0) & (weights.sum(axis=1) > 0)).any():
+        raise L1emuError(
+            "crossings of a stratum of which none was drawn", value=int(wrong.argmax()), expected="above 0"
+        )
+    return np.repeat(drawn[:, np.newaxis] / slices, slices, axis=1)
+
+
+class _Accepted(NamedTuple):
+    """What a seed accepts at each threshold: fractions, and as of independent crossings, float64 (t, strata) each.
+
+    `variance` is that of the fractions of independent crossings, `curves` their values in each replica, float64
+    (replicas, t, strata).
+    """
+
+    fraction: Floats
+    variance: Floats
+    passed: Floats
+    total: Floats
+    curves: Floats
+
+
+def _plain(counts: ScanCounts, seed: int) -> _Accepted:
+    """Of crossings that are all alike."""
+    number = np.maximum(counts.crossings, 1)
+    fraction = np.ascontiguousarray(counts.accepted[seed].T) / number
+    curves = _fractions(counts.passed[seed], counts.drawn, fraction)
+    return _Accepted(fraction, fraction * (1 - fraction) / number, *_independent(counts, seed), curves)
+
+
+def _weighed(counts: ScanCounts, seed: int, drawn: Floats) -> _Accepted:
+    """Of crossings with weights, of so many that were drawn, float64 (strata, slices)."""
+    size = np.maximum(drawn.sum(axis=1), 1)
+    passed = np.ascontiguousarray(counts.passed[seed].sum(axis=2).T) / CROSSING_ONE
+    squares = np.ascontiguousarray(counts.passed_squares[seed].T) / CROSSING_ONE
+    some = passed > 0
+    effective = passed**2 / np.where(some, squares, 1)
+    alone = counts.drawn.sum(axis=1) / CROSSING_ONE
+    alone = np.clip(alone**2 / (np.maximum(counts.squares, 1) / CROSSING_ONE), 1, size)
+    total = np.maximum(np.where(some, effective * size / np.where(some, passed, 1), alone), effective)
+    curves = _fractions(
+        counts.replica_sums(counts.passed[seed]) / CROSSING_ONE, counts.replica_sums(drawn), passed / size
+    )
+    variance = np.maximum(squares - passed**2 / size, 0) / size**2
+    return _Accepted(passed / size, variance, effective, total, curves)
+
+
+def _scan(
+    counts: ScanCounts, name: str, scale: Floats, bounded: Bools, collision_rate_khz: float, drawn: Floats
+) -> RateScan:
     """The rate of one seed at every threshold; `scale` is kHz of the whole stratum."""
     i = counts.names.index(name)
-    thresholds, drawn = counts.thresholds[i], (counts.passed[i], counts.drawn)
+    thresholds, slices = counts.thresholds[i], counts.slices
     accepted = np.ascontiguousarray(counts.accepted[i].T)
-    number = np.maximum(counts.crossings, 1)
-    passed, total = _independent(counts, i)
-    tail, highest_tail = _tails(counts, name, bounded)
-    fraction = accepted / number
+    found = _weighed(counts, i, drawn) if slices else _plain(counts, i)
+    fraction, total = found.fraction, found.total
+    tail, highest_tail = _tails(counts, name, bounded, drawn.sum(axis=1))
     rate = fraction @ scale
-    binomial = np.sqrt((scale**2 * fraction * (1 - fraction) / number).sum(axis=1))
-    curves: Floats = _fractions(*drawn, fraction) @ scale
+    binomial = np.sqrt((scale**2 * found.variance).sum(axis=1))
+    curves: Floats = found.curves @ scale
     bootstrap = curves.std(axis=0, ddof=1) if counts.replicas else np.zeros(thresholds.size)
     nothing = accepted == 0
-    low, high = intervals_in_sum(passed, total, scale, one_sided(COVERAGE))
-    highest = upper_ends_in_sum(passed, total, scale, LIMIT)
+    low, high = intervals_in_sum(found.passed, total, scale, one_sided(COVERAGE))
+    highest = upper_ends_in_sum(found.passed, total, scale, LIMIT)
     high, highest = (np.where(nothing, np.minimum(*ends), ends[0]) for ends in ((high, tail), (highest, highest_tail)))
     unseen = np.where(nothing, np.minimum(unseen_probability(total), high), 0)
-    distances = (high - fraction, fraction - low, highest - fraction)
+    share = fraction if not slices else found.passed / total
+    distances = (high - share, share - low, highest - share)
     up, down, most = (np.sqrt(((scale * distance) ** 2).sum(axis=1)) for distance in distances)
     generator = np.random.Generator(np.random.PCG64([counts.random_seed, 1]))
     may_add: Floats = generator.gamma(0.5, 2.0, (counts.replicas, scale.size)) @ (scale * unseen).T
-    low_khz = np.maximum(rate - np.maximum(down, bootstrap), 0)
-    high_khz = np.minimum(rate + np.maximum(up, bootstrap), collision_rate_khz)
+    spread = spread_distances(rate, bootstrap, slices)
+    low_khz = np.maximum(rate - np.maximum(down, spread.down), 0)
+    high_khz = np.minimum(rate + np.maximum(up, spread.up), np.maximum(rate, collision_rate_khz))
+    upper95 = rate + np.maximum(most, spread.limit)
+    above = np.minimum(up, high_khz - rate) if slices else high_khz - rate
+    error = np.max([above, rate - low_khz, binomial, spread.error], axis=0)
     return RateScan(
         thresholds=thresholds,
         rate_khz=rate,
         low_khz=low_khz,
         high_khz=high_khz,
-        error_khz=np.max([high_khz - rate, rate - low_khz, binomial, bootstrap], axis=0),
-        upper95_khz=np.minimum(rate + np.maximum(most, _DEVIATIONS * bootstrap), collision_rate_khz),
+        error_khz=error,
+        upper95_khz=np.minimum(upper95, np.maximum(rate, collision_rate_khz)),
         binomial_khz=binomial,
         bootstrap_khz=bootstrap,
         unseen_khz=unseen @ scale,
         accepted=accepted,
         replicas_khz=curves + may_add,
         collision_rate_khz=collision_rate_khz,
+        slices=slices,
     )
 
 
@@ -334,7 +427,7 @@ def _independent(counts: ScanCounts, seed: int) -> tuple[Floats, Floats]:
     return accepted.T, total.T
 
 
-def _tails(counts: ScanCounts, name: str, bounded: Bools) -> tuple[Floats, Floats]:
+def _tails(counts: ScanCounts, name: str, bounded: Bools, drawn: Floats) -> tuple[Floats, Floats]:
     """What the tail of the reach leaves to the probability of acceptance, float64 (t, strata) each.
 
     As it is and at 95 % confidence, 1 where it says nothing; the lower one of the seed's tail and of its looser seed's.
@@ -344,9 +437,8 @@ def _tails(counts: ScanCounts, name: str, bounded: Bools) -> tuple[Floats, Float
     likely, highest = np.ones((2, thresholds.size, bounded.size))
     for j in np.flatnonzero(bounded & ~counts.accepted[i].all(axis=1)):
         for row in counts.rows(name):
-            values, number = counts.highest[row, j], counts.independent[j]
-            likely[:, j] = np.minimum(likely[:, j], tail_probability(values, number, thresholds))
-            highest[:, j] = np.minimum(highest[:, j], tail_probability(values, number, thresholds, LIMIT))
+            likely[:, j] = np.minimum(likely[:, j], counts.tail(row, j, thresholds, drawn=drawn[j]))
+            highest[:, j] = np.minimum(highest[:, j], counts.tail(row, j, thresholds, LIMIT, drawn=drawn[j]))
     return likely, highest
 
 
@@ -370,7 +462,7 @@ def interpolate_threshold(thresholds: Floats, rate_khz: Floats, target_khz: floa
     return float(min(found, thresholds[i])), True
 
 
-def _fractions(passed: Ints, total: Ints, fraction: Floats) -> Floats:
+def _fractions(passed: Ints | Floats, total: Ints | Floats, fraction: Floats) -> Floats:
     """Accepted fractions (replicas, t, strata); a replica that drew nothing of a stratum has the sample's own."""
     drawn = total.T[:, np.newaxis, :]
     return np.where(drawn > 0, passed.transpose(2, 1, 0) / np.maximum(drawn, 1), fraction)

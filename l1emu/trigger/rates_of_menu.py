@@ -14,6 +14,10 @@ one coefficient (Bohm and Zech, Nuclear Instruments and Methods A 748 (2014) 1),
 
 Where crossings are independent there are no replicas, and covariances are those of a multinomial distribution:
 sum c d / n - (sum c / n) (sum d / n) a crossing.
+
+Crossings that stand for several and are from slices of the pools (`l1emu.trigger.crossing_weights`) have replicas of
+these, and no other design effect than their spread. Sums are over the number of crossings that were drawn where that is
+known, and the variance of a sum over n drawn ones is sum (w c)^2 - (sum w c)^2 / n.
 """
 
 from __future__ import annotations
@@ -26,22 +30,20 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from l1emu.arraytypes import Bools, Floats
 from l1emu.errors import L1emuError
+from l1emu.trigger.crossing_weights import CROSSING_ONE, spread_distances
 from l1emu.trigger.crossings import Crossings
 from l1emu.trigger.intervals import COVERAGE, LIMIT, intervals_in_sum, one_sided, upper_ends_in_sum
 from l1emu.trigger.menu_counts import ONE, MenuCounts, MenuEntry, MenuSeed, Quantities, count_menu
 from l1emu.trigger.rates import REPLICAS
 from l1emu.trigger.scan_counts import ScanCounts, count_scan
-from l1emu.trigger.tails import tail_probability
 
 RateKind = Literal["rate", "pure", "proportional"]
 
 TOTAL = "total"
 """What `MenuRates.difference` calls the whole menu."""
-_DEVIATIONS = float(stats.norm.ppf(LIMIT))
 
 
 class KhzRate(NamedTuple):
@@ -177,12 +179,25 @@ class _Figures(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class _Strata:
-    """Sums of weights of each stratum, of their squares, and in the replicas, (strata,) and (strata, replicas)."""
+    """Sums of weights of each stratum, of their squares, and in the replicas, (strata,) and (strata, replicas).
+
+    Where it is known how many crossings were drawn, `weight` and `drawn` are that, and `known` is True.
+    """
 
     weight: Floats
     squares: Floats
     drawn: Floats
     scale: Floats  # kHz of the whole stratum
+    slices: int = 0
+    known: bool = False
+    alone: Floats | None = None  # crossings of equal weight that know as much; from weight and squares by default
+
+    def variance(self, sums: Floats, squares: Floats, crossed: Floats) -> Floats:
+        """Of sums over independent crossings, float64 (strata, q), as in `figures`."""
+        mean = sums / self.weight[:, np.newaxis]
+        if self.known:
+            return np.maximum(squares - mean * sums, 0)
+        return np.maximum(squares - 2 * mean * crossed + mean**2 * self.squares[:, np.newaxis], 0)
 
     def figures(
         self,
@@ -208,7 +223,7 @@ class _Strata:
         """
         mean = sums / self.weight[:, np.newaxis]
         scale = self.scale[:, np.newaxis] * most
-        spread = np.maximum(squares - 2 * mean * crossed + mean**2 * self.squares[:, np.newaxis], 0)
+        spread = self.variance(sums, squares, crossed)
         spread[spread < 1e-9 * squares] = 0  # rounding
         binomial = np.sqrt((scale**2 * spread / self.weight[:, np.newaxis] ** 2).sum(axis=0))
         effect, bootstrap = np.ones(mean.shape), np.zeros(most.shape)
@@ -218,16 +233,24 @@ class _Strata:
             share = np.where(all_drawn > 0, drawn / np.maximum(all_drawn, 1e-9), mean[..., np.newaxis])
             curves = np.einsum("jq,jqb->bq", scale, share)
             bootstrap = curves.std(axis=0, ddof=1)
+        if drawn.shape[2] and not self.slices:
+            all_drawn = self.drawn[:, np.newaxis]
             between = (drawn - mean[..., np.newaxis] * all_drawn).var(axis=2, ddof=1)
             alike = self.drawn.var(axis=1, ddof=1)[:, np.newaxis] / self.squares[:, np.newaxis]
             known = spread > 0
             effect = np.maximum(np.where(known, between / np.where(known, spread, 1), alike), 1)
-        return _with_intervals(mean, self._entries(sums, squares, effect), scale, binomial, bootstrap, curves, tails)
+        entries = self._entries(sums, squares, effect)
+        return _with_intervals(mean, entries, scale, binomial, bootstrap, curves, tails, self.slices)
 
     def _entries(self, sums: Floats, squares: Floats, effect: Floats) -> tuple[Floats, Floats]:
         """So many independent crossings of so many, (q, strata) each, stand for what is summed."""
         passed = sums**2 / np.where(sums > 0, squares, 1)
-        total = np.maximum((self.weight**2 / self.squares)[:, np.newaxis], passed)
+        alone = self.weight**2 / self.squares if self.alone is None else self.alone
+        total = np.maximum(alone[:, np.newaxis], passed)
+        if self.known:
+            total = np.maximum(
+                np.where(sums > 0, passed * self.weight[:, np.newaxis] / np.where(sums > 0, sums, 1), total), passed
+            )
         return (passed / effect).T, (total / effect).T
 
 
@@ -239,6 +262,7 @@ def _with_intervals(
     bootstrap: Floats,
     curves: Floats,
     tails: SeedTails | None,
+    slices: int,
 ) -> _Figures:
     passed, total = entries
     rate = (scale * mean).sum(axis=0)
@@ -255,11 +279,13 @@ def _with_intervals(
     up, down, most = (
         np.sqrt(((size * distance) ** 2).sum(axis=1)) for distance in (high - share, share - low, highest - share)
     )
-    all_of_it = scale.sum(axis=0)
-    low_khz = np.maximum(rate - np.maximum(down, bootstrap), 0)
-    high_khz = np.minimum(rate + np.maximum(up, bootstrap), all_of_it)
-    error = np.max([high_khz - rate, rate - low_khz, binomial, bootstrap], axis=0)
-    upper95 = np.minimum(rate + np.maximum(most, _DEVIATIONS * bootstrap), all_of_it)
+    all_of_it = np.maximum(scale.sum(axis=0), rate) if slices else scale.sum(axis=0)
+    spread = spread_distances(rate, bootstrap, slices)
+    low_khz = np.maximum(rate - np.maximum(down, spread.down), 0)
+    high_khz = np.minimum(rate + np.maximum(up, spread.up), all_of_it)
+    above = np.minimum(up, high_khz - rate) if slices else high_khz - rate
+    error = np.max([above, rate - low_khz, binomial, spread.error], axis=0)
+    upper95 = np.minimum(rate + np.maximum(most, spread.limit), all_of_it)
     return _Figures(rate, low_khz, high_khz, error, upper95, curves)
 
 
@@ -279,6 +305,9 @@ class MenuRates:
         The normalisation: colliding crossings in kHz.
     tails
         Of the seeds, for strata in which they accept nothing.
+    drawn
+        With slices, how many crossings were drawn of each stratum, float64 (strata,); None: as many as their weights
+        say.
     """
 
     counts: MenuCounts
@@ -287,30 +316,36 @@ class MenuRates:
     probability: Floats
     collision_rate_khz: float
     tails: SeedTails | None = None
+    drawn: Floats | None = None
 
     @cached_property
     def _strata(self) -> _Strata:
-        weight = np.where(self.counts.crossings > 0, self.counts.sums[:, 0] / ONE, 1)
-        squares = np.where(self.counts.crossings > 0, self.counts.moments[:, 0, 0] / ONE, 1)
-        drawn = self.counts.replica_sums[:, 0] / ONE
-        return _Strata(weight, squares, drawn, self.collision_rate_khz * self.probability)
+        c, scale = self.counts, self.collision_rate_khz * self.probability
+        weight = np.where(c.crossings > 0, c.sums[:, 0] / ONE, 1)
+        squares = np.where(c.crossings > 0, c.moments[:, 0, 0] / c.product_one, 1)
+        if self.drawn is None:
+            return _Strata(weight, squares, c.in_replicas(c.replica_sums[:, 0]), scale, c.slices)
+        size = np.maximum(self.drawn, 1)
+        in_each = np.repeat(size[:, np.newaxis] * (1 - 1 / c.slices), c.replicas, axis=1)
+        alone = np.clip(weight**2 / squares, 1, size)
+        return _Strata(size, squares, in_each, scale, c.slices, known=True, alone=alone)
 
     @cached_property
     def _figures(self) -> _Figures:
-        c = self.counts
-        squares = np.diagonal(c.moments, axis1=1, axis2=2) / ONE
+        c, one = self.counts, self.counts.product_one
+        squares = np.diagonal(c.moments, axis1=1, axis2=2) / one
         tails = None if self.tails is None else self.tails.of(self.layout)[0]
         return self._strata.figures(
-            c.sums / ONE, squares, c.moments[:, 0] / ONE, c.replica_sums / ONE, self.layout.most, tails
+            c.sums / ONE, squares, c.moments[:, 0] / one, c.in_replicas(c.replica_sums), self.layout.most, tails
         )
 
     @cached_property
     def _pairs(self) -> _Figures:
         c, kept = self.counts, self.layout.kept
         most = np.array([kept[a] * kept[b] for a, b in self.layout.pairs])
-        squares = c.pair_squares / ONE
+        squares = c.pair_squares / c.product_one
         tails = None if self.tails is None else self.tails.of(self.layout)[1]
-        return self._strata.figures(c.pairs / ONE, squares, squares, c.replica_pairs / ONE, most, tails)
+        return self._strata.figures(c.pairs / ONE, squares, squares, c.in_replicas(c.replica_pairs), most, tails)
 
     @property
     def effective_crossings(self) -> float:
@@ -331,7 +366,7 @@ class MenuRates:
         """
         return rates_of_counts(
             self.counts, self.strata, self.probability, collision_rate_khz,
-            thresholds=self.thresholds, weighted=False, tails=self.tails,
+            thresholds=self.thresholds, weighted=False, tails=self.tails, drawn=self.drawn,
         )  # fmt: skip
 
     @property
@@ -463,15 +498,15 @@ class MenuRates:
         """The standard error of a difference of two quantities, for independent crossings."""
         c, most, strata = self.counts, self.layout.most, self._strata
         factors = x * most[first], -y * most[second]
-        sums, moments = c.sums / ONE, c.moments / ONE
-        mean = sum(f * sums[:, i] for f, i in zip(factors, (first, second), strict=True)) / strata.weight
+        sums, moments = c.sums / ONE, c.moments / c.product_one
+        both = sum(f * sums[:, i] for f, i in zip(factors, (first, second), strict=True))
         crossed = sum(f * moments[:, 0, i] for f, i in zip(factors, (first, second), strict=True))
         squares = sum(
             f * g * moments[:, min(i, k), max(i, k)]
             for f, i in zip(factors, (first, second), strict=True)
             for g, k in zip(factors, (first, second), strict=True)
         )
-        spread = np.maximum(squares - 2 * mean * crossed + mean**2 * strata.squares, 0)
+        spread = strata.variance(*(np.asarray(x)[:, np.newaxis] for x in (both, squares, crossed)))[:, 0]
         return float(np.sqrt((strata.scale**2 * spread / strata.weight**2).sum()))
 
     def _alone(self, a: int, b: int) -> float:
@@ -481,10 +516,10 @@ class MenuRates:
         alone = []
         for i in (a, b):
             sums = (c.sums[:, [1 + i]] - c.pairs[:, [pair]]) / ONE
-            squares = (c.moments[:, 1 + i, [1 + i]] - c.pair_squares[:, [pair]]) / ONE
+            squares = (c.moments[:, 1 + i, [1 + i]] - c.pair_squares[:, [pair]]) / c.product_one
             paired = c.replica_pairs.shape[2] > 0
             drawn = (
-                (c.replica_sums[:, [1 + i]] - c.replica_pairs[:, [pair]]) / ONE
+                c.in_replicas(c.replica_sums[:, [1 + i]] - c.replica_pairs[:, [pair]])
                 if paired
                 else np.empty((*sums.shape, 0))
             )
@@ -590,17 +625,25 @@ def menu_rates(
         )
     counts = count_menu(
         accepted, crossings.stratum, crossings.drawn_by, len(crossings.names), seeds,
-        replicas=replicas, random_seed=random_seed, weights=weights,
+        replicas=replicas, random_seed=random_seed, weights=weights, crossing_weights=crossings.weights,
     )  # fmt: skip
+    drawn = crossings.drawn
+    if weights is not None and crossings.weights is not None:
+        drawn = crossings.stands_for
     return rates_of_counts(
         counts, crossings.names, crossings.probability, collision_rate_khz,
-        thresholds=thresholds,
+        thresholds=thresholds, drawn=drawn,
         tails=_tails_of_margins(margins or {}, crossings, counts.entries, replicas, random_seed),
     )  # fmt: skip
 
 
 def tails_of_scan(
-    counts: ScanCounts, thresholds: Mapping[str, float], entries: Sequence[MenuEntry], bounded: Bools
+    counts: ScanCounts,
+    thresholds: Mapping[str, float],
+    entries: Sequence[MenuEntry],
+    bounded: Bools,
+    *,
+    drawn: Floats | None = None,
 ) -> SeedTails:
     """Limits of the probability that a seed accepts a crossing, from its tail, in strata that it accepts nothing of.
 
@@ -614,6 +657,8 @@ def tails_of_scan(
         The seeds of the menu; one without a threshold has no limit but 1.
     bounded
         Whether the hard scale of each stratum is bounded above, bool (strata,).
+    drawn
+        As in `l1emu.trigger.rates.rates_of_scan`.
 
     Raises
     ------
@@ -625,15 +670,15 @@ def tails_of_scan(
     if len(bounded) != counts.crossings.size:
         raise L1emuError("strata and counts differ in number", value=len(bounded), expected=str(counts.crossings.size))
     limits = SeedTails(*np.ones((2, counts.crossings.size, len(names))))
+    size = counts.drawn.sum(axis=1) / CROSSING_ONE if drawn is None else drawn
     for name, threshold in thresholds.items():
         for known in (names, counts.names):
             if name not in known:
                 raise L1emuError("a threshold of no seed", value=name, expected=", ".join(known))
-        highest = counts.highest[counts.names.index(name)]
-        for j in np.flatnonzero(bounded & (highest[:, 0] < threshold)):
-            given = highest[j], counts.independent[j], np.array([threshold])
-            limits.likely[j, names.index(name)] = tail_probability(*given)[0]
-            limits.highest[j, names.index(name)] = tail_probability(*given, LIMIT)[0]
+        row, there = counts.names.index(name), np.array([threshold])
+        for j in np.flatnonzero(bounded & (counts.highest[row, :, 0] < threshold)):
+            limits.likely[j, names.index(name)] = counts.tail(row, j, there, drawn=size[j])[0]
+            limits.highest[j, names.index(name)] = counts.tail(row, j, there, LIMIT, drawn=size[j])[0]
     return limits
 
 
@@ -649,8 +694,10 @@ def _tails_of_margins(
     counts = count_scan(
         margins, {}, crossings.stratum, crossings.drawn_by, len(crossings.names),
         shared=crossings.shared, replicas=replicas if crossings.shared else 0, random_seed=random_seed,
+        weights=crossings.weights,
     )  # fmt: skip
-    return tails_of_scan(counts, dict.fromkeys(margins, 0.0), entries, crossings.bounded)
+    at = dict.fromkeys(margins, 0.0)
+    return tails_of_scan(counts, at, entries, crossings.bounded, drawn=crossings.drawn)
 
 
 def rates_of_counts(
@@ -662,6 +709,7 @@ def rates_of_counts(
     thresholds: Sequence[float | None] | None = None,
     weighted: bool = True,
     tails: SeedTails | None = None,
+    drawn: Floats | None = None,
 ) -> MenuRates:
     """Rates of a menu from the counts of all parts of a sample.
 
@@ -675,9 +723,13 @@ def rates_of_counts(
         As in `menu_rates`.
     weighted
         Whether the mean weight of a stratum's crossings changes its probability, as where they are weighted for
-        another pile-up, at which other strata are more frequent.
+        another pile-up, at which other strata are more frequent. With slices it never does: where crossings have other
+        weights than their own, `drawn` says how many they stand for.
     tails
         Of the seeds, as of `tails_of_scan`.
+    drawn
+        With slices, how many crossings were drawn of each stratum, float64 (strata,), as many in each slice; None: as
+        many as their weights say, of which only the fraction is known.
 
     Raises
     ------
@@ -697,7 +749,12 @@ def rates_of_counts(
     if not collision_rate_khz > 0:
         raise L1emuError("no rate of colliding crossings", value=collision_rate_khz, expected="kHz, above 0")
     share = np.asarray(probability, np.float64)
-    if weighted:
+    if drawn is not None and not (counts.slices and drawn.shape == share.shape):
+        raise L1emuError(
+            "numbers of drawn crossings for other strata, or without slices",
+            value=drawn.shape, expected=f"{share.shape} of {counts.slices or 'some'} slices",
+        )  # fmt: skip
+    if weighted and not counts.slices:
         weighed = share * (counts.sums[:, 0] / (np.maximum(counts.crossings, 1) * float(ONE)))
         share = weighed * (share.sum() / weighed.sum())
-    return MenuRates(counts, chosen, tuple(strata), share, float(collision_rate_khz), tails)
+    return MenuRates(counts, chosen, tuple(strata), share, float(collision_rate_khz), tails, drawn)

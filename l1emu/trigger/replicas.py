@@ -216,14 +216,23 @@ def replica_histograms(
     histograms: Ints = np.zeros((ends[-1], replicas), kind)
     keys = replica_keys(identity, seed) if replicas else np.zeros(0, np.uint64)
     _add_to_bins(bins, stratum, keys, ends[:-1], sizes, counts, histograms, drawn)
+    return ReplicaSums(passing(counts, strata, thresholds), passing(histograms, strata, thresholds), drawn)
 
-    def passing(values: Ints) -> tuple[Ints, ...]:
-        parts = [
-            values[begin : begin + strata * size].reshape(strata, size, *values.shape[1:])
-            for begin, size in zip(ends[:-1], sizes, strict=True)
-        ]
-        for part in parts:
-            np.cumsum(part[:, ::-1], axis=1, dtype=values.dtype, out=part[:, ::-1])
-        return tuple(parts)
 
-    return ReplicaSums(passing(counts), passing(histograms), drawn)
+def passing(values: Ints, strata: int, thresholds: Sequence[int]) -> tuple[Ints, ...]:
+    """Sums of what passes each threshold, and maybe more, of each seed: (strata, thresholds, ...), made in place.
+
+    Parameters
+    ----------
+    values
+        Sums of what passes each threshold and not the next one, of all seeds, strata and thresholds in this order.
+    strata, thresholds
+        How many there are; thresholds of each seed.
+    """
+    parts, begin = [], 0
+    for size in thresholds:
+        part = values[begin : begin + strata * size].reshape(strata, size, *values.shape[1:])
+        np.cumsum(part[:, ::-1], axis=1, dtype=values.dtype, out=part[:, ::-1])
+        parts.append(part)
+        begin += strata * size
+    return tuple(parts)

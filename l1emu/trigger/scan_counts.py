@@ -4,6 +4,9 @@ For every seed and threshold: the crossings of each stratum that pass, and the s
 replica. These say how alike crossings of one collision are, too (`l1emu.trigger.design_effect`). For tails: the highest
 reaches of a stratum with the identities that they are of, the highest of each collision alone.
 
+Where crossings have weights and slices of their own (`l1emu.trigger.crossing_weights`), their weights are summed in
+every slice instead, and replicas are made of these at the end.
+
 Adding is associative and commutative to the last byte, so that parts of a sample may be counted anywhere and added in
 any order.
 """
@@ -20,10 +23,12 @@ import numpy.typing as npt
 from l1emu.arraytypes import Floats, Hashes, Ints
 from l1emu.compiled import kernel
 from l1emu.errors import L1emuError
+from l1emu.trigger.crossing_weights import CROSSING_ONE, CrossingWeights, in_replicas
 from l1emu.trigger.design_effect import design_effect
-from l1emu.trigger.intervals import without_nan
+from l1emu.trigger.intervals import COVERAGE, one_sided, without_nan
 from l1emu.trigger.replicas import replica_histograms, sums_type
-from l1emu.trigger.tails import HIGHEST
+from l1emu.trigger.slice_sums import SliceSums, slice_histograms
+from l1emu.trigger.tails import HIGHEST, tail_probability, weighed_tail_probability
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,16 +51,25 @@ class ScanCounts:
         Of each stratum, int64 (strata,).
     accepted
         Of each seed the crossings that pass each threshold, int64 (strata, t).
+    slices
+        That the crossings were mixed in; 0 where they have no weights and slices.
     drawn
         Weights of all crossings in each replica, (strata, replicas): int32 where that holds them whatever is drawn, in
-        samples of up to 178 million crossings, else int64.
+        samples of up to 178 million crossings, else int64. With slices, in each slice, int64 (strata, slices), in units
+        of `1 / CROSSING_ONE`.
     passed
-        Of each seed the weights of what passes, (strata, t, replicas), integers as in `drawn`.
+        Of each seed the weights of what passes, (strata, t, replicas or slices), integers as in `drawn`.
+    squares, passed_squares
+        With slices, the squares of the weights of all crossings, int64 (strata,), and of each seed of what passes,
+        int64 (strata, t), in units of `1 / CROSSING_ONE`; none without.
     highest
         The `l1emu.trigger.tails.HIGHEST` highest reaches of each seed, then of each looser one, float64 (rows, strata,
-        101), descending: one of each identity, the highest. Minus infinity where there are fewer.
+        101), descending: one of each identity, the highest. Minus infinity where there are fewer. With slices, all
+        crossings of an identity are there.
     highest_of
         Identities that they are of, uint64, ascending where reaches are equal; 0 where there is none.
+    highest_weight
+        With slices, their weights, int64, ascending where all else is equal; no rows without.
     """
 
     names: tuple[str, ...]
@@ -66,10 +80,14 @@ class ScanCounts:
     shared: bool
     crossings: Ints
     accepted: tuple[Ints, ...]
+    slices: int
     drawn: Ints
     passed: tuple[Ints, ...]
+    squares: Ints
+    passed_squares: tuple[Ints, ...]
     highest: Floats
     highest_of: Hashes
+    highest_weight: Ints
 
     def __add__(self, other: ScanCounts) -> ScanCounts:
         """Of both parts together: the same whatever is added first.
@@ -81,12 +99,15 @@ class ScanCounts:
         """
         self._check_alike(other)
         crossings = self.crossings + other.crossings
-        kind = sums_type(int(crossings.sum()))
-        highest, highest_of = self.highest.copy(), self.highest_of.copy()
+        kind = np.int64 if self.slices else sums_type(int(crossings.sum()))
+        kept = self.highest.copy(), self.highest_of.copy(), self.highest_weight.copy()
         strata = np.arange(crossings.size)
-        for row in range(highest.shape[0]):
+        for row in range(kept[0].shape[0]):
             theirs = other.highest[row].ravel(), strata.repeat(HIGHEST), other.highest_of[row].ravel()
-            _keep_highest(*theirs, highest[row], highest_of[row])
+            if self.slices:
+                _keep_heaviest(*theirs, other.highest_weight[row].ravel(), *(of[row] for of in kept))
+            else:
+                _keep_highest(*theirs, kept[0][row], kept[1][row])
         return ScanCounts(
             self.names,
             self.thresholds,
@@ -96,14 +117,16 @@ class ScanCounts:
             self.shared or other.shared,
             crossings,
             tuple(a + b for a, b in zip(self.accepted, other.accepted, strict=True)),
+            self.slices,
             np.add(self.drawn, other.drawn, dtype=kind),
             tuple(np.add(a, b, dtype=kind) for a, b in zip(self.passed, other.passed, strict=True)),
-            highest,
-            highest_of,
+            self.squares + other.squares,
+            tuple(a + b for a, b in zip(self.passed_squares, other.passed_squares, strict=True)),
+            *kept,
         )
 
     def _check_alike(self, other: ScanCounts) -> None:
-        for what in ("names", "envelopes", "replicas", "random_seed"):
+        for what in ("names", "envelopes", "replicas", "random_seed", "slices"):
             if getattr(self, what) != getattr(other, what):
                 raise L1emuError(
                     "counts of different scans, or of different bootstraps, do not add",
@@ -152,6 +175,30 @@ class ScanCounts:
                 "crossings that share collisions have no errors without replicas", value=0, expected="at least 2"
             )
 
+    def replica_sums(self, sums: Ints | Floats) -> Ints | Floats:
+        """`drawn`, one of `passed`, or the like in each replica, (..., replicas)."""
+        return in_replicas(sums, self.slices, self.replicas, self.random_seed)
+
+    def tail(
+        self, row: int, stratum: int, thresholds: Floats, confidence: float = one_sided(COVERAGE), drawn: float = 0.0
+    ) -> Floats:
+        """Upper limit on the probability of reaching each threshold from the tail of a stratum, float64 (t,).
+
+        Parameters
+        ----------
+        row
+            Of `highest`.
+        stratum, thresholds, confidence
+            As in `l1emu.trigger.tails.tail_probability`.
+        drawn
+            With slices, how many crossings of the stratum were drawn.
+        """
+        highest = self.highest[row, stratum]
+        if not self.slices:
+            return tail_probability(highest, self.independent[stratum], thresholds, confidence)
+        weight = self.highest_weight[row, stratum] / CROSSING_ONE
+        return weighed_tail_probability(highest, self.highest_of[row, stratum], weight, drawn, thresholds, confidence)
+
     def rows(self, seed: str) -> tuple[int, ...]:
         """Where the reaches of a seed, and of the looser one if it has one, stand in `highest`."""
         own = self.names.index(seed)
@@ -169,6 +216,7 @@ def count_scan(
     shared: bool = True,
     replicas: int,
     random_seed: int = 1,
+    weights: CrossingWeights | None = None,
 ) -> ScanCounts:
     """Count what passes thresholds that are scanned.
 
@@ -193,6 +241,8 @@ def count_scan(
         Whether crossings may share collisions.
     replicas, random_seed
         Of the bootstrap; 0 for independent crossings.
+    weights
+        Weights and slices of the crossings; None where they have none.
 
     Raises
     ------
@@ -202,19 +252,33 @@ def count_scan(
     """
     loose = {} if envelopes is None else envelopes
     _check(reaches, thresholds, stratum, identity, strata, loose, replicas)
+    if weights is not None and len(weights) != stratum.size:
+        raise L1emuError("weights and crossings differ in number", value=len(weights), expected=str(stratum.size))
     names = tuple(reaches)
     grids = tuple(np.array(thresholds.get(name, ()), np.float64) for name in names)
     of = np.ascontiguousarray(stratum, np.int64)
     bins = np.zeros((len(names), of.size), np.int32)
     highest = np.full((len(names) + len(loose), strata, HIGHEST), -np.inf)
     highest_of = np.zeros(highest.shape, np.uint64)
+    highest_weight = np.zeros(highest.shape if weights is not None else (0, strata, HIGHEST), np.int64)
     identities_of = np.ascontiguousarray(identity)
     for row, reach in enumerate((*reaches.values(), *loose.values())):
         ready = without_nan(reach) + 0.0  # no negative zero, so that equal reaches are the same bytes
-        _keep_highest(ready, of, identities_of, highest[row], highest_of[row])
+        if weights is None:
+            _keep_highest(ready, of, identities_of, highest[row], highest_of[row])
+        else:
+            heavy = np.ascontiguousarray(weights.weight)
+            _keep_heaviest(ready, of, identities_of, heavy, highest[row], highest_of[row], highest_weight[row])
         if row < len(names) and grids[row].size:
             _passed(ready, grids[row], bins[row])
-    sums = replica_histograms(bins, of, identities_of, strata, [grid.size for grid in grids], replicas, random_seed)
+    sizes = [grid.size for grid in grids]
+    none = np.zeros(0, np.int64)
+    if weights is None:
+        plain = replica_histograms(bins, of, identities_of, strata, sizes, replicas, random_seed)
+        sums, squares = SliceSums(plain.accepted, plain.passed, (), plain.drawn), none
+    else:
+        sums, squares = slice_histograms(bins, of, weights, strata, sizes), np.zeros(strata, np.int64)
+        np.add.at(squares, of, weights.squares)
     return ScanCounts(
         names=names,
         thresholds=grids,
@@ -224,10 +288,14 @@ def count_scan(
         shared=shared,
         crossings=np.bincount(of, minlength=strata).astype(np.int64),
         accepted=sums.accepted,
+        slices=0 if weights is None else weights.slices,
         drawn=sums.drawn,
         passed=sums.passed,
+        squares=squares,
+        passed_squares=sums.squares,
         highest=highest,
         highest_of=highest_of,
+        highest_weight=highest_weight,
     )
 
 
@@ -309,3 +377,35 @@ def _keep_highest(reach: Floats, stratum: Ints, identity: Hashes, highest: Float
             kept[at], kept_of[at] = kept[at - 1], kept_of[at - 1]
             at -= 1
         kept[at], kept_of[at] = value, of
+
+
+@kernel
+def _keep_heaviest(
+    reach: Floats,
+    stratum: Ints,
+    identity: Hashes,
+    weight: Ints,
+    highest: Floats,
+    highest_of: Hashes,
+    highest_weight: Ints,
+) -> None:
+    """As `_keep_highest`, every crossing for itself and with its weight."""
+    last = highest.shape[1] - 1
+    for i in range(reach.size):
+        value, of, heavy = reach[i], identity[i], weight[i]
+        kept, kept_of, kept_weight = highest[stratum[i]], highest_of[stratum[i]], highest_weight[stratum[i]]
+        if value == -np.inf:
+            continue
+        at = last + 1
+        while at > 0:
+            before = kept[at - 1]
+            if value < before:
+                break
+            if value == before and (of > kept_of[at - 1] or (of == kept_of[at - 1] and heavy >= kept_weight[at - 1])):
+                break
+            at -= 1
+        if at > last:
+            continue
+        for k in range(last, at, -1):
+            kept[k], kept_of[k], kept_weight[k] = kept[k - 1], kept_of[k - 1], kept_weight[k - 1]
+        kept[at], kept_of[at], kept_weight[at] = value, of, heavy

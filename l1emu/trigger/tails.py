@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from l1emu.arraytypes import Floats
+from l1emu.arraytypes import Floats, Hashes
 from l1emu.trigger.intervals import COVERAGE, one_sided
 
 _LEAST = 5
@@ -58,4 +58,49 @@ def tail_probability(
         return np.ones(thresholds.shape)
     length = excess / stats.gamma.ppf(1 - confidence, m)
     share = stats.beta.ppf(confidence, m + 1, number - m)
+    return np.asarray(share * np.exp(-np.maximum(thresholds - base, 0) / length))
+
+
+def weighed_tail_probability(
+    highest: Floats,
+    identity: Hashes,
+    weight: Floats,
+    drawn: float,
+    thresholds: Floats,
+    confidence: float = one_sided(COVERAGE),
+) -> Floats:
+    """As `tail_probability`, of crossings that stand for several, and of which several may share a collision.
+
+    m is the effective number of their collisions, (sum w)^2 / sum w^2 over the weights of collisions (Kish, Survey
+    Sampling (1965)), n the number that has as many above u as their weights say.
+
+    Parameters
+    ----------
+    highest, identity, weight
+        The `HIGHEST` highest of all reaches, descending, the collisions that they are of, and how many crossings each
+        stands for, 0 where there is none: float64, uint64 and float64 (101,).
+    drawn
+        How many crossings the stratum stands for.
+    thresholds, confidence
+        As there.
+
+    Returns
+    -------
+    float64 (t,); ones where `tail_probability` has them, or nothing is left below the tail.
+    """
+    there = int((weight > 0).sum())
+    above = np.cumsum(weight[:there])
+    most = min(int(np.searchsorted(above, drawn / 20, side="right")), _MOST, there // 2)
+    m = max(most, min(_LEAST, there // 2))
+    if m < _LEAST or highest[0] == np.inf:
+        return np.ones(thresholds.shape)
+    base, mass = float(highest[m]), float(above[m - 1])
+    excess = float(np.sum(weight[:m] * (highest[:m] - base)))
+    _, group = np.unique(identity[:m], return_inverse=True)
+    effective = mass**2 / float(np.sum(np.bincount(group.reshape(-1), weight[:m]) ** 2))
+    below = effective * (drawn / mass - 1)
+    if excess <= 0 or below <= 0:
+        return np.ones(thresholds.shape)
+    length = excess / mass * effective / stats.gamma.ppf(1 - confidence, effective)
+    share = stats.beta.ppf(confidence, effective + 1, below)
     return np.asarray(share * np.exp(-np.maximum(thresholds - base, 0) / length))
