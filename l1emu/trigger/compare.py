@@ -13,10 +13,11 @@ import numpy as np
 
 from l1emu.arraytypes import Bools, Floats, Ints
 from l1emu.errors import L1emuError
+from l1emu.trigger.crossing_weights import CROSSING_ONE, CrossingWeights, widened
 from l1emu.trigger.crossings import Crossings
 from l1emu.trigger.decisions import reach
 from l1emu.trigger.design_effect import design_effect
-from l1emu.trigger.efficiencies import Efficiency, efficiency, scan_efficiency
+from l1emu.trigger.efficiencies import Efficiency, WeightSums, efficiency, scan_efficiency, weighed_efficiency
 from l1emu.trigger.equal_counts import EqualRateCounts, count_at_rate
 from l1emu.trigger.intervals import clopper_pearson, without_nan
 from l1emu.trigger.menu import Seed
@@ -91,9 +92,13 @@ class SeedScan:
     envelope: Floats | None
     random_seed: int = 1
 
-    def with_signal(self, reach: Floats) -> SeedScan:
-        """The same rates, and the efficiency for another signal, whose crossings reach so high, float64 (n,)."""
-        return replace(self, signal_reach=without_nan(reach), efficiency=scan_efficiency(reach, self.rates.thresholds))
+    def with_signal(self, reach: Floats, weights: CrossingWeights | None = None) -> SeedScan:
+        """The same rates, and the efficiency for another signal, whose crossings reach so high, float64 (n,).
+
+        `weights` are those that its crossings have of their own, if they have any.
+        """
+        found = scan_efficiency(reach, self.rates.thresholds, weights=weights)
+        return replace(self, signal_reach=without_nan(reach), efficiency=found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +135,8 @@ class AtRate:
         moves the threshold: float64 (replicas,).
     in_memory
         The signal crossings, for `gain`; None where they were only counted.
+    slices
+        That the errors of the rate are from; 0 where they are from collisions.
     """
 
     seed: ScannedSeed
@@ -148,6 +155,7 @@ class AtRate:
     replicas: Floats
     moved: Floats
     in_memory: SignalInMemory | None = None
+    slices: int = 0
 
     @property
     def efficiency(self) -> float:
@@ -233,6 +241,7 @@ def scan_seed(
     *,
     replicas: int = REPLICAS,
     random_seed: int = 1,
+    signal_weights: CrossingWeights | None = None,
 ) -> SeedScan:
     """Rate and efficiency of a seed at every threshold.
 
@@ -248,6 +257,8 @@ def scan_seed(
         Colliding crossings in kHz.
     replicas, random_seed
         Of the bootstrap: the same for all seeds that are to be compared.
+    signal_weights
+        Weights that the signal crossings have of their own; None where they have none.
     """
     minbias = reach(seed, minbias_jets)
     signal = reach(seed, signal_jets)
@@ -255,7 +266,7 @@ def scan_seed(
     envelope = reach(loose, minbias_jets) if loose is not None and seed.tagged else None
     return scan_reach(
         seed, minbias, signal, thresholds, crossings, collision_rate_khz,
-        envelope=envelope, replicas=replicas, random_seed=random_seed,
+        envelope=envelope, replicas=replicas, random_seed=random_seed, signal_weights=signal_weights,
     )  # fmt: skip
 
 
@@ -270,6 +281,7 @@ def scan_reach(
     envelope: Floats | None = None,
     replicas: int = REPLICAS,
     random_seed: int = 1,
+    signal_weights: CrossingWeights | None = None,
 ) -> SeedScan:
     """Rate and efficiency at every threshold of anything that says how high it reaches.
 
@@ -280,7 +292,7 @@ def scan_reach(
     minbias_reach, signal_reach
         The highest threshold at which each crossing is accepted, float64 (crossings,). For another signal with the
         same rates see `SeedScan.with_signal`.
-    thresholds, crossings, collision_rate_khz, replicas, random_seed
+    thresholds, crossings, collision_rate_khz, replicas, random_seed, signal_weights
         As in `scan_seed`.
     envelope
         Reach of a looser seed, as in `l1emu.trigger.rates.scan_rates`.
@@ -290,7 +302,7 @@ def scan_reach(
         envelope=envelope, replicas=replicas, seed=random_seed,
     )  # fmt: skip
     named = NamedSeed(seed) if isinstance(seed, str) else seed
-    found = scan_efficiency(signal_reach, thresholds)
+    found = scan_efficiency(signal_reach, thresholds, weights=signal_weights)
     return SeedScan(
         named, rates, found, without_nan(minbias_reach), without_nan(signal_reach), crossings, envelope, random_seed
     )
@@ -334,9 +346,8 @@ def at_rates(
         if no scanned threshold gives this rate, the counts are of other thresholds than the background's, they hold no
         crossings, or there are fewer than two replicas to take an error from.
     """
-    replicas = counts.moved_to.shape[1]
-    if replicas < 2:
-        raise L1emuError("no error without replicas", value=replicas, expected="at least 2")
+    if counts.replicas < 2:
+        raise L1emuError("no error without replicas", value=counts.replicas, expected="at least 2")
     return {name: _at_rate(counts, i, seeds[name], background[name], rate_khz) for i, name in enumerate(counts.names)}
 
 
@@ -355,16 +366,18 @@ def _at_rate(counts: EqualRateCounts, i: int, seed: ScannedSeed, background: Bac
         at = background.there
     curves = (at.rate_khz, at.low_khz, at.high_khz, at.error_khz, at.upper95_khz)
     rate, low, high, error_khz, upper = (at.interpolate(curve, threshold) for curve in curves)
-    found = efficiency(int(counts.passed[i]), counts.crossings)
-    replicas = counts.drawn_moved[i] / np.maximum(counts.drawn, 1)
-    moved = counts.moved[i] / counts.crossings
-    distances = _distances(counts, counts.passed[i], counts.drawn_passed[i])
-    error_low, error_high = _total_errors(found, distances, replicas, moved)
+    passed = counts.passed[i], counts.drawn_passed[i], counts.passed_squares[i]
+    found = _efficiency_of(counts, *passed)
+    replicas = counts.drawn_moved[i] / np.maximum(counts.replica_sums(counts.drawn), 1)
+    moved = counts.moved_sizes[i] / counts.size
+    distances = _distances(counts, *passed)
+    wide = widened(counts.slices), widened(background.rates.slices)
+    error_low, error_high = _total_errors(found, distances, replicas, moved, wide)
     return AtRate(
         seed=seed,
         target_khz=rate_khz,
         threshold=threshold,
-        threshold_error=_spread(thresholds, threshold),
+        threshold_error=_spread(thresholds, threshold) * wide[1],
         rate_khz=rate,
         rate_low_khz=low,
         rate_high_khz=high,
@@ -376,7 +389,19 @@ def _at_rate(counts: EqualRateCounts, i: int, seed: ScannedSeed, background: Bac
         error_high=error_high,
         replicas=replicas,
         moved=moved,
+        slices=background.rates.slices,
     )
+
+
+def _efficiency_of(counts: EqualRateCounts, passed: int, sums: Ints, squares: int) -> Efficiency:
+    """Of crossings that pass, of which weights and squares are summed too where crossings have weights."""
+    if not counts.slices:
+        return efficiency(int(passed), counts.crossings)
+    if not counts.crossings:
+        return efficiency(0, 0)  # refuses
+    given = (float(sums.sum()), float(squares), float(counts.drawn.sum()), float(counts.squares[0]))
+    one = float(CROSSING_ONE)
+    return weighed_efficiency(int(passed), counts.crossings, WeightSums(*(np.asarray(x / one) for x in given)))
 
 
 def _threshold(rates: RateScan, rate_khz: float, name: str) -> float:
@@ -420,6 +445,7 @@ def _all_at_rate(
         {name: scan.rates.replica_thresholds(rate_khz) for name, scan in scans.items()},
         shared=signal.shared,
         random_seed=random_seed,
+        weights=signal.weights,
     )
     background = {name: _background(scan, thresholds[name]) for name, scan in scans.items()}
     found = at_rates(counts, {name: scan.seed for name, scan in scans.items()}, background, rate_khz)
@@ -486,6 +512,7 @@ def gain(seed: AtRate, reference: AtRate) -> Gain:
         {"seed": mine.passed.astype(np.float64), "reference": theirs.passed.astype(np.float64)}, mine.signal.drawn_by,
         {"seed": 0.5, "reference": 0.5}, {"seed": at, "reference": at},
         pairs=[("seed", "reference")], shared=mine.signal.shared, random_seed=mine.random_seed,
+        weights=mine.signal.weights,
     )  # fmt: skip
     return _gain(counts, 0, seed, reference, seed.seed == reference.seed)
 
@@ -493,12 +520,13 @@ def gain(seed: AtRate, reference: AtRate) -> Gain:
 def _gain(counts: EqualRateCounts, pair: int, seed: AtRate, reference: AtRate, same: bool) -> Gain:
     replicas = seed.replicas - reference.replicas
     difference = seed.efficiency - reference.efficiency
-    scatter = _spread(replicas, difference)
+    wide = widened(counts.slices), widened(seed.slices)
+    scatter = _spread(replicas, difference) * max(wide)
     low = high = 0.0
     if not same:  # a seed does not differ from itself
-        alone = zip(counts.alone[pair], counts.drawn_alone[pair], strict=True)
-        (more_low, more_high), (less_low, less_high) = (_distances(counts, passed, drawn) for passed, drawn in alone)
-        spread = _spread(seed.moved - reference.moved, difference)
+        alone = zip(counts.alone[pair], counts.drawn_alone[pair], counts.alone_squares[pair], strict=True)
+        (more_low, more_high), (less_low, less_high) = (_distances(counts, *passed) for passed in alone)
+        spread = _spread(seed.moved - reference.moved, difference) * wide[1]
         low, high = math.hypot(more_low, less_high, spread), math.hypot(more_high, less_low, spread)
     return Gain(
         seed.seed.name,
@@ -516,11 +544,15 @@ def _spread(replicas: Floats, about: float) -> float:
     return float(np.sqrt(np.sum((replicas - about) ** 2) / (replicas.size - 1)))
 
 
-def _distances(counts: EqualRateCounts, passed: int, drawn: Ints) -> tuple[float, float]:
+def _distances(counts: EqualRateCounts, passed: int, drawn: Ints, squares: int) -> tuple[float, float]:
     """From the fraction that passes down and up to the ends of its interval, shared collisions considered.
 
     Passed crossings and all are divided by the design effect (Korn and Graubard, Survey Methodology 24 (1998) 193).
+    What crossings of a slice share is in the spread of the slices alone.
     """
+    if counts.slices:
+        found = _efficiency_of(counts, passed, drawn, squares)
+        return float(found.value - found.low), float(found.high - found.value)
     total = np.float64(counts.crossings)
     effect = 1.0
     if counts.shared:
@@ -532,16 +564,17 @@ def _distances(counts: EqualRateCounts, passed: int, drawn: Ints) -> tuple[float
 
 
 def _total_errors(
-    found: Efficiency, distances: tuple[float, float], replicas: Floats, moved: Floats
+    found: Efficiency, distances: tuple[float, float], replicas: Floats, moved: Floats, wide: tuple[float, float]
 ) -> tuple[float, float]:
     """Errors of an efficiency downwards and upwards, neither below the distance to its interval's end there.
 
     The spread of the replicas is taken where it is larger than the interval of independent collisions, `distances` from
-    the efficiency, and the spread of the threshold, `moved`, in quadrature.
+    the efficiency, and the spread of the threshold, `moved`, in quadrature. `wide` is how much wider than the spreads
+    of signal and of background intervals are.
     """
     value = float(found.value)
     below, above = max(distances[0], value - float(found.low)), max(distances[1], float(found.high) - value)
-    spread, total = _spread(moved, value), _spread(replicas, value)
+    spread, total = _spread(moved, value) * wide[1], _spread(replicas, value) * max(wide)
     down, up = (max(math.hypot(distance, spread), total) for distance in (below, above))
     return min(down, value), min(up, 1 - value)
 
@@ -649,7 +682,7 @@ def _each_at_rate(
     for place, ((of_minbias, of_signal), scanned) in enumerate(zip(reaches.values(), rates, strict=True)):
         with suppress(L1emuError):
             scanned.threshold_at(rate_khz)
-            wanted = scan_efficiency(of_signal, thresholds)
+            wanted = scan_efficiency(of_signal, thresholds, weights=signal.weights)
             scans[str(place)] = SeedScan(
                 seed, scanned, wanted, without_nan(of_minbias), of_signal, minbias, None, random_seed
             )

@@ -33,7 +33,7 @@ import pandas as pd
 
 from l1emu.arraytypes import Bools, Floats
 from l1emu.errors import L1emuError
-from l1emu.trigger.crossing_weights import CROSSING_ONE, spread_distances
+from l1emu.trigger.crossing_weights import CROSSING_ONE, spread_distances, widened
 from l1emu.trigger.crossings import Crossings
 from l1emu.trigger.intervals import COVERAGE, LIMIT, intervals_in_sum, one_sided, upper_ends_in_sum
 from l1emu.trigger.menu_counts import ONE, MenuCounts, MenuEntry, MenuSeed, Quantities, count_menu
@@ -457,7 +457,7 @@ class MenuRates:
         error = 0.0
         if self.counts.replicas:
             curves = x * self._figures.replicas[:, first] - y * second._figures.replicas[:, y_at]
-            error = float(curves.std(ddof=1))
+            error = float(curves.std(ddof=1)) * widened(self.counts.slices)
         if second is self:
             error = max(error, self._multinomial(first, x, y_at, y))
             if kind == "rate" and {first, y_at} <= set(range(self.layout.total + 1)[self.layout.seeds]):
