@@ -34,12 +34,13 @@ def convert(
         raise L1emuError("unknown backend", value=backend, expected="Vitis or Vivado")
     load_config(tagger / RECIPE, Recipe)  # a wrong one is refused before TensorFlow is loaded
     from l1emu.firmware import Firmware
+    from l1emu.latency.estimate import keep_design
     from l1emu.training.golden import write_golden
     from l1emu.training.tagger import load_tagger
 
     trained = load_tagger(tagger)
     project = trained.write_project(output, backend)  # type: ignore[arg-type]
-    synthesized = Firmware.read(project)
+    synthesized = keep_design(Firmware.read(project), project)
     document: dict[str, Any] = {
         "project": str(project),
         "backend": backend,

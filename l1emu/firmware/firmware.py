@@ -29,7 +29,7 @@ class Firmware(Graph):
         """
         location = Path(path)
         graph = read_project(location) if location.is_dir() else load_firmware(location)
-        return cls(graph.name, graph.backend, graph.inputs, graph.outputs, graph.layers, graph.origin)
+        return cls(graph.name, graph.backend, graph.inputs, graph.outputs, graph.layers, graph.origin, graph.design)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one self-contained file; equal firmware gives equal bytes."""

@@ -27,6 +27,9 @@ class Graph:
         In execution order; each reads only inputs and tensors written before.
     origin
         Where the firmware was read: strings and numbers for manifests. Not part of the content hash.
+    design
+        What steers the synthesis: the design of its project, as `l1emu.latency.estimate.keep_design` puts it there, or
+        None. It changes no bit and is not part of the content hash.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Graph:
     outputs: tuple[Tensor, ...]
     layers: tuple[Layer, ...]
     origin: dict[str, Any] = field(default_factory=dict)
+    design: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         known = {tensor.name: tensor for tensor in self.inputs}

@@ -78,6 +78,8 @@ def save_firmware(firmware: Graph, path: str | os.PathLike[str]) -> None:
         "content_hash": firmware.content_hash,
         "graph": graph,
     }
+    if firmware.design is not None:
+        document["design"] = firmware.design
     text = json_bytes(document)
     body = _LENGTH.pack(len(text)) + text + arrays
     header = _HEADER.pack(STORE_MAGIC, VERSION, len(body), bytes.fromhex(sha256_bytes(body)))
@@ -160,7 +162,8 @@ class _Decoder:
             _mapping(document, name, kind)
         if self._left:
             raise L1emuError("bytes of no array", value=self._left)
-        made = Graph(document["name"], document["backend"], inputs, outputs, tuple(layers), document["origin"])
+        design = _mapping(document, "design", dict)["design"] if "design" in document else None
+        made = Graph(document["name"], document["backend"], inputs, outputs, tuple(layers), document["origin"], design)
         return made, document["content_hash"]
 
     def _layer(self, entry: Any) -> Layer:

@@ -15,6 +15,7 @@ layers      two thin Keras layers that QKeras lacks, and attention composed from
 model       the default architecture: a transformer over jet constituents, in float and in QKeras, from one recipe
 quantizers  which fixed-point type a QKeras quantizer stands for
 recipe      the recipe of a tagger: architecture, types and training, as YAML checked when read
+steering    what steers the synthesis, layer by layer, as hls4ml's configuration has it
 steps       a Keras model as steps that can be run one by one
 tagger      a trained tagger on disk: `recipe.yaml`
 train       training: the float twin first, then the quantized network from its weights

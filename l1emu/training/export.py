@@ -28,6 +28,8 @@ from l1emu.fixedpoint import FixedPoint
 from l1emu.training import handlers
 from l1emu.training.layers import CUSTOM_OBJECTS
 from l1emu.training.quantizers import fixed_type
+from l1emu.training.recipe import Steering
+from l1emu.training.steering import check_steering, steer
 
 Backend = Literal["Vitis", "Vivado"]
 
@@ -70,8 +72,7 @@ def convert(
     input_type: str = "ap_fixed<10,4>",
     part: str = "xcvu13p-flga2577-2-e",
     clock_period_ns: float = 2.7777777777777777,
-    strategy: Literal["Latency", "Resource"] = "Latency",
-    reuse_factor: int = 1,
+    steering: Steering | None = None,
     project_name: str = "tagger",
 ) -> Path:
     """Write the hls4ml project of `model`; the same model gives the same files, byte for byte.
@@ -87,8 +88,8 @@ def convert(
         "Vitis" or "Vivado"; io_parallel in either.
     input_type
         Type of every input value, as in C++. Inputs off its grid are truncated, those out of its range wrap.
-    strategy, reuse_factor
-        Of the dense layers; einsum and softmax are always "Latency".
+    steering
+        What steers the synthesis: strategies, reuse and parallelization factors; by default hls4ml's own.
 
     Returns
     -------
@@ -105,16 +106,16 @@ def convert(
         raise L1emuError("unknown backend", value=backend, expected="Vitis or Vivado")
     if target.exists() and not (target / "firmware" / "defines.h").exists() and any(target.iterdir()):
         raise L1emuError("this folder holds something else than an hls4ml project", path=target)
-    plan = plan_types(model, FixedPoint.parse(input_type), strategy=strategy, reuse_factor=reuse_factor)
+    chosen = Steering() if steering is None else steering
+    plan = plan_types(model, FixedPoint.parse(input_type))
+    steer(model, plan.config, chosen)
     quantized = _with_weights(model, plan)
     with folder_aside(target) as aside:
-        _write(quantized, plan, aside, backend, part, clock_period_ns, project_name)
+        _write(quantized, plan, aside, backend, part, clock_period_ns, project_name, chosen)
     return target
 
 
-def plan_types(
-    model: keras.Model, input_type: FixedPoint, *, strategy: str = "Latency", reuse_factor: int = 1
-) -> _Plan:
+def plan_types(model: keras.Model, input_type: FixedPoint) -> _Plan:
     """Choose every type of the project, or refuse the model; see `convert`."""
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise L1emuError(
@@ -123,8 +124,6 @@ def plan_types(
             value=(len(model.inputs), len(model.outputs)),
             expected="one input and one output",
         )
-    if strategy not in ("Latency", "Resource"):
-        raise L1emuError("unknown strategy", value=strategy, expected="Latency or Resource")
     plan = _Plan()
     planners: dict[str, Callable[[Any, _Plan], None]] = {
         "QDense": _plan_dense,
@@ -155,8 +154,6 @@ def plan_types(
                 expected="a layer of its own for each call",
             )
         planners[kind](layer, plan)
-        plan.config[layer.name]["Strategy"] = strategy if kind == "QDense" else "Latency"
-        plan.config[layer.name]["ReuseFactor"] = reuse_factor if kind == "QDense" else 1
     return plan
 
 
@@ -348,6 +345,7 @@ def _write(
     part: str,
     clock_period_ns: float,
     project_name: str,
+    steering: Steering,
 ) -> None:
     import hls4ml
 
@@ -364,6 +362,9 @@ def _write(
             entry["Precision"] = dict(wanted["Precision"])
             entry.update({k: v for k, v in wanted.items() if k != "Precision"})
             entry["Trace"] = True
+        config["Model"]["PipelineStyle"] = steering.pipeline_style
+        if steering.pipeline_interval is not None:
+            config["Model"]["PipelineInterval"] = steering.pipeline_interval
         graph = hls4ml.converters.convert_from_keras_model(
             model,
             output_dir=str(folder),
@@ -375,6 +376,7 @@ def _write(
             hls_config=config,
         )
         _check(graph, plan)
+        check_steering(graph, plan.config, steering)
         graph.write()
     _make_reproducible(folder, str(graph.config.config["Stamp"]))
 

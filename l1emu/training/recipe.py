@@ -120,13 +120,55 @@ class Training(Config):
         return self
 
 
-class Hardware(Config):
+DenseStrategy = Literal["Latency", "Resource"]
+"""How hls4ml builds the products of a dense layer."""
+
+
+class LayerHardware(Config):
+    """What differs for some layers from what holds for all; see `Steering`."""
+
+    strategy: DenseStrategy | None = None
+    reuse_factor: PositiveCount | None = None
+    parallelization_factor: Size | None = None
+
+
+class Steering(Config):
+    """What steers the synthesis and changes no bit, in hls4ml's words.
+
+    Attributes
+    ----------
+    strategy, reuse_factor
+        Of all dense layers.
+    parallelization_factor
+        How many constituents a dense layer over constituents works on at a time: it takes
+        constituents / parallelization_factor rounds, each of reuse_factor cycles, and as many circuits side by side.
+    pipeline_style, pipeline_interval
+        Whether the layers are processes of a dataflow or parts of one pipeline, which takes an input every so many
+        cycles; "auto" is hls4ml's choice, a dataflow where a layer takes rounds or the resource strategy.
+    layers
+        By the name of a layer, in which * stands for any text: what differs there. Of two lines for a layer the later
+        one counts. An einsum takes a reuse factor, a dense layer a strategy too, and one over constituents all three.
+    """
+
+    strategy: DenseStrategy = "Latency"
+    reuse_factor: PositiveCount = 1
+    parallelization_factor: Size = 1
+    pipeline_style: Literal["auto", "pipeline", "dataflow"] = "auto"
+    pipeline_interval: PositiveCount | None = None
+    layers: dict[str, LayerHardware] = Field(default_factory=dict, max_length=1000)
+
+    @model_validator(mode="after")
+    def _has_a_pipeline(self) -> Steering:
+        if self.pipeline_interval is not None and self.pipeline_style != "pipeline":
+            raise ValueError("pipeline_interval is the interval of one pipeline: pipeline_style must be pipeline")
+        return self
+
+
+class Hardware(Steering):
     """What hls4ml is told about the device."""
 
     part: str
     clock_period_ns: Annotated[float, Field(ge=0.1, le=1000)]
-    strategy: Literal["Latency", "Resource"] = "Latency"
-    reuse_factor: PositiveCount = 1
 
 
 class Recipe(Config):

@@ -39,8 +39,7 @@ class TrainedTagger:
             input_type=f"ap_fixed<{kind.width},{kind.integer}>",
             part=hardware.part,
             clock_period_ns=hardware.clock_period_ns,
-            strategy=hardware.strategy,
-            reuse_factor=hardware.reuse_factor,
+            steering=hardware,
         )
 
 

@@ -27,6 +27,7 @@ from l1emu.errors import L1emuError
 from l1emu.files import read_text, scratch_folder, sha256_bytes, write_aside, write_json
 from l1emu.firmware import Firmware
 from l1emu.jsontext import parse_json
+from l1emu.latency.estimate import keep_design
 from l1emu.progress import Advance, progress
 from l1emu.training.card import model_card
 from l1emu.training.data import LabelledJets, flattening_weights, read_jets, split_jets
@@ -212,7 +213,8 @@ def _write(
 def _emulated_firmware(tagger: TrainedTagger) -> Firmware:
     """The firmware of `tagger`, through a project written with hls4ml for Vitis and read back."""
     with scratch_folder("l1emu-train") as scratch:
-        return Firmware.read(tagger.write_project(scratch / "project", "Vitis"))
+        project = tagger.write_project(scratch / "project", "Vitis")
+        return keep_design(Firmware.read(project), project)
 
 
 def _areas(twin: keras.Model, tagger: TrainedTagger, firmware: Firmware, held_out: LabelledJets) -> dict[str, Any]:

@@ -152,14 +152,12 @@ def test_what_hls4ml_would_convert_wrongly_is_refused_by_name(case: str) -> None
     assert caught.value.where.startswith("layer layer")
 
 
-def test_several_outputs_backend_strategy_and_foreign_folder_are_refused(tmp_path: Path) -> None:
+def test_several_outputs_backend_and_foreign_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(L1emuError, match="several inputs or outputs"):
         plan_types(two_outputs(), INPUT)
     model = chain((4,), dense())
     with pytest.raises(L1emuError, match="unknown backend"):
         convert(model, tmp_path / "p", cast("Backend", "Quartus"))
-    with pytest.raises(L1emuError, match="unknown strategy"):
-        plan_types(model, INPUT, strategy="Fast")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("precious")
     with pytest.raises(L1emuError, match="something else"):

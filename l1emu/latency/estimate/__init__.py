@@ -15,8 +15,18 @@
 """
 
 from l1emu.latency.estimate.design import Block, Design, Weights
-from l1emu.latency.estimate.firmware import load_design
+from l1emu.latency.estimate.firmware import keep_design, load_design
 from l1emu.latency.estimate.model import Estimate, estimate
 from l1emu.latency.estimate.timing import estimated_timing, from_estimate
 
-__all__ = ["Block", "Design", "Estimate", "Weights", "estimate", "estimated_timing", "from_estimate", "load_design"]
+__all__ = [
+    "Block",
+    "Design",
+    "Estimate",
+    "Weights",
+    "estimate",
+    "estimated_timing",
+    "from_estimate",
+    "keep_design",
+    "load_design",
+]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from l1emu.errors import L1emuError
 from l1emu.latency.estimate.wrapper import Wrapper
@@ -16,6 +19,25 @@ COUNTS = ("adder_bits", "adder_depth", "average", "rounded", "saturating", "use_
 
 _WIDEST = 4096
 """Bits of a number that the tools take."""
+
+_WORDS = ("implementation", "side_by_side")
+"""What a block's `extra` has that is no number."""
+
+_LEAST_WEIGHTS = {"dense": 1, "conv": 1, "depthwise": 1, "recurrent": 2, "attention": 2}
+"""How many matrices blocks of these kinds have at least."""
+
+KINDS = (
+    *("dense", "conv", "depthwise", "recurrent", "attention", "einsum", "softmax", "layernorm", "pooling"),
+    *("table", "multiply", "product", "merge", "relu", "wires"),
+)
+"""What a block may be: each has its formula in `cost`."""
+
+_CHOICES = {
+    "io": ("io_parallel", "io_stream"),
+    "pipeline": ("pipeline", "dataflow"),
+    "tool": ("Vivado", "Vitis", None),
+}
+_STRATEGIES = ("latency", "resource", "distributed_arithmetic")
 
 
 @dataclass(frozen=True)
@@ -187,16 +209,50 @@ class Design:
             if the document is no such design.
         """
         try:
-            blocks = tuple(_block(entry) for entry in document["blocks"])
-            rest = {key: value for key, value in document.items() if key != "blocks"}
-            if rest.get("wrapper") is not None:
-                rest["wrapper"] = Wrapper(**rest["wrapper"])
-            for key in ("fifos", "problems"):
-                if key in rest:
-                    rest[key] = tuple(tuple(item) if isinstance(item, list) else item for item in rest[key])
-            return cls(blocks=blocks, **rest)
-        except (KeyError, TypeError) as error:
+            made = _DESIGNS.validate_json(json.dumps(document, allow_nan=False), strict=True)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise L1emuError(f"not a design: {first['msg']}", where=where, value=first["input"]) from None
+        except (TypeError, ValueError) as error:
             raise L1emuError("not a design", value=str(error), expected="what Design.as_dict writes") from None
+        _check(made)
+        return made
+
+
+_DESIGNS = TypeAdapter(Design)
+
+
+def _check(design: Design) -> None:
+    """Refuse what fields of the right type cannot say of a design."""
+    if not design.blocks:
+        raise L1emuError("not a design", where="blocks", expected="at least one")
+    for name, choices in _CHOICES.items():
+        _one_of(getattr(design, name), choices, name)
+    counts = [number for pair in design.fifos for number in pair] + [design.stated_interval, design.buffered]
+    if design.wrapper is not None:
+        wrapper = design.wrapper
+        counts += [wrapper.words_in, wrapper.words_out, wrapper.cycles_in, wrapper.cycles_out]
+    for block in design.blocks:
+        where = f"layer {block.name}"
+        _one_of(block.kind, KINDS, f"{where}, kind")
+        _one_of(block.strategy, _STRATEGIES, f"{where}, strategy")
+        if len(block.weights) < _LEAST_WEIGHTS.get(block.kind, 0):
+            raise L1emuError(f"a layer of the kind {block.kind} without its weights", where=where)
+        texts = [name for name, value in block.extra.items() if not isinstance(value, int) and name not in _WORDS]
+        if texts:
+            raise L1emuError("not a number", where=f"{where}, {texts[0]}", value=block.extra[texts[0]])
+        for matrix in block.weights:
+            counts += [matrix.nonzeros, matrix.terms]
+            counts += [n for n in (matrix.multipliers, matrix.shift_adds, matrix.row_steps) if n is not None]
+    for number in counts:
+        if not 0 <= number <= _LARGEST:
+            raise L1emuError("not a number of anything in hardware", value=number, expected=f"0 to {_LARGEST:,}")
+
+
+def _one_of(value: Any, choices: tuple[Any, ...], where: str) -> None:
+    if value not in choices:
+        raise L1emuError("not a design", where=where, value=value, expected=", ".join(map(str, choices)))
 
 
 def _plain(values: dict[str, Any], kind: Any, replaced: dict[str, Any]) -> dict[str, Any]:
@@ -207,11 +263,3 @@ def _plain(values: dict[str, Any], kind: Any, replaced: dict[str, Any]) -> dict[
 
 def _block_dict(block: Block) -> dict[str, Any]:
     return _plain(asdict(block), Block, {"weights": [_plain(asdict(w), Weights, {}) for w in block.weights]})
-
-
-def _block(entry: dict[str, Any]) -> Block:
-    values = dict(entry)
-    weights = tuple(Weights(**matrix) for matrix in values.pop("weights", ()))
-    tables = tuple((int(size), int(width)) for size, width in values.pop("tables", ()))
-    inputs = tuple(values.pop("inputs", ()))
-    return Block(weights=weights, tables=tables, inputs=inputs, **values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from l1emu.errors import L1emuError
@@ -14,8 +15,8 @@ from l1emu.latency.estimate.read import read_design
 from l1emu.layers import Layer
 
 _STEERING = (
-    "a firmware file does not keep what steers synthesis: io_parallel, one pipeline, and where no option says "
-    "otherwise the latency strategy with reuse factor 1 are assumed"
+    "this firmware file does not keep what steers synthesis (l1emu convert writes one that does): io_parallel, one "
+    "pipeline, and where no option says otherwise the latency strategy with reuse factor 1 are assumed"
 )
 
 
@@ -28,11 +29,41 @@ def load_design(path: str | os.PathLike[str]) -> Design:
         if it is neither, or holds nothing that can be estimated.
     """
     location = Path(path)
-    return read_design(location) if location.is_dir() else from_firmware(Firmware.read(location))
+    if location.is_dir():
+        return read_design(location)
+    firmware = Firmware.read(location)
+    try:
+        return from_firmware(firmware)
+    except L1emuError as error:
+        raise error.within(location) from None
+
+
+def keep_design(firmware: Firmware, project: str | os.PathLike[str]) -> Firmware:
+    """The firmware with the design of the project that it was read from: a file of it is estimated as the project is.
+
+    Raises
+    ------
+    L1emuError
+        if the project holds nothing that can be estimated.
+    """
+    return replace(firmware, design=read_design(project).as_dict())
 
 
 def from_firmware(firmware: Firmware) -> Design:
-    """A firmware's layers as blocks, in io_parallel."""
+    """The design that a firmware keeps, or else its layers as blocks, in io_parallel.
+
+    Raises
+    ------
+    L1emuError
+        if what it keeps is no design, or it is one of a backend that is not supported.
+    """
+    if firmware.design is not None:
+        kept = Design.from_dict(firmware.design)
+        return replace(kept, origin=f"firmware {firmware.content_hash[:12]}, of the project {kept.origin}")
+    return _of_layers(firmware)
+
+
+def _of_layers(firmware: Firmware) -> Design:
     blocks, problems = [], [_STEERING]
     names = {tensor.name: tensor.name for tensor in firmware.inputs}
     for layer in firmware.layers:
