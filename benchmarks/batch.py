@@ -38,8 +38,9 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from l1emu.events.branches import CANDIDATE_TYPES, TREE, TRUTH_TYPES
 from l1emu.events.hardware import HALF_TURN
-from l1emu.events.sample import CANDIDATE_TYPES, METADATA, TREE, TRUTH_TYPES
+from l1emu.events.sample import METADATA
 from l1emu.resources import resolve, resource
 
 SEED = 1
@@ -79,9 +80,12 @@ def copies(source: Path, target: Path, first: int, stop: int, of: int) -> int:
     with uproot.open(source) as file:
         tree, told = file[TREE], json.loads(str(file[METADATA]))
         crossings = tree.num_entries
-        prefixes = {"candidate": CANDIDATE_TYPES}
-        if tree.get("truth_pt") is not None:
-            prefixes["truth"] = TRUTH_TYPES
+        known = {"candidate": CANDIDATE_TYPES, "truth": TRUTH_TYPES}
+        prefixes = {
+            prefix: {field: kind for field, kind in types.items() if f"{prefix}_{field}" in tree}
+            for prefix, types in known.items()
+            if f"{prefix}_pt" in tree
+        }
         for one in [*(told["strata"] or []), *told["processes"]]:
             one["crossings"] *= stop - first
         if of > stop - first:

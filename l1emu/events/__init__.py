@@ -1,6 +1,7 @@
 """Crossings, Level-1 candidates, jets and their features.
 
 blocks       blocks of a recipe's crossings: which of them a file has, and which several files have together
+branches     the branches of a sample's tree: their types, what is read of them with checks, and what is written
 calibrate    a calibration from a signal sample with generator jets
 calibration  the jet energy calibration: from the pt of a Level-1 jet to that of the generator's
 chain        what our own chain gives a menu and its taggers: jets with their constituents, and sums
@@ -14,6 +15,7 @@ hardware     steps and widths of the Level-1 words that candidates and jets are 
 jets         seeded-cone jets (SC4) in hardware integers, and the tagger's features of each
 lists        records in lists, one list a crossing, as flat columns of numbers
 objects/     objects and sums of any tree, by a map in YAML
+packing      candidates packed for small files: jet by jet, relative to the seed, in single bytes
 ranges       ranges of crossings over several files
 rootfile     ROOT files opened with the checks that uproot leaves to its user
 sample       event samples on disk: ROOT files with one tree of crossings and, as strings, the recipe that made it

@@ -18,12 +18,21 @@ from l1emu.errors import L1emuError
 
 @dataclass(frozen=True)
 class BlockRange:
-    """The blocks `first` to `stop`, this one left out: `crossings` crossings, from number `place` of the recipe on."""
+    """The blocks `first` to `stop`, this one left out: `crossings` crossings, from number `place` of the recipe on.
+
+    Where not all that were `drawn` were kept, that is how many numbers they have; by default as many as crossings.
+    """
 
     first: int
     stop: int
     place: int
     crossings: int
+    drawn: int | None = None
+
+    @property
+    def end(self) -> int:
+        """The number of the recipe after those of these blocks."""
+        return self.place + (self.crossings if self.drawn is None else self.drawn)
 
 
 @dataclass(frozen=True)
@@ -43,10 +52,12 @@ class Blocks:
         if not self.ranges:
             raise L1emuError("no blocks of crossings", value=0, expected=f"some of {self.of}")
         for part in self.ranges:
-            if not (0 <= part.first < part.stop <= self.of and part.place >= 0 and part.crossings >= 0):
+            if not (
+                0 <= part.first < part.stop <= self.of and part.place >= 0 <= part.crossings <= part.end - part.place
+            ):
                 raise L1emuError("these are no blocks of the recipe", value=str(part), expected=f"some of {self.of}")
         for one, other in pairwise(self.ranges):
-            if one.stop > other.first or one.place + one.crossings > other.place:
+            if one.stop > other.first or one.end > other.place:
                 raise L1emuError(
                     "blocks of crossings that overlap", value=f"{one} and {other}", expected="each once, in their order"
                 )
@@ -64,7 +75,10 @@ class Blocks:
         return tuple((first, stop) for first, stop in gaps if first < stop)
 
     def places(self, first: int, stop: int) -> NDArray[np.uint64]:
-        """The numbers in the recipe, uint64 (stop - first,), of the crossings `first` to `stop` of those here."""
+        """The numbers in the recipe, uint64 (stop - first,), of the crossings `first` to `stop` of those here.
+
+        Of blocks of which not all crossings were kept they stand in the file instead.
+        """
         starts = np.cumsum([0, *(part.crossings for part in self.ranges)])
         here = np.arange(first, stop)
         part = np.searchsorted(starts, here, side="right") - 1
@@ -90,8 +104,9 @@ def all_blocks(parts: Sequence[Blocks]) -> Blocks:
     ranges: list[BlockRange] = []
     for part in sorted((r for blocks in parts for r in blocks.ranges), key=lambda r: r.first):
         last = ranges[-1] if ranges else None
-        if last is not None and last.stop == part.first and last.place + last.crossings == part.place:
-            ranges[-1] = BlockRange(last.first, part.stop, last.place, last.crossings + part.crossings)
+        if last is not None and last.stop == part.first and last.end == part.place:
+            drawn = None if (last.drawn, part.drawn) == (None, None) else part.end - last.place
+            ranges[-1] = BlockRange(last.first, part.stop, last.place, last.crossings + part.crossings, drawn)
         else:
             ranges.append(part)
     return Blocks(parts[0].of, tuple(ranges))

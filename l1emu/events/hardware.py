@@ -19,9 +19,14 @@ Z0_MAX = (1 << 9) - 1  # z0_t is ap_int<10>
 DXY_STEP_CM = 1.0 / 256.0
 DXY_MAX = (1 << 12) - 1  # d0_t is 13 bits
 WEIGHT_ONE = 256  # a PUPPI weight of 1
+QUALITY_MAX = (1 << 3) - 1  # of the track, three bits
+EMID_MAX = (1 << 6) - 1  # of the cluster, six bits
 
 MAX_CANDIDATES = 128  # what the jet finder receives a crossing
 MAX_JETS = 16
+
+CROSSING_WEIGHT_ONE = 1 << 16
+"""The weight of a crossing that stands for itself: one of the weight w was kept with the probability ONE / w."""
 
 CHARGED_HADRON, ELECTRON, MUON, PHOTON, NEUTRAL_HADRON = range(5)
 PARTICLES = ("charged_hadron", "electron", "muon", "photon", "neutral_hadron")

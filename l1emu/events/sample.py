@@ -4,11 +4,14 @@ A sample is one file or several of one recipe, each with other blocks of its cro
 
 * TTree `crossings`, an entry per crossing: `stratum` (index into the strata; in a signal sample, into
   its processes), `hard_event`
-  (the number, in its pool, of the collision that set the stratum or is the signal; -1 if none), the candidates
-  `candidate_{pt,eta,phi,id,charge,z0,dxy,weight}` and, where stored, the generator jets of that collision
-  `truth_{pt,eta,phi,flavour}`, all as integers in hardware steps, candidates in the order in which
-  they reach the jet finder;
-* the string `sample`: JSON with name, kind, pile-up, strata, processes, pool sizes, versions, recipe and its SHA-256;
+  (the number, in its pool, of the collision that set the stratum or is the signal; -1 if none), `vertex_z0` (the word
+  of the primary vertex), the candidates `candidate_{pt,eta,phi,id,charge,z0,dxy,weight,emid,quality}` and, where
+  stored, the generator jets of that collision `truth_{pt,eta,phi,flavour}`, all as integers in hardware steps,
+  candidates in the order in which they reach the jet finder; or the candidates packed as `l1emu.events.packing` has it.
+  Where pools are cut into slices, also `slice`, that of the collisions of a crossing, `weight`, see `Batch`, and
+  `place`, its number among those drawn;
+* the string `sample`: JSON with name, kind, pile-up, strata, processes, pool sizes, versions, recipe and its SHA-256,
+  the number of `slices`, and `skim`, what of the candidates is stored if not all;
   where the file has a part of the recipe's crossings, `blocks`, of how many, and in `ranges` which, in ascending order:
   `first` and `stop` of the blocks, `place`, the number in the recipe of the first of their `crossings`. Numbers of
   crossings in strata and processes are those of the file.
@@ -33,36 +36,66 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from l1emu.errors import L1emuError
 from l1emu.events.blocks import BlockRange, Blocks, all_blocks
-from l1emu.events.hardware import MAX_CANDIDATES
-from l1emu.events.lists import flat_columns
+from l1emu.events.branches import (
+    CANDIDATE_TYPES,
+    CROSSING_TYPES,
+    SLICED_TYPES,
+    TREE,
+    TRUTH_TYPES,
+    ReadColumns,
+    branches_of,
+    has_truth,
+    in_branch,
+    packed_columns,
+    records_in_branch,
+    tree_types,
+)
+from l1emu.events.hardware import CROSSING_WEIGHT_ONE
+from l1emu.events.packing import Skim
 from l1emu.events.rootfile import entries_of, open_root
 from l1emu.files import sha256_bytes, write_aside
 from l1emu.jsontext import parse_json
 from l1emu.remote import as_path
 
-TREE = "crossings"
 METADATA = "sample"
-CANDIDATE_TYPES = {
-    "pt": "int16",
-    "eta": "int16",
-    "phi": "int16",
-    "id": "int8",
-    "charge": "int8",
-    "z0": "int16",
-    "dxy": "int16",
-    "weight": "int16",
-}
-TRUTH_TYPES = {"pt": "int16", "eta": "int16", "phi": "int16", "flavour": "int8"}
-REQUIRED = ("stratum", "hard_event", *(f"candidate_{f}" for f in CANDIDATE_TYPES))
+_MOST_SLICES = 127
+
+
+@dataclass(frozen=True)
+class Thinned:
+    """How a stratum was thinned: the number of crossings drawn, and the sum of the weights of those that were kept."""
+
+    drawn: int
+    weight_sum: int
 
 
 @dataclass(frozen=True)
 class Stratum:
-    """A class of crossings: its probability per colliding crossing and how many of the sample belong to it."""
+    """A class of crossings: its probability per colliding crossing and how many of the sample belong to it.
+
+    Where they are `thinned`, the `crossings` are those of the `drawn` that were kept, each with the probability
+    ONE / weight.
+    """
 
     name: str
     probability: float
     crossings: int
+    thinned: Thinned | None = None
+
+    @property
+    def drawn(self) -> int:
+        """The number of crossings that were drawn."""
+        return self.crossings if self.thinned is None else self.thinned.drawn
+
+    @property
+    def weight_sum(self) -> int:
+        """The sum of the weights of its crossings, in units of `CROSSING_WEIGHT_ONE`."""
+        return self.crossings * CROSSING_WEIGHT_ONE if self.thinned is None else self.thinned.weight_sum
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        found = {"name": self.name, "probability": self.probability, "crossings": self.crossings}
+        return found | ({} if self.thinned is None else vars(self.thinned))
 
 
 @dataclass(frozen=True)
@@ -75,6 +108,7 @@ class SignalProcess:
 
 
 _Count = Annotated[int, Field(ge=0, le=1 << 53)]
+_Sum = Annotated[int, Field(ge=0, le=1 << 62)]
 
 
 class _Described(BaseModel):
@@ -85,6 +119,8 @@ class _Stratum(_Described):
     name: str
     probability: Annotated[float, Field(ge=0, le=1)]
     crossings: _Count
+    drawn: _Count | None = None
+    weight_sum: _Sum | None = None
 
 
 class _Process(_Described):
@@ -98,6 +134,11 @@ class _Range(_Described):
     stop: _Count
     place: _Count
     crossings: _Count
+    drawn: _Count | None = None
+
+
+class _Skim(_Described):
+    jet_pt_min_gev: Annotated[float, Field(ge=0, le=10_000)]
 
 
 class _Blocks(_Described):
@@ -120,6 +161,11 @@ class _Description(_Described):
     versions: dict[str, str]
     processes: list[_Process] = []
     blocks: _Blocks | None = None
+    slices: Annotated[int, Field(ge=0, le=_MOST_SLICES)] = 0
+    skim: _Skim | None = None
+
+
+_NONE: Any = None
 
 
 @dataclass(frozen=True)
@@ -130,8 +176,9 @@ class Batch:
     ----------
     candidates
         (crossings, var) records of integers: pt (0.25 GeV), eta, phi (pi/720), id (0 charged hadron, 1 electron,
-        2 muon, 3 photon, 4 neutral hadron), charge (-1, 0, 1), z0 (0.05 cm, relative to the primary vertex),
-        dxy (1/256 cm), weight (1/256).
+        2 muon, 3 photon, 4 neutral hadron), charge (-1, 0, 1), z0 (0.05 cm, along the beam line; 0 for neutrals),
+        dxy (1/256 cm), weight (1/256), emid (the correlator's word of a neutral candidate, 0 for charged ones), quality
+        (the correlator's word of a track, 0 for neutrals).
     stratum
         (crossings,) int64, index into the sample's strata; in a signal sample, into its processes.
     hard_event
@@ -142,6 +189,14 @@ class Batch:
     place
         (crossings,) uint64, the number of each crossing in its recipe, however the sample is spread over files; None in
         what is not read from a sample made by l1emu.
+    vertex_z0
+        (crossings,) int64, z of the primary vertex in steps of 0.05 cm; by default 0: z0 is relative to it then.
+    weight
+        (crossings,) int64: for how many drawn crossings each stands, in units of
+        `l1emu.events.hardware.CROSSING_WEIGHT_ONE`, the default. It was kept with the probability ONE / weight.
+    slices
+        (crossings,) int8, the slice of the pools that its collisions are from; -1, the default, where pools are not
+        cut.
     """
 
     candidates: ak.Array
@@ -149,20 +204,33 @@ class Batch:
     hard_event: NDArray[np.int64]
     truth: ak.Array | None = None
     place: NDArray[np.uint64] | None = None
+    vertex_z0: NDArray[np.int64] = _NONE
+    weight: NDArray[np.int64] = _NONE
+    slices: NDArray[np.int8] = _NONE
+
+    def __post_init__(self) -> None:
+        n = len(self.stratum)
+        if self.vertex_z0 is None:
+            object.__setattr__(self, "vertex_z0", np.zeros(n, np.int64))
+        if self.weight is None:
+            object.__setattr__(self, "weight", np.full(n, CROSSING_WEIGHT_ONE, np.int64))
+        if self.slices is None:
+            object.__setattr__(self, "slices", np.full(n, -1, np.int8))
 
 
 @dataclass(frozen=True)
 class SampleFile:
     """One file of a sample.
 
-    `strata` has the number of its crossings in each stratum, none for a signal; `blocks` says which of the recipe's
-    crossings it has, None where it has all of them.
+    `strata` are those of its crossings, none for a signal; `blocks` says which of the recipe's crossings it has, None
+    where it has all of them; `branches` are those that are read.
     """
 
     path: Path
     crossings: int
-    strata: tuple[int, ...]
+    strata: tuple[Stratum, ...]
     blocks: Blocks | None
+    branches: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -172,7 +240,9 @@ class Sample:
     `files` are in the order in which they are read. `strata` is None for a signal sample; its `processes`, where there
     are several, are mixed as the recipe says, not by cross section. `pool_sizes` is the number of Pythia collisions in
     each pool: an error on a rate has to consider that crossings share them. `entries` is the range of the files'
-    crossings that the sample has, where it is not all of them; only a sample without strata has one.
+    crossings that the sample has, where it is not all of them; only a sample without strata has one. `slices` is the
+    number of slices that the pools were cut into, 0 where they were not; `skim` is what of the candidates is stored,
+    None where they all are.
     """
 
     files: tuple[SampleFile, ...]
@@ -187,6 +257,8 @@ class Sample:
     has_truth: bool = False
     processes: tuple[SignalProcess, ...] = ()
     entries: tuple[int, int] | None = None
+    slices: int = 0
+    skim: Skim | None = None
 
     @property
     def path(self) -> Path:
@@ -249,8 +321,9 @@ class Sample:
         ------
         L1emuError
             if the range is not within the sample, or a file's content cannot be decompressed, or is not what the
-            description says: whole numbers, at most 128 candidates each, of each stratum as many crossings as stated.
-            A part of a file is refused where no rest of it could make up the stated numbers.
+            description says: whole numbers, at most 128 candidates each, of each stratum as many crossings as stated,
+            with weights of the stated sum. A part of a file is refused where no rest of it could make up the stated
+            numbers.
         """
         end = self.crossings if stop is None else stop
         if not 0 <= first <= end <= self.crossings:
@@ -268,27 +341,17 @@ class Sample:
             before += file.crossings
 
     def _iterate_file(self, file: SampleFile, step: int, first: int, stop: int) -> Iterator[Batch]:
-        branches = [*REQUIRED, *(f"truth_{f}" for f in TRUTH_TYPES if self.has_truth)]
-        found = np.zeros(len(self.strata or ()), np.int64)
+        found, weights = np.zeros((2, len(self.strata or ())), np.int64)
         position = first
         with open_root(file.path) as root:
-            for columns in entries_of(file.path, root[TREE], branches, first, stop, step):
+            for columns in entries_of(file.path, root[TREE], file.branches, first, stop, step):
                 batch = _batch(self, file, columns, position)
                 position += len(batch.stratum)
                 if self.strata is not None:
                     found += np.bincount(batch.stratum, minlength=len(found))
+                    np.add.at(weights, batch.stratum, batch.weight)
                 yield batch
-        rest = file.crossings - (stop - first)
-        for number, stated, stratum in zip(found, file.strata, self.strata or (), strict=True):
-            least = max(stated - rest, 0)
-            if not least <= number <= stated:
-                raise L1emuError(
-                    f"the stratum {stratum.name} has another number of crossings than the description says",
-                    path=file.path,
-                    where=f"{TREE}/stratum" + (f", entries {first} to {stop}" if rest else ""),
-                    value=int(number),
-                    expected=(f"{least} to " if rest else "") + str(stated),
-                )
+        _refuse_other_numbers(file, first, stop, found, weights)
 
     def read(self) -> Batch:
         """All crossings at once.
@@ -316,6 +379,31 @@ def _defining(recipe: dict[str, Any]) -> list[dict[str, Any]]:
     return pools
 
 
+def _refuse_other_numbers(
+    file: SampleFile, first: int, stop: int, found: NDArray[np.int64], weights: NDArray[np.int64]
+) -> None:
+    """Refuse crossings `first` to `stop` of a file that have other numbers or weights than its strata say."""
+    rest = file.crossings - (stop - first)
+    for number, weight, stratum in zip(found.tolist(), weights.tolist(), file.strata, strict=True):
+        least = max(stratum.crossings - rest, 0)
+        if not least <= number <= stratum.crossings:
+            raise L1emuError(
+                f"the stratum {stratum.name} has another number of crossings than the description says",
+                path=file.path,
+                where=f"{TREE}/stratum" + (f", entries {first} to {stop}" if rest else ""),
+                value=number,
+                expected=(f"{least} to " if rest else "") + str(stratum.crossings),
+            )
+        if weight > stratum.weight_sum or (not rest and weight != stratum.weight_sum):
+            raise L1emuError(
+                f"the weights of the stratum {stratum.name} do not add up to what the description says",
+                path=file.path,
+                where=f"{TREE}/weight" + (f", entries {first} to {stop}" if rest else ""),
+                value=weight,
+                expected=("at most " if rest else "") + str(stratum.weight_sum),
+            )
+
+
 def joined_batches(batches: Sequence[Batch]) -> Batch:
     """Batches one after the other as one; all or none of them have truth and place."""
     first = batches[0]
@@ -327,57 +415,27 @@ def joined_batches(batches: Sequence[Batch]) -> Batch:
         np.concatenate([b.hard_event for b in batches]),
         None if first.truth is None else ak.concatenate([b.truth for b in batches]),
         None if first.place is None else np.concatenate([b.place for b in batches if b.place is not None]),
+        *(np.concatenate([getattr(b, name) for b in batches]) for name in ("vertex_z0", "weight", "slices")),
     )
 
 
-def _batch(sample: Sample, file: SampleFile, columns: dict[str, Any], first: int) -> Batch:
+def _batch(sample: Sample, file: SampleFile, read: dict[str, Any], first: int) -> Batch:
     """The crossings of a file from number `first` on, checked: kernels index by these numbers."""
-
-    def refuse(wrong: NDArray[np.bool_], branch: str, message: str, values: NDArray[Any], expected: str) -> None:
-        if wrong.any():
-            place = int(wrong.argmax())
-            where = f"{TREE}/{branch}, entry {first + place}"
-            raise L1emuError(message, path=file.path, where=where, value=int(values[place]), expected=expected)
-
-    flat = {}
-    for name in ("stratum", "hard_event"):
-        values = np.asarray(columns[name])
-        if values.ndim != 1 or values.dtype.kind not in "iu":
-            raise L1emuError(
-                "not one whole number a crossing", path=file.path, where=f"{TREE}/{name}", value=str(values.dtype)
-            )
-        flat[name] = values.astype(np.int64)
+    columns = ReadColumns(file.path, read, first)
     known = len(sample.strata or sample.processes) or np.iinfo(np.int8).max
-    stratum, hard = flat["stratum"], flat["hard_event"]
-    refuse((stratum < 0) | (stratum >= known), "stratum", "no such stratum", stratum, f"0 to {known - 1}")
-    refuse(hard < -1, "hard_event", "not the number of a collision", hard, "-1 or more")
-    candidates, counts = _records_of(file.path, columns, "candidate", CANDIDATE_TYPES, first)
-    refuse(
-        counts > MAX_CANDIDATES,
-        "candidate_pt",
-        "more candidates than the jet finder receives",
-        counts,
-        f"at most {MAX_CANDIDATES}",
-    )
-    truth = _records_of(file.path, columns, "truth", TRUTH_TYPES, first)[0] if sample.has_truth else None
+    most = np.iinfo(np.int64).max
+    stratum = columns.numbers("stratum", 0, known - 1, "no such stratum")
+    hard = columns.numbers("hard_event", -1, most, "not the number of a collision")
+    candidates, vertex_z0 = columns.candidates()
+    truth = columns.truth() if sample.has_truth else None
     end = first + len(stratum)
-    place = np.arange(first, end, dtype=np.uint64) if file.blocks is None else file.blocks.places(first, end)
-    return Batch(candidates, stratum, hard, truth, place)
-
-
-def _records_of(
-    path: Path, columns: dict[str, Any], prefix: str, types: Iterable[str], first: int
-) -> tuple[ak.Array, NDArray[np.int64]]:
-    table = ak.zip({name: columns[f"{prefix}_{name}"] for name in types}, depth_limit=1)
-    try:
-        counts, flat = flat_columns(table, list(types), what=f"{prefix} values", first=first)
-    except L1emuError as error:
-        where = f"{TREE}/{prefix}_*, {error.where}"
-        raise L1emuError(error.message, path=path, where=where, value=error.value, expected=error.expected) from None
-    for name, values in flat.items():
-        if values.dtype.kind not in "iu":
-            raise L1emuError("not whole numbers", path=path, where=f"{TREE}/{prefix}_{name}", value=str(values.dtype))
-    return ak.unflatten(ak.zip(flat), counts), counts
+    if not sample.slices:
+        place = np.arange(first, end, dtype=np.uint64) if file.blocks is None else file.blocks.places(first, end)
+        return Batch(candidates, stratum, hard, truth, place, vertex_z0)
+    weight = columns.numbers("weight", CROSSING_WEIGHT_ONE, most, "not the weight of a crossing")
+    slices = columns.numbers("slice", 0, sample.slices - 1, "no such slice").astype(np.int8)
+    place = columns.numbers("place", 0, most, "not the number of a crossing").astype(np.uint64)
+    return Batch(candidates, stratum, hard, truth, place, vertex_z0, weight, slices)
 
 
 def read_sample(
@@ -436,7 +494,7 @@ def _together(samples: Sequence[Sample]) -> Sample:
     strata, processes = first.strata, first.processes
     if strata is not None:
         of_strata = zip(*(sample.strata or () for sample in samples), strict=True)
-        strata = tuple(replace(alike[0], crossings=sum(s.crossings for s in alike)) for alike in of_strata)
+        strata = tuple(_added(alike) for alike in of_strata)
     of_processes = zip(*(sample.processes for sample in samples), strict=True)
     processes = tuple(replace(alike[0], crossings=sum(p.crossings for p in alike)) for alike in of_processes)
     files = tuple(file for sample in samples for file in sample.files)
@@ -446,6 +504,13 @@ def _together(samples: Sequence[Sample]) -> Sample:
     except L1emuError as error:  # ranges that are right in each file and contradict one another
         raise error.within(first.path) from None
     return whole
+
+
+def _added(strata: Sequence[Stratum]) -> Stratum:
+    """One stratum of several files; all or none are thinned."""
+    thinned = Thinned(sum(s.drawn for s in strata), sum(s.weight_sum for s in strata))
+    one = strata[0]
+    return replace(one, crossings=sum(s.crossings for s in strata), thinned=None if one.thinned is None else thinned)
 
 
 def _refuse_same_blocks(files: Sequence[SampleFile]) -> None:
@@ -483,6 +548,8 @@ def _refuse_other_recipe(one: Sample, other: Sample) -> None:
             "pileup": sample.pileup,
             "strata" if sample.strata is not None else "processes": [c.name for c in classes],
             "truth": sample.has_truth,
+            "slices": sample.slices,
+            "skim": sample.skim,
         }
 
     known = what_agrees(one)
@@ -515,12 +582,7 @@ def _read_file(file_path: Path) -> Sample:
                 f"there is no TTree {TREE!r}", path=file_path, where="/", value=sorted(found), expected=TREE
             )
         tree = file[TREE]
-        keys = tree.keys()
-        for name in REQUIRED:
-            if name not in keys:
-                raise L1emuError(
-                    f"the branch {name!r} is missing", path=file_path, where=f"tree {TREE}", value=sorted(keys)
-                )
+        branches = branches_of(file_path, tree.keys())
         if METADATA not in found:
             raise L1emuError(
                 f"the string {METADATA!r} with the sample's description is missing",
@@ -529,10 +591,10 @@ def _read_file(file_path: Path) -> Sample:
                 value=sorted(found),
             )
         text, entries = str(file[METADATA]), int(tree.num_entries)
-    return _described(file_path, text, entries, all(f"truth_{f}" in keys for f in TRUTH_TYPES))
+    return _described(file_path, text, entries, branches)
 
 
-def _described(path: Path, text: str, entries: int, has_truth: bool) -> Sample:
+def _described(path: Path, text: str, entries: int, branches: tuple[str, ...]) -> Sample:
     try:
         data = _Description.model_validate(parse_json(text))
     except L1emuError as error:
@@ -543,9 +605,9 @@ def _described(path: Path, text: str, entries: int, has_truth: bool) -> Sample:
         first = error.errors()[0]
         where = ": ".join([METADATA, ".".join(map(str, first["loc"]))]).rstrip(": ")
         raise L1emuError(f"the sample's description is unreadable ({first['msg']})", path=path, where=where) from None
-    strata = None if data.strata is None else tuple(Stratum(**dict(s)) for s in data.strata)
+    strata = None if data.strata is None else tuple(_stratum(s) for s in data.strata)
     sample = Sample(
-        files=(SampleFile(path, entries, tuple(s.crossings for s in strata or ()), _blocks_of(path, data, entries)),),
+        files=(SampleFile(path, entries, strata or (), _blocks_of(path, data, entries), branches),),
         name=data.name,
         kind=data.kind,
         pileup=data.pileup,
@@ -554,9 +616,19 @@ def _described(path: Path, text: str, entries: int, has_truth: bool) -> Sample:
         recipe_hash=data.recipe_hash,
         pool_sizes=dict(data.pool_sizes),
         versions=data.versions,
-        has_truth=has_truth,
+        has_truth=has_truth(branches),
         processes=tuple(SignalProcess(**dict(p)) for p in data.processes),
+        slices=data.slices,
+        skim=None if data.skim is None else Skim(**dict(data.skim)),
     )
+    if bool(sample.slices) != all(name in branches for name in SLICED_TYPES):
+        raise L1emuError(
+            "slices in the description or in the tree alone",
+            path=path,
+            where=METADATA,
+            value=sample.slices,
+            expected=f"both, or neither the number nor the branches {', '.join(SLICED_TYPES)}",
+        )
     if recipe_hash(sample.recipe) != sample.recipe_hash:
         raise L1emuError(
             "the recipe does not have the hash that stands beside it",
@@ -574,17 +646,45 @@ def _described(path: Path, text: str, entries: int, has_truth: bool) -> Sample:
                 value=sum(s.crossings for s in sample.strata),
                 expected=str(entries),
             )
+        for stratum in sample.strata:
+            _refuse_impossible(path, stratum, sample.slices)
         total = sum(s.probability for s in sample.strata)
         if abs(total - 1.0) > 1e-9:
             raise L1emuError("the strata's probabilities must sum to 1", path=path, where=METADATA, value=total)
     return sample
 
 
+def _stratum(entry: _Stratum) -> Stratum:
+    thinned = None
+    if entry.drawn is not None and entry.weight_sum is not None:
+        thinned = Thinned(entry.drawn, entry.weight_sum)
+    return Stratum(entry.name, entry.probability, entry.crossings, thinned)
+
+
+def _stated(entry: BaseModel) -> dict[str, Any]:
+    return {name: value for name, value in entry if value is not None}
+
+
+def _refuse_impossible(path: Path, stratum: Stratum, slices: int) -> None:
+    """Refuse numbers of a stratum that cannot be: more stored than drawn, or weights below ONE."""
+    least = stratum.crossings * CROSSING_WEIGHT_ONE
+    fits = stratum.weight_sum >= least and stratum.drawn >= stratum.crossings
+    if fits and bool(slices) == (stratum.thinned is not None):
+        return
+    raise L1emuError(
+        f"the weights of the stratum {stratum.name} do not add up",
+        path=path,
+        where=METADATA,
+        value=f"{stratum.crossings} of {stratum.drawn} crossings with weights of {stratum.weight_sum}",
+        expected=f"weights of {least} or more, and slices" if slices else "slices, where a stratum is thinned",
+    )
+
+
 def _blocks_of(path: Path, data: _Description, entries: int) -> Blocks | None:
     if data.blocks is None:
         return None
     try:
-        blocks = Blocks(data.blocks.of, tuple(BlockRange(**dict(r)) for r in data.blocks.ranges))
+        blocks = Blocks(data.blocks.of, tuple(BlockRange(**_stated(r)) for r in data.blocks.ranges))
     except L1emuError as error:
         raise L1emuError(
             error.message, path=path, where=f"{METADATA}: blocks", value=error.value, expected=error.expected
@@ -618,72 +718,80 @@ def write_sample(
     versions: dict[str, str],
     processes: Sequence[SignalProcess] = (),
     blocks: Blocks | None = None,
+    slices: int = 0,
+    packed: bool = False,
+    skim: Skim | None = None,
 ) -> None:
     """Write a sample, whole or not at all.
 
     `batches` are taken one by one and become the file's baskets; all or none of them have truth. `blocks` says which of
     the recipe's crossings they are, where they are not all of them; `strata` and `processes` count those that they are.
+    With `slices`, the number that the pools are cut into, the weights, slices and places of crossings are stored;
+    with `packed` the candidates are, as `l1emu.events.packing` has it, and those alone that `skim` leaves. `strata` and
+    `blocks` are looked at when all batches are written, so that who counts crossings may do so meanwhile.
 
     Raises
     ------
     L1emuError
-        if a field is missing, or a value does not fit its branch's type.
+        if a field is missing, or a value does not fit its branch's type, or packing would lose something.
     """
-    description = {
-        "name": name,
-        "kind": kind,
-        "pileup": pileup,
-        "strata": None if strata is None else [vars(s) for s in strata],
-        "recipe": recipe,
-        "recipe_hash": recipe_hash(recipe),
-        "pool_sizes": pool_sizes,
-        "versions": versions,
-        "processes": [vars(p) for p in processes],
-    }
-    if blocks is not None and blocks.missing:
-        description["blocks"] = {"of": blocks.of, "ranges": [vars(r) for r in blocks.ranges]}
     coming = iter(batches)
     first = next(coming, None)
-    with_truth = first is not None and first.truth is not None
-    types: dict[str, Any] = {
-        "stratum": "int8",
-        "hard_event": "int32",
-        "candidate": ak.types.from_datashape(_record(CANDIDATE_TYPES), highlevel=False),
-    }
-    if with_truth:
-        types["truth"] = ak.types.from_datashape(_record(TRUTH_TYPES), highlevel=False)
+    truth = first is not None and first.truth is not None
+    types = tree_types(packed=packed, sliced=slices > 0, truth=truth)
     with write_aside(path) as aside, uproot.recreate(aside, compression=uproot.LZMA(9)) as file:
         tree = file.mktree(TREE, types, counter_name=lambda branch: f"n_{branch}")
         for batch in () if first is None else chain([first], coming):
-            columns: dict[str, Any] = {
-                "stratum": _narrow(batch.stratum, "int8", "stratum"),
-                "hard_event": _narrow(batch.hard_event, "int32", "hard_event"),
-                "candidate": _narrow_record(batch.candidates, CANDIDATE_TYPES),
-            }
-            if with_truth:
-                columns["truth"] = _narrow_record(batch.truth, TRUTH_TYPES)
-            tree.extend(columns)
-        file[METADATA] = json.dumps(description)
+            tree.extend(_columns(batch, slices=slices > 0, packed=packed, skim=skim))
+        file[METADATA] = json.dumps(
+            _description(
+                {
+                    "name": name,
+                    "kind": kind,
+                    "pileup": pileup,
+                    "strata": None if strata is None else [s.as_dict() for s in strata],
+                    "recipe": recipe,
+                    "recipe_hash": recipe_hash(recipe),
+                    "pool_sizes": pool_sizes,
+                    "versions": versions,
+                    "processes": [vars(p) for p in processes],
+                },
+                blocks,
+                slices,
+                skim,
+            )
+        )
 
 
-def _record(types: dict[str, str]) -> str:
-    return "var * {" + ", ".join(f"{name}: {kind}" for name, kind in types.items()) + "}"
+def _description(description: dict[str, Any], blocks: Blocks | None, slices: int, skim: Skim | None) -> dict[str, Any]:
+    """The description of a file, with what not every sample has."""
+    if blocks is not None and blocks.missing:
+        description["blocks"] = {"of": blocks.of, "ranges": [_without_none(vars(r)) for r in blocks.ranges]}
+    if slices:
+        description["slices"] = slices
+    if skim is not None:
+        description["skim"] = vars(skim)
+    return description
 
 
-def _narrow(values: NDArray[Any], kind: str, name: str) -> NDArray[Any]:
-    limits = np.iinfo(kind)
-    if values.dtype.kind not in "iu":
-        raise L1emuError(f"{name} does not fit {kind}", value=str(values.dtype), expected="whole numbers")
-    if len(values) and (values.min() < limits.min or values.max() > limits.max):
-        worst = values.max() if values.max() > limits.max else values.min()
-        raise L1emuError(f"{name} does not fit {kind}", value=int(worst))
-    return values.astype(kind)
+def _without_none(entry: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in entry.items() if value is not None}
 
 
-def _narrow_record(records: ak.Array, types: dict[str, str]) -> ak.Array:
-    missing = [name for name in types if name not in records.fields]
-    if missing:
-        raise L1emuError(f"the field {missing[0]!r} is missing", value=records.fields, expected=", ".join(types))
-    counts, columns = flat_columns(records, list(types), what="records")
-    flat = {f: _narrow(columns[f], kind, f) for f, kind in types.items()}
-    return ak.unflatten(ak.zip(flat), counts)
+def _columns(batch: Batch, *, slices: bool, packed: bool, skim: Skim | None) -> dict[str, Any]:
+    """The branches of some crossings."""
+    columns: dict[str, Any] = {
+        name: in_branch(getattr(batch, name), kind, name) for name, kind in CROSSING_TYPES.items()
+    }
+    if slices:
+        if batch.place is None:
+            raise L1emuError("crossings of slices without their places")
+        of_slices: dict[str, NDArray[Any]] = {"weight": batch.weight, "slice": batch.slices, "place": batch.place}
+        columns |= {name: in_branch(of_slices[name], kind, name) for name, kind in SLICED_TYPES.items()}
+    if packed:
+        columns |= packed_columns(batch.candidates, batch.vertex_z0, skim)
+    else:
+        columns["candidate"] = records_in_branch(batch.candidates, CANDIDATE_TYPES)
+    if batch.truth is not None:
+        columns["truth"] = records_in_branch(batch.truth, TRUTH_TYPES)
+    return columns

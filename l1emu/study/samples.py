@@ -125,7 +125,7 @@ def _opened(
             where=_key(file, role),
             expected=f"`objects: {_MAPS[layout]}` in the study, or a map of its own",
         )
-    if layout != OWN:
+    if layout not in OWN:
         return open_ntuple(
             paths,
             kind=_kind(role),

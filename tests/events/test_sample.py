@@ -17,10 +17,8 @@ import uproot
 
 from l1emu.errors import L1emuError
 from l1emu.events.blocks import BlockRange, Blocks
+from l1emu.events.branches import CANDIDATE_TYPES, TRUTH_TYPES
 from l1emu.events.sample import (
-    CANDIDATE_TYPES,
-    REQUIRED,
-    TRUTH_TYPES,
     Batch,
     SignalProcess,
     Stratum,
@@ -31,6 +29,7 @@ from l1emu.events.sample import (
 from l1emu.resources import resource
 
 RECIPE = {"name": "toy", "seed": 1, "nested": {"b": [1, 2.5], "a": None}}
+REQUIRED = ("stratum", "hard_event", *(f"candidate_{f}" for f in CANDIDATE_TYPES if f not in ("emid", "quality")))
 STRATA = (Stratum("soft", 0.75, 300), Stratum("hard", 0.25, 200))
 
 
@@ -478,7 +477,7 @@ def crafted(
         columns[f"candidate_{name}"] = ak.unflatten(np.ones(sum(sizes), kind), sizes)
     columns |= {f"candidate_{name}": values for name, values in fields.items()}
     description = {"name": "toy", "kind": "minbias", "pileup": 200, "recipe": RECIPE, "pool_sizes": {}, "versions": {}}
-    description["strata"] = [vars(Stratum("soft", 0.5, 2)), vars(Stratum("hard", 0.5, 1))]
+    description["strata"] = [Stratum("soft", 0.5, 2).as_dict(), Stratum("hard", 0.5, 1).as_dict()]
     with uproot.recreate(path) as file:
         types = {n: ak.type(v).content if isinstance(v, ak.Array) else v.dtype for n, v in columns.items()}
         file.mktree("crossings", types, counter_name=lambda branch: f"n{branch}").extend(columns)

@@ -15,6 +15,7 @@ import awkward as ak
 import numpy as np
 
 from l1emu.errors import L1emuError
+from l1emu.events.branches import with_stand_ins
 from l1emu.events.generate.crossings import (
     CROSSINGS_A_BLOCK,
     CrossingsBlock,
@@ -153,8 +154,8 @@ def _written(recipe: SampleRecipe, pools: list[Pool], target: Path, jobs: int, f
         blocks=blocks,
         **shared,
     )
-    found = {"strata": strata} if strata is not None else {"processes": processes}
-    return {"crossings": blocks.crossings, **{key: [vars(row) for row in rows] for key, rows in found.items()}}
+    found = [vars(process) for process in processes] if strata is None else [stratum.as_dict() for stratum in strata]
+    return {"crossings": blocks.crossings, "processes" if strata is None else "strata": found}
 
 
 def baskets(batches: Iterable[tuple[int, Batch]]) -> Iterator[Batch]:
@@ -241,7 +242,7 @@ def pools_of(
 
 def _candidates(block: CrossingsBlock) -> ak.Array:
     columns = {name: block.candidates[:, k] for k, name in enumerate(FIELDS)}
-    return ak.unflatten(ak.zip(columns), block.counts)
+    return ak.unflatten(ak.zip(with_stand_ins(columns)), block.counts)
 
 
 def _truth(block: CrossingsBlock, pool: Pool) -> ak.Array:

@@ -27,11 +27,12 @@ from pydantic import ValidationError
 
 from l1emu.errors import L1emuError
 from l1emu.events.blocks import BlockRange
+from l1emu.events.branches import TREE
 from l1emu.events.generate.layout import BlockLayout
 from l1emu.events.generate.recipe import SampleRecipe
 from l1emu.events.generate.run import BLOCKS_A_BASKET, baskets, check_suffix, generate, pools_of
 from l1emu.events.generate.training_jets import JetsPart, merge_jets
-from l1emu.events.sample import METADATA, TREE, Batch, Sample, joined_batches, read_sample, write_sample
+from l1emu.events.sample import METADATA, Batch, Sample, joined_batches, read_sample, write_sample
 from l1emu.files import folder_aside
 from l1emu.progress import progress
 from l1emu.remote import as_path, open_file
@@ -182,7 +183,7 @@ def merge_samples(
 
 def _classes(sample: Sample) -> dict[str, Any]:
     if sample.strata is not None:
-        return {"strata": [vars(stratum) for stratum in sample.strata]}
+        return {"strata": [stratum.as_dict() for stratum in sample.strata]}
     return {"processes": [vars(process) for process in sample.processes]}
 
 

@@ -17,7 +17,7 @@ from l1emu.events.sources.repeated import file_key
 from l1emu.events.sources.source import Paths, Source, open_source
 
 FORMAT = "fastpuppi"
-OWN = "l1emu"
+OWN = ("l1emu", "l1emu-packed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +125,7 @@ def open_crossings(
         as `l1emu.events.sample.read_sample` and `open_ntuple` do.
     """
     source = open_source(files, format=format, tree=tree)
-    if source.format.name == OWN and not missing:
+    if source.format.name in OWN and not missing:
         return read_sample(source.paths)
     return _ntuple(source, missing=missing)
 

@@ -38,6 +38,7 @@ FORMATS: dict[str, Format] = {
     f.name: f
     for f in (
         crossings.FORMAT,
+        crossings.FORMAT_PACKED,
         fastpuppi.FORMAT,  # before l1nano: an ntuple may have candidates and NanoAOD's jets
         l1nano.FORMAT,
         pfnano.FORMAT,
