@@ -36,10 +36,10 @@ from l1emu.events.hardware import ETA_PHI_STEP, NEUTRAL_HADRON, PHOTON
 def clusters_of(*particles: tuple[float, float, float, int], seed: int = 1) -> tuple[ClusterCounts, ClusterBuffers]:
     """The clusters of neutral particles, each with pt [GeV], eta, phi [rad] and kind."""
     pt, eta, phi, kind = (np.array(column) for column in zip(*particles, strict=True))
+    kinematics = (x.astype(np.float32) for x in (pt, eta, phi))
     zeros = np.zeros(len(pt), np.float32)
-    flat = Particles(
-        *(x.astype(np.float32) for x in (pt, eta, phi)), *[zeros] * 3, kind.astype(np.int8), np.zeros(len(pt), np.int8)
-    )
+    neutral = np.zeros(len(pt), np.int8)
+    flat = Particles(*kinematics, zeros, zeros, zeros, kind.astype(np.int8), neutral)  # type: ignore[arg-type]
     rng, towers = np.random.default_rng(seed), empty_towers()
     tracks = np.empty((MAX_TRACKS, TRACK_COLUMNS))
     assert add_collision(rng, 0, len(pt), Placement(0.0, 1.0, 0.0), flat, towers, tracks, 0) == 0
@@ -53,7 +53,8 @@ def steps(angle: float) -> int:
 
 
 def hardest(words: NDArray[np.int32], n: int) -> NDArray[np.int32]:
-    return words[np.argmax(words[:n, 0])]
+    found: NDArray[np.int32] = words[np.argmax(words[:n, 0])]
+    return found
 
 
 @pytest.mark.parametrize(("eta", "phi"), [(0.7, 0.3), (-1.4, 3.14), (0.01, -3.13), (1.0, -1.57)])
