@@ -36,10 +36,9 @@ from l1emu.events.hardware import ETA_PHI_STEP, NEUTRAL_HADRON, PHOTON
 def clusters_of(*particles: tuple[float, float, float, int], seed: int = 1) -> tuple[ClusterCounts, ClusterBuffers]:
     """The clusters of neutral particles, each with pt [GeV], eta, phi [rad] and kind."""
     pt, eta, phi, kind = (np.array(column) for column in zip(*particles, strict=True))
-    kinematics = (x.astype(np.float32) for x in (pt, eta, phi))
-    zeros = np.zeros(len(pt), np.float32)
-    neutral = np.zeros(len(pt), np.int8)
-    flat = Particles(*kinematics, zeros, zeros, zeros, kind.astype(np.int8), neutral)  # type: ignore[arg-type]
+    zeros, neutral = np.zeros(len(pt), np.float32), np.zeros(len(pt), np.int8)
+    pt, eta, phi = pt.astype(np.float32), eta.astype(np.float32), phi.astype(np.float32)
+    flat = Particles(pt, eta, phi, zeros, zeros, zeros, kind.astype(np.int8), neutral)
     rng, towers = np.random.default_rng(seed), empty_towers()
     tracks = np.empty((MAX_TRACKS, TRACK_COLUMNS))
     assert add_collision(rng, 0, len(pt), Placement(0.0, 1.0, 0.0), flat, towers, tracks, 0) == 0
