@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +18,10 @@ from l1emu.events.sources import NtupleSample
 from l1emu.files import sha256_bytes
 from l1emu.splitmix import mix
 from l1emu.study.config import StudyFile
-from l1emu.study.samples import StudySample
+from l1emu.study.samples import StudySample, weights_of
 from l1emu.taggers import EmulatedTagger
 from l1emu.taggers.maps import EVENT
+from l1emu.trigger.crossing_weights import CrossingWeights
 from l1emu.trigger.replicas import identities
 from l1emu.trigger.scalings import OFFLINE, OFFLINE_PT, before_scaling, with_offline
 
@@ -60,14 +61,15 @@ class Wanted:
 class SamplePart:
     """Some crossings of a sample: what a menu sees, and which they are.
 
-    `stratum` and `identity` are those of `l1emu.trigger.Crossings`; `shared` says whether any of them may share its
-    hard collision with another.
+    `stratum`, `identity` and `weights` are those of `l1emu.trigger.Crossings`; `shared` says whether any of them may
+    share its hard collision with another.
     """
 
     data: EventData
     stratum: npt.NDArray[np.int64]
     identity: npt.NDArray[np.uint64]
     shared: bool
+    weights: CrossingWeights | None = None
 
 
 def offered_fields(sample: StudySample) -> dict[str, tuple[str, ...]]:
@@ -177,7 +179,7 @@ class SampleReader:
                 data = tagger.apply(data, drop=() if later else ("constituents",))
             if self._scalings is not None:
                 data = with_offline(data, self._scalings)
-            yield SamplePart(data, part.stratum, part.identity, part.shared)
+            yield replace(part, data=data)
 
     def _trees(self, sample: ObjectSample, first: int, stop: int | None) -> Iterator[SamplePart]:
         step = self._file.study.samples.step or TREE_STEP
@@ -210,7 +212,9 @@ class SampleReader:
             first += batch.stratum.size
             # a signal is one stratum, in which the collisions of two processes are not the same
             stratum = np.zeros_like(batch.stratum) if sample.strata is None else batch.stratum
-            yield SamplePart(data, stratum, identity, bool((batch.hard_event >= 0).any()))
+            weights = weights_of(sample, batch)
+            shared = weights is not None or bool((batch.hard_event >= 0).any())
+            yield SamplePart(data, stratum, identity, shared, weights)
 
 
 def pool_key(sample: Sample | NtupleSample) -> np.uint64:

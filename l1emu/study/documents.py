@@ -14,7 +14,6 @@ from l1emu.study.measure import MeasuredSample, Measurement
 from l1emu.study.scores import score_histograms
 from l1emu.taggers.golden import GoldenComparison
 from l1emu.trigger.compare import AtRate
-from l1emu.trigger.efficiencies import efficiency
 from l1emu.trigger.menu import Seed
 from l1emu.trigger.pileup import PileupPoint
 from l1emu.trigger.rates_of_menu import KhzRate, MenuRates
@@ -102,7 +101,7 @@ def _seed(measured: Measurement, seed: Seed, i: int) -> dict[str, Any]:
     found = measured.menu.seeds[i]
     kept = {}
     for name, signal in measured.signals.items():
-        of = efficiency(int(signal.menu.counts.accepted[:, i].sum()), signal.first.total)
+        of = signal.kept_by(i)
         kept[name] = [float(of.value), float(of.low), float(of.high)]
     return {
         "name": seed.name,

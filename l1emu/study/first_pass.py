@@ -9,7 +9,7 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
-from l1emu.arraytypes import Ints
+from l1emu.arraytypes import Floats, Ints
 from l1emu.errors import L1emuError
 from l1emu.eventdata import EventData
 from l1emu.study.config import BACKGROUND, StudyFile
@@ -20,9 +20,10 @@ from l1emu.study.samples import StrataOfSample
 from l1emu.study.scores import ScoreCounts, matched_flavours
 from l1emu.taggers import EmulatedTagger
 from l1emu.taggers.maps import EVENT
+from l1emu.trigger.crossing_weights import CROSSING_ONE, CrossingWeights
 from l1emu.trigger.engine.evaluator import Evaluator
 from l1emu.trigger.menu import Seed
-from l1emu.trigger.replicas import half_by_identity, replica_histograms
+from l1emu.trigger.replicas import replica_histograms
 from l1emu.trigger.scan_counts import ScanCounts, count_scan
 from l1emu.trigger.turn_ons import TurnOnCounts, count_turn_on
 
@@ -44,12 +45,17 @@ class FirstPass:
         Of each half and stratum, int64 (2, strata).
     drawn
         Of a signal, their weights in each replica, int64 (2, strata, replicas); of the background its scans hold them.
+        Where crossings have weights of their own, these in each slice, int64 (2, strata, slices).
+    squares
+        Where they have, the squares of their weights, int64 (2, strata); else 0.
     shared
         Whether crossings may share collisions.
     objects
         Crossings by stratum and number of the stream's objects, int64 (strata, numbers); no numbers without a stream.
+        Where they have weights of their own, the sums of these.
     collisions
-        Crossings by number of collisions, int64 (numbers,), where the study asks for other pile-ups; else empty.
+        Crossings, or sums of their weights, by number of collisions, int64 (numbers,), where the study asks for other
+        pile-ups; else empty.
     scores
         Of the score that is shown; None without one.
     turn_ons
@@ -62,6 +68,7 @@ class FirstPass:
     halves: tuple[ScanCounts, ...]
     crossings: Ints
     drawn: Ints
+    squares: Ints
     shared: bool
     objects: Ints
     collisions: Ints
@@ -84,6 +91,7 @@ class FirstPass:
             halves=tuple(a + b for a, b in zip(self.halves, other.halves, strict=True)),
             crossings=self.crossings + other.crossings,
             drawn=self.drawn + other.drawn,
+            squares=self.squares + other.squares,
             shared=self.shared or other.shared,
             objects=_padded_sum(self.objects, other.objects),
             collisions=_padded_sum(self.collisions, other.collisions),
@@ -98,10 +106,22 @@ class FirstPass:
         return int(self.crossings.sum())
 
     @property
+    def slices(self) -> int:
+        """That the crossings were mixed in; 0 where they have no weights of their own."""
+        return self.scan.slices
+
+    @property
     def weights(self) -> Ints:
-        """Of all crossings in each replica, int64 (strata, replicas); no replicas where none were drawn."""
-        drawn = self.scan.drawn if self.scan.replicas else self.drawn.sum(axis=0)
+        """Of all crossings in each replica or slice, int64 (strata, ...); none where no replicas were drawn."""
+        drawn = self.scan.drawn if self.scan.replicas and not self.slices else self.drawn.sum(axis=0)
         return np.asarray(drawn, np.int64)
+
+    @property
+    def size(self) -> Floats:
+        """How many crossings those of each stratum stand for, float64 (strata,)."""
+        if not self.slices:
+            return np.asarray(self.crossings.sum(axis=0), np.float64)
+        return np.asarray(self.drawn.sum(axis=(0, 2)) / CROSSING_ONE)
 
 
 def _padded_sum(a: Ints, b: Ints) -> Ints:
@@ -168,7 +188,8 @@ class FirstPassCounter:
         scores = None
         if self._shown is not None:
             tagger, score = self._shown
-            scores = ScoreCounts.none(tagger.ranges[score], 2 if has_truth else 1, len(strata.names))
+            kinds, weighed = 2 if has_truth else 1, strata.slices > 0
+            scores = ScoreCounts.none(tagger.ranges[score], kinds, len(strata.names), weighed=weighed)
         self._scores = scores
         self._turn_ons = tuple(TurnOnCounts.none(request) for request in self._requests)
         self._emulated = dict.fromkeys(taggers, 0)
@@ -187,10 +208,10 @@ class FirstPassCounter:
         found = self.evaluator(data)
         if self._scores is not None and self._shown is not None:
             tagger, score = self._shown
-            self._scores = self._scores.with_objects(data, tagger.of, score, part.stratum, self._matched)
+            self._scores = self._scores.with_objects(data, tagger.of, score, part.stratum, self._matched, part.weights)
         if self._requests:
             fixed = {n: found.accepted[:, i] for i, n in enumerate(self._names) if n not in self.evaluator.scanned}
-            more = (count_turn_on(request, data, fixed) for request in self._requests)
+            more = (count_turn_on(request, data, fixed, part.weights) for request in self._requests)
             self._turn_ons = tuple(a + b for a, b in zip(self._turn_ons, more, strict=True))
         for name, tagger in self._taggers.items():
             self._emulated[name] += _scored(tagger, data)
@@ -204,6 +225,8 @@ class FirstPassCounter:
                 found.accepted[:, [self._names.index(seed.name) for seed in self._seeds.fixed]],
                 none if self._stream is None else np.asarray(ak.num(data.objects[self._stream.jets], axis=1), np.int64),
                 none if self._pileup is None else _collisions(data.sums[self._pileup.collisions]),
+                none if part.weights is None else part.weights.weight,
+                none if part.weights is None else part.weights.slice_of,
             )
         )
         if sum(map(len, self._held)) >= _ROWS:
@@ -232,30 +255,52 @@ class FirstPassCounter:
 
     def _counted(self, held: CrossingRecords, *, shared: bool) -> FirstPass:
         """Scans, weights and numbers of crossings."""
-        strata, halves = len(self._strata.names), half_by_identity(held.identity)
+        strata, slices = len(self._strata.names), self._strata.slices
+        halves = held.halves(slices)
         in_half = [held.select(halves == half) for half in range(2)]
-        drawn = [
-            replica_histograms(
-                np.zeros((0, len(one)), np.int32), one.stratum, one.identity, strata, [],
-                0 if self._background else self._replicas, self._random_seed,
-            ).drawn
-            for one in in_half
-        ]  # fmt: skip
         points = list(self._seeds.points.values()) if self._background else []
+        of_halves = [self._drawn(one) for one in in_half]
+        amount = held.weight if slices else np.ones(len(held), np.int64)
+        none = np.zeros(len(held), np.int64)
         return FirstPass(
-            scan=self._scan(held, list(self._seeds.scanned), shared=shared, tails=self._tails),
-            halves=tuple(self._scan(one, points, shared=shared, tails=False) for one in in_half if points),
+            scan=self._scan(held, held.weights(slices), self._seeds.scanned, shared=shared, tails=self._tails),
+            halves=tuple(
+                self._scan(one, weights_of_half(one, slices, half), points, shared=shared, tails=False)
+                for half, one in enumerate(in_half)
+                if points
+            ),
             crossings=np.array([np.bincount(one.stratum, minlength=strata) for one in in_half], np.int64),
-            drawn=np.array(drawn, np.int64),
+            drawn=np.array([drawn for drawn, _ in of_halves]),
+            squares=np.array([squares for _, squares in of_halves]),
             shared=shared,
-            objects=_by_stratum(held, strata) if self._stream is not None else np.zeros((strata, 0), np.int64),
-            collisions=np.bincount(held.collisions) if self._pileup is not None else np.zeros(0, np.int64),
+            objects=_histogram(held.stratum, held.counted, amount, strata)[:, : None if self._stream else 0],
+            collisions=_histogram(none, held.collisions, amount, 1)[0, : None if self._pileup else 0],
             scores=None,
             turn_ons=(),
             emulated={},
         )
 
-    def _scan(self, held: CrossingRecords, seeds: Sequence[Seed], *, shared: bool, tails: bool) -> ScanCounts:
+    def _drawn(self, held: CrossingRecords) -> tuple[Ints, Ints]:
+        """Weights of crossings by stratum and replica or slice, and their squares by stratum."""
+        strata, weights = len(self._strata.names), held.weights(self._strata.slices)
+        squares = np.zeros(strata, np.int64)
+        if weights is None:
+            replicas = 0 if self._background else self._replicas
+            bins = np.zeros((0, len(held)), np.int32)
+            sums = replica_histograms(bins, held.stratum, held.identity, strata, [], replicas, self._random_seed)
+            return sums.drawn.astype(np.int64), squares
+        np.add.at(squares, held.stratum, weights.squares)
+        return _histogram(held.stratum, held.slice_of, held.weight, strata, weights.slices), squares
+
+    def _scan(
+        self,
+        held: CrossingRecords,
+        weights: CrossingWeights | None,
+        seeds: Sequence[Seed],
+        *,
+        shared: bool,
+        tails: bool,
+    ) -> ScanCounts:
         reach = {name: held.reach[:, i] for i, name in enumerate(self.evaluator.scanned)}
         loose = {name: reach[seed.name] for name, seed in self._seeds.loose.items()} if tails else {}
         opened = {name: reach[seed.name] for name, (seed, _) in self._seeds.opened.items()} if tails else {}
@@ -264,15 +309,21 @@ class FirstPassCounter:
             {seed.name: scan_thresholds(seed) for seed in seeds},
             held.stratum, held.identity, len(self._strata.names),
             envelopes=loose, shared=shared, replicas=self._replicas if self._background else 0,
-            random_seed=self._random_seed,
+            random_seed=self._random_seed, weights=weights,
         )  # fmt: skip
 
 
-def _by_stratum(held: CrossingRecords, strata: int) -> Ints:
-    """Crossings by stratum and number of objects."""
-    size = int(held.counted.max(initial=-1)) + 1
-    flat = np.bincount(held.stratum * size + held.counted, minlength=strata * size)
-    return flat.reshape(strata, size).astype(np.int64)
+def weights_of_half(held: CrossingRecords, slices: int, half: int) -> CrossingWeights | None:
+    """Weights of crossings that are all of one half; None where they have none."""
+    weights = held.weights(slices)
+    return None if weights is None else weights.of_half(half)
+
+
+def _histogram(stratum: Ints, number: Ints, amount: Ints, strata: int, size: int | None = None) -> Ints:
+    """Sums of amounts by stratum and a number, int64 (strata, numbers)."""
+    found = np.zeros((strata, int(number.max(initial=-1)) + 1 if size is None else size), np.int64)
+    np.add.at(found, (stratum, number), amount)
+    return found
 
 
 def _collisions(values: Any) -> Ints:

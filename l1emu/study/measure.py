@@ -27,11 +27,12 @@ from l1emu.study.second_pass import FoundThresholds, SecondPass, SeenOfBackgroun
 from l1emu.study.versions import versioned_taggers
 from l1emu.taggers import EmulatedTagger, read_taggers
 from l1emu.trigger.compare import AtRate, BackgroundAt, Choice, Gain, at_rates, best_at_rate, gains_of_pairs
-from l1emu.trigger.efficiencies import Efficiency, efficiency
+from l1emu.trigger.crossing_weights import CROSSING_ONE
+from l1emu.trigger.efficiencies import Efficiency, WeightSums, efficiency, weighed_efficiency
 from l1emu.trigger.equal_counts import EqualRateCounts
 from l1emu.trigger.masks import masks_to
 from l1emu.trigger.menu import Seed
-from l1emu.trigger.menu_counts import MenuCounts
+from l1emu.trigger.menu_counts import ONE, MenuCounts
 from l1emu.trigger.pileup import PileupPoint, PileupWeights
 from l1emu.trigger.rates import RateScan, rates_of_scan
 from l1emu.trigger.rates_of_menu import MenuRates, rates_of_counts, tails_of_scan
@@ -67,8 +68,25 @@ class MeasuredSample:
 
     @property
     def weight(self) -> Floats:
-        """Of a crossing of each stratum: those of all crossings sum to 1, float64 (strata,)."""
-        return np.asarray(self.strata.probability / np.maximum(self.crossings, 1))
+        """Of a crossing of each stratum: those of all crossings sum to 1, float64 (strata,).
+
+        Where crossings have weights of their own, of the unit of these: they sum to 1 in the mean.
+        """
+        size = self.strata.drawn(self.crossings)
+        if size is None:
+            size = self.first.size
+        return np.asarray(self.strata.probability / np.maximum(size, 1) / (CROSSING_ONE if self.first.slices else 1))
+
+    def kept_by(self, seed: int) -> Efficiency:
+        """The fraction of a signal that a seed of the menu accepts, before its prescale."""
+        counts = self.menu.counts
+        accepted = int(counts.accepted[:, seed].sum())
+        if not counts.slices:
+            return efficiency(accepted, self.first.total)
+        at = counts.layout.seeds.start + seed
+        sums, squares = (counts.sums.sum(axis=0) / ONE, counts.moments.sum(axis=0).diagonal() / counts.product_one)
+        of = WeightSums(sums[at], squares[at], sums[0], squares[0])
+        return weighed_efficiency(accepted, self.first.total, of)
 
     @property
     def turn_ons(self) -> tuple[TurnOnCounts, ...]:
@@ -145,8 +163,18 @@ class Measurement:
 
     def efficiency_scan(self, seed: str, signal: str) -> Efficiency:
         """The efficiency of a scanned seed for a signal at all its thresholds."""
-        scan = self.samples[signal].first.scan
-        return efficiency(scan.accepted[scan.names.index(seed)].sum(axis=0), self.samples[signal].first.total)
+        first = self.samples[signal].first
+        scan, i = first.scan, first.scan.names.index(seed)
+        accepted = scan.accepted[i].sum(axis=0)
+        if not first.slices:
+            return efficiency(accepted, first.total)
+        sums = (
+            scan.passed[i].sum(axis=(0, 2)),
+            scan.passed_squares[i].sum(axis=0),
+            scan.drawn.sum(),
+            scan.squares.sum(),
+        )
+        return weighed_efficiency(accepted, first.total, WeightSums(*(np.asarray(x / CROSSING_ONE) for x in sums)))
 
     def emulated(self, tagger: str) -> int:
         """How many objects, or crossings, of all samples a tagger saw."""
@@ -271,6 +299,10 @@ class _End:
         self._strata = {role: strata_of(sample) for role, sample in samples.items()}
         self._normalisation = file.normalisation()
         self._target = file.study.rate.target_khz
+        first = firsts[BACKGROUND]
+        self._drawn = self._strata[BACKGROUND].drawn(first.crossings.sum(axis=0))
+        for role, of in firsts.items():
+            refuse_wrong_sum(samples[role], self._strata[role], of)
 
     def measurement(self, masks: str | os.PathLike[str] | None) -> Measurement:
         scans = self._rates(self._firsts[BACKGROUND].scan)
@@ -334,8 +366,10 @@ class _End:
         return read_records(self._paths[role], len(self._seeds.fixed))
 
     def _rates(self, counts: ScanCounts) -> dict[str, RateScan]:
-        of = self._strata[BACKGROUND]
-        return rates_of_scan(counts, of.names, of.probability, self._khz, bounded=of.bounded)
+        of, drawn = self._strata[BACKGROUND], self._drawn
+        if drawn is not None:
+            drawn = drawn * (counts.slices / of.slices)  # of a half
+        return rates_of_scan(counts, of.names, of.probability, self._khz, bounded=of.bounded, drawn=drawn)
 
     def _threshold(self, seed: Seed, rates: RateScan) -> float:
         try:
@@ -404,7 +438,7 @@ class _End:
             at |= {name: closed for name, (_, closed) in self._seeds.opened.items()}
         return rates_of_counts(
             counts, of.names, of.probability, self._khz, thresholds=self._shown(thresholds),
-            tails=tails_of_scan(first.scan, at, counts.entries, of.bounded),
+            tails=tails_of_scan(first.scan, at, counts.entries, of.bounded, drawn=self._drawn), drawn=self._drawn,
         )  # fmt: skip
 
     def _shown(self, thresholds: Mapping[str, float]) -> list[float | None]:
@@ -412,7 +446,10 @@ class _End:
 
     def _at_pileup(self, at: float, counts: MenuCounts, thresholds: Mapping[str, float]) -> PileupPoint:
         of = self._strata[BACKGROUND]
-        rates = rates_of_counts(counts, of.names, of.probability, self._khz, thresholds=self._shown(thresholds))
+        drawn = self._firsts[BACKGROUND].size if counts.slices and self._drawn is None else self._drawn
+        rates = rates_of_counts(
+            counts, of.names, of.probability, self._khz, thresholds=self._shown(thresholds), drawn=drawn
+        )
         return PileupPoint(at, rates, rates.effective_crossings)
 
     def _choice(
@@ -438,14 +475,60 @@ class _End:
     def _source(self, background: SeenOfBackground) -> CrossingSource | None:
         if self._file.study.stream is None:
             return None
-        first, of = self._firsts[BACKGROUND], self._strata[BACKGROUND]
-        every, kept = first.objects, background.accepts
-        weight = (of.probability / np.maximum(first.crossings.sum(axis=0), 1))[:, np.newaxis]
+        every, kept = self._firsts[BACKGROUND].objects, background.accepts
         numbers = np.arange(every.shape[1])
-        rejected, accepted = ((weight * counts).sum(axis=0) for counts in (every - kept, kept))
+        rejected, accepted = self._split(every - kept, kept)
         seen = np.concatenate([rejected > 0, accepted > 0])
         return CrossingSource(
             np.concatenate([numbers, numbers])[seen],
             np.repeat([False, True], numbers.size)[seen],
             np.concatenate([rejected, accepted])[seen],
         )
+
+    def _split(self, rejected: Ints, accepted: Ints) -> tuple[Floats, Floats]:
+        """Probabilities of colliding crossings with each number of objects, from sums by stratum and number.
+
+        Where it is known how many crossings were drawn, that says how many of them are accepted, as it does for the
+        rate; how the others are spread is known from those that are there.
+        """
+        first, of = self._firsts[BACKGROUND], self._strata[BACKGROUND]
+        if self._drawn is None:
+            total = (rejected + accepted).sum(axis=1) if first.slices else first.crossings.sum(axis=0)
+            weight = (of.probability / np.maximum(total, 1))[:, np.newaxis]
+            return (weight * rejected).sum(axis=0), (weight * accepted).sum(axis=0)
+        kept = accepted / (np.maximum(self._drawn, 1) * CROSSING_ONE)[:, np.newaxis]
+        kept /= np.maximum(kept.sum(axis=1, keepdims=True), 1)
+        left = (1 - kept.sum(axis=1, keepdims=True)) * rejected / np.maximum(rejected.sum(axis=1, keepdims=True), 1)
+        return of.probability @ left, of.probability @ kept
+
+
+_FAR = 8.0
+"""Standard errors that the sum of weights may lie from the number of crossings that were drawn."""
+
+
+def refuse_wrong_sum(sample: StudySample, strata: StrataOfSample, first: FirstPass) -> None:
+    """Refuse crossings whose weights cannot be of as many as were drawn.
+
+    Raises
+    ------
+    L1emuError
+        if the sum of the weights of a stratum is off by more than chance leaves.
+    """
+    crossings = first.crossings.sum(axis=0)
+    drawn = strata.drawn(crossings)
+    if drawn is None:
+        return
+    # a crossing of weight w was kept with the probability 1 / w: its part of the sum varies by w (w - 1)
+    spread = np.sqrt(np.maximum(first.squares.sum(axis=0) / CROSSING_ONE - first.size, 0))
+    # parts of a sample have a part of those that were drawn, which varies itself
+    missing = crossings.sum() < sample.crossings
+    if missing:
+        spread = np.hypot(spread, drawn / np.sqrt(np.maximum(crossings, 1)))
+    wrong = np.abs(first.size - drawn) > _FAR * spread + 1
+    if wrong.any():
+        j = int(wrong.argmax())
+        raise L1emuError(
+            "the weights of crossings do not add up to as many as were drawn",
+            path=sample.path, where=f"stratum {strata.names[j]}", value=f"{first.size[j]:.6g}",
+            expected=f"{drawn[j]:.6g} ± {spread[j]:.3g}",
+        )  # fmt: skip

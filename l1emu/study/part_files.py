@@ -25,7 +25,7 @@ from l1emu.files import open_regular, write_aside
 _DOCUMENT = "part.json"
 _FIXED_DATE = (1980, 1, 1, 0, 0, 0)  # equal content is equal bytes
 _KIND = "l1emu part"
-PART_VERSION = 1
+PART_VERSION = 2
 """Of the layout of part files."""
 
 

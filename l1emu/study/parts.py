@@ -20,7 +20,7 @@ from l1emu.study.scores import ScoreCounts
 from l1emu.taggers import EmulatedTagger
 from l1emu.trigger.scan_counts import ScanCounts
 from l1emu.trigger.turn_on_setup import TurnOnSetup
-from l1emu.trigger.turn_ons import TurnOnCounts
+from l1emu.trigger.turn_ons import PassedOfAll, TurnOnCounts
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ def write_part(
                 advance(piece.data.crossings)
         counts = counter.finish()
         content = {f.name: getattr(counts, f.name) for f in fields(counts) if f.name != "turn_ons"}
-        content["turn_ons"] = [{"passed": t.passed, "total": t.total, "unplaced": t.unplaced} for t in counts.turn_ons]
+        content["turn_ons"] = [{f.name: getattr(t, f.name) for f in _TURN_ON} for t in counts.turn_ons]
         spent = {name: _spent(tagger) - before[name] for name, tagger in found._taggers.items()}
         writer.document(
             {
@@ -299,19 +299,34 @@ def read_part(path: Path, turn_ons: Iterable[TurnOnSetup]) -> MeasuredPart:
         counts = dict(document["counts"])
         requests = [request for request in turn_ons if request.signal == part.role]
         rows = zip(requests, counts.pop("turn_ons"), strict=True)
-        curves = tuple(TurnOnCounts(r, row["passed"], row["total"], int(row["unplaced"])) for r, row in rows)
+        curves = tuple(_turn_on(request, row) for request, row in rows)
         scores = counts.pop("scores")
         spent = {name: SpentOnTagger(**one) for name, one in document["spent"].items()}
         first = FirstPass(
             scan=_scan(counts.pop("scan")),
             halves=tuple(_scan(half) for half in counts.pop("halves")),
-            scores=None if scores is None else ScoreCounts(**scores | {"ends": tuple(scores["ends"])}),
+            scores=_scores(scores),
             turn_ons=curves,
             **counts,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise L1emuError(f"not a part of this study ({error})", path=path, expected="the shard made again") from None
     return MeasuredPart(path, part, first, spent)
+
+
+_TURN_ON = tuple(f for f in fields(TurnOnCounts) if f.name != "setup")
+
+
+def _turn_on(request: TurnOnSetup, document: dict[str, Any]) -> TurnOnCounts:
+    values = {f.name: document[f.name] for f in _TURN_ON}
+    sums = {name: None if values[name] is None else PassedOfAll(*values[name]) for name in ("weights", "squares")}
+    return TurnOnCounts(request, **values | sums)
+
+
+def _scores(document: dict[str, Any] | None) -> ScoreCounts | None:
+    if document is None:
+        return None
+    return ScoreCounts(**document | {"ends": tuple(document["ends"]), "squares": _scores(document["squares"])})
 
 
 def _scan(document: dict[str, Any]) -> ScanCounts:

@@ -10,10 +10,12 @@ import numpy as np
 
 from l1emu.arraytypes import Bools, Floats, Hashes, Ints
 from l1emu.study.part_files import PartWriter, part_reader
+from l1emu.trigger.crossing_weights import CrossingWeights
+from l1emu.trigger.replicas import half_by_identity
 
 _ROWS = 1 << 16
-_COLUMNS = ("identity", "stratum", "reach", "accepted", "counted", "collisions")
-_SMALL = ("stratum", "counted", "collisions")
+_COLUMNS = ("identity", "stratum", "reach", "accepted", "counted", "collisions", "weight", "slice_of")
+_SMALL = ("stratum", "counted", "collisions", "weight", "slice_of")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,8 @@ class CrossingRecords:
         Objects of the stream's collection, int64 (n,); 0 without a stream.
     collisions
         Number of collisions, int64 (n,), where the study asks for other pile-ups; else 0.
+    weight, slice_of
+        As in `l1emu.trigger.crossing_weights.CrossingWeights`, int64 (n,), where crossings have them; else 0.
     """
 
     identity: Hashes
@@ -40,6 +44,8 @@ class CrossingRecords:
     accepted: Bools
     counted: Ints
     collisions: Ints
+    weight: Ints
+    slice_of: Ints
 
     def __len__(self) -> int:
         return int(self.identity.size)
@@ -49,12 +55,21 @@ class CrossingRecords:
         """No crossings, for so many seeds with a reach and fixed ones."""
         none = np.zeros(0, np.int64)
         reach, accepted = np.zeros((0, with_reach)), np.zeros((0, fixed), np.bool_)
-        return cls(none.astype(np.uint64), none, reach, accepted, none, none)
+        return cls(none.astype(np.uint64), none, reach, accepted, none, none, none, none)
 
     @classmethod
     def joined(cls, parts: Sequence[CrossingRecords]) -> CrossingRecords:
         """Those of several, in their order."""
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS))
+
+    def weights(self, slices: int) -> CrossingWeights | None:
+        """Of crossings that were mixed in so many slices; None where these are none."""
+        return CrossingWeights(self.weight, self.slice_of, slices) if slices else None
+
+    def halves(self, slices: int) -> Ints:
+        """The half, 0 or 1, that each crossing is of, whole slices where there are any."""
+        weights = self.weights(slices)
+        return half_by_identity(self.identity) if weights is None else weights.half
 
     def select(self, mask: Bools) -> CrossingRecords:
         """Those of a mask."""

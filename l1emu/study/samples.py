@@ -9,14 +9,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from l1emu.arraytypes import Bools, Floats, Ints
 from l1emu.errors import L1emuError
 from l1emu.events.objects import ObjectSample, open_objects
-from l1emu.events.sample import Sample, read_sample
+from l1emu.events.sample import Batch, Sample, read_sample
 from l1emu.events.sources import NtupleSample, open_ntuple, open_source
 from l1emu.events.sources.ntuple import OWN
 from l1emu.events.sources.repeated import refuse_same_files
 from l1emu.study.config import BACKGROUND, SampleFiles, StudyFile
 from l1emu.trigger import Crossings
+from l1emu.trigger.crossing_weights import CrossingWeights, joined_weights
 
 StudySample = Sample | NtupleSample | ObjectSample
 
@@ -167,20 +169,50 @@ class StrataOfSample:
         Of each for a colliding crossing, float64 (strata,), sum 1.
     bounded
         Whether the hard scale of each is bounded above, bool (strata,), as in `l1emu.trigger.Crossings`.
+    slices
+        Of the pools that crossings were mixed in, each with its weight; 0 where pools are not cut.
+    thinned
+        Where not every crossing was kept, how many were drawn of each stratum for one that was, float64 (strata,); else
+        None.
     """
 
     names: tuple[str, ...]
-    probability: npt.NDArray[np.float64]
-    bounded: npt.NDArray[np.bool_]
+    probability: Floats
+    bounded: Bools
+    slices: int = 0
+    thinned: Floats | None = None
+
+    def drawn(self, crossings: Ints) -> Floats | None:
+        """How many crossings were drawn of each stratum, float64 (strata,), where so many were kept and measured.
+
+        None where every one was kept. A sample of which parts are missing has as large a part of those that were drawn
+        as of those that were kept.
+        """
+        return None if self.thinned is None else self.thinned * crossings
 
 
 def strata_of(sample: StudySample) -> StrataOfSample:
     """The strata of a sample."""
+    slices = slices_of(sample)
     if sample.strata is None:
-        return StrataOfSample(("all",), np.ones(1), np.zeros(1, np.bool_))
+        return StrataOfSample(("all",), np.ones(1), np.zeros(1, np.bool_), slices)
     names = tuple(s.name for s in sample.strata)
     bounded = np.array([_bounded(sample, name) for name in names])
-    return StrataOfSample(names, np.array([s.probability for s in sample.strata]), bounded)
+    thinned = None
+    if any(s.thinned is not None for s in sample.strata):
+        thinned = np.array([s.drawn / max(s.crossings, 1) for s in sample.strata])
+    return StrataOfSample(names, np.array([s.probability for s in sample.strata]), bounded, slices, thinned)
+
+
+def slices_of(sample: StudySample) -> int:
+    """The number of slices of the pools that the crossings of a sample were mixed in, 0 where pools are not cut."""
+    return sample.slices if isinstance(sample, Sample) else 0
+
+
+def weights_of(sample: StudySample, batch: Batch) -> CrossingWeights | None:
+    """Weights and slices of some crossings of a sample; None where they have none."""
+    slices = slices_of(sample)
+    return CrossingWeights(batch.weight, batch.slices.astype(np.int64), slices) if slices else None
 
 
 def stratified(
@@ -188,6 +220,7 @@ def stratified(
     stratum: Sequence[npt.NDArray[np.int64]],
     hard: Sequence[npt.NDArray[np.int64]],
     identity: Sequence[npt.NDArray[np.uint64]] = (),
+    weights: Sequence[CrossingWeights | None] = (),
 ) -> Crossings:
     """The crossings of a sample with the probabilities of its strata; without strata all of them are one.
 
@@ -197,6 +230,8 @@ def stratified(
         Where they are from.
     stratum, hard, identity
         Of the crossings, part by part, as in `l1emu.trigger.Crossings`.
+    weights
+        From `weights_of`, part by part.
 
     Raises
     ------
@@ -205,7 +240,13 @@ def stratified(
     """
     of = strata_of(sample)
     own = np.concatenate(identity) if identity else None
-    return Crossings(np.concatenate(stratum), np.concatenate(hard), of.names, of.probability, of.bounded, own)
+    known = [one for one in weights if one is not None]
+    together = np.concatenate(stratum)
+    return Crossings(
+        together, np.concatenate(hard), of.names, of.probability, of.bounded, own,
+        joined_weights(known) if known else None,
+        of.drawn(np.bincount(together, minlength=len(of.names))),
+    )  # fmt: skip
 
 
 def _bounded(sample: StudySample, stratum: str) -> bool:

@@ -15,6 +15,7 @@ from l1emu.arraytypes import Floats, Ints
 from l1emu.errors import L1emuError
 from l1emu.eventdata import EventData
 from l1emu.study.config import BACKGROUND
+from l1emu.trigger.crossing_weights import CROSSING_ONE, CrossingWeights
 
 BINS = 40
 MIN_PT_GEV = 25.0
@@ -42,6 +43,11 @@ class ScoreCounts:
         Objects whose score is minus infinite and infinite, int64 (kinds, strata).
     without
         Objects without a score (NaN), int64 (kinds,).
+    objects
+        With a score, int64 (kinds,).
+    squares
+        Where crossings have weights of their own, which `counts`, `below` and `above` sum then in units of
+        `1 / CROSSING_ONE`, the same of their squares; None where they have none.
     """
 
     ends: tuple[float, float]
@@ -51,21 +57,39 @@ class ScoreCounts:
     below: Ints
     above: Ints
     without: Ints
+    objects: Ints
+    squares: ScoreCounts | None = None
 
     @classmethod
-    def none(cls, ends: tuple[float, float], kinds: int, strata: int) -> ScoreCounts:
-        """Of no crossings; `ends` are those of the scores that the tagger can give."""
+    def none(cls, ends: tuple[float, float], kinds: int, strata: int, *, weighed: bool = False) -> ScoreCounts:
+        """Of no crossings.
+
+        Parameters
+        ----------
+        ends
+            Of the scores that the tagger can give.
+        kinds, strata
+            How many there are.
+        weighed
+            Whether crossings have weights of their own.
+        """
         if 0 <= ends[0] <= ends[1] <= 1:  # a share, whose largest word lies a step below 1
             ends = 0.0, 1.0
         bins = BINS if np.isfinite(ends).all() else 0
         shape = kinds, strata
         nothing = np.zeros(shape, np.int64)
-        return cls(
-            ends, np.inf, -np.inf, np.zeros((*shape, bins), np.int64), nothing, nothing, np.zeros(kinds, np.int64)
-        )
+        none = np.zeros(kinds, np.int64)
+        squares = cls.none(ends, kinds, strata) if weighed else None
+        return cls(ends, np.inf, -np.inf, np.zeros((*shape, bins), np.int64), nothing, nothing, none, none, squares)
 
     def with_objects(
-        self, data: EventData, collection: str, score: str, stratum: Ints, matched: tuple[int, ...]
+        self,
+        data: EventData,
+        collection: str,
+        score: str,
+        stratum: Ints,
+        matched: tuple[int, ...],
+        weights: CrossingWeights | None = None,
     ) -> ScoreCounts:
         """These and the objects of some more crossings.
 
@@ -80,6 +104,8 @@ class ScoreCounts:
             Of each crossing.
         matched
             Flavours of the first kind of two; the second is without a generator jet.
+        weights
+            Of the crossings, where these were made for such.
         """
         objects = data.objects[collection]
         per_crossing = np.asarray(ak.num(objects, axis=1))
@@ -89,25 +115,32 @@ class ScoreCounts:
         if len(self.counts) == 2:
             flavour = np.asarray(ak.flatten(objects["flavour"], axis=1), np.int64)
             kinds = [np.isin(flavour, matched), flavour == UNMATCHED]
-        return self._filled(of[score], np.repeat(stratum, per_crossing), [kind & usable for kind in kinds])
+        given = of[score], np.repeat(stratum, per_crossing), [kind & usable for kind in kinds]
+        if weights is None:
+            return self._filled(*given, np.ones(usable.size, np.int64))
+        assert self.squares is not None
+        found = self._filled(*given, np.repeat(weights.weight, per_crossing))
+        return replace(found, squares=self.squares._filled(*given, np.repeat(weights.squares, per_crossing)))
 
-    def _filled(self, score: Floats, stratum: Ints, kinds: list[npt.NDArray[np.bool_]]) -> ScoreCounts:
+    def _filled(self, score: Floats, stratum: Ints, kinds: list[npt.NDArray[np.bool_]], amount: Ints) -> ScoreCounts:
+        """These and some more objects, each of which adds an amount."""
         seen = score[np.any(kinds, axis=0) & np.isfinite(score)] + 0.0  # no negative zero: equal is equal bytes
         found = replace(
             self,
             least=min(self.least, float(seen.min(initial=np.inf))),
             greatest=max(self.greatest, float(seen.max(initial=-np.inf))),
         )
-        shape = (self.counts.shape[1], found._bins)
-        counts, below, above, without = found._rebinned(self), self.below.copy(), self.above.copy(), self.without.copy()
+        counts, below, above = found._rebinned(self), self.below.copy(), self.above.copy()
+        without, seen_of = self.without.copy(), self.objects.copy()
         for k, kind in enumerate(kinds):
             without[k] += np.count_nonzero(kind & np.isnan(score))
-            below[k] += np.bincount(stratum[kind & (score == -np.inf)], minlength=shape[0])
-            above[k] += np.bincount(stratum[kind & (score == np.inf)], minlength=shape[0])
+            seen_of[k] += np.count_nonzero(kind & ~np.isnan(score))
+            for end, sums in ((-np.inf, below), (np.inf, above)):
+                beyond = kind & (score == end)
+                np.add.at(sums[k], stratum[beyond], amount[beyond])
             chosen = kind & np.isfinite(score)
-            places = stratum[chosen] * shape[1] + found._places(score[chosen])
-            counts[k] += np.bincount(places, minlength=shape[0] * shape[1]).reshape(shape)
-        return replace(found, counts=counts, below=below, above=above, without=without)
+            np.add.at(counts[k], (stratum[chosen], found._places(score[chosen])), amount[chosen])
+        return replace(found, counts=counts, below=below, above=above, without=without, objects=seen_of)
 
     def __add__(self, other: ScoreCounts) -> ScoreCounts:
         """Of both parts together: the same whatever is added first.
@@ -117,7 +150,8 @@ class ScoreCounts:
         L1emuError
             if the other ones have other ends, kinds or strata.
         """
-        if self.ends != other.ends or self.below.shape != other.below.shape:
+        weighed = self.squares is None, other.squares is None
+        if self.ends != other.ends or self.below.shape != other.below.shape or weighed[0] != weighed[1]:
             raise L1emuError(
                 "counts of different scores do not add",
                 value=(other.ends, *other.below.shape), expected=str((self.ends, *self.below.shape)),
@@ -129,6 +163,8 @@ class ScoreCounts:
             below=self.below + other.below,
             above=self.above + other.above,
             without=self.without + other.without,
+            objects=self.objects + other.objects,
+            squares=None if self.squares is None or other.squares is None else self.squares + other.squares,
         )
 
     @property
@@ -180,6 +216,15 @@ class ScoreCounts:
         numbers[(score < 0) & (numbers == 0)] = -1  # too near 0 for the quotient
         return np.asarray(numbers - self._start)
 
+    def _with_ends(self, other: ScoreCounts) -> Ints:
+        """Counts of `other` on this axis, those without end in the outermost bins; one bin at least."""
+        rebinned = self._rebinned(other)
+        if not rebinned.shape[2]:
+            rebinned = np.zeros((*rebinned.shape[:2], 1), np.int64)
+        rebinned[..., 0] += other.below
+        rebinned[..., -1] += other.above
+        return rebinned
+
     def _rebinned(self, other: ScoreCounts) -> Ints:
         """Counts of `other`, which lie within these ends, on this axis."""
         if self._finite:
@@ -215,7 +260,8 @@ def score_histograms(score: str, samples: Mapping[str, tuple[ScoreCounts, Floats
     score
         Its name.
     samples
-        By role, the counts, and the weight of a crossing of each stratum, float64 (strata,).
+        By role, the counts, and the weight of a crossing of each stratum, or of the unit of its own weight, float64
+        (strata,).
     """
     every = list(samples.values())
     axis = replace(
@@ -229,13 +275,12 @@ def score_histograms(score: str, samples: Mapping[str, tuple[ScoreCounts, Floats
         names = [f"{matched} jets, {of}", f"unmatched jets, {of}"]
         if len(counts.counts) == 1:
             names = [f"all jets, {of}"]
-        rebinned = axis._rebinned(counts)
-        if not rebinned.shape[2]:
-            rebinned = np.zeros((*rebinned.shape[:2], 1), np.int64)
-        rebinned[..., 0] += counts.below
-        rebinned[..., -1] += counts.above
-        for name, filled, without in zip(names, rebinned, counts.without, strict=True):
-            kinds[name] = _fractions(filled, weight) | {"jets_without_score": int(without)}
+        rebinned = axis._with_ends(counts)
+        squares = rebinned if counts.squares is None else axis._with_ends(counts.squares) * CROSSING_ONE
+        rows = zip(names, rebinned, squares, counts.objects, counts.without, strict=True)
+        for name, filled, squared, objects, without in rows:
+            shares = _fractions(filled, squared, weight)
+            kinds[name] = {"jets": int(objects)} | shares | {"jets_without_score": int(without)}
     edges = axis.edges if axis.edges.size > 1 else np.array([0.0, 1.0])
     return {
         "score": score,
@@ -246,13 +291,12 @@ def score_histograms(score: str, samples: Mapping[str, tuple[ScoreCounts, Floats
     }
 
 
-def _fractions(filled: Ints, weight: Floats) -> dict[str, Any]:
-    """Of one kind, from numbers (strata, bins) and the weight of each stratum."""
-    values, variances = weight @ filled, weight**2 @ filled
+def _fractions(filled: Ints, squares: Ints, weight: Floats) -> dict[str, Any]:
+    """Of one kind, from sums and sums of squares (strata, bins), and the weight of each stratum."""
+    values, variances = weight @ filled, weight**2 @ squares
     total = float(values.sum())
     scale = 1 / total if total > 0 else 0.0
     return {
-        "jets": int(filled.sum()),
         "fraction": (values * scale).tolist(),
         "error": (np.sqrt(variances) * scale).tolist(),
     }

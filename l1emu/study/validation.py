@@ -21,7 +21,7 @@ from l1emu.progress import progress
 from l1emu.resources import resource
 from l1emu.stream import Normalisation
 from l1emu.stream.beam import ORBIT_SLOTS
-from l1emu.study.samples import stratified
+from l1emu.study.samples import stratified, weights_of
 from l1emu.trigger import HtCondition, RateScan, Seed, reach, scan_rates
 
 if TYPE_CHECKING:
@@ -155,15 +155,16 @@ def ht_rates(sample: str | os.PathLike[str], calibration: Calibration | None, *,
         min_gev="threshold", jet_pt_min_gev=reference.jet_pt_min_gev, abs_eta_max=reference.abs_eta_max
     )
     seed = Seed(name="HT", ht=condition)
-    found, stratum, hard = [], [], []
+    found, stratum, hard, weights = [], [], [], []
     with progress(f"jets of {source.name}", source.crossings) as advance:
         for batch in source.iterate(step):
             jets = build_jets(batch.candidates, min_pt_gev=SOFTEST_GEV).table(calibration)
             found.append(reach(seed, jets))
             stratum.append(batch.stratum)
             hard.append(batch.hard_event)
+            weights.append(weights_of(source, batch))
             advance(len(batch.stratum))
-    crossings = stratified(source, stratum, hard)
+    crossings = stratified(source, stratum, hard, weights=weights)
     normalisation = Normalisation(reference.colliding_bunches, reference.revolution_hz)
     wanted = {p.threshold_gev for p in reference.points}
     thresholds = np.array(sorted(wanted | set(np.arange(20.0, 601.0, 5.0).tolist())))
@@ -232,7 +233,8 @@ def strata_against_plain(
         raise L1emuError("a sample without strata", path=source.path, value=source.kind, expected="the kind minbias")
     recipe = _recipe(source)
     by_strata = source.read()
-    weighted = stratified(source, [by_strata.stratum], [by_strata.hard_event])
+    weights = [weights_of(source, by_strata)]
+    weighted = stratified(source, [by_strata.stratum], [by_strata.hard_event], weights=weights)
     plain = plain_crossings(recipe, crossings, seed=seed, cache=None if cache is None else Path(cache), jobs=jobs)
     checks = []
     for name, ours, theirs in zip(

@@ -14,6 +14,7 @@ few estimates do not know their spread well, and intervals are as much wider as 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -97,6 +98,21 @@ class CrossingWeights:
         """The crossings of a half, with its slices numbered anew."""
         mask = self.half == half
         return CrossingWeights(self.weight[mask], self.slice_of[mask] // 2, slices_of_half(self.slices, half))
+
+
+def joined_weights(parts: Sequence[CrossingWeights]) -> CrossingWeights:
+    """Those of several, one at least, in their order.
+
+    Raises
+    ------
+    L1emuError
+        if they are of different numbers of slices.
+    """
+    for part in parts:
+        if part.slices != parts[0].slices:
+            raise L1emuError("crossings of different slices", value=part.slices, expected=str(parts[0].slices))
+    weight, slice_of = (np.concatenate([getattr(part, name) for part in parts]) for name in ("weight", "slice_of"))
+    return CrossingWeights(weight, slice_of, parts[0].slices)
 
 
 def slices_of_half(slices: int, half: int) -> int:

@@ -330,8 +330,8 @@ def drawn_by_slice(weights: Ints, slices: int, drawn: Floats | None) -> Floats:
 class _Accepted(NamedTuple):
     """What a seed accepts at each threshold: fractions, and as of independent crossings, float64 (t, strata) each.
 
-    `variance` is that of the fractions of independent crossings, `curves` their values in each replica, float64
-    (replicas, t, strata).
+    `variance` is what independent crossings add to that of the rate, in kHz², `curves` are the fractions in each
+    replica, float64 (replicas, t, strata).
     """
 
     fraction: Floats
@@ -341,15 +341,16 @@ class _Accepted(NamedTuple):
     curves: Floats
 
 
-def _plain(counts: ScanCounts, seed: int) -> _Accepted:
-    """Of crossings that are all alike."""
+def _plain(counts: ScanCounts, seed: int, scale: Floats) -> _Accepted:
+    """Of crossings that are all alike; `scale` is kHz of the whole stratum."""
     number = np.maximum(counts.crossings, 1)
     fraction = np.ascontiguousarray(counts.accepted[seed].T) / number
     curves = _fractions(counts.passed[seed], counts.drawn, fraction)
-    return _Accepted(fraction, fraction * (1 - fraction) / number, *_independent(counts, seed), curves)
+    variance = scale**2 * fraction * (1 - fraction) / number
+    return _Accepted(fraction, variance, *_independent(counts, seed), curves)
 
 
-def _weighed(counts: ScanCounts, seed: int, drawn: Floats) -> _Accepted:
+def _weighed(counts: ScanCounts, seed: int, scale: Floats, drawn: Floats) -> _Accepted:
     """Of crossings with weights, of so many that were drawn, float64 (strata, slices)."""
     size = np.maximum(drawn.sum(axis=1), 1)
     passed = np.ascontiguousarray(counts.passed[seed].sum(axis=2).T) / CROSSING_ONE
@@ -362,7 +363,7 @@ def _weighed(counts: ScanCounts, seed: int, drawn: Floats) -> _Accepted:
     curves = _fractions(
         counts.replica_sums(counts.passed[seed]) / CROSSING_ONE, counts.replica_sums(drawn), passed / size
     )
-    variance = np.maximum(squares - passed**2 / size, 0) / size**2
+    variance = scale**2 * np.maximum(squares - passed**2 / size, 0) / size**2
     return _Accepted(passed / size, variance, effective, total, curves)
 
 
@@ -373,11 +374,11 @@ def _scan(
     i = counts.names.index(name)
     thresholds, slices = counts.thresholds[i], counts.slices
     accepted = np.ascontiguousarray(counts.accepted[i].T)
-    found = _weighed(counts, i, drawn) if slices else _plain(counts, i)
+    found = _weighed(counts, i, scale, drawn) if slices else _plain(counts, i, scale)
     fraction, total = found.fraction, found.total
     tail, highest_tail = _tails(counts, name, bounded, drawn.sum(axis=1))
     rate = fraction @ scale
-    binomial = np.sqrt((scale**2 * found.variance).sum(axis=1))
+    binomial = np.sqrt(found.variance.sum(axis=1))
     curves: Floats = found.curves @ scale
     bootstrap = curves.std(axis=0, ddof=1) if counts.replicas else np.zeros(thresholds.size)
     nothing = accepted == 0

@@ -258,9 +258,7 @@ def interpolate_point(curve: TurnOn, fraction: float, plateau: float = 1.0) -> P
     if x.size < 2:
         return PlateauPoint(fraction, None, reason=f"{x.size} filled bins are too few")
     target = fraction * plateau
-    middle = np.asarray(
-        optimize.isotonic_regression(curve.efficiency[filled], weights=curve.total[filled].astype(np.float64)).x
-    )
+    middle = np.asarray(optimize.isotonic_regression(curve.efficiency[filled], weights=curve.effective[1][filled]).x)
     value = _crossing(x, middle, target)
     if value is None:
         where = "already reached in the first filled bin" if middle[0] >= target else "not reached in any filled bin"
@@ -289,8 +287,7 @@ class _Counts:
 
     def __init__(self, curve: TurnOn) -> None:
         filled = curve.total > 0
-        self.k = curve.passed[filled].astype(np.float64)
-        self.n = curve.total[filled].astype(np.float64)
+        self.k, self.n = (of[filled] for of in curve.effective)
         low, high = curve.edges[:-1][filled], curve.edges[1:][filled]
         self.x = (low + high)[:, None] / 2 + (high - low)[:, None] / 2 * _NODES
         self.first = float(low[0]) if low.size else math.nan

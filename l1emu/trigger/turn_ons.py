@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import awkward as ak
 import numpy as np
@@ -18,12 +18,25 @@ import numpy.typing as npt
 from l1emu.arraytypes import Bools, Floats, Ints
 from l1emu.errors import L1emuError
 from l1emu.eventdata import EventData
+from l1emu.trigger.crossing_weights import CROSSING_ONE, CrossingWeights
+from l1emu.trigger.efficiencies import WeightSums
 from l1emu.trigger.intervals import COVERAGE, clopper_pearson
 from l1emu.trigger.turn_on_setup import CandidateCuts, Passes, TurnOnSetup, ValueCut
 
 if TYPE_CHECKING:
     import hist
     import pandas as pd
+
+
+class PassedOfAll(NamedTuple):
+    """Sums of whole numbers, in the shapes of `TurnOnCounts`, in units of `1 / CROSSING_ONE`."""
+
+    passed: Ints
+    total: Ints
+
+    def plus(self, other: PassedOfAll | None) -> PassedOfAll:
+        """Of both parts together; None is a part without crossings."""
+        return self if other is None else PassedOfAll(self.passed + other.passed, self.total + other.total)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +53,18 @@ class TurnOnCounts:
         int64 (splits, bins + 2).
     unplaced
         Generated objects or crossings in the denominator whose quantity is NaN.
+    weights
+        Where crossings have weights of their own, the same of sums of weights; None where they have none.
+    squares
+        The same of squares of weights.
     """
 
     setup: TurnOnSetup
     passed: Ints
     total: Ints
     unplaced: int = 0
+    weights: PassedOfAll | None = None
+    squares: PassedOfAll | None = None
 
     @classmethod
     def none(cls, setup: TurnOnSetup) -> TurnOnCounts:
@@ -59,8 +78,14 @@ class TurnOnCounts:
             raise L1emuError(
                 "counts of different turn-ons cannot be added", value=other.setup.name, expected=self.setup.name
             )
-        unplaced = self.unplaced + other.unplaced
-        return TurnOnCounts(self.setup, self.passed + other.passed, self.total + other.total, unplaced)
+        weights, squares = (
+            theirs if mine is None else mine.plus(theirs)
+            for mine, theirs in ((self.weights, other.weights), (self.squares, other.squares))
+        )
+        return TurnOnCounts(
+            self.setup, self.passed + other.passed, self.total + other.total, self.unplaced + other.unplaced,
+            weights, squares,
+        )  # fmt: skip
 
     def curves(self) -> list[TurnOn]:
         """A curve for each threshold and each bin of the split, splits of one threshold together."""
@@ -71,11 +96,20 @@ class TurnOnCounts:
             TurnOn(
                 setup.name, setup.signal, setup.against.sum or f"{setup.against.object} {setup.against.field}",
                 threshold, label, within, setup.edges, self.passed[t, s, 1:-1], self.total[s, 1:-1],
-                outside=int(self.total[s, 0] + self.total[s, -1]),
+                outside=int(self.total[s, 0] + self.total[s, -1]), sums=self._sums(t, s),
             )
             for t, threshold in enumerate(setup.passes.thresholds or [None])
             for s, within in enumerate(ranges)
         ]  # fmt: skip
+
+    def _sums(self, threshold: int, split: int) -> WeightSums | None:
+        """Of a curve; nothing is passed of 1 in an empty bin."""
+        if self.weights is None or self.squares is None:
+            return None
+        found = []
+        for sums in (self.weights, self.squares):
+            found += [sums.passed[threshold, split, 1:-1], np.maximum(sums.total[split, 1:-1], 1)]
+        return WeightSums(*(found[i] / CROSSING_ONE for i in (0, 2, 1, 3)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +132,8 @@ class TurnOn:
         int64 (bins,).
     outside
         Of the denominator, those below the first and above the last edge.
+    sums
+        Where crossings have weights of their own, sums of these, float64 (bins,); None where they have none.
     """
 
     name: str
@@ -110,6 +146,7 @@ class TurnOn:
     passed: Ints
     total: Ints
     outside: int = 0
+    sums: WeightSums | None = None
 
     def __post_init__(self) -> None:
         if self.passed.shape != self.total.shape or self.edges.shape != (self.passed.size + 1,):
@@ -137,14 +174,24 @@ class TurnOn:
     @property
     def efficiency(self) -> Floats:
         """Passed of all, float64 (bins,); NaN in an empty bin."""
-        return np.where(self.total > 0, self.passed / np.maximum(self.total, 1), np.nan)
+        share = self.passed / np.maximum(self.total, 1) if self.sums is None else self.sums.fraction
+        return np.where(self.total > 0, share, np.nan)
+
+    @property
+    def effective(self) -> tuple[Floats, Floats]:
+        """Passed ones of all, of so many of one weight as would know as much, float64 (bins,) each."""
+        if self.sums is None:
+            return self.passed.astype(np.float64), self.total.astype(np.float64)
+        passed, total = self.sums.effective
+        return np.where(self.total > 0, passed, 0.0), np.where(self.total > 0, total, 0.0)
 
     @cached_property
     def _interval(self) -> tuple[Floats, Floats]:
         filled = self.total > 0
         low, high = np.full(self.total.size, np.nan), np.full(self.total.size, np.nan)
         if filled.any():
-            low[filled], high[filled] = clopper_pearson(self.passed[filled], self.total[filled], COVERAGE)
+            passed, total = self.effective
+            low[filled], high[filled] = clopper_pearson(passed[filled], total[filled], COVERAGE)
         return low, high
 
     @property
@@ -200,7 +247,10 @@ class TurnOn:
 
 
 def count_turn_on(
-    setup: TurnOnSetup, data: EventData, accepted: Mapping[str, npt.ArrayLike] | None = None
+    setup: TurnOnSetup,
+    data: EventData,
+    accepted: Mapping[str, npt.ArrayLike] | None = None,
+    weights: CrossingWeights | None = None,
 ) -> TurnOnCounts:
     """Count one request in some crossings.
 
@@ -216,6 +266,8 @@ def count_turn_on(
         Crossings of its signal, with generated and online collections and sums.
     accepted
         Decisions of seeds by name, bool (crossings,).
+    weights
+        Weights that the crossings have of their own; None where they have none.
 
     Raises
     ------
@@ -248,7 +300,7 @@ def count_turn_on(
                 entries.inside = entries.inside & matched
         else:
             reach = _reach_of_crossings(setup, data, accepted)[crossing]
-    return _counted(setup, x, reach, entries)
+    return _counted(setup, x, reach, entries, None if weights is None else (crossing, weights))
 
 
 class _Entries:
@@ -272,18 +324,35 @@ class _Entries:
         self.inside = inside & (self.split >= 0) & (self.split < edges.size - 1)
 
 
-def _counted(setup: TurnOnSetup, x: Floats, reach: Floats, entries: _Entries) -> TurnOnCounts:
+def _counted(
+    setup: TurnOnSetup, x: Floats, reach: Floats, entries: _Entries, weighed: tuple[Ints, CrossingWeights] | None
+) -> TurnOnCounts:
     empty = TurnOnCounts.none(setup)
     placed = entries.inside & ~np.isnan(x)
     splits, bins = empty.total.shape
     cell = entries.split[placed] * bins + np.searchsorted(setup.edges, x[placed], side="right")
     reached = reach[placed]
 
-    def binned(cells: Ints) -> Ints:
-        return np.bincount(cells, minlength=splits * bins).astype(np.int64).reshape(splits, bins)
+    def binned(amounts: Ints | None) -> PassedOfAll:
+        """Entries, or sums of these amounts of them."""
 
-    passed = np.stack([binned(cell[reached >= threshold]) for threshold in setup.passes.thresholds or [0.0]])
-    return TurnOnCounts(setup, passed, binned(cell), int(np.count_nonzero(entries.inside & np.isnan(x))))
+        def of(mask: Bools | slice) -> Ints:
+            if amounts is None:
+                counts = np.bincount(cell[mask], minlength=splits * bins).astype(np.int64)
+            else:
+                counts = np.zeros(splits * bins, np.int64)
+                np.add.at(counts, cell[mask], amounts[mask])
+            return counts.reshape(splits, bins)
+
+        thresholds = setup.passes.thresholds or [0.0]
+        return PassedOfAll(np.stack([of(reached >= threshold) for threshold in thresholds]), of(slice(None)))
+
+    counts, unplaced = binned(None), int(np.count_nonzero(entries.inside & np.isnan(x)))
+    if weighed is None:
+        return TurnOnCounts(setup, *counts, unplaced)
+    crossing, weights = weighed
+    sums = (binned(of[crossing[placed]]) for of in (weights.weight, weights.squares))
+    return TurnOnCounts(setup, *counts, unplaced, *sums)
 
 
 def _reach_of_crossings(setup: TurnOnSetup, data: EventData, accepted: Mapping[str, npt.ArrayLike]) -> Floats:
