@@ -16,6 +16,7 @@ from l1emu.cmssw.registry import STAGES
 from l1emu.cmssw.stage import CmsCase, CmsStage
 from l1emu.cmssw.versions import other_versions
 from l1emu.errors import L1emuError
+from l1emu.files import read_text
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def compare_stages(
     types
         The folder of `ap_int.h` and `ap_fixed.h`; None for those of the installed hls4ml.
     stages
-        Names of `STAGES`; none for all of them.
+        Names of `STAGES`; none for all of them that are for these versions of the files.
     most_cases
         How many cases of each; None for all.
     advance
@@ -110,16 +111,27 @@ def compare_stages(
         raise L1emuError("no such stage", value=unknown[0], expected=f"one of {', '.join(STAGES)}")
     if not source.is_dir():
         raise L1emuError("no such folder", path=source, expected="a checkout of cms-sw/cmssw")
-    chosen = [STAGES[name] for name in stages or STAGES]
+    chosen = [STAGES[name] for name in stages] or [stage for stage in STAGES.values() if _is_for(stage, source)]
     headers = types_folder(types)
     for stage in chosen:  # before the first of them takes its time
         check_files(stage, source)
+        if not _is_for(stage, source) and stage.told_by is not None:
+            file, text = stage.told_by
+            raise L1emuError(f"another version than that of the stage {stage.name}", path=source / file, expected=text)
     found = []
     for stage in chosen:
         found.append(compare_stage(stage, source, headers, most_cases))
         if advance is not None:
             advance(1)
     return found
+
+
+def _is_for(stage: CmsStage, source: Path) -> bool:
+    """Whether a stage is for the version below `source`, or for any; a file that is missing is told later."""
+    if stage.told_by is None:
+        return True
+    file, text = stage.told_by
+    return not (source / file).is_file() or text in read_text(source / file)
 
 
 def compare_stage(stage: CmsStage, source: Path, types: Path, most_cases: int | None = None) -> StageComparison:
@@ -171,8 +183,10 @@ def golden(
 
 def _narrow(words: NDArray[np.int64]) -> NDArray[Any]:
     """The same words in the fewest bytes that hold them all."""
-    least = np.result_type(np.min_scalar_type(words.min(initial=0)), np.min_scalar_type(words.max(initial=0)))
-    return words.astype(least)
+    low, high = int(words.min(initial=0)), int(words.max(initial=0))
+    kinds = (np.dtype(kind) for kind in ("u1", "i1", "u2", "i2", "u4", "i4"))
+    least = (kind for kind in kinds if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max)
+    return words.astype(next(least, np.dtype(np.int64)))
 
 
 def _differing(cms: NDArray[np.int64], ours: NDArray[np.int64]) -> NDArray[np.int64]:

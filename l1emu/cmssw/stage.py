@@ -45,6 +45,9 @@ class CmsStage:
         File of cmssw -> function -> `l1emu.cmssw.versions.function_hash` of the version that was compared.
     defines
         Of the preprocessor. With `CMSSW_GIT_HASH` the files are what they are inside CMSSW.
+    told_by
+        A file of cmssw and a text in it, where the stage is for one of several versions that have stages of their own:
+        where the file is another one, the stage is left out.
     """
 
     name: str
@@ -54,6 +57,7 @@ class CmsStage:
     ours: Callable[[NDArray[np.int64]], NDArray[np.int64]]
     functions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     defines: tuple[str, ...] = ("CMSSW_GIT_HASH",)
+    told_by: tuple[str, str] | None = None
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -2,5 +2,7 @@
 
 flow_barrel  the particle flow of a barrel region
 flow_endcap  the particle flow of an endcap region
+jet_tagger   the inputs of CMS's jet tagger, in three versions
 seeded_cone  the jet finder
+tracks       the correlator's tracks
 """

@@ -51,12 +51,12 @@ SECTOR_ETA = 286
 LOOSE, TIGHT = 1, 2
 """Bits of the quality: a track without the first is none."""
 
-# The lowest bit of each field of the 96.
-_LOW = {"quality": 0, "d0": 19, "z0": 36, "tanl": 48, "phi": 68, "rinv": 80}
-_VALID_BIT = 95
-
 (W_RINV, W_PHI, W_TANL, W_Z0, W_D0, W_QUALITY) = range(6)
 WORD_COLUMNS = 6
+
+# Of each of these fields its bits and the lowest of them among the 96. The others are of fits and hits.
+_PLACES = ((RINV_BITS, 80), (TRACK_PHI_BITS, 68), (TANL_BITS, 48), (TRACK_Z0_BITS, 36), (TRACK_D0_BITS, 19), (3, 0))
+_VALID_BIT = 95
 
 _WITHIN_BARREL, _REACHES_ENDCAP, _WITHIN_TRACKER = 13000, 6000, 25000  # steps of tan(lambda), all exclusive
 _BARREL_TANL_SHIFT, _ENDCAP_TANL_SHIFT = 5, 4  # 1024 and 2048 entries for 15 bits
@@ -192,16 +192,27 @@ def track_words(tracks: TrackNumbers, quality: int = LOOSE | TIGHT) -> tuple[NDA
 
 def pack_track_words(words: NDArray[np.int32]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     """The 96 bits of valid track words with these fields: the upper 32 and the lower 64, both uint64 (n,)."""
-    fields = zip(("rinv", "phi", "tanl", "z0", "d0", "quality"), (15, 12, 16, 12, 13, 3), words.T, strict=True)
     high = np.full(len(words), 1 << (_VALID_BIT - 64), np.uint64)
     low = np.zeros(len(words), np.uint64)
-    for name, bits, values in fields:
+    for (bits, lowest), values in zip(_PLACES, words.T, strict=True):
         word = values.astype(np.int64).astype(np.uint64) & np.uint64((1 << bits) - 1)
-        if _LOW[name] >= 64:
-            high |= word << np.uint64(_LOW[name] - 64)
+        if lowest >= 64:
+            high |= word << np.uint64(lowest - 64)
         else:
-            low |= word << np.uint64(_LOW[name])
+            low |= word << np.uint64(lowest)
     return high, low
+
+
+def unpack_track_words(high: NDArray[np.uint64], low: NDArray[np.uint64]) -> NDArray[np.int32]:
+    """The fields of track words, int32 (n, 6), of their upper 32 and lower 64 bits; see `pack_track_words`."""
+    columns = []
+    for bits, lowest in _PLACES:
+        word = high >> np.uint64(lowest - 64) if lowest >= 64 else low >> np.uint64(lowest)
+        value = (word & np.uint64((1 << bits) - 1)).astype(np.int64)
+        signed = lowest > 0  # all but the quality
+        columns.append(np.where(signed & (value >= 1 << (bits - 1)), value - (1 << bits), value))
+    fields: NDArray[np.int32] = np.stack(columns, axis=1).astype(np.int32)
+    return fields
 
 
 @kernel

@@ -1,0 +1,1 @@
+// Stands in for CMSSW's differences of angles, of which the jet tagger takes nothing.
