@@ -23,7 +23,7 @@ import math
 import re
 import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 
 from l1emu.latency.estimate import Design, Estimate, estimate
+from l1emu.latency.estimate.model import arithmetic
 from l1emu.latency.estimate.target import series
 from l1emu.resources import resource
 
@@ -287,23 +288,72 @@ def print_row(name: str, n: int, errors: dict[str, float], exact: float) -> None
     print(f"{name:36s} {n:3d} {errors['latency_cycles']:8.1%} {exact:15.0%} {' '.join(cells)}")
 
 
-def bands(rows: list[tuple[Case, dict[str, float]]], share: float = 0.8) -> dict[str, list[float]]:
-    """Between which factors of the estimate the measured value lies, for `share` of designs; families count alike."""
-    found = {}
-    for name in QUANTITIES:
-        pairs: list[tuple[float, float]] = []
-        for case, values in rows:
-            if name == "interval_cycles" and values["settled"]:
-                continue
-            n = sum(other.family == case.family for other, _ in rows)
-            if case.measured[name] > 0 and values[name] > 0:
-                pairs.append((case.measured[name] / values[name], 1 / n))
-        pairs.sort()
-        weights = np.cumsum([weight for _, weight in pairs]) / sum(weight for _, weight in pairs)
-        ratios = [ratio for ratio, _ in pairs]
-        low = ratios[int(np.searchsorted(weights, (1 - share) / 2))]
-        high = ratios[min(len(ratios) - 1, int(np.searchsorted(weights, 1 - (1 - share) / 2)))]
-        found[name] = [round(min(low, 1.0), 3), round(max(high, 1.0), 3)]
+SHARE = 0.8
+"""The share of designs that lie within a band."""
+
+
+def bands(rows: list[tuple[Case, dict[str, float]]]) -> dict[str, list[float]]:
+    """Between which factors of the estimate the measured value lies, for `SHARE` of designs; families count alike."""
+    return {name: banded(ratios(rows, name)) for name in QUANTITIES}
+
+
+def ratios(rows: list[tuple[Case, dict[str, float]]], name: str) -> list[tuple[float, float]]:
+    """Measured by estimated, with the weight of each design."""
+    kept = [
+        (case.family, case.measured[name] / values[name])
+        for case, values in rows
+        if not (name == "interval_cycles" and values["settled"]) and case.measured[name] > 0 and values[name] > 0
+    ]
+    sizes = Counter(case.family for case, _ in rows)
+    return [(ratio, 1 / sizes[family]) for family, ratio in kept]
+
+
+def quantile(pairs: list[tuple[float, float]], share: float) -> float:
+    """The ratio up to which this share of the weight lies."""
+    ordered = sorted(pairs)
+    weights = np.cumsum([weight for _, weight in ordered]) / sum(weight for _, weight in ordered)
+    return ordered[min(len(ordered) - 1, int(np.searchsorted(weights, share)))][0]
+
+
+def banded(pairs: list[tuple[float, float]]) -> list[float]:
+    low, high = quantile(pairs, (1 - SHARE) / 2), quantile(pairs, 1 - (1 - SHARE) / 2)
+    return [round(min(low, 1.0), 3), round(max(high, 1.0), 3)]
+
+
+def implementations() -> list[dict[str, Any]]:
+    """Public designs with what became of them after C synthesis, those that their part could hold."""
+    every = json.loads((HERE / "estimate_implementations.json").read_text())
+    return [entry for entry in every if "void" not in entry]
+
+
+def kept_by_implementation(name: str) -> list[tuple[float, float]]:
+    """What the implementation keeps of the look-up tables or registers of C synthesis; families count alike."""
+    known = [entry for entry in implementations() if name in entry["csynth"]]
+    sizes = Counter(entry["family"] for entry in known)
+    return [(entry["implemented"][name] / entry["csynth"][name], 1 / sizes[entry["family"]]) for entry in known]
+
+
+def implemented(rows: list[tuple[Case, dict[str, float]]], name: str) -> list[float]:
+    """Low, typical and high factor from the estimate to what is implemented, its two ratios taken as independent."""
+    pairs = [
+        (ratio * kept, weight * share)
+        for ratio, weight in ratios(rows, name)
+        for kept, share in kept_by_implementation(name)
+    ]
+    return [round(quantile(pairs, share), 3) for share in ((1 - SHARE) / 2, 0.5, 1 - (1 - SHARE) / 2)]
+
+
+def areas(rows: list[tuple[Case, dict[str, float]]]) -> dict[str, Any]:
+    """Bands of look-up tables, registers and memory, for designs of plain arithmetic and for the others."""
+    found: dict[str, Any] = {}
+    for name, mine in (("arithmetic", True), ("others", False)):
+        some = [(case, values) for case, values in rows if arithmetic(case.design) == mine]
+        found[name] = {
+            "designs": len(some),
+            "families": len({case.family for case, _ in some}),
+            "bands": {resource: banded(ratios(some, resource)) for resource in ("LUT", "FF", "BRAM_18K")},
+            "implemented": {resource: implemented(some, resource) for resource in ("LUT", "FF")},
+        }
     return found
 
 
@@ -448,6 +498,7 @@ def main() -> None:
             "provenance": provenance(cases),
             "measured": measured_range(cases),
             "bands": bands(rows),
+            "areas": areas(rows),
             **{name: constants[name] for name in ("delays_ns", "cycles", "resources")},
         }
         rounded = json.loads(json.dumps(document), parse_float=lambda text: float(f"{float(text):.4g}"))

@@ -9,7 +9,9 @@ as `l1emu convert` does, and its row is the estimate of that hls4ml project.
 
 `--variants` names a YAML file of variants, `one block: {architecture.blocks: 1}`, in place of those below; `--output`
 a file of JSON. MACs are products a jet, of weights and of data with data; "copies" how many fit into 60 % of the part's
-DSP blocks and look-up tables, and "at" the shares that the copies of the budget take.
+DSP blocks and look-up tables, as C synthesis counts them, "at" the shares that the copies of the budget take, and
+"left" the share of look-up tables in percent that is left behind C synthesis, typically and at most; "budget" is the
+answer to whether the network keeps to it.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from l1emu.latency.budget import Budget, read_budget
 from l1emu.latency.check import BudgetCheck, check
 from l1emu.latency.clock import period_ns
 from l1emu.latency.estimate import Estimate, estimate, from_estimate, load_design
+from l1emu.latency.estimate.model import arithmetic
 from l1emu.resources import resolve
 from l1emu.training.model import build, multiplications
 from l1emu.training.recipe import Recipe
@@ -153,6 +156,8 @@ class Row:
             "interval_cycles": found.interval_cycles[1],
             "resources": found.resources,
             "lut_band": list(found.band("LUT")),
+            "lut_implemented": list(found.implemented["LUT"]),
+            "lut_decided": arithmetic(found.design),
             "copies_within": self.copies,
             "share": SHARE,
             "copies": checked.copies,
@@ -162,6 +167,7 @@ class Row:
             "slice_crossings": checked.slice.used_crossings,
             "slice_band_crossings": checked.slice_band_crossings,
             "allowed_crossings": checked.slice.allowed_crossings,
+            "verdict": checked.verdict,
         }
 
 
@@ -186,6 +192,13 @@ def row(name: str, tagger: TrainedTagger, budget: Budget, clock_mhz: float) -> R
     return Row(name, multiplications(tagger.model), found, check(budget, from_estimate(found, clock_mhz)))
 
 
+def _percent(one: Row, lut: int) -> str:
+    """The share of the part's look-up tables that all copies take; a question mark where they are not decided."""
+    offered = one.found.target.part.resources or {}
+    decided = "" if arithmetic(one.found.design) else "?"
+    return f"{100 * one.checked.copies * lut / offered['LUT']:.0f}{decided}"
+
+
 def table(rows: list[Row]) -> Table:
     first = rows[0]
     found = Table(
@@ -194,7 +207,19 @@ def table(rows: list[Row]) -> Table:
         title_justify="left",
     )
     found.add_column("tagger")
-    for name in ("MACs", "cycles", "interval", "DSP", "LUT", "copies", "at DSP", "at LUT", "keeps up", "slice BX"):
+    for name in (
+        "MACs",
+        "cycles",
+        "interval",
+        "DSP",
+        "LUT",
+        "copies",
+        "at DSP",
+        "at LUT",
+        "left",
+        "slice BX",
+        "budget",
+    ):
         found.add_column(name, justify="right")
     for one in rows:
         shown = one.as_dict()
@@ -210,8 +235,9 @@ def table(rows: list[Row]) -> Table:
             str(one.copies),
             f"{100 * shown['shares']['DSP']:.0f} %",
             f"{100 * shown['shares']['LUT']:.0f} %",
-            "yes" if shown["keeps_up"] else "no",
+            " ".join(_percent(one, number) for number in shown["lut_implemented"][1:]),
             f"{shown['slice_crossings']} [{early}, {late}]",
+            shown["verdict"] if shown["keeps_up"] else "too slow",
         )
     return found
 

@@ -23,6 +23,7 @@ RESULTS_VERSION = 3
 """Raised whenever a field is renamed, removed or means something else; a new field alone leaves it."""
 
 _Status = Literal["verified", "unverified"]
+_Verdict = Literal["yes", "no", "not decided"]
 
 
 class RatePoint(Result):
@@ -148,6 +149,42 @@ class WorkingPointScan(Result):
         return [point for point in self.points if isinstance(point, WorkingPointReached)]
 
 
+class NumberOfBand(Result):
+    """A number at the lower end of an estimate's band, as it is typically, and at the upper end."""
+
+    low: AnyNumber
+    typical: AnyNumber
+    high: AnyNumber
+
+
+class AnswerOfBand(Result):
+    """An answer at the lower end of an estimate's band, at what is typical, and at the upper end."""
+
+    low: bool
+    typical: bool
+    high: bool
+
+
+class CyclesOfBand(Result):
+    """The band of an estimate: the cycles from the first input to the last output, and between two inputs."""
+
+    latency_cycles: NumberOfBand
+    interval_cycles: NumberOfBand
+
+
+class BandOfBudget(Result):
+    """What the check's numbers are over the band of an estimate; `resources` are what all copies take of the part."""
+
+    used_ns: NumberOfBand
+    slack_ns: NumberOfBand
+    slice_used_ns: NumberOfBand
+    slice_slack_ns: NumberOfBand
+    copies_needed: NumberOfBand
+    busy_cycles: NumberOfBand
+    passed: AnswerOfBand
+    resources: dict[str, NumberOfBand]
+
+
 class LatencySummaryOfStudy(Result):
     """The budget and the stream in a few numbers: the tagger's slice and all of the chain, and what is late.
 
@@ -164,6 +201,8 @@ class LatencySummaryOfStudy(Result):
     simulated_max_ns: float | None
     simulated_crossings: int | None
     passed: bool
+    verdict: _Verdict | None = None
+    slack_band_ns: NumberOfBand | None = None
     status: _Status
     tagger_kind: str
     tagger_origin: str
@@ -225,6 +264,7 @@ class TaggerOfBudget(Result):
     period_ns: float
     latency_ns: float
     band_cycles: list[AnyNumber] | None
+    band: CyclesOfBand | None = None
     kind: str
     status: _Status
     origin: str
@@ -274,10 +314,15 @@ class StageOfBudget(Result):
 
 
 class BudgetOfStudy(Result):
-    """The budget check; `budget_ns`, `used_ns` and `slack_ns` are those of the chain from collision to accept."""
+    """The budget check; `budget_ns`, `used_ns` and `slack_ns` are those of the chain from collision to accept.
+
+    Of an estimate these are typical, `band` has their ends, and `verdict` is "not decided" where these differ in it;
+    `passed` is whether it is "yes".
+    """
 
     budget: str
     passed: bool
+    verdict: _Verdict | None = None
     status: _Status
     reasons: list[str]
     budget_ns: float
@@ -285,6 +330,7 @@ class BudgetOfStudy(Result):
     slack_ns: float
     slice: LimitUsed
     slice_band_crossings: list[AnyNumber] | None
+    band: BandOfBudget | None = None
     chain: LimitUsed
     throughput: ThroughputUsed
     part: PartUsed
@@ -466,10 +512,38 @@ class StreamRun(Result):
     digest: str
 
 
+class EndOfStream(Result):
+    """The stream with the tagger of one end of an estimate's band, the same crossings in it."""
+
+    latency_cycles: int
+    interval_cycles: int
+    passed: bool
+    reasons: list[str]
+    late: int
+    late_fraction: float
+    accepted: int
+    jets_lost: int
+    tagger_load: float
+    latency_ns: TimeQuantiles
+    slack_ns: float
+
+
+class BandOfStream(Result):
+    """The stream at the lower and at the upper end of the band of an estimate."""
+
+    low: EndOfStream
+    high: EndOfStream
+
+
 class StreamOfStudy(StreamRun):
-    """The stream of a study: what was late or lost, beside the budget's chain, with exact probabilities."""
+    """The stream of a study: what was late or lost, beside the budget's chain, with exact probabilities.
+
+    Of a tagger that is estimated this is the typical one, `band` has the ends, and it passes if it does over all of it.
+    """
 
     passed: bool
+    verdict: _Verdict | None = None
+    band: BandOfStream | None = None
     reasons: list[str]
     chain: ChainCompared
     copies_needed: CopiesForStream

@@ -13,11 +13,13 @@ from l1emu.cli import tagger
 from l1emu.cli.options import Json, console, print_json
 from l1emu.errors import L1emuError
 from l1emu.latency.budget import Budget, read_budget, waterfall
-from l1emu.latency.check import BudgetCheck, Limit, check
+from l1emu.latency.check import BudgetCheck, Limit, Verdict, check
 from l1emu.latency.clock import CROSSING_NS, clock_mhz
-from l1emu.latency.timing import TaggerTiming, read_timing
+from l1emu.latency.timing import TaggerTiming
 from l1emu.outputs import figure_stem
 from l1emu.resources import resolve, resource
+
+DEFAULT_TAGGER = "models/jet-tagger/tagger.l1fw"
 
 
 def budget(
@@ -40,8 +42,9 @@ def budget(
 ) -> None:
     """Check a tagger against a latency budget: its slice, the whole chain, the rate of crossings.
 
-    Without --report, --estimate or --latency the numbers stated for the default tagger are taken. Exit code 0 if the
-    tagger keeps to the budget, 1 if not, 2 for bad input.
+    Without --report, --estimate or --latency the default tagger is estimated. An estimate keeps to the budget if it
+    does over all of its band. Exit code 0 if the tagger keeps to the budget, 1 if not or if it is not decided, 2 for
+    bad input.
     """
     stem = None if figure is None else figure_stem(figure)
     plan = read_budget(resolve(budget, Path.cwd()))
@@ -75,7 +78,9 @@ def _timing(
     if made is not None:
         return made
     if latency is None and interval is None:
-        return TaggerTiming.from_stated(read_timing(resource("budgets/default-tagger.yaml")), running)
+        from l1emu.latency.estimate import estimated_timing  # it loads the reader of firmware
+
+        return estimated_timing(resource(DEFAULT_TAGGER), running)
     if latency is None or interval is None:
         raise L1emuError(
             "half of a timing",
@@ -98,9 +103,8 @@ def _show(plan: Budget, result: BudgetCheck) -> None:
     if timing.band_cycles is not None and result.slice_band_crossings is not None:
         low, high = result.slice_band_crossings
         allowed = result.slice.allowed_crossings
-        verdict = (
-            "fits over all of it" if high <= allowed else "is too long at its end" if low <= allowed else "never fits"
-        )
+        held = result.decided(lambda one: one.slice.passed)
+        verdict = {"yes": "fits over all of it", "not decided": "is too long at its end", "no": "never fits"}[held]
         out.print(
             Text(
                 f"band: {timing.band_cycles[0]} to {timing.band_cycles[1]} cycles, {low} to {high} BX of the slice's "
@@ -111,8 +115,8 @@ def _show(plan: Budget, result: BudgetCheck) -> None:
         out.print(Text(f"note: {caveat}", style="yellow"))
     for reason in result.reasons:
         out.print(Text(reason, style="red"))
-    verdict = "PASS" if result.passed else "FAIL"
-    style = "bold green" if result.passed else "bold red"
+    verdict = {"yes": "PASS", "no": "FAIL", "not decided": "NOT DECIDED"}[result.verdict]
+    style = {"yes": "bold green", "no": "bold red", "not decided": "bold yellow"}[result.verdict]
     unproven = " (on unverified numbers)" if result.status == "unverified" else ""
     out.print(Text(f"{verdict}{unproven}", style=style))
 
@@ -154,19 +158,20 @@ def _answers(result: BudgetCheck) -> Table:
         table.add_column(name, justify="left" if name in ("question", "answer") else "right")
     table.add_column("status")
     wait = f", after a wait of {result.wait_cycles}" if result.wait_cycles else ""
-    for question, limit in (
+    for text, limit, question in (
         (
             f"its slice: {timing.latency_cycles} cycles{wait}, at {timing.clock_mhz:g} MHz ({timing.period_ns:.4f} ns)",
             result.slice,
+            lambda one: one.slice.passed,
         ),
-        ("collision to accept, contingency free", result.chain),
+        ("collision to accept, contingency free", result.chain, lambda one: one.chain.passed),
     ):
         table.add_row(
-            question,
+            text,
             _time(limit.used_crossings),
             _time(limit.allowed_crossings),
             _slack(limit),
-            "fits" if limit.passed else "TOO LONG",
+            _answer(result.decided(question), "fits", "TOO LONG"),
             _status(limit.status),
         )
     share = "copy" if result.copies == 1 else "copies"
@@ -177,20 +182,27 @@ def _answers(result: BudgetCheck) -> Table:
         f"{result.busy_cycles} cycles",
         f"{result.window_cycles} cycles",
         f"{result.window_cycles - result.busy_cycles} cycles",
-        "yes" if result.keeps_up else f"NO, {result.copies_needed} copies needed",
+        _answer(result.decided(lambda one: one.keeps_up), "yes", f"NO, {result.copies_needed} copies needed"),
         _status(result.throughput_status),
     )
     if result.part_use:
+        upper = result if result.ends is None else result.ends[1]
         use = max(result.part_use, key=lambda use: use.share)
+        most = max(upper.part_use, key=lambda use: use.share)
+        beyond = f", up to {most.used:,} {most.resource} of {most.available:,}" if upper is not result else ""
         table.add_row(
-            f"fits the part: {result.copies} {share} on {timing.part}, most of its {use.resource}",
+            f"fits the part: {result.copies} {share} on {timing.part}, most of its {use.resource}{beyond}",
             f"{use.used:,}",
             f"{use.available:,}",
             f"{use.available - use.used:,}",
-            "fits" if result.fits_part else "TOO MUCH",
+            _answer(result.decided(lambda one: one.fits_part is True), "fits", "TOO MUCH"),
             _status("verified" if timing.kind == "synthesized" else "unverified"),
         )
     return table
+
+
+def _answer(verdict: Verdict, held: str, broken: str) -> str:
+    return {"yes": held, "no": broken, "not decided": "NOT DECIDED"}[verdict]
 
 
 def _time(crossings: int) -> str:

@@ -207,22 +207,25 @@ def _layers_table(result: Estimate) -> Table:
 
 def _summary(result: Estimate) -> Table:
     table = Table(title="in all", title_justify="left")
-    for name in ("", "estimate", "band", "offered"):
+    for name in ("", "estimate", "band", "behind C synthesis", "offered"):
         table.add_column(name, justify="left" if not name else "right")
     period = result.target.period_ns
     worst = result.latency_cycles[1]
     low, high = result.band("latency_cycles")
-    table.add_row("latency", f"{worst} cycles, {worst * period:g} ns", f"{low} to {high}", "")
+    table.add_row("latency", f"{worst} cycles, {worst * period:g} ns", f"{low} to {high}", "", "")
     low, high = result.band("interval_cycles")
     sure = "from the project" if result.interval_settled else "from a latency"
-    table.add_row("interval", f"{result.interval_cycles[1]} cycles, {sure}", f"{low} to {high}", "")
+    table.add_row("interval", f"{result.interval_cycles[1]} cycles, {sure}", f"{low} to {high}", "", "")
     offered = result.target.part.resources or {}
     for name in RESOURCES:
         low, high = result.band(name)
         used = result.resources[name]
         available = offered.get(name)
-        share = f"{available:,} ({100 * used / available:.1f} %)" if available else "not known"
-        table.add_row(name, f"{used:,}", f"{low:,} to {high:,}", share)
+        least, typical, most = result.implemented[name]
+        behind = f"{typical:,}, {least:,} to {most:,}" if name in ("LUT", "FF") else ""
+        expected = typical if behind else used
+        share = f"{available:,} ({100 * expected / available:.1f} %)" if available else "not known"
+        table.add_row(name, f"{used:,}", f"{low:,} to {high:,}", behind, share)
     return table
 
 

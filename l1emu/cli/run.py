@@ -108,9 +108,11 @@ def _emulation(emulation: EmulationOfStudy, times: TimesOfStudy) -> Text:
 
 
 def _budget(budget: BudgetOfStudy, latency: LatencySummaryOfStudy, stream: StreamOfStudy | None) -> Text:
-    verdict = "yes" if budget.passed else "NO"
+    verdict = "not decided" if budget.verdict == "not decided" else "yes" if budget.passed else "NO"
     used = f"{latency.used_ns / 1e3:.2f} of {latency.budget_ns / 1e3:.2f} µs"
-    text = f"{verdict}: {used}, slack {latency.slack_ns / 1e3:.2f} µs ({budget.status}, {latency.tagger_kind})"
+    band = latency.slack_band_ns
+    ends = "" if band is None else f" [{band.high / 1e3:.2f}, {band.low / 1e3:.2f}]"
+    text = f"{verdict}: {used}, slack {latency.slack_ns / 1e3:.2f}{ends} µs ({budget.status}, {latency.tagger_kind})"
     copies = f"; {budget.throughput.copies} tagger copies a board"
     reasons = list(budget.reasons)
     if stream is None:

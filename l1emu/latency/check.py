@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 from l1emu.errors import L1emuError
 from l1emu.latency.budget import (
@@ -20,6 +21,9 @@ from l1emu.latency.budget import (
 from l1emu.latency.clock import CROSSING_NS, multiple
 from l1emu.latency.limits import MOST_COPIES, MOST_JETS
 from l1emu.latency.timing import Status, TaggerTiming
+
+Verdict = Literal["yes", "no", "not decided"]
+"""Whether a budget is kept to; of an estimate only where both ends of its band say the same."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,8 @@ class BudgetCheck:
         The least number of copies that keeps up in this way.
     throughput_status
         Whether the numbers behind that are verified.
+    ends
+        Of an estimate: the checks at the lower and at the upper end of its band; None for what has no band.
     """
 
     budget: Budget
@@ -129,6 +135,7 @@ class BudgetCheck:
     busy_cycles: int
     copies_needed: int
     throughput_status: Status
+    ends: tuple[BudgetCheck, BudgetCheck] | None = None
 
     @property
     def window_cycles(self) -> int:
@@ -141,8 +148,26 @@ class BudgetCheck:
         return self.busy_cycles <= self.window_cycles
 
     @property
+    def verdict(self) -> Verdict:
+        """Whether everything holds; of an estimate only if it does at the upper end of the band.
+
+        Where it holds at the lower end alone, it is not decided.
+        """
+        return self.decided(lambda one: one._holds)
+
+    def decided(self, question: Callable[[BudgetCheck], bool]) -> Verdict:
+        """The answer to one question, likewise."""
+        low, high = (self, self) if self.ends is None else self.ends
+        return "yes" if question(high) else "not decided" if question(low) else "no"
+
+    @property
     def passed(self) -> bool:
-        """Whether everything holds and no problem voids the tagger's latency."""
+        """Whether the verdict is yes."""
+        return self.verdict == "yes"
+
+    @property
+    def _holds(self) -> bool:
+        """Whether everything holds and no problem voids the tagger's latency, the band left aside."""
         held = self.slice.passed and self.chain.passed and self.keeps_up and self.fits_part is not False
         return held and not self.timing.void
 
@@ -169,10 +194,9 @@ class BudgetCheck:
     @property
     def slice_band_crossings(self) -> tuple[int, int] | None:
         """Of an estimate: the crossings of the slice that its band would need; None without a band."""
-        if self.timing.band_cycles is None:
+        if self.ends is None:
             return None
-        per_crossing = multiple(self.timing.clock_mhz)
-        low, high = (_ceil(self.wait_cycles + cycles, per_crossing) for cycles in self.timing.band_cycles)
+        low, high = (end.slice.used_crossings for end in self.ends)
         return low, high
 
     @property
@@ -182,7 +206,16 @@ class BudgetCheck:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why the check fails, one sentence each; empty if it passes."""
+        """Why the check fails or decides nothing, one sentence each; empty if it passes."""
+        if self.ends is None:
+            return self._failures
+        low, high = self.ends
+        if low._holds:
+            return tuple(f"not decided, at the upper end of the estimate's band: {text}" for text in high._failures)
+        return tuple(f"even at the lower end of the estimate's band: {text}" for text in low._failures)
+
+    @property
+    def _failures(self) -> tuple[str, ...]:
         found = [f"the tagger's latency is void: {text}" for text in self.timing.void]
         if not self.slice.passed:
             found.append(
@@ -202,11 +235,33 @@ class BudgetCheck:
         ]
         return tuple(found)
 
+    def _band(self) -> dict[str, Any] | None:
+        """Of an estimate: what the check's numbers are at the ends of its band and between; None without a band."""
+        if self.ends is None:
+            return None
+        three = (self.ends[0], self, self.ends[1])
+        found: dict[str, Any] = {
+            "used_ns": [one.chain.used_ns for one in three],
+            "slack_ns": [one.chain.slack_ns for one in three],
+            "slice_used_ns": [one.slice.used_ns for one in three],
+            "slice_slack_ns": [one.slice.slack_ns for one in three],
+            "copies_needed": [one.copies_needed for one in three],
+            "busy_cycles": [one.busy_cycles for one in three],
+        }
+        found["passed"] = [one._holds for one in three]
+        named = {name: dict(zip(("low", "typical", "high"), values, strict=True)) for name, values in found.items()}
+        used = [{use.resource: use.used for use in one.part_use} for one in three]
+        named["resources"] = {
+            name: dict(zip(("low", "typical", "high"), (one[name] for one in used), strict=True)) for name in used[1]
+        }
+        return named
+
     def as_dict(self) -> dict[str, Any]:
         """The check as `l1emu budget --json` prints it; `budget_ns`, `used_ns` and `slack_ns` are the chain's."""
         return {
             "budget": self.budget.name,
             "passed": self.passed,
+            "verdict": self.verdict,
             "status": self.status,
             "reasons": list(self.reasons),
             "budget_ns": self.chain.allowed_ns,
@@ -214,6 +269,7 @@ class BudgetCheck:
             "slack_ns": self.chain.slack_ns,
             "slice": self.slice.as_dict(),
             "slice_band_crossings": None if self.slice_band_crossings is None else list(self.slice_band_crossings),
+            "band": self._band(),
             "chain": self.chain.as_dict(),
             "throughput": {
                 "jets": self.jets,
@@ -265,6 +321,8 @@ def check(budget: Budget, timing: TaggerTiming, *, jets: int | None = None, copi
     L1emuError
         if `jets` or `copies` is below 1, or more than any trigger has.
     """
+    ends = timing.ends()
+    low_high = None if ends is None else tuple(check(budget, end, jets=jets, copies=copies) for end in ends)
     n_jets = _number("jets", budget.jets.value if jets is None else jets, MOST_JETS)
     n_copies = _number("copies", budget.copies.value if copies is None else copies, MOST_COPIES)
     per_crossing = multiple(timing.clock_mhz)
@@ -302,6 +360,7 @@ def check(budget: Budget, timing: TaggerTiming, *, jets: int | None = None, copi
         busy_cycles=rounds * timing.interval_cycles,
         copies_needed=copies_to_keep_up(n_jets, timing.interval_cycles, window),
         throughput_status=_least([*tagger, budget.time_multiplexing.status]),
+        ends=None if low_high is None else (low_high[0], low_high[1]),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from pydantic import Field
@@ -15,7 +15,7 @@ from l1emu.latency.clock import LockedClock, multiple, period_ns
 from l1emu.latency.limits import MOST_CYCLES, MOST_CYCLES_REPORTED
 from l1emu.latency.reports import Resources, SynthesisReport
 
-_Kind = Literal["synthesized", "cosimulated", "estimated", "stated"]
+_Kind = Literal["synthesized", "cosimulated", "estimate", "stated"]
 Status = Literal["verified", "unverified"]
 
 
@@ -26,7 +26,7 @@ class StatedTiming(Config):
     latency_cycles: int = Field(ge=0, le=MOST_CYCLES)
     interval_cycles: int = Field(ge=1, le=MOST_CYCLES)
     clock_mhz: LockedClock
-    kind: Literal["estimated", "stated"] = "stated"
+    kind: Literal["estimate", "estimated", "stated"] = "stated"
     origin: str = Field(min_length=1)
 
 
@@ -45,17 +45,19 @@ class TaggerTiming:
     origin
         Where the cycles are from, in words.
     kind
-        `synthesized`, `cosimulated`, `estimated` or `stated`.
+        `synthesized`, `cosimulated`, `estimate` or `stated`.
     target_ns
         The period that the cycles were made for; None if unknown.
     void
         Why the latency cannot be relied on at all; empty if it can.
     caveats
         What is doubtful.
-    band_cycles
-        Of an estimate: between which latencies the true one is expected; None for what is known or stated.
+    band_cycles, band_interval, band_resources
+        Of an estimate: between which latencies, intervals and resources the true ones are expected; None or empty for
+        what is known or stated.
     part, resources, available
-        Where it was made for, what one copy takes and what the part offers, by resource; empty if unknown.
+        Where it was made for, what one copy takes and what the part offers, by resource; empty if unknown. Of an
+        estimate it is what is expected behind C synthesis.
     """
 
     latency_cycles: int
@@ -67,9 +69,11 @@ class TaggerTiming:
     void: tuple[str, ...] = ()
     caveats: tuple[str, ...] = field(default=())
     band_cycles: tuple[int, int] | None = None
+    band_interval: tuple[int, int] | None = None
     part: str | None = None
     resources: Mapping[str, int] = field(default_factory=dict)
     available: Mapping[str, int] = field(default_factory=dict)
+    band_resources: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         multiple(self.clock_mhz)
@@ -87,6 +91,25 @@ class TaggerTiming:
         """`verified` only if a tool found the cycles for a clock this fast or faster, and nothing in it is doubtful."""
         made = self.kind in ("synthesized", "cosimulated") and not self.void and not self.caveats
         return "verified" if made and self.target_ns is not None and self.target_ns <= self.period_ns else "unverified"
+
+    def ends(self) -> tuple[TaggerTiming, TaggerTiming] | None:
+        """The timings at the lower and at the upper end of an estimate's band, in all numbers; None without a band."""
+        if self.band_cycles is None:
+            return None
+        interval = (self.interval_cycles,) * 2 if self.band_interval is None else self.band_interval
+        low, high = (
+            replace(
+                self,
+                latency_cycles=self.band_cycles[end],
+                interval_cycles=max(1, interval[end]),
+                resources={**self.resources, **{name: band[end] for name, band in self.band_resources.items()}},
+                band_cycles=None,
+                band_interval=None,
+                band_resources={},
+            )
+            for end in (0, 1)
+        )
+        return low, high
 
     @property
     def period_ns(self) -> float:
@@ -145,7 +168,8 @@ class TaggerTiming:
     def from_stated(cls, stated: StatedTiming, clock_mhz: float | None = None) -> TaggerTiming:
         """Cycles that are stated, at the clock they are stated for or another."""
         clock = stated.clock_mhz if clock_mhz is None else clock_mhz
-        caveats = [f"the cycles are {stated.kind}, not synthesized"]
+        kind: _Kind = "stated" if stated.kind == "stated" else "estimate"
+        caveats = [f"the cycles are {'stated' if kind == 'stated' else 'estimated'}, not synthesized"]
         if clock > stated.clock_mhz:
             caveats.append(f"stated for {stated.clock_mhz:g} MHz: at {clock:g} MHz more cycles may be needed")
         return cls(
@@ -153,10 +177,18 @@ class TaggerTiming:
             interval_cycles=stated.interval_cycles,
             clock_mhz=clock,
             origin=stated.origin,
-            kind=stated.kind,
+            kind=kind,
             target_ns=period_ns(stated.clock_mhz),
             caveats=tuple(caveats),
         )
+
+    def _band(self) -> dict[str, dict[str, int]] | None:
+        """Low, typical and high cycles."""
+        ends = self.ends()
+        if ends is None:
+            return None
+        numbers = ("latency_cycles", "interval_cycles")
+        return {name: _spread(*(getattr(one, name) for one in (ends[0], self, ends[1]))) for name in numbers}
 
     def as_dict(self) -> dict[str, Any]:
         """The timing for a results file."""
@@ -167,12 +199,17 @@ class TaggerTiming:
             "period_ns": self.period_ns,
             "latency_ns": self.latency_ns,
             "band_cycles": None if self.band_cycles is None else list(self.band_cycles),
+            "band": self._band(),
             "kind": self.kind,
             "status": self.status,
             "origin": self.origin,
             "void": list(self.void),
             "caveats": list(self.caveats),
         }
+
+
+def _spread(low: Any, typical: Any, high: Any) -> dict[str, Any]:
+    return {"low": low, "typical": typical, "high": high}
 
 
 def _used(report: SynthesisReport) -> Resources:
@@ -186,5 +223,5 @@ def _known(resources: Resources) -> dict[str, int]:
 
 
 def read_timing(path: str | os.PathLike[str]) -> StatedTiming:
-    """Read a stated timing, such as `budgets/default-tagger.yaml`; a wrong file is an `L1emuError`."""
+    """Read a stated timing, the keys of `StatedTiming` in YAML; a wrong file is an `L1emuError`."""
     return load_config(path, StatedTiming)

@@ -22,7 +22,7 @@ from l1emu.report.pileups import draw_pileups
 from l1emu.report.seeds import draw_efficiency, draw_rate
 from l1emu.report.style import COLOURS, GREY, STYLE, put_label, wrapped
 from l1emu.report.turn_ons import curves_of, draw_turn_ons
-from l1emu.results import BudgetOfStudy, StreamRun, StudyResults
+from l1emu.results import BandOfStream, BudgetOfStudy, StreamOfStudy, StreamRun, StudyResults
 
 _T = TypeVar("_T")
 
@@ -100,11 +100,34 @@ def draw_budget(budget: BudgetOfStudy) -> Figure:
     ]
     ax.legend(handles=handles, loc="lower left", fontsize=14)
     put_label(ax)
-    verdict = "PASS" if budget.passed else "FAIL"
-    ax.set_title(f"{verdict}: slack {budget.slack_ns / 1e3:.2f} µs", loc="right")
+    verdict = "NOT DECIDED" if budget.verdict == "not decided" else "PASS" if budget.passed else "FAIL"
+    slack = None if budget.band is None else budget.band.slack_ns
+    ends = "" if slack is None else f" [{slack.high / 1e3:.2f}, {slack.low / 1e3:.2f}]"
+    ax.set_title(f"{verdict}: slack {budget.slack_ns / 1e3:.2f}{ends} µs", loc="right")
     for line, reason in enumerate(budget.reasons[:2]):
         ax.text(0.12, -1.0 + 0.33 * line, reason, va="center", fontsize=12, color=COLOURS[2], parse_math=False)
     return figure
+
+
+def _mark_band(ax: Any, band: BandOfStream) -> None:
+    """The longest latency with the tagger at either end of its band."""
+    low, high = (end.latency_ns.max / 1e3 for end in (band.low, band.high))
+    left, right = ax.get_xlim()
+    ax.set_xlim(min(left, low - 0.05), max(right, high + 0.05))
+    ax.axvspan(low, high, color=COLOURS[2], alpha=0.15, linewidth=0)
+    for at in (low, high):
+        ax.axvline(at, color=COLOURS[2], linewidth=1.5, linestyle="--")
+    ax.text(
+        low,
+        0.02,
+        " longest, over the tagger's band",
+        fontsize=12,
+        color=COLOURS[2],
+        rotation=90,
+        ha="right",
+        va="bottom",
+        transform=ax.get_xaxis_transform(),
+    )
 
 
 def draw_stream(stream: StreamRun) -> Figure:
@@ -129,10 +152,12 @@ def draw_stream(stream: StreamRun) -> Figure:
     )
     ax.set_xlabel("Collision to Level-1 accept at the front end [µs]")
     ax.set_ylabel("Fraction of colliding crossings")
+    if isinstance(stream, StreamOfStudy) and stream.band is not None:
+        _mark_band(ax, stream.band)
     quantiles = stream.latency_ns
     limit = stream.late_fraction_upper95
     ax.text(
-        0.5, 0.95,
+        0.62, 0.95,
         f"{stream.colliding:,} colliding crossings\nlongest {quantiles.max / 1e3:.2f} µs\n"
         f"late: {stream.late:,} (below {limit:.1g} at 95% CL)",
         transform=ax.transAxes, ha="center", va="top", fontsize=15,

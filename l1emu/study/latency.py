@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from l1emu.latency import BudgetCheck, TaggerTiming, check, read_budget, read_report, read_timing
+from l1emu.latency.check import Verdict
 from l1emu.latency.estimate import estimated_timing
-from l1emu.progress import progress
+from l1emu.progress import Advance, progress
 from l1emu.stream import (
     CopiesNeeded,
     CrossingSource,
@@ -56,22 +57,52 @@ def check_budget(file: StudyFile, settings: LatencySettings) -> BudgetCheck:
 class StreamOfCrossings:
     """The simulated stream, its chain beside the budget's, the copies that it needs, and its exact loss.
 
-    The loss is None where the boards do not keep up.
+    The loss is None where the boards do not keep up. `ends` are the streams at the lower and at the upper end of the
+    band of a tagger that is estimated, else None.
     """
 
     result: StreamResult
     chains: Chains
     copies: CopiesNeeded
     exact: ExactLoss | None
+    ends: tuple[StreamResult, StreamResult] | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the stream is in time and loses nothing, over all of the band."""
+        low, high = (self.result, self.result) if self.ends is None else self.ends
+        return "yes" if high.passed and self.result.passed else "not decided" if low.passed else "no"
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it is not."""
+        if self.ends is None or not self.result.passed:
+            return self.result.reasons
+        return tuple(f"at the upper end of the tagger's band: {text}" for text in self.ends[1].reasons)
 
     def as_json(self) -> dict[str, Any]:
         """For JSON, but for how fast it was."""
         exact = None if self.exact is None else self.exact.as_json()
         needed = self.copies.as_json() | {"orbits": COPIES_ORBITS}
         chain = self.chains.as_json(self.result.latency.max)
-        judged = {"passed": self.result.passed, "reasons": list(self.result.reasons)}
+        band = None if self.ends is None else {"low": _end(self.ends[0]), "high": _end(self.ends[1])}
+        judged = {"passed": self.verdict == "yes", "verdict": self.verdict, "reasons": list(self.reasons), "band": band}
         run = {name: value for name, value in self.result.as_json().items() if name != "crossings_per_second"}
         return run | judged | {"chain": chain, "copies_needed": needed, "exact": exact}
+
+
+def _end(found: StreamResult) -> dict[str, Any]:
+    """The stream at one end of the band, in a few numbers."""
+    whole = found.as_json()
+    kept = ("late", "late_fraction", "accepted", "tagger_load", "latency_ns", "slack_ns")
+    return {
+        "latency_cycles": whole["tagger"]["latency_cycles"],
+        "interval_cycles": whole["tagger"]["interval_cycles"],
+        "passed": found.passed,
+        "reasons": list(found.reasons),
+        "jets_lost": found.jets["buffer full"] + found.jets["link down"],
+        **{name: whole[name] for name in kept},
+    }
 
 
 def stream_chain(file: StudyFile, settings: StreamSettings, check_: BudgetCheck) -> tuple[Topology, bool]:
@@ -114,9 +145,10 @@ def simulate_stream(
     """
     topology, derived = chain
     filling = file.filling()
-    with progress("simulating orbits", settings.orbits) as advance:
-        result = simulate(
-            topology,
+
+    def run(through: Topology, advance: Advance | None) -> StreamResult:
+        return simulate(
+            through,
             source,
             orbits=settings.orbits,
             seed=settings.random_seed,
@@ -124,12 +156,19 @@ def simulate_stream(
             engine=settings.engine,
             progress=advance,
         )
+
+    with progress("simulating orbits", settings.orbits) as advance:
+        result = run(topology, advance)
+    ends = None
+    if check_.ends is not None:
+        low, high = (run(stream_chain(file, settings, end)[0], None) for end in check_.ends)
+        ends = low, high
     needed = copies_needed(topology, source, orbits=COPIES_ORBITS, seed=settings.random_seed, filling=filling)
     try:
         exact = exact_loss(topology, source, filling=filling)
     except OverloadError:
         exact = None
-    return StreamOfCrossings(result, compared(topology, check_, derived=derived), needed, exact)
+    return StreamOfCrossings(result, compared(topology, check_, derived=derived), needed, exact, ends)
 
 
 def latency_summary(check_: BudgetCheck, stream: StreamResult | None) -> dict[str, Any]:
@@ -145,6 +184,8 @@ def latency_summary(check_: BudgetCheck, stream: StreamResult | None) -> dict[st
         "simulated_max_ns": None if stream is None else stream.latency.max,
         "simulated_crossings": None if stream is None else stream.colliding,
         "passed": check_.passed,
+        "verdict": check_.verdict,
+        "slack_band_ns": (check_.as_dict()["band"] or {}).get("slack_ns"),
         "status": check_.status,
         "tagger_kind": check_.timing.kind,
         "tagger_origin": check_.timing.origin,

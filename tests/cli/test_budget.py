@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from l1emu import cli
+from l1emu.resources import resource
 from tests.latency.handmade_reports import Design, csynth_xml, export
 
 
@@ -56,11 +58,46 @@ def test_report_without_latency_is_one_line(l1emu: Any, tmp_path: Path) -> None:
     assert err.count("\n") == 1 and "no latency" in err and str(path) in err
 
 
-def test_budget_of_the_default_tagger(l1emu: Any) -> None:
+def test_budget_of_the_default_tagger_is_that_of_its_estimate(l1emu: Any) -> None:
     code, out, _ = l1emu("budget")
-    assert code == 0
-    assert "PASS (on unverified numbers)" in out
-    assert "Correlator Layer-2" in out and "12,475" in out and "slack" in out
+    verdict = out.splitlines()[-1]
+    assert verdict in ("PASS (on unverified numbers)", "NOT DECIDED (on unverified numbers)")
+    assert code == (0 if verdict.startswith("PASS") else 1)
+    assert "Correlator Layer-2" in out and "12,475" in out and "slack" in out and "band: " in out
+    _, mine, _ = l1emu("budget", "--json")
+    _, asked, _ = l1emu("budget", "--estimate", resource("models/jet-tagger/tagger.l1fw"), "--json")
+    assert mine == asked
+    document = json.loads(mine)
+    assert document["tagger"]["kind"] == "estimate"
+    band = document["tagger"]["band"]["latency_cycles"]
+    assert band["low"] <= band["typical"] == document["tagger"]["latency_cycles"] <= band["high"]
+
+
+@pytest.mark.parametrize(("crossings", "verdict"), [(0, "yes"), (1, "yes"), (-1, "not decided"), (None, "no")])
+def test_an_estimate_passes_where_its_upper_end_does(
+    l1emu: Any, tmp_path: Path, crossings: int | None, verdict: str
+) -> None:
+    """The slice in crossings more than the upper end of the band takes; None: one less than its lower end takes."""
+    firmware = resource("models/jet-tagger/tagger.l1fw")
+    shipped = yaml.safe_load(resource("budgets/cms-phase2.yaml").read_text())
+    _, out, _ = l1emu("budget", "--estimate", firmware, "--json")
+    low, high = json.loads(out)["slice_band_crossings"]
+    assert low < high - 1
+    held = next(stage for stage in shipped["stages"] if "tagger" in stage)
+    held["tagger"]["crossings"] = low - 1 if crossings is None else high + crossings
+    longer = max(0, held["tagger"]["crossings"] - held["crossings"])
+    held["crossings"] += longer
+    shipped["stages"][-1]["crossings"] -= longer  # the contingency
+    path = tmp_path / "budget.yaml"
+    path.write_text(yaml.safe_dump(shipped))
+    code, out, _ = l1emu("budget", path, "--estimate", firmware, "--json")
+    document = json.loads(out)
+    assert (document["verdict"], document["passed"], code) == (verdict, verdict == "yes", 0 if verdict == "yes" else 1)
+    assert all(("not decided" in reason) == (verdict == "not decided") for reason in document["reasons"])
+    assert bool(document["reasons"]) == (verdict != "yes")
+    slack = document["band"]["slice_slack_ns"]
+    assert slack["high"] <= slack["typical"] <= slack["low"]
+    assert (slack["high"] >= 0, slack["low"] >= 0) == (verdict == "yes", verdict != "no")
 
 
 def test_budget_json_is_one_document(l1emu: Any, report: Path) -> None:
@@ -211,5 +248,5 @@ def test_budget_counts_the_routed_design_where_the_project_has_one(l1emu: Any, t
 
 
 def test_budget_without_resources_does_not_say_whether_it_fits(l1emu: Any) -> None:
-    _, out, _ = l1emu("budget", "--json")
+    _, out, _ = l1emu("budget", "--latency", 260, "--interval", 8, "--json")
     assert json.loads(out)["part"] == {"name": None, "copies": 2, "fits": None, "use": []}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from l1emu.errors import L1emuError
+from l1emu.latency.estimate import estimated_timing
 from l1emu.resources import resource
 from l1emu.stream.chain import compile_topology
 from l1emu.stream.read import read_topology
@@ -67,8 +68,12 @@ def test_another_clock_makes_a_finer_tick() -> None:
     assert (
         chain.tagger_interval * 25 == 30 * chain.ticks_per_bx
     )  # 15 cycles of 2 ns are 30 ns where a crossing is 25 ns
-    assert topology.tagger.latency_cycles == 260
-    assert "stated" in topology.tagger.source
+
+
+def test_the_shipped_tagger_is_the_estimate_of_the_shipped_firmware() -> None:
+    tagger = read_topology(resource(SHIPPED)).tagger
+    found = estimated_timing(resource("models/jet-tagger/tagger.l1fw"), tagger.clock_mhz)
+    assert (tagger.latency_cycles, tagger.interval_cycles) == (found.latency_cycles, found.interval_cycles)
 
 
 def test_a_stage_starts_on_an_edge_of_its_clock() -> None:

@@ -120,7 +120,16 @@ def toy_study() -> dict[str, Any]:
             },
         ],
         "working_points": {"seed": "two b", "minima": [0.3, 0.7]},
-        "latency": {"budget": "budgets/cms-phase2.yaml", "file": "budgets/default-tagger.yaml"},
+        "latency": {
+            "budget": "budgets/cms-phase2.yaml",
+            "stated": {
+                "tagger": "toy",
+                "latency_cycles": 260,
+                "interval_cycles": 8,
+                "clock_mhz": 360.0,
+                "origin": "a number for tests",
+            },
+        },
         "stream": {"topology": "budgets/cms-phase2.topology.yaml", "accepts": "two b", "orbits": 1},
     }
 

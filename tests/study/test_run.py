@@ -352,11 +352,57 @@ def test_a_study_can_estimate_its_own_tagger(toy: Path, tmp_path: Path) -> None:
     file = read_study(changed(toy, tmp_path / "study", {"latency": latency}))
     assert file.study.latency is not None
     timing = check_budget(file, file.study.latency).timing
-    assert timing.kind == "estimated"
+    assert timing.kind == "estimate"
     assert timing.status == "unverified"
     assert timing.band_cycles is not None
     assert timing.band_cycles[0] <= timing.latency_cycles <= timing.band_cycles[1]
     assert "reuse 2" in timing.origin
+
+
+def test_an_estimate_is_drawn_into_slack_copies_and_stream(toy: Path, tmp_path: Path) -> None:
+    estimate = {"part": "xcvu13p-flga2577-2-e", "reuse": 4}
+    latency = {"budget": "budgets/cms-phase2.yaml", "estimate": estimate}
+    path = changed(toy, tmp_path / "study", {"latency": latency})
+    results = run_study(path, tmp_path / "results").content
+    budget, stream = results.budget, results.stream
+    assert budget is not None and stream is not None and results.latency is not None
+    assert (budget.tagger.kind, results.latency.tagger_kind) == ("estimate", "estimate")
+    band = budget.tagger.band
+    assert band is not None and budget.band is not None and stream.band is not None
+    assert band.latency_cycles.low < band.latency_cycles.typical == budget.tagger.latency_cycles
+    assert band.latency_cycles.high > band.latency_cycles.typical
+    assert results.latency.slack_band_ns == budget.band.slack_ns
+    assert budget.band.copies_needed.typical == budget.throughput.copies_needed
+    # the ends are simulated with the band's cycles, and the slower tagger is never in earlier
+    assert (stream.band.low.latency_cycles, stream.band.high.latency_cycles) == (
+        band.latency_cycles.low,
+        band.latency_cycles.high,
+    )
+    assert stream.band.low.latency_ns.max <= stream.latency_ns.max <= stream.band.high.latency_ns.max
+    assert stream.band.low.latency_ns.p50 < stream.band.high.latency_ns.p50
+    assert budget.verdict == ("yes" if budget.band.passed.high else "not decided" if budget.band.passed.low else "no")
+    page = (tmp_path / "results" / "report.html").read_text()
+    assert f"[{band.latency_cycles.low}, {band.latency_cycles.high}] cycles" in page
+
+
+def test_a_band_that_straddles_the_slice_is_not_decided(toy: Path, tmp_path: Path, l1emu: Call) -> None:
+    latency = {"budget": "budget.yaml", "estimate": {"part": "xcvu13p-flga2577-2-e", "reuse": 4}}
+    study = changed(toy, tmp_path / "study", {"latency": latency, "stream": None})
+    shipped = yaml.safe_load(read_study(toy).file("budgets/cms-phase2.yaml").read_text())
+    held = next(stage for stage in shipped["stages"] if "tagger" in stage)
+    (study.parent / "budget.yaml").write_text(yaml.safe_dump(shipped, sort_keys=False))
+    file = read_study(study)
+    assert file.study.latency is not None
+    low, high = check_budget(file, file.study.latency).slice_band_crossings or (0, 0)
+    assert low < high
+    held["tagger"]["crossings"] = high - 1
+    (study.parent / "budget.yaml").write_text(yaml.safe_dump(shipped, sort_keys=False))
+    done = l1emu("run", study, "--output", tmp_path / "results", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "not decided" in done.stdout
+    results = json.loads((tmp_path / "results" / "results.json").read_text())
+    assert (results["budget"]["verdict"], results["budget"]["passed"]) == ("not decided", False)
+    assert "Not decided" in (tmp_path / "results" / "report.html").read_text()
 
 
 def test_a_report_without_latency_and_a_budget_that_is_too_long(toy: Path, tmp_path: Path, l1emu: Call) -> None:

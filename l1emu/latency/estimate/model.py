@@ -14,6 +14,11 @@ from l1emu.latency.estimate.wrapper import Wrapper
 
 RESOURCES = ("DSP", "LUT", "FF", "BRAM_18K")
 
+_ARITHMETIC = frozenset(
+    ["dense", "conv", "einsum", "softmax", "merge", "multiply", "product", "relu", "wires", "pooling", "table"]
+)
+"""Kinds of block whose look-up tables are sums, products, comparisons and tables."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -30,7 +35,11 @@ class Estimate:
         DSP, LUT, FF, BRAM_18K and URAM, as a C synthesis report counts them.
     bands
         For each number the factors between which the measured value lies for 80 % of the designs of families that the
-        fit did not see; the interval's is that of the designs whose interval is not settled.
+        fit did not see; the interval's is that of the designs whose interval is not settled, those of look-up tables
+        and registers are of designs that are `arithmetic`, or of the others.
+    implemented
+        Of each resource the least, the typical and the largest number that is left behind C synthesis, when the tools
+        have made gates of it, in 80 % of designs likewise.
     layers
         Each block with its cost, and the cycle at which its last output is there.
     problems
@@ -44,6 +53,7 @@ class Estimate:
     interval_settled: bool
     resources: dict[str, int]
     bands: dict[str, tuple[float, float]]
+    implemented: dict[str, tuple[int, int, int]]
     layers: tuple[tuple[Block, Cost, float], ...]
     problems: tuple[str, ...]
 
@@ -79,6 +89,11 @@ class Estimate:
             "origin": "estimate",
             "source": self.design.origin,
             "bands": {name: list(self.band(name)) for name in ("latency_cycles", "interval_cycles", *self.resources)},
+            "implemented": {
+                name: dict(zip(("low", "typical", "high"), values, strict=True))
+                for name, values in self.implemented.items()
+            },
+            "arithmetic": arithmetic(self.design),
             "layers": [
                 {
                     "name": block.name,
@@ -100,6 +115,21 @@ class Estimate:
             ],
             "problems": list(self.problems),
         }
+
+
+def arithmetic(design: Design) -> bool:
+    """Whether the look-up tables of a design are those of its sums, products and comparisons, which are counted.
+
+    They are in arrays and the latency strategy. What takes the rest elsewhere is only guessed at: the multiplexers
+    around shared multipliers, the line buffers of convolutions and streams, the roots and divisions of a layer
+    normalization, and the control of cells and of the fused kernels of attention.
+    """
+    return design.io == "io_parallel" and all(
+        block.kind in _ARITHMETIC
+        and (block.strategy == "latency" or not block.weights)
+        and int(block.extra.get("filt_width", 1)) == int(block.extra.get("filt_height", 1)) == 1
+        for block in design.blocks
+    )
 
 
 def estimate(
@@ -146,6 +176,15 @@ def estimate(
     for block, found in zip(changed.blocks, costs, strict=True):
         problems += [f"extrapolated: {block.name}: {text}" for text in found.extrapolated]
     problems += _around(changed) + _extrapolated(changed, target)
+    area = target.constants.get("areas", {}).get("arithmetic" if arithmetic(changed) else "others")
+    bands = target.constants["bands"] | ({} if area is None else area["bands"])
+    resources = _resources(changed, costs)
+    if area is not None and not arithmetic(changed):
+        low, high = area["bands"]["LUT"]
+        problems.append(
+            f"look-up tables are not decided: in public designs with such layers C synthesis counts {low:.2g} to "
+            f"{high:.2g} times this number"
+        )
     worst = max(1, round(latency)) if latency >= 0.5 else 0
     return Estimate(
         design=changed,
@@ -153,8 +192,9 @@ def estimate(
         latency_cycles=(worst, worst),
         interval_cycles=(interval, interval),
         interval_settled=settled,
-        resources=_resources(changed, costs),
-        bands={name: (float(low), float(high)) for name, (low, high) in target.constants["bands"].items()},
+        resources=resources,
+        bands={name: (float(low), float(high)) for name, (low, high) in bands.items()},
+        implemented=_implemented(resources, bands, {} if area is None else area["implemented"]),
         layers=tuple(zip(changed.blocks, costs, finished, strict=True)),
         problems=tuple(dict.fromkeys(problems)),
     )
@@ -169,6 +209,18 @@ def _resources(design: Design, costs: list[Cost]) -> dict[str, int]:
         "BRAM_18K": round(sum(c.bram for c in costs) + _fifo_memory(design)),
         "URAM": 0,
     }
+
+
+def _implemented(
+    resources: dict[str, int], bands: dict[str, Any], factors: dict[str, Any]
+) -> dict[str, tuple[int, int, int]]:
+    """Low, typical and high number of each resource behind C synthesis; what it counts is kept but for LUT and FF."""
+    found = {}
+    for name, value in resources.items():
+        low, high = bands.get(name, (1.0, 1.0))
+        low, typical, high = factors.get(name, (low, 1.0, high))
+        found[name] = (math.floor(value * low), round(value * typical), math.ceil(value * high))
+    return found
 
 
 def _wrapped(wrapper: Wrapper, latency: float, interval: int) -> tuple[float, int]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from l1emu.errors import L1emuError
 from l1emu.latency.budget import Budget
-from l1emu.latency.check import BudgetCheck, check
+from l1emu.latency.check import BudgetCheck, Verdict, check
 from l1emu.latency.clock import CROSSING_NS
 from l1emu.latency.estimate.design import Block, Design, Weights
 from l1emu.latency.estimate.matrices import products, unknown_matrix
@@ -30,7 +30,8 @@ class Point:
     bits
         Of weights and data; None for the project's own.
     fits_part
-        Whether each resource is within what the part offers, all copies of a budget counted; None if that is not known.
+        Whether each resource is within what the part offers, all copies of a budget counted and at the upper end of
+        its band; None if that is not known.
     checked
         The check against a budget, at the clock that will run; None without a budget, or where none is this slow.
     refused
@@ -79,10 +80,11 @@ class Point:
             "interval_ns": self.interval_ns,
             "resources": found.resources,
             "fits_part": self.fits_part,
-            "fits_slice": self._held(lambda checked: checked.slice.passed),
-            "fits_chain": self._held(lambda checked: checked.chain.passed),
-            "keeps_up": self._held(lambda checked: checked.keeps_up),
-            "fits_budget": self._held(lambda checked: checked.passed),
+            "fits_slice": self._held(lambda one: one.slice.passed),
+            "fits_chain": self._held(lambda one: one.chain.passed),
+            "keeps_up": self._held(lambda one: one.keeps_up),
+            "fits_budget": None if self.verdict is None else self.verdict == "yes",
+            "verdict": self.verdict,
             "reasons": list(self.checked.reasons if self.checked is not None else self.refused),
             "runs_at_mhz": None if self.checked is None else self.checked.timing.clock_mhz,
             "jets": None if self.checked is None else self.checked.jets,
@@ -94,9 +96,14 @@ class Point:
             "extrapolated": any(text.startswith("extrapolated") for text in found.problems),
         }
 
-    def _held(self, answer: Callable[[BudgetCheck], bool]) -> bool | None:
-        """An answer of the check; no where no clock runs the design, None without a budget."""
-        return answer(self.checked) if self.checked is not None else False if self.refused else None
+    @property
+    def verdict(self) -> Verdict | None:
+        """Whether the budget is kept to; no where no clock runs the design, None without a budget."""
+        return self.checked.verdict if self.checked is not None else "no" if self.refused else None
+
+    def _held(self, question: Callable[[BudgetCheck], bool]) -> bool | None:
+        """Whether a question of the check has the answer yes over all of the estimate's band."""
+        return self.checked.decided(question) == "yes" if self.checked is not None else False if self.refused else None
 
 
 def scan(
@@ -135,7 +142,7 @@ def scan(
     for factor, width, clock, strategy in choices:
         found = estimate(narrowed[width], part=part, clock_ns=clock, reuse=factor, strategy=strategy, tool=tool)
         period = found.target.period_ns
-        fits_part = _fits(found.target.part, found.resources)
+        fits_part = _fits(found.target.part, {name: high for name, (_, _, high) in found.implemented.items()})
         point = Point(factor, width, period, strategy, found, fits_part)
         points.append(point if budget is None else _checked(point, budget, jets, copies))
     best: set[int] = set()
@@ -152,7 +159,8 @@ def _checked(point: Point, budget: Budget, jets: int | None, copies: int | None)
         slowest = f"no clock locked to the LHC's is as slow as {point.clock_ns:g} ns"
         return replace(point, refused=(slowest,))
     checked = check(budget, from_estimate(point.estimate, 40.0 * cycles), jets=jets, copies=copies)
-    return replace(point, checked=checked, fits_part=checked.fits_part)
+    fits = None if checked.fits_part is None else checked.decided(lambda one: one.fits_part is True) == "yes"
+    return replace(point, checked=checked, fits_part=fits)
 
 
 def _fits(part: Part, resources: dict[str, int]) -> bool | None:

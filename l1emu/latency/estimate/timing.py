@@ -20,6 +20,11 @@ def from_estimate(found: Estimate, clock_mhz: float) -> TaggerTiming:
     """
     low, high = found.band("latency_cycles")
     caveats = [f"an estimate before synthesis: 80 % of unseen families of designs lie within {low} to {high} cycles"]
+    least, typical, most = found.implemented["LUT"]
+    caveats.append(
+        f"look-up tables behind C synthesis: {typical:,} a copy, {least:,} to {most:,} with what is left of them in "
+        "public designs"
+    )
     caveats += found.problems
     period = period_ns(clock_mhz)
     if found.target.period_ns > period:
@@ -32,12 +37,14 @@ def from_estimate(found: Estimate, clock_mhz: float) -> TaggerTiming:
         clock_mhz=clock_mhz,
         origin=f"estimate for {found.target.part.name} at {found.target.period_ns:.4g} ns, {steering}: "
         f"{found.design.origin}",
-        kind="estimated",
+        kind="estimate",
         target_ns=found.target.period_ns,
         caveats=tuple(caveats),
         band_cycles=(low, high),
+        band_interval=found.band("interval_cycles"),
         part=found.target.part.name,
-        resources=found.resources,
+        resources={name: typical for name, (_, typical, _) in found.implemented.items()},
+        band_resources={name: (least, most) for name, (least, _, most) in found.implemented.items()},
         available=found.target.part.resources or {},
     )
 
