@@ -21,7 +21,7 @@ from l1emu.verification.child import Limits, run_child
 from l1emu.verification.csim import installed_types
 
 _HERE = Path(__file__).parent
-_FLAGS = ("-std=c++17", "-O1", "-w", "-fmax-errors=1")
+_FLAGS = ("-std=c++17", "-O2", "-w", "-fmax-errors=1")
 _LARGEST = 1 << 30
 """Bytes of any file that the compiler or the driver writes."""
 LIMITS = Limits(seconds=600.0, memory=4 << 30)

@@ -8,4 +8,7 @@ regions      the regions and their overlap: which objects each takes in, and in 
 sorting      the orders in which CMS's emulators leave equal words
 tracks       track words of the track finder, and the tracks that the correlator makes of them
 words        the columns of the arrays in which objects are handed on, and the identifiers of particles
+deregionizer  in which order the candidates of all regions reach the jet finder, and which do not
+tracks   track words of the track finder, and the tracks that the correlator makes of them
+words    the columns of the arrays in which objects are handed on, and the identifiers of particles
 """
