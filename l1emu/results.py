@@ -29,7 +29,7 @@ _Verdict = Literal["yes", "no", "not decided"]
 class RatePoint(Result):
     """One seed at one threshold and one signal's efficiency there, null without a signal.
 
-    The errors' parts are those of crossings alone, of the bootstrap, of empty strata.
+    The errors' parts are those of crossings alone, of the bootstrap over collisions or slices, of empty strata.
     """
 
     seed: str
@@ -643,7 +643,8 @@ class TimesOfStudy(Result):
 class Manifest(Result):
     """What made a result: versions, files, seeds of random generators.
 
-    `date`, `engine` and `times` are all of a result that depends on how and where it was measured.
+    `date`, `engine` and `times` are all of a result that depends on how and where it was measured. `slices` says of
+    each sample from how many slices of its pools its errors are; 0 where they are from collisions, or from crossings.
     """
 
     l1emu: str
@@ -657,6 +658,7 @@ class Manifest(Result):
     firmware_content_hashes: dict[str, str]
     seeds: dict[str, int]
     normalisation: NormalisationOfRates
+    slices: dict[str, int] = Field(default_factory=dict)
 
 
 _Interval = Annotated[list[float], Field(min_length=3, max_length=3)]
@@ -691,9 +693,10 @@ class SeedOfMenu(Result):
     """One seed of the menu: rates behind its prescale, but for `rate_khz_unprescaled`.
 
     `accepted` counts background crossings before the prescale, of which `accepted_strata` belong to each stratum;
-    `efficiency` of each signal is that before the prescale too. `pure_khz` is accepted by no other seed,
-    `proportional_khz` shares every crossing equally among the seeds that accept it. `threshold` is that at the target
-    rate where a number is scanned, else null.
+    `accepted_weight` is for how many drawn ones these stand, null in results that do not say it. `efficiency` of each
+    signal is that before the prescale too. `pure_khz` is accepted by no other seed, `proportional_khz` shares every
+    crossing equally among the seeds that accept it. `threshold` is that at the target rate where a number is scanned,
+    else null.
     """
 
     name: str
@@ -704,6 +707,7 @@ class SeedOfMenu(Result):
     description: str
     accepted: int
     accepted_strata: list[int]
+    accepted_weight: float | None = None
     rate_khz: float
     rate_khz_error: float
     rate_khz_low: float

@@ -20,13 +20,19 @@ def calibrate(path: str | os.PathLike[str], *, step: int = 2000) -> Fitted:
     Raises
     ------
     L1emuError
-        if the sample is damaged, has no generator jets, or too few of them.
+        if the sample is damaged, has no generator jets, or too few of them, or is skimmed.
     """
     sample = read_sample(path)
     if not sample.has_truth:
         raise L1emuError(
             "a sample without generator jets", path=sample.path, value=sample.kind, expected="one of the kind signal"
         )
+    if sample.skim is not None and sample.skim.jet_pt_min_gev > _SOFTEST_GEV:
+        raise L1emuError(
+            "a skimmed sample has no candidates of soft jets, and a calibration would be cut short",
+            path=sample.path, value=f"jets from {sample.skim.jet_pt_min_gev:g} GeV on",
+            expected=f"jets from {_SOFTEST_GEV:g} GeV on",
+        )  # fmt: skip
     parts = []
     with progress(f"matching jets of {sample.name}", sample.crossings) as advance:
         for batch in sample.iterate(step):

@@ -246,9 +246,9 @@ FIGURES: dict[str, Drawing] = {
     ),
     "rate_vs_threshold": Drawing(
         "Rate against threshold",
-        "Bands are 68 % intervals: stratified crossings, bootstrap over the re-used collisions, and, where strata had "
-        "no accepted crossing, what they may add. Arrows are upper limits at 95 % confidence, where no simulated "
-        "crossing was accepted.",
+        "Bands are 68 % intervals: stratified crossings, bootstrap over the re-used collisions or the slices of their "
+        "pools, and, where strata had no accepted crossing, what they may add. Arrows are upper limits at 95 % "
+        "confidence, where no simulated crossing was accepted.",
         "rate",
         draw_rate,
         lambda results: bool(results.rate),

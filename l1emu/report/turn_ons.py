@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -115,7 +116,13 @@ def _curve(row: TurnOnOfStudy) -> TurnOn:
         passed=np.array(row.passed, np.int64),
         total=np.array(row.total, np.int64),
         outside=row.outside,
+        stated=(_numbers(row.efficiency), _numbers(row.low), _numbers(row.high)),
     )
+
+
+def _numbers(values: Sequence[float | None]) -> npt.NDArray[np.float64]:
+    """NaN where a bin is empty."""
+    return np.array([math.nan if value is None else value for value in values])
 
 
 def _fit(row: FitOfTurnOn) -> TurnOnFit:

@@ -151,6 +151,8 @@ class SampleReader:
                 tagger.check(fields, {*CHAIN_SUMS, *sums})
         except L1emuError as error:
             raise error.within(file.path) from None
+        if isinstance(sample, Sample) and sample.skim is not None:
+            _refuse_skimmed(file, sample, sample.skim.jet_pt_min_gev, self._read)
 
     @property
     def may_share(self) -> bool:
@@ -215,6 +217,28 @@ class SampleReader:
             weights = weights_of(sample, batch)
             shared = weights is not None or bool((batch.hard_event >= 0).any())
             yield SamplePart(data, stratum, identity, shared, weights)
+
+
+def _refuse_skimmed(file: StudyFile, sample: Sample, kept_from_gev: float, read: Wanted) -> None:
+    """Refuse what a sample cannot tell that has the candidates of jets from some pt on alone.
+
+    Raises
+    ------
+    L1emuError
+        if softer jets are asked for, the candidates themselves, or a sum of all of them.
+    """
+    softest = file.study.jets.min_pt_gev
+    if softest < kept_from_gev:
+        raise L1emuError(
+            f"{sample.path.name} is skimmed: of jets as soft as that it has no candidates, and rates are not defined",
+            path=file.path, where="key jets.min_pt_gev", value=softest, expected=f"{kept_from_gev:g} GeV or more",
+        )  # fmt: skip
+    for name in ("candidates", "met"):
+        if name in read.sums or name in read.objects:
+            raise L1emuError(
+                f"{sample.path.name} is skimmed: it has not all candidates, and {name} is made of these",
+                path=file.path, where=name, expected="jets, or a sample that is not skimmed",
+            )  # fmt: skip
 
 
 def pool_key(sample: Sample | NtupleSample) -> np.uint64:

@@ -112,6 +112,7 @@ def _seed(measured: Measurement, seed: Seed, i: int) -> dict[str, Any]:
         "description": seed.describe(),
         "accepted": found.accepted,
         "accepted_strata": list(found.accepted_by_stratum),
+        "accepted_weight": measured.background.accepted_weight(i),
         **_interval(found.rate),
         "rate_khz_unprescaled": found.unprescaled.rate_khz,
         "pure_khz": found.pure.rate_khz,

@@ -22,6 +22,7 @@ def manifest(
     files: Mapping[str, Path],
     firmware_hashes: Mapping[str, str],
     seeds: Mapping[str, int],
+    slices: Mapping[str, int],
     normalisation: Normalisation,
     engine: Mapping[str, Any],
     times: Mapping[str, Any],
@@ -36,6 +37,8 @@ def manifest(
         Content hash of the firmware of each tagger, which does not depend on how its file was compressed.
     seeds
         Purpose -> seed of a random generator.
+    slices
+        Role of a sample -> slices of its pools that its errors are from.
     normalisation
         Of every rate.
     engine, times
@@ -52,6 +55,7 @@ def manifest(
         "files": {role: file_identity(path) for role, path in files.items()},
         "firmware_content_hashes": dict(firmware_hashes),
         "seeds": dict(seeds),
+        "slices": dict(slices),
         "normalisation": {
             "colliding_bunches": normalisation.colliding,
             "revolution_hz": normalisation.revolution_hz,

@@ -77,6 +77,11 @@ class MeasuredSample:
             size = self.first.size
         return np.asarray(self.strata.probability / np.maximum(size, 1) / (CROSSING_ONE if self.first.slices else 1))
 
+    def accepted_weight(self, seed: int) -> float:
+        """For how many crossings those stand that a seed of the menu accepts, before its prescale."""
+        counts = self.menu.counts
+        return float(counts.sums[:, counts.layout.seeds.start + seed].sum()) / ONE
+
     def kept_by(self, seed: int) -> Efficiency:
         """The fraction of a signal that a seed of the menu accepts, before its prescale."""
         counts = self.menu.counts

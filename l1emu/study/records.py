@@ -15,7 +15,7 @@ from l1emu.trigger.replicas import half_by_identity
 
 _ROWS = 1 << 16
 _COLUMNS = ("identity", "stratum", "reach", "accepted", "counted", "collisions", "weight", "slice_of")
-_SMALL = ("stratum", "counted", "collisions", "weight", "slice_of")
+_SMALL = ("stratum", "counted", "collisions", "slice_of")
 
 
 @dataclass(frozen=True, eq=False)

@@ -245,6 +245,7 @@ def _document(
             files=inputs,
             firmware_hashes=hashes,
             seeds=_random_seeds(file, measured),
+            slices={role: sample.first.slices for role, sample in measured.samples.items()},
             normalisation=measured.normalisation,
             engine={
                 "name": engine[0],

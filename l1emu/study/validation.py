@@ -151,6 +151,8 @@ def ht_rates(sample: str | os.PathLike[str], calibration: Calibration | None, *,
             value=f"{source.pileup:g}",
             expected=f"a sample at pile-up {reference.pileup:g}",
         )
+    if source.skim is not None:
+        _refuse_skimmed_ht(source, source.skim.jet_pt_min_gev, reference, calibration)
     condition = HtCondition(
         min_gev="threshold", jet_pt_min_gev=reference.jet_pt_min_gev, abs_eta_max=reference.abs_eta_max
     )
@@ -176,6 +178,22 @@ def ht_rates(sample: str | os.PathLike[str], calibration: Calibration | None, *,
         upper, accepted = float(scan.upper95_khz[i]), int(scan.accepted[i].sum())
         points.append(HtRate(point.threshold_gev, rate, error, point.rate_khz, rate / point.rate_khz, upper, accepted))
     return HtValidation(tuple(points), scan, reference, source, float(crossings.weight.sum()))
+
+
+def _refuse_skimmed_ht(
+    source: Sample, kept_from_gev: float, reference: PublishedRates, calibration: Calibration | None
+) -> None:
+    """Refuse a sample in which jets may be missing that HT adds up."""
+    eta = np.linspace(0, reference.abs_eta_max, 25)
+    hardest = np.full(eta.shape, kept_from_gev)
+    if calibration is not None:
+        hardest = calibration.apply(hardest, eta)
+    if hardest.max() > reference.jet_pt_min_gev:
+        raise L1emuError(
+            "the sample is skimmed: jets are missing that HT adds up",
+            path=source.path, value=f"jets from {kept_from_gev:g} GeV on, {hardest.max():.3g} GeV calibrated",
+            expected=f"all of those from {reference.jet_pt_min_gev:g} GeV on",
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -245,6 +263,8 @@ def strata_against_plain(
             if passing >= len(ordered) or ordered[passing] <= 0:
                 continue
             threshold = float(ordered[passing])
+            if source.skim is not None and threshold < source.skim.jet_pt_min_gev:
+                continue
             scan = scan_rates(ours, weighted, np.array([threshold]), 1.0)
             fraction = float(np.mean(theirs >= threshold))
             error = float(np.sqrt(fraction * (1 - fraction) / len(theirs)))

@@ -28,7 +28,7 @@ from l1emu.trigger.intervals import COVERAGE, LIMIT, one_sided
 
 CROSSING_ONE = 1 << 16
 """The weight of a crossing that stands for itself alone; `l1emu.events.hardware.CROSSING_WEIGHT_ONE`."""
-_HEAVIEST = (1 << 31) - 1  # its square fits into 64 bits
+_HEAVIEST = 1 << 37
 _FARTHEST = 10.0  # of a logarithm
 _SLICES = 0x534C_4943_4553
 FEWEST_SLICES = 4
@@ -51,7 +51,8 @@ class CrossingWeights:
     Raises
     ------
     L1emuError
-        if the lengths differ, a weight is below 1 / `CROSSING_ONE` or 32768 or more, or a slice is none.
+        if the lengths differ, a weight is not above 0 or that of more than 2 million crossings, the squares of all have
+        no room, a slice is none, or there are fewer than 4.
     """
 
     weight: Ints
@@ -71,8 +72,10 @@ class CrossingWeights:
         if not 0 < self.weight.min() <= self.weight.max() <= _HEAVIEST:
             worst = self.weight.min() if self.weight.min() <= 0 else self.weight.max()
             raise L1emuError(
-                "no weight of a crossing", value=f"{int(worst)} / {CROSSING_ONE}", expected="above 0, below 32768"
+                "no weight of a crossing", value=f"{int(worst)} / {CROSSING_ONE}", expected="above 0, at most 2^21"
             )
+        if float(np.square(self.weight / CROSSING_ONE).sum()) * CROSSING_ONE > 2**62:
+            raise L1emuError("weights whose squares have no room", value=int(self.weight.sum() // CROSSING_ONE))
         if not 0 <= self.slice_of.min() <= self.slice_of.max() < self.slices:
             worst = self.slice_of.min() if self.slice_of.min() < 0 else self.slice_of.max()
             raise L1emuError("a crossing of no slice", value=int(worst), expected=f"0 to {self.slices - 1}")
@@ -86,8 +89,8 @@ class CrossingWeights:
 
     @property
     def squares(self) -> Ints:
-        """Squared weights, in units of `1 / CROSSING_ONE`, int64 (n,), rounded down."""
-        return np.asarray(self.weight * self.weight // CROSSING_ONE)
+        """Squares of the weights, in units of `1 / CROSSING_ONE`, int64 (n,): of weights rounded to 1 / 256."""
+        return np.asarray(np.square((self.weight + 128) >> 8))
 
     @property
     def half(self) -> Ints:

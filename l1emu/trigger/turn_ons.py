@@ -134,6 +134,8 @@ class TurnOn:
         Of the denominator, those below the first and above the last edge.
     sums
         Where crossings have weights of their own, sums of these, float64 (bins,); None where they have none.
+    stated
+        Efficiency and ends of its interval where a result holds them, float64 (bins,) each; None: those of the numbers.
     """
 
     name: str
@@ -147,6 +149,7 @@ class TurnOn:
     total: Ints
     outside: int = 0
     sums: WeightSums | None = None
+    stated: tuple[Floats, Floats, Floats] | None = None
 
     def __post_init__(self) -> None:
         if self.passed.shape != self.total.shape or self.edges.shape != (self.passed.size + 1,):
@@ -174,6 +177,8 @@ class TurnOn:
     @property
     def efficiency(self) -> Floats:
         """Passed of all, float64 (bins,); NaN in an empty bin."""
+        if self.stated is not None:
+            return self.stated[0]
         share = self.passed / np.maximum(self.total, 1) if self.sums is None else self.sums.fraction
         return np.where(self.total > 0, share, np.nan)
 
@@ -187,6 +192,8 @@ class TurnOn:
 
     @cached_property
     def _interval(self) -> tuple[Floats, Floats]:
+        if self.stated is not None:
+            return self.stated[1:]
         filled = self.total > 0
         low, high = np.full(self.total.size, np.nan), np.full(self.total.size, np.nan)
         if filled.any():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import yaml
 
 from l1emu.events.classes import CLASSES
 from l1emu.events.features import CONSTITUENTS, FEATURES
-from l1emu.events.sample import Batch, Stratum, write_sample
+from l1emu.events.hardware import CROSSING_WEIGHT_ONE
+from l1emu.events.packing import Skim
+from l1emu.events.sample import Batch, Stratum, Thinned, write_sample
 from l1emu.firmware import Firmware
 from l1emu.firmware.reference import run
 from l1emu.fixedpoint import FixedPoint
@@ -50,11 +53,11 @@ def toy_candidates(rng: np.random.Generator, crossings: int, mean_pt: float, b_f
             eta, phi = int(rng.integers(-460, 460)), int(-720 + 180 * jet)
             dxy = 40 if is_b and rng.random() < 0.8 else int(rng.integers(0, 4))
             for share in (0.5, 0.3, 0.2):
-                these.append((int(pt * share * 4) + 1, eta, phi, 0, 0, dxy, 256, 1))
+                these.append((int(pt * share * 4) + 1, eta, phi, 0, 0, dxy, 256, 1, 0, 7))
             jets.append((int(pt * 4), eta, phi, 0 if is_b else int(rng.integers(2, 4))))
         candidates.append(sorted(these, reverse=True))
         truth.append(jets)
-    names = ("pt", "eta", "phi", "id", "z0", "dxy", "weight", "charge")
+    names = ("pt", "eta", "phi", "id", "z0", "dxy", "weight", "charge", "emid", "quality")
     return _records(candidates, names), _records(truth, ("pt", "eta", "phi", "flavour"))
 
 
@@ -64,8 +67,29 @@ def _records(rows: Sequence[Sequence[tuple[int, ...]]], names: tuple[str, ...]) 
     return ak.unflatten(ak.zip({name: flat[:, i] for i, name in enumerate(names)}), counts)
 
 
-def write_toy_sample(path: Path, *, signal: bool, scale: int = 1) -> None:
-    """Three strata of min-bias, or a signal with more and harder b jets."""
+def thinned(batch: Batch, slices: int, rng: np.random.Generator, *, keep_all: bool) -> Batch:
+    """Crossings in slices, of which those with little pt are left out with a known probability."""
+    n = len(batch.stratum)
+    total = ak.to_numpy(ak.sum(batch.candidates.pt, axis=1)) / 4
+    weight = np.rint(CROSSING_WEIGHT_ONE * np.clip(300 / total, 1, 4)).astype(np.int64)
+    kept = rng.random(n) * weight < CROSSING_WEIGHT_ONE
+    if keep_all:
+        weight, kept = np.full(n, CROSSING_WEIGHT_ONE), np.ones(n, np.bool_)
+    assert batch.truth is not None
+    place, slice_of = np.arange(n, dtype=np.uint64), (np.arange(n) % slices).astype(np.int8)
+    return Batch(
+        batch.candidates[kept], batch.stratum[kept], batch.hard_event[kept], batch.truth[kept], place[kept],
+        weight=weight[kept], slices=slice_of[kept],
+    )  # fmt: skip
+
+
+def write_toy_sample(
+    path: Path, *, signal: bool, scale: int = 1, slices: int = 0, excess: int = 0, skim: Skim | None = None
+) -> None:
+    """Three strata of min-bias, or a signal with more and harder b jets.
+
+    With slices crossings of the background have weights, and so many are said to have been drawn in `excess`.
+    """
     rng = np.random.default_rng(1 if signal else 2)
     batches, strata = [], []
     if signal:
@@ -79,9 +103,16 @@ def write_toy_sample(path: Path, *, signal: bool, scale: int = 1) -> None:
             hard = np.full(n, -1) if j == 0 else rng.integers(0, n // 2, n)
             batches.append(Batch(candidates, np.full(n, j), hard, truth))
             strata.append(Stratum(name, probability, n))
+    if slices:
+        batches = [thinned(batch, slices, rng, keep_all=signal) for batch in batches]
+        strata = [
+            replace(s, crossings=len(b.stratum), thinned=Thinned(s.crossings + excess, int(b.weight.sum())))
+            for s, b in zip(strata, batches, strict=False)
+        ]
     write_sample(
         path, batches, name=path.stem, kind="signal" if signal else "minbias", pileup=200.0,
         strata=None if signal else strata, recipe={"seed": 3, "toy": True}, pool_sizes={"soft": 100}, versions={},
+        slices=slices, packed=skim is not None, skim=skim,
     )  # fmt: skip
 
 
@@ -134,11 +165,11 @@ def toy_study() -> dict[str, Any]:
     }
 
 
-def write_toy_study(folder: Path, scale: int = 1) -> Path:
+def write_toy_study(folder: Path, scale: int = 1, slices: int = 0) -> Path:
     """All of a study's files in a folder; returns the study's path."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_toy_sample(folder / "minbias.root", signal=False, scale=scale)
-    write_toy_sample(folder / "signal.root", signal=True, scale=scale)
+    write_toy_sample(folder / "minbias.root", signal=False, scale=scale, slices=slices)
+    write_toy_sample(folder / "signal.root", signal=True, scale=scale, slices=slices)
     firmware = toy_firmware()
     firmware.save(folder / "tagger.l1fw")
     write_golden(folder / "golden.npz", firmware)
