@@ -4,9 +4,9 @@ Jets are those of `l1emu.events.jets`, and all numbers are in physical units: pt
 to the primary vertex) and dxy in cm, weight from 0 to 1, id 0 charged hadron, 1 electron, 2 muon, 3 photon, 4 neutral
 hadron. They are whole steps of the hardware's words, so that rounding gives these back exactly.
 
-MHT and missing ET are minus the vector sum of pt, in floating point, without the widths of the Global Trigger's words:
-MHT of the jets of 30 GeV or more within |eta| < 2.4, calibrated where the jets are; missing ET of the PUPPI candidates
-that the jet finder receives, of which there are at most 128 a crossing.
+MHT and missing ET are CMS's words (`l1emu.events.energy_sums`): MHT of the jets above 30 GeV within |eta| < 2.4,
+calibrated where the jets are; missing ET of the PUPPI candidates that the jet finder receives, of which there are at
+most 128 a crossing. Both point where something is missing; CMS's word of MHT has the opposite direction.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ import numpy.typing as npt
 from l1emu.errors import L1emuError
 from l1emu.eventdata import EventData
 from l1emu.events.calibration import Calibration
+from l1emu.events.energy_sums import VectorSum, jet_vector_sum, missing_et
 from l1emu.events.hardware import (
     DXY_STEP_CM,
     ETA_PHI_STEP,
+    HALF_TURN,
     MAX_CANDIDATES,
     MAX_JETS,
     PT_STEP_GEV,
@@ -49,7 +51,7 @@ CANDIDATE_STEPS = {
 JET_FIELDS = ("pt", "eta", "phi", "raw_pt")
 TRUTH_FIELDS = ("pt", "eta", "phi", "flavour")
 SUM_PT_MIN_GEV, SUM_ABS_ETA_MAX = 30.0, 2.4
-"""Of the jets of MHT."""
+"""Of the jets of MHT: pt above, |eta| below."""
 
 FLAVOUR_RADIUS = 0.4
 WITHOUT_FLAVOUR = -1
@@ -130,8 +132,8 @@ def chain_data(
     if candidates:
         objects["candidates"] = ak.unflatten(ak.zip({name: flat[name] for name in candidates}), counts)
     crossings = len(counts)
-    row = np.repeat(np.arange(crossings), counts)
-    vectors = {"mht": _mht(table), "met": _missing(flat["pt"], flat["phi"], row, crossings)}
+    missing = missing_et(words["pt"], words["phi"], counts)
+    vectors = {name: _physical(words) for name, words in (("mht", _mht(jets, table)), ("met", missing))}
     for name, (pt, phi) in vectors.items():
         objects[name] = ak.unflatten(ak.zip({"pt": pt, "phi": phi}), np.ones(crossings, np.int64))
     return EventData(crossings, objects, {name: pt for name, (pt, _) in vectors.items()})
@@ -170,16 +172,18 @@ def _constituents(jets: Jets, flat: dict[str, npt.NDArray[Any]]) -> ak.Array:
     return ak.unflatten(inside, jets.counts)
 
 
-def _mht(jets: ak.Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    chosen = jets[(jets.pt >= SUM_PT_MIN_GEV) & (abs(jets.eta) < SUM_ABS_ETA_MAX)]
-    row = np.repeat(np.arange(len(chosen)), ak.to_numpy(ak.num(chosen, axis=1)))
-    pt, phi = (np.asarray(ak.to_numpy(ak.flatten(chosen[name], axis=1))) for name in ("pt", "phi"))
-    return _missing(pt, phi, row, len(chosen))
+def _mht(jets: Jets, table: ak.Array) -> VectorSum:
+    """Missing HT, minus the words of the vector sum of jets."""
+    pt, eta = (np.asarray(ak.to_numpy(ak.flatten(table[name], axis=1))) for name in ("pt", "eta"))
+    chosen = (pt > SUM_PT_MIN_GEV) & (abs(eta) < SUM_ABS_ETA_MAX)
+    crossing = np.repeat(np.arange(len(jets.counts)), jets.counts)[chosen]
+    counts = np.bincount(crossing, minlength=len(jets.counts))
+    words = np.rint(pt[chosen] / PT_STEP_GEV).astype(np.int64)  # a calibration gives whole steps, too
+    along = jet_vector_sum(words, jets.phi[chosen], counts)
+    away = np.where(along.phi < 0, along.phi + HALF_TURN, along.phi - HALF_TURN)
+    return VectorSum(along.pt, np.where(along.pt > 0, away, 0))
 
 
-def _missing(
-    pt: npt.NDArray[Any], phi: npt.NDArray[Any], row: npt.NDArray[np.int64], crossings: int
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Minus the vector sum of each crossing: pt and phi, float64 (crossings,); 0 and 0 where there is nothing."""
-    x, y = (-np.bincount(row, pt * turn(phi), crossings) for turn in (np.cos, np.sin))
-    return np.hypot(x, y), np.where((x == 0) & (y == 0), 0.0, np.arctan2(y, x))
+def _physical(words: VectorSum) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """pt [GeV] and phi [rad] of each crossing, float64."""
+    return words.pt * PT_STEP_GEV, words.phi * ETA_PHI_STEP

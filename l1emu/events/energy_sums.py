@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 
 from l1emu.events.hardware import HALF_TURN, PT_MAX
 
-_PHI_WORD = 11  # bits of the word of phi
-
 
 class VectorSum(NamedTuple):
     """A sum of vectors: int64 (crossings,) words of pt (0.25 GeV) and phi (pi/720)."""
@@ -123,12 +121,12 @@ def missing_et(pt: NDArray[np.int64], phi: NDArray[np.int64], counts: NDArray[np
     Parameters
     ----------
     pt, phi
-        (candidates,) words, those of a crossing one after the other; phi in [-720, 720).
+        (candidates,) words, those of a crossing one after the other; phi is brought into [-720, 720).
     counts
         (crossings,), how many each has.
     """
     pt, phi = np.asarray(pt, np.int64), np.asarray(phi, np.int64)
-    piece, d = np.divmod(phi + HALF_TURN, _PIECE)
+    piece, d = np.divmod((phi + HALF_TURN) % (2 * HALF_TURN), _PIECE)
     x, y = (
         _wrapped(-_total(_component(pt, pieces[:, piece], d), counts), _MISSING_BITS)
         for pieces in (_COSINE_PIECES, _SINE_PIECES)
