@@ -39,6 +39,7 @@ SHIPPED: dict[str, type[Config]] = {
     "data/objects/cms-run3-l1ntuple.yaml": ObjectsFile,
     "data/taggers/l1emu-jets.yaml": FeatureMapFile,
     "data/taggers/cms-jets.yaml": FeatureMapFile,
+    "data/taggers/cms-jets-21.yaml": FeatureMapFile,
     "data/menus/cms-phase2-step1-tagged.yaml": Menu,
     "data/scalings/cms-phase2-v44.yaml": Scalings,
 }

@@ -69,7 +69,7 @@ def jets_of_crossings(
     parts = []
     with progress("building jets", sample.crossings) as advance:
         for batch in sample.iterate(_STEP):
-            parts.append(build_jets(batch.candidates))
+            parts.append(build_jets(batch.candidates, vertex_z0=batch.vertex_z0))
             advance(len(batch.stratum))
     if not parts:
         raise L1emuError("there are no crossings", path=path)

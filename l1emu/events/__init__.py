@@ -6,7 +6,7 @@ calibrate    a calibration from a signal sample with generator jets
 calibration  the jet energy calibration: from the pt of a Level-1 jet to that of the generator's
 chain        what our own chain gives a menu and its taggers: jets with their constituents, and sums
 classes      what a jet can truly be
-cms_tagger   the twenty numbers a constituent that CMS's own Level-1 jet tagger takes
+cms_tagger   what CMS's own Level-1 jet tagger takes of a constituent: twenty or twenty-one words
 correlator/  CMS's correlator, Layer 1, in words: regions, PUPPI
 correlator/  CMS's correlator, Layer 1, in words
 features     what the tagger sees of a jet

@@ -2,7 +2,8 @@
 
 Jets are those of `l1emu.events.jets`, and all numbers are in physical units: pt in GeV, eta, phi in rad, z0 (relative
 to the primary vertex) and dxy in cm, weight from 0 to 1, id 0 charged hadron, 1 electron, 2 muon, 3 photon, 4 neutral
-hadron. They are whole steps of the hardware's words, so that rounding gives these back exactly.
+hadron; `track_z0` is z0 along the beam line, `emid` and `quality` are words. They are whole steps of the hardware's
+words, so that rounding gives these back exactly.
 
 MHT and missing ET are CMS's words (`l1emu.events.energy_sums`): MHT of the jets above 30 GeV within |eta| < 2.4,
 calibrated where the jets are; missing ET of the PUPPI candidates that the jet finder receives, of which there are at
@@ -21,6 +22,7 @@ import numpy.typing as npt
 from l1emu.errors import L1emuError
 from l1emu.eventdata import EventData
 from l1emu.events.calibration import Calibration
+from l1emu.events.cms_tagger import with_words
 from l1emu.events.energy_sums import VectorSum, jet_vector_sum, missing_et
 from l1emu.events.hardware import (
     DXY_STEP_CM,
@@ -32,7 +34,7 @@ from l1emu.events.hardware import (
     WEIGHT_ONE,
     Z0_STEP_CM,
 )
-from l1emu.events.jets import Jets, build_jets
+from l1emu.events.jets import Jets, build_jets, relative_z0
 from l1emu.events.lists import flat_columns
 from l1emu.events.sample import Batch
 
@@ -45,10 +47,13 @@ CANDIDATE_STEPS = {
     "weight": 1 / WEIGHT_ONE,
     "id": 1,
     "charge": 1,
+    "track_z0": Z0_STEP_CM,
+    "emid": 1,
+    "quality": 1,
 }
 """The fields of candidates, and what a step of each is worth."""
 
-JET_FIELDS = ("pt", "eta", "phi", "raw_pt")
+JET_FIELDS = ("pt", "eta", "phi", "raw_pt", "raw_phi")
 TRUTH_FIELDS = ("pt", "eta", "phi", "flavour")
 SUM_PT_MIN_GEV, SUM_ABS_ETA_MAX = 30.0, 2.4
 """Of the jets of MHT: pt above, |eta| below."""
@@ -98,7 +103,8 @@ def chain_data(
     Returns
     -------
     EventData
-        `jets`: pt (calibrated), eta, phi, raw_pt (before the calibration); where there is truth `flavour` (0 b, 1 c, 2
+        `jets`: pt (calibrated), eta, phi, raw_pt (before the calibration), raw_phi (as the jet finder's word has it,
+        which may be beyond pi); where there is truth `flavour` (0 b, 1 c, 2
         uds, 3 g, of the nearest generator jet of the hard collision within 0.4; -1 if there is none); and, if wanted,
         `constituents`, lists of records by descending pt, of equals in the order of the candidates. `gen_jets`, where
         there is truth: pt, eta, phi, flavour. `mht` and `met`: one object a crossing with pt and phi, and sums of the
@@ -115,13 +121,16 @@ def chain_data(
                 "candidates have no such field", value=name, expected=f"one of {', '.join(CANDIDATE_STEPS)}"
             )
     room = MAX_CANDIDATES if constituents else 0
-    jets = build_jets(batch.candidates, max_jets=max_jets, min_pt_gev=min_pt_gev, constituents=room)
+    jets = build_jets(
+        batch.candidates, max_jets=max_jets, min_pt_gev=min_pt_gev, constituents=room, vertex_z0=batch.vertex_z0
+    )
     wanted = list(dict.fromkeys(["pt", "phi", *constituents, *candidates]))
-    counts, words = flat_columns(batch.candidates, wanted, what="candidates")
+    counts, words = _words(batch, wanted)
     flat = {name: words[name] * CANDIDATE_STEPS[name] for name in wanted}
     table = jets.table(calibration)
     columns = {name: table[name] for name in table.fields}
     columns["raw_pt"] = ak.unflatten(jets.pt * PT_STEP_GEV, jets.counts)
+    columns["raw_phi"] = ak.unflatten(jets.phi * ETA_PHI_STEP, jets.counts)
     objects: dict[str, ak.Array] = {}
     if batch.truth is not None:
         objects["gen_jets"] = _generated(batch.truth)
@@ -137,6 +146,17 @@ def chain_data(
     for name, (pt, phi) in vectors.items():
         objects[name] = ak.unflatten(ak.zip({"pt": pt, "phi": phi}), np.ones(crossings, np.int64))
     return EventData(crossings, objects, {name: pt for name, (pt, _) in vectors.items()})
+
+
+def _words(batch: Batch, wanted: list[str]) -> tuple[npt.NDArray[np.int64], dict[str, npt.NDArray[Any]]]:
+    """The candidates of each crossing, and their words by name, of `CANDIDATE_STEPS`."""
+    stored = dict.fromkeys("z0" if name == "track_z0" else name for name in ("id", *wanted))
+    counts, words = flat_columns(with_words(batch.candidates), list(stored), what="candidates")
+    if "track_z0" in wanted:
+        words["track_z0"] = words["z0"]
+    if "z0" in wanted:
+        words["z0"] = relative_z0(words["z0"], words["id"], np.repeat(batch.vertex_z0, counts))
+    return counts, words
 
 
 def flavour_of(jets: ak.Array, generated: ak.Array) -> ak.Array:

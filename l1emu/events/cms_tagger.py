@@ -168,7 +168,7 @@ def cms_inputs(candidates: ak.Array, jets: Jets, version: str = "v2.0.0") -> Cms
     """
     if version not in CMS_VERSIONS:
         raise L1emuError("no such version of CMS's jet tagger", value=version, expected=", ".join(CMS_VERSIONS))
-    candidates = _with_later_fields(candidates)
+    candidates = with_words(candidates)
     missing = [name for name in _FIELDS if name not in candidates.fields]
     if missing:
         raise L1emuError(
@@ -197,8 +197,8 @@ def cms_features(candidates: ak.Array, jets: Jets, version: str = "v2.0.0") -> N
     return cms_inputs(candidates, jets, version).as_float()[0]
 
 
-def _with_later_fields(candidates: ak.Array) -> ak.Array:
-    # until the samples are made again: then every candidate has them
+def with_words(candidates: ak.Array) -> ak.Array:
+    """Candidates with `emid` and `quality`: where these are missing, 1 for photons, and 7 for charged ones."""
     if {"emid", "quality"} <= set(candidates.fields) or "id" not in candidates.fields:
         return candidates
     later = {
@@ -235,7 +235,7 @@ def constituent_words(
     jet_pt, jet_eta, jet_phi = jet.T
     whole = {
         "deta": jet_eta - constituents["eta"],
-        "dphi": _d_phi(constituents["phi"] - jet_phi, version),
+        "dphi": cms_delta_phi(constituents["phi"] - jet_phi, version),
         "isPhoton": kind == PHOTON,
         "isNeutralHadron": kind == NEUTRAL_HADRON,
         "z0": np.where(charged, constituents["z0"], 0),
@@ -260,8 +260,8 @@ def constituent_words(
     return made if version == "v2.0.0" else np.clip(made, -_LARGEST - 1, _LARGEST)
 
 
-def _d_phi(difference: NDArray[np.int64], version: str) -> NDArray[np.int64]:
-    """A difference of two angles, brought into [-720, 720]; beyond 720 of v0.0.0, its negative."""
+def cms_delta_phi(difference: NDArray[np.int64], version: str) -> NDArray[np.int64]:
+    """A difference of two angles in steps, into [-720, 720]; of v0.0.0, what is beyond 720 gets the wrong sign."""
     above = 2 * HALF_TURN - difference if version == "v0.0.0" else difference - 2 * HALF_TURN
     below: NDArray[np.int64] = np.where(difference < -HALF_TURN, difference + 2 * HALF_TURN, difference)
     return np.where(difference > HALF_TURN, above, below)

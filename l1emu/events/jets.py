@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import awkward as ak
 import numpy as np
@@ -25,7 +25,7 @@ from l1emu.compiled import in_place, kernel
 from l1emu.errors import L1emuError
 from l1emu.events.calibration import Calibration
 from l1emu.events.features import CONSTITUENTS, FEATURES, Candidates, fill_features, wrap_phi
-from l1emu.events.hardware import ETA_PHI_STEP, HALF_TURN, MAX_JETS, PARTICLES, PT_MAX, PT_STEP_GEV, WEIGHT_ONE
+from l1emu.events.hardware import ETA_PHI_STEP, HALF_TURN, MAX_JETS, MUON, PARTICLES, PT_MAX, PT_STEP_GEV, WEIGHT_ONE
 from l1emu.events.lists import flat_columns, whole
 
 # (0.4 / step)^2 = 8403.7, kept in `ap_fixed<18,23>`, whose last bit is worth 32.
@@ -213,8 +213,19 @@ class Jets:
         return ak.unflatten(ak.zip({"pt": pt, "eta": eta, "phi": self.phi_in_turn * ETA_PHI_STEP}), self.counts)
 
 
+def relative_z0(z0: NDArray[Any], particle: NDArray[Any], vertex_z0: NDArray[Any]) -> NDArray[np.int32]:
+    """z0 relative to the vertex of each candidate's crossing, in steps; that of neutral ones, who have none, stays."""
+    relative: NDArray[np.int32] = np.where(particle <= MUON, z0 - vertex_z0, z0).astype(np.int32)
+    return relative
+
+
 def build_jets(
-    candidates: ak.Array, *, max_jets: int = MAX_JETS, min_pt_gev: float = 15.0, constituents: int = CONSTITUENTS
+    candidates: ak.Array,
+    *,
+    max_jets: int = MAX_JETS,
+    min_pt_gev: float = 15.0,
+    constituents: int = CONSTITUENTS,
+    vertex_z0: NDArray[np.int64] | None = None,
 ) -> Jets:
     """Seeded-cone jets of each crossing.
 
@@ -230,6 +241,8 @@ def build_jets(
         Softer jets are left out.
     constituents
         How many of each jet's candidates are listed at most; its features are always those of the hardest sixteen.
+    vertex_z0
+        (crossings,) z of the primary vertex in steps of 0.05 cm, which z0 of the features is relative to; 0 by default.
 
     Raises
     ------
@@ -250,6 +263,8 @@ def build_jets(
     counts, flat = flat_columns(candidates, CANDIDATE_FIELDS, what="candidates")
     ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
     columns = {name: whole(flat[name], name, *_RANGES[name], "candidate") for name in CANDIDATE_FIELDS}
+    if vertex_z0 is not None:
+        columns["z0"] = relative_z0(columns["z0"], columns["id"], np.repeat(vertex_z0, counts))
     max_jets = min(max_jets, int(counts.max(initial=1)) or 1)
     capacity = int(np.minimum(counts, max_jets).sum())
     jet_counts = np.zeros(len(counts), np.int64)

@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from l1emu.arraytypes import Floats, Ints
 from l1emu.errors import L1emuError
+from l1emu.events.cms_tagger import cms_delta_phi, cms_dxy, cms_inverse, cms_log
+from l1emu.events.hardware import DXY_STEP_CM, PT_MAX, PT_STEP_GEV
 from l1emu.layers import Tensor
 from l1emu.taggers.columns import MemberLists, Tagged
 from l1emu.taggers.maps import EVENT, OBJECT, SUMS, Feature, FeatureMap, FeatureStep, FieldCondition, MapPart
@@ -29,7 +31,18 @@ _STEPS: dict[str, Callable[[Floats], Floats]] = {
     "round": np.rint,
     "floor": np.floor,
     "wrap": lambda phi: (phi + math.pi) % (2 * math.pi) - math.pi,
+    "float32": lambda values: values.astype(np.float32).astype(np.float64),
+    "parity": lambda values: values % 2,
+    "cms_log": lambda pt: cms_log(_pt_words(pt)) / 1024,
+    "cms_dxy": lambda dxy: cms_dxy(np.rint(dxy / DXY_STEP_CM).astype(np.int64)).astype(np.float64),
+    "cms_delta_phi": lambda words: cms_delta_phi(words.astype(np.int64), "v0.0.0").astype(np.float64),
 }
+
+
+def _pt_words(pt: Floats) -> Ints:
+    """pt in GeV as words of 0.25 GeV; those outside of the word are at its ends."""
+    words: Ints = np.clip(np.rint(pt / PT_STEP_GEV), 0, PT_MAX).astype(np.int64)
+    return words
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,6 +228,9 @@ def _unscaled(feature: Feature, chosen: _Chosen) -> Floats:
     reference = chosen.of_object(feature.to or feature.field)
     if feature.relative == "ratio":
         return values / reference
+    if feature.relative == "cms_ratio":
+        found: Floats = _pt_words(values) * cms_inverse(_pt_words(reference)) / 2**16
+        return found
     difference = values - reference
     return difference if feature.relative == "difference" else _STEPS["wrap"](difference)
 

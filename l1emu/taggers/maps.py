@@ -38,7 +38,8 @@ SHIPPED_MAPS = "data/taggers"
 """The folder of the maps that come with l1emu."""
 
 PLAIN_STEPS = (
-    "abs", "sqrt", "square", "log", "log2", "log10", "log1p", "sin", "cos", "round", "floor", "wrap",
+    "abs", "sqrt", "square", "log", "log2", "log10", "log1p", "sin", "cos", "round", "floor", "wrap", "float32",
+    "parity", "cms_log", "cms_dxy", "cms_delta_phi",
 )  # fmt: skip
 
 _MOST = 4096
@@ -92,13 +93,13 @@ class Feature(Config):
     """One number of an object, or one for each value of `one_hot`.
 
     `relative` is of the tagged object: the field minus the object's (`difference`, `delta_phi` brought into
-    [-pi, pi)), over the object's (`ratio`), or the distance in eta and phi (`delta_r`, without a field). `to` is the
-    object's field, where that has another name.
+    [-pi, pi)), over the object's (`ratio`, or by a table of reciprocals `cms_ratio`), or the distance in eta and phi
+    (`delta_r`, without a field). `to` is the object's field, where that has another name.
     """
 
     field: NameText | None = None
     value: MapNumber | None = None
-    relative: Literal["difference", "delta_phi", "ratio", "delta_r"] | None = None
+    relative: Literal["difference", "delta_phi", "ratio", "delta_r", "cms_ratio"] | None = None
     to: NameText | None = None
     table: dict[_Key, MapNumber] | None = Field(default=None, min_length=1, max_length=_MOST)
     one_hot: list[MapNumber] | None = Field(default=None, min_length=1, max_length=256)
@@ -122,7 +123,9 @@ class Feature(Config):
         if sum(given) != 1:
             raise ValueError("not one source of a number; expected exactly one of field, value, relative: delta_r")
         if self.to is not None and self.relative in (None, "delta_r"):
-            raise ValueError("`to` is a field of the tagged object; expected relative: difference, delta_phi or ratio")
+            raise ValueError(
+                "`to` is a field of the tagged object; expected relative: difference, delta_phi, ratio or cms_ratio"
+            )
         if self.relative is not None and self.value is not None:
             raise ValueError("a constant is relative to nothing; expected a field")
         if self.table is not None and self.one_hot is not None:

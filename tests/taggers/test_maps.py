@@ -12,7 +12,7 @@ import pytest
 from l1emu.errors import L1emuError
 from l1emu.events import Batch, build_jets, features, read_sample
 from l1emu.events.chain import CANDIDATE_STEPS, chain_data
-from l1emu.events.cms_tagger import cms_features
+from l1emu.events.cms_tagger import cms_features, cms_inputs
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Tensor
 from l1emu.resources import resource
@@ -38,19 +38,32 @@ def batches() -> Iterator[Batch]:
 
 def test_the_map_of_the_shipped_tagger_gives_its_features_bit_for_bit() -> None:
     for batch in batches():
-        want = features.as_float(build_jets(batch.candidates, min_pt_gev=2).features)
+        want = features.as_float(build_jets(batch.candidates, min_pt_gev=2, vertex_z0=batch.vertex_z0).features)
         made = filled("l1emu-jets", (16, 12), batch, min_pt_gev=2)
         assert len(want) > 1000
         assert made.dtype == want.dtype
         assert made.tobytes() == want.tobytes()
 
 
-def test_the_map_of_cms_gives_its_features_bit_for_bit() -> None:
+@pytest.mark.parametrize(("name", "version", "width"), [("cms-jets", "v0.0.0", 20), ("cms-jets-21", "v2.0.0", 21)])
+def test_the_maps_of_cms_give_its_words_bit_for_bit(name: str, version: str, width: int) -> None:
     for batch in batches():
-        want = cms_features(batch.candidates, build_jets(batch.candidates, min_pt_gev=2))
-        made = filled("cms-jets", (16, 20), batch, min_pt_gev=2)
-        assert made.dtype == want.dtype
-        assert made.tobytes() == (want + np.float32(0)).tobytes()  # a minus zero is a zero
+        want = cms_features(batch.candidates, build_jets(batch.candidates, min_pt_gev=2), version)
+        made = filled(name, (16, width), batch, min_pt_gev=2)
+        assert len(want) > 1000
+        assert made.dtype == (np.float32 if width == 20 else np.float64)
+        assert np.array_equal(made, want)
+
+
+def test_what_cms_makes_of_a_whole_jet_can_be_said_in_a_map() -> None:
+    batch = next(batches())
+    jets = build_jets(batch.candidates, min_pt_gev=2)
+    steps = [{"scale": 229.18311805232929}, "round"]
+    fields = [{"field": "eta", "steps": steps}, {"field": "raw_pt", "steps": ["cms_log"]}]
+    found = FeatureMap.model_validate({"of": "object", "precision": "float64", "fields": fields})
+    one = NetworkInput(Tensor("x", (2,), FixedPoint.parse("ap_fixed<32,16>")), found, "here")
+    made = one.values(Tagged(chain_data(batch, min_pt_gev=2), "jets"))
+    assert np.array_equal(made.reshape(-1, 2), cms_inputs(batch.candidates, jets).as_float()[1])
 
 
 BASE = "firmware: f\noutputs: [a, b]\nscores: {s: {output: a}}\ninputs: "

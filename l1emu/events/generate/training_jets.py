@@ -51,7 +51,7 @@ def jets_of(recipe: SampleRecipe, batches: Iterable[Batch]) -> dict[str, NDArray
     rows: dict[str, list[NDArray[Any]]] = {key: [] for key in _COLUMNS}
     for batch in batches:
         process = int(batch.stratum[0])
-        jets = build_jets(batch.candidates, min_pt_gev=recipe.jets.min_pt_gev)
+        jets = build_jets(batch.candidates, min_pt_gev=recipe.jets.min_pt_gev, vertex_z0=batch.vertex_z0)
         kept = np.abs(jets.eta) * ETA_PHI_STEP < recipe.jets.max_abs_eta
         assert batch.truth is not None
         if recipe.jets.label_by == "process":
