@@ -84,7 +84,7 @@ def flow_cases(limits: tuple[int, int, int, int], kind: int, regions: int = 700)
         "soft": lambda rng, n: np.floor(rng.exponential(20.0, n)).astype(np.int64),
         "of all sizes": lambda rng, n: np.minimum(np.floor(np.exp(rng.uniform(0.0, 9.8, n))), PT_MAX).astype(np.int64),
         "equal pt": lambda rng, n: rng.choice([0, 1, 2, 4, 8, 20, 39, 40, 41, 79, 80, 81], n),
-        "saturated": lambda rng, n: rng.choice([1000, 5461, 5462, 8191, 8192, 12000, PT_MAX - 1, PT_MAX], n),
+        "saturated": lambda rng, n: rng.choice([0, 1000, 5461, 5462, 8191, 8192, 12000, PT_MAX - 1, PT_MAX], n),
         "random words": lambda rng, n: rng.integers(0, PT_MAX + 1, n),
     }
     for k, (name, pt_of) in enumerate(pt_words.items()):
@@ -106,6 +106,7 @@ def _region(rng: np.random.Generator, limits: tuple[int, int, int, int], eta: in
     clusters[:, HAD_EM_PT] = clusters[:, HAD_PT] * rng.choice([0.0, 0.3, 0.5, 0.9, 1.0], len(clusters))
     clusters[:, HAD_EM_ID] = rng.choice([0, 0, 1, 3, 63], len(clusters))
     _bring_near(rng, em_clusters, clusters, 24, HAD_EM_PT, 3)
+    _leave_an_edge(rng, em_clusters, clusters)
     em_clusters[:, EM_PT_ERROR] = em_clusters[:, EM_PT] * rng.choice([0.0, 0.01, 0.1, 1.0], len(em_clusters))
     em_clusters[:, EM_PT_ERROR] = np.minimum(em_clusters[:, EM_PT_ERROR] + rng.integers(0, 8, len(em_clusters)), PT_MAX)
     em_clusters[:, EM_ID] = rng.integers(0, 64, len(em_clusters))
@@ -124,6 +125,19 @@ def _region(rng: np.random.Generator, limits: tuple[int, int, int, int], eta: in
     beyond = rng.random(len(muons)) < 0.1
     muons[beyond, TK_PHI] = rng.integers(-1024, 1024, int(beyond.sum()))
     return FlowRegion(eta, *(rows.astype(np.int32) for rows in (tracks, em_clusters, clusters, muons)))
+
+
+def _leave_an_edge(rng: np.random.Generator, em_clusters: NDArray[np.int64], clusters: NDArray[np.int64]) -> None:
+    """Let some electromagnetic clusters leave of the one that holds them about as much as decides on its remainder."""
+    if not len(clusters):
+        return
+    partner = clusters[rng.integers(0, len(clusters), len(em_clusters))]
+    of_all = rng.random(len(em_clusters)) < 0.5
+    held = np.where(of_all, partner[:, HAD_PT], partner[:, HAD_EM_PT])
+    pt = held - (held >> np.where(of_all, 4, 3)) + rng.integers(-1, 2, len(em_clusters))
+    edge = rng.random(len(em_clusters)) < 0.25
+    em_clusters[edge, EM_PT] = np.clip(pt, 0, PT_MAX)[edge]
+    em_clusters[edge, _AT] = partner[edge, _AT]
 
 
 def _bring_near(

@@ -120,3 +120,9 @@ def test_a_muon_is_the_track_nearest_in_pt_if_it_misses_less_than_three_times_it
     assert of_muons[0, CH_PT] == 120
     assert barrel([track(399)], muons=[track(100)])[2][0, CH_PT] == 399
     assert not barrel([track(400)], muons=[track(100)])[2].any()
+
+
+def test_three_times_the_pt_of_a_very_hard_muon_loses_a_bit() -> None:
+    """Twice a pt from 8192 on does not fit in fourteen bits; so CMS's C++ links all of these but the second."""
+    linked = [barrel([track(pt)], muons=[track(of)])[2][0, CH_ID] for pt, of in ((0, 8191), (0, 8192), (1, 8192))]
+    assert linked == [ID_MUON_PLUS, 0, ID_MUON_PLUS]
