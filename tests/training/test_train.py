@@ -22,6 +22,7 @@ from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
 from l1emu.goldenfile import values_digest
+from l1emu.latency.estimate import load_design
 from l1emu.training.data import read_jets, split_jets
 from l1emu.training.evaluate import auc_table
 from l1emu.training.golden import EXTREME_JETS, golden_inputs, write_golden
@@ -66,6 +67,8 @@ def test_folder_holds_whole_files_and_no_checkpoint(trained: Path) -> None:
     assert names == sorted(["recipe.yaml", "weights.npz", "float_weights.npz", "tagger.l1fw", "card.json", "card.md"])
     assert (trained / "tagger" / "recipe.yaml").read_text() == TINY
     assert "b against light" in (trained / "tagger" / "card.md").read_text()
+    kept = load_design(trained / "tagger" / "tagger.l1fw")
+    assert (kept.part, kept.clock_ns, kept.pipeline) == ("xcvu13p-flga2577-2-e", 2.78, "dataflow")
 
 
 def test_card_can_be_computed_again_from_weights_and_firmware(trained: Path) -> None:

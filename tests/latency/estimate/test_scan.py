@@ -37,7 +37,7 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *w
 
 @pytest.mark.parametrize("asked", [{}, {"copies": 1}, {"copies": 6, "jets": 4}])
 def test_each_point_is_what_the_budget_says_of_it(asked: Any) -> None:
-    clocks, factors = (240.0, 360.0, 480.0), (2, 8, 64)
+    clocks, factors = (240.0, 360.0, 480.0), (1, 8, 64)
     points = scan(
         load_design(FIRMWARE),
         part=PART,
