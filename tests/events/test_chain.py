@@ -43,13 +43,16 @@ def test_constituents_are_all_candidates_of_the_jet_by_descending_pt(batch: Any)
     assert np.array_equal(short.constituents, jets.constituents[:, :16])
     assert np.array_equal(short.features, jets.features)
     inside = ak.flatten(data.objects["jets"].constituents, axis=1)
+    vertex = np.repeat(batch.vertex_z0, ak.to_numpy(ak.num(batch.candidates.pt)))
     longest = 0
     for j, constituents in enumerate(inside.to_list()):
         members = [m for m in jets.constituents[j].tolist() if m >= 0]
         longest = max(longest, len(members))
         assert len(constituents) == len(members)
         for m, c in zip(members, constituents, strict=True):
-            assert c == {name: words[m][name] * step for name, step in CANDIDATE_STEPS.items()}
+            known = {name: words[m][name] for name in words.fields} | {"track_z0": words[m].z0}
+            known["z0"] -= vertex[m] if words[m].id <= 2 else 0
+            assert c == {name: known[name] * step for name, step in CANDIDATE_STEPS.items()}
     assert longest > 16
     assert min(CANDIDATE_STEPS["pt"], CANDIDATE_STEPS["dxy"]) == 1 / 256
     np.testing.assert_array_equal(ak.to_numpy(ak.flatten(data.objects["candidates"].pt)), ak.to_numpy(words.pt) * 0.25)
