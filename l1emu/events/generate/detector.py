@@ -1,8 +1,9 @@
 """From collisions to tracks and calorimeter towers: a fast, parametrized Level-1 detector.
 
-The resolutions are parametrizations in the spirit of the CMS Phase-2 tracker and calorimeters, not fits to a full
-simulation; the transverse impact parameter's follows from the geometry of an outer tracker that begins 23 cm from
-the beam: hit resolution carried inwards, and multiple scattering in the inner tracker, falling with pt.
+Where CMS has published a number of its Phase-2 Level-1 simulation or of a beam test, it stands here with its source;
+what is marked "from memory" or "judgement" has none at hand. The transverse impact parameter's resolution follows from
+the geometry of an outer tracker that begins 23 cm from the beam: hit resolution carried inwards, and multiple
+scattering in the inner tracker, falling with pt.
 """
 
 from __future__ import annotations
@@ -36,9 +37,43 @@ _MIN_TRACK_PT_GEV = 2.0
 _MAX_TRACK_ETA = 2.4
 _MAX_TRACK_D0_CM = 5.0  # the track finder looks for tracks from near the beam
 
+# Relative resolution of a track's pt, below each |eta|: hypot(offset, slope * pt), CMS's for its correlator
+# (cms-sw/cmssw, L1Trigger/Phase2L1ParticleFlow/python/l1tPFTracksFromL1Tracks_cfi.py, `resolTrack`; form from memory).
+_TRACK_ETA_ENDS = np.array([0.8, 1.2, 1.5, 2.0, 2.5])
+_TRACK_OFFSET = np.array([0.007, 0.009, 0.011, 0.015, 0.025])
+_TRACK_SLOPE_PER_GEV = np.array([0.275e-3, 0.404e-3, 0.512e-3, 0.480e-3, 1.132e-3])
+# Hadrons that scatter on the way are measured worse (judgement).
+_SCATTERED, _SCATTERED_WIDTH = 0.05, 4.0
+# Efficiency for charged hadrons in top quark events, below and above |eta| = 0.9; what is lost interacts in the tracker
+# (arXiv:1405.6569, abstract: offline, in the tracker of 2011; Level-1 needs fewer layers, and finds less of them).
+_HADRON_ETA, _HADRON_EFFICIENCY = 0.9, (0.94, 0.85)
+
 BARREL_ETA = 1.48
 _TOWER_THRESHOLD_GEV = 0.5  # zero suppression of trigger primitives, both calorimeters
 _DENSITY_CAP_GEV = 2.0
+# Energy resolution stochastic / sqrt(E) and constant, both relative. Electromagnetic: crystals with their noise, and
+# the endcap's design (CMS-TDR-019, from memory). Hadrons in the barrel: both calorimeters without corrections for the
+# part in the first (Eur. Phys. J. C 60 (2009) 359, from memory; the abstract has 84.7 % and 7.4 % after corrections).
+# In the endcap: beam test (arXiv:2211.04740, from memory), and the slope of CMS's own resolution of Level-1 clusters
+# (l1tPFClustersFromHGC3DClusters_cfi.py: 0.10 to 0.14).
+_EM_STOCHASTIC_BARREL, _EM_STOCHASTIC_ENDCAP = 0.10, 0.25
+_HADRON_STOCHASTIC_BARREL, _HADRON_STOCHASTIC_ENDCAP = 1.115, 1.30
+_HADRON_CONSTANT_BARREL, _HADRON_CONSTANT_ENDCAP = 0.086, 0.12
+_EM_NOISE_GEV = 0.05
+# Between the hadron calorimeter's barrel and the endcap a shower is seen in part: CMS's resolution of Level-1 clusters
+# is 0.47 * pt there (pfClustersFromCombinedCalo_cff.py, 1.2 < |eta| < 1.6).
+_GAP_ETA, _GAP_SPREAD = (1.3, 1.5), 0.45
+# Hadrons are seen less at low energy: 1 + s (1 - (E / 50 GeV)^-0.18), s = 0.5; after Wigmans' pi/e with a typical e/h
+# of 2, on the scale that is set with pions of 50 GeV (the measured curve is in Eur. Phys. J. C 60 (2009) 359).
+_NONLINEARITY, _NONLINEARITY_POWER, _SCALE_GEV = 0.5, -0.18, 50.0
+# Crystals below this ET are not sent (cms-sw/cmssw, L1Trigger/L1CaloTrigger, `cut_500_MeV`).
+_CRYSTAL_GEV = 0.5
+# Of a shower in crystals the first has 50 to 80 % by where it is hit; of the rest the next ones have these shares
+# (a crystal is as wide as the Moliere radius; judgement).
+_CRYSTAL_FIRST, _CRYSTAL_NEXT = (0.5, 0.8), (0.5, 0.25, 0.125, 0.125)
+# Hadronic showers are as wide as an interaction length, 17 cm in brass at 1.9 m: Gaussian, in this many parts of equal
+# energy; half as wide in the electromagnetic calorimeter (judgement). Softer hadrons stay in their tower.
+_SHOWER_WIDTH, _SHOWER_PARTS, _SHOWER_FROM_GEV = 0.045, 4, 1.0
 
 
 @kernel
@@ -48,11 +83,25 @@ def turn(phi: float) -> float:
 
 
 @kernel
-def _track_efficiency(particle: int) -> float:
+def _track_efficiency(particle: int, abs_eta: float) -> float:
     """Efficiency of the track finder for a particle type, within its acceptance."""
     if particle == MUON:
         return 0.985
-    return 0.90 if particle == ELECTRON else 0.95
+    if particle == ELECTRON:
+        return 0.90
+    return _HADRON_EFFICIENCY[0] if abs_eta < _HADRON_ETA else _HADRON_EFFICIENCY[1]
+
+
+@kernel
+def _measured_pt(rng: np.random.Generator, pt: float, abs_eta: float, particle: int) -> float:
+    """The pt of a track."""
+    k = 0
+    while k < len(_TRACK_ETA_ENDS) - 1 and abs_eta >= _TRACK_ETA_ENDS[k]:
+        k += 1
+    width = math.hypot(_TRACK_OFFSET[k], _TRACK_SLOPE_PER_GEV[k] * pt)
+    if particle == CHARGED_HADRON and rng.random() < _SCATTERED:
+        width *= _SCATTERED_WIDTH
+    return pt * (1.0 + width * rng.standard_normal())
 
 
 class Particles(NamedTuple):
@@ -130,9 +179,8 @@ def add_collision(
         at_calorimeter = at_vertex + bend[i]
         curls_up = math.isnan(bend[i])  # before the calorimeter
         if kind <= MUON and p > 1.8 and abs(e) < 2.45 and abs(d0[i]) < _MAX_TRACK_D0_CM:
-            if rng.random() < _track_efficiency(kind):
-                e2 = e * e
-                measured = p * (1.0 + (0.008 + 0.004 * e2 + 0.0001 * p) * rng.standard_normal())
+            if rng.random() < _track_efficiency(kind, abs(e)):
+                measured = _measured_pt(rng, p, abs(e), kind)
                 if measured > _MIN_TRACK_PT_GEV and abs(e) < _MAX_TRACK_ETA and n_tracks < tracks.shape[0]:
                     sigma_d0 = math.sqrt(0.012**2 + (0.06 / p) ** 2 * math.cosh(e))
                     t = tracks[n_tracks]
@@ -140,50 +188,82 @@ def add_collision(
                     t[TRACK_ETA] = e
                     t[TRACK_PHI] = turn(at_vertex)
                     t[TRACK_CALO_PHI] = turn(at_vertex if curls_up else at_calorimeter)
-                    t[TRACK_Z0] = vertex_z + mirror * z0[i] + (0.08 + 0.045 * e2) * rng.standard_normal()
+                    t[TRACK_Z0] = vertex_z + mirror * z0[i] + (0.08 + 0.045 * e * e) * rng.standard_normal()
                     t[TRACK_D0] = d0[i] + sigma_d0 * rng.standard_normal()
                     t[TRACK_PARTICLE] = kind
                     t[TRACK_CHARGE] = charge[i]
                     n_tracks += 1
-        if kind != MUON and not curls_up:
-            _deposit(rng, p, e, at_calorimeter, kind, towers)
+        if curls_up or abs(e) > ETA_EDGE:
+            continue
+        if kind == PHOTON or kind == ELECTRON:
+            seen = _in_crystals(rng, p) if abs(e) < BARREL_ETA else p
+            _fill(towers, seen, 0.0, e, at_calorimeter)
+        elif kind != MUON:
+            _shower(rng, p, e, at_calorimeter, towers)
     return n_tracks
 
 
 @in_place
-def _deposit(
-    rng: np.random.Generator,
-    pt: float,
-    eta: float,
-    phi: float,
-    particle: int,
-    towers: Towers,
-) -> None:
-    """Add a particle at the calorimeter to the tower that it hits, if there is one."""
+def _fill(towers: Towers, em: float, had: float, eta: float, phi: float) -> None:
+    """Add transverse energies to the tower at a place, if there is one."""
     row = math.floor((eta + ETA_EDGE) / TOWER)
     if row < 0 or row >= N_ETA:
         return
     turns = phi / (2 * math.pi)
     column = min(int((turns - math.floor(turns)) * N_PHI), N_PHI - 1)
-    fraction = 1.0
-    if particle != PHOTON and particle != ELECTRON:
-        # Of the hadrons 35 % begin to shower in the hadronic part only; the others leave up to 70 % before.
-        x = rng.random()
-        fraction = 0.0 if x < 0.35 else 0.7 * (x - 0.35) / 0.65
-        towers.had[row, column] += pt * (1.0 - fraction)
-    towers.em[row, column] += pt * fraction
-    towers.em_eta[row, column] += pt * fraction * (eta + ETA_EDGE - (row + 0.5) * TOWER)
-    towers.em_phi[row, column] += pt * fraction * turn(phi - (column + 0.5) * TOWER)
+    towers.had[row, column] += had
+    towers.em[row, column] += em
+    towers.em_eta[row, column] += em * (eta + ETA_EDGE - (row + 0.5) * TOWER)
+    towers.em_phi[row, column] += em * turn(phi - (column + 0.5) * TOWER)
+
+
+@kernel
+def _in_crystals(rng: np.random.Generator, pt: float) -> float:
+    """What the crystals above threshold have of an electromagnetic shower."""
+    if pt < _CRYSTAL_GEV:
+        return 0.0
+    first = _CRYSTAL_FIRST[0] + (_CRYSTAL_FIRST[1] - _CRYSTAL_FIRST[0]) * rng.random()
+    seen = first * pt if first * pt > _CRYSTAL_GEV else 0.0
+    for share in _CRYSTAL_NEXT:
+        part = (1.0 - first) * share * pt
+        if part > _CRYSTAL_GEV:
+            seen += part
+    return seen
+
+
+@in_place
+def _shower(rng: np.random.Generator, pt: float, eta: float, phi: float, towers: Towers) -> None:
+    """Add a hadron's shower to the towers that it covers."""
+    barrel = abs(eta) < BARREL_ETA
+    # 35 % of the hadrons begin to shower in the hadronic part only; the others leave up to 70 % before.
+    x = rng.random()
+    fraction = 0.0 if x < 0.35 else 0.7 * (x - 0.35) / 0.65
+    energy = max(pt * math.cosh(eta), 0.5)
+    seen = pt * max(1.0 + _NONLINEARITY * (1.0 - (energy / _SCALE_GEV) ** _NONLINEARITY_POWER), 0.0)
+    if pt >= _SHOWER_FROM_GEV:
+        constant = _HADRON_CONSTANT_BARREL if barrel else _HADRON_CONSTANT_ENDCAP
+        seen *= max(1.0 + constant * rng.standard_normal(), 0.0)
+    em, had = seen * fraction, seen * (1.0 - fraction)
+    if barrel and em < _CRYSTAL_GEV:
+        em = 0.0
+    if _GAP_ETA[0] < abs(eta) < _GAP_ETA[1]:
+        had *= max(1.0 + _GAP_SPREAD * rng.standard_normal(), 0.0)
+    if pt < _SHOWER_FROM_GEV:
+        _fill(towers, em, had, eta, phi)
+        return
+    for _ in range(_SHOWER_PARTS):
+        d_eta, d_phi = _SHOWER_WIDTH * rng.standard_normal(), _SHOWER_WIDTH * rng.standard_normal()
+        _fill(towers, em / _SHOWER_PARTS, 0.0, eta + 0.5 * d_eta, phi + 0.5 * d_phi)
+        _fill(towers, 0.0, had / _SHOWER_PARTS, eta + d_eta, phi + d_phi)
 
 
 @kernel
 def digitize(rng: np.random.Generator, towers: Towers) -> None:
     """Smear the towers in place, take the crossing's own pile-up density off, suppress those below threshold.
 
-    The stochastic term is sampled on the sum of a tower, which is exact for independent showers: relative
-    resolution a / sqrt(E), a = 10 % / 100 % in the barrel and 25 % / 90 % in the endcap, em / hadronic. The density
-    is the mean of a ring of 72 towers, each counted with at most `_DENSITY_CAP_GEV`, so that a jet does not subtract
-    itself; a calibration of clusters at pile-up does the same on average.
+    The stochastic term is sampled on the sum of a tower, which is exact for independent showers. The density is the
+    mean of a ring of 72 towers, each counted with at most `_DENSITY_CAP_GEV`, so that a jet does not subtract itself;
+    a calibration of clusters at pile-up does the same on average.
     """
     for row in range(N_ETA):
         eta = -ETA_EDGE + (row + 0.5) * TOWER
@@ -194,8 +274,10 @@ def digitize(rng: np.random.Generator, towers: Towers) -> None:
             if energy > 0.0:
                 towers.em_eta[row, column] /= energy
                 towers.em_phi[row, column] /= energy
-        _digitize_ring(rng, towers.em[row], (0.10 if barrel else 0.25) / root, 0.05)
-        _digitize_ring(rng, towers.had[row], (1.0 if barrel else 0.9) / root, 0.0)
+        em = _EM_STOCHASTIC_BARREL if barrel else _EM_STOCHASTIC_ENDCAP
+        had = _HADRON_STOCHASTIC_BARREL if barrel else _HADRON_STOCHASTIC_ENDCAP
+        _digitize_ring(rng, towers.em[row], em / root, _EM_NOISE_GEV)
+        _digitize_ring(rng, towers.had[row], had / root, 0.0)
 
 
 @kernel

@@ -86,7 +86,7 @@ def test_a_hadron_of_the_barrel_is_not_electromagnetic() -> None:
         both = hardest(buffers.barrel, counts.barrel)
         assert both[HAD_EM_PT] <= both[HAD_PT]
         identified.append(both[HAD_EM_ID])
-        assert counts.em <= 1
+        assert counts.em <= 4  # a shower covers as many towers
     assert np.mean(identified) < 0.1
 
 

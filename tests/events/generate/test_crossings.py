@@ -189,7 +189,7 @@ def test_a_hadron_alone_is_a_neutral_hadron_worse_measured() -> None:
     # Sixty GeV all at once: a shower that begins in the em part may leave enough there to pass for a photon.
     _, candidates = alone([(60.0, 0.2, 1.0, NEUTRAL_HADRON, 0, 0.0)], 300)
     pt = np.asarray(candidates.pt[:, 0]) * 0.25
-    assert 4 < pt.std() < 12  # 100 % / sqrt(E) is 7.7 GeV
+    assert 8 < pt.std() < 18  # 111.5 % / sqrt(E) is 8.7 GeV, the constant term 5.2 GeV; a part may be a second cluster
     assert np.mean(candidates.id[:, 0] == NEUTRAL_HADRON) > 0.95
 
 
