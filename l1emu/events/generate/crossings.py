@@ -15,11 +15,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from l1emu.compiled import kernel
-from l1emu.events.generate.clusters import MAX_CLUSTERS
 from l1emu.events.generate.detector import (
     MAX_TRACKS,
-    N_ETA,
-    N_PHI,
     TRACK_COLUMNS,
     Particles,
     Placement,
@@ -29,9 +26,8 @@ from l1emu.events.generate.detector import (
     digitize,
     empty_towers,
 )
+from l1emu.events.generate.layer1 import FIELDS, layer1_buffers, reconstruct
 from l1emu.events.generate.pools import ARRAYS, Pool
-from l1emu.events.generate.puppi import CAND_PT, CAND_REGION, FIELDS, reconstruct
-from l1emu.events.generate.regions import deregionize
 from l1emu.events.hardware import MAX_CANDIDATES
 
 CROSSINGS_A_BLOCK = 250  # crossings with one seed, made in one go
@@ -69,9 +65,10 @@ class Mixture:
 
 @dataclass(frozen=True)
 class CrossingsBlock:
-    """Some crossings: candidates (n, 8) flat with the columns `FIELDS`, `counts` (crossings,) of each.
+    """Some crossings: candidates (n, 10) flat with the columns `FIELDS`, `counts` (crossings,) of each.
 
-    The candidates of a crossing are in the order in which the deregionizer gives them to the jet finder.
+    The candidates of a crossing are in the order in which the deregionizer gives them to the jet finder; `vertex_z0`
+    (crossings,) is the word of each crossing's primary vertex.
 
     `event` is the collision that defines the crossing, as its number in its pool: the one that sets the stratum
     (that with the hardest generator jet where there are several), the signal's, or -1; `rotation` [rad] and
@@ -80,6 +77,7 @@ class CrossingsBlock:
 
     candidates: NDArray[np.int32]
     counts: NDArray[np.int64]
+    vertex_z0: NDArray[np.int64]
     event: NDArray[np.int64]
     rotation: NDArray[np.float64]
     mirror: NDArray[np.float64]
@@ -158,28 +156,21 @@ class _Defining(NamedTuple):
 @kernel
 def _make(
     rng: np.random.Generator, draws: _Draws, particles: Particles, defining: _Defining
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Candidates and their counts, see `CrossingsBlock`; fills `defining`."""
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+    """Candidates, their counts and the vertices, see `CrossingsBlock`; fills `defining`."""
     n = len(draws.counts)
     towers = empty_towers()
     tracks = np.empty((MAX_TRACKS, TRACK_COLUMNS))
-    clusters = np.empty((MAX_CLUSTERS, 4))
-    seeds = np.empty((N_ETA, N_PHI), np.int32)
-    fields = len(FIELDS)
-    found = np.empty((MAX_TRACKS, fields + 1), np.int32)
-    chosen = np.empty(MAX_CANDIDATES, np.int64)
-    out = np.empty((n * MAX_CANDIDATES, fields), np.int32)
-    kept = np.zeros(n, np.int64)
+    buffers = layer1_buffers()
+    out = np.empty((n * MAX_CANDIDATES, len(FIELDS)), np.int32)
+    kept, vertex_z0 = np.zeros(n, np.int64), np.zeros(n, np.int64)
     total = 0
     for c in range(n):
         n_tracks = _mix(rng, c, draws, particles, towers, tracks, defining)
         digitize(rng, towers)
-        m = reconstruct(towers, tracks[:n_tracks], clusters, seeds, found)
-        kept[c] = deregionize(found[:m, CAND_PT], found[:m, CAND_REGION].astype(np.int64), chosen)
-        for i in range(kept[c]):
-            out[total] = found[chosen[i], :fields]
-            total += 1
-    return out[:total], kept
+        kept[c], vertex_z0[c] = reconstruct(towers, tracks[:n_tracks], buffers, out[total:])
+        total += kept[c]
+    return out[:total], kept, vertex_z0
 
 
 @kernel
@@ -253,8 +244,8 @@ def make_block(
         mixture.offset,
     )
     defining = _Defining(np.full(crossings, -1, np.int64), np.zeros(crossings), np.ones(crossings))
-    candidates, kept = _make(rng, draws, mixture.particles, defining)
-    return CrossingsBlock(candidates, kept, *defining)
+    candidates, kept, vertex_z0 = _make(rng, draws, mixture.particles, defining)
+    return CrossingsBlock(candidates, kept, vertex_z0, *defining)
 
 
 def in_order(tasks: Iterable[Callable[[], Any]], jobs: int) -> Iterator[Any]:

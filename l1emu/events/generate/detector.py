@@ -49,6 +49,7 @@ _SCATTERED, _SCATTERED_WIDTH = 0.05, 4.0
 _HADRON_ETA, _HADRON_EFFICIENCY = 0.9, (0.94, 0.85)
 
 BARREL_ETA = 1.48
+_CALORIMETER_RADIUS_CM, _CALORIMETER_Z_CM = 129.0, 320.0
 _TOWER_THRESHOLD_GEV = 0.5  # zero suppression of trigger primitives, both calorimeters
 _DENSITY_CAP_GEV = 2.0
 # Energy resolution stochastic / sqrt(E) and constant, both relative. Electromagnetic: crystals with their noise, and
@@ -193,14 +194,22 @@ def add_collision(
                     t[TRACK_PARTICLE] = kind
                     t[TRACK_CHARGE] = charge[i]
                     n_tracks += 1
-        if curls_up or abs(e) > ETA_EDGE:
+        if curls_up or abs(e) > ETA_EDGE or kind == MUON:
             continue
+        at_eta = _eta_at_calorimeter(e, vertex_z + mirror * z0[i])
         if kind == PHOTON or kind == ELECTRON:
-            seen = _in_crystals(rng, p) if abs(e) < BARREL_ETA else p
-            _fill(towers, seen, 0.0, e, at_calorimeter)
-        elif kind != MUON:
-            _shower(rng, p, e, at_calorimeter, towers)
+            _fill(towers, _in_crystals(rng, p) if abs(at_eta) < BARREL_ETA else p, 0.0, at_eta, at_calorimeter)
+        else:
+            _shower(rng, p, at_eta, at_calorimeter, towers)
     return n_tracks
+
+
+@kernel
+def _eta_at_calorimeter(eta: float, z_cm: float) -> float:
+    """Where a particle from z reaches the calorimeter, seen from z = 0; to first order in z."""
+    if abs(eta) < BARREL_ETA:
+        return eta + z_cm / (_CALORIMETER_RADIUS_CM * math.cosh(eta))
+    return eta + z_cm / _CALORIMETER_Z_CM * math.tanh(abs(eta))
 
 
 @in_place

@@ -15,7 +15,6 @@ import awkward as ak
 import numpy as np
 
 from l1emu.errors import L1emuError
-from l1emu.events.branches import with_stand_ins
 from l1emu.events.generate.crossings import (
     CROSSINGS_A_BLOCK,
     CrossingsBlock,
@@ -27,7 +26,7 @@ from l1emu.events.generate.crossings import (
 )
 from l1emu.events.generate.layout import STREAM_HARD, STREAM_PLAIN, STREAM_STRATUM, BlockLayout, BlockPlan
 from l1emu.events.generate.pools import Pool, load_pool, make_pools, pools_folder, pythia_version
-from l1emu.events.generate.puppi import FIELDS
+from l1emu.events.generate.layer1 import FIELDS
 from l1emu.events.generate.recipe import Process, SampleRecipe
 from l1emu.events.generate.training_jets import JetsPart, jets_of, write_jets
 from l1emu.events.hardware import ETA_PHI_STEP, HALF_TURN, PT_MAX, PT_STEP_GEV
@@ -242,7 +241,7 @@ def pools_of(
 
 def _candidates(block: CrossingsBlock) -> ak.Array:
     columns = {name: block.candidates[:, k] for k, name in enumerate(FIELDS)}
-    return ak.unflatten(ak.zip(with_stand_ins(columns)), block.counts)
+    return ak.unflatten(ak.zip(columns), block.counts)
 
 
 def _truth(block: CrossingsBlock, pool: Pool) -> ak.Array:
@@ -269,4 +268,5 @@ def _batch(block: CrossingsBlock, stratum: int, pool: Pool | None = None) -> Bat
         stratum=np.full(len(block.counts), stratum, np.int64),
         hard_event=block.event,
         truth=None if pool is None else _truth(block, pool),
+        vertex_z0=block.vertex_z0,
     )
