@@ -21,6 +21,7 @@ from l1emu.verification.child import Limits, run_child
 from l1emu.verification.csim import installed_types
 
 _HERE = Path(__file__).parent
+DRIVERS = _HERE / "drivers"
 _FLAGS = ("-std=c++17", "-O2", "-w", "-fmax-errors=1")
 _LARGEST = 1 << 30
 """Bytes of any file that the compiler or the driver writes."""
@@ -126,7 +127,7 @@ def built(stage: CmsStage, source: Path, types: Path) -> Iterator[CompiledDriver
     source = source.resolve()
     command = [os.path.abspath(compiler), *_FLAGS, *(f"-D{name}" for name in stage.defines)]
     command += [f"-I{folder}" for folder in (_HERE, _HERE / "stand_ins", source, types)]
-    command += [str(_HERE / "drivers" / f"{stage.name}.cpp"), *(str(source / file) for file in stage.sources)]
+    command += [str(DRIVERS / f"{stage.name}.cpp"), *(str(source / file) for file in stage.sources)]
     with scratch_folder("l1emu-cmssw") as folder:
         environment = os.environ | {"LC_ALL": "C", "TMPDIR": str(folder)}
         seconds, memory = LIMITS.seconds, LIMITS.memory

@@ -9,6 +9,9 @@ classes      what a jet can truly be
 cms_tagger   what CMS's own Level-1 jet tagger takes of a constituent: twenty or twenty-one words
 correlator/  CMS's correlator, Layer 1, in words: regions, PUPPI
 correlator/  CMS's correlator, Layer 1, in words
+cms_tagger   the twenty numbers a constituent that CMS's own Level-1 jet tagger takes
+correlator/  CMS's correlator, Layer 1, in words
+energy_sums  HT, missing HT and missing ET in CMS's words
 features     what the tagger sees of a jet
 generate/    samples made from a recipe
 hardware     steps and widths of the Level-1 words that candidates and jets are made of

@@ -199,7 +199,7 @@ def _mht(jets: Jets, table: ak.Array) -> VectorSum:
     crossing = np.repeat(np.arange(len(jets.counts)), jets.counts)[chosen]
     counts = np.bincount(crossing, minlength=len(jets.counts))
     words = np.rint(pt[chosen] / PT_STEP_GEV).astype(np.int64)  # a calibration gives whole steps, too
-    along = jet_vector_sum(words, jets.phi[chosen], counts)
+    along = jet_vector_sum(words, jets.phi[chosen].astype(np.int64), counts)
     away = np.where(along.phi < 0, along.phi + HALF_TURN, along.phi - HALF_TURN)
     return VectorSum(along.pt, np.where(along.pt > 0, away, 0))
 

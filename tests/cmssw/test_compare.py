@@ -1,0 +1,158 @@
+"""The comparison with somebody else's C++, on C++ of our own in the place of cmssw's."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from typer.testing import CliRunner
+
+from l1emu.cli import app
+from l1emu.cmssw import STAGES, build, compare_stages
+from l1emu.cmssw.build import types_folder
+from l1emu.cmssw.compare import golden
+from l1emu.cmssw.stage import CmsCase, CmsStage, pack_rows, unpack_rows
+from l1emu.cmssw.versions import function_hash
+from l1emu.errors import L1emuError
+
+pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+
+HEADER, SOURCE = "Toy/interface/halves.h", "Toy/src/halves.cc"
+TEXTS = {
+    HEADER: '#include "ap_int.h"\nint half(int x);\n',
+    SOURCE: '#include "Toy/interface/halves.h"\nint half(int x) { return x / 2; }\n',
+}
+DRIVER = """
+#include "Toy/interface/halves.h"
+#include "words.h"
+int main(int argc, char **argv) {
+  Words words(argc, argv);
+  while (words.more())
+    for (long n = words.next(); n > 0; --n)
+      words.put(half(words.next()));
+  return words.end();
+}
+"""
+
+
+def cases() -> Iterator[CmsCase]:
+    yield CmsCase("none", pack_rows(np.zeros((0, 1), np.int64), np.zeros(3, np.int64)))
+    yield CmsCase("odd and even", pack_rows(np.arange(-5, 7)[:, None], np.array([5, 0, 7])))
+
+
+def halves(given: NDArray[np.int64]) -> NDArray[np.int64]:
+    rows, _ = unpack_rows(given, 1)
+    toward_zero: NDArray[np.int64] = np.trunc(rows[:, 0] / 2).astype(np.int64)  # as C++ divides
+    return toward_zero
+
+
+def floors(given: NDArray[np.int64]) -> NDArray[np.int64]:
+    rows, _ = unpack_rows(given, 1)
+    return np.floor(rows[:, 0] / 2).astype(np.int64)
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files of the stage `halves`, and headers, as little as will do, in `types`."""
+    for file, text in TEXTS.items():
+        (tmp_path / file).parent.mkdir(parents=True)
+        (tmp_path / file).write_text(text)
+    (tmp_path / "types").mkdir()
+    for name in ("ap_int.h", "ap_fixed.h"):
+        (tmp_path / "types" / name).write_text("")
+    (tmp_path / "halves.cpp").write_text(DRIVER)
+    monkeypatch.setattr(build, "DRIVERS", tmp_path)
+    monkeypatch.setitem(STAGES, "halves", stage())
+    return tmp_path
+
+
+def stage(ours: object = halves) -> CmsStage:
+    known = {SOURCE: {"half": function_hash(TEXTS[SOURCE], "half") or ""}}
+    return CmsStage("halves", (SOURCE,), (HEADER,), cases, ours, known)  # type: ignore[arg-type]
+
+
+def test_words_that_agree(toy: Path) -> None:
+    (found,) = compare_stages(toy, types=toy / "types", stages=["halves"])
+    assert (found.words, found.differ, found.first, found.changed) == (12, 0, None, ())
+    arguments = ["validate", "cmssw", "--source", str(toy), "--ap-types", str(toy / "types"), "--stage", "halves"]
+    done = CliRunner().invoke(app, [*arguments, "--json"])
+    assert done.exit_code == 0
+    assert json.loads(done.stdout) == [{"stage": "halves", "words": 12, "differ": 0}]
+
+
+def test_words_that_differ_are_counted_and_the_first_is_told(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(STAGES, "halves", stage(floors))
+    arguments = ["validate", "cmssw", "--source", str(toy), "--ap-types", str(toy / "types"), "--stage", "halves"]
+    done = CliRunner().invoke(app, [*arguments, "--json"])
+    assert done.exit_code == 1
+    assert json.loads(done.stdout) == [{"stage": "halves", "words": 12, "differ": 3}]
+    assert done.stderr == "halves: first word 0 of odd and even: -2 of CMS, -3 of ours\n"
+
+
+def test_another_body_is_named_where_words_differ(toy: Path) -> None:
+    (toy / SOURCE).write_text(TEXTS[SOURCE].replace("x / 2", "x >> 1"))
+    (found,) = compare_stages(toy, types=toy / "types", stages=["halves"])
+    assert found.differ == 3
+    assert found.changed == ((SOURCE, "half"),)
+    assert found.differences()[1] == f"{SOURCE}: function half: another version than the one compared"
+
+
+def test_another_signature_is_named_where_it_does_not_compile(toy: Path) -> None:
+    for file, text in TEXTS.items():
+        (toy / file).write_text(text.replace("int half(int x", "int half(int x, int rounding"))
+    with pytest.raises(L1emuError, match=f"{SOURCE}: function half: another version than the one compared"):
+        compare_stages(toy, types=toy / "types", stages=["halves"])
+
+
+def test_what_does_not_compile_otherwise_is_told_by_the_compiler(toy: Path) -> None:
+    (toy / HEADER).write_text("int half(int x)\n")
+    with pytest.raises(L1emuError, match=r"the stage halves does not compile: .*error:"):
+        compare_stages(toy, types=toy / "types", stages=["halves"])
+
+
+def test_a_crash_is_told(toy: Path) -> None:
+    (toy / SOURCE).write_text("#include <cstdlib>\nint half(int) { std::abort(); }\n")
+    with pytest.raises(L1emuError, match="the stage halves ended with SIGABRT"):
+        compare_stages(toy, types=toy / "types", stages=["halves"])
+
+
+def test_golden_words_are_those_of_the_driver(toy: Path) -> None:
+    path = toy / "halves.npz"
+    golden(stage(), toy, toy / "types", list(cases()), [f"{SOURCE} 0123"], path)
+    with np.load(path) as file:
+        assert file["cases"].tolist() == ["none", "odd and even"]
+        assert file["commits"].tolist() == [f"{SOURCE} 0123"]
+        assert file["cms_1"].tolist() == [-2, -2, -1, -1, 0, 0, 0, 1, 1, 2, 2, 3]
+        assert file["cms_1"].dtype.itemsize <= 2
+
+
+def test_a_file_that_is_missing_is_named(toy: Path) -> None:
+    (toy / HEADER).unlink()
+    arguments = ["validate", "cmssw", "--source", str(toy), "--ap-types", str(toy / "types"), "--stage", "halves"]
+    with pytest.raises(L1emuError, match=f"{HEADER}: this file of cmssw is missing, which the stage halves needs"):
+        CliRunner().invoke(app, arguments, catch_exceptions=False)
+
+
+def test_what_else_is_missing_is_named(toy: Path) -> None:
+    with pytest.raises(L1emuError, match="no such stage: got 'thirds'"):
+        compare_stages(toy, stages=["thirds"])
+    with pytest.raises(L1emuError, match="no such folder"):
+        compare_stages(toy / "absent", stages=["halves"])
+    (toy / "types" / "ap_fixed.h").unlink()
+    with pytest.raises(L1emuError, match=r"ap_fixed\.h: no such header"):
+        types_folder(toy / "types")
+    with pytest.raises(L1emuError, match="--source: nothing to compile"):
+        CliRunner().invoke(app, ["validate", "cmssw"], catch_exceptions=False)
+
+
+def test_rows_come_back_from_their_words() -> None:
+    rows, counts = np.arange(12).reshape(6, 2), np.array([0, 2, 4, 0])
+    words = pack_rows(rows, counts)
+    assert words.tolist() == [0, 2, 0, 1, 2, 3, 4, 4, 5, 6, 7, 8, 9, 10, 11, 0]
+    back, found = unpack_rows(words, 2)
+    assert back.tolist() == rows.tolist() and found.tolist() == counts.tolist()
