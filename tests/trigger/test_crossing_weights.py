@@ -141,8 +141,8 @@ def test_replicas_draw_one_slice_less_and_spread_as_the_mean_does() -> None:
 class Pools:
     """Pools in disjoint slices; what a crossing reaches is the sum of three of its collisions."""
 
-    def __init__(self, rng: np.random.Generator, pool: int = 60, per_slice: int = 250) -> None:
-        hardness = rng.exponential(10.0, (SLICES, pool))
+    def __init__(self, rng: np.random.Generator, pool: int = 30, per_slice: int = 400) -> None:
+        hardness = rng.gamma(9.0, 10 / 9, (SLICES, pool))
         chosen = np.argsort(rng.random((SLICES, per_slice, pool)), axis=2)[..., :3]
         values = np.take_along_axis(hardness[:, np.newaxis], chosen, axis=2)
         self.reach = (values.sum(axis=2) + rng.normal(0, 1, (SLICES, per_slice))).ravel()
@@ -152,7 +152,7 @@ class Pools:
 
     def thinned(self, rng: np.random.Generator) -> tuple[Floats, Crossings]:
         """Those of a high reach, and some of the others."""
-        weight = np.ceil(CROSSING_ONE * np.clip(np.exp((45 - self.reach) / 8), 1, 64)).astype(np.int64)
+        weight = np.ceil(CROSSING_ONE * np.clip(np.exp((38 - self.reach) / 3), 1, 64)).astype(np.int64)
         kept = rng.random(self.reach.size) * weight < CROSSING_ONE
         of = CrossingWeights(weight[kept], self.slice_of[kept], SLICES)
         return self.reach[kept], one_stratum(int(kept.sum()), of, np.array([float(self.reach.size)]))
@@ -165,9 +165,9 @@ def one_stratum(n: int, of: CrossingWeights | None = None, drawn: Floats | None 
 
 def coverage_of(toys: int) -> dict[str, NDArray[np.float64]]:
     """Rates, errors and whether intervals hold the truth, (toys, thresholds), of slices and of hardest collisions."""
-    thresholds = np.array([30.0, 45.0, 60.0, 75.0])
+    thresholds = np.array([30.0, 36.0, 42.0, 47.0])
     many = np.random.default_rng(0)
-    sums = many.exponential(10.0, (2_000_000, 3)).sum(axis=1) + many.normal(0, 1, 2_000_000)
+    sums = many.gamma(27.0, 10 / 9, 2_000_000) + many.normal(0, 1, 2_000_000)
     truth = np.array([np.mean(sums >= t) for t in thresholds]) * F_KHZ
     rows: dict[str, list[Any]] = {name: [] for name in ("rate", "error", "held", "limited", "hardest", "rate_of_all")}
     for toy in range(toys):
@@ -179,21 +179,21 @@ def coverage_of(toys: int) -> dict[str, NDArray[np.float64]]:
         rows["held"].append((found.low_khz <= truth) & (truth <= found.high_khz))
         rows["limited"].append(truth <= found.upper95_khz)
         plain = Crossings(np.zeros(pools.reach.size, np.int64), pools.hard, ("all",), np.ones(1))
-        by_hardest = scan_rates(pools.reach, plain, thresholds, F_KHZ, replicas=100)
+        by_hardest = scan_rates(pools.reach, plain, thresholds, F_KHZ, replicas=50)
         rows["hardest"].append(by_hardest.error_khz / truth)
         rows["rate_of_all"].append(by_hardest.rate_khz / truth)
     return {name: np.array(row) for name, row in rows.items()}
 
 
 def test_slices_know_the_error_that_the_hardest_collision_does_not() -> None:
-    found = coverage_of(80)
+    found = coverage_of(60)
     assert found["rate"].mean(axis=0) == pytest.approx(1, abs=0.06)
     spread, error = found["rate"].std(axis=0), found["error"].mean(axis=0)
     assert (error > 0.8 * spread).all()
-    assert (error < 1.35 * spread).all()
+    assert (error < 1.3 * spread).all()
     assert found["held"].mean() > 0.6
     assert found["limited"].mean() > 0.88
-    assert found["hardest"].mean(axis=0)[0] < 0.8 * found["rate_of_all"].std(axis=0)[0]
+    assert found["hardest"].mean(axis=0)[0] < 0.85 * found["rate_of_all"].std(axis=0)[0]
 
 
 @pytest.mark.exhaustive
@@ -230,7 +230,7 @@ def test_weights_of_one_in_slices_give_the_rates_of_plain_crossings() -> None:
 def test_menu_and_scan_agree_of_thinned_crossings() -> None:
     rng = np.random.default_rng(3)
     reach, crossings = Pools(rng).thinned(rng)
-    thresholds = np.array([30.0, 45.0, 60.0])
+    thresholds = np.array([30.0, 36.0, 42.0])
     scan = scan_rates(reach, crossings, thresholds, F_KHZ)
     seeds = [MenuEntry("a"), MenuEntry("b", "g", 7.0), MenuEntry("c", "g")]
     menu = menu_rates(np.stack([reach >= t for t in thresholds], axis=1), crossings, seeds, F_KHZ)
@@ -242,7 +242,7 @@ def test_menu_and_scan_agree_of_thinned_crossings() -> None:
     assert value == pytest.approx(scan.rate_khz[0] - scan.rate_khz[2], rel=1e-6)
     assert 0 < error < menu.seeds[0].rate.error_khz + menu.seeds[2].rate.error_khz
     sums = crossings.weight
-    assert menu.seeds[2].unprescaled.rate_khz == pytest.approx(F_KHZ * sums[reach >= 60].sum(), rel=1e-6)
+    assert menu.seeds[2].unprescaled.rate_khz == pytest.approx(F_KHZ * sums[reach >= 42].sum(), rel=1e-6)
     number = np.random.default_rng(5).poisson(200, len(crossings))
     there = [point.rates.total for point in reweighted_rates(
         np.stack([reach >= t for t in thresholds], axis=1), crossings, seeds, F_KHZ, number, [200.0], given=200.0
@@ -254,7 +254,7 @@ def test_seeds_at_equal_rate_of_weighed_crossings() -> None:
     rng = np.random.default_rng(3)
     reach, crossings = Pools(rng).thinned(rng)
     n = 3000
-    good, better = rng.normal(55, 10, n), rng.normal(65, 10, n)
+    good, better = rng.normal(40, 8, n), rng.normal(46, 8, n)
     of = weights(rng, n, most=4)
     signal = one_stratum(n, of)
     scans = [
@@ -276,7 +276,7 @@ def test_seeds_at_equal_rate_of_weighed_crossings() -> None:
     assert choice.quoted is not None
     halves = [crossings.of_half(h) for h in range(2)]
     assert [half.weights.slices for half in halves if half.weights is not None] == [10, 10]
-    assert sum(float(half.drawn[0]) for half in halves if half.drawn is not None) == 5000
+    assert sum(float(half.drawn[0]) for half in halves if half.drawn is not None) == 8000
     assert [slices_of_half(5, h) for h in range(2)] == [3, 2]
 
 
