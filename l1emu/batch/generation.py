@@ -29,7 +29,6 @@ from l1emu.batch.status import read_status, refuse_missing
 from l1emu.batch.unchanged import changed_since_plan, check_versions
 from l1emu.cores import cores
 from l1emu.errors import L1emuError
-from l1emu.events.generate.crossings import CROSSINGS_A_BLOCK
 from l1emu.events.generate.layout import BlockLayout
 from l1emu.events.generate.pools import collisions_version
 from l1emu.events.generate.recipe import SampleRecipe, load_recipe, recipe_file, shipped_recipes
@@ -105,14 +104,15 @@ def plan_generation(
 
 def _cut(recipe: SampleRecipe, shards: int | None, each: int | None) -> list[EntryRange]:
     """The blocks of each shard."""
-    blocks = len(BlockLayout(recipe))
+    layout = BlockLayout(recipe)
+    blocks, size = len(layout), layout.block_size
     if each is not None:
-        if each < min(CROSSINGS_A_BLOCK, recipe.crossings):
+        if each < min(size, recipe.crossings):
             raise L1emuError(
                 "crossings are made in blocks", where="--crossings-per-shard", value=each,
-                expected=f"{CROSSINGS_A_BLOCK} or more",
+                expected=f"{size} or more",
             )  # fmt: skip
-        shards = -(-blocks // max(each // CROSSINGS_A_BLOCK, 1))
+        shards = -(-blocks // max(each // size, 1))
     wanted = generation_shards(recipe, shards or 1)
     if len(wanted) > MOST_SHARDS:
         raise L1emuError("too many shards", value=len(wanted), expected=f"at most {MOST_SHARDS:,}")

@@ -22,7 +22,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, pairwise
 from pathlib import Path
@@ -58,6 +58,7 @@ from l1emu.jsontext import parse_json
 from l1emu.remote import as_path
 
 METADATA = "sample"
+_MOST_PLACE, _NO_PLACE = (1 << 53), "not the number of a crossing"
 _MOST_SLICES = 127
 
 
@@ -353,6 +354,25 @@ class Sample:
                 yield batch
         _refuse_other_numbers(file, first, stop, found, weights)
 
+    def places(self, first: int, stop: int) -> NDArray[np.uint64]:
+        """The numbers in the recipe, uint64 (stop - first,), of the crossings `first` to `stop` of a sliced sample.
+
+        Raises
+        ------
+        L1emuError
+            if a file is damaged.
+        """
+        found, before = [np.zeros(0, np.uint64)], 0
+        for file in self.files:
+            low, high = max(first - before, 0), min(stop - before, file.crossings)
+            if low < high:
+                with open_root(file.path) as root:
+                    for columns in entries_of(file.path, root[TREE], ["place"], low, high, high - low):
+                        places = ReadColumns(file.path, columns, low).numbers("place", 0, _MOST_PLACE, _NO_PLACE)
+                        found.append(places.astype(np.uint64))
+            before += file.crossings
+        return np.concatenate(found)
+
     def read(self) -> Batch:
         """All crossings at once.
 
@@ -434,7 +454,7 @@ def _batch(sample: Sample, file: SampleFile, read: dict[str, Any], first: int) -
         return Batch(candidates, stratum, hard, truth, place, vertex_z0)
     weight = columns.numbers("weight", CROSSING_WEIGHT_ONE, most, "not the weight of a crossing")
     slices = columns.numbers("slice", 0, sample.slices - 1, "no such slice").astype(np.int8)
-    place = columns.numbers("place", 0, most, "not the number of a crossing").astype(np.uint64)
+    place = columns.numbers("place", 0, _MOST_PLACE, _NO_PLACE).astype(np.uint64)
     return Batch(candidates, stratum, hard, truth, place, vertex_z0, weight, slices)
 
 
@@ -712,12 +732,12 @@ def write_sample(
     name: str,
     kind: str,
     pileup: float,
-    strata: Sequence[Stratum] | None,
+    strata: Sequence[Stratum] | Callable[[], Sequence[Stratum] | None] | None,
     recipe: dict[str, Any],
     pool_sizes: dict[str, int],
     versions: dict[str, str],
     processes: Sequence[SignalProcess] = (),
-    blocks: Blocks | None = None,
+    blocks: Blocks | Callable[[], Blocks] | None = None,
     slices: int = 0,
     packed: bool = False,
     skim: Skim | None = None,
@@ -728,7 +748,7 @@ def write_sample(
     the recipe's crossings they are, where they are not all of them; `strata` and `processes` count those that they are.
     With `slices`, the number that the pools are cut into, the weights, slices and places of crossings are stored;
     with `packed` the candidates are, as `l1emu.events.packing` has it, and those alone that `skim` leaves. `strata` and
-    `blocks` are looked at when all batches are written, so that who counts crossings may do so meanwhile.
+    `blocks` may be functions that are asked when all batches are written: who makes them may count meanwhile.
 
     Raises
     ------
@@ -743,20 +763,21 @@ def write_sample(
         tree = file.mktree(TREE, types, counter_name=lambda branch: f"n_{branch}")
         for batch in () if first is None else chain([first], coming):
             tree.extend(_columns(batch, slices=slices > 0, packed=packed, skim=skim))
+        counted = strata() if callable(strata) else strata
         file[METADATA] = json.dumps(
             _description(
                 {
                     "name": name,
                     "kind": kind,
                     "pileup": pileup,
-                    "strata": None if strata is None else [s.as_dict() for s in strata],
+                    "strata": None if counted is None else [s.as_dict() for s in counted],
                     "recipe": recipe,
                     "recipe_hash": recipe_hash(recipe),
                     "pool_sizes": pool_sizes,
                     "versions": versions,
                     "processes": [vars(p) for p in processes],
                 },
-                blocks,
+                blocks() if callable(blocks) else blocks,
                 slices,
                 skim,
             )

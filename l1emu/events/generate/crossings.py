@@ -131,11 +131,12 @@ def draw_counts(
 class _Draws(NamedTuple):
     """What the crossings of a block are made of, see `make_block`.
 
-    `counts` (crossings, bins) of collisions, `special` (crossings,) collisions or -1, the `stratum` or -1, and of the
-    pools together what `Mixture` has.
+    `counts` (crossings, bins) of collisions, `listed` (crossings, most) their numbers where they are drawn already,
+    `special` (crossings,) collisions or -1, the `stratum` or -1, and of the pools together what `Mixture` has.
     """
 
     counts: NDArray[np.int64]
+    listed: NDArray[np.int32]
     special: NDArray[np.int64]
     stratum: int
     sigma_z_cm: float
@@ -184,7 +185,8 @@ def _mix(
     defining: _Defining,
 ) -> int:
     """Stack the collisions of one crossing in towers and tracks; returns the number of tracks."""
-    counts, special, stratum, sigma_z, first, events, leading_pt, offset = draws
+    counts, listed, special, stratum, sigma_z, first, events, leading_pt, offset = draws
+    place = 0
     bins = counts.shape[1]
     clear_towers(towers)
     n_tracks = 0
@@ -192,7 +194,13 @@ def _mix(
     for b in range(bins + 1):
         times = counts[crossing, b] if b < bins else (1 if special[crossing] >= 0 else 0)
         for _ in range(times):
-            drawn = min(int(rng.random() * events[b]), events[b] - 1) if b < bins else special[crossing]
+            if b == bins:
+                drawn = special[crossing]
+            elif listed.shape[1]:
+                drawn = np.int64(listed[crossing, place])
+                place += 1
+            else:
+                drawn = min(int(rng.random() * events[b]), events[b] - 1)
             k = first[b] + drawn
             angle = 2 * math.pi * rng.random()
             side = 1.0 if rng.random() < 0.5 else -1.0
@@ -230,11 +238,35 @@ def make_block(
     special
         (crossings,) numbers of collisions of the last pool, one for each crossing on top of its pile-up.
     """
-    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(list(seed))))
+    rng = block_generator(seed)
     counts = draw_counts(rng, means, crossings, stratum)
+    return make_counted(rng, mixture, counts, sigma_z_cm, stratum=stratum, special=special)
+
+
+def block_generator(seed: Sequence[int]) -> np.random.Generator:
+    """The random numbers of a block."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(list(seed))))
+
+
+def make_counted(
+    rng: np.random.Generator,
+    mixture: Mixture,
+    counts: NDArray[np.int64],
+    sigma_z_cm: float,
+    *,
+    listed: NDArray[np.int32] | None = None,
+    stratum: int | None = None,
+    special: NDArray[np.int64] | None = None,
+) -> CrossingsBlock:
+    """Make crossings with so many collisions of each bin, (crossings, bins); otherwise as `make_block`.
+
+    Where they are `listed`, (crossings, most), these are the numbers of the collisions in their pools, bin after bin.
+    """
+    crossings = len(counts)
     chosen = np.full(crossings, -1, np.int64) if special is None else special
     draws = _Draws(
         counts,
+        np.zeros((crossings, 0), np.int32) if listed is None else listed,
         chosen,
         -1 if stratum is None else stratum,
         sigma_z_cm,
@@ -271,8 +303,10 @@ __all__ = [
     "FIELDS",
     "CrossingsBlock",
     "Mixture",
+    "block_generator",
     "draw_counts",
     "in_order",
     "make_block",
+    "make_counted",
     "mean_collisions",
 ]

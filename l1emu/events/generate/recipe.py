@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -105,6 +106,85 @@ class PileUp(Config):
         return self
 
 
+_Point = Annotated[float, Field(ge=0, le=1e6)]
+"""A threshold in GeV or a rate in kHz."""
+Quantity = Literal["jet1", "jet2", "jet3", "jet4", "jet5", "jet6", "ht"]
+
+
+class ThinningRule(Config):
+    """How many crossings are wanted by the value of a quantity: `keep` for each factor e of its rate.
+
+    `of` is pt of the hardest, second hardest, ... jet, or HT. `above` are thresholds [GeV] and the rate [kHz] above
+    each, roughly: between two the logarithm is interpolated, beyond the ends the rate is that of the end. The rule is
+    for crossings with at least so many `b_jets`, or `b_or_c_jets`, among the generator's above 20 GeV. With `tagged`, a
+    rule for Level-1 jets asks in addition for as many jets, as hard, with a score of at least `score_min`.
+    """
+
+    of: Quantity
+    above: list[Annotated[list[_Point], Field(min_length=2, max_length=2)]] = Field(min_length=1, max_length=100)
+    keep: float = Field(gt=0, le=1e9)
+    b_jets: int = Field(default=0, ge=0, le=12)
+    b_or_c_jets: int = Field(default=0, ge=0, le=12)
+    tagged: int = Field(default=0, ge=0, le=6)
+    score_min: float = Field(default=0.0, ge=-1e6, le=1e6)
+
+    @field_validator("above")
+    @classmethod
+    def _falling(cls, points: list[list[float]]) -> list[list[float]]:
+        ordered = all(low[0] < high[0] and low[1] >= high[1] for low, high in pairwise(points))
+        if not ordered or points[-1][1] <= 0:
+            raise ValueError(f"expected ascending thresholds with falling rates, not {points}")
+        return points
+
+
+class Level1Jets(Config):
+    """How crossings that were made are thinned by their Level-1 jets.
+
+    The jets' pt is (raw - `offset_gev`) / `slope`, about what a calibration will make of it; `ht_pt_min_gev` is that of
+    the jets of HT. `tagger` is the firmware that scores jets for the rules with `tagged`, from the features of the
+    default tagger; `output` is the number of its output that counts.
+    """
+
+    raw_pt_min_gev: float = Field(default=5, ge=0, le=1000)
+    offset_gev: float = Field(default=0, ge=-1000, le=1000)
+    slope: float = Field(default=1, ge=0.01, le=100)
+    abs_eta_max: float = Field(default=2.4, gt=0, le=10)
+    ht_pt_min_gev: float = Field(default=30, ge=0, le=10_000)
+    tagger: str | None = None
+    output: int = Field(default=0, ge=0, le=1000)
+    rules: list[ThinningRule] = Field(min_length=1, max_length=100)
+
+    @model_validator(mode="after")
+    def _scored(self) -> Level1Jets:
+        if any(rule.tagged for rule in self.rules) != (self.tagger is not None):
+            raise ValueError("a `tagger` belongs to rules with `tagged`, and these need it")
+        return self
+
+
+class Thinning(Config):
+    """Which crossings are simulated and stored, see `l1emu.events.generate.thinning`.
+
+    `crossings_khz` is the rate of colliding crossings that the rules' rates refer to. By `generator` the drawn lists of
+    collisions are thinned before they are simulated, by `level1` what was simulated.
+    """
+
+    crossings_khz: float = Field(gt=0, le=1e6)
+    generator: list[ThinningRule] = Field(min_length=1, max_length=100)
+    level1: Level1Jets | None = None
+
+    @model_validator(mode="after")
+    def _untagged(self) -> Thinning:
+        if any(rule.tagged for rule in self.generator):
+            raise ValueError("`tagged` is for rules of Level-1 jets: what is not simulated has no score")
+        return self
+
+
+class Storage(Config):
+    """How candidates are stored: packed, and with `jets_from_gev` those of jets with such a raw pt alone."""
+
+    jets_from_gev: float | None = Field(default=None, ge=0, le=1000)
+
+
 class JetSelection(Config):
     """Which Level-1 jets a sample of training jets keeps, and what labels them.
 
@@ -121,7 +201,9 @@ class JetSelection(Config):
 class SampleRecipe(Config):
     """A sample: `minbias` (stratified crossings), `signal` (crossings with one hard collision), `jets` (training).
 
-    `about` says in a line what it is for; it decides nothing.
+    `about` says in a line what it is for; it decides nothing. With `slices` every pool is cut into so many, and each
+    crossing is mixed within one. Where a minbias recipe says how to `thin`, `crossings` of its bins are those that are
+    drawn. `store` is how candidates are stored.
     """
 
     about: str = ""
@@ -133,6 +215,22 @@ class SampleRecipe(Config):
     pileup: PileUp
     hard: list[HardProcess] = Field(default_factory=list)
     jets: JetSelection | None = None
+    slices: int = Field(default=0, ge=0, le=100)
+    thin: Thinning | None = None
+    store: Storage | None = None
+
+    @model_validator(mode="after")
+    def _thinned(self) -> SampleRecipe:
+        if self.slices and self.kind != "minbias":
+            raise ValueError("`slices` belong to recipes of the kind minbias")
+        if self.thin is not None and self.slices < 2:
+            raise ValueError("a recipe that says how to `thin` needs `slices`: errors are from their spread")
+        if self.store is not None and self.kind == "jets":
+            raise ValueError("`store` is for recipes of crossings")
+        for bin_ in self.pileup.collisions if self.slices else ():
+            if bin_.crossings % self.slices or bin_.events < self.slices:
+                raise ValueError(f"the crossings of {bin_.name} must be as many in each of the {self.slices} slices")
+        return self
 
     @model_validator(mode="after")
     def _fits_kind(self) -> SampleRecipe:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from itertools import groupby
@@ -19,23 +20,44 @@ from l1emu.events.generate.crossings import (
     CROSSINGS_A_BLOCK,
     CrossingsBlock,
     Mixture,
+    block_generator,
     in_order,
     make_block,
     mean_collisions,
-    stratum_probabilities,
 )
-from l1emu.events.generate.layout import STREAM_HARD, STREAM_PLAIN, STREAM_STRATUM, BlockLayout, BlockPlan
+from l1emu.events.generate.drawing import GeneratorJets
+from l1emu.events.generate.layout import (
+    STREAM_HARD,
+    STREAM_PLAIN,
+    STREAM_STRATUM,
+    STREAM_THINNING,
+    BlockLayout,
+    BlockPlan,
+)
 from l1emu.events.generate.pools import Pool, load_pool, make_pools, pools_folder, pythia_version
 from l1emu.events.generate.layer1 import FIELDS
 from l1emu.events.generate.recipe import Process, SampleRecipe
+from l1emu.events.generate.scoring import scorer_of, tagger_version
+from l1emu.events.generate.sliced import SlicedBlock, SlicedPools, make_sliced
+from l1emu.events.generate.tally import Tally
+from l1emu.events.generate.thinning import Scorer, thin_made
 from l1emu.events.generate.training_jets import JetsPart, jets_of, write_jets
 from l1emu.events.hardware import ETA_PHI_STEP, HALF_TURN, PT_MAX, PT_STEP_GEV
-from l1emu.events.sample import Batch, SignalProcess, Stratum, joined_batches, write_sample
+from l1emu.events.packing import Skim
+from l1emu.events.sample import Batch, joined_batches, write_sample
 from l1emu.progress import progress
 from l1emu.version import __version__
 
 BLOCKS_A_BASKET = 12
 """Blocks whose crossings are a basket of the ROOT file, counted from the recipe's first."""
+
+THINNED_BLOCKS_A_BASKET = 60
+"""The same where a block is of drawn crossings, of which some are kept."""
+
+
+def blocks_a_basket(recipe: SampleRecipe) -> int:
+    """How many blocks of a recipe are a basket."""
+    return BLOCKS_A_BASKET if recipe.thin is None else THINNED_BLOCKS_A_BASKET
 
 
 def generate(
@@ -124,42 +146,48 @@ def _written(recipe: SampleRecipe, pools: list[Pool], target: Path, jobs: int, f
     """Make the blocks and write them; returns the numbers for the summary."""
     layout = BlockLayout(recipe)
     blocks = layout.blocks(first, stop)
-    numbers = layout.crossings(first, stop)
     made = _made(recipe, pools, layout, first, stop, jobs)
-    shared: dict[str, Any] = {"pool_sizes": {p.name: p.events for p in pools}, "versions": _versions(pools)}
+    shared: dict[str, Any] = {
+        "pool_sizes": {p.name: p.events for p in pools},
+        "versions": _versions(pools) | tagger_version(recipe),
+    }
     if recipe.kind == "jets":
         arrays = jets_of(recipe, (batch for _, batch in made))
         if not blocks.missing:
             return {"crossings": blocks.crossings, **write_jets(recipe, arrays, target)}
         part = JetsPart(target, recipe, blocks, **shared)
         return {"crossings": blocks.crossings, **part.write(arrays)}
-    strata, processes = None, []
-    if recipe.kind == "minbias":
-        probabilities = stratum_probabilities(mean_collisions(pools, recipe.pileup.mean)).tolist()
-        names = [bin_.name for bin_ in recipe.pileup.collisions]
-        strata = [Stratum(*row) for row in zip(names, probabilities, numbers, strict=True)]
-    else:
-        hard = pools[len(recipe.pileup.collisions) :]
-        processes = [SignalProcess(p.name, p.sigma_mb, number) for p, number in zip(hard, numbers, strict=True)]
+    tally = Tally(recipe, layout, first, stop, pools)
     write_sample(
         target,
-        baskets(made),
+        baskets(tally.counted(made), blocks_a_basket(recipe)),
         name=recipe.name,
         kind=recipe.kind,
         pileup=recipe.pileup.mean,
-        strata=strata,
+        strata=tally.strata,
         recipe=recipe.document(),
-        processes=processes,
-        blocks=blocks,
+        processes=tally.processes,
+        blocks=tally.blocks,
+        slices=recipe.slices,
+        **stored(recipe),
         **shared,
     )
-    found = [vars(process) for process in processes] if strata is None else [stratum.as_dict() for stratum in strata]
-    return {"crossings": blocks.crossings, "processes" if strata is None else "strata": found}
+    strata = tally.strata()
+    found = [vars(p) for p in tally.processes] if strata is None else [stratum.as_dict() for stratum in strata]
+    return {"crossings": tally.blocks().crossings, "processes" if strata is None else "strata": found}
 
 
-def baskets(batches: Iterable[tuple[int, Batch]]) -> Iterator[Batch]:
-    """Crossings with the numbers of their blocks, block by block, joined to the baskets of a file."""
-    for _, group in groupby(batches, lambda numbered: numbered[0] // BLOCKS_A_BASKET):
+def stored(recipe: SampleRecipe) -> dict[str, Any]:
+    """How a recipe's candidates are stored, as `write_sample` takes it."""
+    if recipe.store is None:
+        return {}
+    least = recipe.store.jets_from_gev
+    return {"packed": True, "skim": None if not least else Skim(least)}
+
+
+def baskets(batches: Iterable[tuple[int, Batch]], each: int) -> Iterator[Batch]:
+    """Crossings with the numbers of their blocks, block by block, joined to the baskets of a file, `each` blocks."""
+    for _, group in groupby(batches, lambda numbered: numbered[0] // each):
         yield joined_batches([batch for _, batch in group])
 
 
@@ -169,11 +197,29 @@ def _made(
     """The crossings of the blocks `first` to `stop`, each with the block's number."""
     bins = len(recipe.pileup.collisions)
     hard = pools[bins:]
+    tasks = _sliced_tasks if recipe.slices else _tasks
+    score = scorer_of(recipe)
     with progress("crossings", stop - first) as advance:
-        results = in_order(_tasks(recipe, pools, layout.part(first, stop)), jobs)
+        results = in_order(tasks(recipe, pools, layout.part(first, stop)), jobs)
         for number, block, made in zip(range(first, stop), layout.part(first, stop), results, strict=True):
-            yield number, _batch(made, block.of, hard[block.of] if hard else None)
+            if isinstance(made, SlicedBlock):
+                yield number, _of_slice(recipe, block, made, layout.place(number), score)
+            else:
+                yield number, _batch(made, block.of, hard[block.of] if hard else None)
             advance(1)
+
+
+def _of_slice(recipe: SampleRecipe, block: BlockPlan, made: SlicedBlock, place: int, score: Scorer | None) -> Batch:
+    """The crossings of a block that are kept, with their slice and their places, from that of the first on."""
+    batch, weight, rows = _batch(made.made, block.of), made.weight, made.rows
+    if recipe.thin is not None and recipe.thin.level1 is not None:
+        rng = block_generator((recipe.seed, STREAM_THINNING, block.of, block.part, block.number))
+        rules = recipe.thin.level1
+        kept, weight = thin_made(rng, batch.candidates, made.lists, made.weight, rules, made.each_khz, score)
+        batch = Batch(batch.candidates[kept], batch.stratum[kept], batch.hard_event[kept])
+        rows = made.rows[kept]
+    slices = np.full(len(weight), block.part, np.int8)
+    return replace(batch, weight=weight, slices=slices, place=(place + rows).astype(np.uint64))
 
 
 def _tasks(recipe: SampleRecipe, pools: list[Pool], blocks: Iterable[BlockPlan]) -> Iterator[partial[CrossingsBlock]]:
@@ -192,6 +238,15 @@ def _tasks(recipe: SampleRecipe, pools: list[Pool], blocks: Iterable[BlockPlan])
             else:
                 special = np.arange(block.begin, block.begin + block.size, dtype=np.int64) % hard.events
                 yield partial(make, (recipe.seed, STREAM_HARD, of, block.number), special=special)
+
+
+def _sliced_tasks(
+    recipe: SampleRecipe, pools: list[Pool], blocks: Iterable[BlockPlan]
+) -> Iterator[partial[SlicedBlock]]:
+    """The same where pools are cut into slices."""
+    material = SlicedPools(Mixture.of(pools), GeneratorJets.of(pools), mean_collisions(pools, recipe.pileup.mean))
+    for block in blocks:
+        yield partial(make_sliced, recipe, material, block)
 
 
 def plain_crossings(

@@ -18,19 +18,22 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from l1emu.errors import L1emuError
-from l1emu.events.blocks import BlockRange
+from l1emu.events.blocks import BlockRange, Blocks
 from l1emu.events.branches import TREE
 from l1emu.events.generate.layout import BlockLayout
 from l1emu.events.generate.recipe import SampleRecipe
-from l1emu.events.generate.run import BLOCKS_A_BASKET, baskets, check_suffix, generate, pools_of
+from l1emu.events.generate.run import baskets, blocks_a_basket, check_suffix, generate, pools_of, stored
+from l1emu.events.generate.scoring import TAGGER, tagger_version
 from l1emu.events.generate.training_jets import JetsPart, merge_jets
 from l1emu.events.sample import METADATA, Batch, Sample, joined_batches, read_sample, write_sample
 from l1emu.files import folder_aside
@@ -95,9 +98,10 @@ def _found(recipe: SampleRecipe, path: Path, first: int, stop: int) -> dict[str,
     part = JetsPart.read(path) if recipe.kind == "jets" else read_sample(path)
     same = (
         part.recipe_hash == recipe.hash
-        and part.blocks == (wanted if wanted.missing else None)
+        and _drawn(part.blocks) == (wanted if wanted.missing else None)
         and part.versions.get("l1emu") == __version__
         and part.versions.get("numpy") == np.__version__
+        and part.versions.get(TAGGER) == tagger_version(recipe).get(TAGGER)
     )
     return _summary(path, part) | {"found": True} if same else None
 
@@ -177,6 +181,8 @@ def merge_samples(
         versions=sample.versions,
         processes=sample.processes,
         blocks=sample.blocks,
+        slices=sample.slices,
+        **stored(layout.recipe),
     )
     return _summary(target, read_sample(target)) | _classes(sample)
 
@@ -207,10 +213,19 @@ def _layout(sample: Sample) -> BlockLayout:
         raise L1emuError(f"not a recipe: {message}", path=sample.path, where=METADATA) from None
     for file in sample.files:
         for part in file.blocks.ranges if file.blocks is not None else layout.blocks(0, len(layout)).ranges:
-            fits = part.stop <= len(layout) and layout.blocks(part.first, part.stop).ranges == (part,)
+            fits = part.stop <= len(layout) and _as_drawn(part) == layout.blocks(part.first, part.stop).ranges[0]
             if not fits or (file.blocks is not None and file.blocks.of != len(layout)):
                 raise L1emuError("these are no blocks of the recipe", path=file.path, where=METADATA, value=str(part))
     return layout
+
+
+def _drawn(blocks: Blocks | None) -> Blocks | None:
+    return None if blocks is None else Blocks(blocks.of, tuple(_as_drawn(part) for part in blocks.ranges))
+
+
+def _as_drawn(part: BlockRange) -> BlockRange:
+    """The blocks as their recipe has them: with all crossings that were drawn."""
+    return replace(part, crossings=part.end - part.place, drawn=None)
 
 
 def _as_folder(sample: Sample, layout: BlockLayout, target: Path) -> None:
@@ -233,11 +248,12 @@ def _rebasketed(sample: Sample, layout: BlockLayout) -> Iterator[Batch]:
     ranges: list[tuple[BlockRange, int]] = []
     start = 0
     for file in sample.files:
-        for part in layout.blocks(0, len(layout)).ranges if file.blocks is None else file.blocks.ranges:
+        whole = BlockRange(0, len(layout), 0, file.crossings)
+        for part in (whole,) if file.blocks is None else file.blocks.ranges:
             ranges.append((part, start))
             start += part.crossings
     ranges.sort(key=lambda placed: placed[0].first)
-    return baskets(_pieces(sample, layout, ranges))
+    return baskets(_pieces(sample, layout, ranges), blocks_a_basket(layout.recipe))
 
 
 def _pieces(
@@ -247,23 +263,46 @@ def _pieces(
 
     Each comes with the number of its first block.
     """
+    each = blocks_a_basket(layout.recipe)
     with progress("crossings", sample.crossings) as advance:
         for part, start in ranges:
+            places = _places(sample, start, part)
             first = part.first
             while first < part.stop:
-                stop = min(first - first % BLOCKS_A_BASKET + BLOCKS_A_BASKET, part.stop)
-                low, high = (start + layout.place(number) - part.place for number in (first, stop))
-                batch = joined_batches(list(sample.iterate(high - low, low, high)))
-                blocks = list(layout.part(first, stop))
-                stratum = np.repeat([block.of for block in blocks], [block.size for block in blocks])
-                if not np.array_equal(batch.stratum, stratum):
-                    raise L1emuError(
-                        "crossings of other strata than the recipe has there",
-                        path=sample.path,
-                        where=f"{TREE}/stratum, blocks {first} to {stop}",
-                        value=np.unique(batch.stratum).tolist(),
-                        expected=str(np.unique(stratum).tolist()),
-                    )
-                yield first, batch
+                stop = min(first - first % each + each, part.stop)
+                low, high = np.searchsorted(places, [layout.place(first), layout.place(stop)]).tolist()
+                if low < high:
+                    batch = joined_batches(list(sample.iterate(high - low, start + low, start + high)))
+                    _refuse_other_strata(sample, layout, batch, first, stop)
+                    yield first, batch
                 advance(high - low)
                 first = stop
+
+
+def _places(sample: Sample, start: int, part: BlockRange) -> NDArray[np.uint64]:
+    """The numbers in the recipe of the crossings of some blocks, which begin at `start` of the sample's."""
+    if not sample.slices:
+        return np.arange(part.place, part.place + part.crossings, dtype=np.uint64)
+    return sample.places(start, start + part.crossings)
+
+
+def _refuse_other_strata(sample: Sample, layout: BlockLayout, batch: Batch, first: int, stop: int) -> None:
+    """Refuse crossings of other strata, or slices, than the recipe has in these blocks."""
+    blocks = list(layout.part(first, stop))
+    starts = np.array([layout.place(number) for number in range(first, stop)], np.uint64)
+    if batch.place is None:
+        raise AssertionError("a sample of blocks has places")
+    block = np.searchsorted(starts, batch.place, side="right") - 1
+    for name, found, of_block in (
+        ("stratum", batch.stratum, [b.of for b in blocks]),
+        ("slice", batch.slices, [b.part for b in blocks]),
+    ):
+        expected = np.array(of_block)[block]
+        if not np.array_equal(found, expected):
+            raise L1emuError(
+                "crossings of other strata than the recipe has there",
+                path=sample.path,
+                where=f"{TREE}/{name}, blocks {first} to {stop}",
+                value=np.unique(found).tolist(),
+                expected=str(np.unique(expected).tolist()),
+            )
