@@ -53,7 +53,8 @@ def halves(given: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def floors(given: NDArray[np.int64]) -> NDArray[np.int64]:
     rows, _ = unpack_rows(given, 1)
-    return np.floor(rows[:, 0] / 2).astype(np.int64)
+    below: NDArray[np.int64] = np.floor(rows[:, 0] / 2).astype(np.int64)
+    return below
 
 
 @pytest.fixture
