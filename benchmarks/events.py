@@ -1,4 +1,4 @@
-"""Crossings a second on one core, stage by stage: mixing, read-out, vertex, clusters and PUPPI, jets.
+"""Crossings a second on one core, stage by stage: mixing, read-out, Layer 1 of the correlator, jets.
 
     python benchmarks/events.py [--recipe minbias-pu200] [--crossings 4000] [--cache FOLDER]
 
@@ -22,28 +22,19 @@ from rich.table import Table
 
 from l1emu.events.cms_tagger import cms_features
 from l1emu.events.generate import load_recipe
+from l1emu.events.generate.clusters import cluster_buffers, cluster_words
 from l1emu.events.generate.crossings import Mixture, draw_counts, make_block, mean_collisions
 from l1emu.events.generate.detector import (
     MAX_TRACKS,
-    N_ETA,
-    N_PHI,
     TRACK_COLUMNS,
     Placement,
-    Towers,
     add_collision,
+    clear_towers,
     digitize,
+    empty_towers,
 )
+from l1emu.events.generate.layer1 import FIELDS, find_vertex, layer1_buffers, reconstruct
 from l1emu.events.generate.pools import default_cache, load_pool, make_pools
-from l1emu.events.generate.puppi import (
-    CAND_PT,
-    CAND_REGION,
-    FIELDS,
-    MAX_CLUSTERS,
-    cluster,
-    find_vertex,
-    reconstruct,
-)
-from l1emu.events.generate.regions import deregionize
 from l1emu.events.hardware import MAX_CANDIDATES
 from l1emu.events.jets import build_jets
 from l1emu.progress import progress
@@ -106,15 +97,14 @@ def _stages(mixture: Mixture, means: np.ndarray, crossings: int, sigma_z: float)
     """Seconds a crossing of each stage, the median: others may use the core too."""
     rng = np.random.Generator(np.random.PCG64(1))
     counts = draw_counts(rng, means, crossings, None)
-    towers = Towers(np.zeros((N_ETA, N_PHI)), np.zeros((N_ETA, N_PHI)))
-    tracks, clusters = np.empty((MAX_TRACKS, TRACK_COLUMNS)), np.empty((MAX_CLUSTERS, 4))
-    seeds = np.empty((N_ETA, N_PHI), np.int32)
-    found, chosen = np.empty((MAX_TRACKS, len(FIELDS) + 1), np.int32), np.empty(MAX_CANDIDATES, np.int64)
-    names = ("read-out of the towers", "vertex", "clusters", "links and PUPPI", "deregionizer")
+    towers, tracks = empty_towers(), np.empty((MAX_TRACKS, TRACK_COLUMNS))
+    clusters, buffers = cluster_buffers(), layer1_buffers()
+    found = np.empty((MAX_CANDIDATES, len(FIELDS)), np.int32)
+    names = ("read-out of the towers", "vertex", "clusters", "tracks, regions, particle flow, PUPPI, deregionizer")
     spent = []
     for c in range(crossings + 1):
         row = counts[max(c - 1, 0)]
-        towers.em[:], towers.had[:] = 0, 0
+        clear_towers(towers)
         n = 0
         for b, times in enumerate(row):
             for drawn in rng.integers(0, mixture.events[b], times):
@@ -127,11 +117,9 @@ def _stages(mixture: Mixture, means: np.ndarray, crossings: int, sigma_z: float)
         ends.append(time.perf_counter())
         find_vertex(tracks, n)
         ends.append(time.perf_counter())
-        cluster(towers, clusters, seeds)
+        cluster_words(towers, clusters)
         ends.append(time.perf_counter())
-        m = reconstruct(towers, tracks[:n], clusters, seeds, found)  # finds the vertex and the clusters again
-        ends.append(time.perf_counter())
-        deregionize(found[:m, CAND_PT].copy(), found[:m, CAND_REGION].astype(np.int64), chosen)
+        reconstruct(towers, tracks[:n], buffers, found)  # finds the vertex and the clusters again
         ends.append(time.perf_counter())
         if c == 0:
             continue  # compilation

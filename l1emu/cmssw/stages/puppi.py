@@ -67,7 +67,7 @@ def _at(rng: np.random.Generator, n: int, region: Region, near: bool) -> NDArray
     eta, phi = region.eta_half + _OVERLAP, region.phi_half + _OVERLAP
     if near:
         eta = phi = 25
-    at = np.stack([rng.integers(-eta, eta + 1, n), rng.integers(-phi, phi + 1, n)], axis=1)
+    at: NDArray[np.int64] = np.stack([rng.integers(-eta, eta + 1, n), rng.integers(-phi, phi + 1, n)], axis=1)
     for column, half in ((0, region.eta_half), (1, region.phi_half)):
         edge = rng.random(n) < 0.1
         at[edge, column] = rng.choice([-half, half], int(edge.sum()))
@@ -176,9 +176,11 @@ def _candidates(given: NDArray[np.int64]) -> NDArray[np.int64]:
             parts.append(given[here : here + size * width].reshape(-1, width).astype(np.int32))
             here += size * width
         out = np.zeros((MAX_PUPPI_CANDIDATES[region.kind], PUPPI_COLUMNS), np.int32)
-        puppi_region(region, vertex, *parts, scratch, out)
+        tracks, charged, neutral = parts
+        puppi_region(region, vertex, tracks, charged, neutral, scratch, out)
         found.append(out.ravel())
-    return np.concatenate(found).astype(np.int64)
+    words: NDArray[np.int64] = np.concatenate(found).astype(np.int64)
+    return words
 
 
 def _stage(name: str, kind: int) -> CmsStage:

@@ -49,7 +49,7 @@ _EDGES_PHI = np.array([-719, -400, -240, -217, -137, -80, -79, 0, 80, 81, 137, 1
 
 def _places(rng: np.random.Generator, n: int, eta: int, phi: int) -> NDArray[np.int64]:
     """eta and phi of `n` objects within these, of every tenth at the edge of a region or of its overlap."""
-    at = np.stack([rng.integers(-eta, eta + 1, n), rng.integers(1 - phi, phi + 1, n)], axis=1)
+    at: NDArray[np.int64] = np.stack([rng.integers(-eta, eta + 1, n), rng.integers(1 - phi, phi + 1, n)], axis=1)
     for column, edges in ((0, _EDGES_ETA), (1, _EDGES_PHI)):
         there = rng.random(n) < 0.1
         at[there, column] = rng.choice(edges, int(there.sum()))
@@ -71,7 +71,8 @@ def _crossings(n_tracks: int, n_clusters: int, pt: int, eta: int, phi: int, cros
         )
         cluster = np.column_stack([rng.integers(0, pt + 1, n_clusters), _places(rng, n_clusters, eta, phi)])
         words += [np.array([n_tracks, n_clusters]), track.ravel(), cluster.ravel()]
-    return np.concatenate(words).astype(np.int64)
+    joined: NDArray[np.int64] = np.concatenate(words).astype(np.int64)
+    return joined
 
 
 def _sampled() -> Iterator[CmsCase]:

@@ -4,11 +4,10 @@ clusters       from towers to clusters, and the words of them that the correlato
 crossings      bunch crossings: collisions drawn from pools, stacked, read out and reconstructed, block by seeded block
 detector       from collisions to tracks and calorimeter towers
 drawing        lists of collisions: drawn within a slice of the pools, and scored by the generator's jets
+layer1         from tracks and towers to candidates: the correlator's words all the way
 layout         the blocks of a recipe's crossings, and which of them a part of the sample has
 pools          pools of Pythia 8 collisions
-puppi          from tracks and towers to PUPPI candidates in hardware steps
 recipe         the schema of a recipe: everything that determines a generated sample, as data
-regions        the correlator's regions
 run            a recipe made into a file: stratified min-bias or signal crossings (ROOT), or training jets (npz)
 scoring        scores of Level-1 jets by a recipe's tagger, for rules of thinning
 shards         a recipe's sample in parts: made each by itself, merged or left as several files

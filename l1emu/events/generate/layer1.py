@@ -244,7 +244,7 @@ def _take_clusters(rows: NDArray[np.int32], limits: NDArray[np.int64]) -> Intake
 @in_place
 def _localize(region: Region, number: int, intake: Intake, rows: NDArray[np.int32], out: NDArray[np.int32]) -> int:
     """Copy what a region takes in, eta and phi from its centre; returns how many. Rows begin with pt, eta and phi."""
-    n = intake.counts[number]
+    n = int(intake.counts[number])
     for k in range(n):
         row = rows[intake.members[number, k]]
         for column in range(out.shape[1]):

@@ -26,6 +26,7 @@ from l1emu.events.generate.crossings import (
     mean_collisions,
 )
 from l1emu.events.generate.drawing import GeneratorJets
+from l1emu.events.generate.layer1 import FIELDS
 from l1emu.events.generate.layout import (
     STREAM_HARD,
     STREAM_PLAIN,
@@ -35,7 +36,6 @@ from l1emu.events.generate.layout import (
     BlockPlan,
 )
 from l1emu.events.generate.pools import Pool, load_pool, make_pools, pools_folder, pythia_version
-from l1emu.events.generate.layer1 import FIELDS
 from l1emu.events.generate.recipe import Process, SampleRecipe
 from l1emu.events.generate.scoring import scorer_of, tagger_version
 from l1emu.events.generate.sliced import SlicedBlock, SlicedPools, make_sliced

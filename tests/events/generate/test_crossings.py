@@ -18,8 +18,8 @@ from l1emu.events.generate.crossings import (
     mean_collisions,
     stratum_probabilities,
 )
+from l1emu.events.generate.layer1 import find_vertex
 from l1emu.events.generate.pools import Pool
-from l1emu.events.generate.puppi import CONSTANTS, find_vertex, puppi_weight
 from l1emu.events.generate.run import _candidates
 from l1emu.events.hardware import CHARGED_HADRON, MUON, NEUTRAL_HADRON, PHOTON
 from l1emu.events.jets import build_jets
@@ -219,11 +219,27 @@ def test_a_muon_leaves_no_neutral() -> None:
 def test_a_crowd_is_cut_at_128_candidates() -> None:
     rng = np.random.default_rng(8)
     crowd = [
-        (rng.uniform(20, 60), 0.1 * k - 1.45, rng.uniform(-3.1, 3.1), MUON, 1, 0.0) for k in range(30) for _ in range(6)
+        (rng.uniform(3, 9), 0.1 * k - 1.45, rng.uniform(-3.1, 3.1), CHARGED_HADRON, 1, 0.0)
+        for k in range(30)
+        for _ in range(6)
     ]
     block, candidates = alone(crowd, 5)
     assert (block.counts == 128).all()
-    assert ak.all(candidates.charge == 1)
+    assert ak.sum(candidates.charge == 1) > 0.8 * 5 * 128
+
+
+def test_words_of_candidates_are_absolute_and_of_their_kind() -> None:
+    particles = [(20.0, 0.5, 1.0, CHARGED_HADRON, 1, 0.3), (15.0, 0.5, 2.5, PHOTON, 0, 0.0)]
+    block, candidates = alone(particles, 200)
+    charged, neutral = candidates[candidates.charge != 0], candidates[candidates.charge == 0]
+    z0, vertex = ak.broadcast_arrays(charged.z0, block.vertex_z0)
+    assert np.abs(block.vertex_z0).max() > 60  # 3 cm
+    assert ak.max(abs(z0 - vertex)) <= 10  # 0.5 cm
+    assert ak.all(charged.emid == 0)
+    assert ak.all(charged.quality == 3)
+    assert ak.all(neutral.quality == 0)
+    assert ak.all(neutral[neutral.id == PHOTON].emid > 0)
+    assert ak.all(neutral.z0 == 0)
 
 
 def test_the_vertex_is_where_the_tracks_are() -> None:
@@ -232,12 +248,3 @@ def test_the_vertex_is_where_the_tracks_are() -> None:
     tracks[30:, 0], tracks[30:, 4] = 10.0, 4.2 + np.linspace(-0.1, 0.1, 10)
     assert find_vertex(tracks, 40) == pytest.approx(4.2, abs=0.1)
     assert find_vertex(tracks, 0) == 0.0
-
-
-def test_puppi_weights_follow_the_published_constants() -> None:
-    # A barrel hadron of 10 GeV: 0.7 (ln s - 6), cropped at 4, plus 0.3 (10 - 4) - 5.
-    for s in (1.0, 100.0, 1e4, 1e9):
-        x = min(max(0.7 * (math.log(s) - 6), -4), 4) + 0.3 * 6 - 5
-        assert puppi_weight(10.0, s, False, CONSTANTS[0]) == pytest.approx(1 / (1 + math.exp(-x)))
-    x = -4 + 0.3 * (10 - 2.5) - 1
-    assert puppi_weight(10.0, 0.0, True, CONSTANTS[0]) == pytest.approx(1 / (1 + math.exp(-x)))
