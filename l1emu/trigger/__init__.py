@@ -3,34 +3,36 @@
 Crossings come as `l1emu.eventdata.EventData`, or as jets alone: an `ak.Array` (crossings, var) of records with `pt` in
 GeV, `eta`, `phi` and one field a class of the tagger, `tag_b` and so on. Nothing here knows how they were made.
 
-compare        seeds compared at equal rate: who keeps more signal, and how sure that is
-conditions     what a seed asks for beside its legs
-crossings      weighted crossings
-decisions      decisions of seeds on crossings
-design_effect  how far crossings of one collision are alike, from bootstrap replicas
-efficiencies   efficiencies with Clopper-Pearson intervals
-engine         menus on crossings, by compiled code
-equal_counts   what the crossings of a signal say of seeds at equal rate, as integers that add over its parts
-intervals      intervals of Clopper and Pearson
-legs           what a seed asks of one object
-masks          decisions of a menu as parquet
-menu           seeds as data
-menu_counts    what the crossings of a sample say about a menu, as integers that add over its parts
-open_numbers   the number of a seed that is scanned
-pileup         rates at another pile-up
-rates          trigger rates in kHz of stratified crossings
-rates_of_menu  rates of a whole menu: seeds, groups and total, pure, proportional and in overlap
-replicas       weights of bootstrap replicas, by hash
-scalings       online to offline scalings from turn-on curves, and what they make of thresholds
-scan           the thresholds at which a seed is wanted
-scan_counts    what the crossings of a sample say about thresholds that are scanned, as integers that add over its parts
-seed_checks    what is wrong with a seed or a menu
-seed_text      seeds in words
-tails          how probable an accept may be in a stratum whose hard scale is bounded above, where none was seen
-text           rates and efficiencies as they are written for people
-turn_on_fits   turn-on curves fitted, and where they reach a share of their plateau
-turn_on_setup  turn-on curves as data
-turn_ons       turn-on curves counted against generated quantities
+compare           seeds compared at equal rate: who keeps more signal, and how sure that is
+conditions        what a seed asks for beside its legs
+crossing_weights  crossings that stand for several, and the slices of the pools that they were mixed in
+crossings         weighted crossings
+decisions         decisions of seeds on crossings
+design_effect     how far crossings of one collision are alike, from bootstrap replicas
+efficiencies      efficiencies with Clopper-Pearson intervals
+engine            menus on crossings, by compiled code
+equal_counts      what the crossings of a signal say of seeds at equal rate, as integers that add over its parts
+intervals         intervals of Clopper and Pearson
+legs              what a seed asks of one object
+masks             decisions of a menu as parquet
+menu              seeds as data
+menu_counts       what the crossings of a sample say about a menu, as integers that add over its parts
+open_numbers      the number of a seed that is scanned
+pileup            rates at another pile-up
+rates             trigger rates in kHz of stratified crossings
+rates_of_menu     rates of a whole menu: seeds, groups and total, pure, proportional and in overlap
+replicas          weights of bootstrap replicas, by hash
+scalings          online to offline scalings from turn-on curves, and what they make of thresholds
+scan              the thresholds at which a seed is wanted
+scan_counts       what crossings of a sample say about thresholds that are scanned, as integers that add over its parts
+seed_checks       what is wrong with a seed or a menu
+seed_text         seeds in words
+slice_sums        weights of crossings that pass thresholds, summed in every slice of the pools
+tails             how probable an accept may be in a stratum whose hard scale is bounded above, where none was seen
+text              rates and efficiencies as they are written for people
+turn_on_fits      turn-on curves fitted, and where they reach a share of their plateau
+turn_on_setup     turn-on curves as data
+turn_ons          turn-on curves counted against generated quantities
 """
 
 from typing import TYPE_CHECKING

@@ -71,7 +71,7 @@ def thinned(batch: Batch, slices: int, rng: np.random.Generator, *, keep_all: bo
     """Crossings in slices, of which those with little pt are left out with a known probability."""
     n = len(batch.stratum)
     total = ak.to_numpy(ak.sum(batch.candidates.pt, axis=1)) / 4
-    weight = np.rint(CROSSING_WEIGHT_ONE * np.clip(300 / total, 1, 4)).astype(np.int64)
+    weight = np.rint(CROSSING_WEIGHT_ONE * np.clip(500 / total, 1, 4)).astype(np.int64)
     kept = rng.random(n) * weight < CROSSING_WEIGHT_ONE
     if keep_all:
         weight, kept = np.full(n, CROSSING_WEIGHT_ONE), np.ones(n, np.bool_)
