@@ -29,6 +29,7 @@ from l1emu.layers import Dense
 from l1emu.resources import resource
 from l1emu.stream import read_topology
 from l1emu.study import Results, read_study, run_study
+from l1emu.study.inputs import input_files
 from l1emu.study.latency import check_budget
 from l1emu.study.measure import load_study_taggers, measure
 from l1emu.taggers.settings import JET_OUTPUTS
@@ -157,9 +158,7 @@ def test_the_manifest_names_what_went_in_and_nothing_of_this_machine(results: Re
         found = manifest["files"][role]
         assert (found["name"], found["sha256"]) == (name, sha256_file(toy.parent / name))
         assert found["bytes"] == (toy.parent / name).stat().st_size
-    assert {"study", "background", "signal", "firmware", "golden", "budget", "timing", "topology"} == set(
-        manifest["files"]
-    )
+    assert {"study", "background", "signal", "firmware", "golden", "budget", "topology"} == set(manifest["files"])
     assert manifest["firmware_content_hashes"] == {"tagger": Firmware.read(toy.parent / "tagger.l1fw").content_hash}
     assert manifest["dependencies"]["numpy"] == np.__version__
     assert manifest["seeds"]["bootstrap"] == 4
@@ -357,6 +356,19 @@ def test_a_study_can_estimate_its_own_tagger(toy: Path, tmp_path: Path) -> None:
     assert timing.band_cycles is not None
     assert timing.band_cycles[0] <= timing.latency_cycles <= timing.band_cycles[1]
     assert "reuse 2" in timing.origin
+
+
+def test_a_study_can_read_its_tagger_s_timing_from_a_file(toy: Path, tmp_path: Path) -> None:
+    latency = {"budget": "budgets/cms-phase2.yaml", "file": "timing.yaml"}
+    study = changed(toy, tmp_path / "study", {"latency": latency})
+    (study.parent / "timing.yaml").write_text(
+        "{tagger: one, latency_cycles: 91, interval_cycles: 15, clock_mhz: 360, origin: a test}"
+    )
+    file = read_study(study)
+    assert file.study.latency is not None
+    timing = check_budget(file, file.study.latency).timing
+    assert (timing.latency_cycles, timing.interval_cycles, timing.kind) == (91, 15, "stated")
+    assert input_files(file)["timing"] == study.parent / "timing.yaml"
 
 
 def test_an_estimate_is_drawn_into_slack_copies_and_stream(toy: Path, tmp_path: Path) -> None:
