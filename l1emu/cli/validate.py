@@ -225,6 +225,8 @@ def _rates_table(found: HtValidation) -> Table:
 
 
 def _strata_table(checks: list[StratumCheck]) -> Table:
+    from l1emu.study.validation import mean_square_pull
+
     table = Table(title="fraction of crossings above a threshold", title_justify="left")
     for name in ("", "GeV", "strata", "plain mixing", "pull"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -236,4 +238,6 @@ def _strata_table(checks: list[StratumCheck]) -> Table:
             f"{c.plain:.3g} ± {c.plain_error:.1g}",
             f"{c.pull:+.1f}",
         )
+    if checks:
+        table.caption = f"{len(checks)} thresholds, mean square pull {mean_square_pull(checks):.2f}"
     return table

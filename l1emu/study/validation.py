@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ DEFENSIBLE_GEV = (120.0, 400.0)
 """Where the rate is held to the tolerance: softer HT is that of pile-up jets, which this detector makes badly."""
 
 SOFTEST_GEV = 2.0
+_PASSING = (5000, 3000, 2000, 1000, 500, 300, 150, 75, 30)
 
 
 class PublishedRate(Config):
@@ -217,6 +219,11 @@ class StratumCheck:
         return asdict(self) | {"pull": self.pull}
 
 
+def mean_square_pull(checks: Sequence[StratumCheck]) -> float:
+    """The mean of the squared pulls: about 1 where nothing is biased and the errors are right."""
+    return float(np.mean([check.pull**2 for check in checks]))
+
+
 def strata_against_plain(
     sample: str | os.PathLike[str],
     *,
@@ -227,8 +234,9 @@ def strata_against_plain(
 ) -> list[StratumCheck]:
     """Compare a stratified sample with plain crossings, mixed from the pools of its recipe without strata.
 
-    Thresholds are those that 30 to 3,000 of the plain crossings pass. Both draw from the same pools, and errors of both
-    are from the number of crossings, those of the strata by bootstrap too.
+    There are nine thresholds for each of three quantities: those that 30 to 5,000 of the plain crossings pass. Both
+    draw from the same pools, and errors of both are from the number of crossings, those of the strata by bootstrap or
+    from slices of the pools too. Neighbouring thresholds share crossings.
 
     Parameters
     ----------
@@ -259,7 +267,7 @@ def strata_against_plain(
         ("leading jet", "fourth jet", "HT"), _quantities(by_strata.candidates), _quantities(plain), strict=True
     ):
         ordered = np.sort(theirs)[::-1]
-        for passing in (3000, 1000, 300, 100, 30):
+        for passing in _PASSING:
             if passing >= len(ordered) or ordered[passing] <= 0:
                 continue
             threshold = float(ordered[passing])

@@ -215,8 +215,10 @@ def _of_slice(recipe: SampleRecipe, block: BlockPlan, made: SlicedBlock, place: 
     if recipe.thin is not None and recipe.thin.level1 is not None:
         rng = block_generator((recipe.seed, STREAM_THINNING, block.of, block.part, block.number))
         rules = recipe.thin.level1
-        kept, weight = thin_made(rng, batch.candidates, made.lists, made.weight, rules, made.each_khz, score)
-        batch = Batch(batch.candidates[kept], batch.stratum[kept], batch.hard_event[kept])
+        kept, weight = thin_made(rng, batch, made.lists, made.weight, rules, made.each_khz, score)
+        batch = Batch(
+            batch.candidates[kept], batch.stratum[kept], batch.hard_event[kept], vertex_z0=batch.vertex_z0[kept]
+        )
         rows = made.rows[kept]
     slices = np.full(len(weight), block.part, np.int8)
     return replace(batch, weight=weight, slices=slices, place=(place + rows).astype(np.uint64))

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +19,7 @@ from l1emu.events.generate.drawing import CollisionLists
 from l1emu.events.generate.recipe import Level1Jets, ThinningRule
 from l1emu.events.hardware import CROSSING_WEIGHT_ONE, ETA_PHI_STEP, PT_STEP_GEV
 from l1emu.events.jets import Jets, build_jets
+from l1emu.events.sample import Batch
 
 Scorer = Callable[[NDArray[np.float32]], NDArray[Any]]
 """Scores of jets, (jets,), from the features of the default tagger as real numbers, (jets, 16, 12)."""
@@ -98,7 +98,7 @@ def keep(rng: np.random.Generator, before: NDArray[np.int64] | int, after: NDArr
 
 def thin_made(
     rng: np.random.Generator,
-    candidates: ak.Array,
+    batch: Batch,
     lists: CollisionLists,
     weight: NDArray[np.int64],
     rules: Level1Jets,
@@ -111,8 +111,8 @@ def thin_made(
     ----------
     rng
         What is drawn with.
-    candidates, lists, weight
-        Of the crossings: PUPPI candidates, the collisions they were made of, and the weights that they have.
+    batch, lists, weight
+        The crossings, the collisions that they were made of, and the weights that they have.
     rules
         For Level-1 jets.
     each_khz
@@ -125,7 +125,7 @@ def thin_made(
     kept, weight
         (kept,) int64: the places of those that are kept, ascending, and their weights.
     """
-    jets = build_jets(candidates, min_pt_gev=rules.raw_pt_min_gev)
+    jets = build_jets(batch.candidates, min_pt_gev=rules.raw_pt_min_gev, vertex_z0=batch.vertex_z0)
     pt = (jets.pt * PT_STEP_GEV - rules.offset_gev) / rules.slope
     central = np.abs(jets.eta * ETA_PHI_STEP) < rules.abs_eta_max
     crossing = np.repeat(np.arange(len(weight)), jets.counts)
