@@ -18,7 +18,7 @@ from l1emu.events.sources.ntuple import OWN
 from l1emu.events.sources.repeated import refuse_same_files
 from l1emu.study.config import BACKGROUND, SampleFiles, StudyFile
 from l1emu.trigger import Crossings
-from l1emu.trigger.crossing_weights import CrossingWeights, joined_weights
+from l1emu.trigger.crossing_weights import FEWEST_SLICES, CrossingWeights, joined_weights
 
 StudySample = Sample | NtupleSample | ObjectSample
 
@@ -205,14 +205,37 @@ def strata_of(sample: StudySample) -> StrataOfSample:
 
 
 def slices_of(sample: StudySample) -> int:
-    """The number of slices of the pools that the crossings of a sample were mixed in, 0 where pools are not cut."""
-    return sample.slices if isinstance(sample, Sample) else 0
+    """The number of slices of the pools that the crossings of a sample were mixed in, 0 where pools are not cut.
+
+    Raises
+    ------
+    L1emuError
+        if there are too few for an error.
+    """
+    slices = sample.slices if isinstance(sample, Sample) else 0
+    if 0 < slices < FEWEST_SLICES:
+        raise L1emuError(
+            "pools in so few slices have no spread, and rates no error",
+            path=sample.path, where="slices", value=slices, expected=f"{FEWEST_SLICES} or more",
+        )  # fmt: skip
+    return slices
 
 
 def weights_of(sample: StudySample, batch: Batch) -> CrossingWeights | None:
-    """Weights and slices of some crossings of a sample; None where they have none."""
+    """Weights and slices of some crossings of a sample; None where they have none.
+
+    Raises
+    ------
+    L1emuError
+        if a weight is too large, or there are too few slices.
+    """
     slices = slices_of(sample)
-    return CrossingWeights(batch.weight, batch.slices.astype(np.int64), slices) if slices else None
+    if not slices:
+        return None
+    try:
+        return CrossingWeights(batch.weight, batch.slices.astype(np.int64), slices)
+    except L1emuError as error:
+        raise error.within(sample.path) from None
 
 
 def stratified(

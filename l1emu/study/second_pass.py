@@ -189,7 +189,8 @@ class SecondPass:
                 chosen = piece.select(self._decided(stream, piece))
                 np.add.at(kept, (chosen.stratum, chosen.counted), chosen.weight if slices else 1)
             if masks is not None:
-                masks.write(decided, {"identity": piece.identity, "stratum": piece.stratum})
+                of_slices = {"weight": piece.weight / CROSSING_ONE, "slice": piece.slice_of} if slices else {}
+                masks.write(decided, {"identity": piece.identity, "stratum": piece.stratum} | of_slices)
         return SeenOfBackground(
             menu.seen(first),
             _of_all(at, first.scan),

@@ -14,8 +14,9 @@ from l1emu.events.sample import read_sample
 from l1emu.study import Results, read_study, run_study
 from l1emu.study.measure import load_study_taggers
 from l1emu.study.parts import study_readers
-from l1emu.study.run import finish_study
+from l1emu.study.run import finish_study, measure_rates
 from l1emu.study.samples import stratified, weights_of
+from l1emu.trigger import read_masks
 from tests.study.study_toys import write_toy_sample, write_toy_study
 from tests.study.test_parts import alike, parts_in
 
@@ -46,6 +47,16 @@ def test_rates_are_sums_of_weights_over_what_was_drawn(study: Path, found: Resul
         assert seed.accepted < seed.accepted_weight <= 4 * seed.accepted
         assert seed.rate_khz_low <= seed.rate_khz <= seed.rate_khz_high
         assert seed.rate_khz_error > 0
+
+
+def test_masks_tell_weight_and_slice(study: Path, tmp_path: Path) -> None:
+    path = tmp_path / "masks.parquet"
+    rates = measure_rates(study, masks=path)
+    masks = read_masks(path)
+    for seed in rates.seeds:
+        accepted = np.asarray(masks[seed.name])
+        assert seed.accepted_weight == pytest.approx(float(np.asarray(masks.weight)[accepted].sum()), rel=1e-6)
+    assert set(np.asarray(masks.slice).tolist()) == set(range(SLICES))
 
 
 def test_rates_of_a_plain_sample_do_not_say_slices(results: Results) -> None:
@@ -100,3 +111,11 @@ def test_a_skimmed_sample_is_refused_below_its_threshold(tmp_path: Path) -> None
     file = read_study(path)
     with pytest.raises(L1emuError, match="not all candidates, and met is made of these"):
         study_readers(file, load_study_taggers(file))
+
+
+def test_too_few_slices_are_refused(tmp_path: Path) -> None:
+    path = write_toy_study(tmp_path, slices=3)
+    file = read_study(path)
+    with pytest.raises(L1emuError, match="no spread, and rates no error") as caught:
+        study_readers(file, load_study_taggers(file))
+    assert (caught.value.path, caught.value.value) == (str(tmp_path / "minbias.root"), 3)
