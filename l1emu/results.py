@@ -201,8 +201,8 @@ class LatencySummaryOfStudy(Result):
     simulated_max_ns: float | None
     simulated_crossings: int | None
     passed: bool
-    verdict: _Verdict | None = None
-    slack_band_ns: NumberOfBand | None = None
+    verdict: _Verdict
+    slack_band_ns: NumberOfBand | None
     status: _Status
     tagger_kind: str
     tagger_origin: str
@@ -264,7 +264,7 @@ class TaggerOfBudget(Result):
     period_ns: float
     latency_ns: float
     band_cycles: list[AnyNumber] | None
-    band: CyclesOfBand | None = None
+    band: CyclesOfBand | None
     kind: str
     status: _Status
     origin: str
@@ -322,7 +322,7 @@ class BudgetOfStudy(Result):
 
     budget: str
     passed: bool
-    verdict: _Verdict | None = None
+    verdict: _Verdict
     status: _Status
     reasons: list[str]
     budget_ns: float
@@ -330,7 +330,7 @@ class BudgetOfStudy(Result):
     slack_ns: float
     slice: LimitUsed
     slice_band_crossings: list[AnyNumber] | None
-    band: BandOfBudget | None = None
+    band: BandOfBudget | None
     chain: LimitUsed
     throughput: ThroughputUsed
     part: PartUsed
@@ -542,8 +542,8 @@ class StreamOfStudy(StreamRun):
     """
 
     passed: bool
-    verdict: _Verdict | None = None
-    band: BandOfStream | None = None
+    verdict: _Verdict
+    band: BandOfStream | None
     reasons: list[str]
     chain: ChainCompared
     copies_needed: CopiesForStream

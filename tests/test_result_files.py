@@ -96,7 +96,17 @@ def places(node: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from places(node[0], (*here, 0))
 
 
-OPEN = ("lost", "dead_fraction", "jets", "stations_ns", "occupancy_max", "resources", "available", "bands")
+OPEN = (
+    "lost",
+    "dead_fraction",
+    "jets",
+    "stations_ns",
+    "occupancy_max",
+    "resources",
+    "available",
+    "bands",
+    "implemented",
+)
 """Where the keys are names, not fields."""
 
 
