@@ -8,7 +8,6 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import pytest
-from l1emu.events.generate.puppi import CONSTANTS, find_vertex, puppi_weight
 from scipy import stats
 
 from l1emu.events.generate.crossings import (
