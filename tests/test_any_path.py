@@ -37,6 +37,8 @@ COMMANDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("calibrate", "sample"): ("calibrate", IT),
     ("validate", "sample"): ("validate", "ht-rates", IT),
     ("validate", "calibration"): ("validate", "ht-rates", "x.npy", "--calibration", IT),
+    ("validate", "source"): ("validate", "cmssw", "--source", IT),
+    ("validate", "ap_types"): ("validate", "cmssw", "--source", ".", "--ap-types", IT),
     ("train", "recipe"): ("train", IT, "--jets", "jets.npz", "--output", "out"),
     ("train", "jets"): ("train", "RECIPE", "--jets", IT, "--output", "out"),
     ("convert", "tagger"): ("convert", IT, "--output", "out"),

@@ -13,7 +13,7 @@ from l1emu.cli import tagger
 from l1emu.cli.options import Json, console, print_json
 from l1emu.errors import L1emuError
 from l1emu.latency.budget import Budget, read_budget, waterfall
-from l1emu.latency.check import BudgetCheck, Limit, Verdict, check
+from l1emu.latency.check import BudgetCheck, BudgetVerdict, Limit, check
 from l1emu.latency.clock import CROSSING_NS, clock_mhz
 from l1emu.latency.timing import TaggerTiming
 from l1emu.outputs import figure_stem
@@ -201,7 +201,7 @@ def _answers(result: BudgetCheck) -> Table:
     return table
 
 
-def _answer(verdict: Verdict, held: str, broken: str) -> str:
+def _answer(verdict: BudgetVerdict, held: str, broken: str) -> str:
     return {"yes": held, "no": broken, "not decided": "NOT DECIDED"}[verdict]
 
 

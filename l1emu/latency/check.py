@@ -22,7 +22,7 @@ from l1emu.latency.clock import CROSSING_NS, multiple
 from l1emu.latency.limits import MOST_COPIES, MOST_JETS
 from l1emu.latency.timing import Status, TaggerTiming
 
-Verdict = Literal["yes", "no", "not decided"]
+BudgetVerdict = Literal["yes", "no", "not decided"]
 """Whether a budget is kept to; of an estimate only where both ends of its band say the same."""
 
 
@@ -148,14 +148,14 @@ class BudgetCheck:
         return self.busy_cycles <= self.window_cycles
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> BudgetVerdict:
         """Whether everything holds; of an estimate only if it does at the upper end of the band.
 
         Where it holds at the lower end alone, it is not decided.
         """
         return self.decided(lambda one: one._holds)
 
-    def decided(self, question: Callable[[BudgetCheck], bool]) -> Verdict:
+    def decided(self, question: Callable[[BudgetCheck], bool]) -> BudgetVerdict:
         """The answer to one question, likewise."""
         low, high = (self, self) if self.ends is None else self.ends
         return "yes" if question(high) else "not decided" if question(low) else "no"

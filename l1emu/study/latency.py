@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from l1emu.latency import BudgetCheck, TaggerTiming, check, read_budget, read_report, read_timing
-from l1emu.latency.check import Verdict
+from l1emu.latency.check import BudgetVerdict
 from l1emu.latency.estimate import estimated_timing
 from l1emu.progress import Advance, progress
 from l1emu.stream import (
@@ -68,7 +68,7 @@ class StreamOfCrossings:
     ends: tuple[StreamResult, StreamResult] | None = None
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> BudgetVerdict:
         """Whether the stream is in time and loses nothing, over all of the band."""
         low, high = (self.result, self.result) if self.ends is None else self.ends
         return "yes" if high.passed and self.result.passed else "not decided" if low.passed else "no"

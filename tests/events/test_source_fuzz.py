@@ -115,7 +115,8 @@ def sample_bytes(path: Path) -> bytes:
     counts = rng.integers(0, 9, 20)
     n = int(counts.sum())
     kinds = {"pt": (1, 900), "eta": (-700, 700), "phi": (-720, 720), "id": (0, 5), "charge": (-1, 2), "z0": (-9, 9)}
-    flat = {name: rng.integers(*limits, n) for name, limits in (kinds | {"dxy": (-9, 9), "weight": (0, 257)}).items()}
+    kinds |= {"dxy": (-9, 9), "weight": (0, 257), "emid": (0, 8), "quality": (0, 8)}
+    flat = {name: rng.integers(*limits, n) for name, limits in kinds.items()}
     batch = Batch(ak.unflatten(ak.zip(flat), counts), np.repeat([0, 1], 10), np.arange(20) - 1)
     write_sample(path, [batch], name="toy", kind="minbias", pileup=200.0, recipe={"a": 1}, versions={},
                  strata=[Stratum("soft", 0.75, 10), Stratum("hard", 0.25, 10)], pool_sizes={"hard": 30})  # fmt: skip

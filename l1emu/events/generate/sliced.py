@@ -18,7 +18,7 @@ from l1emu.events.generate.crossings import (
 from l1emu.events.generate.drawing import CollisionLists, GeneratorJets, draw_lists
 from l1emu.events.generate.layout import STREAM_STRATUM, BlockPlan
 from l1emu.events.generate.recipe import SampleRecipe
-from l1emu.events.generate.thinning import Quantities, keep, weights_wanted
+from l1emu.events.generate.thinning import RuleQuantities, keep, weights_wanted
 from l1emu.events.hardware import CROSSING_WEIGHT_ONE
 
 
@@ -66,7 +66,7 @@ def make_sliced(recipe: SampleRecipe, pools: SlicedPools, block: BlockPlan) -> S
     if recipe.thin is not None:
         share = float(stratum_probabilities(pools.means)[block.of]) / recipe.pileup.collisions[block.of].crossings
         each_khz = recipe.thin.crossings_khz * share
-        wanted = weights_wanted(recipe.thin.generator, Quantities.generated(lists), each_khz)
+        wanted = weights_wanted(recipe.thin.generator, RuleQuantities.generated(lists), each_khz)
         rows = keep(rng, CROSSING_WEIGHT_ONE, wanted)
         lists, weight = lists.select(rows), wanted[rows]
     made = make_counted(rng, mixture, lists.counts, recipe.pileup.sigma_z_cm, listed=lists.drawn, stratum=block.of)

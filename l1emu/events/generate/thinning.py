@@ -38,7 +38,7 @@ def _grid() -> NDArray[np.int64]:
 WEIGHT_GRID = _grid()
 
 
-class Quantities:
+class RuleQuantities:
     """What rules ask of some crossings: `values` by name, and the numbers of b and c jets of their generator jets."""
 
     def __init__(self, values: dict[str, NDArray[np.float64]], lists: CollisionLists) -> None:
@@ -46,10 +46,10 @@ class Quantities:
         self._lists = lists
 
     @staticmethod
-    def generated(lists: CollisionLists) -> Quantities:
+    def generated(lists: CollisionLists) -> RuleQuantities:
         """Those of generator jets."""
         jets = {f"jet{k + 1}": lists.jets[:, k] for k in range(lists.jets.shape[1])}
-        return Quantities(jets | {"ht": lists.ht}, lists)
+        return RuleQuantities(jets | {"ht": lists.ht}, lists)
 
     def rate(self, rule: ThinningRule, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """The rate [kHz] above each crossing's value; infinite where a crossing is not one that the rule asks for."""
@@ -62,7 +62,7 @@ class Quantities:
 
 def weights_wanted(
     rules: Sequence[ThinningRule],
-    quantities: Quantities,
+    quantities: RuleQuantities,
     each_khz: float,
     values: Sequence[NDArray[np.float64]] | None = None,
 ) -> NDArray[np.int64]:
@@ -132,7 +132,7 @@ def thin_made(
     hard = central & (pt >= rules.ht_pt_min_gev)
     values = {f"jet{k}": nth_pt(pt, central, crossing, len(weight), k) for k in range(1, 7)}
     values["ht"] = np.bincount(crossing[hard], pt[hard], minlength=len(weight)).astype(np.float64)
-    quantities = Quantities(values, lists)
+    quantities = RuleQuantities(values, lists)
     scores = _scores(rules, jets, pt, central, crossing, values, score)
     of_rules = []
     for rule in rules.rules:

@@ -10,7 +10,7 @@ from typing import Any
 
 from l1emu.errors import L1emuError
 from l1emu.latency.budget import Budget
-from l1emu.latency.check import BudgetCheck, Verdict, check
+from l1emu.latency.check import BudgetCheck, BudgetVerdict, check
 from l1emu.latency.clock import CROSSING_NS
 from l1emu.latency.estimate.design import Block, Design, Weights
 from l1emu.latency.estimate.matrices import products, unknown_matrix
@@ -97,7 +97,7 @@ class Point:
         }
 
     @property
-    def verdict(self) -> Verdict | None:
+    def verdict(self) -> BudgetVerdict | None:
         """Whether the budget is kept to; no where no clock runs the design, None without a budget."""
         return self.checked.verdict if self.checked is not None else "no" if self.refused else None
 

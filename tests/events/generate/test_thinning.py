@@ -17,7 +17,7 @@ from l1emu.events.generate.layout import BlockLayout
 from l1emu.events.generate.pools import load_pool
 from l1emu.events.generate.recipe import ThinningRule
 from l1emu.events.generate.shards import generate_shard, generation_shards, merge_samples
-from l1emu.events.generate.thinning import WEIGHT_GRID, Quantities, keep, nth_pt, weights_wanted
+from l1emu.events.generate.thinning import WEIGHT_GRID, RuleQuantities, keep, nth_pt, weights_wanted
 from l1emu.events.hardware import CROSSING_WEIGHT_ONE
 from l1emu.events.jets import build_jets
 from l1emu.events.sample import Batch, read_sample
@@ -85,11 +85,11 @@ def test_the_rule_that_wants_a_crossing_most_gives_its_weight() -> None:
         ThinningRule(of="ht", above=[[100, 50]], keep=1000, b_or_c_jets=1),
         ThinningRule(of="ht", above=[[100, 50]], keep=5000, b_jets=2),
     ]
-    found = weights_wanted(rules, Quantities.generated(lists), 0.001) / CROSSING_WEIGHT_ONE
+    found = weights_wanted(rules, RuleQuantities.generated(lists), 0.001) / CROSSING_WEIGHT_ONE
     # the rate over `keep` in units of what one drawn crossing stands for, down to a step of the eighth root of two
     expected = np.array([10, 0.05, 0.05, 0.01]) / 0.001
     assert (found <= expected * 1.0001).all() and (found > expected / 2 ** (1 / 8) * 0.999).all()
-    assert (weights_wanted(rules, Quantities.generated(lists), 1e9) == CROSSING_WEIGHT_ONE).all()
+    assert (weights_wanted(rules, RuleQuantities.generated(lists), 1e9) == CROSSING_WEIGHT_ONE).all()
 
 
 def test_lists_are_of_one_slice_and_scored_by_their_jets(cache: Path, tmp_path: Path) -> None:
