@@ -38,8 +38,9 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from l1emu.events.branches import CANDIDATE_TYPES, TREE, TRUTH_TYPES
+from l1emu.events.branches import CANDIDATE_TYPES, CROSSING_TYPES, SLICED_TYPES, TREE, TRUTH_TYPES
 from l1emu.events.hardware import HALF_TURN
+from l1emu.events.packing import PACKED_TYPES
 from l1emu.events.sample import METADATA
 from l1emu.resources import resolve, resource
 
@@ -80,34 +81,39 @@ def copies(source: Path, target: Path, first: int, stop: int, of: int) -> int:
     with uproot.open(source) as file:
         tree, told = file[TREE], json.loads(str(file[METADATA]))
         crossings = tree.num_entries
-        known = {"candidate": CANDIDATE_TYPES, "truth": TRUTH_TYPES}
-        prefixes = {
-            prefix: {field: kind for field, kind in types.items() if f"{prefix}_{field}" in tree}
-            for prefix, types in known.items()
-            if f"{prefix}_pt" in tree
-        }
-        for one in [*(told["strata"] or []), *told["processes"]]:
-            one["crossings"] *= stop - first
+        known = PACKED_TYPES | {"candidate": CANDIDATE_TYPES, "truth": TRUTH_TYPES}
+        lists = {prefix: [f for f in types if f"{prefix}_{f}" in tree] for prefix, types in known.items()}
+        lists = {prefix: fields for prefix, fields in lists.items() if fields}
+        flat = {name: kind for name, kind in (CROSSING_TYPES | SLICED_TYPES).items() if name in tree}
+        strata = [*(told["strata"] or []), *told["processes"]]
+        drawn = sum(one.get("drawn", one["crossings"]) for one in strata) or crossings
+        for one in strata:
+            one |= {name: one[name] * (stop - first) for name in ("crossings", "drawn", "weight_sum") if name in one}
         if of > stop - first:
-            held = {"place": first * crossings, "crossings": (stop - first) * crossings}
+            held = {"place": first * drawn, "crossings": (stop - first) * crossings, "drawn": (stop - first) * drawn}
             told["blocks"] = {"of": of, "ranges": [{"first": first, "stop": stop} | held]}
         records = {
-            name: "var * {" + ", ".join(f"{field}: {kind}" for field, kind in types.items()) + "}"
-            for name, types in prefixes.items()
+            prefix: "var * {" + ", ".join(f"{field}: {known[prefix][field]}" for field in fields) + "}"
+            for prefix, fields in lists.items()
         }
-        kinds: dict[str, Any] = {"stratum": "int8", "hard_event": "int32"}
-        kinds |= {name: ak.types.from_datashape(text, highlevel=False) for name, text in records.items()}
+        kinds: dict[str, Any] = flat | {
+            name: ak.types.from_datashape(text, highlevel=False) for name, text in records.items()
+        }
         with uproot.recreate(target, compression=uproot.ZSTD(1)) as written:
             made = written.mktree(TREE, kinds, counter_name=lambda branch: f"n_{branch}")
             steps = list(tree.iterate(step_size=STEP))
             for copy in range(first, stop):
                 for step in steps:
                     turn = random.integers(0, 2 * HALF_TURN, len(step)) if copy else np.zeros(len(step), np.int64)
-                    columns: dict[str, Any] = {"stratum": step.stratum, "hard_event": step.hard_event}
-                    for name, types in prefixes.items():
-                        fields = {field: step[f"{name}_{field}"] for field in types}
-                        phi = (fields["phi"] + turn + HALF_TURN) % (2 * HALF_TURN) - HALF_TURN
-                        columns[name] = ak.zip(fields | {"phi": ak.values_astype(phi, np.int16)})
+                    columns: dict[str, Any] = {name: step[name] for name in flat}
+                    if "place" in columns:
+                        columns["place"] = columns["place"] + copy * drawn
+                    for name in lists:
+                        fields = {field: step[f"{name}_{field}"] for field in lists[name]}
+                        if "phi" in fields:
+                            phi = (fields["phi"] + turn + HALF_TURN) % (2 * HALF_TURN) - HALF_TURN
+                            fields["phi"] = ak.values_astype(phi, np.int16)
+                        columns[name] = ak.zip(fields)
                     made.extend(columns)
             written[METADATA] = json.dumps(told)
     return int(crossings) * (stop - first)
