@@ -91,41 +91,34 @@ def _pipeline(interval: int, constituents: int = 16) -> dict[str, Any]:
     }
 
 
-_ONE = {"architecture.blocks": 1}
+_TWO = {"architecture.blocks": 2, "types.input_weight": _bits(12, 4), **_weights(8)}
+_ONE = {**_TWO, "architecture.blocks": 1}
+_SMALL = {**_ONE, "types.input_weight": _bits(10, 4), "types.weight": _bits(6, 1), **_rounds(8)}
 
 VARIANTS: dict[str, dict[str, Any]] = {
-    "2 blocks, 16 rounds": _rounds(16),
-    "2 blocks, 8 rounds": _rounds(8),
-    "2 blocks, 4 rounds": _rounds(4),
+    "2 blocks, 16 rounds": _TWO | _rounds(16),
+    "2 blocks, 8 rounds": _TWO | _rounds(8),
+    "2 blocks, 4 rounds": _TWO | _rounds(4),
     "1 block, 16 rounds": _ONE | _rounds(16),
     "1 block, 8 rounds": _ONE | _rounds(8),
     "1 block, 4 rounds": _ONE | _rounds(4),
     "1 block, one pipeline every 8": _ONE | _pipeline(8),
-    "1 block, weights 6": _ONE | _rounds(8) | _weights(6),
-    "1 block, weights 6, data 8": _ONE | _rounds(8) | _weights(6) | _data(8),
-    "1 block, weights 6, data 7": _ONE | _rounds(8) | _weights(6) | _data(7),
-    "1 block, weights 6, data 6": _ONE | _rounds(8) | _weights(6) | _data(6),
-    "1 block, weights 5, data 8": _ONE | _rounds(8) | _weights(5) | _data(8),
-    "1 block, weights 4, data 8": _ONE | _rounds(8) | _weights(4) | _data(8),
-    "1 block, weights 6, data 8, feed-forward 16": _ONE
-    | _rounds(8)
-    | _weights(6)
-    | _data(8)
-    | {"architecture.feed_forward": 16},
-    "1 block, weights 6, data 8, 4 heads": _ONE | _rounds(8) | _weights(6) | _data(8) | {"architecture.heads": 4},
-    "1 block, weights 6, data 8, 1 head": _ONE | _rounds(8) | _weights(6) | _data(8) | {"architecture.heads": 1},
-    "1 block, weights 6, data 8, width 24": _ONE | _rounds(8) | _weights(6) | _data(8) | {"architecture.width": 24},
-    "1 block, weights 6, data 8, width 12": _ONE
-    | _rounds(8)
-    | _weights(6)
-    | _data(8)
-    | {"architecture.width": 12, "architecture.feed_forward": 24},
-    "1 block, weights 6, data 8, 8 constituents": _ONE
-    | _rounds(8, 8)
-    | _weights(6)
-    | _data(8)
-    | {"architecture.constituents": 8},
+    "1 block, weights 6": _SMALL,
+    "1 block, weights 5": _SMALL | _weights(5),
+    "1 block, weights 6, 4 rounds": _SMALL | _rounds(4),
+    "1 block, weights 6, data 8": _SMALL | _data(8),
+    "1 block, weights 6, data 7": _SMALL | _data(7),
+    "1 block, weights 6, data 6": _SMALL | _data(6),
+    "1 block, weights 5, data 8": _SMALL | _weights(5) | _data(8),
+    "1 block, weights 4, data 8": _SMALL | _weights(4) | _data(8),
+    "1 block, weights 6, feed-forward 16": _SMALL | {"architecture.feed_forward": 16},
+    "1 block, weights 6, 4 heads": _SMALL | {"architecture.heads": 4},
+    "1 block, weights 6, 1 head": _SMALL | {"architecture.heads": 1},
+    "1 block, weights 6, width 24": _SMALL | {"architecture.width": 24},
+    "1 block, weights 6, width 12": _SMALL | {"architecture.width": 12, "architecture.feed_forward": 24},
+    "1 block, weights 6, 8 constituents": _SMALL | _rounds(8, 8) | {"architecture.constituents": 8},
 }
+"""Each stands for itself, whatever the recipe of FOLDER has there."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import mean, stdev
 from typing import Any
 
 
@@ -35,6 +36,7 @@ def model_card(card: dict[str, Any]) -> str:
         "`A against B` uses s_A / (s_A + s_B). Largest difference of a score between QKeras and firmware: "
         f"{card['largest_difference_quantized_emulated']:.3g}.",
         "",
+        *_seeds(card, first),
         "## Jets",
         "",
         f"| | {' | '.join(classes)} |",
@@ -51,6 +53,30 @@ def model_card(card: dict[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _seeds(card: dict[str, Any], first: str) -> list[str]:
+    """The section on the other seeds, if there are any, with the spread of the areas."""
+    runs = card["seeds"]
+    if len(runs) < 2:
+        return []
+    lines = [
+        "## Seeds",
+        "",
+        f"The network above is that of seed {card['seed']}, which has the lowest validation loss.",
+        "",
+        f"| seed | validation loss | {first} against the rest, float | quantized |",
+        "|---|---|---|---|",
+    ]
+    for run in runs:
+        cells = " | ".join("–" if area is None else f"{area:.4f}" for area in run["auc"].values())
+        lines.append(f"| {run['seed']} | {run['validation_loss']:.4f} | {cells} |")
+    spreads = []
+    for kind in ("float", "quantized"):
+        areas = [run["auc"][kind] for run in runs if run["auc"][kind] is not None]
+        spreads.append(f"{mean(areas):.4f} ± {stdev(areas):.4f}" if len(areas) > 1 else "–")
+    lines += [f"| mean and standard deviation | | {' | '.join(spreads)} |", ""]
+    return lines
 
 
 def _row(title: str, card: dict[str, Any], group: str, name: str) -> str:

@@ -100,9 +100,18 @@ class TrainingPass(Config):
 
 
 class Training(Config):
-    """How the weights are found."""
+    """How the weights are found.
+
+    Attributes
+    ----------
+    seed
+        Of the first network, and of the split of events into training, validation and held-out ones.
+    seeds
+        How many networks are trained from different seeds; the one with the lowest validation loss is kept.
+    """
 
     seed: Annotated[int, Field(ge=0, lt=2**31)]
+    seeds: Annotated[int, Field(gt=0, le=100)] = 1
     batch: PositiveCount
     test_fraction: Annotated[float, Field(gt=0, lt=1)]
     validation_fraction: Annotated[float, Field(gt=0, lt=1)]

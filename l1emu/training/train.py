@@ -33,7 +33,7 @@ from l1emu.training.card import model_card
 from l1emu.training.data import LabelledJets, flattening_weights, read_jets, split_jets
 from l1emu.training.evaluate import auc_table
 from l1emu.training.model import build, multiplications, set_weights_by_name, weights_by_name
-from l1emu.training.recipe import RECIPE, Recipe, TrainingPass
+from l1emu.training.recipe import RECIPE, Recipe, Training
 from l1emu.training.tagger import FLOAT_WEIGHTS, WEIGHTS, TrainedTagger, read_tagger_arrays, save_arrays
 from l1emu.version import __version__
 
@@ -75,6 +75,18 @@ class _Course:
     history: dict[str, dict[str, list[float]]]
 
 
+@dataclass(frozen=True)
+class _Run:
+    """What came of one seed: both networks, and the validation loss of the quantized one."""
+
+    seed: int
+    twin: keras.Model
+    model: keras.Model
+    validation_loss: float
+    course: _Course
+    checkpoint: Path
+
+
 _Weighted = tuple[LabelledJets, npt.NDArray[np.float64]]
 """Jets, and the weight of each."""
 
@@ -93,9 +105,12 @@ def train(
 ) -> TrainingResult:
     """Train the tagger of a recipe; same recipe, jets, versions and machine give the same weights.
 
+    Of several seeds (`training.seeds`) the network with the lowest validation loss is kept, so that the held-out jets
+    have no part in the choice; the card lists all of them.
+
     Writes into `out` (beside what is there): `recipe.yaml`, `float_weights.npz`, `weights.npz`, `tagger.l1fw`,
     `card.json`, `card.md`; all of them or none, each whole, the card last. If training is stopped, a later call with
-    the same recipe and jets takes up after the float twin, where that was finished.
+    the same recipe and jets takes up after the float twins that were finished.
 
     Parameters
     ----------
@@ -125,37 +140,59 @@ def train(
         )
         for name in ("training", "validation")
     }
-    checkpoint = folder / f".float-{_float_key(recipe, jets)[:16]}.npz"
-    course = _Course({}, {})
-    twin = _float_twin(recipe, fit_on, checkpoint, course)
-    model = build(recipe, quantized=True)
-    set_weights_by_name(model, weights_by_name(twin))
-    _fit(model, fit_on, recipe, recipe.training.quantized, "quantized", course)
+    runs = [_run(recipe, jets, fit_on, folder, number) for number in range(recipe.training.seeds)]
+    best = min(runs, key=lambda run: run.validation_loss)
 
-    tagger = TrainedTagger(recipe, model)
+    tagger = TrainedTagger(recipe, best.model)
     held_out = jets[parts["held_out"]]
     firmware = _emulated_firmware(tagger)
     card = {
         "name": recipe.name,
         "description": recipe.description,
         "classes": list(recipe.architecture.classes),
-        "parameters": int(model.count_params()),
-        "multiplications": multiplications(model),
+        "parameters": int(best.model.count_params()),
+        "multiplications": multiplications(best.model),
         "jets": _jets_in_card(jets, parts, recipe.architecture.classes),
-        **_areas(twin, tagger, firmware, held_out),
-        "history": course.history,
-        "seconds": {name: round(value, 1) for name, value in course.seconds.items()},
-        "tensorflow_jets_per_second": round(_prediction_speed(model, held_out)),
+        **_areas(best.twin, tagger, firmware, held_out),
+        "seed": best.seed,
+        "seeds": [_run_in_card(run, recipe, held_out) for run in runs],
+        "history": best.course.history,
+        "seconds": {name: round(value, 1) for name, value in best.course.seconds.items()},
+        "tensorflow_jets_per_second": round(_prediction_speed(best.model, held_out)),
         "firmware": firmware.content_hash,
         "recipe_sha256": sha256_bytes(recipe_text.encode()),
-        "weights_sha256": _weights_hash(model),
+        "weights_sha256": _weights_hash(best.model),
         "versions": {"l1emu": __version__}
         | {name: importlib.metadata.version(name) for name in ("tensorflow", "qkeras", "hls4ml", "numpy")},
     }
     card["seconds"]["all"] = round(time.perf_counter() - started, 1)
-    _write(folder, recipe_text, twin, model, firmware, card)
-    checkpoint.unlink(missing_ok=True)
+    _write(folder, recipe_text, best.twin, best.model, firmware, card)
+    for run in runs:
+        run.checkpoint.unlink(missing_ok=True)
     return TrainingResult(folder, card)
+
+
+def _run(recipe: Recipe, jets: LabelledJets, parts: dict[str, _Weighted], folder: Path, number: int) -> _Run:
+    """Train both networks from the seed of this number, the float twin with a checkpoint in `folder`."""
+    seed = recipe.training.seed + 2 * number  # the quantized network takes the odd ones between
+    checkpoint = folder / f".float-{_float_key(recipe, jets, seed)[:16]}.npz"
+    course = _Course({}, {})
+    twin = _float_twin(recipe, parts, seed, checkpoint, course)
+    model = build(recipe, quantized=True)
+    set_weights_by_name(model, weights_by_name(twin))
+    loss = _fit(model, parts, recipe.training, seed, "quantized", course)
+    return _Run(seed, twin, model, loss, course, checkpoint)
+
+
+def _run_in_card(run: _Run, recipe: Recipe, held_out: LabelledJets) -> dict[str, Any]:
+    """A seed's validation loss, and the area under the ROC curve of the first class against the rest."""
+    classes = recipe.architecture.classes
+    x, weight = held_out.inputs(), flattening_weights(held_out, recipe.training, len(classes))
+    areas = {
+        name: auc_table(predict(model, x), held_out.label, weight, classes)["versus_rest"][classes[0]]
+        for name, model in (("float", run.twin), ("quantized", run.model))
+    }
+    return {"seed": run.seed, "validation_loss": round(run.validation_loss, 6), "auc": areas}
 
 
 def _parts(jets: LabelledJets, recipe: Recipe, path: str | os.PathLike[str]) -> dict[str, npt.NDArray[np.bool_]]:
@@ -168,15 +205,17 @@ def _parts(jets: LabelledJets, recipe: Recipe, path: str | os.PathLike[str]) -> 
     return parts
 
 
-def _float_twin(recipe: Recipe, parts: dict[str, _Weighted], checkpoint: Path, course: _Course) -> keras.Model:
+def _float_twin(
+    recipe: Recipe, parts: dict[str, _Weighted], seed: int, checkpoint: Path, course: _Course
+) -> keras.Model:
     """The fitted network without quantizers, from the checkpoint where that is there, which is written otherwise."""
-    keras.utils.set_random_seed(recipe.training.seed)
+    keras.utils.set_random_seed(seed)
     twin = build(recipe, quantized=False)
     _scale_inputs(twin, parts["training"][0])
     if checkpoint.exists():
         _resume(twin, checkpoint, course)
     else:
-        _fit(twin, parts, recipe, recipe.training.float_twin, "float twin", course)
+        _fit(twin, parts, recipe.training, seed, "float twin", course)
         story = json.dumps({"seconds": course.seconds, "history": course.history})
         save_arrays(checkpoint, weights_by_name(twin) | {_STORY: np.array(story)})
     return twin
@@ -250,12 +289,13 @@ def predict(model: keras.Model, x: npt.NDArray[np.float32]) -> npt.NDArray[np.fl
     return np.asarray(model.predict(x, batch_size=4096, verbose=0), dtype=np.float32)
 
 
-def _float_key(recipe: Recipe, jets: LabelledJets) -> str:
-    """Hash of what the float twin's weights depend on: not the types of the quantized network."""
+def _float_key(recipe: Recipe, jets: LabelledJets, seed: int) -> str:
+    """Hash of what the weights of a seed's float twin depend on: not the types of the quantized network."""
     parts = [
         recipe.input.model_dump_json(),
         recipe.architecture.model_dump_json(),
-        recipe.training.model_dump_json(exclude={"quantized"}),
+        recipe.training.model_dump_json(exclude={"quantized", "seeds"}),
+        str(seed),
         jets.content_hash(),
     ]
     return sha256_bytes("\n".join(parts).encode())
@@ -316,17 +356,18 @@ def _prediction_speed(model: keras.Model, jets: LabelledJets) -> float:
 def _fit(
     model: keras.Model,
     parts: dict[str, _Weighted],
-    recipe: Recipe,
-    stage: TrainingPass,
+    training: Training,
+    seed: int,
     title: Literal["float twin", "quantized"],
     course: _Course,
-) -> None:
-    """Fit in place, cosine-annealed; keeps the weights of the epoch with the lowest validation loss."""
+) -> float:
+    """Fit in place, cosine-annealed; keeps the weights of the epoch with the lowest validation loss, and gives that."""
     quantized = title == "quantized"
-    keras.utils.set_random_seed(recipe.training.seed + int(quantized))
+    stage = training.quantized if quantized else training.float_twin
+    keras.utils.set_random_seed(seed + int(quantized))
     jets, weight = parts["training"]
     other, other_weight = parts["validation"]
-    batch = min(recipe.training.batch, len(jets))
+    batch = min(training.batch, len(jets))
     steps = max(1, len(jets) // batch) * stage.epochs
     warm_up = min(steps // 20, 500)
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -362,6 +403,7 @@ def _fit(
     course.history[title.replace(" ", "_")] = {
         name: [round(float(v), 6) for v in values] for name, values in history.history.items()
     }
+    return best.loss
 
 
 class _Best(keras.callbacks.Callback):

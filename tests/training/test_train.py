@@ -100,11 +100,11 @@ def test_interrupted_training_takes_up_after_the_float_twin_and_ends_alike(
 ) -> None:
     fit, stages = room._fit, []
 
-    def stopping(*args: Any) -> None:
+    def stopping(*args: Any) -> float:
         stages.append(args[4])
         if stages == ["float twin", "quantized"]:
             raise KeyboardInterrupt
-        fit(*args)
+        return fit(*args)
 
     monkeypatch.setattr(room, "_fit", stopping)
     with pytest.raises(KeyboardInterrupt):
@@ -115,6 +115,31 @@ def test_interrupted_training_takes_up_after_the_float_twin_and_ends_alike(
     assert stages == ["float twin", "quantized", "quantized"]
     for name in ("weights.npz", "float_weights.npz", "tagger.l1fw", "card.md"):
         assert (tmp_path / name).read_bytes() == (trained / "tagger" / name).read_bytes(), name
+
+
+def test_of_several_seeds_the_lowest_validation_loss_is_kept_and_all_are_in_the_card(
+    trained: Path, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(TINY.replace("seed: 7", "seed: 7\n  seeds: 3"), encoding="utf-8")
+    card = train(recipe, trained / "jets.npz", tmp_path / "tagger").card
+    assert [run["seed"] for run in card["seeds"]] == [7, 9, 11]
+    best = min(card["seeds"], key=lambda run: run["validation_loss"])
+    assert card["seed"] == best["seed"]
+    assert best["validation_loss"] == min(card["history"]["quantized"]["val_loss"])
+    assert len({run["auc"]["float"] for run in card["seeds"]}) == 3
+    for name in ("float", "quantized"):
+        assert card["auc"][name]["versus_rest"]["b"] == best["auc"][name]
+    # the first of them is the network that the seed alone gives, with the same jets held out
+    alone = card_of(trained)
+    assert alone["seeds"] == [card["seeds"][0]]
+    assert alone["jets"] == card["jets"]
+    assert not list((tmp_path / "tagger").glob(".float-*"))
+    text = (tmp_path / "tagger" / "card.md").read_text()
+    areas = [run["auc"]["quantized"] for run in card["seeds"]]
+    assert f"that of seed {best['seed']}, which has the lowest validation loss" in text
+    assert f"{np.mean(areas):.4f} ± {np.std(areas, ddof=1):.4f} |\n" in text
+    assert "## Seeds" not in (trained / "tagger" / "card.md").read_text()
 
 
 def test_a_file_that_cannot_take_its_place_leaves_the_others_as_they_were(trained: Path, tmp_path: Path) -> None:
