@@ -105,9 +105,9 @@ def test_wrong_bins_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pileup", [140, 200])
-def test_the_shipped_calibrations_raise_the_pt_a_little(pileup: int) -> None:
+def test_the_shipped_calibrations_change_the_pt_a_little(pileup: int) -> None:
     calibration = read_calibration(resource(f"datasets/calibration-pu{pileup}.yaml"))
     assert f"calibration-pu{pileup}" in calibration.source
     eta = np.array([0.3, 1.0, 1.8, 2.2])
-    assert np.all((calibration.apply(np.full(4, 30.0), eta) > 33) & (calibration.apply(np.full(4, 30.0), eta) < 42))
-    assert np.all(np.abs(calibration.apply(np.full(4, 300.0), eta) / 300 - 1) < 0.08)
+    assert np.all((calibration.apply(np.full(4, 30.0), eta) > 27) & (calibration.apply(np.full(4, 30.0), eta) < 43))
+    assert np.all(np.abs(calibration.apply(np.full(4, 300.0), eta) / 300 - 1) < 0.1)

@@ -50,8 +50,7 @@ _HADRON_ETA, _HADRON_EFFICIENCY = 0.9, (0.94, 0.85)
 
 BARREL_ETA = 1.48
 _CALORIMETER_RADIUS_CM, _CALORIMETER_Z_CM = 129.0, 320.0
-_TOWER_THRESHOLD_GEV = 0.5  # zero suppression of trigger primitives, both calorimeters
-_DENSITY_CAP_GEV = 2.0
+_TOWER_THRESHOLD_GEV = 0.5  # zero suppression of trigger primitives
 # Energy resolution stochastic / sqrt(E) and constant, both relative. Electromagnetic: crystals with their noise, and
 # the endcap's design (CMS-TDR-019, from memory). Hadrons in the barrel: both calorimeters without corrections for the
 # part in the first (Eur. Phys. J. C 60 (2009) 359, from memory; the abstract has 84.7 % and 7.4 % after corrections).
@@ -94,15 +93,12 @@ def _track_efficiency(particle: int, abs_eta: float) -> float:
 
 
 @kernel
-def _measured_pt(rng: np.random.Generator, pt: float, abs_eta: float, particle: int) -> float:
-    """The pt of a track."""
+def _pt_resolution(pt: float, abs_eta: float) -> float:
+    """The relative resolution of a track's pt."""
     k = 0
     while k < len(_TRACK_ETA_ENDS) - 1 and abs_eta >= _TRACK_ETA_ENDS[k]:
         k += 1
-    width = math.hypot(_TRACK_OFFSET[k], _TRACK_SLOPE_PER_GEV[k] * pt)
-    if particle == CHARGED_HADRON and rng.random() < _SCATTERED:
-        width *= _SCATTERED_WIDTH
-    return pt * (1.0 + width * rng.standard_normal())
+    return math.hypot(_TRACK_OFFSET[k], _TRACK_SLOPE_PER_GEV[k] * pt)
 
 
 class Particles(NamedTuple):
@@ -181,7 +177,8 @@ def add_collision(
         curls_up = math.isnan(bend[i])  # before the calorimeter
         if kind <= MUON and p > 1.8 and abs(e) < 2.45 and abs(d0[i]) < _MAX_TRACK_D0_CM:
             if rng.random() < _track_efficiency(kind, abs(e)):
-                measured = _measured_pt(rng, p, abs(e), kind)
+                worse = _SCATTERED_WIDTH if kind == CHARGED_HADRON and rng.random() < _SCATTERED else 1.0
+                measured = p * (1.0 + worse * _pt_resolution(p, abs(e)) * rng.standard_normal())
                 if measured > _MIN_TRACK_PT_GEV and abs(e) < _MAX_TRACK_ETA and n_tracks < tracks.shape[0]:
                     sigma_d0 = math.sqrt(0.012**2 + (0.06 / p) ** 2 * math.cosh(e))
                     t = tracks[n_tracks]
@@ -268,11 +265,11 @@ def _shower(rng: np.random.Generator, pt: float, eta: float, phi: float, towers:
 
 @kernel
 def digitize(rng: np.random.Generator, towers: Towers) -> None:
-    """Smear the towers in place, take the crossing's own pile-up density off, suppress those below threshold.
+    """Smear the towers in place, and suppress those below threshold.
 
-    The stochastic term is sampled on the sum of a tower, which is exact for independent showers. The density is the
-    mean of a ring of 72 towers, each counted with at most `_DENSITY_CAP_GEV`, so that a jet does not subtract itself;
-    a calibration of clusters at pile-up does the same on average.
+    The stochastic term is sampled on the sum of a tower, which is exact for independent showers. No pile-up is taken
+    off, as CMS's calorimeter triggers take none off: clusters of pile-up then have the pt that CMS's PUPPI expects of
+    them (`ptZeros` of l1ctLayer1_cff.py).
     """
     for row in range(N_ETA):
         eta = -ETA_EDGE + (row + 0.5) * TOWER
@@ -291,15 +288,10 @@ def digitize(rng: np.random.Generator, towers: Towers) -> None:
 
 @kernel
 def _digitize_ring(rng: np.random.Generator, ring: NDArray[np.float64], stochastic: float, noise: float) -> None:
-    density = 0.0
     for column in range(N_PHI):
         x = ring[column]
         if x > 0.0:
-            ring[column] = x + rng.standard_normal() * math.sqrt(stochastic * stochastic * x + noise * noise)
-        density += min(ring[column], _DENSITY_CAP_GEV)
-    density = max(density / N_PHI, 0.0)
-    for column in range(N_PHI):
-        x = ring[column] - density
+            x += rng.standard_normal() * math.sqrt(stochastic * stochastic * x + noise * noise)
         ring[column] = x if x >= _TOWER_THRESHOLD_GEV else 0.0
 
 
