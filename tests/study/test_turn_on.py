@@ -42,10 +42,11 @@ def write_jets_of_known_response(path: Path, crossings: int = 4000, spread: floa
     zeros, ones = np.zeros((crossings, 2), np.int64), np.ones((crossings, 2), np.int64)
     candidates = records(
         pt=np.rint(4 * seen).astype(np.int64), eta=words, phi=phi, id=zeros, z0=zeros, dxy=zeros, weight=256 * ones,
-        charge=ones,
+        charge=ones, emid=zeros, quality=7 * ones,
     )  # fmt: skip
     truth = records(pt=np.rint(4 * generated).astype(np.int64), eta=words, phi=phi, flavour=2 * ones)
-    batch = Batch(candidates, np.zeros(crossings, np.int64), np.arange(crossings), truth)
+    none = np.zeros(crossings, np.int64)
+    batch = Batch(candidates, none, np.arange(crossings), truth, vertex_z0=none)
     write_sample(
         path, [batch], name="known", kind="signal", pileup=200.0, strata=None, recipe={"seed": 5, "known": True},
         pool_sizes={"known": crossings}, versions={},
