@@ -342,7 +342,8 @@ class BudgetOfStudy(Result):
 class EmulationOfTagger(Result):
     """One tagger: its firmware, and how the emulation stood against the golden values of its own C++.
 
-    `jets` are the objects or crossings that it saw. `compared` says whether there were golden vectors; where there were
+    `jets` are the objects or crossings that it saw, `feature_map` what the map of its inputs calls itself, empty where the
+    study gives the inputs one by one. `compared` says whether there were golden vectors; where there were
     none, `identical` is null.
     """
 
@@ -350,6 +351,7 @@ class EmulationOfTagger(Result):
     tagger: str
     firmware: str
     backend: str
+    feature_map: str
     compared: bool
     golden_jets: int
     golden_values: int

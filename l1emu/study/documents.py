@@ -267,6 +267,7 @@ def _tagger(measured: Measurement, name: str, golden: GoldenComparison | None) -
         "tagger": name,
         "firmware": firmware.name,
         "backend": firmware.backend,
+        "feature_map": measured.taggers[name].feature_map,
         "compared": golden is not None,
         "golden_jets": 0 if golden is None else golden.jets,
         "golden_values": 0 if golden is None else golden.values,

@@ -282,15 +282,15 @@ def shipped_maps() -> dict[str, Path]:
     return {file.stem: file for file in sorted(resource(SHIPPED_MAPS).glob("*.yaml"))}
 
 
-def read_map(path: Path) -> FeatureMap | dict[str, FeatureMap]:
-    """The inputs of a feature map in a file.
+def read_map(path: Path) -> tuple[str, FeatureMap | dict[str, FeatureMap]]:
+    """The name of a feature map in a file, and its inputs.
 
     Raises
     ------
     L1emuError
         if the file is absent or does not fit the schema.
     """
-    inputs = load_config(path, FeatureMapFile).inputs
-    if isinstance(inputs, FeatureMap | dict):
-        return inputs
+    found = load_config(path, FeatureMapFile)
+    if isinstance(found.inputs, FeatureMap | dict):
+        return found.name, found.inputs
     raise L1emuError("not a feature map", path=path)

@@ -71,6 +71,8 @@ class EmulatedTagger:
         Of the firmware.
     inputs, outputs, scores
         How the inputs are filled, the names of the numbers of each output, and the scores by name.
+    feature_map
+        The name that the file of the inputs' maps gives itself; empty where the study gives them.
     emulated, from_cache
         Objects, or crossings, that were scored in all calls of `apply`, and how many of them had been emulated before:
         their outputs came from the disk, see `l1emu.taggers.score_cache`.
@@ -86,6 +88,7 @@ class EmulatedTagger:
     inputs: tuple[NetworkInput, ...]
     outputs: Mapping[str, tuple[str, ...]]
     scores: Mapping[str, TaggerScore]
+    feature_map: str = ""
     emulated: int = field(default=0, init=False)
     from_cache: int = field(default=0, init=False)
     seconds: float = field(default=0.0, init=False)
@@ -288,7 +291,7 @@ def read_tagger(name: str, settings: TaggerConfig, resolve: Resolve) -> Emulated
     firmware = Firmware.read(path)
     where = f"tagger {name}"
     golden = None if settings.golden is None else resolve(settings.golden)
-    maps = _maps_by_input(settings, firmware, resolve, where)
+    feature_map, maps = _maps_by_input(settings, firmware, resolve, where)
     inputs = tuple(NetworkInput(t, maps[t.name], f"{where}, input {t.name}") for t in firmware.inputs)
     for one in inputs:
         one.check(settings.of)
@@ -296,7 +299,7 @@ def read_tagger(name: str, settings: TaggerConfig, resolve: Resolve) -> Emulated
     emulator = Emulator(firmware, threads=settings.threads)
     bounds = _bounds(emulator, outputs)
     scores = {one: make_score(one, form, bounds, where) for one, form in settings.scores.items()}
-    return EmulatedTagger(name, settings.of, path, golden, emulator, inputs, outputs, scores)
+    return EmulatedTagger(name, settings.of, path, golden, emulator, inputs, outputs, scores, feature_map)
 
 
 def read_taggers(taggers: Mapping[str, TaggerConfig], resolve: Resolve) -> dict[str, EmulatedTagger]:
@@ -321,12 +324,15 @@ def read_taggers(taggers: Mapping[str, TaggerConfig], resolve: Resolve) -> dict[
     return {name: read_tagger(name, settings, resolve) for name, settings in taggers.items()}
 
 
-def _maps_by_input(settings: TaggerConfig, firmware: Firmware, resolve: Resolve, where: str) -> dict[str, FeatureMap]:
-    given = settings.inputs
+def _maps_by_input(
+    settings: TaggerConfig, firmware: Firmware, resolve: Resolve, where: str
+) -> tuple[str, dict[str, FeatureMap]]:
+    """The name of the maps' file, empty without one, and the map of each input."""
+    given, called = settings.inputs, ""
     if isinstance(given, str):
         shipped = shipped_maps()
         try:
-            given = read_map(shipped[given] if given in shipped else resolve(given))
+            called, given = read_map(shipped[given] if given in shipped else resolve(given))
         except L1emuError as error:
             if error.path is not None or given in shipped:
                 raise
@@ -342,12 +348,12 @@ def _maps_by_input(settings: TaggerConfig, firmware: Firmware, resolve: Resolve,
             raise L1emuError(
                 "one feature map for several inputs", where=where, expected=f"one for each of {_text(names)}"
             )
-        return {names[0]: given}
+        return called, {names[0]: given}
     if sorted(given) != sorted(names):
         raise L1emuError(
             "the maps are not those of the firmware's inputs", where=where, value=_text(given), expected=_text(names)
         )
-    return given
+    return called, given
 
 
 def _outputs(settings: TaggerConfig, firmware: Firmware, where: str) -> dict[str, tuple[str, ...]]:

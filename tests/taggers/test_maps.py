@@ -23,7 +23,7 @@ from tests.taggers.toys import settings
 
 
 def filled(name: str, shape: tuple[int, ...], batch: Batch, **options: Any) -> Any:
-    found = read_map(shipped_maps()[name])
+    _, found = read_map(shipped_maps()[name])
     assert isinstance(found, FeatureMap)
     one = NetworkInput(Tensor("x", shape, FixedPoint.parse("ap_fixed<16,6>")), found, "here")
     one.check("jets")
