@@ -342,9 +342,9 @@ class BudgetOfStudy(Result):
 class EmulationOfTagger(Result):
     """One tagger: its firmware, and how the emulation stood against the golden values of its own C++.
 
-    `jets` are the objects or crossings that it saw, `feature_map` what the map of its inputs calls itself, empty where the
-    study gives the inputs one by one. `compared` says whether there were golden vectors; where there were
-    none, `identical` is null.
+    `jets` are the objects or crossings that it saw; `feature_map` is what the map of its inputs calls itself, empty
+    where the study gives them one by one. `compared` says whether there were golden vectors; where there were none,
+    `identical` is null.
     """
 
     jets: int

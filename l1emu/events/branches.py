@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.errors import L1emuError
-from l1emu.events.hardware import CHARGED_HADRON, MAX_CANDIDATES, MUON, PHOTON, QUALITY_MAX
+from l1emu.events.hardware import MAX_CANDIDATES
 from l1emu.events.lists import flat_columns
 from l1emu.events.packing import PACKED_TYPES, Skim, pack_candidates, unpack_candidates
 
@@ -37,7 +37,8 @@ _PACKED = tuple(f"{prefix}_{name}" for prefix, types in PACKED_TYPES.items() for
 _PLAIN = tuple(f"candidate_{name}" for name in CANDIDATE_TYPES)
 _TRUTH = tuple(f"truth_{name}" for name in TRUTH_TYPES)
 
-_LATER = ("vertex_z0", "candidate_emid", "candidate_quality")  # until the samples are made again
+_LATER = ("vertex_z0", "candidate_emid", "candidate_quality")
+"""What samples that were made before the correlator was emulated in words do not have."""
 
 
 def branches_of(path: Path, keys: Collection[str]) -> tuple[str, ...]:
@@ -53,10 +54,14 @@ def branches_of(path: Path, keys: Collection[str]) -> tuple[str, ...]:
     if any(name in keys for name in SLICED_TYPES):
         needed += SLICED_TYPES
     for name in needed:
-        if name not in keys and name not in _LATER:
-            raise L1emuError(f"the branch {name!r} is missing", path=path, where=f"tree {TREE}", value=sorted(keys))
+        if name not in keys:
+            expected = "a sample made by this version of l1emu, from its recipe" if name in _LATER else None
+            where = f"tree {TREE}"
+            raise L1emuError(
+                f"the branch {name!r} is missing", path=path, where=where, value=sorted(keys), expected=expected
+            )
     truth = _TRUTH if all(name in keys for name in _TRUTH) else ()
-    return (*(name for name in needed if name in keys), *truth)
+    return (*needed, *truth)
 
 
 def has_truth(branches: Collection[str]) -> bool:
@@ -98,10 +103,7 @@ class ReadColumns:
     def candidates(self) -> tuple[ak.Array, NDArray[np.int64]]:
         """The candidates, (crossings, var) records of the fields of `CANDIDATE_TYPES`, and `vertex_z0` (crossings,)."""
         limits = np.iinfo(np.int16)
-        crossings = len(self._columns["stratum"])
-        vertex = np.zeros(crossings, np.int64)
-        if self.has("vertex_z0"):
-            vertex = self.numbers("vertex_z0", int(limits.min), int(limits.max), "not a word of z0")
+        vertex = self.numbers("vertex_z0", int(limits.min), int(limits.max), "not a word of z0")
         if self.has(_PACKED[0]):
             try:
                 found = unpack_candidates(self._columns, vertex)
@@ -109,8 +111,8 @@ class ReadColumns:
                 raise error.within(self._path) from None
             counts = np.asarray(ak.to_numpy(ak.num(found)))
         else:
-            counts, flat = self._records("candidate", [name for name in _PLAIN if self.has(name)])
-            found = ak.unflatten(ak.zip(with_stand_ins(flat)), counts)
+            counts, flat = self._records("candidate", _PLAIN)
+            found = ak.unflatten(ak.zip(flat), counts)
         self.refuse(
             counts > MAX_CANDIDATES,
             "candidate_pt",
@@ -142,17 +144,6 @@ class ReadColumns:
                 where = f"{TREE}/{prefix}_{name}"
                 raise L1emuError("not whole numbers", path=self._path, where=where, value=str(values.dtype))
         return counts, flat
-
-
-def with_stand_ins(flat: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Flat columns of candidates, with `emid` and `quality` by the kind of particle where they are missing."""
-    # until the samples are made again: then they are in every file, as `vertex_z0`, and z0 is relative to it in none
-    particle = np.asarray(flat["id"])
-    stand_ins = {
-        "emid": (particle == PHOTON).astype(np.int8),
-        "quality": np.where((particle >= CHARGED_HADRON) & (particle <= MUON), QUALITY_MAX, 0).astype(np.int8),
-    }
-    return dict(flat) | {name: values for name, values in stand_ins.items() if name not in flat}
 
 
 def tree_types(*, packed: bool, sliced: bool, truth: bool) -> dict[str, Any]:

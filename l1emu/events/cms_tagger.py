@@ -57,6 +57,7 @@ from l1emu.events.hardware import (
     PHOTON,
     PT_MAX,
     PT_STEP_GEV,
+    QUALITY_MAX,
 )
 from l1emu.events.jets import Jets
 from l1emu.events.lists import flat_columns
@@ -203,7 +204,7 @@ def with_words(candidates: ak.Array) -> ak.Array:
         return candidates
     later = {
         "emid": ak.values_astype(candidates.id == PHOTON, np.int8),
-        "quality": ak.values_astype(7 * (candidates.id <= MUON), np.int8),
+        "quality": ak.values_astype(QUALITY_MAX * (candidates.id <= MUON), np.int8),
     }
     return ak.zip({name: candidates[name] for name in candidates.fields} | later)
 
