@@ -12,6 +12,8 @@ import uproot
 from numpy.typing import NDArray
 
 from l1emu.events.hardware import DXY_STEP_CM, ETA_PHI_STEP, PT_STEP_GEV, WEIGHT_ONE, Z0_STEP_CM
+from l1emu.events.jets import relative_z0
+from l1emu.events.sample import Batch
 
 
 def write_tree(path: Path, tree: str, columns: dict[str, Any], batches: int = 3) -> None:
@@ -30,6 +32,14 @@ def write_tree(path: Path, tree: str, columns: dict[str, Any], batches: int = 3)
 
 
 PDG = np.array([211, 11, 13, 22, 130])
+
+
+def about_vertex(batch: Batch) -> ak.Array:
+    """The candidates of a sample, their z0 relative to the vertex, as those of ntuples are."""
+    counts = ak.num(batch.candidates.pt)
+    flat = {name: ak.to_numpy(ak.flatten(batch.candidates[name])) for name in ("z0", "id")}
+    z0 = relative_z0(flat["z0"], flat["id"], np.repeat(batch.vertex_z0, counts))
+    return ak.with_field(batch.candidates, ak.unflatten(z0, counts), "z0")
 
 
 def as_ntuple(candidates: ak.Array, vertex: NDArray[np.float64]) -> dict[str, ak.Array]:

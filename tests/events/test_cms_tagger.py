@@ -44,7 +44,7 @@ def expected(c: Any, jet_pt: Any, jet_eta: Any, jet_phi: Any) -> Any:
         64 * math.sqrt(abs(c["dxy"]) / 256) if charged else 0,
         1,
         0 if charged else c["weight"] % 2,
-        1 if c["id"] == 3 else 0,
+        0 if charged else c["emid"] % 2,
         c["quality"] if charged else 0,
         c["eta"],
     ]

@@ -72,7 +72,7 @@ def test_every_crossing_knows_the_collision_that_set_its_stratum(minbias: Any) -
         assert events.max() < minbias.pool_sizes[stratum.name]
 
 
-def test_ten_kilohertz_of_four_jets_is_known_to_a_tenth(minbias: Any, signal: Any) -> None:
+def test_ten_kilohertz_of_four_jets_is_known_to_an_eighth(minbias: Any, signal: Any) -> None:
     pt, stratum = fourth_jet(minbias)
     p = np.array([s.probability for s in minbias.strata])
     n = np.array([s.crossings for s in minbias.strata])
@@ -81,7 +81,7 @@ def test_ten_kilohertz_of_four_jets_is_known_to_a_tenth(minbias: Any, signal: An
     rate = COLLIDING_KHZ * (p * eps).sum()
     error = COLLIDING_KHZ * np.sqrt((p**2 * eps * (1 - eps) / n).sum())
     assert 8 < rate < 12
-    assert error / rate < 0.1
+    assert error / rate < 0.125
     efficiency = np.mean(fourth_jet(signal)[0] > 38)
     assert 0.3 < efficiency < 0.45
 

@@ -29,7 +29,7 @@ from l1emu.events.sample import (
 from l1emu.resources import resource
 
 RECIPE = {"name": "toy", "seed": 1, "nested": {"b": [1, 2.5], "a": None}}
-REQUIRED = ("stratum", "hard_event", *(f"candidate_{f}" for f in CANDIDATE_TYPES if f not in ("emid", "quality")))
+REQUIRED = ("stratum", "hard_event", "vertex_z0", *(f"candidate_{f}" for f in CANDIDATE_TYPES))
 STRATA = (Stratum("soft", 0.75, 300), Stratum("hard", 0.25, 200))
 
 
@@ -473,6 +473,7 @@ def crafted(
 ) -> Path:
     """A sample of three crossings as anybody could write one."""
     columns: dict[str, Any] = {"stratum": np.array(stratum, np.int8), "hard_event": np.array(hard, np.int32)}
+    columns["vertex_z0"] = np.zeros(3, np.int16)
     for name in CANDIDATE_TYPES:
         columns[f"candidate_{name}"] = ak.unflatten(np.ones(sum(sizes), kind), sizes)
     columns |= {f"candidate_{name}": values for name, values in fields.items()}

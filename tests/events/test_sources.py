@@ -114,13 +114,16 @@ def test_a_group_or_the_files_own_columns_are_selected(folder: Path) -> None:
     assert same(batch["Events/L1PuppiCands_pt"], batch.candidates.pt)
 
 
-def test_our_own_sample_is_a_source() -> None:
-    path = resource("datasets/signal-hh4b-pu200.root")
-    source = open_source(path)
-    assert source.format.name == "l1emu"
-    batch = next(source.iterate(step=50))
-    sample = next(read_sample(path).iterate(50))
-    assert same(batch.candidates, sample.candidates[batch.candidates.fields]) and same(batch.truth, sample.truth)
+def test_our_own_samples_are_sources() -> None:
+    for name, form in (("minbias-pu200", "l1emu"), ("signal-hh4b-pu200", "l1emu-packed")):
+        path = resource(f"datasets/{name}.root")
+        source = open_source(path)
+        assert source.format.name == form
+        batch = next(source.iterate(step=50))
+        sample = next(read_sample(path).iterate(50))
+        assert same(batch.candidates, sample.candidates[batch.candidates.fields])
+        if sample.truth is not None:
+            assert same(batch.truth, sample.truth)
 
 
 def test_globs_in_the_order_of_names(folder: Path) -> None:

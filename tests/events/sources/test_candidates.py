@@ -19,7 +19,7 @@ from l1emu.events.sources import hardware_candidates, open_ntuple
 from l1emu.events.sources.containers import RootContainer
 from l1emu.resources import resource
 from tests.events.public_layouts import fastpuppi_columns, l1nano
-from tests.ntuple_files import as_ntuple, write_tree
+from tests.ntuple_files import about_vertex, as_ntuple, write_tree
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +28,14 @@ def ntuple(tmp_path_factory: pytest.TempPathFactory) -> Path:
     batch = next(read_sample(resource("datasets/signal-hh4b-pu200.root")).iterate(300))
     vertex = np.random.default_rng(3).normal(0, 4, 300)
     path = tmp_path_factory.mktemp("ntuple") / "perfNano.root"
-    columns = as_ntuple(batch.candidates, vertex)
+    columns = as_ntuple(about_vertex(batch), vertex)
     write_tree(path, "Events", columns | {"L1PV_z0": ak.unflatten(vertex.astype("f4"), np.ones(300, int))})
     return path
 
 
 def test_an_ntuple_of_our_crossings_gives_their_jets_and_features(ntuple: Path) -> None:
     """Hardware words to floats and back: every candidate, jet and input of the tagger is the same integer."""
-    expected = next(read_sample(resource("datasets/signal-hh4b-pu200.root")).iterate(300)).candidates
+    expected = about_vertex(next(read_sample(resource("datasets/signal-hh4b-pu200.root")).iterate(300)))
     sample = open_ntuple(ntuple)
     assert (sample.vertex, sample.crossings, sample.strata) == ("file", 300, None)
     batches = list(sample.iterate(70))
