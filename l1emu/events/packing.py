@@ -170,7 +170,7 @@ def _check(inside: Mapping[str, NDArray[np.int64]], charged: NDArray[np.bool_]) 
 
 
 def unpack_candidates(columns: Mapping[str, ak.Array], vertex_z0: NDArray[np.int64]) -> ak.Array:
-    """The candidates of packed branches, (crossings, var) records of int64.
+    """The candidates of packed branches, (crossings, var) records of int64; phi from -719 to 720, as the correlator's.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ def unpack_candidates(columns: Mapping[str, ak.Array], vertex_z0: NDArray[np.int
     emid[~charged] = words["neutral_emid"]
     unpacked = {
         "pt": _joined(words, "packed_pt"), "eta": words["cone_eta"][cone] + words["packed_d_eta"],
-        "phi": (phi + HALF_TURN) % (2 * HALF_TURN) - HALF_TURN, "id": particle, "charge": charge - 1, "z0": z0,
+        "phi": HALF_TURN - (HALF_TURN - phi) % (2 * HALF_TURN), "id": particle, "charge": charge - 1, "z0": z0,
         "dxy": dxy, "weight": weight, "emid": emid, "quality": quality,
     }  # fmt: skip
     return ak.unflatten(ak.zip(unpacked), number)

@@ -114,6 +114,14 @@ def test_packed_candidates_make_the_same_jets(batch: Batch, tmp_path: Path, skim
         assert ak.array_equal(ak.sort(read.candidates.pt), ak.sort(made.candidates.pt), dtype_exact=False)
 
 
+@pytest.mark.parametrize("phi", [-719, -1, 0, 719, 720])
+def test_packed_words_of_phi_are_those_of_the_correlator(batch: Batch, tmp_path: Path, phi: int) -> None:
+    """From -719 to 720: half a turn is 720 before and after."""
+    turned = ak.with_field(batch.candidates, ak.full_like(batch.candidates.phi, phi), "phi")
+    made, strata = thinned(replace(batch, candidates=turned))
+    assert ak.all(read_sample(write(tmp_path / "a.root", made, strata, packed=True)).read().candidates.phi == phi)
+
+
 def test_what_packing_would_lose_is_refused(batch: Batch) -> None:
     for name, value in (("charge", 1), ("z0", 3), ("quality", 5), ("emid", 1), ("weight", 17)):
         with pytest.raises(L1emuError, match=rf"cannot be packed: the {name} of (charged|neutral) ones: got {value}"):

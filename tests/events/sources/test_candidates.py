@@ -123,7 +123,7 @@ def test_words_survive_and_the_hardest_are_kept(data: st.DataObject) -> None:
     words = {
         "pt": rng.choice([0, 1, 2, 3, 40, PT_MAX], n),
         "eta": rng.integers(-1440, 1441, n),
-        "phi": rng.integers(-720, 720, n),
+        "phi": rng.integers(-719, 721, n),
         "id": id_,
         "charge": np.where(charged, rng.choice([-1, 1], n), 0),
         "z0": np.where(charged, rng.integers(-511, 512, n), 0),
@@ -156,9 +156,9 @@ def records(**changes: object) -> ak.Array:
 def test_values_beyond_the_words_saturate_and_neutrals_have_no_track() -> None:
     found = hardware_candidates(records(), vertex_z0=ak.Array([0.0]))[0].to_list()
     track = {"charge": -1, "z0": 511, "dxy": -4095, "weight": 256}
-    assert found[0] == {"pt": 40, "eta": 23, "phi": -720, "id": 0, **track}
+    assert found[0] == {"pt": 40, "eta": 23, "phi": 720, "id": 0, **track}
     nothing = {"charge": 0, "z0": 0, "dxy": 0, "weight": 128}
-    assert found[1] == {"pt": PT_MAX, "eta": -1440, "phi": -720, "id": 4, **nothing}
+    assert found[1] == {"pt": PT_MAX, "eta": -1440, "phi": 720, "id": 4, **nothing}
 
 
 @pytest.mark.parametrize(
