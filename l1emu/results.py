@@ -660,7 +660,7 @@ class Manifest(Result):
     firmware_content_hashes: dict[str, str]
     seeds: dict[str, int]
     normalisation: NormalisationOfRates
-    slices: dict[str, int] = Field(default_factory=dict)
+    slices: dict[str, int]
 
 
 _Interval = Annotated[list[float], Field(min_length=3, max_length=3)]

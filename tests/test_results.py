@@ -57,7 +57,7 @@ def paths(node: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 OPEN = ("read_as", "pools", "dependencies", "files", "seeds", "kinds", "lost", "dead_fraction", "jets", "stations_ns",
         "occupancy_max", "latency_ns", "overlap", "efficiency", "signals", "firmware_content_hashes",
-        "parameters", "threads", "kernels", "emulated_per_second", "from_cache")  # fmt: skip
+        "parameters", "threads", "kernels", "emulated_per_second", "from_cache", "slices")  # fmt: skip
 """Where the keys are names of the study's own, not fields."""
 
 

@@ -40,7 +40,7 @@ def test_the_simulation_finds_the_exact_losses(copies: int, interval: int, polic
 
 
 def test_late_crossings_have_their_exact_probability() -> None:
-    short = TOPOLOGY.model_copy(update={"pipeline": TOPOLOGY.pipeline.model_copy(update={"depth_bx": 417})})
+    short = TOPOLOGY.model_copy(update={"pipeline": TOPOLOGY.pipeline.model_copy(update={"depth_bx": 401})})
     topology = short.with_tagger(copies=1)
     exact = exact_loss(topology, SOURCE, filling=TRAIN)
     found = simulate(topology, SOURCE, orbits=5000, filling=TRAIN)

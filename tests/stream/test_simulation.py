@@ -130,8 +130,8 @@ def test_as_many_copies_as_the_worst_case_bound_never_lose_a_jet() -> None:
 
 def test_the_exact_bound_is_reached_by_full_crossings_and_passed_by_none() -> None:
     bound = worst_case(TOPOLOGY, copies=3, filling=SHORT)
-    # 380 crossings without jets, a wait of three intervals of 8 cycles, 260 of latency, up to the next crossing
-    assert (bound.bound, bound.jets_lost, bound.latency_ns) == (True, 0, (380 + 32) * CROSSING_NS)
+    # 380 crossings without jets, a wait of three intervals of 8 cycles, 118 of latency, up to the next crossing
+    assert (bound.bound, bound.jets_lost, bound.latency_ns) == (True, 0, (380 + 16) * CROSSING_NS)
     for seed in range(3):
         result = simulate(TOPOLOGY, BUSY, orbits=2, filling=SHORT, copies=3, seed=seed)
         assert result.latency.max <= bound.latency_ns
