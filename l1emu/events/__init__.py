@@ -22,6 +22,7 @@ packing      candidates packed for small files: jet by jet, relative to the seed
 ranges       ranges of crossings over several files
 rootfile     ROOT files opened with the checks that uproot leaves to its user
 sample       event samples on disk: ROOT files with one tree of crossings and, as strings, the recipe that made it
+wordmath     what few bits hold of a number, and turns of phi
 sources/     public data sets and our own samples behind one interface
 """
 

@@ -27,6 +27,7 @@ from l1emu.events.calibration import Calibration
 from l1emu.events.features import CONSTITUENTS, FEATURES, Candidates, fill_features, wrap_phi
 from l1emu.events.hardware import ETA_PHI_STEP, HALF_TURN, MAX_JETS, MUON, PARTICLES, PT_MAX, PT_STEP_GEV, WEIGHT_ONE
 from l1emu.events.lists import flat_columns, whole
+from l1emu.events.wordmath import signed_word
 
 # (0.4 / step)^2 = 8403.7, kept in `ap_fixed<18,23>`, whose last bit is worth 32.
 CONE_R2 = int((0.4 / ETA_PHI_STEP) ** 2) // 32 * 32
@@ -61,13 +62,6 @@ RECIPROCAL = _reciprocals()
 
 
 @kernel
-def _signed(value: int, bits: int) -> int:
-    """The lowest bits of a number, as a signed one."""
-    half = 1 << (bits - 1)
-    return ((value + half) & ((1 << bits) - 1)) - half
-
-
-@kernel
 def mean_offset(weighted_sum: int, pt: int) -> int:
     """The sum of pt times offset divided by `pt`, by the table of reciprocals; rounded toward zero, 12 bits.
 
@@ -85,9 +79,9 @@ def mean_offset(weighted_sum: int, pt: int) -> int:
         shift += 1
     index = ((pt << shift) >> (_WORD - 1 - _RECIPROCAL_BITS)) & ((1 << _RECIPROCAL_BITS) - 1)
     reciprocal = (RECIPROCAL[index] << shift) & ((1 << _RECIPROCAL_WORD) - 1)
-    product = _signed(weighted_sum, _SUM_WORD) * reciprocal
+    product = signed_word(weighted_sum, _SUM_WORD) * reciprocal
     mean = product >> _FRACTION if product >= 0 else -(-product >> _FRACTION)
-    return _signed(mean, _ETA_WORD)
+    return signed_word(mean, _ETA_WORD)
 
 
 class _Found(NamedTuple):
@@ -114,7 +108,7 @@ def _cluster(ends: NDArray[np.int64], candidates: Candidates, max_jets: int, min
             if m == max_jets:
                 break
             if owner[s] < 0 and pt[order[s]] > 0:  # a word of pt 0 is empty
-                _cone(pt, eta, phi, order[s:], owner[s:], m, found[m])
+                fill_cone(pt, eta, phi, order[s:], owner[s:], m, found[m])
                 m += 1
         kept = _keep(order, owner, found[:m], min_pt, candidates, out, total)
         out.counts[crossing] += kept
@@ -123,7 +117,7 @@ def _cluster(ends: NDArray[np.int64], candidates: Candidates, max_jets: int, min
 
 
 @in_place
-def _cone(
+def fill_cone(
     pt: NDArray[np.int32],
     eta: NDArray[np.int32],
     phi: NDArray[np.int32],
@@ -147,8 +141,8 @@ def _cone(
             sum_eta += (pt[i] * d_eta) >> _PT_FRACTION
             sum_phi += (pt[i] * d_phi) >> _PT_FRACTION
     axis[0] = total_pt
-    axis[1] = _signed(eta[seed] + mean_offset(sum_eta, total_pt), _ETA_WORD)
-    axis[2] = _signed(phi[seed] + mean_offset(sum_phi, total_pt), _PHI_WORD)
+    axis[1] = signed_word(eta[seed] + mean_offset(sum_eta, total_pt), _ETA_WORD)
+    axis[2] = signed_word(phi[seed] + mean_offset(sum_phi, total_pt), _PHI_WORD)
 
 
 @kernel

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from l1emu.compiled import kernel
 from l1emu.errors import L1emuError
-from l1emu.events.features import wrap_phi
-from l1emu.events.hardware import HALF_TURN, MAX_JETS, MUON, PT_MAX, PT_STEP_GEV, WEIGHT_ONE
-from l1emu.events.jets import CONE_R2
+from l1emu.events.hardware import HALF_TURN, MAX_JETS, MUON, PT_STEP_GEV, WEIGHT_ONE
+from l1emu.events.jets import fill_cone
 from l1emu.events.lists import flat_columns
+from l1emu.events.wordmath import phi_words
 
 PACKED_TYPES: dict[str, dict[str, str]] = {
     "cone": {"eta": "int16", "phi": "int16", "size": "uint8"},
@@ -52,9 +52,9 @@ class Skim:
 @kernel
 def _deal(
     ends: NDArray[np.int64],
-    pt: NDArray[np.int64],
-    eta: NDArray[np.int64],
-    phi: NDArray[np.int64],
+    pt: NDArray[np.int32],
+    eta: NDArray[np.int32],
+    phi: NDArray[np.int32],
     order: NDArray[np.int64],
     seed: NDArray[np.int64],
     place: NDArray[np.int64],
@@ -62,28 +62,22 @@ def _deal(
 ) -> None:
     """Sort each crossing's candidates by descending pt, and say which cone each is in.
 
-    Fills `order`, and of each candidate in that order `seed`, its cone's as a place in the flat array, -1 for those of
-    pt 0; `place`, the cone's number in its crossing, and `total`, its sum of pt.
+    Fills `order`, and of each candidate in that order `seed`, its cone's as a place in the flat array, and `place`, the
+    cone's number in its crossing, which both stay -1 for those of pt 0; and `total`, the cone's sum of pt.
     """
+    axis = np.empty(3, np.int64)
     for crossing in range(len(ends) - 1):
         low, high = ends[crossing], ends[crossing + 1]
         order[low:high] = low + np.argsort(-pt[low:high], kind="mergesort")
         cones = 0
         for s in range(low, high):
             i = order[s]
-            if seed[s] >= 0 or pt[i] <= 0:
+            if place[s] >= 0 or pt[i] <= 0:
                 continue
-            summed = 0
+            fill_cone(pt, eta, phi, order[s:high], place[s:high], cones, axis)
             for k in range(s, high):
-                other = order[k]
-                if seed[k] < 0 and pt[other] > 0:
-                    d_eta, d_phi = eta[other] - eta[i], wrap_phi(phi[other] - phi[i])
-                    if d_eta * d_eta + d_phi * d_phi < CONE_R2:
-                        seed[k], place[k] = i, cones
-                        summed += pt[other]
-            for k in range(s, high):
-                if seed[k] == i:
-                    total[k] = min(summed, PT_MAX)
+                if place[k] == cones:
+                    seed[k], total[k] = i, axis[0]
             cones += 1
 
 
@@ -110,8 +104,9 @@ def pack_candidates(
     words = {name: flat[name].astype(np.int64) for name in _WORDS}
     ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
     n = int(ends[-1])
-    order, seed, place, total = np.zeros(n, np.int64), np.full(n, -1, np.int64), *np.zeros((2, n), np.int64)
-    _deal(ends, words["pt"], words["eta"], words["phi"], order, seed, place, total)
+    (order, total), (seed, place) = np.zeros((2, n), np.int64), np.full((2, n), -1, np.int64)
+    pt, eta, phi = (words[name].astype(np.int32) for name in ("pt", "eta", "phi"))
+    _deal(ends, pt, eta, phi, order, seed, place, total)
     kept = seed >= 0
     if skim is not None:
         kept &= (place < MAX_JETS) & (total >= skim.jet_pt_min_gev / PT_STEP_GEV)
@@ -220,7 +215,7 @@ def unpack_candidates(columns: Mapping[str, ak.Array], vertex_z0: NDArray[np.int
     emid[~charged] = words["neutral_emid"]
     unpacked = {
         "pt": _joined(words, "packed_pt"), "eta": words["cone_eta"][cone] + words["packed_d_eta"],
-        "phi": HALF_TURN - (HALF_TURN - phi) % (2 * HALF_TURN), "id": particle, "charge": charge - 1, "z0": z0,
+        "phi": phi_words(phi), "id": particle, "charge": charge - 1, "z0": z0,
         "dxy": dxy, "weight": weight, "emid": emid, "quality": quality,
     }  # fmt: skip
     return ak.unflatten(ak.zip(unpacked), number)

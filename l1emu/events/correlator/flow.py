@@ -24,10 +24,18 @@ from l1emu.events.correlator.words import (
     CH_PT,
     CH_QUALITY,
     CH_Z0,
+    HAD_EM_ID,
     HAD_ETA,
     HAD_PHI,
     HAD_PT,
     ID_MUON_MINUS,
+    ID_NEUTRAL_HADRON,
+    NE_EM_ID,
+    NE_EM_PT,
+    NE_ETA,
+    NE_ID,
+    NE_PHI,
+    NE_PT,
     TK_CHARGE,
     TK_DETA,
     TK_DPHI,
@@ -39,6 +47,7 @@ from l1emu.events.correlator.words import (
     TK_Z0,
 )
 from l1emu.events.hardware import ETA_PHI_STEP, PT_MAX, PT_STEP_GEV
+from l1emu.events.wordmath import signed_word
 
 PT2_MAX = (1 << 28) - 1
 """Where sums of squares of pt saturate."""
@@ -54,6 +63,7 @@ _OFFSET_FRACTION = 4  # of its offset [GeV]
 _PT_FRACTION = 2
 _PULL_FRACTION = 4  # of dR^2 for a GeV^2 of difference in pt
 _PULL_MAX = (1 << 17) - 1
+_PLACE_BITS = 10
 
 
 def squared_radius(radius: float) -> int:
@@ -147,6 +157,58 @@ def best_cluster(
     return best
 
 
+class Matching(NamedTuple):
+    """How tracks are linked to calorimeter clusters: up to `r2_max`, with the words of `pull_words` for it."""
+
+    resolution: Resolution
+    r2_max: int
+    pulls: NDArray[np.int32]
+
+
+@in_place
+def link_track(
+    track: NDArray[np.int32],
+    eta: int,
+    clusters: NDArray[np.int32],
+    matching: Matching,
+    track_sum: NDArray[np.int64],
+    error2_sum: NDArray[np.int64],
+) -> int:
+    """Find a track's calorimeter cluster, or -1, and add its pt and the square of its error to that cluster's sums.
+
+    `eta` is that of the region's centre.
+    """
+    error = pt_error(eta + track[TK_ETA], track[TK_PT], matching.resolution)
+    best = best_cluster(track, error, clusters, matching.r2_max, matching.pulls)
+    if best >= 0:
+        track_sum[best] = min(track_sum[best] + track[TK_PT], PT_MAX)
+        error2_sum[best] = min(error2_sum[best] + error * error, PT2_MAX)
+    return best
+
+
+@in_place
+def write_remainder(
+    cluster: NDArray[np.int32], track_sum: int, error2_sum: int, electromagnetic: int, row: NDArray[np.int32]
+) -> None:
+    """Write what the tracks leave of a calorimeter cluster, if that is more than their error.
+
+    `electromagnetic` is the identifier of a cluster with an identification word; others are neutral hadrons.
+    """
+    pt = int(cluster[HAD_PT])
+    if track_sum > 0:
+        pt = max(pt - track_sum, 0)
+        if pt * pt <= error2_sum:
+            pt = 0
+    if pt > 0:
+        identified = cluster[HAD_EM_ID] != 0
+        row[NE_PT] = pt
+        row[NE_ETA] = cluster[HAD_ETA]
+        row[NE_PHI] = cluster[HAD_PHI]
+        row[NE_ID] = electromagnetic if identified else ID_NEUTRAL_HADRON
+        row[NE_EM_PT] = pt if identified else 0
+        row[NE_EM_ID] = cluster[HAD_EM_ID]
+
+
 @in_place
 def write_charged(track: NDArray[np.int32], negative: int, row: NDArray[np.int32]) -> None:
     """Hand a track on as a charged particle; `negative` is the identifier of the negative one."""
@@ -159,12 +221,6 @@ def write_charged(track: NDArray[np.int32], negative: int, row: NDArray[np.int32
     row[CH_Z0] = track[TK_Z0]
     row[CH_DXY] = track[TK_DXY]
     row[CH_QUALITY] = track[TK_QUALITY]
-
-
-@in_place
-def _local(word: int) -> int:
-    """A word of eta or phi in the ten bits that places of a region have; muons come with more."""
-    return ((word + 512) & 1023) - 512
 
 
 @kernel
@@ -188,12 +244,14 @@ def link_muons(
         pt = muons[m, TK_PT]
         if pt == 0:
             continue
+        # muons come with more bits than the places of a region have
+        eta, phi = signed_word(muons[m, TK_ETA], _PLACE_BITS), signed_word(muons[m, TK_PHI], _PLACE_BITS)
         best, least = -1, min((2 * pt & PT_MAX) + pt, PT_MAX)  # twice the pt in pt's own bits
         for t in range(len(tracks)):
             track = tracks[t]
             if not is_loose(track[TK_QUALITY]):
                 continue
-            r2 = squared_distance(_local(muons[m, TK_ETA]), _local(muons[m, TK_PHI]), track[TK_ETA], track[TK_PHI])
+            r2 = squared_distance(eta, phi, track[TK_ETA], track[TK_PHI])
             difference = abs(track[TK_PT] - pt)
             if r2 < _MUON_R2 and difference < least:
                 best, least = t, difference

@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 from l1emu.compiled import in_place, kernel
 from l1emu.events.correlator.flow import (
     PT2_MAX,
-    best_cluster,
+    Matching,
     is_believed,
     is_loose,
     link_muons,
-    pt_error,
+    link_track,
     pull_words,
     resolution_words,
     squared_distance,
     squared_radius,
     write_charged,
+    write_remainder,
 )
 from l1emu.events.correlator.words import (
     EM_ETA,
@@ -61,8 +62,11 @@ BARREL_NEUTRALS = BARREL_EM_CLUSTERS + BARREL_CLUSTERS
 _TRACK_EM_R2 = squared_radius(0.04)
 _EM_CLUSTER_R2 = squared_radius(0.10)
 _TRACK_CLUSTER_R2 = squared_radius(0.15)
-_PULLS = pull_words(_TRACK_CLUSTER_R2)
-_RESOLUTION = resolution_words((0.7, 1.2, 1.6), (2.909, 2.864, 0.294), (0.119, 0.127, 0.442))
+_MATCHING = Matching(
+    resolution_words((0.7, 1.2, 1.6), (2.909, 2.864, 0.294), (0.119, 0.127, 0.442)),
+    _TRACK_CLUSTER_R2,
+    pull_words(_TRACK_CLUSTER_R2),
+)
 _DIFFERENCE_MAX = (1 << 15) - 1  # where differences of pt saturate
 
 
@@ -117,17 +121,13 @@ def flow_barrel(
         electron = em_of[t] >= 0 and electromagnetic[em_of[t]]
         good = from_muon[t] or electron or is_believed(track[TK_PT], track[TK_QUALITY])
         if track[TK_PT] > 0 and not electron and not from_muon[t]:
-            error = pt_error(eta + track[TK_ETA], track[TK_PT], _RESOLUTION)
-            best = best_cluster(track, error, left, _TRACK_CLUSTER_R2, _PULLS)
-            if best >= 0:
+            if link_track(track, eta, left, _MATCHING, cluster_sum, error2_sum) >= 0:
                 good = True
-                cluster_sum[best] = min(cluster_sum[best] + track[TK_PT], PT_MAX)
-                error2_sum[best] = min(error2_sum[best] + error * error, PT2_MAX)
         if good:
             kind = ID_MUON_MINUS if from_muon[t] else ID_ELECTRON_MINUS if electron else ID_HADRON_MINUS
             write_charged(track, kind, charged[t])
     for c in range(len(clusters)):
-        _neutral_hadron(left[c], cluster_sum[c], error2_sum[c], neutrals[BARREL_EM_CLUSTERS + c])
+        write_remainder(left[c], cluster_sum[c], error2_sum[c], ID_NEUTRAL_HADRON, neutrals[BARREL_EM_CLUSTERS + c])
 
 
 @in_place
@@ -215,20 +215,3 @@ def _take_off(
             pt = em_pt = 0
         left[c, HAD_PT] = pt
         left[c, HAD_EM_PT] = max(em_pt, 0)
-
-
-@in_place
-def _neutral_hadron(cluster: NDArray[np.int32], track_sum: int, error2_sum: int, row: NDArray[np.int32]) -> None:
-    """Write what the tracks leave of a calorimeter cluster, if that is more than their error."""
-    pt = int(cluster[HAD_PT])
-    if track_sum > 0:
-        pt -= track_sum
-        if pt * pt <= error2_sum:
-            pt = 0
-    if pt > 0:
-        row[NE_PT] = pt
-        row[NE_ETA] = cluster[HAD_ETA]
-        row[NE_PHI] = cluster[HAD_PHI]
-        row[NE_ID] = ID_NEUTRAL_HADRON
-        row[NE_EM_PT] = pt if cluster[HAD_EM_ID] != 0 else 0
-        row[NE_EM_ID] = cluster[HAD_EM_ID]

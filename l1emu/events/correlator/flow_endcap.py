@@ -10,50 +10,41 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from l1emu.compiled import in_place, kernel
+from l1emu.compiled import kernel
 from l1emu.events.correlator.flow import (
-    PT2_MAX,
-    best_cluster,
+    Matching,
     is_believed,
     is_loose,
     link_muons,
-    pt_error,
+    link_track,
     pull_words,
     resolution_words,
     squared_radius,
     write_charged,
+    write_remainder,
 )
 from l1emu.events.correlator.words import (
     HAD_EM_ID,
-    HAD_ETA,
-    HAD_PHI,
-    HAD_PT,
     ID_ELECTRON_MINUS,
     ID_HADRON_MINUS,
     ID_MUON_MINUS,
-    ID_NEUTRAL_HADRON,
     ID_PHOTON,
-    NE_EM_ID,
-    NE_EM_PT,
-    NE_ETA,
-    NE_ID,
-    NE_PHI,
-    NE_PT,
-    TK_ETA,
     TK_PT,
     TK_QUALITY,
 )
-from l1emu.events.hardware import PT_MAX
 
 ENDCAP_TRACKS, ENDCAP_CLUSTERS, ENDCAP_MUONS = 30, 20, 4
 """What an endcap region takes in."""
 
 _TRACK_CLUSTER_R2 = squared_radius(0.1)
-_PULLS = pull_words(_TRACK_CLUSTER_R2)
-_RESOLUTION = resolution_words(
-    (1.7, 1.9, 2.2, 2.5, 2.8, 2.9),
-    (1.793, 1.827, 2.363, 2.538, 2.812, 2.642),
-    (0.138, 0.137, 0.124, 0.115, 0.106, 0.121),
+_MATCHING = Matching(
+    resolution_words(
+        (1.7, 1.9, 2.2, 2.5, 2.8, 2.9),
+        (1.793, 1.827, 2.363, 2.538, 2.812, 2.642),
+        (0.138, 0.137, 0.124, 0.115, 0.106, 0.121),
+    ),
+    _TRACK_CLUSTER_R2,
+    pull_words(_TRACK_CLUSTER_R2),
 )
 
 
@@ -96,33 +87,12 @@ def flow_endcap(
         kind = ID_MUON_MINUS if from_muon[t] else ID_HADRON_MINUS
         good = from_muon[t] or is_believed(track[TK_PT], track[TK_QUALITY])
         if not from_muon[t]:
-            error = pt_error(eta + track[TK_ETA], track[TK_PT], _RESOLUTION)
-            best = best_cluster(track, error, clusters, _TRACK_CLUSTER_R2, _PULLS)
+            best = link_track(track, eta, clusters, _MATCHING, track_sum, error2_sum)
             if best >= 0:
                 good = True
                 if clusters[best, HAD_EM_ID] != 0:
                     kind = ID_ELECTRON_MINUS
-                track_sum[best] = min(track_sum[best] + track[TK_PT], PT_MAX)
-                error2_sum[best] = min(error2_sum[best] + error * error, PT2_MAX)
         if good:
             write_charged(track, kind, charged[t])
     for c in range(len(clusters)):
-        _neutral(clusters[c], track_sum[c], error2_sum[c], neutrals[c])
-
-
-@in_place
-def _neutral(cluster: NDArray[np.int32], track_sum: int, error2_sum: int, row: NDArray[np.int32]) -> None:
-    """Write what the tracks leave of a cluster, if that is more than their error."""
-    pt = int(cluster[HAD_PT])
-    if track_sum > 0:
-        pt = max(pt - track_sum, 0)
-        if pt * pt <= error2_sum:
-            pt = 0
-    if pt > 0:
-        electromagnetic = cluster[HAD_EM_ID] != 0
-        row[NE_PT] = pt
-        row[NE_ETA] = cluster[HAD_ETA]
-        row[NE_PHI] = cluster[HAD_PHI]
-        row[NE_ID] = ID_PHOTON if electromagnetic else ID_NEUTRAL_HADRON
-        row[NE_EM_PT] = pt if electromagnetic else 0
-        row[NE_EM_ID] = cluster[HAD_EM_ID]
+        write_remainder(clusters[c], track_sum[c], error2_sum[c], ID_PHOTON, neutrals[c])

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.compiled import in_place, kernel
+from l1emu.events.correlator.flow import squared_radius
 from l1emu.events.correlator.regions import BARREL, ENDCAP, FORWARD, Region, is_fiducial, turn_word
 from l1emu.events.correlator.sorting import INDEX_BITS, apply_pairs, merging_pairs, sorting_pairs
 from l1emu.events.correlator.words import (
@@ -85,8 +86,8 @@ MAX_PUPPI_TRACKS = np.array([22, 30, 0])
 MAX_PUPPI_NEUTRALS = np.array([25, 20, 12])
 MAX_PUPPI_CANDIDATES = np.array([18, 18, 12])
 
-_R2_MAX = math.ceil((0.3 / ETA_PHI_STEP) ** 2)
-_R2_MIN = np.array([math.ceil((r / ETA_PHI_STEP) ** 2) for r in (0.07, 0.04, 0.04)])
+_R2_MAX = squared_radius(0.3)
+_R2_MIN = np.array([squared_radius(r) for r in (0.07, 0.04, 0.04)])
 _R2_SHIFT = 5  # bits of dR^2 that the table of reciprocals does not see
 _PT2_SHIFT = 5
 _PT2_MAX = 200 * 200 >> _PT2_SHIFT  # of 50 GeV

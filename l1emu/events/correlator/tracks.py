@@ -32,6 +32,7 @@ from l1emu.events.correlator.words import (
     TK_Z0,
 )
 from l1emu.events.hardware import ETA_PHI_STEP, PT_MAX
+from l1emu.events.wordmath import signed_word
 
 # Steps of the track word; those of tan(lambda) and d0 are powers of two.
 RINV_STEP = 0.012 / (1 << 15)  # 1 / cm
@@ -216,14 +217,6 @@ def unpack_track_words(high: NDArray[np.uint64], low: NDArray[np.uint64]) -> NDA
 
 
 @kernel
-def _wrapped(value: int, bits: int) -> int:
-    """The lowest bits of a word, as a signed number."""
-    half = 1 << (bits - 1)
-    signed: int = ((value + half) & ((1 << bits) - 1)) - half
-    return signed
-
-
-@kernel
 def root_of_d0(d0: int) -> int:
     """The correlator's dxy: the root of |d0| in 1/64 of a root of cm, of d0 in steps of the track word; 8 bits.
 
@@ -247,15 +240,15 @@ def _eta_at_vertex(tanl: int, endcap: bool) -> int:
 def _d_eta_barrel(z0: int, tanl: int) -> int:
     """eta at the vertex minus eta at the calorimeter, 1.29 m from the beam."""
     shift = ((((abs(z0) >> 2) * 1300) >> 2) + 128) >> 8
-    at_calorimeter = _wrapped(tanl + (shift if z0 > 0 else -shift), 16)
-    return _wrapped(_eta_at_vertex(tanl, False) - _eta_at_vertex(at_calorimeter, False), 6)
+    at_calorimeter = signed_word(tanl + (shift if z0 > 0 else -shift), 16)
+    return signed_word(_eta_at_vertex(tanl, False) - _eta_at_vertex(at_calorimeter, False), 6)
 
 
 @kernel
 def _d_eta_endcap(z0: int, rinv: int, tanl: int) -> int:
     bend = rinv >> 6
     bend = (bend * bend * BENDING_IN_ETA[(tanl & 0xFFFF) >> 6] + (1 << 13)) >> 14
-    return _wrapped((-27 * (z0 >> 2) + bend + 512) >> 10, 6)
+    return signed_word((-27 * (z0 >> 2) + bend + 512) >> 10, 6)
 
 
 @kernel
@@ -298,8 +291,8 @@ def decode_track(word: NDArray[np.int32], endcap: bool, out: NDArray[np.int32]) 
     d_phi = _d_phi_endcap(z0, size, tanl) if endcap else (((size >> 4) * 23 >> 4) + 8) >> 4
     d_eta = _d_eta_endcap(z0, rinv, tanl) if endcap else _d_eta_barrel(z0, tanl)
     out[TK_PT] = PT_OF_RINV[size >> 3]
-    out[TK_ETA] = _wrapped(_eta_at_vertex(tanl, endcap) - d_eta, 10)
-    out[TK_PHI] = _wrapped(((word[W_PHI] * 90 + 557) >> 10) - (d_phi if positive else -d_phi), 10)
+    out[TK_ETA] = signed_word(_eta_at_vertex(tanl, endcap) - d_eta, 10)
+    out[TK_PHI] = signed_word(((word[W_PHI] * 90 + 557) >> 10) - (d_phi if positive else -d_phi), 10)
     out[TK_DETA] = d_eta
     out[TK_DPHI] = d_phi
     out[TK_CHARGE] = positive

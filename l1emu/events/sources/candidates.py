@@ -35,6 +35,7 @@ from l1emu.events.hardware import (
     Z0_STEP_CM,
 )
 from l1emu.events.lists import flat_columns
+from l1emu.events.wordmath import phi_words
 
 Vertex = Literal["file", "candidates", "beam"]
 
@@ -154,7 +155,7 @@ def _words(
     return {
         "pt": np.clip(_steps(flat["pt"], PT_STEP_GEV), 0, PT_MAX),
         "eta": np.clip(_steps(flat["eta"], ETA_PHI_STEP), -2 * HALF_TURN, 2 * HALF_TURN),
-        "phi": HALF_TURN - (HALF_TURN - _steps(flat["phi"], ETA_PHI_STEP)) % (2 * HALF_TURN),
+        "phi": phi_words(_steps(flat["phi"], ETA_PHI_STEP)),
         "id": particle,
         "charge": np.where(charged, sign, 0).astype(np.int64),
         "z0": np.where(charged, np.clip(_steps(z0, Z0_STEP_CM), -Z0_MAX, Z0_MAX), 0),
