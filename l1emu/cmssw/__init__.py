@@ -26,7 +26,7 @@ How a stage is added
 build      compile a driver with CMS's files, and run it
 compare    the stages, one after the other: words, and how many differ
 flow_inputs
-           regions that the stages of the particle flow are given
+           what the stages of the particle flow share, and the regions that they are given
 inputs     crossings that stages are given
 registry   the stages by name
 stage      what a stage is

@@ -1,14 +1,15 @@
-"""Regions that the stages of the particle flow are given: made up, with tracks, clusters and muons near each other."""
+"""The stages of the particle flow, and the regions that they are given: made up, with objects near each other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from l1emu.cmssw.stage import CmsCase
+from l1emu.cmssw.stage import CmsCase, CmsStage
 from l1emu.events.correlator.regions import N_REGIONS, region_at
 from l1emu.events.correlator.words import (
     EM_ID,
@@ -30,6 +31,10 @@ from l1emu.events.correlator.words import (
 )
 from l1emu.events.hardware import PT_MAX
 
+_FLOW = "L1Trigger/Phase2L1ParticleFlow"
+_COMMON = f"{_FLOW}/src/pf/pfalgo_common_ref.cpp"
+_COMMON_HEADER = f"{_FLOW}/interface/pf/pfalgo_common_ref.h"
+_DATA = "DataFormats/L1TParticleFlow/interface"
 _SEED = 20_26
 _COLUMNS = (9, 5, 5, 9)
 _PLACE_MAX = 511  # places of a region have ten bits
@@ -46,6 +51,63 @@ class FlowRegion(NamedTuple):
     em_clusters: NDArray[np.int32]
     clusters: NDArray[np.int32]
     muons: NDArray[np.int32]
+
+
+def flow_stage(
+    name: str,
+    file: str,
+    functions: Mapping[str, str],
+    limits: tuple[int, int, int, int],
+    kind: int,
+    run: Callable[[FlowRegion], tuple[NDArray[np.int32], ...]],
+) -> CmsStage:
+    """The stage of a particle flow.
+
+    Parameters
+    ----------
+    name
+        Of the stage.
+    file, functions
+        Of CMS's sources: `src/pf/FILE.cpp` with its header, and the hashes of its functions.
+    limits, kind
+        As in `flow_cases`.
+    run
+        Gives charged particles, neutrals and muons of a region.
+    """
+
+    def particles(given: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The words of the particles of each region."""
+        found = [part.ravel() for region in unpack_regions(given) for part in run(region)]
+        words: NDArray[np.int64] = np.concatenate(found).astype(np.int64)
+        return words
+
+    source = f"{_FLOW}/src/pf/{file}.cpp"
+    return CmsStage(
+        name=name,
+        sources=(),
+        headers=(  # the driver includes the sources, so that they are compiled without CMSSW's parameter sets
+            source,
+            _COMMON,
+            _COMMON_HEADER,
+            f"{_FLOW}/interface/pf/{file}.h",
+            f"{_FLOW}/interface/pf/pfalgo_types.h",
+            f"{_FLOW}/interface/dbgPrintf.h",
+            *(f"{_DATA}/{header}.h" for header in ("datatypes", "layer1_objs", "pf", "layer1_emulator")),
+        ),
+        cases=partial(flow_cases, limits, kind),
+        ours=particles,
+        functions={
+            source: functions,
+            _COMMON: {
+                "l1ct::PFAlgoEmulatorBase::loadPtErrBins": "29a6f66a0dd48447",
+                "l1ct::PFAlgoEmulatorBase::ptErr_ref": "b92bbf67e378e343",
+                "l1ct::PFAlgoEmulatorBase::pfalgo_mu_ref": "d47ea493db5e523a",
+                "l1ct::PFAlgoEmulatorBase::fillPFCand": "84f58f26ae94716c",
+            },
+            _COMMON_HEADER: {"l1ct::PFAlgoEmulatorBase::best_match_with_pt_ref": "827304a124508a22"},
+        },
+        defines=(),
+    )
 
 
 def pack_region(region: FlowRegion) -> NDArray[np.int64]:

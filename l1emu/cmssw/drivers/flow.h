@@ -13,21 +13,8 @@
 #include "L1Trigger/Phase2L1ParticleFlow/interface/pf/pfalgo_common_ref.h"
 #undef CMSSW_GIT_HASH
 #include "L1Trigger/Phase2L1ParticleFlow/src/pf/pfalgo_common_ref.cpp"
+#include "objects.h"
 #include "words.h"
-
-template <typename Object>
-void read_track(Words &words, Object &object) {
-  object.clear();
-  object.hwPt = l1ct::Scales::makePt(words.next());
-  object.hwEta = words.next();
-  object.hwPhi = words.next();
-  object.hwDEta = words.next();
-  object.hwDPhi = words.next();
-  object.hwCharge = words.next();
-  object.hwZ0 = words.next();
-  object.hwDxy = words.next();
-  object.hwQuality = words.next();
-}
 
 inline void read_region(Words &words, l1ct::PFInputRegion &in) {
   in.region.hwEtaCenter = words.next();
@@ -40,21 +27,12 @@ inline void read_region(Words &words, l1ct::PFInputRegion &in) {
   for (auto &track : in.track)
     read_track(words, track);
   for (auto &cluster : in.emcalo) {
-    cluster.clear();
-    cluster.hwPt = l1ct::Scales::makePt(words.next());
-    cluster.hwEta = words.next();
-    cluster.hwPhi = words.next();
+    read_place(words, cluster);
     cluster.hwPtErr = l1ct::Scales::makePt(words.next());
     cluster.hwEmID = words.next();
   }
-  for (auto &cluster : in.hadcalo) {
-    cluster.clear();
-    cluster.hwPt = l1ct::Scales::makePt(words.next());
-    cluster.hwEta = words.next();
-    cluster.hwPhi = words.next();
-    cluster.hwEmPt = l1ct::Scales::makePt(words.next());
-    cluster.hwEmID = words.next();
-  }
+  for (auto &cluster : in.hadcalo)
+    read_cluster(words, cluster);
   for (auto &muon : in.muon)
     read_track(words, muon);
 }

@@ -1,20 +1,10 @@
-// HT. In, for each crossing: the number of jets, then pt, eta and phi of each. Out: HT.
-#include <cmath>
-
-#include "L1Trigger/Phase2L1ParticleFlow/interface/jetmet/L1PFHtEmulator.h"
-#include "words.h"
+// HT. In, for each crossing, its jets, see sums.h. Out: HT.
+#include "sums.h"
 
 int main(int argc, char **argv) {
   Words words(argc, argv);
   while (words.more()) {
-    std::vector<l1ct::Jet> jets(words.next());
-    for (auto &jet : jets) {
-      jet.clear();
-      jet.hwPt = l1ct::Scales::makePt(words.next());
-      jet.hwEta = words.next();
-      jet.hwPhi = words.next();
-    }
-    const l1ct::Sum sum = htmht(jets);
+    const l1ct::Sum sum = htmht(read_jets(words));
     words.put(sum.intSumPt());
   }
   return words.end();

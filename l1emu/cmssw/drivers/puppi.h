@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "L1Trigger/Phase2L1ParticleFlow/interface/puppi/linpuppi_ref.h"
+#include "objects.h"
 #include "regions.h"
 
 // The network that links tracks to the vertex is off in CMS's configuration, and is not called.
@@ -21,23 +22,10 @@ inline int run_puppi(int argc, char **argv, const l1ct::LinPuppiEmulator &puppi,
     in.track.resize(words.next());
     out.pfcharged.resize(words.next());
     const unsigned neutral = words.next();
-    for (auto &track : in.track) {
-      track.clear();
-      track.hwPt = pt_word(words.next());
-      track.hwEta = words.next();
-      track.hwPhi = words.next();
-      track.hwDEta = words.next();
-      track.hwDPhi = words.next();
-      track.hwCharge = words.next();
-      track.hwZ0 = words.next();
-      track.hwDxy = words.next();
-      track.hwQuality = words.next();
-    }
+    for (auto &track : in.track)
+      read_track(words, track);
     for (auto &charged : out.pfcharged) {
-      charged.clear();
-      charged.hwPt = pt_word(words.next());
-      charged.hwEta = words.next();
-      charged.hwPhi = words.next();
+      read_place(words, charged);
       charged.hwDEta = words.next();
       charged.hwDPhi = words.next();
       charged.hwId.bits = words.next();
@@ -47,23 +35,14 @@ inline int run_puppi(int argc, char **argv, const l1ct::LinPuppiEmulator &puppi,
     }
     if (kind_of(number) == FORWARD) {
       in.hadcalo.resize(neutral);
-      for (auto &cluster : in.hadcalo) {
-        cluster.clear();
-        cluster.hwPt = pt_word(words.next());
-        cluster.hwEta = words.next();
-        cluster.hwPhi = words.next();
-        cluster.hwEmPt = pt_word(words.next());
-        cluster.hwEmID = words.next();
-      }
+      for (auto &cluster : in.hadcalo)
+        read_cluster(words, cluster);
     } else {
       out.pfneutral.resize(neutral);
       for (auto &particle : out.pfneutral) {
-        particle.clear();
-        particle.hwPt = pt_word(words.next());
-        particle.hwEta = words.next();
-        particle.hwPhi = words.next();
+        read_place(words, particle);
         particle.hwId.bits = words.next();
-        particle.hwEmPt = pt_word(words.next());
+        particle.hwEmPt = l1ct::Scales::makePt(words.next());
         particle.hwEmID = words.next();
       }
     }

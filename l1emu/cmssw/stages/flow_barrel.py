@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 from numpy.typing import NDArray
 
-from l1emu.cmssw.flow_inputs import flow_cases, unpack_regions
-from l1emu.cmssw.stage import CmsStage
+from l1emu.cmssw.flow_inputs import FlowRegion, flow_stage
 from l1emu.events.correlator.flow_barrel import (
     BARREL_CLUSTERS,
     BARREL_EM_CLUSTERS,
@@ -20,59 +17,26 @@ from l1emu.events.correlator.flow_barrel import (
 from l1emu.events.correlator.regions import BARREL
 from l1emu.events.correlator.words import CH_COLUMNS, NE_COLUMNS
 
-_FLOW = "L1Trigger/Phase2L1ParticleFlow"
-_COMMON = f"{_FLOW}/src/pf/pfalgo_common_ref.cpp"
-_COMMON_HEADER = f"{_FLOW}/interface/pf/pfalgo_common_ref.h"
-_SOURCE = f"{_FLOW}/src/pf/pfalgo3_ref.cpp"
-_DATA = "DataFormats/L1TParticleFlow/interface"
+
+def _particles(region: FlowRegion) -> tuple[NDArray[np.int32], ...]:
+    charged = np.empty((BARREL_TRACKS, CH_COLUMNS), np.int32)
+    neutrals = np.empty((BARREL_NEUTRALS, NE_COLUMNS), np.int32)
+    muons = np.empty((BARREL_MUONS, CH_COLUMNS), np.int32)
+    flow_barrel(*region, charged, neutrals, muons)
+    return charged, neutrals, muons
 
 
-def _particles(given: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The words of the particles of each region."""
-    found = []
-    for region in unpack_regions(given):
-        charged = np.empty((BARREL_TRACKS, CH_COLUMNS), np.int32)
-        neutrals = np.empty((BARREL_NEUTRALS, NE_COLUMNS), np.int32)
-        muons = np.empty((BARREL_MUONS, CH_COLUMNS), np.int32)
-        flow_barrel(*region, charged, neutrals, muons)
-        found += [charged.ravel(), neutrals.ravel(), muons.ravel()]
-    words: NDArray[np.int64] = np.concatenate(found).astype(np.int64)
-    return words
-
-
-FLOW_BARREL = CmsStage(
-    name="flow_barrel",
-    sources=(),
-    headers=(  # the driver includes the sources, so that they are compiled without CMSSW's parameter sets
-        _SOURCE,
-        _COMMON,
-        _COMMON_HEADER,
-        f"{_FLOW}/interface/pf/pfalgo3_ref.h",
-        f"{_FLOW}/interface/pf/pfalgo_types.h",
-        f"{_FLOW}/interface/dbgPrintf.h",
-        *(f"{_DATA}/{name}.h" for name in ("datatypes", "layer1_objs", "pf", "layer1_emulator")),
-    ),
-    cases=partial(
-        flow_cases,
-        (BARREL_TRACKS, BARREL_EM_CLUSTERS, BARREL_CLUSTERS, BARREL_MUONS),
-        BARREL,
-    ),
-    ours=_particles,
-    functions={
-        _SOURCE: {
-            "l1ct::PFAlgo3Emulator::tk_best_match_ref": "c33d30d844eaf3b5",
-            "l1ct::PFAlgo3Emulator::em_best_match_ref": "49e99415a1b6ef73",
-            "l1ct::PFAlgo3Emulator::pfalgo3_em_ref": "90d9eafe548b235f",
-            "l1ct::PFAlgo3Emulator::run": "4eba611970196596",
-            "l1ct::PFAlgo3Emulator::mergeNeutrals": "02f4349c585bc36c",
-        },
-        _COMMON: {
-            "l1ct::PFAlgoEmulatorBase::loadPtErrBins": "29a6f66a0dd48447",
-            "l1ct::PFAlgoEmulatorBase::ptErr_ref": "b92bbf67e378e343",
-            "l1ct::PFAlgoEmulatorBase::pfalgo_mu_ref": "d47ea493db5e523a",
-            "l1ct::PFAlgoEmulatorBase::fillPFCand": "84f58f26ae94716c",
-        },
-        _COMMON_HEADER: {"l1ct::PFAlgoEmulatorBase::best_match_with_pt_ref": "827304a124508a22"},
+FLOW_BARREL = flow_stage(
+    "flow_barrel",
+    "pfalgo3_ref",
+    {
+        "l1ct::PFAlgo3Emulator::tk_best_match_ref": "c33d30d844eaf3b5",
+        "l1ct::PFAlgo3Emulator::em_best_match_ref": "49e99415a1b6ef73",
+        "l1ct::PFAlgo3Emulator::pfalgo3_em_ref": "90d9eafe548b235f",
+        "l1ct::PFAlgo3Emulator::run": "4eba611970196596",
+        "l1ct::PFAlgo3Emulator::mergeNeutrals": "02f4349c585bc36c",
     },
-    defines=(),
+    (BARREL_TRACKS, BARREL_EM_CLUSTERS, BARREL_CLUSTERS, BARREL_MUONS),
+    BARREL,
+    _particles,
 )
