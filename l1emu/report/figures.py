@@ -118,13 +118,13 @@ def _mark_band(ax: Any, band: BandOfStream) -> None:
     for at in (low, high):
         ax.axvline(at, color=COLOURS[2], linewidth=1.5, linestyle="--")
     ax.text(
-        low,
+        high,
         0.02,
         " longest, over the tagger's band",
         fontsize=12,
         color=COLOURS[2],
         rotation=90,
-        ha="right",
+        ha="left",
         va="bottom",
         transform=ax.get_xaxis_transform(),
     )
