@@ -1,16 +1,16 @@
 """Turn-on curves of top quark pairs beside CMS's public ones: at which generated value they reach an efficiency.
 
-Curves are counted as Phase2-L1MenuTools counts them. HT and missing HT are those of all generator jets above 30 GeV
-within |eta| < 2.4. A generator jet is matched to the hardest Level-1 jet of its region near it and counts if there is
-one; all generator jets are taken, where CMS takes the hardest of a crossing alone: its curve is the same within errors,
-with a sixth of the jets.
+Curves are counted as Phase2-L1MenuTools counted those of V29. HT and missing HT are those of all generator jets above
+30 GeV within |eta| < 2.4. Of the generator jets within |eta| < 2.4 only the hardest of a crossing counts, in the region
+that it lies in, if a Level-1 jet within |eta| < 2.4 is near it, however soft; it is matched to the hardest of them.
+What CMS publishes of jets is a line through the places of many thresholds, and is compared with one through ours.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,11 +18,12 @@ import awkward as ak
 import numpy as np
 from pydantic import Field, model_validator
 
-from l1emu.arraytypes import Bools, Floats
+from l1emu.arraytypes import Floats
 from l1emu.config import Config, load_config
 from l1emu.errors import L1emuError
 from l1emu.events.calibration import Calibration
 from l1emu.events.chain import chain_data
+from l1emu.events.hardware import PT_STEP_GEV
 from l1emu.events.sample import Batch, Sample, read_sample
 from l1emu.files import scratch_folder
 from l1emu.progress import progress
@@ -32,7 +33,7 @@ from l1emu.trigger.turn_ons import TurnOn
 
 PUBLISHED_TURN_ONS = "data/cms-turn-ons.yaml"
 TTBAR_RECIPE = "ttbar-pu200"
-_SOFTEST_GEV = 2.0
+_SOFTEST_GEV = PT_STEP_GEV  # a generator jet with any Level-1 jet near it counts
 
 _Gev = Annotated[float, Field(gt=0, le=10_000)]
 _Share = Annotated[float, Field(gt=0, lt=1)]
@@ -50,6 +51,8 @@ class PublishedScaling(Config):
     """A published line from online thresholds to the generated value at `efficiency`: slope * online + offset.
 
     `online_gev` are thresholds to compare at, `offline_gev` generated values whose thresholds are to be compared at.
+    `fitted_gev` are the thresholds whose places the line was fitted to: with them it is compared with a line of ours
+    through the places of the same; without them it stands for the place of each threshold.
     """
 
     efficiency: _Share
@@ -57,6 +60,7 @@ class PublishedScaling(Config):
     offset_gev: float = Field(ge=-10_000, le=10_000)
     online_gev: list[_Gev] = Field(default_factory=list)
     offline_gev: list[_Gev] = Field(default_factory=list)
+    fitted_gev: list[_Gev] = Field(default_factory=list)
 
     def points(self) -> list[TurnOnPoint]:
         """What it says at its thresholds, those of `offline_gev` last."""
@@ -106,7 +110,6 @@ class PublishedTurnOns(Config):
     jet_pt_min_gev: _Gev
     abs_eta_max: float = Field(gt=0, le=10)
     match_radius: float = Field(gt=0, le=1)
-    matched_gev: _Gev
     curves: list[PublishedCurve] = Field(min_length=1)
 
 
@@ -119,7 +122,8 @@ def published_turn_ons() -> PublishedTurnOns:
 class PlacedTurnOn:
     """Where the curve of one threshold reaches an efficiency, beside CMS's place.
 
-    `gen_gev` is None where the sample does not say, and so is an error that nothing bounds.
+    `gen_gev` is None where the sample does not say, and so is an error that nothing bounds. Where it is read off a line
+    through the places of many thresholds, its errors are those of the place of its own.
     """
 
     object: str
@@ -207,16 +211,18 @@ def turn_ons_beside_cms(
             for name, found in _pairs(batch, reference, calibration):
                 pairs[name].append(found)
             advance(len(batch.stratum))
-    points, curves = [], {}
+    points: list[PlacedTurnOn] = []
+    curves: dict[tuple[str, float], TurnOn] = {}
     for published in reference.curves:
         generated, online = np.concatenate(pairs[published.object], axis=1)
+        line = _line(published, generated, online)
         for point, held in published.asked():
-            # a sum passes above its threshold, a jet at it, as in Phase2-L1MenuTools
-            jets = published.object.startswith("jet")
-            passes = online >= point.online_gev if jets else online > point.online_gev
-            curve = _counted(published, point.online_gev, generated, passes)
+            curve = _counted(published, point.online_gev, generated, online)
             curves[published.object, point.online_gev] = curve
-            points.append(_placed(published, point, held, interpolate_point(curve, point.efficiency)))
+            place = interpolate_point(curve, point.efficiency)
+            if line is not None:
+                place = replace(place, value=float(np.polyval(line, point.online_gev)))
+            points.append(_placed(published, point, held, place))
     return TurnOnValidation(tuple(points), curves, reference, source.name, source.crossings)
 
 
@@ -273,9 +279,10 @@ def _pairs(batch: Batch, reference: PublishedTurnOns, calibration: Calibration |
             yield curve.object, _two(missing, data.sums["mht"])
         else:
             low, high = curve.abs_eta
-            inside = generated[(abs(generated.eta) >= low) & (abs(generated.eta) < high)]
-            near = jets[(jets.pt >= reference.matched_gev) & (abs(jets.eta) >= low) & (abs(jets.eta) < high)]
-            online = _hardest_near(inside, near, reference.match_radius)
+            within = generated[abs(generated.eta) < reference.abs_eta_max]
+            hardest = within[ak.argsort(within.pt, axis=1, ascending=False)][:, :1]
+            inside = hardest[(abs(hardest.eta) >= low) & (abs(hardest.eta) < high)]
+            online = _hardest_near(inside, jets[abs(jets.eta) < reference.abs_eta_max], reference.match_radius)
             found = _two(ak.flatten(inside.pt), ak.flatten(online))
             yield curve.object, found[:, found[1] > 0]
 
@@ -292,13 +299,31 @@ def _two(generated: ak.Array, online: ak.Array) -> Floats:
     return np.stack([ak.to_numpy(values).astype(np.float64) for values in (generated, online)])
 
 
-def _counted(published: PublishedCurve, threshold: float, generated: Floats, passes: Bools) -> TurnOn:
+def _counted(published: PublishedCurve, threshold: float, generated: Floats, online: Floats) -> TurnOn:
     """The curve of one threshold in bins as wide as CMS's, up to the last that has something in it."""
+    # a sum passes above its threshold, a jet at it, as in Phase2-L1MenuTools
+    passes = online >= threshold if published.object.startswith("jet") else online > threshold
     width = published.bin_gev
     last = float(generated.max()) if generated.size else 0.0
     edges = np.arange(int(last // width) + 2) * width
     total, passed = (np.histogram(values, edges)[0].astype(np.int64) for values in (generated, generated[passes]))
     return TurnOn(published.object, "", f"generated {published.object}", threshold, None, None, edges, passed, total)
+
+
+def _line(published: PublishedCurve, generated: Floats, online: Floats) -> Floats | None:
+    """Slope and offset [GeV] through the places of the thresholds that CMS's line was fitted to; None without two.
+
+    All places have the same weight, as there.
+    """
+    scaling = published.scaling
+    places = {
+        threshold: interpolate_point(_counted(published, threshold, generated, online), scaling.efficiency).value
+        for threshold in scaling.fitted_gev
+    }
+    known = {threshold: place for threshold, place in places.items() if place is not None}
+    if len(known) < 2:
+        return None
+    return np.asarray(np.polyfit(list(known), list(known.values()), 1))
 
 
 def _placed(published: PublishedCurve, point: TurnOnPoint, held: bool, place: PlateauPoint) -> PlacedTurnOn:
