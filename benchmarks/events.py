@@ -117,9 +117,9 @@ def _stages(mixture: Mixture, means: np.ndarray, crossings: int, sigma_z: float)
         ends.append(time.perf_counter())
         find_vertex(tracks, n)
         ends.append(time.perf_counter())
-        cluster_words(towers, clusters)
+        cluster_words(rng, towers, clusters)
         ends.append(time.perf_counter())
-        reconstruct(towers, tracks[:n], buffers, found)  # finds the vertex and the clusters again
+        reconstruct(rng, towers, tracks[:n], buffers, found)  # finds the vertex and the clusters again
         ends.append(time.perf_counter())
         if c == 0:
             continue  # compilation

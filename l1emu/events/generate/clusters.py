@@ -43,6 +43,11 @@ _EM_ERROR_SLOPE = np.array([0.011, 0.015, 0.012])
 _EM, _EGAMMA = 1, 2
 _HADRONIC_SHARE = 0.1  # of the electromagnetic energy, below which a barrel's cluster is electromagnetic (`hoeCut`)
 _EM_FRACTION, _EGAMMA_FRACTION = 0.85, 0.95  # in the endcap, where CMS classifies by the shape of the shower
+# In the endcap CMS takes out clusters that look like pile-up (`emVsPUID` of l1tPFClustersFromHGC3DClusters_cfi.py, an
+# `isPUFilter`), and with them some of the others: the working points of its identification keep 99 % of electrons and
+# photons and 98 % of pions (kyungminparkdrums/cmssw, L1Trigger/Phase2L1ParticleFlow/src/HGC3DClusterID.cc; with more of
+# them in bins of pt, 90 to 99 %). What it takes of pile-up is left in here: PUPPI weighs it.
+_EM_KEPT, _HADRONIC_KEPT = 0.99, 0.98
 
 
 class ClusterBuffers(NamedTuple):
@@ -81,8 +86,11 @@ class ClusterCounts(NamedTuple):
 
 
 @in_place
-def cluster_words(towers: Towers, buffers: ClusterBuffers) -> ClusterCounts:
-    """Fill the buffers with a crossing's clusters, the towers being digitized; returns how many there are."""
+def cluster_words(rng: np.random.Generator, towers: Towers, buffers: ClusterBuffers) -> ClusterCounts:
+    """Fill the buffers with a crossing's clusters, the towers being digitized; returns how many there are.
+
+    `rng` decides which clusters of the endcap are lost to its identification.
+    """
     barrel, endcap = 0, 0
     n = cluster(towers, buffers.sums, buffers.seeds)
     for c in range(n):
@@ -93,6 +101,8 @@ def cluster_words(towers: Towers, buffers: ClusterBuffers) -> ClusterCounts:
             barrel += 1
         else:
             identification = _EM if sums[1] > _EM_FRACTION * sums[0] else 0
+            if rng.random() >= (_EM_KEPT if identification else _HADRONIC_KEPT):
+                continue
             if sums[1] > _EGAMMA_FRACTION * sums[0]:
                 identification |= _EGAMMA
             _write_cluster(sums, identification, buffers.endcap[endcap])

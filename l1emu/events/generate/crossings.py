@@ -169,7 +169,7 @@ def _make(
     for c in range(n):
         n_tracks = _mix(rng, c, draws, particles, towers, tracks, defining)
         digitize(rng, towers)
-        kept[c], vertex_z0[c] = reconstruct(towers, tracks[:n_tracks], buffers, out[total:])
+        kept[c], vertex_z0[c] = reconstruct(rng, towers, tracks[:n_tracks], buffers, out[total:])
         total += kept[c]
     return out[:total], kept, vertex_z0
 

@@ -267,7 +267,9 @@ class _Intakes(NamedTuple):
 
 
 @kernel
-def _hand_out(towers: Towers, tracks: NDArray[np.float64], buffers: Layer1Buffers) -> _Intakes:
+def _hand_out(
+    rng: np.random.Generator, towers: Towers, tracks: NDArray[np.float64], buffers: Layer1Buffers
+) -> _Intakes:
     """Make the words of a crossing's objects, and hand them to the regions."""
     n_barrel = n_endcap = n_muons = n_endcap_muons = 0
     for t in range(len(tracks)):
@@ -280,7 +282,7 @@ def _hand_out(towers: Towers, tracks: NDArray[np.float64], buffers: Layer1Buffer
         if is_muon and n > n_endcap:
             n_endcap_muons = _copy(buffers.endcap_tracks, n_endcap, buffers.endcap_muons, n_endcap_muons)
         n_endcap = n
-    counts = cluster_words(towers, buffers.clusters)
+    counts = cluster_words(rng, towers, buffers.clusters)
     return _Intakes(
         _take_tracks(buffers.barrel_tracks, n_barrel, _BARREL_TRACK_LIMITS),
         _take_tracks(buffers.endcap_tracks, n_endcap, _ENDCAP_TRACK_LIMITS),
@@ -339,12 +341,18 @@ def _write(row: NDArray[np.int32], out: NDArray[np.int32]) -> None:
 
 @kernel
 def reconstruct(
-    towers: Towers, tracks: NDArray[np.float64], buffers: Layer1Buffers, out: NDArray[np.int32]
+    rng: np.random.Generator,
+    towers: Towers,
+    tracks: NDArray[np.float64],
+    buffers: Layer1Buffers,
+    out: NDArray[np.int32],
 ) -> tuple[int, int]:
     """The candidates of a crossing in the order in which they reach the jet finder.
 
     Parameters
     ----------
+    rng
+        Of the clusters that are lost.
     towers
         Digitized.
     tracks
@@ -359,7 +367,7 @@ def reconstruct(
     How many there are, and the word of the vertex's z0.
     """
     vertex_z0 = min(max(math.floor(find_vertex(tracks, len(tracks)) / Z0_STEP_CM + 0.5), -Z0_MAX - 1), Z0_MAX)
-    intakes = _hand_out(towers, tracks, buffers)
+    intakes = _hand_out(rng, towers, tracks, buffers)
     n = 0
     for number in range(N_REGIONS):
         found = _run_region(number, vertex_z0, intakes, buffers, buffers.candidates[n:])

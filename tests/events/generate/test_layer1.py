@@ -17,7 +17,7 @@ N = len(FIELDS)
 def candidates(towers: Any, tracks: list[list[float]]) -> tuple[list[dict[str, int]], int]:
     out = np.zeros((128, N), np.int32)
     rows = np.array(tracks, float).reshape(-1, TRACK_COLUMNS)
-    n, vertex = reconstruct(towers, rows, layer1_buffers(), out)
+    n, vertex = reconstruct(np.random.default_rng(1), towers, rows, layer1_buffers(), out)
     return [dict(zip(FIELDS, row, strict=True)) for row in out[:n].tolist()], vertex
 
 
