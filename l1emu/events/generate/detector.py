@@ -47,6 +47,10 @@ _SCATTERED, _SCATTERED_WIDTH = 0.05, 4.0
 # Efficiency for charged hadrons in top quark events, below and above |eta| = 0.9; what is lost interacts in the tracker
 # (arXiv:1405.6569, abstract: offline, in the tracker of 2011; Level-1 needs fewer layers, and finds less of them).
 _HADRON_ETA, _HADRON_EFFICIENCY = 0.9, (0.94, 0.85)
+# False tracks, of stubs of several particles, near a true one: so many for each (judgement, a round number set before
+# any comparison; CMS shows curves of it). The correlator takes whatever has a chi2 below 15 a degree of freedom
+# (l1tPFTracksFromL1Tracks_cfi.py). Any curvature is as likely, so that their pt falls as 1 / pt^2.
+_FALSE_TRACKS, _FALSE_SPREAD, _FALSE_SPREAD_CM, _FALSE_MOST_GEV = 0.10, 0.02, 0.3, 500.0
 
 BARREL_ETA = 1.48
 _CALORIMETER_RADIUS_CM, _CALORIMETER_Z_CM = 129.0, 320.0
@@ -166,31 +170,16 @@ def add_collision(
 
     Returns the new number of tracks.
     """
-    pt, eta, phi, bend, d0, z0, particle, charge = particles
+    pt, eta, phi, bend, d0, z0, particle, _ = particles
     rotation, mirror, vertex_z = placement
     for i in range(first, last):
         kind = particle[i]
         p = pt[i]
         e = mirror * eta[i]
-        at_vertex = phi[i] + rotation
-        at_calorimeter = at_vertex + bend[i]
+        at_calorimeter = phi[i] + rotation + bend[i]
         curls_up = math.isnan(bend[i])  # before the calorimeter
         if kind <= MUON and p > 1.8 and abs(e) < 2.45 and abs(d0[i]) < _MAX_TRACK_D0_CM:
-            if rng.random() < _track_efficiency(kind, abs(e)):
-                worse = _SCATTERED_WIDTH if kind == CHARGED_HADRON and rng.random() < _SCATTERED else 1.0
-                measured = p * (1.0 + worse * _pt_resolution(p, abs(e)) * rng.standard_normal())
-                if measured > _MIN_TRACK_PT_GEV and abs(e) < _MAX_TRACK_ETA and n_tracks < tracks.shape[0]:
-                    sigma_d0 = math.sqrt(0.012**2 + (0.06 / p) ** 2 * math.cosh(e))
-                    t = tracks[n_tracks]
-                    t[TRACK_PT] = measured
-                    t[TRACK_ETA] = e
-                    t[TRACK_PHI] = turn(at_vertex)
-                    t[TRACK_CALO_PHI] = turn(at_vertex if curls_up else at_calorimeter)
-                    t[TRACK_Z0] = vertex_z + mirror * z0[i] + (0.08 + 0.045 * e * e) * rng.standard_normal()
-                    t[TRACK_D0] = d0[i] + sigma_d0 * rng.standard_normal()
-                    t[TRACK_PARTICLE] = kind
-                    t[TRACK_CHARGE] = charge[i]
-                    n_tracks += 1
+            n_tracks = _find_track(rng, i, placement, particles, tracks, n_tracks)
         if curls_up or abs(e) > ETA_EDGE or kind == MUON:
             continue
         at_eta = _eta_at_calorimeter(e, vertex_z + mirror * z0[i])
@@ -199,6 +188,53 @@ def add_collision(
         else:
             _shower(rng, p, at_eta, at_calorimeter, towers)
     return n_tracks
+
+
+@in_place
+def _find_track(
+    rng: np.random.Generator, i: int, placement: Placement, particles: Particles, tracks: NDArray[np.float64], n: int
+) -> int:
+    """Add the track of a charged particle, if it is found, maybe with a false one; returns the number of tracks."""
+    pt, eta, phi, bend, d0, z0, particle, charge = particles
+    rotation, mirror, vertex_z = placement
+    kind, p, e = particle[i], pt[i], mirror * eta[i]
+    if rng.random() >= _track_efficiency(kind, abs(e)):
+        return n
+    worse = _SCATTERED_WIDTH if kind == CHARGED_HADRON and rng.random() < _SCATTERED else 1.0
+    measured = p * (1.0 + worse * _pt_resolution(p, abs(e)) * rng.standard_normal())
+    if measured <= _MIN_TRACK_PT_GEV or abs(e) >= _MAX_TRACK_ETA or n >= tracks.shape[0]:
+        return n
+    sigma_d0 = math.sqrt(0.012**2 + (0.06 / p) ** 2 * math.cosh(e))
+    at_vertex = phi[i] + rotation
+    t = tracks[n]
+    t[TRACK_PT] = measured
+    t[TRACK_ETA] = e
+    t[TRACK_PHI] = turn(at_vertex)
+    t[TRACK_CALO_PHI] = turn(at_vertex if math.isnan(bend[i]) else at_vertex + bend[i])
+    t[TRACK_Z0] = vertex_z + mirror * z0[i] + (0.08 + 0.045 * e * e) * rng.standard_normal()
+    t[TRACK_D0] = d0[i] + sigma_d0 * rng.standard_normal()
+    t[TRACK_PARTICLE] = kind
+    t[TRACK_CHARGE] = charge[i]
+    if n + 1 < tracks.shape[0] and rng.random() < _FALSE_TRACKS:
+        _imagine_track(rng, t, sigma_d0, tracks[n + 1])
+        return n + 2
+    return n + 1
+
+
+@in_place
+def _imagine_track(
+    rng: np.random.Generator, near: NDArray[np.float64], sigma_d0: float, t: NDArray[np.float64]
+) -> None:
+    """Write a false track near a true one."""
+    phi = turn(near[TRACK_PHI] + _FALSE_SPREAD * rng.standard_normal())
+    t[TRACK_PT] = min(_MIN_TRACK_PT_GEV / (1.0 - rng.random()), _FALSE_MOST_GEV)
+    eta = near[TRACK_ETA] + _FALSE_SPREAD * rng.standard_normal()
+    t[TRACK_ETA] = min(max(eta, -_MAX_TRACK_ETA), _MAX_TRACK_ETA)
+    t[TRACK_PHI] = t[TRACK_CALO_PHI] = phi
+    t[TRACK_Z0] = near[TRACK_Z0] + _FALSE_SPREAD_CM * rng.standard_normal()
+    t[TRACK_D0] = sigma_d0 * rng.standard_normal()
+    t[TRACK_PARTICLE] = CHARGED_HADRON
+    t[TRACK_CHARGE] = 1.0 if rng.random() < 0.5 else -1.0
 
 
 @kernel

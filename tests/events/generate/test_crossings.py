@@ -200,9 +200,13 @@ def test_a_charged_hadron_is_measured_by_its_track() -> None:
     _, candidates = alone(particles, 600)
     charged = candidates[candidates.id == CHARGED_HADRON]
     found = np.asarray([len(c) for c in charged.pt.tolist()])
-    assert 0.92 < found.mean() < 0.98  # the track finder's efficiency
+    assert 0.92 < np.mean(found > 0) < 0.98  # the track finder's efficiency
+    assert 0.04 < np.mean(found == 2) < 0.13  # with a false track, which needs a cluster where it is hard
     has = charged[found == 1]
     pt = np.asarray(has.pt[:, 0]) * 0.25
+    true = abs(pt - 8) < 2  # a false track alone is one that took the vertex along
+    assert np.mean(true) > 0.95
+    has, pt = has[true], pt[true]
     assert pt.mean() == pytest.approx(8, abs=0.15)
     assert pt.std() < 0.3
     assert ak.all(has.weight[:, 0] == 256)
@@ -214,8 +218,9 @@ def test_a_charged_hadron_is_measured_by_its_track() -> None:
 def test_a_muon_leaves_no_neutral() -> None:
     _, candidates = alone([(30.0, -1.0, 0.0, MUON, -1, 0.0)], 200)
     flat = [i for row in candidates.id.tolist() for i in row]
-    assert set(flat) == {MUON}
-    assert 0.95 < len(flat) / 200 <= 1
+    assert set(flat) == {MUON, CHARGED_HADRON}  # a false track is a hadron
+    assert 0.95 < flat.count(MUON) / 200 <= 1
+    assert 0.04 < flat.count(CHARGED_HADRON) / 200 < 0.16
 
 
 def test_a_crowd_is_cut_at_128_candidates() -> None:

@@ -13,7 +13,10 @@ from l1emu.events.generate.detector import (
     ETA_EDGE,
     MAX_TRACKS,
     TOWER,
+    TRACK_CHARGE,
     TRACK_COLUMNS,
+    TRACK_ETA,
+    TRACK_PARTICLE,
     TRACK_PT,
     Particles,
     Placement,
@@ -50,12 +53,18 @@ def seen(kind: int, pt: float, eta: float, count: int = 2000) -> tuple[NDArray[n
     return sums[:, 0], sums[:, 1]
 
 
-def tracks_of(kind: int, pt: float, eta: float, count: int = 4000) -> NDArray[np.float64]:
-    """pt of the tracks of so many particles."""
+def all_tracks_of(kind: int, pt: float, eta: float, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The true and the false tracks of so many particles."""
     rng, all_of = np.random.default_rng(1), particles(kind, pt, eta, count)
-    tracks = np.empty((count, TRACK_COLUMNS))
+    tracks = np.empty((2 * count, TRACK_COLUMNS))
     n = add_collision(rng, 0, count, Placement(0.0, 1.0, 0.0), all_of, empty_towers(), tracks, 0)
-    found: NDArray[np.float64] = tracks[:n, TRACK_PT]
+    true = np.isin(tracks[:n, TRACK_ETA], all_of.eta.astype(np.float64))  # a false one has its own
+    return tracks[:n][true], tracks[:n][~true]
+
+
+def tracks_of(kind: int, pt: float, eta: float, count: int = 4000) -> NDArray[np.float64]:
+    """pt of the true tracks of so many particles."""
+    found: NDArray[np.float64] = all_tracks_of(kind, pt, eta, count)[0][:, TRACK_PT]
     return found
 
 
@@ -134,3 +143,22 @@ def test_charged_hadrons_are_lost_where_there_is_material() -> None:
     assert found[MUON, 2.0] == pytest.approx(0.985, abs=0.01)
     assert not len(tracks_of(MUON, 10.0, 2.6))
     assert not len(tracks_of(PHOTON, 10.0, 0.3))
+
+
+def test_one_track_in_ten_brings_a_false_one_of_any_curvature() -> None:
+    true, false = all_tracks_of(MUON, 10.0, 1.0, 20_000)
+    assert len(false) / len(true) == pytest.approx(0.10, abs=0.008)
+    assert np.median(false[:, TRACK_PT]) == pytest.approx(
+        4.0, abs=0.25
+    )  # half of the curvatures from 0 to that of 2 GeV
+    assert np.mean(false[:, TRACK_PT] > 20) == pytest.approx(0.10, abs=0.02)
+    assert np.std(false[:, TRACK_ETA] - 1.0) == pytest.approx(math.hypot(0.02, 0.06 / math.sqrt(12)), rel=0.1)
+    assert abs(false[:, TRACK_CHARGE].mean()) < 0.1 and set(false[:, TRACK_PARTICLE]) == {CHARGED_HADRON}
+
+
+def test_a_full_list_of_tracks_takes_no_false_one() -> None:
+    all_of, tracks = particles(MUON, 10.0, 1.0, 500), np.zeros((101, TRACK_COLUMNS))
+    n = add_collision(
+        np.random.default_rng(1), 0, 500, Placement(0.0, 1.0, 0.0), all_of, empty_towers(), tracks[:100], 0
+    )
+    assert n == 100 and not tracks[100].any()
