@@ -12,11 +12,14 @@ MAKEFLAGS += --no-print-directory
 run: $(VENV)/.core
 	$(BIN)/l1emu run
 
+# two processes: each test file is run by one of them, whole, so that what its tests share is made once
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+
 test: $(VENV)/.all lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-all: $(VENV)/.all lint
-	$(BIN)/python -m pytest -m "exhaustive or not exhaustive" --hypothesis-profile drawn
+	$(PYTEST) -m "exhaustive or not exhaustive" --hypothesis-profile drawn
 
 lint: $(VENV)/.all
 	$(BIN)/ruff check .

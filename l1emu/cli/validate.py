@@ -71,7 +71,7 @@ def validate(
 ) -> None:
     """Hold the events against what is known; exit code 1 where they disagree.
 
-    `ht-rates` is held to 30 % between 120 and 400 GeV, `turn-on` to 6 % in HT, 10 % for jets in the barrel and 15 % in
+    `ht-rates` is held to 20 % between 120 and 400 GeV, `turn-on` to 6 % in HT, 10 % for jets in the barrel and 15 % in
     the endcap, `strata` to four standard deviations, `cmssw` to every bit: it compiles CMS's files and runs them with
     your rights.
     """

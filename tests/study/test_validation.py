@@ -33,13 +33,13 @@ def command_line(monkeypatch: pytest.MonkeyPatch, *arguments: Any) -> Any:
     return 0
 
 
-def test_the_rate_is_that_of_cms_within_thirty_per_cent(calibrated: Any) -> None:
+def test_the_rate_is_that_of_cms_within_twenty_per_cent(calibrated: Any) -> None:
     assert calibrated.passed
     assert calibrated.weights_sum == pytest.approx(1, abs=1e-12)
     held = [p for p in calibrated.points if p.held]
     assert [p.threshold_gev for p in held] == [120, 200, 280, 320, 360, 400]
     for point in held:
-        assert abs(point.ratio - 1) < 0.3
+        assert abs(point.ratio - 1) < 0.2
         assert 0 < point.rate_khz_error < 0.1 * point.rate_khz
 
 
