@@ -93,9 +93,10 @@ def validate(
 def _validate_cmssw(source: Path | None, ap_types: Path | None, stages: list[str], json: bool) -> None:
     if source is None:
         raise L1emuError("nothing to compile", where="--source", expected="a checkout of cms-sw/cmssw")
-    from l1emu.cmssw import STAGES, compare_stages
+    with progress("loading", None):
+        from l1emu.cmssw.compare import compare_stages, steps_of
 
-    with progress("comparing stages", len(stages) or len(STAGES)) as advance:
+    with progress("comparing stages", steps_of(stages)) as advance:
         found = compare_stages(source, types=ap_types, stages=stages, advance=advance)
     if json:
         print_json([c.as_dict() for c in found])

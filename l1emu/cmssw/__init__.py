@@ -28,6 +28,7 @@ compare    the stages, one after the other: words, and how many differ
 flow_inputs
            what the stages of the particle flow share, and the regions that they are given
 inputs     crossings that stages are given
+objects    C++ compiled once, and kept
 registry   the stages by name
 stage      what a stage is
 stages/    one module each

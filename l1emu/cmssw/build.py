@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,20 +12,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from l1emu.cmssw.objects import LARGEST, LIMITS, Compiler, CompilerError
 from l1emu.cmssw.stage import CmsStage
-from l1emu.cmssw.versions import other_versions
+from l1emu.cmssw.versions import none_of, other_versions
 from l1emu.errors import L1emuError
 from l1emu.files import scratch_folder
-from l1emu.verification.child import Limits, run_child
+from l1emu.verification.child import Ended, run_child
 from l1emu.verification.csim import installed_types
 
 _HERE = Path(__file__).parent
 DRIVERS = _HERE / "drivers"
-_FLAGS = ("-std=c++17", "-O2", "-w", "-fmax-errors=1")
-_LARGEST = 1 << 30
-"""Bytes of any file that the compiler or the driver writes."""
-LIMITS = Limits(seconds=600.0, memory=4 << 30)
-"""What the compiler and the driver may take; the driver answers all words of a case at once."""
+_MISSING = re.compile(r"fatal error: (\S+): No such file or directory")
 
 
 def types_folder(given: Path | None) -> Path:
@@ -100,7 +96,7 @@ class CompiledDriver:
                 self.path.parent,
                 seconds=LIMITS.seconds,
                 memory=LIMITS.memory,
-                file=_LARGEST,
+                file=LARGEST,
                 keep=files,
             )
             if done.code != 0:
@@ -111,32 +107,63 @@ class CompiledDriver:
 
 
 @contextmanager
-def built(stage: CmsStage, source: Path, types: Path) -> Iterator[CompiledDriver]:
+def built(
+    stage: CmsStage, source: Path, types: Path, advance: Callable[[int], None] | None = None
+) -> Iterator[CompiledDriver]:
     """A stage's driver, compiled with the files below `source`; it is gone after the block.
+
+    Parameters
+    ----------
+    stage
+        Whose driver it is.
+    source
+        The folder with CMS's files.
+    types
+        That of the fixed-point headers.
+    advance
+        Called with 1 after each file that was compiled: the driver, and the stage's sources.
 
     Raises
     ------
     L1emuError
-        if a file is missing, there is no g++, or it does not compile: then the functions are named that are of another
-        version than the one that was compared, or else the compiler's first error.
+        if a file is missing, there is no g++, or it does not compile: then the file is named that has none of the
+        stage's functions, or the function of another version than the one that was compared, or else the compiler's
+        first error.
     """
     check_files(stage, source)
-    compiler = shutil.which("g++")
-    if compiler is None:
-        raise L1emuError("g++ is needed to compile CMS's C++, and was not found")
     source = source.resolve()
-    command = [os.path.abspath(compiler), *_FLAGS, *(f"-D{name}" for name in stage.defines)]
-    command += [f"-I{folder}" for folder in (_HERE, _HERE / "stand_ins", source, types)]
-    command += [str(DRIVERS / f"{stage.name}.cpp"), *(str(source / file) for file in stage.sources)]
+    options = [f"-D{name}" for name in stage.defines]
+    options += [f"-I{folder}" for folder in (_HERE, _HERE / "stand_ins", source, types)]
     with scratch_folder("l1emu-cmssw") as folder:
-        environment = os.environ | {"LC_ALL": "C", "TMPDIR": str(folder)}
-        seconds, memory = LIMITS.seconds, LIMITS.memory
-        program = folder / stage.name
-        command += ["-o", str(program)]
-        done = run_child(command, folder, seconds=seconds, memory=memory, file=_LARGEST, environment=environment)
-        if done.code != 0:
-            for file, function in other_versions(source, stage.functions):
-                raise L1emuError(f"function {function}: another version than the one compared", path=source / file)
-            lines = [line for line in done.said if "error:" in line] or done.said or [done.how]
-            raise L1emuError(f"CMS's C++ of the stage {stage.name} does not compile: {lines[0]}", path=source)
+        compiler = Compiler.found(options, folder)
+        objects = []
+        try:
+            for file in (DRIVERS / f"{stage.name}.cpp", *(source / file for file in stage.sources)):
+                objects.append(compiler.object_of(file))
+                if advance is not None:
+                    advance(1)
+            program = compiler.linked(objects, stage.name)
+        except CompilerError as error:
+            raise _explained(error.ended, stage, source) from None
         yield CompiledDriver(stage, program)
+
+
+def _explained(done: Ended, stage: CmsStage, source: Path) -> L1emuError:
+    """Why a stage does not compile."""
+    for line in done.said:
+        missing = _MISSING.search(line)
+        if missing:
+            return L1emuError(
+                f"this file of cmssw is missing, which the stage {stage.name} includes", path=source / missing[1]
+            )
+    for file, functions in stage.functions.items():
+        if none_of(source / file, functions):
+            return L1emuError(
+                f"not the C++ of cmssw: none of the functions of the stage {stage.name} is in it",
+                path=source / file,
+                expected=f"{next(iter(functions))}, say",
+            )
+    for file, function in other_versions(source, stage.functions):
+        return L1emuError(f"function {function}: another version than the one compared", path=source / file)
+    lines = [line for line in done.said if "error:" in line] or done.said or [done.how]
+    return L1emuError(f"CMS's C++ of the stage {stage.name} does not compile: {lines[0]}", path=source)

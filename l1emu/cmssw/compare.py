@@ -99,7 +99,7 @@ def compare_stages(
     most_cases
         How many cases of each; None for all.
     advance
-        Called with 1 after each stage.
+        Called with 1 after each step; a stage has `steps_of` of them.
 
     Raises
     ------
@@ -120,10 +120,15 @@ def compare_stages(
             raise L1emuError(f"another version than that of the stage {stage.name}", path=source / file, expected=text)
     found = []
     for stage in chosen:
-        found.append(compare_stage(stage, source, headers, most_cases))
+        found.append(compare_stage(stage, source, headers, most_cases, advance))
         if advance is not None:
             advance(1)
     return found
+
+
+def steps_of(stages: Sequence[str] = ()) -> int:
+    """In how many steps these stages are compared, or all of them: the files that are compiled, and one for each."""
+    return sum(2 + len(STAGES[name].sources) for name in stages or STAGES if name in STAGES)
 
 
 def _is_for(stage: CmsStage, source: Path) -> bool:
@@ -134,11 +139,17 @@ def _is_for(stage: CmsStage, source: Path) -> bool:
     return not (source / file).is_file() or text in read_text(source / file)
 
 
-def compare_stage(stage: CmsStage, source: Path, types: Path, most_cases: int | None = None) -> StageComparison:
+def compare_stage(
+    stage: CmsStage,
+    source: Path,
+    types: Path,
+    most_cases: int | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> StageComparison:
     """Hold our words of a stage against those of CMS's C++ below `source`; raises as `compare_stages` does."""
     words = differ = 0
     first = None
-    with built(stage, source, types) as program:
+    with built(stage, source, types, advance) as program:
         for case in islice(stage.cases(), most_cases):
             cms, ours = program.run(case.given), stage.ours(case.given)
             wrong = _differing(cms, ours)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from l1emu.errors import L1emuError
@@ -69,6 +69,15 @@ def function_hash(text: str, function: str) -> str | None:
     """
     found = [" ".join(part) for part in _definitions(_tokens(text), _tokens(function))]
     return sha256_bytes("\n".join(found).encode())[:_HASHED] if found else None
+
+
+def none_of(path: Path, functions: Iterable[str]) -> bool:
+    """Whether a file has no definition of any of these functions, or is no text at all."""
+    try:
+        text = read_text(path)
+    except L1emuError:
+        return True
+    return all(function_hash(text, function) is None for function in functions)
 
 
 def other_versions(source: Path, functions: Mapping[str, Mapping[str, str]]) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from l1emu.cli import app
 from l1emu.cmssw import STAGES, build, compare_stages
 from l1emu.cmssw.build import types_folder
-from l1emu.cmssw.compare import golden
+from l1emu.cmssw.compare import golden, steps_of
 from l1emu.cmssw.stage import CmsCase, CmsStage, pack_rows, unpack_rows
 from l1emu.cmssw.versions import function_hash
 from l1emu.errors import L1emuError
@@ -67,6 +67,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("ap_int.h", "ap_fixed.h"):
         (tmp_path / "types" / name).write_text("")
     (tmp_path / "halves.cpp").write_text(DRIVER)
+    monkeypatch.setenv("L1EMU_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(build, "DRIVERS", tmp_path)
     monkeypatch.setitem(STAGES, "halves", stage())
     return tmp_path
@@ -113,6 +114,44 @@ def test_another_signature_is_named_where_it_does_not_compile(toy: Path) -> None
 def test_what_does_not_compile_otherwise_is_told_by_the_compiler(toy: Path) -> None:
     (toy / HEADER).write_text("int half(int x)\n")
     with pytest.raises(L1emuError, match=r"the stage halves does not compile: .*error:"):
+        compare_stages(toy, types=toy / "types", stages=["halves"])
+
+
+def kept(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in (folder / "cache" / "cmssw").iterdir()}
+
+
+def test_what_was_compiled_is_kept_until_it_changes(toy: Path) -> None:
+    compare_stages(toy, types=toy / "types", stages=["halves"])
+    first = kept(toy)
+    assert len(first) == 2  # the driver and the source
+    compare_stages(toy, types=toy / "types", stages=["halves"])
+    assert kept(toy) == first
+    (toy / HEADER).write_text(TEXTS[HEADER] + "inline int third(int x) { return x / 3; }\n")
+    compare_stages(toy, types=toy / "types", stages=["halves"])
+    assert len(kept(toy)) == 4  # both include it
+
+
+def test_every_step_is_told(toy: Path) -> None:
+    steps: list[int] = []
+    compare_stages(toy, types=toy / "types", stages=["halves"], advance=steps.append)
+    assert sum(steps) == steps_of(["halves"]) == 3
+
+
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n\xff", b"404: Not Found\n", b""])
+def test_a_file_that_is_not_of_cmssw_is_named(toy: Path, content: bytes) -> None:
+    (toy / SOURCE).write_bytes(content)
+    with pytest.raises(
+        L1emuError, match=rf"{SOURCE}: not the C\+\+ of cmssw: none of the functions .* halves is in it"
+    ):
+        compare_stages(toy, types=toy / "types", stages=["halves"])
+
+
+def test_a_file_that_only_another_includes_is_named_where_it_is_missing(toy: Path) -> None:
+    (toy / HEADER).write_text('#include "Toy/interface/other.h"\n')
+    with pytest.raises(
+        L1emuError, match=r"Toy/interface/other\.h: this file of cmssw is missing, which the stage halves"
+    ):
         compare_stages(toy, types=toy / "types", stages=["halves"])
 
 

@@ -18,7 +18,7 @@ _FOLDER = "L1Trigger/Phase2L1ParticleFlow"
 _INPUT = f"{_FOLDER}/src/deregionizer/deregionizer_input.cpp"
 _EMULATOR = f"{_FOLDER}/src/deregionizer/deregionizer_ref.cpp"
 _EDGES = np.array([-2.5, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.5]) / ETA_PHI_STEP
-_CROSSINGS, _SAMPLED = 400, 1500
+_CROSSINGS, _SAMPLED = 500, 1700
 
 
 def _cases() -> Iterator[CmsCase]:

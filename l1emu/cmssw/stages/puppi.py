@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from l1emu.cmssw.inputs import sample_candidates
 from l1emu.cmssw.stage import CmsCase, CmsStage
 from l1emu.cmssw.stages.regions import EMULATOR, FORMAT_HEADERS, REGION_FUNCTIONS
 from l1emu.events.correlator.puppi import MAX_PUPPI_CANDIDATES, puppi_region, puppi_scratch
-from l1emu.events.correlator.regions import BARREL, ENDCAP, FORWARD, N_REGIONS, Region, region_at, regionize, turn_word
+from l1emu.events.correlator.regions import BARREL, ENDCAP, FORWARD, N_REGIONS, Region, region_at, regionize
 from l1emu.events.correlator.words import (
     CH_COLUMNS,
     CH_ID,
@@ -40,7 +41,7 @@ _HEADERS = tuple(
 _SEED = 20_16_4
 _OVERLAP = 57  # steps
 _REGIONS_A_CASE = 1500
-_SAMPLED = 400  # crossings of each part of the shipped samples
+_SAMPLED = 60  # crossings of each part of the shipped samples
 
 
 def _record(
@@ -107,10 +108,10 @@ def _sampled(of: int) -> Iterator[CmsCase]:
     fields = ("pt", "eta", "phi", "id", "charge", "z0")
     for name, candidates in sample_candidates():
         counts, columns = flat_columns(candidates[:_SAMPLED], fields, what="candidates")
-        crossing = np.repeat(np.arange(len(counts)), counts)
+        ends = np.concatenate([[0], np.cumsum(counts)])
         records = []
-        for c in range(len(counts)):
-            one = {key: column[crossing == c].astype(np.int64) for key, column in columns.items()}
+        for first, last in pairwise(ends):
+            one = {key: column[first:last].astype(np.int64) for key, column in columns.items()}
             records += list(_regions_of(one, of))
         if records:
             yield CmsCase(name, np.concatenate(records))
@@ -127,9 +128,8 @@ def _regions_of(columns: dict[str, NDArray[np.int64]], of: int) -> Iterator[NDAr
         if region.kind != of or intake.counts[number] == 0:
             continue
         members = intake.members[number, : intake.counts[number]]
-        local = np.stack(
-            [columns["pt"], at[:, 0] - region.eta, [turn_word(int(p) - region.phi) for p in phi]], axis=1
-        ).astype(np.int64)
+        turned = HALF_TURN - (HALF_TURN - phi + region.phi) % (2 * HALF_TURN)
+        local = np.stack([columns["pt"], at[:, 0] - region.eta, turned], axis=1).astype(np.int64)
         left, taken = members[neutral[members]], members[~neutral[members]]
         tracks = np.zeros((len(taken) * (of != FORWARD), TK_COLUMNS), np.int64)
         taken = taken[: len(tracks)]
