@@ -4,10 +4,9 @@
 // where there is none.
 #include "L1Trigger/Phase2L1ParticleFlow/interface/regionizer/regionizer_base_ref.h"
 #include "regions.h"
+#include "slots.h"
 
 namespace {
-  int turned(int phi) { return phi > 720 ? phi - 1440 : phi <= -720 ? phi + 1440 : phi; }
-
   // A sector around an object, which has to lie in the sector's ten bits of eta and phi.
   template <typename Object>
   Object &in_sector(std::vector<l1ct::DetectorSector<Object>> &sectors, int pt, int eta, int phi) {
@@ -21,16 +20,6 @@ namespace {
     object.hwPhi = turned(phi - sectors.back().region.intPhiCenter());
     sectors.back().obj.push_back(object);
     return sectors.back().obj.back();
-  }
-
-  template <typename Object>
-  void put(Words &words, const std::vector<Object> &objects, unsigned slots) {
-    for (unsigned i = 0; i < slots; ++i) {
-      const bool there = i < objects.size();
-      words.put(there ? reinterpret_cast<intptr_t>(objects[i].src) : 0);
-      words.put(there ? objects[i].intEta() : 0);
-      words.put(there ? objects[i].intPhi() : 0);
-    }
   }
 }  // namespace
 
@@ -58,8 +47,8 @@ int main(int argc, char **argv) {
     }
     regionizer.run(in, regions);
     for (int number = 0; number < 90; ++number) {
-      put(words, regions[number].track, tracks[kind_of(number)]);
-      put(words, regions[number].hadcalo, clusters[kind_of(number)]);
+      put_slots(words, regions[number].track, tracks[kind_of(number)]);
+      put_slots(words, regions[number].hadcalo, clusters[kind_of(number)]);
     }
   }
   return words.end();

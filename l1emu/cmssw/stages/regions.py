@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from l1emu.cmssw.inputs import sample_candidates
 from l1emu.cmssw.stage import CmsCase, CmsStage
-from l1emu.events.correlator.regions import N_REGIONS, region_at, regionize, turn_word
+from l1emu.events.correlator.regions import N_REGIONS, Intake, region_at, regionize
 from l1emu.events.hardware import HALF_TURN, NEUTRAL_HADRON, PHOTON, PT_MAX
 from l1emu.events.lists import flat_columns
 
@@ -40,6 +40,7 @@ FORMAT_HEADERS = tuple(
 
 _TRACK_LIMITS, _CLUSTER_LIMITS = np.array([25, 30, 0]), np.array([18, 20, 12])
 _TRACK, _CLUSTER = 6, 3  # words of each
+_KINDS = np.array([region_at(number).kind for number in range(N_REGIONS)])
 _SEED = 20_16_3
 _EDGES_ETA = np.array(
     [-630, -572, -401, -344, -287, -230, -173, -114, -57, 0, 57, 58, 114, 171, 230, 287, 344, 401, 629]
@@ -98,21 +99,35 @@ def _cases() -> Iterator[CmsCase]:
     yield from _sampled()
 
 
+def slots_of(
+    intake: Intake, numbers: NDArray[np.int64], slots: NDArray[np.int64], at: NDArray[np.int32]
+) -> list[NDArray[np.int64]]:
+    """For each of some regions the words of its slots: number of the object from 1 on, eta and phi from its centre."""
+    found = []
+    for number, n in zip(numbers.tolist(), slots.tolist(), strict=True):
+        region = region_at(number)
+        words = np.zeros((n, 3), np.int64)
+        members = intake.members[number, : intake.counts[number]]
+        phi = HALF_TURN - (HALF_TURN - at[members, 1] + region.phi) % (2 * HALF_TURN)
+        words[: len(members)] = np.stack([members + 1, at[members, 0] - region.eta, phi], axis=1)
+        found.append(words.ravel())
+    return found
+
+
 def _handed_out(
     limits: NDArray[np.int64], at: NDArray[np.int32], also: NDArray[np.int32], pt: NDArray[np.int32]
 ) -> list[NDArray[np.int64]]:
     """For each region the slots of one kind of objects."""
     intake = regionize(pt, at, also, limits)
-    found = []
-    for number in range(N_REGIONS):
-        region = region_at(number)
-        slots = np.zeros((int(limits[region.kind]), 3), np.int64)
-        for slot in range(int(intake.counts[number])):
-            member = intake.members[number, slot]
-            eta, phi = int(at[member, 0]), int(at[member, 1])
-            slots[slot] = member + 1, eta - region.eta, turn_word(phi - region.phi)
-        found.append(slots.ravel())
-    return found
+    return slots_of(intake, np.arange(N_REGIONS), limits[_KINDS], at)
+
+
+def track_places(track: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """eta and phi of tracks, and the same at the vertex, of rows of pt, eta, phi, deta, dphi and charge."""
+    at = np.ascontiguousarray(track[:, 1:3])
+    bent = track[:, 2] + np.where(track[:, 5] == 1, track[:, 4], -track[:, 4])
+    turned = HALF_TURN - (HALF_TURN - bent) % (2 * HALF_TURN)
+    return at, np.stack([track[:, 1] + track[:, 3], turned], axis=1)
 
 
 def _regions(given: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -123,9 +138,7 @@ def _regions(given: NDArray[np.int64]) -> NDArray[np.int64]:
         track = given[here + 2 : middle].reshape(-1, _TRACK).astype(np.int32)
         here = middle + _CLUSTER * n_clusters
         cluster = given[middle:here].reshape(-1, _CLUSTER).astype(np.int32)
-        at = np.ascontiguousarray(track[:, 1:3])
-        bent = track[:, 2] + np.where(track[:, 5] == 1, track[:, 4], -track[:, 4])
-        vertex = np.stack([track[:, 1] + track[:, 3], [turn_word(phi) for phi in bent]], axis=1).astype(np.int32)
+        at, vertex = track_places(track)
         places = np.ascontiguousarray(cluster[:, 1:])
         tracks = _handed_out(_TRACK_LIMITS, at, vertex, track[:, 0].copy())
         clusters = _handed_out(_CLUSTER_LIMITS, places, places, cluster[:, 0].copy())

@@ -1,5 +1,7 @@
 """CMS's correlator, Layer 1, in words: integers in, integers out (namespace `l1ct` of cms-sw/cmssw).
 
+buffered_regions
+              the endcap's regions as its firmware fills them, clock by clock
 deregionizer  in which order the candidates of all regions reach the jet finder, and which do not
 flow          what the particle flow of barrel and endcap share: muons, the calorimeter's resolution, tracks to clusters
 flow_barrel   the particle flow of a barrel region

@@ -99,7 +99,13 @@ class Intake(NamedTuple):
 
 
 @in_place
-def _phi_slices_of(slice_eta: int, eta: int, phi: int) -> int:
+def is_in_eta(slice_eta: int, eta: int) -> bool:
+    """Whether the regions of a slice in eta, or their overlap, reach to `eta`."""
+    return bool(_IN_ETA[eta + _ETA_RANGE] >> slice_eta & 1)
+
+
+@in_place
+def phi_slices_of(slice_eta: int, eta: int, phi: int) -> int:
     """The slices in phi, a bit each, whose region in a slice in eta takes in what is there."""
     return int(_IN_PHI[phi + HALF_TURN] * (_IN_ETA[eta + _ETA_RANGE] >> slice_eta & 1))
 
@@ -123,7 +129,7 @@ def _distribute(
         for slice_eta in range(ETA_SLICES):
             if not slices >> slice_eta & 1:
                 continue
-            inside = _phi_slices_of(slice_eta, at[i, 0], at[i, 1]) | _phi_slices_of(
+            inside = phi_slices_of(slice_eta, at[i, 0], at[i, 1]) | phi_slices_of(
                 slice_eta, also_at[i, 0], also_at[i, 1]
             )
             for slice_phi in range(PHI_SLICES):
