@@ -94,7 +94,7 @@ def jet_vector_sum(pt: NDArray[np.int64], phi: NDArray[np.int64], counts: NDArra
 
 
 # Of missing ET: `poly_t` is ap_fixed<32,2>, `proj_t` ap_fixed<22,12>. Sixteen pieces of a turn, from -pi on.
-_POLYNOMIAL_FRACTION, _MISSING_FRACTION, _MISSING_BITS = 30, 10, 22
+_POLYNOMIAL_BITS, _POLYNOMIAL_FRACTION, _MISSING_FRACTION, _MISSING_BITS = 32, 30, 10, 22
 _PIECE = 2 * HALF_TURN // 16
 # fmt: off
 _COSINE_PIECES = np.array([
@@ -121,12 +121,14 @@ def missing_et(pt: NDArray[np.int64], phi: NDArray[np.int64], counts: NDArray[np
     Parameters
     ----------
     pt, phi
-        (candidates,) words, those of a crossing one after the other; phi is brought into [-720, 720).
+        (candidates,) words, those of a crossing one after the other; phi is brought into [-720, 720]. At 720, beyond
+        the last piece, CMS's emulator takes the first one, whose polynomial is far off there and wraps; so does this.
     counts
         (crossings,), how many each has.
     """
     pt, phi = np.asarray(pt, np.int64), np.asarray(phi, np.int64)
     piece, d = np.divmod((phi + HALF_TURN) % (2 * HALF_TURN), _PIECE)
+    d = np.where(phi == HALF_TURN, 2 * HALF_TURN, d)
     x, y = (
         _wrapped(-_total(_component(pt, pieces[:, piece], d), counts), _MISSING_BITS)
         for pieces in (_COSINE_PIECES, _SINE_PIECES)
@@ -140,5 +142,5 @@ def missing_et(pt: NDArray[np.int64], phi: NDArray[np.int64], counts: NDArray[np
 
 def _component(pt: NDArray[np.int64], coefficients: NDArray[np.int64], d: NDArray[np.int64]) -> NDArray[np.int64]:
     """pt times the polynomial, rounded down to steps of 1/1024 GeV, in the word's 22 bits."""
-    along = coefficients[0] + coefficients[1] * d + coefficients[2] * d * d
+    along = _wrapped(coefficients[0] + coefficients[1] * d + coefficients[2] * d * d, _POLYNOMIAL_BITS)
     return _wrapped(pt * along >> (2 + _POLYNOMIAL_FRACTION - _MISSING_FRACTION), _MISSING_BITS)

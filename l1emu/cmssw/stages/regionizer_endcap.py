@@ -44,7 +44,11 @@ _FUNCTIONS = {
         f"{_FOLDED}::splitSectors": "dc3ce42d424ee9e3",
         f"{_FOLDED}::inFold": "a2e4af9815c01181",
     },
-    _SOURCES[2]: {f"{_MULTIFIFO}::step": "273fdf2503423446", f"{_MULTIFIFO}::destream": "201f2c01077ba2b9"},
+    _SOURCES[2]: {
+        f"{_MULTIFIFO}::{_MULTIFIFO.removeprefix('l1ct::')}": "e52a08448d8f104b",
+        f"{_MULTIFIFO}::step": "273fdf2503423446",
+        f"{_MULTIFIFO}::destream": "201f2c01077ba2b9",
+    },
     _HEADER: {
         "writeNewEvent": "064ef0be9cee3910",
         "readNewEvent": "512d221f6ce977fa",

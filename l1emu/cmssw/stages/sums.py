@@ -30,10 +30,10 @@ def _made_up(crossings: int, phi: int) -> Iterator[CmsCase]:
     def made(name: str, counts: NDArray[np.int64], most_pt: int) -> CmsCase:
         total = int(counts.sum())
         words = (rng.integers(1, most_pt + 1, total), rng.integers(-_JET_ETA, _JET_ETA + 1, total))
-        rows = np.stack([*words, rng.integers(-phi, phi, total)], axis=1)
+        rows = np.stack([*words, rng.integers(-phi, phi + 1, total)], axis=1)
         return CmsCase(name, pack_rows(rows, counts))
 
-    turn = np.stack(np.meshgrid([1, 4, 1000, PT_MAX], [0], np.arange(-phi, phi)), axis=-1).reshape(-1, 3)
+    turn = np.stack(np.meshgrid([1, 4, 1000, PT_MAX], [0], np.arange(-phi, phi + 1)), axis=-1).reshape(-1, 3)
     yield CmsCase("one vector in every direction", pack_rows(turn, np.ones(len(turn), np.int64)))
     yield made("sums that overflow", rng.integers(8, 17, 2000), PT_MAX)
     for k in range(0, crossings, _AT_ONCE):
