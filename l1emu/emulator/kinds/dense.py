@@ -16,8 +16,9 @@ from l1emu.emulator.interval import Interval, LayerRange, Watch, fold, shaped
 from l1emu.emulator.kind import Kind
 from l1emu.emulator.relax import Needs, Relaxed, changed
 from l1emu.emulator.vector.strategies.dot_dense import DotDense
-from l1emu.emulator.vector.strategies.rounded_dense import RoundedDenseByProducts, RoundedDenseByWords
+from l1emu.emulator.vector.strategies.rounded_dense import RoundedDense, RoundedDenseByProducts
 from l1emu.emulator.vector.strategies.stepped_dense import SteppedDense
+from l1emu.emulator.vector.strategies.wide_dense import WideDense
 from l1emu.layers import Dense, Layer, Tensor
 
 
@@ -53,7 +54,7 @@ class DenseKind(Kind[Dense]):
 
     layer = Dense
     instructions = (Instruction(_DENSE, _dense),)
-    strategies = (RoundedDenseByWords, RoundedDenseByProducts, DotDense, SteppedDense)
+    strategies = (RoundedDense, RoundedDenseByProducts, DotDense, WideDense, SteppedDense)
 
     def range(self, layer: Dense, inputs: tuple[Interval, ...]) -> LayerRange:
         (x,) = inputs

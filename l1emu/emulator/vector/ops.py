@@ -35,6 +35,7 @@ from l1emu.emulator.vector.llvm import (
     on_words,
     operation,
     pointer,
+    seen,
     spread,
     vector,
     vector_pointer,
@@ -203,7 +204,7 @@ def dot16_plain(typing: Any, acc: Any, a: Any, b: Any) -> Any:
 # -- shifts and rounding -----------------------------------------------------------------------------------------
 
 
-def _shift(instruction: str) -> Any:
+def _shift(instruction: str, type_: ir.VectorType = V32) -> Any:
     @intrinsic(prefer_literal=True)
     def function(typing: Any, a: Any, bits: Any) -> Any:
         if not isinstance(bits, types.IntegerLiteral):
@@ -211,7 +212,8 @@ def _shift(instruction: str) -> Any:
         number = bits.literal_value
 
         def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return getattr(builder, instruction)(args[0], constant(V32, number))
+            shifted = getattr(builder, instruction)(seen(builder, args[0], type_), constant(type_, number))
+            return shifted if type_ is V32 else builder.bitcast(shifted, V32)
 
         return vector(vector, bits), code
 
@@ -220,6 +222,7 @@ def _shift(instruction: str) -> Any:
 
 shl = _define("shl", _shift("shl"), lambda a, bits: a << np.int32(bits))
 sra = _define("sra", _shift("ashr"), lambda a, bits: a >> np.int32(bits))
+sra16 = _define("sra16", _shift("ashr", V16), lambda a, bits: lanes(words(a) >> np.int16(bits)))
 srl = _define("srl", _shift("lshr"), lambda a, bits: (a.view(np.uint32) >> np.uint32(bits)).view(np.int32))
 
 

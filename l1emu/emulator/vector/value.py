@@ -64,12 +64,19 @@ class Value:
     """A sum in an int32 lane: its interval, its fraction, and the steps that still have to be done on it.
 
     What is to be done next gives the value after it, or None where 32 bits do not hold it on the way.
+
+    Attributes
+    ----------
+    below
+        Fraction bits further down. Where there are any, the last bit says whether it or one of them is set: all that
+        a rounding asks of them.
     """
 
     low: int
     high: int
     fraction: int
     steps: tuple[ValueStep, ...] = ()
+    below: int = 0
 
     @staticmethod
     def of(low: int, high: int, fraction: int) -> Value | None:
@@ -105,19 +112,24 @@ class Value:
             last = steps[-1]
             clip = Clip(min(max(last.low, low), high), min(max(last.high, low), high), last.narrow)
             steps = steps[:-1]
-        return Value(min(max(self.low, low), high), min(max(self.high, low), high), self.fraction, (*steps, clip))
+        bounds = (min(max(self.low, low), high), min(max(self.high, low), high))
+        return Value(*bounds, self.fraction, (*steps, clip), self.below)
 
     def halved(self, bits: int) -> Value | None:
         """Divided by 2**bits, toward zero."""
         if not bits:
             return self
-        if not self.held(1 << bits):
+        if not self.held(1 << bits) or self.below:
             return None
         low, high = (v >> bits if v >= 0 else -(-v >> bits) for v in (self.low, self.high))
         return Value(low, high, self.fraction, (*self.steps, Halve(bits)))
 
     def cast(self, type_: FixedPoint) -> Value | None:
         """Assigned to a type."""
+        left = type_.fraction - self.fraction
+        if self.below and left >= self.below:  # nothing is rounded
+            inside = self.low << left >= low_of(type_) and (self.high + 1 << left) - 1 <= type_.high
+            return self if inside else None
         value = self._aligned(type_)
         if value is None:
             return None
@@ -132,6 +144,8 @@ class Value:
     def _aligned(self, type_: FixedPoint) -> Value | None:
         """At the fraction of a type, not yet brought into its range."""
         bits = self.fraction - type_.fraction
+        if self.below and bits < 2:
+            return None
         if not bits:
             return self
         if bits < 0:
@@ -174,7 +188,7 @@ class Ending:
     def of(value: Value, layout: Layout, *, fused: bool = False) -> Ending:
         """The ending of `value` in `layout`, by fused products and sums of floats where there are any."""
         zero = layout.lowest
-        steps = joined_steps(value.steps)
+        steps = joined_steps(_packable(value.steps) if layout.pack == 2 else value.steps)
         rest = steps[1:] if steps and isinstance(steps[0], Round) else steps
         plain = len(rest) <= 1 and all(isinstance(step, Clip) for step in rest)
         first = steps[0] if steps and isinstance(steps[0], Round) else None
@@ -186,6 +200,12 @@ class Ending:
             fold = (1 << bits >> 1) - (zero << bits)
             return Ending(steps, fold, True, layout)
         return Ending.plain(*steps, layout=layout)
+
+
+def _packable(steps: tuple[ValueStep, ...]) -> tuple[ValueStep, ...]:
+    """The steps without a last wrap to 16 bits, which packing does, and before a clip that is then done on pairs."""
+    at = len(steps) - (2 if steps and isinstance(steps[-1], Clip) else 1)
+    return (*steps[:at], *steps[at + 1 :]) if at >= 0 and steps[at] == Wrap(16, signed=True) else steps
 
 
 def joined_steps(steps: tuple[ValueStep, ...]) -> tuple[ValueStep, ...]:

@@ -104,6 +104,7 @@ CASES = {
     **{name: binary(name, words) for name in ("mulhi16", "mulhrs16", "saturated_bytes", "bytes_of_words")},
     **{name: accumulating(name, words) for name in ("dot16_plain", "dot16_avx2", "dot16_avx512", "dot16_vnni")},
     "dot8": accumulating("dot8", octets),
+    "sra16": Case([f"sra16(a, {bits})" for bits in range(16)], words(1)),
     **{name: Case([f"{name}(a, {bits})" for bits in SHIFTS], lanes(1)) for name in ("shl", "sra", "srl", "shift_left")},
     **{name: binary(name, lanes) for name in ("pack16", "pack16_wide")},
     "pack8_saturating": Case(

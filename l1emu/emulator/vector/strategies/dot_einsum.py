@@ -1,4 +1,4 @@
-"""Einsums, products of two tensors of data, by dot products of bytes or int16."""
+"""Einsums, products of two tensors of data, by dot products of bytes or int16; of int16 also in two sums of int32."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from l1emu.emulator.vector.context import Context, FusedCasts, Read, Scratch, Write
 from l1emu.emulator.vector.layout import Formula, Layout, linear
-from l1emu.emulator.vector.strategies.sums import clean_sum
+from l1emu.emulator.vector.strategies.split import cut_sum, joined_sums, wrapped_sum
+from l1emu.emulator.vector.strategies.sums import clean_sum, magnitude
 from l1emu.emulator.vector.strategy import Strategy
-from l1emu.emulator.vector.value import Ending
-from l1emu.emulator.vector.writer import Writer
+from l1emu.emulator.vector.value import LANE_LIMIT, Ending
+from l1emu.emulator.vector.writer import Writer, pair
 from l1emu.layers import Einsum
 
 
@@ -71,10 +72,14 @@ class _Inputs(NamedTuple):
 
 @dataclass(frozen=True)
 class DotEinsum(Strategy[Einsum]):
-    """Sums in any order, in int32; the formulas give the vectors of both inputs and of the output."""
+    """Sums in any order, in int32; the formulas give the vectors of both inputs and of the output.
+
+    With a `cut` one operand is cut in two, its lower part of so many bits, and both sums are kept.
+    """
 
     layer: Einsum
     chain: FusedCasts
+    cut: int
     inputs: _Inputs
     target: Layout
     at_a: Formula
@@ -90,11 +95,11 @@ class DotEinsum(Strategy[Einsum]):
     def fits(cls, layer: Einsum, context: Context) -> Self | None:
         if layer.product_type is not None:
             return None
-        inputs, fraction = _Inputs.of(layer, context), sum(x.type.fraction for x in layer.inputs)
-        value = clean_sum(context.proof(layer), layer.accum_type, fraction)
-        chain = None if inputs is None or value is None else context.chain(layer, value)
-        if inputs is None or chain is None:
+        inputs = _Inputs.of(layer, context)
+        found = None if inputs is None else _summed(layer, inputs.a.pack, context)
+        if inputs is None or found is None:
             return None
+        chain, cut = found
         index, target = Places.of(layer), context.home(chain.output)
         if target is not None and not _aligned(index.y, target):
             target = context.flat_layout(chain.output, lambda layout: _aligned(index.y, layout))
@@ -106,7 +111,7 @@ class DotEinsum(Strategy[Einsum]):
         )
         if at_a is None or at_b is None or at_y is None:
             return None
-        return cls(layer, chain, inputs, target, at_a, at_b, at_y)
+        return cls(layer, chain, cut, inputs, target, at_a, at_b, at_y)
 
     def write(self, context: Context) -> None:
         layer, (first, second, swap) = self.layer, self.inputs
@@ -115,17 +120,33 @@ class DotEinsum(Strategy[Einsum]):
         zero = first.pack == 4 and not swap and first.zero != 0
         write = Writer(context.features)
         sizes = (layer.contract // first.pack, layer.inplace, layer.free0, layer.free1)
-        _Loops(write, ending, first.pack, *sizes, zero, swap, self.at_a, self.at_b, self.at_y).write_loops()
+        _Loops(write, ending, first.pack, self.cut, *sizes, zero, swap, self.at_a, self.at_b, self.at_y).write_loops()
         context.kernel(
             "einsum",
             write,
             self.chain.layers,
-            f"{first.kind}, sums in int32",
+            f"{first.kind}, sums in {'two ' if self.cut else ''}int32",
             a=Read(layer.inputs[0], first),
             b=Read(layer.inputs[1], second),
             y=Write(self.chain.output, self.target),
             scratch=Scratch(layer.free1 if zero else 0),
         )
+
+
+def _summed(layer: Einsum, pack: int, context: Context) -> tuple[FusedCasts, int] | None:
+    """What becomes of the sums, and where one operand is cut: 0 where 32 bits hold the sums or all that is kept."""
+    proof, accum, fraction = context.proof(layer), layer.accum_type, sum(x.type.fraction for x in layer.inputs)
+    value = clean_sum(proof, accum, fraction) or wrapped_sum(proof, accum, fraction, layer.output.type)
+    chain = None if value is None else context.chain(layer, value)
+    if chain is not None or pack != 2:
+        return None if chain is None else (chain, 0)
+    whole = max(magnitude(context.interval(x)) for x in layer.inputs)
+    for cut in range(1, 16):
+        value = cut_sum(proof, accum, fraction, cut)
+        chain = None if value is None else context.chain(layer, value)
+        if chain is not None and not chain.value.below and layer.contract << whole + cut < LANE_LIMIT:
+            return chain, cut
+    return None
 
 
 def _aligned(index: NDArray[np.int64], layout: Layout) -> bool:
@@ -150,6 +171,7 @@ class _Loops:
     write: Writer
     ending: Ending
     pack: int
+    cut: int
     n: int
     inplace: int
     free0: int
@@ -168,49 +190,85 @@ class _Loops:
             self._zeros()
         if self.n <= 16:
             # some rows of b stay in registers for all of a
-            most = max(20 // (together * (self.n + self.zero)), 1)
+            most = max(20 // (together * (self.n * self.parts + self.zero)), 1)
         else:
-            most = max(12 // together, 1)
+            most = max(12 // (together * self.parts), 1)
         held = max(count for count in range(1, most + 1) if groups % count == 0)
         (self._rows_held if self.n <= 16 else self._nothing_held)(groups, held)
 
-    def _b(self, row: str, k: str) -> str:
-        return f"load(V, b + {self.at_b(i='i', j=row, k=k)})"
+    @property
+    def parts(self) -> int:
+        """Sums of an element of the output, and parts of one operand."""
+        return 2 if self.cut else 1
 
-    def _a(self, k: str) -> str:
-        return f"load(V, a + {self.at_a(i='i', j='n', k=k)})"
+    def _load_b(self, indent: int, name: str, row: str, k: str, *, parts: bool) -> list[str]:
+        """Load a word of b; gives the names of its parts."""
+        self.write(indent, f"{name} = load(V, b + {self.at_b(i='i', j=row, k=k)})")
+        return self._parts(indent, name) if parts else [name]
 
-    def _dot(self, acc: str, x: str, y: str) -> str:
-        left, right = (y, x) if self.swap else (x, y)
-        return f"{acc} = {self.write.dot(self.pack, acc, left, right)}"
+    def _load_a(self, indent: int, name: str, k: str, *, parts: bool) -> list[str]:
+        """The same of a."""
+        self.write(indent, f"{name} = load(V, a + {self.at_a(i='i', j='n', k=k)})")
+        return self._parts(indent, name) if parts else [name]
+
+    def _parts(self, indent: int, name: str) -> list[str]:
+        if not self.cut:
+            return [name]
+        lower = f"and_({name}, const({pair((1 << self.cut) - 1)}))"
+        self.write(indent, f"{name}_upper = sra16({name}, {self.cut})", f"{name} = {lower}")
+        return [name, f"{name}_upper"]
+
+    def _add(self, indent: int, acc: str, x: list[str], y: list[str]) -> None:
+        """Add the products of two words, one of them in parts, to the sums."""
+        for part in range(self.parts):
+            left, right = x[part % len(x)], y[part % len(y)]
+            left, right = (right, left) if self.swap else (left, right)
+            name = self._names(acc)[part]
+            self.write(indent, f"{name} = {self.write.dot(self.pack, name, left, right)}")
+
+    def _names(self, acc: str) -> list[str]:
+        return [acc, f"{acc}_upper"][: self.parts]
 
     def _zeros(self) -> None:
         """What the sums of each row of `b` start with."""
         self.write(2, f"for m in range({self.free1}):", "    z = const(0)", f"    for k in range({self.n}):")
-        self.write(4, f"z = dot8(z, const({0x80808080 - (1 << 32)}), {self._b('m', 'k')})")
+        self._load_b(4, "v", "m", "k", parts=False)
+        self.write(4, f"z = dot8(z, const({0x80808080 - (1 << 32)}), v)")
         self.write(3, f"store(V, scratch + m, sub(const({self.ending.fold}), z))")
 
-    def _start(self, row: str) -> str:
-        return f"load(V, scratch + {row})" if self.zero else f"const({self.ending.fold})"
+    def _start(self, indent: int, acc: str, zero: str) -> None:
+        """Start the sums, with `zero` where that is wanted."""
+        fold = self.ending.fold
+        if self.cut:
+            self.write(indent, f"{acc}, {acc}_upper = const(0), const({fold // 2})")
+        else:
+            self.write(indent, f"{acc} = {zero}" if self.zero else f"{acc} = const({fold})")
 
     def _store(self, accs: list[str], group: str) -> None:
+        if self.cut:
+            for acc in accs:
+                self.write(4, *joined_sums(acc, f"{acc}_upper", self.cut, self.ending))
+            accs = [f"{acc}_upper" for acc in accs]
         packed = self.write.finish(4, accs, self.ending)
         self.write(4, f"store(V, y + {self.at_y(i='i', j='n', k=group)}, {packed})")
 
     def _rows_held(self, groups: int, held: int) -> None:
         write, pack = self.write, self.ending.layout.pack
         write(2, f"for h in range({groups // held}):")
+        b = []
         for s in range(held * pack):
             row = f"(h * {held * pack} + {s})"
             if self.zero:
-                write(3, f"z{s} = {self._start(row)}")
-            write(3, *(f"b{s}_{k} = {self._b(row, str(k))}" for k in range(self.n)))
-        write(3, f"for n in range({self.free0}):", *(f"    a{k} = {self._a(str(k))}" for k in range(self.n)))
+                write(3, f"z{s} = load(V, scratch + {row})")
+            b.append([self._load_b(3, f"b{s}_{k}", row, str(k), parts=True) for k in range(self.n)])
+        write(3, f"for n in range({self.free0}):")
+        a = [self._load_a(4, f"a{k}", str(k), parts=False) for k in range(self.n)]
         for g in range(held):
             accs = [f"s{s}" for s in range(pack)]
             for number, acc in enumerate(accs, start=g * pack):
-                write(4, f"{acc} = z{number}" if self.zero else f"{acc} = {self._start('')}")
-                write(4, *(self._dot(acc, f"a{k}", f"b{number}_{k}") for k in range(self.n)))
+                self._start(4, acc, f"z{number}")
+                for k in range(self.n):
+                    self._add(4, acc, a[k], b[number][k])
             self._store(accs, f"(h * {held} + {g})")
 
     def _nothing_held(self, groups: int, held: int) -> None:
@@ -219,8 +277,11 @@ class _Loops:
         write(2, f"for n in range({self.free0}):", f"    for h in range({groups // held}):")
         accs = [f"s{s}" for s in range(held * pack)]
         rows = [f"(h * {held * pack} + {s})" for s in range(held * pack)]
-        write(4, *(f"{acc} = {self._start(row)}" for acc, row in zip(accs, rows, strict=True)))
-        write(4, f"for k in range({self.n}):", f"    x = {self._a('k')}")
-        write(5, *(self._dot(acc, "x", self._b(row, "k")) for acc, row in zip(accs, rows, strict=True)))
+        for acc, row in zip(accs, rows, strict=True):
+            self._start(4, acc, f"load(V, scratch + {row})")
+        write(4, f"for k in range({self.n}):")
+        x = self._load_a(5, "x", "k", parts=True)
+        for acc, row in zip(accs, rows, strict=True):
+            self._add(5, acc, x, self._load_b(5, "v", row, "k", parts=False))
         for g in range(held):
             self._store(accs[g * pack : (g + 1) * pack], f"(h * {held} + {g})")

@@ -1,189 +1,271 @@
-"""Dense layers whose every product is rounded down to the accumulator's step, as in the forks' fused attention.
+"""Dense layers whose every product is rounded to the accumulator's step, as where a project has one type for all.
 
-Such sums cannot be left to a dot product, which rounds nothing. The sum of the rounded products is the sum of the
-exact ones less the sum of the bits that each of them loses: the first is a dot product, the others come from the lower
-words of the products. Else each product is taken in 32 bits.
+The upper half of a product of int16, x w / 2**16 rounded down, is one instruction. With w shifted left by 16 - s bits
+it is x w / 2**s rounded down, the product as it is cast where it loses s bits. A weight that is then wider than 16 bits
+is the sum of its signed lower half and a multiple of 2**16, whose products with x lose nothing. So do those of the
+upper part of x where that is wider than 16 bits, as long as 2**15 times a weight is a multiple of 2**s. Where the
+accumulator wraps at 16 bits, or is proven to fit them, int16 sums are enough: a product and a sum for each word, the
+pace of a dot product. Else each product is taken in 32 bits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from l1emu.emulator.interval import Sum
+from l1emu.emulator.interval import Sum, rounding_of, signed_bits
 from l1emu.emulator.vector.context import Context, FusedCasts, Read, Scratch, Write
-from l1emu.emulator.vector.layout import INT32, Layout
+from l1emu.emulator.vector.layout import INT32, PAIRS, Layout
+from l1emu.emulator.vector.strategies.dense_loops import (
+    DenseLoops,
+    DenseTarget,
+    Products,
+    word_pairs,
+    words_in,
+    write_words,
+)
 from l1emu.emulator.vector.strategies.split import low_bits, rounded_off
 from l1emu.emulator.vector.strategies.sums import accumulator_value, magnitude, together
 from l1emu.emulator.vector.strategy import Strategy
-from l1emu.emulator.vector.value import Ending, Round, Value
-from l1emu.emulator.vector.writer import ONES, Writer, signed
-from l1emu.fixedpoint import Rounding
+from l1emu.emulator.vector.value import Ending, Value, Wrap
+from l1emu.emulator.vector.writer import ONES, Writer
+from l1emu.fixedpoint import Overflow, Rounding
 from l1emu.layers import Dense
+
+_BASE = {Rounding.TRN: 16, Rounding.RND: 15}
+"""Bits that `mulhi16` and `mulhrs16` take off, by how they round."""
 
 
 @dataclass(frozen=True)
-class _Products:
-    """What is common to both: bits that a product loses, of its weight, and of x, and the sum.
+class _Factors:
+    """The parts of inputs and weights that are multiplied.
 
     Attributes
     ----------
-    scale
-        Bits by which weights are shifted so that 8 bits are lost at least: that are whole bytes of a word.
-    by_words
-        Whether words hold all factors.
+    mode
+        How products are rounded.
+    zero
+        What is taken off the inputs to make them int16: a multiple of all that is rounded off.
+    left
+        Bits by which inputs are shifted to the left.
+    high
+        Bits by which the upper part of the inputs is shifted, from bit 15 on; None where they have none.
+    low, rest, upper
+        Weights (outputs, inputs): for products that are rounded, the multiples of 2**16 of them, and what the upper
+        parts of the inputs are multiplied with.
     """
 
-    shift: int
-    widest: int
-    spread: int
-    scale: int
-    value: Value
-    by_words: bool
+    mode: Rounding
+    zero: int
+    left: int
+    high: int | None
+    low: NDArray[Any]
+    rest: NDArray[Any]
+    upper: NDArray[Any]
 
     @classmethod
     def of(cls, layer: Dense, context: Context) -> Self | None:
-        proof, x, accum = context.proof(layer), layer.inputs[0], layer.accum_type
-        shift = rounded_off(x.type.fraction + layer.weight_type.fraction, accum)
-        value = None if proof.sum != Sum.ROUNDED or shift is None else accumulator_value(proof, accum, accum.fraction)
-        if shift is None or value is None:
+        x, accum, weight = context.interval(layer.inputs[0]), layer.accum_type, layer.weight.T.astype(object)
+        shift = layer.inputs[0].type.fraction + layer.weight_type.fraction - accum.fraction
+        mode = rounding_of(accum)
+        base = _BASE.get(mode, 0) if mode == Rounding.TRN or context.features.wide else 0
+        zero = 1 << 15 if x.lowest >= 0 and 1 << 15 <= x.highest < 1 << 16 and shift <= 15 else 0
+        spread = 15 if zero else magnitude(x)
+        if not 1 <= shift <= base or spread > 30:
             return None
-        widest, spread = int(np.abs(layer.weight).max(initial=0)).bit_length(), magnitude(context.interval(x))
-        scale = max(8 - shift, 0)
-        fits = widest + scale + max(spread - 15, 0) <= 15
-        return cls(shift, widest, spread, scale, value, context.features.dot8 and fits and not proof.wraps)
+        widest = signed_bits(int(weight.min(initial=0)), int(weight.max(initial=0))) - 1
+        left = 0 if spread > 15 else min(max(widest + base - shift - 15, 0), 15 - spread, base - shift)
+        scaled = weight << base - shift - left
+        low = ((scaled + (1 << 15)) & 0xFFFF) - (1 << 15)
+        rest, high, upper = (scaled - low) >> base, None, weight
+        if spread > 15:
+            high = min(30 - spread, 15 - shift)
+            upper = weight << max(15 - shift - high, 0)
+        if (high is not None and (high < 0 or not _words(upper))) or not _words(rest):
+            return None
+        return cls(mode, zero, left, high, low, rest, upper)
+
+    @property
+    def plain(self) -> bool:
+        """Whether inputs are multiplied as they are stored."""
+        return not self.zero and not self.left and self.high is None
 
 
-def _wanted(layer: Dense, context: Context) -> Sequence[Layout] | None:
-    return [INT32] if context.proof(layer).sum == Sum.ROUNDED else None
+def _words(numbers: NDArray[Any]) -> bool:
+    """Whether int16 holds them."""
+    return bool(numbers.min(initial=0) >= -(2**15) and numbers.max(initial=0) < 2**15)
 
 
 @dataclass(frozen=True)
-class RoundedDenseByWords(Strategy[Dense]):
-    """The sum of the exact products, less the sum of the bits that each of them loses, from its lower word."""
+class _RoundedProducts(Products):
+    """Rounded products, with what is exact beside them.
+
+    Attributes
+    ----------
+    chunk
+        Words whose rounded products int16 hold together; 0 where only the lower 16 bits of the sum are wanted.
+    exact
+        Numbers of the parts of inputs and weights whose products are not rounded.
+    sparse
+        The place of the numbers of words, and words of weights, whose products are not rounded; and of the places at
+        which these of each output begin. None where there are none.
+    """
+
+    write: Writer
+    mode: Rounding
+    chunk: int
+    exact: tuple[tuple[int, int], ...]
+    sparse: int | None
+    x: str
+    k_in: int
+
+    @property
+    def sums(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Rounded products as int16, and the others, to which they are added after each chunk."""
+        return ("a",) if self.chunk else ("t", "a") if self.exact else ("t",)
+
+    @property
+    def inputs(self) -> int:  # type: ignore[override]
+        return 1 + max((x for x, _w in self.exact), default=0)
+
+    @property
+    def weights(self) -> int:  # type: ignore[override]
+        return 1 + len(self.exact)
+
+    @property
+    def unroll(self) -> int:  # type: ignore[override]
+        return max(self.chunk, 1)
+
+    def start(self, name: str, output: str) -> str:
+        return "const(0)" if name == "t" else super().start(name, output)
+
+    def step(self, sums: Sequence[str], x: Sequence[str], w: Sequence[str], k: int) -> list[str]:
+        product = f"{'mulhi16' if self.mode == Rounding.TRN else 'mulhrs16'}({x[0]}, {w[0]})"
+        lines = [f"{sums[-1]} = dot16({sums[-1]}, {x[a]}, {w[b]})" for a, b in self.exact]
+        if not self.chunk:
+            return [f"{sums[0]} = add16({sums[0]}, {product})", *lines]
+        if self.chunk == 1:
+            return [f"{sums[0]} = dot16({sums[0]}, {product}, {ONES})", *lines]
+        part = f"{sums[0]}_chunk"
+        lines.append(f"{part} = add16({part}, {product})" if k % self.chunk else f"{part} = {product}")
+        if (k + 1) % self.chunk == 0:
+            lines.append(f"{sums[0]} = dot16({sums[0]}, {part}, {ONES})")
+        return lines
+
+    def close(self, indent: int, sums: Sequence[str], output: str, row: str) -> str:
+        total = sums[-1]
+        if not self.chunk:
+            start = total if self.exact else super().start("a", output)
+            self.write(indent, f"{total} = dot16({start}, {sums[0]}, {ONES})")
+        if self.sparse is not None:
+            self.write(indent, f"for e in range(C[{self.sparse} + {output}], C[{self.sparse} + {output} + 1], 2):")
+            word = f"load(V, {self.x} + {row} * {self.k_in} + C[e])"
+            self.write(indent + 1, f"{total} = dot16({total}, {word}, broadcast(C, e + 1))")
+        return total
+
+
+def _sum(layer: Dense, context: Context) -> Value | None:
+    """The sum of a layer whose products are rounded as an accumulator; None where 32 bits do not hold that."""
+    proof, accum = context.proof(layer), layer.accum_type
+    return accumulator_value(proof, accum, accum.fraction) if proof.sum == Sum.ROUNDED else None
+
+
+@dataclass(frozen=True)
+class RoundedDense(Strategy[Dense]):
+    """Upper halves of products of int16.
+
+    Attributes
+    ----------
+    chunk
+        See `_RoundedProducts`.
+    """
 
     layer: Dense
-    chain: FusedCasts
-    lost: int
-    spread: int
-    weight: NDArray[Any]
+    factors: _Factors
+    source: Layout
+    chunk: int
+    target: DenseTarget
 
     @classmethod
     def wants(cls, layer: Dense, context: Context) -> Sequence[Layout] | None:
-        return _wanted(layer, context)
+        factors = None if _sum(layer, context) is None else _Factors.of(layer, context)
+        return None if factors is None else [cls._source(layer, factors, context)]
+
+    @staticmethod
+    def _source(layer: Dense, factors: _Factors, context: Context) -> Layout:
+        return PAIRS if factors.plain and layer.n_in % 2 == 0 else INT32
 
     @classmethod
     def fits(cls, layer: Dense, context: Context) -> Self | None:
-        found, accum = _Products.of(layer, context), layer.accum_type
-        if found is None or not found.by_words:
+        value = _sum(layer, context)
+        factors = None if value is None else _Factors.of(layer, context)
+        if value is None or factors is None:
             return None
-        lost = found.shift + found.scale
-        whole = Value.of(found.value.low << lost, found.value.high << lost, accum.fraction + lost)
-        if whole is None:
-            value = low_bits(accum.fraction + lost, layer.output.type)
-        else:
-            value = replace(found.value, steps=(Round(lost, Rounding.TRN),))
-        chain = None if value is None else context.chain(layer, value)
-        if chain is None:
+        wraps = layer.accum_type.overflow == Overflow.WRAP and layer.accum_type.width <= 16
+        if value.low >= -(2**15) and value.high < 2**15 and not context.proof(layer).wraps:
+            value, wraps = value.then(Wrap(16, signed=True)), True
+        target = DenseTarget.of(layer, context.chain(layer, value), context)
+        least = -(1 << 15)  # times itself, to the nearest, this is 1 << 15
+        if target is None or (factors.mode == Rounding.RND and not wraps and int(factors.low.min(initial=0)) == least):
             return None
-        return cls(layer, chain, lost, found.spread, layer.weight.T.astype(object) << found.scale)
-
-    @property
-    def pairs(self) -> int:
-        """Pairs of inputs, the last of which may be half empty."""
-        return -(-self.layer.n_in // 2)
-
-    @property
-    def halves(self) -> bool:
-        """Whether numbers are of more than 16 bits: their lower 15, and the rest times 2**15."""
-        return self.spread > 15
-
-    @property
-    def high(self) -> int:
-        """By how much that rest is shifted; the remainder of 15 goes to the weights."""
-        return 15 - max(self.spread - 15, 0)
-
-    @property
-    def size(self) -> int:
-        """Vectors of a pair of numbers: what is multiplied, and what is lost."""
-        return 3 if self.halves else 2
+        reach = 1 << min(magnitude(context.interval(layer.inputs[0])) + factors.left, 15)
+        most = (reach * int(np.abs(factors.low).max(initial=0)) >> _BASE[factors.mode]) + 1
+        chunk = next(n for n in (8, 7, 6, 5, 4, 3, 2, 1) if n == 1 or (words_in(layer) % n == 0 and n * most < 1 << 15))
+        return cls(layer, factors, cls._source(layer, factors, context), 0 if wraps else chunk, target)
 
     def write(self, context: Context) -> None:
-        layer, ending = self.layer, Ending.of(self.chain.value, INT32)
+        layer, factors, write = self.layer, self.factors, Writer(context.features)
+        k_in, fused = words_in(layer), context.features.fused
+        ending = Ending.of(self.target.chain.value, self.target.layout, fused=fused)
         bias = layer.accum_type.cast(layer.bias, layer.bias_type.fraction).astype(object)
-        starts = context.constants.place((bias << self.lost) + ending.fold)
-        write, group = Writer(context.features), together(layer.n_out)
-        write(1, f"for t in range({layer.positions}):")
-        self._split(write)
-        self._sums(write, group, ending)
-        words = self._words()
-        at = context.constants.place(words[..., ::2] + (words[..., 1::2] << 16))
+        if factors.zero:
+            shift = layer.inputs[0].type.fraction + layer.weight_type.fraction - layer.accum_type.fraction
+            bias = bias + (layer.weight.astype(object).sum(axis=0) * factors.zero >> shift)
+        weights, exact = [word_pairs(factors.low)], []
+        rest = word_pairs(factors.rest)
+        if 2 * np.count_nonzero(rest) > rest.size:
+            exact, weights = [(0, 1)], [*weights, rest]
+        if factors.high is not None:
+            exact, weights = [*exact, (1, len(weights))], [*weights, word_pairs(factors.upper)]
+        sparse = self._sparse(context, rest) if len(exact) == (factors.high is not None) and rest.any() else None
+        x = "x" if self.source == PAIRS else "scratch"
+        products = _RoundedProducts(write, factors.mode, self.chunk, tuple(exact), sparse, x, k_in)
+        if self.source == INT32:
+            self._split(write)
+        DenseLoops(write, ending, products, k_in, layer, self.target, x).write_loops()
+        parts = 0 if self.source == PAIRS else products.inputs
         context.kernel(
             "rounded_dense",
             write,
-            self.chain.layers,
-            "int16 pairs, exact sums less what is rounded off",
-            x=Read(layer.inputs[0], INT32),
-            y=Write(self.chain.output, INT32),
-            w=at,
-            b=starts,
-            scratch=Scratch(self.size * self.pairs),
+            self.target.layers,
+            "int16 pairs, rounded products" + (", sums in int32" if self.chunk else ""),
+            x=Read(layer.inputs[0], self.source),
+            **self.target.operands,
+            w=context.constants.place(np.concatenate(weights)),
+            b=context.constants.place(bias + ending.fold),
+            scratch=Scratch(parts * layer.positions * k_in),
         )
 
-    def _words(self) -> NDArray[Any]:
-        """(parts, outputs, inputs) int16 of the weights, for the lower halves and the rest."""
-        parts = [self.weight, self.weight << (15 - self.high)] if self.halves else [self.weight]
-        words = np.zeros((len(parts), self.layer.n_out, 2 * self.pairs), dtype=object)
-        for k, factors in enumerate(parts):
-            words[k, :, : self.layer.n_in] = factors & 0xFFFF
-        return words
+    def _sparse(self, context: Context, rest: NDArray[Any]) -> int:
+        """The place of the places of words of weights, each behind the number of the word, of every output."""
+        found = [[word for k in np.flatnonzero(row).tolist() for word in (k, row[k])] for row in rest]
+        first = context.constants.place([word for words in found for word in words])
+        return context.constants.place(first + np.cumsum([0, *(len(words) for words in found)]))
 
     def _split(self, write: Writer) -> None:
-        """The pairs of one position, in int16, as they are multiplied and as their products' lower words are had."""
-        n_in, size, pairs, high, lost = self.layer.n_in, self.size, self.pairs, self.high, self.lost
-        odd = f" if p < {pairs - 1} else const(0)" if n_in % 2 else ""
-        write(2, f"for p in range({pairs}):")
-        write(3, f"row = x + t * {n_in} + 2 * p", "u = load(V, row)", f"v = load(V, row + 1){odd}")
-        if self.halves:
-            write(3, f"store(V, scratch + {size} * p, pack16(and_(u, const(32767)), and_(v, const(32767))))")
-            upper = f"pack16(shl(sra(u, 15), {high}), shl(sra(v, 15), {high}))"
-            write(3, f"store(V, scratch + {size} * p + 1, {upper})")
+        """The words of all positions: pairs of int16 as they are multiplied, then those of the upper parts."""
+        factors = self.factors
+        if factors.high is not None:
+            upper = f"shl(sra(u, 15), {factors.high})" if factors.high else "sra(u, 15)"
+            write_words(write, self.layer, "and_(u, const(32767))", upper)
+        elif factors.zero:
+            write_words(write, self.layer, f"sub(u, const({factors.zero}))")
         else:
-            write(3, f"store(V, scratch + {size} * p, pack16(u, v))")
-        write(3, f"store(V, scratch + {size} * p + {size - 1}, pack16(shl(u, {16 - lost}), shl(v, {16 - lost})))")
-
-    def _sums(self, write: Writer, group: int, ending: Ending) -> None:
-        n_out, size, pairs, lost = self.layer.n_out, self.size, self.pairs, self.lost
-        write(2, f"for o in range(0, {n_out}, {group}):")
-        write(3, *(f"a{g} = broadcast(C, b + o + {g})" for g in range(group)))
-        if lost > 8:
-            write(3, *(f"c{g} = d{g} = const(0)" for g in range(group)))
-        apart = group <= 6 and pairs > 8 and lost == 8  # sums of their own where one would wait for itself
-        rest = "c" if apart else "a"
-        if apart:
-            write(3, *(f"c{g} = const(0)" for g in range(group)))
-        write(3, f"for p in range({pairs}):")
-        names = "lhs" if self.halves else "ls"
-        write(4, *(f"x{name} = load(V, scratch + {size} * p + {k})" for k, name in enumerate(names)))
-        for g in range(group):
-            write(4, f"q = broadcast(C, w + (o + {g}) * {pairs} + p)")
-            write(4, f"a{g} = dot16(a{g}, xl, q)", "r = mullo16(xs, q)")
-            if self.halves:
-                write(4, f"a{g} = dot16(a{g}, xh, broadcast(C, w + ({n_out} + o + {g}) * {pairs} + p))")
-            if lost == 8:
-                write(4, f"{rest}{g} = dot8({rest}{g}, r, const({signed(0xFF00FF00)}))")
-            else:
-                write(4, f"c{g} = dot8(c{g}, r, const({0x01000100}))", f"d{g} = dot8(d{g}, r, {ONES})")
-        for g in range(group):
-            if apart:
-                write(3, f"a{g} = add(a{g}, c{g})")
-            if lost > 8:
-                write(3, f"a{g} = sub(a{g}, srl(add(shl(c{g}, 8), d{g}), {16 - lost}))")
-            write(3, f"store(V, y + t * {n_out} + o + {g}, {write.finish(3, [f'a{g}'], ending)})")
+            write_words(write, self.layer, f"shl(u, {factors.left})" if factors.left else "u")
 
 
 @dataclass(frozen=True)
@@ -196,20 +278,22 @@ class RoundedDenseByProducts(Strategy[Dense]):
 
     @classmethod
     def wants(cls, layer: Dense, context: Context) -> Sequence[Layout] | None:
-        return _wanted(layer, context)
+        return [INT32] if context.proof(layer).sum == Sum.ROUNDED else None
 
     @classmethod
     def fits(cls, layer: Dense, context: Context) -> Self | None:
-        found, out = _Products.of(layer, context), layer.output.type
-        if found is None or found.by_words:
+        x, accum, out, value = layer.inputs[0], layer.accum_type, layer.output.type, _sum(layer, context)
+        shift = rounded_off(x.type.fraction + layer.weight_type.fraction, accum)
+        if shift is None or value is None:
             return None
-        value: Value | None = found.value
-        if found.spread + found.widest > 31:  # 32 bits hold the lower part of a product alone
-            value = low_bits(layer.accum_type.fraction, out)
-            if found.shift + layer.accum_type.fraction - out.fraction + out.width > 32:
+        widest = int(np.abs(layer.weight).max(initial=0)).bit_length()
+        if magnitude(context.interval(x)) + widest > 31:  # 32 bits hold the lower part of a product alone
+            kept = accum.fraction - out.fraction + out.width  # bits of the accumulator, which may have fewer
+            if shift + kept > 32 or (context.proof(layer).wraps and kept > accum.width):
                 return None
+            value = low_bits(accum.fraction, out)
         chain = None if value is None else context.chain(layer, value)
-        return None if chain is None else cls(layer, chain, found.shift)
+        return None if chain is None else cls(layer, chain, shift)
 
     def write(self, context: Context) -> None:
         layer, ending = self.layer, Ending.of(self.chain.value, INT32)

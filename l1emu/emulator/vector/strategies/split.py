@@ -1,9 +1,14 @@
-"""Products of more than 32 bits, of which only the upper or the lower part is wanted."""
+"""Products and sums of more than 32 bits, of which only the upper or the lower part is wanted.
+
+A sum of products of which one factor is cut in two, a (2**c u + v) with v in [0, 2**c), is 2**c times the sum of a u
+plus that of a v, both in 32 bits. What is left of it after a cast is had from the upper sum, the lower one shifted,
+and whether any bit of the latter is lost.
+"""
 
 from __future__ import annotations
 
-from l1emu.emulator.interval import rounding_of
-from l1emu.emulator.vector.value import Left, Round, Value
+from l1emu.emulator.interval import LayerRange, Sum, rounding_of
+from l1emu.emulator.vector.value import Ending, Left, Round, Value
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 
 
@@ -41,3 +46,32 @@ def split_product(a: str, b: str, cut: int, drop: int) -> str:
         return f"sra(mul({a}, {b}), {drop})"
     lower = f"sra(mul(and_({a}, const({(1 << cut) - 1})), {b}), {cut})"
     return f"sra(add(mul(sra({a}, {cut}), {b}), {lower}), {drop - cut})"
+
+
+def wrapped_sum(proof: LayerRange, accum: FixedPoint, fraction: int, type_: FixedPoint) -> Value | None:
+    """A sum in any order at `fraction`, of which a type that wraps keeps bits of the lower 32; None if it does not."""
+    kept = accum.fraction - type_.fraction + type_.width  # bits of the accumulator, which may have fewer
+    if proof.sum != Sum.ANY_ORDER or accum.fraction < fraction or (proof.wraps and kept > accum.width):
+        return None
+    return low_bits(fraction, type_)
+
+
+def cut_sum(proof: LayerRange, accum: FixedPoint, fraction: int, cut: int) -> Value | None:
+    """A sum in any order at `fraction` as two, the lower of which has `cut` bits below the upper one's last.
+
+    It has one more fraction bit than the upper sum, see `Value.below`. None where that is not the accumulator's.
+    """
+    if proof.sum != Sum.ANY_ORDER or proof.wraps or proof.accumulator is None or accum.fraction < fraction:
+        return None
+    low, high = (v >> accum.fraction - fraction + cut for v in (proof.accumulator.lowest, proof.accumulator.highest))
+    value = Value(2 * low, 2 * high + 1, fraction - cut + 1, below=cut - 1)
+    return value if value.held() else None
+
+
+def joined_sums(low: str, high: str, cut: int, ending: Ending) -> list[str]:
+    """Lines that make the value of `cut_sum` of its two sums, in `high`, whose start has half of the ending's fold."""
+    lines = [f"{high} = add({high}, sra({low}, {cut}))", f"{high} = add({high}, {high})"]
+    first = next((step for step in ending.steps if isinstance(step, Round)), None)
+    if first is None or first.mode not in (Rounding.TRN, Rounding.RND):  # these need no bit below the last
+        lines.append(f"{high} = or_({high}, smin(and_({low}, const({(1 << cut) - 1})), const(1)))")
+    return lines
