@@ -10,8 +10,10 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from l1emu.emulator.interval import Interval
 from l1emu.emulator.vector.context import Addition, Context, FusedCasts, Operand, Read, Write
 from l1emu.emulator.vector.layout import PAIRS, Layout
+from l1emu.emulator.vector.strategies.sums import magnitude
 from l1emu.emulator.vector.value import Ending
 from l1emu.emulator.vector.writer import Writer
 from l1emu.layers import Dense
@@ -110,6 +112,16 @@ def packed_words(rows: NDArray[Any], pack: int) -> NDArray[Any]:
 def words_in(layer: Dense) -> int:
     """Words of two numbers in a row of inputs, the last of which may be half empty."""
     return -(-layer.n_in // 2)
+
+
+def zero_of_words(x: Interval) -> int:
+    """What is taken off inputs of 16 bits without a sign, so that int16 holds them; 0 off others."""
+    return 1 << 15 if x.lowest >= 0 and 1 << 15 <= x.highest < 1 << 16 else 0
+
+
+def reach_of_words(x: Interval) -> int:
+    """The least m so that inputs, less `zero_of_words`, are in [-2**m, 2**m)."""
+    return 15 if zero_of_words(x) else magnitude(x)
 
 
 def word_pairs(weight: NDArray[Any]) -> NDArray[Any]:

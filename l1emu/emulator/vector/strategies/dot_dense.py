@@ -10,9 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.emulator.interval import Sum
-from l1emu.emulator.vector.context import Context, Read
+from l1emu.emulator.vector.context import Context, Read, Scratch
 from l1emu.emulator.vector.layout import Layout
-from l1emu.emulator.vector.strategies.dense_loops import DenseLoops, DenseTarget, Products, packed_words
+from l1emu.emulator.vector.strategies.dense_loops import (
+    DenseLoops,
+    DenseTarget,
+    Products,
+    packed_words,
+    reach_of_words,
+    word_pairs,
+    words_in,
+    write_words,
+    zero_of_words,
+)
 from l1emu.emulator.vector.strategies.split import wrapped_sum
 from l1emu.emulator.vector.strategies.sums import clean_sum
 from l1emu.emulator.vector.strategy import Strategy
@@ -32,6 +42,13 @@ def _input(layer: Dense, context: Context) -> Layout | None:
     return chosen if chosen is None or layer.n_in % chosen.pack == 0 else context.layout(x, 1)
 
 
+def _words_pay(layer: Dense, source: Layout, context: Context) -> bool:
+    """Whether to make pairs of int32 in the kernel: of an odd number of them, or of 16 bits without a sign."""
+    low, high = int(layer.weight.min(initial=0)), int(layer.weight.max(initial=0))
+    small = low >= -(2**15) and high < 2**15 and reach_of_words(context.interval(layer.inputs[0])) <= 15
+    return source.pack == 1 and small and layer.n_in > 1 and layer.n_out >= 4
+
+
 @dataclass(frozen=True)
 class _Dots(Products):
     """Dot products of `pack` numbers."""
@@ -45,11 +62,20 @@ class _Dots(Products):
 
 @dataclass(frozen=True)
 class DotDense(Strategy[Dense]):
-    """Sums in any order, in int32; `bias` is at the fraction of the products."""
+    """Sums in any order, in int32.
+
+    Attributes
+    ----------
+    bias
+        At the fraction of the products.
+    words
+        Whether the kernel makes pairs of int16 of the source's int32.
+    """
 
     layer: Dense
     bias: NDArray[Any]
     source: Layout
+    words: bool
     target: DenseTarget
 
     @classmethod
@@ -68,23 +94,27 @@ class DotDense(Strategy[Dense]):
         unit = 1 << accum.fraction - fraction  # sums are at the products' fraction; the shift is a step
         chain = None if np.any(bias % unit) else context.chain(layer, value)
         target = DenseTarget.of(layer, chain, context)
-        return None if target is None else cls(layer, bias // unit, source, target)
+        words = _words_pay(layer, source, context)
+        return None if target is None else cls(layer, bias // unit, source, words, target)
 
     def write(self, context: Context) -> None:
         layer, source, target = self.layer, self.source, self.target
         ending = Ending.of(target.chain.value, target.layout, fused=context.features.fused)
-        weight = layer.weight.astype(object)
-        start = self.bias + source.zero * weight.sum(axis=0) + ending.fold
-        words, starts = context.constants.place(packed_words(weight.T, source.pack)), context.constants.place(start)
-        write = Writer(context.features)
-        DenseLoops(write, ending, _Dots(write, source.pack), layer.n_in // source.pack, layer, target).write_loops()
+        weight, write, x = layer.weight.T.astype(object), Writer(context.features), layer.inputs[0]
+        zero, k_in, pack = source.zero, layer.n_in // source.pack, source.pack
+        if self.words:
+            zero, k_in, pack = zero_of_words(context.interval(x)), words_in(layer), 2
+            write_words(write, layer, f"sub(u, const({zero}))" if zero else "u")
+        place = "scratch" if self.words else "x"
+        DenseLoops(write, ending, _Dots(write, pack), k_in, layer, target, place).write_loops()
         context.kernel(
             "dense",
             write,
             target.layers,
-            f"{source.kind}, sums in int32",
-            x=Read(layer.inputs[0], source),
+            f"{'int16 pairs' if self.words else source.kind}, sums in int32",
+            x=Read(x, source),
             **target.operands,
-            w=words,
-            b=starts,
+            w=context.constants.place(word_pairs(weight) if self.words else packed_words(weight, pack)),
+            b=context.constants.place(self.bias + zero * weight.sum(axis=1) + ending.fold),
+            scratch=Scratch(layer.positions * k_in if self.words else 0),
         )

@@ -24,9 +24,11 @@ from l1emu.emulator.vector.strategies.dense_loops import (
     DenseLoops,
     DenseTarget,
     Products,
+    reach_of_words,
     word_pairs,
     words_in,
     write_words,
+    zero_of_words,
 )
 from l1emu.emulator.vector.strategies.split import low_bits, rounded_off
 from l1emu.emulator.vector.strategies.sums import accumulator_value, magnitude, together
@@ -73,8 +75,8 @@ class _Factors:
         shift = layer.inputs[0].type.fraction + layer.weight_type.fraction - accum.fraction
         mode = rounding_of(accum)
         base = _BASE.get(mode, 0) if mode == Rounding.TRN or context.features.wide else 0
-        zero = 1 << 15 if x.lowest >= 0 and 1 << 15 <= x.highest < 1 << 16 and shift <= 15 else 0
-        spread = 15 if zero else magnitude(x)
+        zero = zero_of_words(x) if shift <= 15 else 0
+        spread = reach_of_words(x) if zero else magnitude(x)
         if not 1 <= shift <= base or spread > 30:
             return None
         widest = signed_bits(int(weight.min(initial=0)), int(weight.max(initial=0))) - 1

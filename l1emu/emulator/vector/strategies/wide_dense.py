@@ -15,12 +15,13 @@ from l1emu.emulator.vector.strategies.dense_loops import (
     DenseLoops,
     DenseTarget,
     Products,
+    reach_of_words,
     word_pairs,
     words_in,
     write_words,
+    zero_of_words,
 )
 from l1emu.emulator.vector.strategies.split import cut_sum, joined_sums
-from l1emu.emulator.vector.strategies.sums import magnitude
 from l1emu.emulator.vector.strategy import Strategy
 from l1emu.emulator.vector.value import LANE_LIMIT, Ending
 from l1emu.emulator.vector.writer import Writer
@@ -89,13 +90,13 @@ class WideDense(Strategy[Dense]):
             1 << max(accum.fraction - fraction, 0),
         )
         whole, weight = context.interval(x), layer.weight.T.astype(object)
-        zero = 1 << 15 if whole.lowest >= 0 and 1 << 15 <= whole.highest < 1 << 16 else 0
+        zero, reach = zero_of_words(whole), reach_of_words(whole)
         start = bias // unit + zero * weight.sum(axis=1)
         if np.any(bias % unit):
             return None
         for cut in range(1, 16):
             value = cut_sum(proof, accum, fraction, cut)
-            parts = None if value is None else _parts(weight, 15 if zero else magnitude(whole), cut)
+            parts = None if value is None else _parts(weight, reach, cut)
             chain = None if value is None or parts is None else context.chain(layer, value)
             target = None if chain is None or chain.value.below else DenseTarget.of(layer, chain, context)
             if parts is not None and target is not None:
