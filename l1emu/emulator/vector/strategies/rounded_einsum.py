@@ -1,5 +1,7 @@
 """Einsums whose every product is rounded down and wrapped to a type, as in the forks' fused attention.
 
+A sum that is rounded down after each product, as where a project has one type for all, is that of such products.
+
 floor(a b / 2**16) of int16 pairs is one instruction. With a and b shifted left by 16 - s bits together it is
 floor(a b / 2**s). That needs numbers small enough to be shifted, the usual case for physical inputs; the kernel looks
 up for its 16 jets whether they are. If at least no product can wrap, the sum is the exact one less what is rounded
@@ -12,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from l1emu.emulator.interval import Interval, Sum
+from l1emu.emulator.interval import Interval, Sum, Watch, rounding_of
 from l1emu.emulator.vector.context import Context, FusedCasts, Read, Scratch, Write
 from l1emu.emulator.vector.features import LANES
 from l1emu.emulator.vector.layout import INT32, Formula, Layout, linear
@@ -22,8 +24,16 @@ from l1emu.emulator.vector.strategies.sums import accumulator_value, together
 from l1emu.emulator.vector.strategy import Strategy
 from l1emu.emulator.vector.value import Ending
 from l1emu.emulator.vector.writer import ONES, Writer
-from l1emu.fixedpoint import FixedPoint, Overflow
+from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import Einsum
+
+
+def _each(layer: Einsum, context: Context) -> FixedPoint | None:
+    """The type to which every product is cast: its own, or the accumulator's that rounds down a sum in any order."""
+    mode = context.proof(layer).sum
+    if layer.product_type is not None:
+        return layer.product_type if mode == Sum.ANY_ORDER else None
+    return layer.accum_type if mode == Sum.ROUNDED and rounding_of(layer.accum_type) == Rounding.TRN else None
 
 
 def _spare(each: FixedPoint, product: Interval, shift: int) -> int | None:
@@ -58,17 +68,22 @@ class RoundedEinsum(Strategy[Einsum]):
 
     @classmethod
     def wants(cls, layer: Einsum, context: Context) -> Sequence[Layout] | None:
-        return None if layer.product_type is None else [INT32, INT32]
+        return None if _each(layer, context) is None else [INT32, INT32]
 
     @classmethod
     def fits(cls, layer: Einsum, context: Context) -> Self | None:
-        proof, each = context.proof(layer), layer.product_type
-        if each is None or proof.sum != Sum.ANY_ORDER:
+        proof, each = context.proof(layer), _each(layer, context)
+        if each is None:
             return None
-        assert proof.intermediates is not None
+        if proof.intermediates is not None:
+            product = proof.intermediates["product"]
+        else:
+            product = Watch().product(*(context.interval(x).join() for x in layer.inputs))
         shift = rounded_off(sum(x.type.fraction for x in layer.inputs), each)
-        spare = None if shift is None else _spare(each, proof.intermediates["product"], shift)
+        spare = None if shift is None else _spare(each, product, shift)
         value = accumulator_value(proof, layer.accum_type, each.fraction)
+        if value is not None and layer.product_type is None and each.overflow == Overflow.WRAP:
+            value = value.wrapped(each)  # of a sum that fits a product alone may not
         chain = None if value is None else context.chain(layer, value)
         at_a, at_b, at_y = (linear(index) for index in Places.of(layer))
         if shift is None or spare is None or chain is None or at_a is None or at_b is None or at_y is None:

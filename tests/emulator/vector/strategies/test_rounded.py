@@ -106,6 +106,39 @@ def test_rounded_products_of_a_dense_layer_mean_the_reference(level: str) -> Non
     assert {"int16 pairs, rounded products", "int16 pairs, rounded products, sums in int32"} <= found
 
 
+def sum_rounded_einsum(seed: int) -> Firmware:
+    """An einsum whose sum is rounded down after each product, and wraps or is proven to fit."""
+    rng = np.random.default_rng(seed)
+    width, lost = int(rng.integers(6, 17)), int(rng.integers(1, 13))
+    data = FixedPoint(width, width - int(rng.integers(lost, 15)))
+    total = int(rng.choice([12, 16, 16, 20, 2 * width - lost + 4]))
+    accum = FixedPoint(total, total - (2 * data.fraction - lost), True, Rounding.TRN, Overflow.WRAP)
+    a, b, y = Tensor("a", (3, 5), data), Tensor("b", (4, 5), data), Tensor("y", (3, 4), FixedPoint(12, 5))
+    sizes = (1, 3, 4, 5, (3, 4))
+    layer = Einsum("d", (a, b), y, (0, 1), (0, 1), *sizes, (0, 1), accum, None)
+    return Firmware("rounded", "Vitis", (a, b), (y,), (layer,))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_sums_rounded_after_each_product_mean_the_reference(level: str) -> None:
+    found, first = 0, 100 * list(LEVELS).index(level)
+    for seed in range(first, first + 12):
+        firmware = sum_rounded_einsum(seed)
+        if arithmetic(firmware, LEVELS[level])["d"].startswith("int64"):
+            continue
+        found += 1
+        rng, kind = np.random.default_rng(seed), firmware.inputs[0].type
+        scale = np.exp2(rng.uniform(0, kind.width, (3, 1, 1, 1)))  # so that each way to a product is taken
+        raw = [np.rint(rng.normal(0, 0.3, (3, 16, *t.shape)) * scale).astype(np.int64) for t in firmware.inputs]
+        raw = [values.clip(kind.low, kind.high).reshape(48, -1) for values in raw]
+        raw[0][:16], raw[1][:16] = (rng.choice([kind.low, kind.high, 0], values[:16].shape) for values in raw)
+        inputs = {t.name: values.reshape(48, *t.shape) for t, values in zip(firmware.inputs, raw, strict=True)}
+        expected = reference.run(firmware, inputs)["y"].reshape(48, -1)
+        shown = interpreted_outputs(firmware, LEVELS[level], np.concatenate(raw, axis=1).astype(np.int32))
+        np.testing.assert_array_equal(shown, expected, err_msg=str(seed))
+    assert found >= 4
+
+
 def one_type(weight: float, n_in: int = 16, n_out: int = 8) -> Firmware:
     """A dense layer of numbers, weights and sums of hls4ml's default type."""
     kind, rng = FixedPoint(16, 6), np.random.default_rng(1)
