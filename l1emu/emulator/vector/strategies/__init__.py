@@ -1,6 +1,8 @@
 """The ways to compute layers on vectors, one module each; a kind of layer names those that it has.
 
 dot_dense, dot_einsum           dot products of bytes or int16, sums in int32
+wide_dense                      the same, sums in two int32
+dense_loops                     the loops of dense layers
 rounded_dense, rounded_einsum   products that are rounded one by one
 stepped_dense                   sums that saturate at every step
 elementwise, moves, scales      tensors in the same order, in another order, times factors
