@@ -113,15 +113,15 @@ class _RoundedProducts(Products):
     exact
         Numbers of the parts of inputs and weights whose products are not rounded.
     sparse
-        The place of the numbers of words, and words of weights, whose products are not rounded; and of the places at
-        which these of each output begin. None where there are none.
+        Whether there are words of weights at single places whose products are not rounded: at `rest` the kernel has
+        where those of each output begin, each behind the number of its word.
     """
 
     write: Writer
     mode: Rounding
     chunk: int
     exact: tuple[tuple[int, int], ...]
-    sparse: int | None
+    sparse: bool
     x: str
     k_in: int
 
@@ -163,8 +163,8 @@ class _RoundedProducts(Products):
         if not self.chunk:
             start = total if self.exact else super().start("a", output)
             self.write(indent, f"{total} = dot16({start}, {sums[0]}, {ONES})")
-        if self.sparse is not None:
-            self.write(indent, f"for e in range(C[{self.sparse} + {output}], C[{self.sparse} + {output} + 1], 2):")
+        if self.sparse:
+            self.write(indent, f"for e in range(C[rest + {output}], C[rest + {output} + 1], 2):")
             word = f"load(V, {self.x} + {row} * {self.k_in} + C[e])"
             self.write(indent + 1, f"{total} = dot16({total}, {word}, broadcast(C, e + 1))")
         return total
@@ -233,7 +233,7 @@ class RoundedDense(Strategy[Dense]):
             exact, weights = [(0, 1)], [*weights, rest]
         if factors.high is not None:
             exact, weights = [*exact, (1, len(weights))], [*weights, word_pairs(factors.upper)]
-        sparse = self._sparse(context, rest) if len(exact) == (factors.high is not None) and rest.any() else None
+        sparse = bool(len(exact) == (factors.high is not None) and rest.any())
         x = "x" if self.source == PAIRS else "scratch"
         products = _RoundedProducts(write, factors.mode, self.chunk, tuple(exact), sparse, x, k_in)
         if self.source == INT32:
@@ -250,13 +250,8 @@ class RoundedDense(Strategy[Dense]):
             w=context.constants.place(np.concatenate(weights)),
             b=context.constants.place(bias + ending.fold),
             scratch=Scratch(parts * layer.positions * k_in),
+            **({"rest": _single_words(context, rest)} if sparse else {}),
         )
-
-    def _sparse(self, context: Context, rest: NDArray[Any]) -> int:
-        """The place of the places of words of weights, each behind the number of the word, of every output."""
-        found = [[word for k in np.flatnonzero(row).tolist() for word in (k, row[k])] for row in rest]
-        first = context.constants.place([word for words in found for word in words])
-        return context.constants.place(first + np.cumsum([0, *(len(words) for words in found)]))
 
     def _split(self, write: Writer) -> None:
         """The words of all positions: pairs of int16 as they are multiplied, then those of the upper parts."""
@@ -268,6 +263,13 @@ class RoundedDense(Strategy[Dense]):
             write_words(write, self.layer, f"sub(u, const({factors.zero}))")
         else:
             write_words(write, self.layer, f"shl(u, {factors.left})" if factors.left else "u")
+
+
+def _single_words(context: Context, words: NDArray[Any]) -> int:
+    """The place of the places of the words (outputs, inputs) that are not 0, each behind its number, by output."""
+    found = [[number for k in np.flatnonzero(row).tolist() for number in (k, row[k])] for row in words]
+    first = context.constants.place([number for numbers in found for number in numbers])
+    return context.constants.place(first + np.cumsum([0, *(len(numbers) for numbers in found)]))
 
 
 @dataclass(frozen=True)
