@@ -10,6 +10,7 @@ kind      what the emulator has to know of a kind of layer
 kinds/    the kinds of layer as the emulator knows them, one file a kind or family, as in `l1emu.layers`
 passes/   what is done with a firmware, layer after layer
 quantize  floats to raw integers, exactly as the constructor of ap_fixed from a double does it
+recurrence  one step of a recurrent layer on intervals
 relax     how a layer's types are made wider, to tell what rounding and overflow cost
 vector/   kernels written for one firmware, on vectors of bytes, int16 and int32 of 16 jets
 """

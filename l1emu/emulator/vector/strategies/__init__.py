@@ -6,6 +6,7 @@ dense_loops                     the loops of dense layers
 rounded_dense, rounded_einsum   products that are rounded one by one
 stepped_dense                   sums that saturate at every step
 elementwise, moves, scales      tensors in the same order, in another order, times factors
+cells, step_products            GRU and LSTM, and the sums of their steps
 pools, norms                    means, largest numbers, normalizations by a table of roots
 table_softmax, direct_softmax   exponentials from tables
 tables                          look-up tables, a type for each number
