@@ -16,6 +16,7 @@ from l1emu.emulator.exact.rows import cast_row, store_row, to_int, toward_zero
 from l1emu.emulator.interval import Interval, LayerRange, Sum, Watch, exact, extremes, fold, shaped
 from l1emu.emulator.kind import Kind
 from l1emu.emulator.relax import FINE, Needs, Relaxed, changed, floored
+from l1emu.emulator.vector.strategies.mean_norm import MeanNorm
 from l1emu.emulator.vector.strategies.norms import RootNorm
 from l1emu.layers import Layer, LayerNormalization, Tensor
 
@@ -149,7 +150,7 @@ class LayerNormalizationKind(Kind[LayerNormalization]):
 
     layer = LayerNormalization
     instructions = (Instruction(_LAYER_NORM, _layer_norm),)
-    strategies = (RootNorm,)
+    strategies = (RootNorm, MeanNorm)
 
     def range(self, layer: LayerNormalization, inputs: tuple[Interval, ...]) -> LayerRange:
         (x,) = inputs

@@ -18,6 +18,7 @@ from l1emu.emulator.interval import Interval, LayerRange, Sum, Watch, everywhere
 from l1emu.emulator.kind import Kind
 from l1emu.emulator.relax import Needs, Relaxed, changed, read_by_bits, read_by_index, saturating
 from l1emu.emulator.vector.strategies.direct_softmax import DirectSoftmax
+from l1emu.emulator.vector.strategies.lane_softmax import ArgMax, DifferencesSoftmax, LaneSoftmax
 from l1emu.emulator.vector.strategies.table_softmax import TableSoftmax
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Layer, Softmax, Tensor
@@ -277,7 +278,7 @@ class SoftmaxKind(Kind[Softmax]):
         Instruction(_LEGACY, _legacy_softmax),
         Instruction(_DIRECT, _direct_softmax),
     )
-    strategies = (DirectSoftmax, TableSoftmax)
+    strategies = (DirectSoftmax, TableSoftmax, LaneSoftmax, ArgMax, DifferencesSoftmax)
 
     def range(self, layer: Softmax, inputs: tuple[Interval, ...]) -> LayerRange:
         everything = inputs[0].join()

@@ -7,8 +7,9 @@ rounded_dense, rounded_einsum   products that are rounded one by one
 stepped_dense                   sums that saturate at every step
 elementwise, moves, scales      tensors in the same order, in another order, times factors
 cells, step_products            GRU and LSTM, and the sums of their steps
-pools, norms                    means, largest numbers, normalizations by a table of roots
+pools, norms, mean_norm         means, largest numbers, normalizations by a table of roots
 table_softmax, direct_softmax   exponentials from tables
+lane_softmax                    exponentials from tables in any type, the arg-max, the sum of all differences
 tables                          look-up tables, a type for each number
-sums, split                     what several of these share
+sums, split, lane_sums          what several of these share
 """

@@ -8,7 +8,7 @@ from typing import Self
 from l1emu.emulator.interval import LayerRange, Sum, rounding_of
 from l1emu.emulator.vector.context import Context, FusedCasts, Read, Scratch, Write
 from l1emu.emulator.vector.layout import INT32
-from l1emu.emulator.vector.strategies.split import cut_of, low_bits, split_product
+from l1emu.emulator.vector.strategies.split import product_value, split_product
 from l1emu.emulator.vector.strategies.sums import magnitude
 from l1emu.emulator.vector.strategy import Strategy
 from l1emu.emulator.vector.value import Ending, Value
@@ -117,13 +117,5 @@ def _product(layer: Softmax, proof: LayerRange) -> tuple[Value, int] | None:
     """The product of an exponential and the inverse, and how many bits of the first are multiplied on their own."""
     assert proof.intermediates is not None
     exp, inverse, product = (proof.intermediates[name] for name in ("exp", "inverse", "product"))
-    out, fraction = layer.output.type, layer.exp_table_type.fraction + layer.inv_table_type.fraction
-    if product.highest < 2**30:
-        return Value(product.lowest, product.highest, fraction), 0
-    lower = low_bits(fraction, out)
-    if lower is not None:
-        return lower, 0
-    drop = fraction - out.fraction
-    cut = cut_of(exp.highest.bit_length(), inverse.highest.bit_length(), drop, out)
-    value = None if cut is None else Value.of(0, product.highest >> drop, out.fraction)
-    return None if cut is None or value is None else (value, cut)
+    fraction = layer.exp_table_type.fraction + layer.inv_table_type.fraction
+    return product_value(exp, inverse, product, fraction, layer.output.type)

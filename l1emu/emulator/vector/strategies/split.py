@@ -7,7 +7,7 @@ and whether any bit of the latter is lost.
 
 from __future__ import annotations
 
-from l1emu.emulator.interval import LayerRange, Sum, rounding_of
+from l1emu.emulator.interval import Interval, LayerRange, Sum, rounding_of
 from l1emu.emulator.vector.value import Ending, Left, Round, Value
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 
@@ -75,3 +75,21 @@ def joined_sums(low: str, high: str, cut: int, ending: Ending) -> list[str]:
     if first is None or first.mode not in (Rounding.TRN, Rounding.RND):  # these need no bit below the last
         lines.append(f"{high} = or_({high}, smin(and_({low}, const({(1 << cut) - 1})), const(1)))")
     return lines
+
+
+def product_value(
+    a: Interval, b: Interval, product: Interval, fraction: int, type_: FixedPoint
+) -> tuple[Value, int] | None:
+    """The product of two numbers, at `fraction`, and how many lower bits of the first are multiplied on their own.
+
+    None where 32 bits do not hold what `type_` keeps of it. Only numbers from 0 on are multiplied in two parts.
+    """
+    if max(-product.lowest, product.highest) < 2**30:
+        return Value(product.lowest, product.highest, fraction), 0
+    lower = low_bits(fraction, type_)
+    if lower is not None:
+        return lower, 0
+    drop = fraction - type_.fraction
+    cut = cut_of(a.highest.bit_length(), b.highest.bit_length(), drop, type_) if min(a.lowest, b.lowest) >= 0 else None
+    value = None if cut is None else Value.of(0, product.highest >> drop, type_.fraction)
+    return None if cut is None or value is None else (value, cut)
