@@ -14,6 +14,7 @@ from l1emu.cli.arrays import read_arrays
 from l1emu.cli.options import Json, console, entry_range, listed, print_json
 from l1emu.emulator import Emulator
 from l1emu.emulator.explain import Explanation
+from l1emu.emulator.results import dtype_of_outputs
 from l1emu.errors import L1emuError
 from l1emu.files import write_aside
 from l1emu.firmware import Firmware
@@ -30,6 +31,11 @@ _Missing = Annotated[
 ]
 _Tree = Annotated[
     str | None, typer.Option(metavar="FOLDER/TREE", help="The tree of ROOT files, if it is not the format's own.")
+]
+
+_Dtype = Annotated[
+    str | None,
+    typer.Option(help="Of the outputs: float32 or float64 for values, int8 to int64 or uint8 to uint64 for raw ones."),
 ]
 
 
@@ -53,6 +59,7 @@ def emulate(
     missing: _Missing = None,
     tree: _Tree = None,
     raw: Annotated[bool, typer.Option(help="Inputs and outputs are raw integers.")] = False,
+    dtype: _Dtype = None,
     threads: Annotated[int | None, typer.Option(help="Threads; by default one a core.")] = None,
     target: Annotated[str | None, typer.Option(help="Instructions to use; by default the best here.")] = None,
     as_json: Json = False,
@@ -65,6 +72,8 @@ def emulate(
     if output is not None and output.suffix != ".npz":
         raise L1emuError("outputs are written as .npz", path=output, value=output.suffix)
     emulator = Emulator(Firmware.read(firmware), threads=threads, target=target)
+    if dtype is not None:
+        dtype_of_outputs(dtype, emulator.firmware.outputs, "--dtype")
     document: dict[str, Any] = {
         "firmware": {"name": emulator.firmware.name, "content_hash": emulator.firmware.content_hash},
         "target": emulator.target,
@@ -85,7 +94,7 @@ def emulate(
             console().print(explanation.table())
             print(document.get("source", ""), end="")
     if path is not None and arrays is not None:
-        document |= _emulated(emulator, path, arrays, made, output, raw=raw)
+        document |= _emulated(emulator, path, arrays, made, output, raw=raw, dtype=dtype)
         if not as_json:
             _print(document)
     if as_json:
@@ -124,12 +133,19 @@ def _explained(emulator: Emulator, inputs: Path | None, arrays: _Arrays | None) 
 
 
 def _emulated(
-    emulator: Emulator, inputs: Path, arrays: _Arrays, made: _Arrays, output: Path | None, *, raw: bool
+    emulator: Emulator,
+    inputs: Path,
+    arrays: _Arrays,
+    made: _Arrays,
+    output: Path | None,
+    *,
+    raw: bool,
+    dtype: str | None,
 ) -> dict[str, Any]:
     """What is told of the emulation; its outputs are written."""
     begin = time.perf_counter()
     try:
-        found = emulator.raw(arrays) if raw else emulator(arrays)
+        found = emulator.raw(arrays, dtype=dtype) if raw else emulator(arrays, dtype=dtype)
     except L1emuError as error:
         raise error.within(inputs) from None
     seconds = time.perf_counter() - begin

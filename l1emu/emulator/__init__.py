@@ -2,6 +2,7 @@
 
 affine    forms of a layer that its range, its exact kernel and its vector code have in common
 cache     numba's options, and modules written for one firmware
+crew      the parts of a batch, shared between the caller's thread and others that are kept
 emulator  `Emulator`: a firmware compiled for this machine, exact to the last bit
 exact/    the exact kernels' machine: 64-bit integers, many jets side by side, a firmware as data
 explain   what the emulator knows and does, layer by layer, as a table
@@ -12,6 +13,7 @@ passes/   what is done with a firmware, layer after layer
 quantize  floats to raw integers, exactly as the constructor of ap_fixed from a double does it
 recurrence  one step of a recurrent layer on intervals
 relax     how a layer's types are made wider, to tell what rounding and overflow cost
+results   where a call's outputs go: arrays of the dtype that is asked for, or those that the caller gives
 vector/   kernels written for one firmware, on vectors of bytes, int16 and int32 of 16 jets
 """
 

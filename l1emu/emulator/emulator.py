@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 import os
-import threading
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from l1emu import debug
 from l1emu.compiled import compile_for
 from l1emu.cores import cores
 from l1emu.emulator.cache import module_from_source
+from l1emu.emulator.crew import JetRange, do_parts
 from l1emu.emulator.exact.assembler import Program
 from l1emu.emulator.explain import Explanation, explain
 from l1emu.emulator.interval import Ranges
@@ -26,22 +25,24 @@ from l1emu.emulator.passes.interpret import execute
 from l1emu.emulator.passes.lower import lower
 from l1emu.emulator.passes.plan import VectorProgram, plan
 from l1emu.emulator.quantize import compile_quantize, quantize_into
+from l1emu.emulator.results import Destination, OutputArrays, apart, destinations, store_rows
 from l1emu.emulator.vector import features as processor
 from l1emu.emulator.vector.context import narrow_inputs
+from l1emu.emulator.vector.conversions import KINDS_OUT
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
 from l1emu.layers import Tensor
 from l1emu.notebook import html_facts
 
 _LANES = 64  # jets side by side in the exact kernels: a row of int64 is then 512 bytes
-_CHUNK = 1024  # jets quantized, emulated and written at a time: memory does not grow with the batch
+_PROFILED = 1024  # jets that the layers are timed with
 _PROFILE_RUNS = 50  # of which the fastest counts, layer by layer: others may use the core too
 _TARGETS = ("simd", "portable", "exact")
 
 _Inputs = ArrayLike | Mapping[str, ArrayLike]
-
-
-_T = TypeVar("_T", bound=np.generic)
+_Outputs = NDArray[Any] | dict[str, NDArray[Any]]
+_Run = Callable[[NDArray[Any], Sequence[NDArray[Any]]], bool]
+"""(raw, outputs): writes C-contiguous arrays (jets, size) of `results`; whether it did: floats may need more care."""
 
 
 class _Runnable(Protocol):
@@ -49,9 +50,11 @@ class _Runnable(Protocol):
 
     results: tuple[Tensor, ...]
     takes_floats: bool  # in place of raw integers, if they are simple
+    spare: list[_Run]  # what `prepare` gave, and nobody uses now
+    pace: float  # seconds a jet in one thread, see `l1emu.emulator.crew`
 
-    def prepare(self) -> Callable[[NDArray[Any], NDArray[np.int64]], bool]:
-        """A function (raw, out) with a workspace of its own; whether it did it: floats may need more care."""
+    def prepare(self) -> _Run:
+        """A function with a workspace of its own."""
 
     def compile(self, raw: NDArray[Any]) -> None:
         """Compile what runs on such an array, of which only the type matters."""
@@ -70,12 +73,18 @@ class _Exact:
 
     def __init__(self, program: Program) -> None:
         self.program, self.results = program, program.results
+        self.spare: list[_Run] = []
+        self.pace = 0.0
 
-    def prepare(self) -> Callable[[NDArray[Any], NDArray[np.int64]], bool]:
+    def prepare(self) -> _Run:
         program, work = self.program, np.zeros(self.program.rows * _LANES, np.int64)
 
-        def run(raw: NDArray[Any], out: NDArray[np.int64]) -> bool:
+        def run(raw: NDArray[Any], outputs: Sequence[NDArray[Any]]) -> bool:
+            out, column = np.empty((len(raw), len(program.out_rows)), np.int64), 0
             execute(work, program.table, program.code, program.starts, _LANES, raw, out, program.out_rows)
+            for tensor, into in zip(self.results, outputs, strict=True):
+                store_rows(into, out[:, column : column + tensor.size], tensor.type.fraction)
+                column += tensor.size
             return True
 
         return run
@@ -113,21 +122,24 @@ class _Packed:
         self.program, self.results, self.takes_floats = program, program.results, program.takes_floats
         self._execute = module_from_source(program.name(program.source), program.source).execute
         self._constants = _aligned(program.constants)
+        self.spare: list[_Run] = []
+        self.pace = 0.0
 
-    def prepare(self) -> Callable[[NDArray[Any], NDArray[np.int64]], bool]:
-        exact = self.program.exact
+    def prepare(self) -> _Run:
+        exact, execute, constants = self.program.exact, self._execute, self._constants
+        table, code = exact.table, exact.code
         work = np.zeros(exact.rows * processor.LANES, np.int64)
         vectors = _aligned(np.zeros(self.program.vectors * processor.LANES, np.int32))
 
-        def run(raw: NDArray[Any], out: NDArray[np.int64]) -> bool:
-            return not self._execute(vectors, self._constants, work, exact.table, exact.code, raw, out)
+        def run(raw: NDArray[Any], outputs: Sequence[NDArray[Any]]) -> bool:
+            return not execute(vectors, constants, work, table, code, raw, *_as_bytes(outputs))
 
         return run
 
     def compile(self, raw: NDArray[Any]) -> None:
         exact, work, vectors = self.program.exact, np.zeros(1, np.int64), np.zeros(1, np.int32)
-        out = np.empty((len(raw), sum(t.size for t in self.results)), np.int64)
-        compile_for(self._execute, vectors, self._constants, work, exact.table, exact.code, raw, out)
+        outputs = _as_bytes([np.empty((len(raw), t.size)) for t in self.results])
+        compile_for(self._execute, vectors, self._constants, work, exact.table, exact.code, raw, *outputs)
 
     def arithmetic(self, ranges: Ranges) -> dict[str, str]:
         return self.program.arithmetic
@@ -137,19 +149,28 @@ class _Packed:
         execute = module_from_source(program.name(program.profiled), program.profiled).execute
         work = np.zeros(exact.rows * processor.LANES, np.int64)
         vectors = _aligned(np.zeros(program.vectors * processor.LANES, np.int32))
-        out = np.empty((len(raw), sum(t.size for t in program.results)), np.int64)
+        outputs = _as_bytes([np.empty((len(raw), t.size)) for t in program.results])
         spent = np.zeros(len(program.stages), np.int64)
+        arguments = (vectors, self._constants, work, exact.table, exact.code, raw, spent, *outputs)
 
         least, seconds, ticks = np.full(len(spent), np.iinfo(np.int64).max), 0.0, 0
-        execute(vectors, self._constants, work, exact.table, exact.code, raw, out, spent)  # compiled
+        execute(*arguments)  # compiled
         for _ in range(_PROFILE_RUNS):
             spent[:] = 0
             begin = time.perf_counter()
-            execute(vectors, self._constants, work, exact.table, exact.code, raw, out, spent)
+            execute(*arguments)
             seconds += time.perf_counter() - begin
             ticks += int(spent.sum())
             least = np.minimum(least, spent)
         return dict(zip(program.stages, (least * (seconds / ticks / len(raw))).tolist(), strict=True))
+
+
+def _prepared(program: _Runnable) -> _Run:
+    """A function with a workspace of its own, one that was used before if there is one."""
+    try:
+        return program.spare.pop()
+    except IndexError:
+        return program.prepare()
 
 
 def _aligned(array: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -158,6 +179,14 @@ def _aligned(array: NDArray[np.int32]) -> NDArray[np.int32]:
     first = -room.ctypes.data % 64 // 4
     room[first : first + array.size] = array
     return room[first : first + array.size]
+
+
+def _as_bytes(outputs: Sequence[NDArray[Any]]) -> list[Any]:
+    """Arguments of a generated module: the bytes of each output, and the kind of number that is written into them."""
+    found: list[Any] = []
+    for out in outputs:
+        found += out.view(np.uint8), KINDS_OUT[out.dtype]
+    return found
 
 
 class Emulator:
@@ -198,6 +227,7 @@ class Emulator:
         self.target = target
         debug.check_setting()
         self._program = self._runnable(firmware.outputs)
+        self._columns = sum(t.size for t in firmware.inputs)
 
     def __repr__(self) -> str:
         threads = f"{self.threads} thread{'' if self.threads == 1 else 's'}"
@@ -230,7 +260,7 @@ class Emulator:
                 return _Packed(packed)
         return _Exact(exact)
 
-    def __call__(self, x: _Inputs) -> NDArray[np.float64] | dict[str, NDArray[np.float64]]:
+    def __call__(self, x: _Inputs, *, dtype: DTypeLike | None = None, out: OutputArrays | None = None) -> _Outputs:
         """Emulate a batch of float inputs.
 
         Parameters
@@ -239,19 +269,30 @@ class Emulator:
             One array (jets, *shape) or (jets, size) if the firmware has one input, or a mapping from the inputs'
             names to such arrays; numpy, or awkward of regular shape. Each value is cast to the input type as the
             C++ casts a double: truncated or rounded, wrapped or saturated.
+        dtype
+            Of the outputs: float64, by default, or float32 for values; one of integers for raw ones (value times
+            2**fraction of the output's type).
+        out
+            Arrays (jets, *shape) or (jets, size) to write the outputs into: one, or a dict of them by output name if
+            the firmware has several outputs. Their dtype counts, as `dtype` does. No memory is then taken for them.
 
         Returns
         -------
-        float64 array (jets, *shape), or a dict of them by output name if the firmware has several outputs. The
-        values are exact: raw integers times a power of two.
+        Array (jets, *shape), or a dict of them by output name if the firmware has several outputs; `out`, if given.
+        The values are exact: raw integers times a power of two, rounded to float64 alone beyond 53 bits.
 
         Raises
         ------
         L1emuError
-            if a shape or a name is wrong, or an input holds a NaN, whose cast is undefined in C++.
+            if a shape or a name is wrong, or an input holds a NaN, whose cast is undefined in C++; if `out` has the
+            wrong shape, or a dtype does not hold every number of an output's type.
         """
         arrays = self._arrays(x)
+        jets = _jets(arrays)
+        written = destinations(self.firmware.outputs, jets, dtype, out, np.float64)
         prepared = {name: _floats(array) for name, array in arrays.items()}
+        if out is not None:
+            prepared = {name: apart(array, written) for name, array in prepared.items()}
 
         def quantize(first: int, last: int, raw: NDArray[Any]) -> None:
             column = 0
@@ -262,21 +303,33 @@ class Emulator:
                 column += tensor.size
 
         direct = None
-        if self._program.takes_floats and all(array.flags.writeable for array in prepared.values()):
-            (direct,) = prepared.values()  # kernels are compiled anew for arrays that are read-only
-        outputs = self._run(self._program, _jets(arrays), quantize, direct)
-        return self._single({t.name: t.type.to_float(raw) for t, raw in outputs.items()})
+        if self._program.takes_floats:  # there is one input then
+            (floats,) = prepared.values()
+            direct = floats if floats.flags.writeable else None  # kernels are compiled anew for others
+        self._run(self._program, jets, quantize, direct, written)
+        return self._returned(written, out)
 
-    def raw(self, x: _Inputs) -> NDArray[np.int64] | dict[str, NDArray[np.int64]]:
+    def raw(self, x: _Inputs, *, dtype: DTypeLike | None = None, out: OutputArrays | None = None) -> _Outputs:
         """Emulate raw integers (value times 2**fraction of each input's type), giving raw integers.
+
+        Parameters
+        ----------
+        x
+            As for a call, but integers.
+        dtype, out
+            As for a call; by default int64.
 
         Raises
         ------
         L1emuError
-            if a shape or a name is wrong, or a value does not fit its input's type.
+            if a shape or a name is wrong, or a value does not fit its input's type; for `dtype` and `out` as a call.
         """
         arrays = self._arrays(x)
-        return self._single({t.name: raw for t, raw in self._run_raw(self._program, arrays).items()})
+        written = destinations(self.firmware.outputs, _jets(arrays), dtype, out, np.int64)
+        if out is not None:
+            arrays = {name: apart(array, written) for name, array in arrays.items()}
+        self._run_raw(self._program, arrays, written)
+        return self._returned(written, out)
 
     def trace(self, x: _Inputs) -> dict[str, NDArray[np.int64]]:
         """The raw output of every layer, by layer name: int64 arrays (jets, *shape).
@@ -291,10 +344,12 @@ class Emulator:
             else self._quantized(t, _floats(arrays[t.name]))
             for t in self.firmware.inputs
         }
-        found = self._run_raw(self._trace_program, raw)
+        by_name: dict[str, NDArray[np.int64]] = {}
         # A call keeps some tensors in registers, a trace none: its outputs are those of the call.
-        found |= self._run_raw(self._program, raw)
-        by_name = {tensor.name: values for tensor, values in found.items()}
+        for program in (self._trace_program, self._program):
+            written = destinations(program.results, _jets(raw), None, None, np.int64)
+            self._run_raw(program, raw, written)
+            by_name |= {t.name: one.array for t, one in zip(program.results, written, strict=True)}
         return {layer.name: by_name[layer.output.name] for layer in self.firmware.layers}
 
     def compile(self, *, traced: bool = False) -> None:
@@ -305,7 +360,7 @@ class Emulator:
         traced
             What `trace` needs, too.
         """
-        size, raw = sum(t.size for t in self.firmware.inputs), np.int32 if self._narrow else np.int64
+        size, raw = self._columns, np.int32 if self._narrow else np.int64
         self._program.compile(np.empty((2, size), raw))
         for kind in ("float32", "float64"):
             for tensor in self.firmware.inputs:
@@ -342,7 +397,7 @@ class Emulator:
         arrays = self._arrays(x)
         columns = []
         for tensor in self.firmware.inputs:
-            array = arrays[tensor.name][:_CHUNK]
+            array = arrays[tensor.name][:_PROFILED]
             integers = np.issubdtype(array.dtype, np.integer)
             columns.append(array.astype(np.int64) if integers else self._quantized(tensor, _floats(array)))
         raw = np.concatenate(columns, axis=1)
@@ -373,7 +428,7 @@ class Emulator:
             _refuse_nan(x, 0, tensor)
         return raw
 
-    def _run_raw(self, program: _Runnable, arrays: dict[str, NDArray[Any]]) -> dict[Tensor, NDArray[np.int64]]:
+    def _run_raw(self, program: _Runnable, arrays: dict[str, NDArray[Any]], written: Sequence[Destination]) -> None:
         for tensor in self.firmware.inputs:
             array = arrays[tensor.name]
             if not np.issubdtype(array.dtype, np.integer):
@@ -399,60 +454,48 @@ class Emulator:
                 raw[:, column : column + tensor.size] = arrays[tensor.name][first:last]
                 column += tensor.size
 
-        return self._run(program, _jets(arrays), copy)
+        self._run(program, _jets(arrays), copy, None, written)
 
     def _run(
         self,
         program: _Runnable,
         jets: int,
         fill: Callable[[int, int, NDArray[Any]], None],
-        direct: NDArray[np.floating[Any]] | None = None,
-    ) -> dict[Tensor, NDArray[np.int64]]:
+        direct: NDArray[np.floating[Any]] | None,
+        written: Sequence[Destination],
+    ) -> None:
         """Run `program`; `fill(first, last, raw)` writes the raw inputs of jets first..last-1.
 
         `direct` are floats that the program takes instead, where none of them needs the care of `fill`.
         """
-        inputs = sum(t.size for t in self.firmware.inputs)
-        out = np.empty((jets, sum(t.size for t in program.results)), np.int64)
+        columns, kind = self._columns, np.int32 if self._narrow else np.int64
 
-        stopped = threading.Event()
+        def work(parts: Iterator[JetRange]) -> None:
+            execute = _prepared(program)
+            for first, last in parts:
+                rooms = [one.room(first, last) for one in written]
+                if direct is None or not execute(direct[first:last], rooms):
+                    raw = np.empty((last - first, columns), kind)
+                    fill(first, last, raw)
+                    execute(raw, rooms)
+                for one, room in zip(written, rooms, strict=True):
+                    one.take(room, first, last)
+            program.spare.append(execute)
 
-        def work_on(begin: int, end: int) -> None:
-            raw = np.empty((min(_CHUNK, end - begin), inputs), np.int32 if self._narrow else np.int64)
-            execute = program.prepare()
-            for first in range(begin, end, _CHUNK):
-                if stopped.is_set():
-                    return
-                last = min(first + _CHUNK, end)
-                if direct is not None and execute(direct[first:last], out[first:last]):
-                    continue
-                fill(first, last, raw[: last - first])
-                execute(raw[: last - first], out[first:last])
+        program.pace = do_parts(jets, self.threads, program.pace, work)
 
-        share = max(-(-jets // self.threads), 2 * _LANES)
-        parts = [(begin, min(begin + share, jets)) for begin in range(0, jets, share)]
-        if len(parts) == 1:
-            work_on(*parts[0])
-        elif parts:
-            with ThreadPoolExecutor(len(parts)) as pool:
-                try:
-                    for done in [pool.submit(work_on, *part) for part in parts]:
-                        done.result()
-                except BaseException:  # Ctrl-C, a NaN: the others need not go on
-                    stopped.set()
-                    raise
-        results, column = {}, 0
-        for tensor in program.results:
-            part = out[:, column : column + tensor.size]
-            results[tensor] = np.ascontiguousarray(part).reshape(jets, *tensor.shape)
-            column += tensor.size
-        return results
-
-    def _single(self, outputs: dict[str, NDArray[_T]]) -> NDArray[_T] | dict[str, NDArray[_T]]:
-        return outputs if len(self.firmware.outputs) > 1 else next(iter(outputs.values()))
+    def _returned(self, written: Sequence[Destination], out: OutputArrays | None) -> _Outputs:
+        if out is not None and not isinstance(out, Mapping):
+            return out
+        if len(written) == 1:
+            return written[0].array
+        return {t.name: one.array for t, one in zip(self.firmware.outputs, written, strict=True)}
 
     def _arrays(self, x: _Inputs) -> dict[str, NDArray[Any]]:
         """The inputs by name, each as a numpy array (jets, size)."""
+        if isinstance(x, np.ndarray) and len(self.firmware.inputs) == 1:  # in little time: it may hold one jet
+            tensor = self.firmware.inputs[0]
+            return {tensor.name: _shaped(x, tensor)}
         wanted = {t.name: t for t in self.firmware.inputs}
         if isinstance(x, Mapping):
             given = dict(x)
@@ -480,6 +523,8 @@ def _shaped(x: Any, tensor: Tensor) -> NDArray[Any]:
         raise L1emuError(
             "not a regular array", where=f"input {tensor.name}", expected=f"(jets, {_text(tensor.shape)})"
         ) from error
+    if array.dtype.kind == "f" and array.shape[1:] == tensor.shape:
+        return array.reshape(len(array), -1) if array.size else array.reshape(len(array), tensor.size)
     if array.dtype.kind not in "iufb":
         raise L1emuError(
             "not numbers", where=f"input {tensor.name}", value=str(array.dtype), expected="floats or integers"
@@ -512,6 +557,8 @@ def _text(shape: tuple[int, ...]) -> str:
 
 
 def _floats(array: NDArray[Any]) -> NDArray[Any]:
+    if array.dtype == np.float32 and array.flags.c_contiguous and array.flags.aligned:
+        return array
     if array.dtype.kind in "iu" and array.size and max(abs(int(array.min())), abs(int(array.max()))) > 2**53:
         raise L1emuError("integers too large for an exact double", value=int(array.max()), expected="at most 2**53")
     return np.ascontiguousarray(array, dtype=np.float32 if array.dtype == np.float32 else np.float64)

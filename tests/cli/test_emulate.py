@@ -47,6 +47,24 @@ def test_scores_are_written_and_summarised(saved: tuple[Path, Firmware], tmp_pat
     assert [row["layer"] for row in document["explain"]["layers"]] == [layer.name for layer in firmware.layers]
 
 
+def test_outputs_are_of_the_dtype_that_is_asked_for(saved: tuple[Path, Firmware], tmp_path: Path) -> None:
+    path, firmware = saved
+    x = np.random.default_rng(0).normal(0, 3, (5, 4, 12))
+    np.save(tmp_path / "x.npy", x)
+    command = ["emulate", str(path), str(tmp_path / "x.npy"), "--output", str(tmp_path / "y.npz"), "--target", "exact"]
+    expected, type_ = single(Emulator(firmware, target="exact")(x)), firmware.outputs[0].type
+    for dtype, values in [("float32", expected), ("int32", expected * 2.0**type_.fraction)]:
+        result = runner.invoke(app, [*command, "--dtype", dtype])
+        assert result.exit_code == 0, result.output
+        found = np.load(tmp_path / "y.npz")["scores_out"]
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(found, values)
+    for dtype, message in [("half", "--dtype: no dtype of outputs: got 'half'; expected"), ("int8", "int8; expected")]:
+        result = runner.invoke(app, [*command, "--dtype", dtype])
+        assert isinstance(result.exception, L1emuError)
+        assert message in str(result.exception)
+
+
 def test_several_inputs_come_by_name_and_raw(tmp_path: Path) -> None:
     firmware = next(f for f in (random_firmware(seed, 3) for seed in range(99)) if len(f.inputs) == 2)
     firmware.save(tmp_path / "f.l1fw")

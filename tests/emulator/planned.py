@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from l1emu.emulator.passes.analyse import analyse
 from l1emu.emulator.passes.lower import lower
 from l1emu.emulator.passes.plan import VectorProgram, plan
+from l1emu.emulator.vector.conversions import KINDS_OUT
 from l1emu.emulator.vector.features import LANES, Features
 from l1emu.emulator.vector.interpreter import interpreted
 from l1emu.firmware import Firmware
@@ -40,10 +41,11 @@ def interpreted_outputs(
 ) -> NDArray[np.int64]:
     """What the generated module gives in numpy for raw inputs (jets, columns), one output after another."""
     program = planned(firmware, features, results)
-    out = np.zeros((len(raw), sum(t.size for t in program.results)), np.int64)
+    out = [np.zeros((len(raw), t.size), np.int64) for t in program.results]
     vectors, exact = np.zeros(program.vectors * LANES, np.int32), program.exact
     work = np.zeros(exact.rows * LANES, np.int64)
+    given = [argument for array in out for argument in (array.view(np.uint8), KINDS_OUT[array.dtype])]
     with np.errstate(over="ignore"):
-        odd = interpreted(program.module)(vectors, program.constants, work, exact.table, exact.code, raw, out)
+        odd = interpreted(program.module)(vectors, program.constants, work, exact.table, exact.code, raw, *given)
     assert odd == 0
-    return out
+    return np.concatenate(out, axis=1)

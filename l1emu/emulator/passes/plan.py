@@ -9,6 +9,7 @@ layer are done on its sums in registers. Layers that no strategy fits run in the
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -103,7 +104,7 @@ def plan(
     """
     learned = Workspace()
     _write(firmware, ranges, exact, features, results, learned)
-    context = _write(firmware, ranges, exact, features, results, Workspace(learned.packed()))
+    context, outputs = _write(firmware, ranges, exact, features, results, Workspace(learned.packed()))
     module = GeneratedModule(
         firmware.name,
         features,
@@ -111,7 +112,8 @@ def plan(
         context.kernels,
         _raw_to_rows() if context.raw_in_rows else (),
         tuple(context.calls),
-        _outputs(context, results),
+        outputs,
+        len(results),
     )
     return VectorProgram(
         module,
@@ -131,8 +133,8 @@ def _write(
     features: Features,
     results: tuple[Tensor, ...],
     workspace: Workspace,
-) -> Context:
-    """All kernels and their calls, with tensors in `workspace`."""
+) -> tuple[Context, tuple[str, ...]]:
+    """All kernels and their calls, with tensors in `workspace`, and the lines that write the outputs."""
     context = Context(firmware, ranges, features, results, workspace, exact.row, _wants)
     for stage, layer in enumerate(firmware.layers):
         context.begin(stage, layer)
@@ -151,7 +153,7 @@ def _write(
         context.raw_in_rows |= context.is_raw(tensor) and not context.where(tensor)
         for first in context.where(tensor).values():
             workspace.use(first, forever=True)
-    return context
+    return context, _outputs(context, results, len(firmware.layers))
 
 
 def _wants(layer: Layer, context: Context) -> Sequence[Layout] | None:
@@ -178,23 +180,46 @@ def _raw_to_rows() -> tuple[str, ...]:
     )
 
 
-def _outputs(context: Context, results: Sequence[Tensor]) -> tuple[str, ...]:
-    """The tensors that come out, one after another, to columns of `out`."""
+def _outputs(context: Context, results: Sequence[Tensor], stage: int) -> tuple[str, ...]:
+    """The tensors that come out, each to an array of its own, in stages of their own from `stage` on."""
     lines: list[str] = []
-    column = 0
-    for tensor in results:
-        stored = context.where(tensor)
-        if stored:
-            layout, first = next(iter(stored.items()))
-            lines.append(f"to_out(V, {first}, {layout.code}, out, {column}, first, n, {tensor.size})")
-        else:
-            lines += [
-                f"for r in range({tensor.size}):",
-                "    for j in range(n):",
-                f"        out[first + j, {column} + r] = work[({context.row(tensor)} + r) * {LANES} + j]",
-            ]
-        column += tensor.size
+    for number, tensor in enumerate(results):
+        context.workspace.stage = stage + number
+        stored, where = context.where(tensor), f"out{number}, kind{number}"
+        scale = math.ldexp(1.0, -tensor.type.fraction)
+        if not stored:
+            row = context.row(tensor)
+            lines.append(f"rows_to_out(work, {row}, {where}, first, n, {tensor.size}, {scale!r})")
+            continue
+        layout = next((layout for layout in stored if layout.stride == 1), next(iter(stored)))
+        lines += _stored_to_out(layout, stored[layout], tensor.size, where, scale, context)
     return tuple(lines)
+
+
+def _stored_to_out(layout: Layout, source: int, size: int, where: str, scale: float, context: Context) -> list[str]:
+    """A tensor in vectors, block by block where consecutive columns share a lane."""
+    if layout.stride != 1:
+        scratch = context.workspace.take(size)
+        return [
+            f"unpack_scattered(V, {source}, {scratch}, {size}, {layout.code})",
+            f"to_out(V, {scratch}, {size}, {where}, 0, first, n, {size}, {scale!r})",
+        ]
+    block, how = LANES * layout.pack, f"{layout.pack}, {int(layout.signed)}, {layout.zero}"
+    blocks, rest = divmod(size, block)
+    scratch = context.workspace.take(block)
+    lines = []
+    if blocks:
+        lines += [
+            f"for k in range({blocks}):",
+            f"    unpack_block(V, {source} + {LANES} * k, {scratch}, {LANES}, {how})",
+            f"    to_out(V, {scratch}, {block}, {where}, {block} * k, first, n, {block}, {scale!r})",
+        ]
+    if rest:
+        lines += [
+            f"unpack_block(V, {source + blocks * LANES}, {scratch}, {-(-rest // layout.pack)}, {how})",
+            f"to_out(V, {scratch}, {block}, {where}, {blocks * block}, first, n, {rest}, {scale!r})",
+        ]
+    return lines
 
 
 def _takes_floats(firmware: Firmware, context: Context) -> bool:

@@ -1,4 +1,4 @@
-"""Blocks of 16 jets on their way into vectors: floats cast to raw integers, and columns packed into lanes."""
+"""Blocks of 16 jets: columns on their way into vectors, floats cast to raw integers, and numbers on their way out."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from l1emu.emulator.vector.llvm import (
     I8,
     I32,
     I64,
+    V8,
     V16,
     V32,
     constant,
@@ -123,6 +124,16 @@ def _load_block_meaning(
     block = np.ascontiguousarray(shown.reshape(LANES, LANES, pack).transpose(1, 0, 2))  # vector, jet, place
     array[LANES * number : LANES * (number + LANES)] = block.ravel().view(np.int32)
     return int(np.any(odd))
+
+
+def _unpack_block_meaning(
+    array: NDArray[np.int32], number: int, target: int, vectors: int, pack: int, signed: int, zero: int
+) -> None:
+    kind = {1: np.int32, 2: np.int16, 4: np.int8 if signed else np.uint8}[pack]
+    rows = np.zeros((LANES, LANES * pack), np.int32)
+    words = array[LANES * number : LANES * (number + vectors)].copy().reshape(vectors, LANES)
+    rows[:, : vectors * pack] = np.ascontiguousarray(words.T).view(kind)
+    array[LANES * target : LANES * (target + LANES * pack)] = (rows + zero if pack == 4 else rows).ravel()
 
 
 def _quantize_block_meaning(
@@ -329,6 +340,48 @@ def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
                 exchanged[i + step] = builder.shuffle_vector(rows[i], rows[i + step], indices(high))
         rows, step = exchanged, 2 * step
     return rows
+
+
+@operation(_unpack_block_meaning)
+@intrinsic(prefer_literal=True)
+def unpack_block(
+    typing: Any, array: Any, number: Any, target: Any, vectors: Any, pack: Any, signed: Any, zero: Any
+) -> Any:
+    """`vectors` (up to 16) from `number` on, one jet after another, as 16 * `pack` int32 each from vector `target` on.
+
+    Each lane holds `pack` consecutive columns of its jet: bytes that are `signed`, or unsigned and more by `zero`.
+    """
+    literals = (vectors, pack, signed, zero)
+    if not all(isinstance(value, types.IntegerLiteral) for value in literals):
+        return None
+    count, parts, with_sign, zero_of = (value.literal_value for value in literals)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        rows = [constant(V32, 0)] * LANES
+        for k in range(count):
+            place = builder.add(args[1], ir.Constant(args[1].type, k))
+            rows[k] = builder.load(vector_pointer(context, builder, signature.args[0], args[0], place), align=4)
+        for jet, row in enumerate(_transposed(builder, rows)):
+            numbers = _unpacked(builder, row, parts, with_sign, zero_of)
+            place = builder.add(args[2], ir.Constant(args[2].type, jet * parts))
+            at = vector_pointer(context, builder, signature.args[0], args[0], place, numbers.type)
+            builder.store(numbers, at, align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp, *literals), code
+
+
+def _unpacked(builder: Any, row: Any, parts: int, signed: int, zero: int) -> Any:
+    """All numbers of 16 lanes as int32."""
+    if parts == 1:
+        return row
+    wide = ir.VectorType(I32, LANES * parts)
+    if parts == 2:
+        return builder.sext(builder.bitcast(row, V16), wide)
+    if signed:
+        return builder.sext(builder.bitcast(row, V8), wide)
+    numbers = builder.zext(builder.bitcast(row, V8), wide)
+    return builder.add(numbers, constant(wide, zero)) if zero else numbers
 
 
 load_block = operation(_load_block_meaning, name="load_block")(_load_block(_whole))

@@ -114,23 +114,78 @@ def from_raw(
 
 
 @inner
+def unpack_scattered(
+    V: _Array, source: int, target: int, size: int, pack: int, stride: int, signed: int, zero: int
+) -> None:
+    """A tensor in any layout, one jet after another, as `size` int32 each from vector `target` on."""
+    for j in range(LANES):
+        for f in range(size):
+            V[target * LANES + j * size + f] = _get(V, source, f, j, pack, stride, signed, zero)
+
+
+@inner
 def to_out(
     V: _Array,
     source: int,
-    pack: int,
-    stride: int,
-    signed: int,
-    zero: int,
+    width: int,
     out: _Array,
+    kind: int,
     column: int,
     first: int,
     n: int,
-    size: int,
+    count: int,
+    scale: float,
 ) -> None:
-    """A tensor to columns of the output."""
-    for j in range(n):
-        for f in range(size):
-            out[first + j, column + f] = _get(V, source, f, j, pack, stride, signed, zero)
+    """`count` of the `width` int32 of each jet, from vector `source` on, to columns of the jets first..first+n-1.
+
+    `out` (jets, bytes) holds numbers of a `kind`: 0 float64, 1 float32, each times `scale`; 2 int64, 3 int32.
+    """
+    at = source * LANES
+    if kind == 0:
+        doubles = out.view(np.float64)
+        for j in range(n):
+            for f in range(count):
+                doubles[first + j, column + f] = V[at + j * width + f] * scale
+    elif kind == 1:
+        singles = out.view(np.float32)
+        for j in range(n):
+            for f in range(count):
+                singles[first + j, column + f] = V[at + j * width + f] * scale
+    elif kind == 2:
+        longs = out.view(np.int64)
+        for j in range(n):
+            for f in range(count):
+                longs[first + j, column + f] = V[at + j * width + f]
+    else:
+        words = out.view(np.int32)
+        for j in range(n):
+            for f in range(count):
+                words[first + j, column + f] = V[at + j * width + f]
+
+
+@inner
+def rows_to_out(work: _Array, row: int, out: _Array, kind: int, first: int, n: int, size: int, scale: float) -> None:
+    """A tensor from rows of the exact kernels to the jets first..first+n-1 of `out`, see `to_out`."""
+    if kind == 0:
+        doubles = out.view(np.float64)
+        for j in range(n):
+            for f in range(size):
+                doubles[first + j, f] = work[(row + f) * LANES + j] * scale
+    elif kind == 1:
+        singles = out.view(np.float32)
+        for j in range(n):
+            for f in range(size):
+                singles[first + j, f] = work[(row + f) * LANES + j] * scale
+    elif kind == 2:
+        longs = out.view(np.int64)
+        for j in range(n):
+            for f in range(size):
+                longs[first + j, f] = work[(row + f) * LANES + j]
+    else:
+        words = out.view(np.int32)
+        for j in range(n):
+            for f in range(size):
+                words[first + j, f] = work[(row + f) * LANES + j]
 
 
 @inner
@@ -142,7 +197,22 @@ def bit_length(number: int) -> int:
     return bits
 
 
+KINDS_OUT: dict[np.dtype[Any], int] = {
+    np.dtype(kind): number for number, kind in enumerate((np.float64, np.float32, np.int64, np.int32))
+}
+"""What `to_out` writes."""
+
 CONVERSIONS: dict[str, Any] = {
-    function.__name__: function for function in (to_layout, from_rows, to_rows, from_raw, to_out, bit_length)
+    function.__name__: function
+    for function in (
+        to_layout,
+        from_rows,
+        to_rows,
+        from_raw,
+        unpack_scattered,
+        to_out,
+        rows_to_out,
+        bit_length,
+    )
 }
 """Those that generated modules call, by name."""

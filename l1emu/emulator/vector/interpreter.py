@@ -15,8 +15,9 @@ def interpreted(module: GeneratedModule) -> Callable[..., int]:
     """`execute` of a module, with numpy in place of the processor's vectors.
 
     It takes arrays as the compiled one does: int32 vectors and constants, int64 rows of the exact kernels, their table
-    and instructions, raw inputs (jets, columns), and the int64 output (jets, columns) to write. Whatever `features`
-    the module is written for, nothing of them is needed here.
+    and instructions, raw inputs (jets, columns), and for each output its bytes (jets, bytes), to be written, and the
+    kind of its numbers (`conversions.KINDS_OUT`). Whatever `features` the module is written for, nothing of them is
+    needed here.
     """
     space: dict[str, Any] = {name: OPERATIONS[form].meaning for name, form in forms(module.features).items()}
     space |= {

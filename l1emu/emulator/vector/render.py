@@ -40,6 +40,9 @@ class GeneratedModule:
         The name of the module of the exact kernels.
     before, calls, after
         What is done for every 16 jets: inputs to rows of the exact kernels, calls, outputs.
+    results
+        How many tensors come out: `execute` takes an array of bytes (jets, bytes) and a kind of number for each, see
+        `l1emu.emulator.vector.conversions.to_out`.
     """
 
     title: str
@@ -49,6 +52,7 @@ class GeneratedModule:
     before: tuple[str, ...]
     calls: tuple[KernelCall, ...]
     after: tuple[str, ...]
+    results: int
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -65,7 +69,7 @@ class GeneratedModule:
         for number, stage in enumerate(self.stages[1:-1], start=1):
             loop += _lines(call for call in self.calls if call.layer == stage)
             loop += _counted(number)
-        return self._text([*loop, *self.after, *_counted(len(self.stages) - 1)], ", spent")
+        return self._text([*loop, *self.after, *_counted(len(self.stages) - 1)], "spent, ")
 
     def readable(self) -> str:
         """The text that is compiled, with what each call does as comments."""
@@ -82,12 +86,13 @@ class GeneratedModule:
         lines = []
         for kernel, name in self.kernels.items():
             lines += ["", "", "@inner", f"def {name}{kernel}"]
+        outputs = ", ".join(f"out{number}, kind{number}" for number in range(self.results))
         return [
             *lines,
             "",
             "",
             "@compiled",
-            f"def execute(V, C, work, table, code, raw, out{arguments}):",
+            f"def execute(V, C, work, table, code, raw, {arguments}{outputs}):",
             "    jets, odd = raw.shape[0], 0",
             "    for first in range(0, jets, 16):",
             "        n = min(16, jets - first)",

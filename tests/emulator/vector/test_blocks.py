@@ -64,6 +64,28 @@ def test_blocks_of_jets_are_transposed(name: str, pack: int, zero: int, n: int) 
         assert not out[:16].any()
 
 
+@pytest.mark.parametrize(("pack", "signed", "zero"), [(1, 0, 0), (2, 0, 0), (4, 0, 0), (4, 0, -128), (4, 1, 0)])
+@pytest.mark.parametrize("vectors", [16, 3])
+def test_blocks_are_unpacked_jet_by_jet(vectors: int, pack: int, signed: int, zero: int) -> None:
+    kind = {1: np.int32, 2: np.int16, 4: np.int8 if signed else np.uint8}[pack]
+    held = np.iinfo(kind)
+    numbers = np.random.default_rng(8).integers(held.min, held.max, (16, vectors, pack), endpoint=True)  # jet, vector
+    for unpack_block in forms("unpack_block"):
+
+        def run(V: Any, at: Any, unpack_block: Any = unpack_block) -> Any:
+            unpack_block(V, at, 20, vectors, pack, signed, zero)
+
+        V = np.full((20 + 16 * pack + 1) * 16, 77, np.int32)
+        V[16 : 16 * (1 + vectors)] = (
+            np.ascontiguousarray(numbers.transpose(1, 0, 2)).astype(kind).ravel().view(np.int32)
+        )
+        run = run if unpack_block is OPERATIONS["unpack_block"].meaning else numba.njit(run)
+        run(V, 1)
+        found = V[20 * 16 : -16].reshape(16, 16 * pack)
+        assert (found[:, : vectors * pack] == numbers.reshape(16, -1) + zero).all()
+        assert (V[-16:] == 77).all()
+
+
 @pytest.mark.parametrize("kind", [np.float32, pytest.param(np.float64, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("name", ["load_block", "load_block_wide"])
 @pytest.mark.parametrize("text", TYPES)
