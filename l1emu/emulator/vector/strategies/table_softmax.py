@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from l1emu.emulator.interval import LayerRange
 from l1emu.emulator.vector.context import Context, FusedCasts, Read, Write
+from l1emu.emulator.vector.features import Features
 from l1emu.emulator.vector.layout import INT32, Layout
 from l1emu.emulator.vector.strategy import Strategy
 from l1emu.emulator.vector.value import Clip, Ending, Round, Value
@@ -107,7 +108,7 @@ class TableSoftmax(Strategy[Softmax]):
             _word_products(write, layer.n_slice, *how)
         else:
             self._wide_products(write, found.halves, ending)
-        constants = context.constants
+        constants, short = context.constants, self._short_inverses(context.features)
         exp_at = constants.place(found.table) if found.halves is None else constants.aligned(found.table)
         context.kernel(
             "softmax",
@@ -117,7 +118,9 @@ class TableSoftmax(Strategy[Softmax]):
             x=Read(layer.inputs[0], self.source),
             y=Write(self.chain.output, self.target),
             exp_table=exp_at,
-            inv_table=constants.place(layer.inv_table),
+            inv_table=constants.aligned(_words_of_inverses(layer).view(np.int32))
+            if short
+            else constants.place(layer.inv_table),
         )
 
     def _looked_up(self, write: Writer, n: int) -> Exponentials:
@@ -157,9 +160,18 @@ class TableSoftmax(Strategy[Softmax]):
         write.finish(2, ["total"], flat)
         shift = width - index_bits(layer.inv_table.size)
         masked = f"and_(total, const({(1 << width) - 1}))"
-        write(2, f"inverse = gather(C, inv_table, {f'srl({masked}, {shift})' if shift else masked})")
+        index = f"srl({masked}, {shift})" if shift else masked
+        if self._short_inverses(write.features):
+            count = _words_of_inverses(layer).size // 64
+            write(2, f"inverse = and_(lookup16(C, inv_table, {index}, {count}), const(65535))")
+        else:
+            write(2, f"inverse = gather(C, inv_table, {index})")
         if halves is not None:
             write(2, "upper = shl(inverse, 16)")
+
+    def _short_inverses(self, features: Features) -> bool:
+        """Whether inverses are looked up in registers."""
+        return features.wide and self.small and self.layer.inv_table.size <= 256
 
     def _wide_products(self, write: Writer, halves: list[Half] | None, ending: Ending) -> None:
         """Products in 32 bits."""
@@ -230,11 +242,14 @@ def _in_words(n: int, *tables: NDArray[Any]) -> Exponentials:
 def _by_planes(write: Writer, n: int, exps: NDArray[np.int64]) -> Exponentials:
     """Lower and upper bytes looked up apart."""
     below = _below_top(write, n)
-    tables = [_filled(plane, np.uint8) for plane in (exps & 255, exps >> 8)]
+    planes = [exps & 255, exps >> 8] if exps.max() > 255 else [exps]
+    tables = [_filled(plane, np.uint8) for plane in planes]
+    if len(planes) == 1:
+        write(2, "higher = const(0)")
     for k in range(0, n, 2):
         write(2, f"d = saturated_bytes({below[k]}, {below[min(k + 1, n - 1)]})")
         at = 0
-        for name, table in zip(("lower", "higher"), tables, strict=True):
+        for name, table in zip(("lower", "higher"), tables, strict=False):
             index = "d" if table.size == 256 else f"umin8(d, const({pair(0x101 * (table.size - 1))}))"
             write(2, f"{name} = lookup_bytes(C, exp_table + {at}, {index}, {table.size // 64})")
             at += table.size // 64
@@ -249,24 +264,24 @@ def _by_words(write: Writer, n: int, exps: NDArray[np.int64]) -> Exponentials:
     return _in_words(n, table)
 
 
-def _product_of_words(ending: Ending, halves: list[Half], highest: int) -> tuple[int, bool] | None:
-    """How far the inverse is shifted, and whether ties go to even, if the products can be int16; else None.
+def _product_of_words(ending: Ending, halves: list[Half], highest: int) -> tuple[int, bool, int] | None:
+    """How far the inverse is shifted, whether ties go to even, and the largest result, if int16 do for products.
 
     The instruction for it gives (a b + 2**14) >> 15.
     """
     if halves[1] != (halves[0].variable, True) or len(ending.steps) != 2:
         return None
     first, last = ending.steps
-    if not isinstance(first, Round) or not isinstance(last, Clip) or (last.low, last.high) != (0, 255):
+    if not isinstance(first, Round) or not isinstance(last, Clip) or last.low != 0 or last.high > 255:
         return None
     if first.mode not in (Rounding.RND, Rounding.RND_CONV) or not last.narrow or ending.layout != Layout(4):
         return None
     left = 15 - first.bits
-    return (left, first.mode == Rounding.RND_CONV) if left >= 0 and highest << left < 1 << 15 else None
+    return (left, first.mode == Rounding.RND_CONV, last.high) if left >= 0 and highest << left < 1 << 15 else None
 
 
-def _word_products(write: Writer, size: int, left: int, even: bool) -> None:
-    write(2, f"inverse = shl(or_(inverse, shl(inverse, 16)), {left})")
+def _word_products(write: Writer, size: int, left: int, even: bool, high: int) -> None:
+    write(2, f"inverse = shl(or_(inverse, upper), {left})")
     if even:
         write(2, "opposite = sub16(const(0), inverse)")
     for k in range(size // 2):
@@ -274,7 +289,17 @@ def _word_products(write: Writer, size: int, left: int, even: bool) -> None:
         if even:  # the opposite product rounds down where this one rounds up: they differ by one at a tie alone
             write(2, f"p{k} = and_(p{k}, xor(add16(p{k}, mulhrs16(e{k}, opposite)), const(-1)))")
     for k in range(size // 4):
-        write(2, f"store(V, y + r * {size // 4} + {k}, bytes_of_words(p{2 * k}, p{2 * k + 1}))")
+        packed = f"bytes_of_words(p{2 * k}, p{2 * k + 1})"
+        clipped = packed if high == 255 else f"umin8({packed}, const({pair(0x101 * high)}))"
+        write(2, f"store(V, y + r * {size // 4} + {k}, {clipped})")
+
+
+def _words_of_inverses(layer: Softmax) -> NDArray[Any]:
+    """The table of inverses in one of the sizes that `lookup16` takes."""
+    size = next(size for size in (64, 128, 256) if layer.inv_table.size <= size)
+    padded = np.zeros(size, np.int64)
+    padded[: layer.inv_table.size] = layer.inv_table
+    return padded.astype(np.uint16)
 
 
 def _until_constant(table: NDArray[np.int64]) -> int:

@@ -21,19 +21,22 @@ permuting = pytest.mark.skipif(not features("simd").permute8, reason="this proce
 wide = pytest.mark.skipif(not features("simd").wide, reason="this processor has no AVX-512")
 
 
-def word_softmax(width: int, scale: float, rounding: Rounding) -> Firmware:
-    """A softmax of numbers of `width` bits, whose exponentials fall the faster the larger `scale` is."""
+def word_softmax(width: int, scale: float, rounding: Rounding, bits: int = 12, result: int = 8) -> Firmware:
+    """A softmax of numbers of `width` bits, whose exponentials fall the faster the larger `scale` is.
+
+    Exponentials and inverses have `bits`, the result has `result`.
+    """
     score = FixedPoint(width, width - 3, True, Rounding.RND, Overflow.SAT)
-    table = FixedPoint(12, 1, False, Rounding.RND, Overflow.SAT)
+    table = FixedPoint(bits, 1, False, Rounding.RND, Overflow.SAT)
     argument = FixedPoint(width, width - 3, False, Rounding.RND, Overflow.SAT)
-    inverse_input = FixedPoint(10, 5, False, Rounding.RND_CONV, Overflow.SAT)
+    inverse_input = FixedPoint(bits - 2, 5, False, Rounding.RND_CONV, Overflow.SAT)
     x = Tensor("x", (3, 8), score)
     layer = Softmax(
-        "softmax", (x,), Tensor("y", (3, 8), FixedPoint(8, 0, False, rounding, Overflow.SAT)),
+        "softmax", (x,), Tensor("y", (3, 8), FixedPoint(result, 0, False, rounding, Overflow.SAT)),
         variant="stable", n_outer=3, n_slice=8, n_inner=1,
         exp_table=exponential_table(table, argument, 1 << width, scale), exp_table_type=table,
-        inv_table=inverse_table(table, inverse_input, 1024), inv_table_type=table,
-        accum_type=FixedPoint(18, 6, False), inv_inp_type=inverse_input, inp_norm_type=argument,
+        inv_table=inverse_table(table, inverse_input, 1 << bits - 2), inv_table_type=table,
+        accum_type=FixedPoint(bits + 5, 6, False), inv_inp_type=inverse_input, inp_norm_type=argument,
     )  # fmt: skip
     return Firmware("softmax", "Vitis", (x,), (layer.output,), (layer,))
 
@@ -60,4 +63,24 @@ def test_a_softmax_of_words_looks_up_what_differs_and_clips_the_rest(
     inputs = random_inputs(firmware, 200)
     expected = reference.run(firmware, inputs)["y"]
     np.testing.assert_array_equal(single(emulator.raw(inputs)), expected)
+    assert len(np.unique(expected)) > 3
+
+
+@permuting
+@pytest.mark.parametrize(("bits", "result", "blocks"), [(8, 6, 1), (9, 5, 2), (10, 6, 4), (11, 5, 0)])
+def test_short_tables_and_results_below_a_byte_stay_in_registers(bits: int, result: int, blocks: int) -> None:
+    """Inverses of up to 256 entries are looked up; exponentials of 8 bits have no upper bytes."""
+    firmware = word_softmax(9, 1.0, Rounding.RND_CONV, bits, result)
+    emulator = Emulator(firmware, threads=1)
+    program = emulator._program
+    assert isinstance(program, _Packed)
+    source = program.program.source
+    assert ("inverse = and_(lookup16(C, inv_table, " in source) == (blocks > 0)
+    assert (f"total, const({(1 << bits - 2) - 1})), {blocks}), const(65535))" in source) == (blocks > 0)
+    assert ("higher = const(0)" in source) == (bits == 8)
+    assert " = mulhrs16(" in source
+    inputs = random_inputs(firmware, 200)
+    expected = reference.run(firmware, inputs)["y"]
+    np.testing.assert_array_equal(single(emulator.raw(inputs)), expected)
+    assert expected.max() == (1 << result) - 1
     assert len(np.unique(expected)) > 3
