@@ -91,7 +91,7 @@ def dtype_of_outputs(dtype: DTypeLike, tensors: Sequence[Tensor], where: str = "
         raise L1emuError(
             "no dtype of outputs",
             where=where,
-            value=dtype if isinstance(dtype, str) else found,
+            value=dtype if isinstance(dtype, str) else str(found),
             expected="float32 or float64 for values, or one of integers for raw ones",
         )
     for tensor in tensors:
@@ -113,7 +113,7 @@ def _check_holds(dtype: np.dtype[Any], tensor: Tensor, where: str) -> None:
         raise L1emuError(
             "a dtype that does not hold every number of the output",
             where=f"{where}, output {tensor.name}",
-            value=dtype,
+            value=str(dtype),
             expected=f"{least} for {type_}",
         )
 
@@ -149,7 +149,7 @@ def _given(array: Any, tensor: Tensor, jets: int, wanted: np.dtype[Any] | None) 
         raise L1emuError("no numpy array", where=where, value=type(array).__name__)
     dtype = dtype_of_outputs(array.dtype, [tensor], "out")
     if wanted is not None and wanted != dtype:
-        raise L1emuError("another dtype than is asked for", where=where, value=dtype, expected=str(wanted))
+        raise L1emuError("another dtype than is asked for", where=where, value=str(dtype), expected=str(wanted))
     shapes = ((jets, *tensor.shape), (jets, tensor.size))
     if array.shape not in shapes:
         raise L1emuError("wrong shape", where=where, value=array.shape, expected=str(shapes[0]))

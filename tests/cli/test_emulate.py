@@ -59,7 +59,10 @@ def test_outputs_are_of_the_dtype_that_is_asked_for(saved: tuple[Path, Firmware]
         found = np.load(tmp_path / "y.npz")["scores_out"]
         assert found.dtype == dtype
         np.testing.assert_array_equal(found, values)
-    for dtype, message in [("half", "--dtype: no dtype of outputs: got 'half'; expected"), ("int8", "int8; expected")]:
+    for dtype, message in [
+        ("half", "--dtype: no dtype of outputs: got 'half'; expected"),
+        ("int8", "'int8'; expected"),
+    ]:
         result = runner.invoke(app, [*command, "--dtype", dtype])
         assert isinstance(result.exception, L1emuError)
         assert message in str(result.exception)
