@@ -35,6 +35,7 @@ _TELLTALES = (
 
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 _FOLDERS = ("firmware", "src/firmware", "NN", ".")
+_NAME = re.compile(r"(?m)^ProjectName:[ \t]*['\"]?(\w+)['\"]?[ \t]*$")
 _TCL = re.compile(r'(?m)^\s*set\s+backend\s+[{"]?([^\s"};]*)')
 
 
@@ -82,6 +83,13 @@ def read_backend(root: Path) -> str:
                     expected=", ".join(BACKENDS),
                 )
     return found[0] if found else UNKNOWN
+
+
+def stated_name(root: Path) -> str | None:
+    """The key ``ProjectName`` of ``hls4ml_config.yml`` in the folder `root`, the top function's name; None without it."""
+    path = root / "hls4ml_config.yml"
+    found = _NAME.search(read_text(path, limit=_CONFIG_LIMIT)) if path.is_file() else None
+    return found[1] if found else None
 
 
 def _stated(root: Path) -> Iterator[tuple[Path, str, str]]:

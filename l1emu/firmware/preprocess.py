@@ -20,15 +20,16 @@ from l1emu.firmware.grammar.words import C_FUNCTIONS, KEYWORDS
 
 # The fixed-point library, which is the compiler's own in synthesis, and the headers of the C++ library.
 _LIBRARY = re.compile(r"(ap|hls)_\w+\.h|(utils|etc)/x?_?\w+\.h")
-_SHIPPED = re.compile(  # what hls4ml writes into ap_types/
-    r"ap_(common|decl|float|shift_reg|(fixed|int)(_base|_ref|_special)?)\.h|hls_(math|stream)\.h|ap_private\.h|"
-    r"x_hls_utils\.h"
+_SHIPPED = re.compile(  # what hls4ml writes into ap_types/, and what people copy there from the compiler's own folder
+    r"ap_(common|decl|float|shift_reg|axi_sdata|(fixed|int)(_base|_ref|_special)?)\.h|ap_private\.h|x_hls_utils\.h|"
+    r"hls_(math|stream|stream_39|streamofblocks|task|thread_local|np_channel|half|vector|print|burst_maxi)\.h"
 )
 _STANDARD = re.compile(
-    r"algorithm|any|array|bitset|c?(assert|ctype|float|limits|math|stdarg|stddef|stdint|stdio|stdlib|string|time)(\.h)?|cerrno|"
-    r"chrono|climits|complex|deque|exception|fstream|functional|initializer_list|iomanip|ios|iosfwd|iostream|istream|"
-    r"iterator|limits|list|map|memory|new|numeric|ostream|queue|random|ratio|set|sstream|stack|stdexcept|string|tuple|"
-    r"type_traits|typeinfo|unistd\.h|unordered_map|unordered_set|utility|valarray|vector"
+    r"algorithm|any|array|atomic|bitset|c?(assert|ctype|float|limits|math|stdarg|stddef|stdint|stdio|stdlib|string|time)"
+    r"(\.h)?|cerrno|chrono|climits|complex|condition_variable|deque|exception|fstream|functional|future|"
+    r"initializer_list|iomanip|ios|iosfwd|iostream|istream|"
+    r"iterator|limits|list|map|memory|mutex|new|numeric|ostream|queue|random|ratio|set|sstream|stack|stdexcept|string|"
+    r"thread|tuple|type_traits|typeinfo|unistd\.h|unordered_map|unordered_set|utility|valarray|vector"
 )
 
 # Defined by a synthesis, or by who builds an emulator; in a C simulation they are not.
@@ -54,10 +55,22 @@ _EXPANDED = 10_000  # tokens that a macro may grow to
 # strings and comments of one line are matched so that what opens a comment inside them opens none; 1'000 has no string
 _COMMENT = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|(?:(?<!\d)|(?<=u8))'(?:[^'\\\n]|\\.)*'|//[^\n]*|/\*.*?\*/", re.DOTALL)
 _DIRECTIVE = re.compile(r"[ \t]*#[ \t]*(\w*)[ \t]*(.*)", re.ASCII)
-_PRAGMA = re.compile(r"(?i)(HLS|AP)\b|once$|GCC diagnostic\b|message\b|region$|endregion$")  # those change no number
+# Those change no number: a compiler knows them, or passes over them as over words for synthesis without their HLS.
+_PRAGMA = re.compile(
+    r"(?i)(HLS|AP)\b|once$|GCC diagnostic\b|message\b|region$|endregion$|"
+    r"(array_(map|partition|reshape)|dataflow|inline|latency|loop_(flatten|merge|tripcount)|pipeline|unroll)\b"
+)
 _COMPILER = {"_Pragma", "__attribute__", "__attribute", "__declspec", "asm", "__asm__", "__asm"}
 _RESERVED = re.compile(r"(ap|AP|hls|HLS)_\w*|hls|std|nnet|_[A-Z_]\w*")
 _GUARD = re.compile(r"(?!_*(AP|ap|HLS|hls|X_HLS)_)\w+_(H|HPP|h)_*")
+_TRIGRAPH = re.compile(r"\?\?[=/'()!<>-]")
+_UNCLEAR = (  # what compilers read in different ways
+    (r"\r", "a carriage return that ends no line"),
+    (r"\0", "a NUL byte"),
+    (r"\?\?/[ \t]*\n", "a trigraph"),  # also a line's continuation in a comment, or the end of one
+    (r"//[^\n]*\\[ \t]*\n", "a comment that a backslash continues on the next line"),
+    (r"\*(\\[ \t]*\n)+/", "a comment whose end a backslash breaks"),
+)
 
 
 def _source_text(path: Path, *, limit: int = TEXT_LIMIT) -> str:
@@ -74,15 +87,15 @@ def _source_text(path: Path, *, limit: int = TEXT_LIMIT) -> str:
     except UnicodeDecodeError as error:
         raise L1emuError("not UTF-8 text", path=path, where=f"byte {error.start}") from None
     text = text.replace("\r\n", "\n")
-    for pattern, message in (
-        (r"\r", "a carriage return that ends no line"),
-        (r"\0", "a NUL byte"),
-        (r"\?\?[=/'()!<>-]", "a trigraph"),
-        (r"//[^\n]*\\[ \t]*\n", "a comment that a backslash continues on the next line"),
-    ):
+    for pattern, message in _UNCLEAR:
         found = re.search(pattern, text)
         if found:
             raise Place(path, text.count("\n", 0, found.start()) + 1).error(f"{message} is not supported")
+    if "??" in text:  # in a comment most trigraphs are nothing
+        code = _COMMENT.sub(lambda m: re.sub(r"[^\n]", " ", m[0]) if m[0].startswith("/") else m[0], text)
+        found = _TRIGRAPH.search(code)
+        if found:
+            raise Place(path, text.count("\n", 0, found.start()) + 1).error("a trigraph is not supported")
     return text
 
 
@@ -308,7 +321,8 @@ class Unit:
         target = next((path for path in candidates if path.exists()), None)
         library = _LIBRARY.fullmatch(name) is not None
         shipped = target is not None and _SHIPPED.fullmatch(target.name) is not None
-        if target is None or (shipped and target.parent.name in ("ap_types", "etc", "utils")):
+        places = ("ap_types", "etc", "utils", self._folders[0].name)  # or beside the sources
+        if target is None or (shipped and target.parent.name in places):
             if not library and (found[1] or not _STANDARD.fullmatch(name)):
                 raise place.error("the file that is included was not found", name)
             self._library(name, target, place)
@@ -377,13 +391,11 @@ def check_library(folder: Path, used: set[str]) -> None:
     Parameters
     ----------
     folder
-        The folder ``ap_types``; nothing is done where there is none. Its code is not read beyond that: a synthesis has
-        a library of its own.
+        A folder with files of the library, also in folders below it. Their code is not read beyond that: a synthesis
+        has a library of its own.
     used
         The names in the project's files.
     """
-    if not folder.is_dir():
-        return
     for path in sorted(folder.rglob("*.h")):
         if _SHIPPED.fullmatch(path.name) is None:
             continue  # read as a file of the project where it is included

@@ -16,7 +16,7 @@ import numpy as np
 
 from l1emu.errors import L1emuError
 from l1emu.files import TEXT_LIMIT, read_bytes, read_text, sha256_bytes
-from l1emu.firmware.backend import read_backend
+from l1emu.firmware.backend import read_backend, stated_name
 from l1emu.firmware.cxx.expression import ConstantValue, Expression
 from l1emu.firmware.cxx.lexer import Lexed, Place, Token, split, text_of
 from l1emu.firmware.cxx.parser import Declaration, FileScope, FunctionDefinition, Struct, parse, statements
@@ -360,6 +360,9 @@ class Project:
             functions = re.findall(r"(?m)^\s*void\s+(\w+)\s*\([^;{]*\)\s*\{", text)
             if len(functions) == 1:
                 return with_configs[0], functions[0]
+        if len(tops) > 1:  # the last that hls4ml wrote is the one that it names
+            stated = stated_name(self.root)
+            tops = [p for p in tops if p.stem == stated] or tops
         if len(tops) != 1:
             found = ", ".join(p.name for p in sources) or "none"
             raise L1emuError(

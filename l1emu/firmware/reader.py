@@ -47,7 +47,7 @@ def read_project(folder: str | os.PathLike[str]) -> Graph:
     firmware = _Reader(project).read()
     check_syntax(project.unit.sequence, project.unit.functions)  # what nobody looked into
     names = {t.text for _, part in project.unit.sequence for t in part if t.kind == "name"}
-    check_library(project.firmware / "ap_types", names)
+    check_library(project.firmware, names)
     return firmware
 
 

@@ -80,6 +80,9 @@ AFTER = '#include "parameters.h"\n'
         ("handmade.cpp", AFTER, '%:define nnet other\n', "%:"),
         ("handmade.cpp", AFTER, '// a\\\nint f;\n', "backslash"),
         ("handmade.cpp", AFTER, '// ??/\n', "trigraph"),
+        ("handmade.cpp", AFTER, 'int a??(2??);\n', "trigraph"),
+        ("handmade.cpp", AFTER, 'const char *s = "??=";\n', "trigraph"),
+        ("handmade.cpp", AFTER, '/* a *\\\n/ int f; /* b */\n', "a comment whose end a backslash breaks"),
         ("handmade.cpp", AFTER, 'const char *s = R"(a)";\n', "raw string"),
         ("handmade.cpp", AFTER, 'template <class T> struct A {};\n', "template"),
         ("defines.h", "typedef", "#define MAX(a, b) a\ntypedef", "#define MAX(a, b) a"),
@@ -156,6 +159,9 @@ def test_what_is_not_interpreted_is_refused(project: Path, file: str, old: str, 
         ("nnet_utils/nnet_common.h", "namespace nnet {", "namespace nnet {\ntemplate <int n> struct own { int a; };"),
         ("defines.h", "fc_accum_t;", "fc_accum_t;\nnamespace a {\ntypedef ap_fixed<8,2> t;\n}\ntypedef a::t u;"),
         ("defines.h", "typedef", "#define N_OWN 4\ntypedef"),
+        ("defines.h", "typedef", "// types (??) of what ??= is\n/* ??( */\ntypedef"),
+        ("nnet_utils/nnet_activation.h", "namespace nnet {", "#pragma inline\n#pragma UNROLL factor=2\nnamespace nnet {"),
+        ("defines.h", "typedef", "#include <mutex>\n#include <condition_variable>\ntypedef"),
     ],
 )  # fmt: skip
 def test_what_compiles_beside_the_kernels_is_read(project: Path, pristine: Path, file: str, old: str, new: str) -> None:
@@ -285,6 +291,32 @@ def test_own_headers_among_the_fixed_point_library_are_read(project: Path, prist
     (folder / "ap_mine.h").write_text("#define fc_accum_t w_fc_t\n")
     edit(project / "firmware" / "parameters.h", "struct config_fc ", '#include "ap_mine.h"\nstruct config_fc ')
     assert l1emu.Firmware.read(project).content_hash != l1emu.Firmware.read(pristine).content_hash
+
+
+def test_the_fixed_point_library_may_lie_beside_the_sources(project: Path, pristine: Path) -> None:
+    """It is read there no more than in ap_types/, but for its macros."""
+    folder = project / "firmware"
+    for path in (folder / "ap_types").iterdir():
+        (shutil.copytree if path.is_dir() else shutil.copy)(path, folder / path.name)
+    shutil.rmtree(folder / "ap_types")
+    assert l1emu.Firmware.read(project).content_hash == l1emu.Firmware.read(pristine).content_hash
+    edit(folder / "ap_decl.h", "#define __AP_DECL_H__", "#define __AP_DECL_H__\n#define fc_accum_t w_fc_t")
+    assert "a macro of the fixed-point library" in refusal(project)
+
+
+def test_of_two_top_functions_the_configuration_names_one(project: Path, pristine: Path) -> None:
+    folder = project / "firmware"
+    text = (
+        (folder / "handmade.cpp")
+        .read_text()
+        .replace("void handmade(", "void earlier(")
+        .replace("handmade.h", "earlier.h")
+    )
+    (folder / "earlier.cpp").write_text(text)
+    (folder / "earlier.h").write_text((folder / "handmade.h").read_text().replace("void handmade(", "void earlier("))
+    assert "the top function's file was not found" in refusal(project)
+    (project / "hls4ml_config.yml").write_text("Backend: Vivado\nProjectName: handmade\n")
+    assert l1emu.Firmware.read(project).content_hash == l1emu.Firmware.read(pristine).content_hash
 
 
 @pytest.mark.parametrize("name", ["weights/w_fc.txt", "defines.h", "nnet_utils/nnet_dense.h", "handmade.cpp"])
