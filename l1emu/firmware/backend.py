@@ -86,7 +86,7 @@ def read_backend(root: Path) -> str:
 
 
 def stated_name(root: Path) -> str | None:
-    """The key ``ProjectName`` of ``hls4ml_config.yml`` in the folder `root`, the top function's name; None without it."""
+    """The top function's name, the key ``ProjectName`` of ``hls4ml_config.yml`` in a folder; None without it."""
     path = root / "hls4ml_config.yml"
     found = _NAME.search(read_text(path, limit=_CONFIG_LIMIT)) if path.is_file() else None
     return found[1] if found else None

@@ -39,7 +39,8 @@ def defined_name(statement: list[Token], place: Place) -> str | None:
     if name.isidentifier():
         return name
     # a result type such as std::enable_if<(...)>::type has brackets too: those overloads stand apart
-    name = next((a for a, b in itertools.pairwise(head) if b == "(" and a.isidentifier()), "")
+    words = {"and", "not", "or"}
+    name = next((a for a, b in itertools.pairwise(head) if b == "(" and a.isidentifier() and a not in words), "")
     return f"enable_if/{name}" if name else None
 
 

@@ -26,10 +26,14 @@ _LOADERS = ("load_weights_from_txt", "load_exponent_weights_from_txt")
 
 
 class LoadedWeights:
-    """The arrays of weights of a project, each with the file that it is loaded from, if there is one."""
+    """The arrays of weights of a project, each with the file that it is loaded from, if there is one.
 
-    def __init__(self, project: Project) -> None:
+    `ports` are those that are parameters of the top function: a synthesis has no numbers of them.
+    """
+
+    def __init__(self, project: Project, ports: dict[str, Declaration]) -> None:
         self._project = project
+        self._ports = ports
         self._loads: dict[str, tuple[FixedPoint, int, str, Place]] = {}
 
     def load(self, loading: Loading) -> None:
@@ -59,7 +63,7 @@ class LoadedWeights:
             raise place.error("the count of weights is not a number", text_of(types[1]))
         powers = call.function == "load_exponent_weights_from_txt"
         kind = self._project.exponent_type(types[0], place) if powers else self._project.type(types[0], place)
-        declared = self._project.scope.declarations.get(name)
+        declared = self._ports.get(name) or self._project.scope.declarations.get(name)
         if declared is None or declared.kind != "array":
             raise place.error("numbers are loaded into something that is no array of weights", name)
         (size,) = self._project.shape(declared.size, declared.place)[:1]
@@ -87,7 +91,7 @@ class LoadedWeights:
 
     def weights(self, name: str, kind: FixedPoint, place: Place) -> Ints:
         """An array of weights: what a C simulation loads and what a synthesis finds in the header must be the same."""
-        declared = self._project.arrays.get(name)
+        declared = self._ports.get(name) or self._project.arrays.get(name)
         if declared is None:
             raise place.error("no weights of this name are loaded, and there is no header with them", name)
         stored = self._project.type(declared.type, declared.place)
@@ -142,7 +146,7 @@ class LoadedWeights:
             raise where.error(f"{name} is loaded as another type than its layer's", str(stored), str(kind))
         path = self._file(file, where)
         signs, exponents = powers_from_text(path, count, kind)
-        declared = self._project.arrays[name]
+        declared = self._ports.get(name) or self._project.arrays[name]
         if declared.value is not None:
             others = powers_from_initializer(declared, count, kind)
             for loaded, synthesized in zip((signs, exponents), others, strict=True):

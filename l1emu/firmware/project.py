@@ -396,21 +396,14 @@ class Project:
         return function, [t for t in lexed.tokens if start <= t.start < function.end]
 
     @staticmethod
-    def parameters(function: FunctionDefinition) -> tuple[list[list[Token]], list[str]]:
-        """The parameters that carry data, and the names of those after them that only report sizes.
+    def parameters(function: FunctionDefinition) -> list[tuple[list[Token], bool]]:
+        """The parameters, and of each whether it only reports a size.
 
-        hls4ml up to 0.4 ends the list with ``unsigned short &`` parameters, which the function sets to constants.
+        hls4ml up to 0.4 has ``unsigned short &`` parameters behind the data, which the function sets to constants.
         """
-        data: list[list[Token]] = []
-        sizes: list[str] = []
-        for parameter in split(list(function.parameters)):
-            if [token.text for token in parameter[:-1]] == ["unsigned", "short", "&"]:
-                sizes.append(parameter[-1].text)
-            elif sizes:
-                raise function.place.error("data after the parameters that report sizes", text_of(parameter))
-            else:
-                data.append(parameter)
-        return data, sizes
+        reports = ["unsigned", "short", "&"]
+        found = split(list(function.parameters))
+        return [(parameter, [token.text for token in parameter[:-1]] == reports) for parameter in found]
 
     def constant(self, name: str, place: Place) -> ConstantValue:
         """A constant by name: of the namespace, of a struct, or an enumerator of nnet."""
@@ -500,7 +493,10 @@ class Project:
         return kind
 
     def stream_type(self, tokens: list[Token] | tuple[Token, ...], place: Place) -> tuple[FixedPoint, int]:
-        """What a stream carries: the type of the numbers, and how many travel together (`nnet::array`)."""
+        """What a stream carries: the type of the numbers, and how many travel together (`nnet::array`).
+
+        They are 0 where the stream carries plain numbers, one at a time: another type in C++ than packs of one.
+        """
         kept = [t for t in tokens if t.text not in ("const", "typename")]
         texts = [token.text for token in kept]
         if texts[:4] == ["nnet", "::", "array", "<"] and texts[-1] == ">":
@@ -508,6 +504,8 @@ class Project:
             size = self.evaluate(parts[1], place) if len(parts) == 2 else None
             if isinstance(size, int) and size > 0:
                 return self.type(parts[0], place), size
+        if texts[0] in ("ap_fixed", "ap_ufixed", "ap_int", "ap_uint"):
+            return self.type(kept, place), 0
         declared = self.scope.declarations.get(text_of(kept))
         if declared is None or declared.kind != "type":
             raise place.error("not a type that streams carry", text_of(kept), "nnet::array<ap_fixed<...>, n>")

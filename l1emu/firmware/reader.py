@@ -10,14 +10,14 @@ from dataclasses import fields, replace
 from l1emu.errors import L1emuError
 from l1emu.firmware.builders import BUILDERS, Call, generated
 from l1emu.firmware.cxx.lexer import Place, Token, text_of
-from l1emu.firmware.cxx.parser import Struct
+from l1emu.firmware.cxx.parser import Declaration, Struct
 from l1emu.firmware.grammar import check_syntax
 from l1emu.firmware.graph import Graph
 from l1emu.firmware.kernels import Kernels
 from l1emu.firmware.loading import LoadedWeights
 from l1emu.firmware.preprocess import check_library
 from l1emu.firmware.project import ConfigStruct, Project
-from l1emu.firmware.roles import CONFIG_FIRST, READ_STEP, WITHOUT_CONFIG, WRITE_STEP, Role
+from l1emu.firmware.roles import CONFIG_FIRST, READ_STEP, SINGLE_NUMBERS, WITHOUT_CONFIG, WRITE_STEP, Role
 from l1emu.firmware.top import (
     Alias,
     ControlBlock,
@@ -67,13 +67,17 @@ class _Reader:
         self.may_load = False
         self.layers: list[Layer] = []
         self.views: dict[tuple[str, tuple[int, ...]], Tensor] = {}
-        self.packs: dict[str, int] = {}  # of streams: how many numbers travel together
+        self.packs: dict[str, int] = {}  # of streams: how many numbers travel together, 0 for plain numbers
         self.element: dict[str, FixedPoint] = {}  # of streams: their type
-        self.weights = LoadedWeights(project)
+        self.weights = LoadedWeights(project, {})
 
     def read(self) -> Graph:
         top = read_top(self.project)
         function = top.function
+        for port in top.ports:
+            self._new(port.name, port.place)
+        ports = {port.name: Declaration(port.place, "array", port.type, size=port.size) for port in top.ports}
+        self.weights = LoadedWeights(self.project, ports)
         for parameter in top.parameters:
             self._argument(parameter)
         for statement in top.statements:
@@ -208,6 +212,11 @@ class _Reader:
             without_config = True
         if builder is None:
             raise place.error("this kind of layer is not supported yet", f"nnet::{function}")
+        sources = [self._source(argument) for argument in arguments]
+        if any((self.packs[s] == 0) != (function in SINGLE_NUMBERS) for s in sources if s in self.packs):
+            raise place.error(
+                "one number at a time, or packs of them, is not what this kernel takes", f"nnet::{function}"
+            )
         if without_config:
             config = ConfigStruct(self.project, Struct(function, place, None, {}))
         else:
@@ -219,7 +228,7 @@ class _Reader:
             types,
             config,
             arguments,
-            self._source(arguments[0]) in self.packs,
+            sources[0] in self.packs,
             self.project,
             self.kernels,
             self._tensor,

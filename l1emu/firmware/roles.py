@@ -38,13 +38,16 @@ _ROLES: dict[str, _Roles] = {
     "conv2d_cl": _WEIGHTED,
     "conv_1d_cl": _WEIGHTED,
     "conv_2d_cl": _WEIGHTED,
+    "conv_2d_cl_me": _WEIGHTED,
     "cropping1d_cl": _ONE,
     "cropping2d_cl": _ONE,
     "dense": _WEIGHTED,
     "dense_large": _WEIGHTED,
     "dense_large_stream": _WEIGHTED,
+    "dense_large_stream_me": _WEIGHTED,
     "dense_latency": _WEIGHTED,
     "dense_resource": _WEIGHTED,
+    "dense_ss": _WEIGHTED,
     "depthwise_conv_1d_cl": _WEIGHTED,
     "depthwise_conv_2d_cl": _WEIGHTED,
     "dot1d": _TWO,
@@ -64,6 +67,7 @@ _ROLES: dict[str, _Roles] = {
     "layernorm": _WEIGHTED,
     "layernormalize": _WEIGHTED,
     "leaky_relu": (_D, _N, _R),
+    "leaky_relu_me": (_D, _N, _R),
     "linear": _ONE,
     "lstm": _WEIGHTED,
     "lstm_stack": _WEIGHTED,
@@ -73,17 +77,20 @@ _ROLES: dict[str, _Roles] = {
     "multiply": _TWO,
     "normalize": _WEIGHTED,
     "normalize_binary_tanh": _WEIGHTED,
+    "normalize_me": _WEIGHTED,
     "normalize_ternary_tanh": _WEIGHTED,
     "permute": _ONE,
     "pointwise_conv_1d_cl": _WEIGHTED,
     "pointwise_conv_2d_cl": _WEIGHTED,
     "pooling1d_cl": _ONE,
     "pooling2d_cl": _ONE,
+    "pooling2d_large_cl_nopad_pad_me": _ONE,
     "prelu": (_D, _W, _R),
     "relu": _ONE,
     "relu1": _ONE,
     "relu6": _ONE,
     "relu_max": _ONE,
+    "relu_me": _ONE,
     "repack_stream": _ONE,
     "resize_nearest": _ONE,
     "resize_nearest_me": _ONE,
@@ -91,6 +98,7 @@ _ROLES: dict[str, _Roles] = {
     "separable_conv_1d_cl": _WEIGHTED,
     "separable_conv_2d_cl": _WEIGHTED,
     "sigmoid": _ONE,
+    "sigmoid_me": _ONE,
     "simple_rnn": _WEIGHTED,
     "simple_rnn_pytorch_stack": _WEIGHTED,
     "simple_rnn_stack": _WEIGHTED,
@@ -108,6 +116,7 @@ _ROLES: dict[str, _Roles] = {
     "unary_lut": _WEIGHTED,
     "zeropad1d_cl": _ONE,
     "zeropad2d_cl": _ONE,
+    "zeropad2d_cl_me": _ONE,
 }
 """By function; the last role holds for all arguments that follow."""
 
@@ -126,6 +135,9 @@ CONFIG_FIRST = ("conv1d_cl", "conv2d_cl")
 
 WITHOUT_CONFIG = ("clone_stream", "repack_stream")
 """Functions without a config, as those that hls4ml generates for a project."""
+
+SINGLE_NUMBERS = frozenset(name for name in _ROLES if name.endswith("_me") or name == "dense_ss")
+"""Functions of streams that carry one number at a time, of forks of hls4ml 0.5; all others take packs of numbers."""
 
 NOT_SYNTHESIZED = frozenset(
     {

@@ -138,6 +138,11 @@ class Loading(Statement):
 
     inside: tuple[Statement, ...]
 
+    @property
+    def names(self) -> list[str]:
+        """The arrays that are loaded."""
+        return [call.names[0] for call in self.inside if isinstance(call, Invocation) and call.names]
+
 
 @dataclass(frozen=True)
 class ControlBlock(Statement):
@@ -174,8 +179,13 @@ class Top:
         Its name, place and end.
     parameters
         The parameters that carry data.
+    ports
+        The arrays of weights that are parameters, as hls4ml writes them for block memories outside (``BramFactor``):
+        those that the function loads.
     reports
-        The names of those after them that only report sizes.
+        The names of the parameters that only report sizes.
+    passed
+        The names of all parameters in their order.
     statements
         Its statements.
     pragmas
@@ -184,7 +194,9 @@ class Top:
 
     function: FunctionDefinition
     parameters: tuple[Statement, ...]
+    ports: tuple[Variable, ...]
     reports: tuple[str, ...]
+    passed: tuple[str, ...]
     statements: tuple[Statement, ...]
     pragmas: tuple[Pragma, ...]
 
@@ -203,15 +215,21 @@ def read_top(project: Project) -> Top:
     Raises
     ------
     L1emuError
-        if its brackets do not match, or parameters with data follow those that report sizes.
+        if its brackets do not match.
     """
     function, body = project.top()
-    data, reports = project.parameters(function)
+    stated = project.parameters(function)
     semicolon = Token("op", ";", function.place.line)
-    parameters = [_declared((*parameter, semicolon), project.source, "argument") for parameter in data]
-    walked = _walked(body, project.source, frozenset(reports))
+    data = [_declared((*tokens, semicolon), project.source, "argument") for tokens, reports in stated if not reports]
+    reports = tuple(tokens[-1].text for tokens, reports in stated if reports)
+    walked = tuple(_walked(body, project.source, frozenset(reports)))
+    loaded = {name for one in walked if isinstance(one, Loading) for name in one.names}
+    ports = tuple(p for p in data if isinstance(p, Variable) and not p.stream and p.name in loaded)
+    parameters = tuple(p for p in data if p not in ports)
+    names = iter([p.name if isinstance(p, Variable) else "" for p in data])
+    passed = tuple(tokens[-1].text if reports else next(names) for tokens, reports in stated)
     pragmas = _pragmas(read_text(project.source))
-    return Top(function, tuple(parameters), tuple(reports), tuple(walked), tuple(pragmas))
+    return Top(function, parameters, ports, reports, passed, walked, tuple(pragmas))
 
 
 def classified(
@@ -259,12 +277,21 @@ def _walked(body: Sequence[Token], path: Path, reports: frozenset[str]) -> Itera
     listed = list(statements(list(body), path))
     for statement, following in zip(listed, [*listed[1:], []], strict=True):
         tokens = tuple(t for t in statement if t.kind != "comment")
-        if not tokens:
+        if not tokens or _only_prints(tokens):
             continue
         if tokens[0].text in _BLOCKS:
             yield _block(statement, tokens, path, reports)
         else:
             yield classified(tokens, path, _comment(tokens[-1].line, statement, following), reports)
+
+
+def _only_prints(tokens: tuple[Token, ...]) -> bool:
+    """Whether a statement writes texts to the standard output, which people add to follow a simulation, and no more."""
+    texts = [token.text for token in tokens]
+    words = {"std", "::", "endl", "<<", ";"}
+    return texts[:4] == ["std", "::", "cout", "<<"] and all(
+        token.kind == "string" or token.text in words for token in tokens[4:]
+    )
 
 
 def _block(statement: list[Token], tokens: tuple[Token, ...], path: Path, reports: frozenset[str]) -> Statement:

@@ -45,16 +45,33 @@ template <class T> static void l1emu_dump(const T *values, long count) {
 # What a stream holds is read and written back. Numbers that are missing, or left over, are an error.
 _DUMP_STREAM = """#include "hls_stream.h"
 #include <cstdlib>
+template <class T> static auto l1emu_size(int) -> decltype((long)T::size) { return T::size; }
+template <class T> static long l1emu_size(long) { return 1; }  // of a plain number
+template <class T> static auto l1emu_dump_pack(T &pack, int) -> decltype((void)T::size) {
+    l1emu_dump(&pack[0], T::size);
+}
+template <class T> static void l1emu_dump_pack(T &pack, long) { l1emu_dump(&pack, 1); }
 template <class T> static void l1emu_dump(hls::stream<T> &stream, const char *name, long count) {
     if (!l1emu_dump_file) return;
-    const long packs = (long)stream.size();
-    if (packs * (long)T::size != count) {
-        std::fprintf(stderr, "ERROR: the stream %s holds %ld numbers, not %ld\\n", name, packs * (long)T::size, count);
+    const long packs = (long)stream.size(), size = l1emu_size<T>(0);
+    if (packs * size != count) {
+        std::fprintf(stderr, "ERROR: the stream %s holds %ld numbers, not %ld\\n", name, packs * size, count);
         std::exit(4);
     }
     for (long i = 0; i < packs; i++) {
         T pack = stream.read();
-        l1emu_dump(&pack[0], T::size);
+        l1emu_dump_pack(pack, 0);
+        stream.write(pack);
+    }
+}
+template <class T> static auto l1emu_fill_pack(T &pack, const double *&next, int) -> decltype((void)T::size) {
+    for (long i = 0; i < (long)T::size; i++) pack[i] = typename T::value_type(*next++);
+}
+template <class T> static void l1emu_fill_pack(T &pack, const double *&next, long) { pack = T(*next++); }
+template <class T> static void l1emu_fill(hls::stream<T> &stream, const double *&next, long count) {
+    for (long i = 0; i < count / l1emu_size<T>(0); i++) {
+        T pack;
+        l1emu_fill_pack(pack, next, 0);
         stream.write(pack);
     }
 }
@@ -215,10 +232,9 @@ class Instrumented:
     def main(self) -> str:
         """The program: reads inputs, calls the top function for each jet, and writes what was asked for."""
         arguments = list(zip(self._arguments, self._parameters, strict=True))
-        declarations = [_declaration(parameter) for parameter in self._parameters]
+        declarations = [_declaration(parameter) for parameter in (*self._parameters, *self._top.ports)]
         declarations += [f"static unsigned short {name};" for name in self._top.reports]
-        names = [*(v.name for v in self._arguments), *self._top.reports]
-        passed = ", ".join(f"l1emu_arguments::{name}" for name in names)
+        passed = ", ".join(f"l1emu_arguments::{name}" for name in self._top.passed)
         outputs = [f"            {_dump_call(v, f'l1emu_arguments::{v.name}')}" for v in self.outputs]
         names = [f"l1emu_arguments::{v.name}" for v in self.outputs if v.stream]
         filled = {
@@ -267,13 +283,7 @@ def _fill(variable: Traced, parameter: Variable) -> str:
     """What sets an input to the next numbers of the buffer."""
     kind, name = text_of(parameter.type), f"l1emu_arguments::{variable.name}"
     if variable.stream:
-        return (
-            f"for (long l1emu_i = 0; l1emu_i < {variable.size} / (long){kind}::size; l1emu_i++) {{\n"
-            f"            {kind} l1emu_pack;\n"
-            f"            for (long l1emu_j = 0; l1emu_j < (long){kind}::size; l1emu_j++)\n"
-            f"                l1emu_pack[l1emu_j] = {kind}::value_type(*l1emu_next++);\n"
-            f"            {name}.write(l1emu_pack);\n        }}"
-        )
+        return f"l1emu_fill({name}, l1emu_next, {variable.size});"
     return (
         f"for (long l1emu_i = 0; l1emu_i < {variable.size}; l1emu_i++)\n"
         f"            {name}[l1emu_i] = {kind}(*l1emu_next++);"

@@ -160,7 +160,7 @@ def test_what_is_not_interpreted_is_refused(project: Path, file: str, old: str, 
         ("defines.h", "fc_accum_t;", "fc_accum_t;\nnamespace a {\ntypedef ap_fixed<8,2> t;\n}\ntypedef a::t u;"),
         ("defines.h", "typedef", "#define N_OWN 4\ntypedef"),
         ("defines.h", "typedef", "// types (??) of what ??= is\n/* ??( */\ntypedef"),
-        ("nnet_utils/nnet_activation.h", "namespace nnet {", "#pragma inline\n#pragma UNROLL factor=2\nnamespace nnet {"),
+        ("nnet_utils/nnet_activation.h", "namespace nnet {", "#pragma inline\n#pragma UNROLL\nnamespace nnet {"),
         ("defines.h", "typedef", "#include <mutex>\n#include <condition_variable>\ntypedef"),
     ],
 )  # fmt: skip

@@ -107,12 +107,13 @@ def _table_activation(call: Call) -> TableActivation:
     """`nnet::sigmoid`, `tanh`, `softplus` and `softsign`."""
     data, output = call.elementwise()
     size, kind = call.config.integer("table_size"), call.config.type("table_t")
-    call.kernels.require(call.place, f"init_{call.function}_table")
-    if call.function != "tanh":
-        call.kernels.require(call.place, f"{call.function}_fcn_float")
-    make, half = _TABLES[call.function]
+    function = call.function.removesuffix("_me")
+    call.kernels.require(call.place, f"init_{function}_table")
+    if function != "tanh":
+        call.kernels.require(call.place, f"{function}_fcn_float")
+    make, half = _TABLES[function]
     call.config.finish(*SYNTHESIS)
-    return TableActivation(call.name, (data,), output, call.function, make(size, kind), kind, half)
+    return TableActivation(call.name, (data,), output, function, make(size, kind), kind, half)
 
 
 def _clipped_relu(call: Call) -> ClippedLine:
@@ -264,6 +265,7 @@ BUILDERS: dict[str, Builder] = {
     "hard_sigmoid": _hard,
     "hard_tanh": _hard,
     "leaky_relu": _leaky_relu,
+    "leaky_relu_me": _leaky_relu,
     "linear": _linear,
     "normalize_binary_tanh": _normalized_steps,
     "normalize_ternary_tanh": _normalized_steps,
@@ -271,8 +273,10 @@ BUILDERS: dict[str, Builder] = {
     "relu": _relu,
     "relu1": _clipped_relu,
     "relu6": _clipped_relu,
+    "relu_me": _relu,
     "selu": _selu,
     "sigmoid": _table_activation,
+    "sigmoid_me": _table_activation,
     "softplus": _table_activation,
     "softsign": _table_activation,
     "tanh": _table_activation,

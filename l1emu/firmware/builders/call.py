@@ -14,7 +14,7 @@ from l1emu.firmware.kernels import Kernels
 from l1emu.firmware.known import find
 from l1emu.firmware.known.tokens import difference
 from l1emu.firmware.project import ConfigStruct, Project
-from l1emu.firmware.roles import Role, roles
+from l1emu.firmware.roles import SINGLE_NUMBERS, Role, roles
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Layer, Tensor
 
@@ -143,6 +143,8 @@ class Call:
     def in_packs(self, index: int, size: int) -> tuple[int, ...]:
         """The shape of `size` numbers in a stream of the type at `index`: what travels together is the last axis."""
         pack = self.packs()[index]
+        if pack == 0:
+            return (size,)
         if size % pack:
             raise self.error("the numbers do not come in whole packs", size, f"a multiple of {pack}")
         return (pack,) if size == pack else (size // pack, pack)
@@ -154,6 +156,8 @@ class Call:
 
     def check_packs(self, *expected: int) -> None:
         """Refuse streams whose numbers come in other packs than the kernel reads."""
+        if self.function in SINGLE_NUMBERS:
+            expected = (0,) * len(expected)
         if self.packs() != list(expected):
             message = (
                 "what travels together is not what this kernel takes; its C++ reads empty streams, or leaves rests"

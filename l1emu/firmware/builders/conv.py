@@ -9,10 +9,11 @@ import numpy as np
 from l1emu.arraytypes import Ints
 from l1emu.firmware.builders.adders import wrapped_sums
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
-from l1emu.firmware.builders.dense import dense_by_strategy, dense_kernel, matrix_product, require_cast
+from l1emu.firmware.builders.dense import dense_by_strategy, dense_kernel, dense_large, matrix_product, require_cast
 from l1emu.firmware.builders.encoded import encoded_windows
-from l1emu.firmware.builders.windows import Shape, fill_buffer, gathered, windows
+from l1emu.firmware.builders.windows import Shape, fill_buffer, gathered, require_image_buffer, windows
 from l1emu.firmware.project import ConfigStruct
+from l1emu.firmware.roles import SINGLE_NUMBERS
 from l1emu.layers import Layer
 from l1emu.layers.dense import resource_order
 
@@ -37,7 +38,7 @@ _PARTS_SPLIT = 46
 
 
 def convolution(call: Call) -> tuple[Layer, ...]:
-    """`nnet::conv_1d_cl`, `conv_2d_cl` and their pointwise and depthwise kin."""
+    """`nnet::conv_1d_cl`, `conv_2d_cl` and their pointwise and depthwise kin, and that of single numbers."""
     call.count(2, 4)
     call.check_io()
     config = call.config
@@ -281,12 +282,15 @@ def _stream_windows(call: Call, shape: Shape) -> tuple[str, Ints | None]:
             raise call.error("input and output sizes differ", shape.data, str(shape.result))
         return "pointwise_mult_buffer", None
     implementation = config.symbol("implementation")
-    if implementation == "encoded":
+    if implementation == "encoded" and call.function not in SINGLE_NUMBERS:
         places = encoded_windows(call, shape.data, shape.filter, shape.stride, shape.positions, shape.channels)
         return f"{part}mult_buffer", places
-    if implementation != "linebuffer":
+    if implementation not in ("linebuffer", "encoded"):
         raise call.error("this implementation is not known", implementation, "linebuffer, encoded")
-    if "_2d_" in call.function:
+    if call.function in SINGLE_NUMBERS:
+        call.variant("conv_2d_large_cl_nopad_pad_me")
+        require_image_buffer(call)
+    elif "_2d_" in call.function:
         call.require("shift_line_buffer", "kernel_shift_2d")
         names = ("conv_2d_buffer_latency_cl", "conv_2d_buffer_resource_cl", "conv_2d_buffer_cl")
         _require_where_present(call, *(("depthwise_conv_2d_buffer_cl",) if part else names))
@@ -299,6 +303,10 @@ def _stream_windows(call: Call, shape: Shape) -> tuple[str, Ints | None]:
 
 def _stream_products(call: Call, inner: ConfigStruct, n_in: int, product: str) -> tuple[Ints, bool]:
     """The order of the products in a window of a stream, and whether the weights lie transposed."""
+    if call.function in SINGLE_NUMBERS:
+        strategy = "latency" if call.config.symbol("strategy") == "latency" else "resource"
+        large = strategy == "resource" and call.variant("conv_2d_large_cl_nopad_pad_me") != "resource"
+        return dense_large(call, inner, n_in) if large else dense_by_strategy(call, inner, n_in, strategy)
     by_strategy = call.variant(product) == "strategy"
     if call.function.startswith("depthwise"):
         require_cast(call)
@@ -342,6 +350,7 @@ BUILDERS: dict[str, Builder] = {
     "conv_1d_cl": convolution,
     "pointwise_conv_2d_cl": convolution,
     "conv_2d_cl": convolution,
+    "conv_2d_cl_me": convolution,
     "depthwise_conv_1d_cl": convolution,
     "depthwise_conv_2d_cl": convolution,
 }

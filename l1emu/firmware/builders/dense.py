@@ -40,6 +40,23 @@ def _dense(call: Call) -> tuple[Layer, ...]:
     return layers
 
 
+def _dense_of_single_numbers(call: Call) -> tuple[Layer, ...]:
+    """`nnet::dense_large_stream_me`, and `dense_ss`, which takes the products in the order of the numbers."""
+    call.count(2, 4)
+    call.check_io()
+    call.check_packs(0, 0)
+    config = call.config
+    n_in, n_out = config.integer("n_in"), config.integer("n_out")
+    call.kernels.require(call.place, call.function, "enable_if/product_dense")
+    call.plain_product(config, cast=True)
+    order, transposed = np.arange(n_in, dtype=np.int64), True
+    if call.function == "dense_large_stream_me":
+        order, transposed = dense_large(call, config, n_in)
+    layers = matrix_product(call, config, 1, n_in, n_out, order, transposed, call.input(0, (n_in,)))
+    config.finish(*SYNTHESIS)
+    return layers
+
+
 def dense_kernel(call: Call, config: ConfigStruct, n_in: int, weights: str | None = None) -> tuple[Ints, bool]:
     """The order of products, and whether the weights lie transposed, of a config for `nnet::dense`.
 
@@ -108,6 +125,21 @@ def dense_by_strategy(call: Call, config: ConfigStruct, n_in: int, strategy: str
     stem = "dense_resource"
     if call.kernels.variant(call.place, "dense_resource") == "merged relu" and _merged_relu(config):
         stem = "dense_relu_resource"
+    return _resource(call, config, n_in, stem)
+
+
+def dense_large(call: Call, config: ConfigStruct, n_in: int) -> tuple[Ints, bool]:
+    """As `dense_by_strategy`, of `nnet::dense_large`: the resource kernels before hls4ml 0.5, with another product."""
+    call.kernels.require(call.place, "dense_large", "enable_if/product_dense")
+    call.plain_product(config, cast=True)
+    reuse, count = config.integer("reuse_factor"), n_in * config.integer("n_out")
+    if reuse > n_in and reuse % n_in == 0 and count % reuse:
+        raise call.error("the C++ writes outside its sums at this reuse factor", reuse, f"a divisor of {count}")
+    return _resource(call, config, n_in, "dense_large")
+
+
+def _resource(call: Call, config: ConfigStruct, n_in: int, stem: str) -> tuple[Ints, bool]:
+    """As `dense_by_strategy`, of the kernels with the resource strategy whose names begin so."""
     reuse = config.integer("reuse_factor")
     if reuse <= n_in and n_in % reuse == 0:
         call.kernels.require(call.place, f"{stem}_rf_leq_nin")
@@ -167,7 +199,7 @@ def matrix_product(
     product = _product(call, config)
     accum_type = config.type("accum_t")
     weight, weight_type, bias, bias_type = _stored(call, config, product, (n_in, n_out), transposed, depthwise)
-    many = positions > 1 or (call.stream and call.function != "dense")
+    many = positions > 1 or (call.stream and call.function not in BUILDERS)
     data = windows
     if data is None:
         data = call.input(0, (positions, n_in) if many else (n_in,) if call.stream else None)
@@ -314,4 +346,6 @@ def _channels(n_in: int, n_out: int) -> Ints:
 
 BUILDERS: dict[str, Builder] = {
     "dense": _dense,
+    "dense_large_stream_me": _dense_of_single_numbers,
+    "dense_ss": _dense_of_single_numbers,
 }

@@ -16,11 +16,13 @@ from l1emu.layers import BatchNormalization, Layer, LayerNormalization, Tensor
 
 
 def _normalize(call: Call) -> tuple[Layer, ...]:
-    """`nnet::normalize`."""
+    """`nnet::normalize`, and `normalize_me`, whose product is a function of its own."""
     call.count(2, 4)
     call.check_io()
     config = call.config
-    rounded = call.variant("normalize") == "rounded product"
+    rounded = call.variant(call.function) == "rounded product"
+    if call.function == "normalize_me":
+        call.kernels.require(call.place, "enable_if/product_dense")
     shifts = not rounded and config.template("product").split("::")[-1] == "weight_exponential"
     if not shifts:
         call.plain_product(config, cast=rounded)
@@ -157,5 +159,6 @@ def _range(call: Call, table_range: ConstantValue) -> tuple[int, int]:
 
 BUILDERS: dict[str, Builder] = {
     "normalize": _normalize,
+    "normalize_me": _normalize,
     "layernormalize": _layernormalize,
 }

@@ -8,7 +8,7 @@ import numpy as np
 
 from l1emu.arraytypes import Ints
 from l1emu.firmware.builders.call import SYNTHESIS, Builder, Call
-from l1emu.firmware.builders.windows import gathered, windows
+from l1emu.firmware.builders.windows import gathered, require_image_buffer, windows
 from l1emu.firmware.project import ConfigStruct
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import GlobalPooling1D, Layer, Linear, Tensor, TreeAverage
@@ -108,6 +108,40 @@ def _pooling(call: Call) -> tuple[Layer, ...]:
     return (*layers, pooled)
 
 
+def _pooling_of_single_numbers(call: Call) -> tuple[Layer, ...]:
+    """`nnet::pooling2d_large_cl_nopad_pad_me`: the maximum, whatever the config's pool is.
+
+    Its variant takes windows of two by two pixels, whatever the config's size is.
+    """
+    call.count(2, 2)
+    call.check_packs(0, 0)
+    config = call.config
+    data, result, size, stride, filters = (
+        (config.integer(f"{part}_height"), config.integer(f"{part}_width"))
+        for part in ("in", "out", "pool", "stride", "filt")
+    )
+    if call.variant(call.function) == "two by two":
+        if (size, stride) != ((2, 2), (2, 2)):
+            raise call.error("the kernel takes other windows than its config has", (size, stride), "2 by 2")
+    else:
+        require_image_buffer(call)
+    channels = config.integer("n_filt")
+    sides = [config.integer(f"pad_{side}") for side in ("top", "bottom", "left", "right")]
+    if filters != size or config.integer("n_chan") != channels or any(sides):
+        found = filters, config.integer("n_chan"), *sides
+        raise call.error("filter, channels or paddings that the kernel does not take", found)
+    stated = tuple((d - s) // t + 1 for d, s, t in zip(data, size, stride, strict=True))
+    if stated != result:
+        raise call.error("the windows do not make up the result", result, str(stated))
+    config.finish(*SYNTHESIS, "pool_op", "accum_t", "reuse", "implementation")
+    along = np.moveaxis(windows(call, data, channels, size, stride, result), 1, 0)
+    layers, data_windows = gathered(call, (*data, channels), along, (along.shape[0], along.shape[1] * channels))
+    output = call.output((*result, channels))
+    if output.type != data_windows.type:
+        raise call.error("data and result of two types are not supported", str(output.type), str(data_windows.type))
+    return (*layers, GlobalPooling1D(call.name, (data_windows,), output, "max", data_windows.type))
+
+
 def _by_tree(accum_type: FixedPoint, size: int) -> bool:
     """Whether a stream's sum of `size` numbers depends on the order, which is that of a tree."""
     return size > 2 and accum_type.overflow != Overflow.WRAP
@@ -195,4 +229,5 @@ BUILDERS: dict[str, Builder] = {
     "global_pooling2d_cl": _global_pooling,
     "pooling1d_cl": _pooling,
     "pooling2d_cl": _pooling,
+    "pooling2d_large_cl_nopad_pad_me": _pooling_of_single_numbers,
 }

@@ -10,6 +10,7 @@ import numpy as np
 from l1emu.arraytypes import Ints
 from l1emu.firmware.builders.call import Builder, Call
 from l1emu.firmware.project import ConfigStruct
+from l1emu.firmware.roles import SINGLE_NUMBERS
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Gather, Layer, Tensor
 
@@ -85,11 +86,12 @@ def gathered(
 
 
 def _zero_padding(call: Call) -> Gather:
-    """`nnet::zeropad1d_cl` and `zeropad2d_cl`."""
+    """`nnet::zeropad1d_cl` and `zeropad2d_cl`, also of single numbers."""
     call.count(2, 2)
     call.require(call.function)
     if call.stream:
-        call.require("fill_zero", "fill_data")
+        single = "_me" if call.function in SINGLE_NUMBERS else ""
+        call.require(f"fill_zero{single}", f"fill_data{single}")
     config, two = call.config, "2d" in call.function
     data = (config.integer("in_height") if two else 1, config.integer("in_width"))
     result = (config.integer("out_height") if two else 1, config.integer("out_width"))
@@ -131,7 +133,7 @@ def _cropping(call: Call) -> Gather:
 def _enlarge(call: Call) -> Gather:
     """`nnet::resize_nearest`: the nearest pixel, by the kernel's own arithmetic in 1/65536 of a pixel."""
     call.count(1, 2)
-    variant = call.variant("resize_nearest")
+    variant = call.variant(call.function)
     config = call.config
     data = _size(config, "height"), _size(config, "width")
     result = config.integer("new_height"), config.integer("new_width")
@@ -151,6 +153,14 @@ def _enlarge(call: Call) -> Gather:
     places = (pixels * channels + np.arange(channels)).astype(np.int64)
     output = call.result(call.results[0], (*result, channels), 0)
     return Gather(call.name, (call.input(0, (*data, channels)),), output, places.ravel(), 0)
+
+
+def require_image_buffer(call: Call) -> None:
+    """The kernels that keep the rows of an image of single numbers; they compile for data and result of one type."""
+    call.require("cnnshift_arr", "shift_right_small")
+    data, result = (call.project.stream_type(kind, call.place)[0] for kind in call.types)
+    if data != result:
+        raise call.error("data and result of two types do not compile", str(result), str(data))
 
 
 def _size(config: ConfigStruct, name: str) -> int:
@@ -200,5 +210,7 @@ BUILDERS: dict[str, Builder] = {
     "cropping2d_cl": _cropping,
     "zeropad1d_cl": _zero_padding,
     "zeropad2d_cl": _zero_padding,
+    "zeropad2d_cl_me": _zero_padding,
     "resize_nearest": _enlarge,
+    "resize_nearest_me": _enlarge,
 }
