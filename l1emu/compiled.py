@@ -12,6 +12,9 @@ missing, damaged, open to others or on a full disk costs a compilation and nothi
 
 The processor is this one itself, or the level that `l1emu.processor` chose, which numba is told here.
 
+What lies in the folder, kernels of other versions included, takes no more than `L1EMU_KERNEL_CACHE_MB`: beyond it those
+that were used longest ago are removed.
+
 LLVM keeps some 10 MB for each function that it has compiled, until the process ends, and 1 MB for one that is loaded.
 After `_HERE` of them functions are compiled in a child process and loaded, so that memory does not grow without end in
 a program that emulates many firmwares.
@@ -29,6 +32,7 @@ import os
 import pickle
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from importlib import import_module
@@ -47,7 +51,15 @@ from numba.core.registry import cpu_target
 from numba.core.sigutils import normalize_signature
 
 from l1emu import debug
-from l1emu.caches import cache_root, shipped_kernels
+from l1emu.caches import (
+    KERNEL_CACHE,
+    KERNELS_FILE,
+    cache_limit,
+    cache_root,
+    drop_oldest,
+    files_of_cache,
+    shipped_kernels,
+)
 from l1emu.children import end_with_parent
 from l1emu.errors import L1emuError
 from l1emu.files import read_bytes, write_aside
@@ -60,6 +72,9 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _ROOMS = ("emulator", "events", "stream", "trigger")
 _MODULES = ("compiled.py", "splitmix.py")
 _LIMIT = 1 << 28  # bytes of a compiled function; the largest firmware takes some 10 MB
+_CACHE_MB = 1000
+_SUFFIX = ".nbc"
+_USED_AGAIN = 3600  # seconds after which a file's time is set anew when it is used
 _DIGEST = 32
 _KERNELS: dict[tuple[str, str], Any] = {}
 _HERE = 16  # compilations in this process: 200 MB
@@ -189,6 +204,8 @@ class _Kept(NullCache):
         for place in (_in(_shipped(), name), path):
             if found is None and place is not None and private_file(place):
                 found = _rebuilt(_whole(place), sig, target_context)
+                if found is not None and place is path:
+                    _used(path)
         if found is None:
             _tell(self._name, sig)
         if found is None and _Kept.compilations >= _HERE:
@@ -239,7 +256,7 @@ class _Kept(NullCache):
 
     def _file(self, sig: Any, codegen: Any) -> str:
         text = "\n".join((self._name, self._code, repr(sig), repr(codegen.magic_tuple())))
-        return f"{self._name.rpartition('.')[2]}-{hashlib.sha256(text.encode()).hexdigest()[:32]}.nbc"
+        return f"{self._name.rpartition('.')[2]}-{hashlib.sha256(text.encode()).hexdigest()[:32]}{_SUFFIX}"
 
 
 def _in(where: Path | None, name: str) -> Path | None:
@@ -278,12 +295,31 @@ def _whole(path: Path) -> bytes:
     return content[_DIGEST:] if hashlib.sha256(content[_DIGEST:]).digest() == content[:_DIGEST] else b""
 
 
+def _used(path: Path) -> None:
+    """Note that a kept function was used, for what is removed first."""
+    with suppress(OSError):
+        if time.time() - path.stat().st_mtime > _USED_AGAIN:
+            os.utime(path)
+
+
 def _keep(path: Path, stored: bytes) -> None:
-    """Write a file for `_whole`, if there is a place that is ours."""
-    if not stored or not make_private_folder(path.parent):
+    """Write a file for `_whole`, if there is a place that is ours, and remove the oldest beyond the limit.
+
+    A folder that `l1emu compile` wrote stays whole.
+
+    Raises
+    ------
+    L1emuError
+        if `L1EMU_KERNEL_CACHE_MB` is no number of MB.
+    """
+    limit = cache_limit(KERNEL_CACHE, _CACHE_MB)
+    if not stored or not limit or not make_private_folder(path.parent):
         return
     with suppress(L1emuError, OSError), write_aside(path) as aside:
         aside.write_bytes(hashlib.sha256(stored).digest() + stored)
+    root = path.parents[1]
+    if not (root / KERNELS_FILE).exists():
+        drop_oldest(files_of_cache(root, _SUFFIX), limit)
 
 
 def _choose_processor() -> None:

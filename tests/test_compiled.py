@@ -336,3 +336,44 @@ print(compiled._Kept.compilations)
 
 def test_nothing_of_others_is_collected_where_a_function_is_compiled_apart(package: Path) -> None:
     assert run(package, "/dev/null/x", COLLECTED) == [0]
+
+
+def test_what_was_used_longest_ago_is_removed_beyond_the_limit(package: Path) -> None:
+    cache = package / "cache"
+    (cache / "older").mkdir(parents=True, mode=0o700)
+    for number in range(3):
+        path = cache / "older" / f"kernel-{number}.nbc"
+        path.write_bytes(bytes(400_000))
+        os.utime(path, (1e9 + number, 1e9 + number))
+    (cache / "older" / "kept.scores").write_bytes(bytes(400_000))
+    env = {**os.environ, "L1EMU_CACHE_DIR": str(cache), "L1EMU_KERNEL_CACHE_MB": "1"}
+    assert run(package, cache, env=env) == [42, 0]
+    assert sorted(path.name for path in (cache / "older").iterdir()) == ["kept.scores", "kernel-1.nbc", "kernel-2.nbc"]
+    assert run(package, cache, env=env) == [42, 1]
+
+
+def test_a_kernel_that_is_used_again_is_not_the_oldest(package: Path) -> None:
+    cache = package / "cache"
+    run(package, cache)
+    (path,) = cache.rglob("twice-*.nbc")
+    os.utime(path, (1e9, 1e9))
+    assert run(package, cache) == [42, 1]
+    assert path.stat().st_mtime > 1e9 + 1
+
+
+def test_a_limit_of_zero_keeps_nothing_and_another_text_is_refused(package: Path) -> None:
+    env = {**os.environ, "L1EMU_CACHE_DIR": str(package / "cache"), "L1EMU_KERNEL_CACHE_MB": "0"}
+    assert run(package, "", env=env) == [42, 0]
+    assert not list(package.rglob("*.nbc"))
+    env["L1EMU_KERNEL_CACHE_MB"] = "much"
+    code = (
+        RUN.split(";")[0]
+        + """
+from l1emu.errors import L1emuError
+try:
+    twice()
+except L1emuError as error:
+    print(int(error.where == "L1EMU_KERNEL_CACHE_MB" and error.value == "much"))
+"""
+    )
+    assert run(package, "", code, env=env) == [1]

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from l1emu.caches import KERNELS, KERNELS_FILE, SCORE_CACHE
+from l1emu.caches import KERNEL_CACHE, KERNELS, KERNELS_FILE, SCORE_CACHE
 from l1emu.children import bound
 from l1emu.errors import L1emuError
 from l1emu.files import folder_aside, scratch_folder, write_json
@@ -144,6 +144,7 @@ def _start(task: str, level: str, place: str, scratch: Path) -> None:
     """Run `compile_in_child` in a process of its own."""
     environment = {name: value for name, value in os.environ.items() if name not in _HIDDEN}
     environment[SCORE_CACHE] = "0"  # outputs that were kept before would leave kernels unseen
+    environment.pop(KERNEL_CACHE, None)
     if level != _HERE:
         environment["L1EMU_CACHE_DIR"] = str(scratch / _CACHE)
     command = bound([sys.executable, "-c", _RUN, task, level, place, str(scratch)])

@@ -15,7 +15,7 @@ import hashlib
 import os
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from l1emu.arraytypes import Floats
-from l1emu.caches import SCORE_CACHE, cache_root
+from l1emu.caches import SCORE_CACHE, cache_limit, cache_root, drop_oldest, files_of_cache
 from l1emu.compiled import key
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
@@ -33,7 +33,6 @@ from l1emu.layers import Tensor
 from l1emu.trust import make_private_folder, private_file
 
 _DEFAULT_MB = 500
-_MOST_MB = 10**9
 _WORTH = 5
 """Emulation takes at least so many times as long as what is done to keep it, or it is not kept."""
 _JUDGED = 2  # batches after the first, in whose time kernels may have been compiled
@@ -60,7 +59,7 @@ class ScoreCache:
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
         self._tensors = emulator.firmware.outputs
-        self._store = _Store(_limit())
+        self._store = _Store(cache_limit(SCORE_CACHE, _DEFAULT_MB))
         self._batches = 0
         self._emulation, self._keeping = 0.0, 0.0
         self._worth = self._store.limit > 0
@@ -157,39 +156,7 @@ class _Store:
 
     def _shrink(self) -> None:
         """Remove what was not used for longest, until a share of the limit is free again."""
-        files = sorted(self._files(), reverse=True)
-        kept = 0
-        for _used, size, path in files:
-            kept += size
-            if kept > self.limit - self.limit // _SHARE:
-                with suppress(OSError):
-                    os.unlink(path)
-
-    def _files(self) -> Iterator[tuple[int, int, str]]:
-        """When each file was used last, its size and its path."""
-        with suppress(OSError):
-            for folder in os.scandir(self._folder):
-                with suppress(OSError):
-                    for entry in os.scandir(folder):
-                        if entry.name.endswith(_SUFFIX) and entry.is_file(follow_symlinks=False):
-                            found = entry.stat(follow_symlinks=False)
-                            yield found.st_mtime_ns, found.st_size, entry.path
-
-
-def _limit() -> int:
-    """Bytes that may be kept.
-
-    Raises
-    ------
-    L1emuError
-        if that is no number.
-    """
-    stated = os.environ.get(SCORE_CACHE)
-    if not stated:
-        return _DEFAULT_MB * 10**6
-    if not (stated.isascii() and stated.isdecimal() and len(stated) < 12 and int(stated) <= _MOST_MB):
-        raise L1emuError("no number of MB", where=SCORE_CACHE, value=stated, expected=f"0 to {_MOST_MB}; 0 is none")
-    return int(stated) * 10**6
+        drop_oldest(files_of_cache(self._folder, _SUFFIX), self.limit - self.limit // _SHARE)
 
 
 def _kind(tensor: Tensor) -> np.dtype[Any]:
