@@ -1,11 +1,19 @@
-"""How many jets a second, on one core, in one run: emulator, numpy reference, C simulation, TensorFlow.
+"""The emulator beside everything else that runs the network, in CPU time, in one run.
 
-    python benchmarks/emulator.py [FIRMWARE] [--project PROJECT] [--recipe RECIPE] [--json]
+    python benchmarks/emulator.py [FIRMWARE] [--project PROJECT] [--recipe RECIPE] [--rounds N] [--json]
 
 FIRMWARE is a saved firmware file or an hls4ml project. With a PROJECT (or where FIRMWARE is one) its C++ is built with
--O3 and timed. With a RECIPE and the `train` extra, batched QKeras is timed. Without arguments it is the default tagger,
-converted to a project in a scratch folder for this (extra `train`). Every figure is the best of several runs,
-compilation excluded.
+-O3, and every ratio is to it; without, to the numpy reference. With a RECIPE the quantized network is timed in Keras'
+predict and as a graph of TensorFlow (extra `train`), and its float twin in ONNX Runtime in float32 and int8 (where
+onnx, tf2onnx and onnxruntime are installed). Without arguments it is the default tagger, converted to a project in a
+scratch folder for this (extra `train`).
+
+All programs run once a round, one after another in an order that is drawn, on one core each. Times are CPU times, so
+that a machine with other work does not change them much; what it changes, it changes for the baseline of that round
+too. Given are medians over the rounds, and of the ratios the quartiles. Compilation is excluded.
+
+The limit is what the products of each layer take at the pace of the lanes that it needs (bytes, int16 or int32), as
+measured in registers in this run.
 """
 
 from __future__ import annotations
@@ -16,8 +24,8 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,38 +33,29 @@ for _variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_T
     os.environ.setdefault(_variable, "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import numba  # noqa: E402
 import numpy as np  # noqa: E402
+from ceiling import limit, paces  # noqa: E402
+from cputime import Measured, Timed, in_turn, of_call  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 from l1emu.emulator import Emulator  # noqa: E402
 from l1emu.emulator.vector.features import features  # noqa: E402
-from l1emu.emulator.vector.ops import load, store  # noqa: E402
-from l1emu.emulator.vector.ops_x86 import DOT16  # noqa: E402
 from l1emu.errors import L1emuError  # noqa: E402
 from l1emu.firmware import Firmware, reference  # noqa: E402
 from l1emu.resources import resource  # noqa: E402
 from l1emu.verification.csim import CSim  # noqa: E402
 
 DEFAULT = "models/jet-tagger"
+OURS = "emulator, simd"
+C_SIMULATION = "C simulation, g++ -O3"
+REFERENCE = "numpy reference"
 
 # The AVX2 machine that portable kernels are also compiled for, in a process of its own.
 AVX2 = {
     "NUMBA_CPU_NAME": "haswell",
     "NUMBA_CPU_FEATURES": "+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+avx,+avx2,+fma,+bmi,+bmi2",
 }
-
-
-def best_rate(jets: int, run: Callable[[], Any], seconds: float = 3.0) -> float:
-    """The highest jets/s of `run` over `jets` in about `seconds`, after one call to warm up."""
-    run()
-    fastest, end = float("inf"), time.perf_counter() + seconds
-    while time.perf_counter() < end or fastest == float("inf"):
-        begin = time.perf_counter()
-        run()
-        fastest = min(fastest, time.perf_counter() - begin)
-    return jets / fastest
 
 
 def inputs(firmware: Firmware, jets: int) -> dict[str, np.ndarray]:
@@ -71,20 +70,81 @@ def inputs(firmware: Firmware, jets: int) -> dict[str, np.ndarray]:
     return found
 
 
-def emulator_rate(firmware: Firmware, x: dict[str, np.ndarray], target: str, threads: int = 1) -> float:
-    emulator = Emulator(firmware, threads=threads, target=target)
-    return best_rate(len(next(iter(x.values()))), lambda: emulator(x))
+def first(x: dict[str, np.ndarray], jets: int) -> dict[str, np.ndarray]:
+    return {name: values[:jets] for name, values in x.items()}
 
 
-def avx2_rate(path: str) -> float:
-    """The portable kernels, compiled for a processor without AVX-512."""
-    command = [sys.executable, __file__, path, "--only", "portable", "--json"]
-    done = subprocess.run(command, env={**os.environ, **AVX2}, capture_output=True, text=True, check=True)
-    return float(json.loads(done.stdout)["jets_per_second"])
+def emulated(firmware: Firmware, x: dict[str, np.ndarray], target: str) -> Measured:
+    emulator = Emulator(firmware, threads=1, target=target)
+    return of_call(len(next(iter(x.values()))), lambda: emulator(x))
 
 
-def tensorflow_rate(recipe_path: Path, jets: int = 16384) -> float:
-    """Batched prediction of the quantized Keras model (weights do not change its speed)."""
+@contextmanager
+def for_avx2(path: str, jets: int) -> Iterator[Measured]:
+    """The portable kernels, compiled for a processor without AVX-512, in a process that answers line by line."""
+    command = [sys.executable, __file__, path, "--answer", "portable", "--jets", str(jets)]
+    with subprocess.Popen(
+        command, env={**os.environ, **AVX2}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        answers, asks = child.stdout, child.stdin
+        assert answers is not None and asks is not None
+
+        def measure() -> float:
+            print("next", file=asks, flush=True)
+            return float(answers.readline())
+
+        yield measure
+        asks.close()
+
+
+def simulated(project: str, x: dict[str, np.ndarray]) -> Measured:
+    """The C++, whose program measures its own CPU time."""
+    simulation = CSim(project, optimization="-O3")
+
+    def measure() -> float:
+        simulation.run(x)
+        return 1 / simulation.jets_per_second
+
+    return measure
+
+
+def in_keras(recipe_path: Path, jets: int = 4096) -> dict[str, Measured]:
+    """The quantized network, by Keras' predict and as a graph; weights do not change its speed."""
+    import tensorflow as tf
+
+    model = _network(recipe_path, quantized=True)
+    x = np.random.default_rng(7).normal(0, 3, (jets, *model.input_shape[1:])).astype(np.float32)
+    graph, tensor = tf.function(lambda x: model(x, training=False)), tf.constant(x)
+    return {
+        "QKeras, predict": of_call(jets, lambda: model.predict(x, batch_size=jets, verbose=0)),
+        "QKeras, tf.function": of_call(jets, lambda: graph(tensor).numpy()),
+    }
+
+
+def in_onnx(recipe_path: Path, jets: int = 4096) -> dict[str, Measured]:
+    """The float twin of the network, which is not what the firmware computes, in float32 and with int8 weights."""
+    import onnxruntime
+    import tensorflow as tf
+    import tf2onnx
+    from onnxruntime.quantization import quantize_dynamic
+
+    model = _network(recipe_path, quantized=False)
+    x = np.random.default_rng(7).normal(0, 3, (jets, *model.input_shape[1:])).astype(np.float32)
+    signature = (tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name="x"),)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    found = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "float.onnx"
+        tf2onnx.convert.from_keras(model, signature, opset=15, output_path=str(path))
+        quantize_dynamic(path, path.with_name("int8.onnx"))
+        for name, label in (("float", "float32"), ("int8", "int8")):
+            session = onnxruntime.InferenceSession(str(path.with_name(f"{name}.onnx")), options)
+            found[f"ONNX Runtime, {label}, float twin"] = of_call(jets, lambda s=session: s.run(None, {"x": x}))
+    return found
+
+
+def _network(recipe_path: Path, *, quantized: bool) -> Any:
     import tensorflow as tf
 
     from l1emu.config import load_config
@@ -93,62 +153,58 @@ def tensorflow_rate(recipe_path: Path, jets: int = 16384) -> float:
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    recipe = load_config(recipe_path, Recipe)
-    model = build(recipe, quantized=True)
-    x = np.random.default_rng(7).normal(0, 3, (jets, *model.input_shape[1:])).astype(np.float32)
-    return best_rate(jets, lambda: model.predict(x, batch_size=4096, verbose=0), seconds=5.0)
+    return build(load_config(recipe_path, Recipe), quantized=quantized)
 
 
-def ceiling() -> float:
-    """Multiply-adds of int16 a second that the best dot product of this processor reaches in registers."""
-    dot16 = DOT16[features("simd").dot16]
-    accumulators = 12
-    lines = ["def spin(V, n):", "    a, b = load(V, 0), load(V, 1)"]
-    lines += [f"    s{k} = load(V, {k})" for k in range(accumulators)]
-    lines += ["    for _ in range(n):"]
-    lines += [f"        s{k} = dot16(s{k}, a, b)" for k in range(accumulators)]
-    lines += [f"    store(V, {k}, s{k})" for k in range(accumulators)]
-    space: dict[str, Any] = {"dot16": dot16, "load": load, "store": store}
-    exec(compile("\n".join(lines), "<ceiling>", "exec"), space)
-    spin = numba.njit(space["spin"])
-    vectors = np.ones(16 * accumulators, np.int32)
-    rounds = 1_000_000
-    return best_rate(rounds * accumulators * 32, lambda: spin(vectors, rounds), seconds=1.0)
+def programs(
+    firmware: Firmware, project: str | None, recipe: Path | None, x: dict[str, np.ndarray]
+) -> tuple[dict[str, Measured], list[str]]:
+    """All that can be timed here, but for the process of its own, and why others cannot."""
+    few = first(x, 256)
+    raw = {t.name: t.type.from_float(few[t.name]) for t in firmware.inputs}
+    found = {
+        OURS: emulated(firmware, x, "simd"),
+        "emulator, simd, 256 jets a call": emulated(firmware, few, "simd"),
+        "emulator, simd, 1 jet a call": emulated(firmware, first(x, 1), "simd"),
+        "emulator, portable": emulated(firmware, x, "portable"),
+        "emulator, exact kernels only": emulated(firmware, few, "exact"),
+        REFERENCE: of_call(256, lambda: reference.run(firmware, raw)),
+    }
+    notes = []
+    if project is not None:
+        found[C_SIMULATION] = simulated(project, few)
+    else:
+        notes.append("no project folder: C simulation not timed")
+    for what, make in (("Keras", in_keras), ("ONNX Runtime", in_onnx)):
+        try:
+            found |= {} if recipe is None else make(recipe)
+        except (ImportError, L1emuError) as error:
+            notes.append(f"{what} not timed: {error}")
+    return found, notes
 
 
-def measure(path: str, project: str | None, recipe: Path | None, jets: int) -> dict[str, Any]:
+def measure(path: str, project: str | None, recipe: Path | None, jets: int, rounds: int) -> dict[str, Any]:
     """All rows of the table, and what they are relative to."""
     firmware = Firmware.read(path)
     x = inputs(firmware, jets)
-    few = {name: values[:512] for name, values in x.items()}
-    raw = {t.name: t.type.from_float(few[t.name]) for t in firmware.inputs}
-    macs = Emulator(firmware, threads=1).explain().macs
-    rows: dict[str, float] = {
-        f"emulator, simd ({features('simd')})": emulator_rate(firmware, x, "simd"),
-        "emulator, portable": emulator_rate(firmware, x, "portable"),
-        "emulator, portable, compiled for AVX2": avx2_rate(path),
-        "emulator, exact kernels only": emulator_rate(firmware, few, "exact"),
-        "numpy reference": best_rate(512, lambda: reference.run(firmware, raw)),
+    explanation = Emulator(firmware, threads=1).explain()
+    timed, notes = programs(firmware, project or (path if Path(path).is_dir() else None), recipe, x)
+    baseline = C_SIMULATION if C_SIMULATION in timed else REFERENCE
+    with for_avx2(path, jets) as avx2:
+        timed["emulator, portable, compiled for AVX2"] = avx2
+        found = in_turn(timed, baseline, rounds)
+    pace = paces()
+    return {
+        "firmware": firmware.name,
+        "processor": str(features("simd")),
+        "macs": explanation.macs,
+        "pace": pace,
+        "limit_ns": 1e9 * limit(explanation, pace),
+        "baseline": baseline,
+        "rounds": rounds,
+        "programs": found,
+        "notes": notes,
     }
-    cores = len(os.sched_getaffinity(0))
-    if cores > 1:
-        rows[f"emulator, simd, {cores} cores"] = emulator_rate(firmware, x, "simd", cores)
-    notes = []
-    source = project or (path if Path(path).is_dir() else None)
-    if source is not None:
-        simulation = CSim(source, optimization="-O3")
-        some = {name: values[:2048] for name, values in x.items()}
-        simulation.run(some)
-        simulation.run(some)
-        rows["C simulation, g++ -O3"] = simulation.jets_per_second
-    else:
-        notes.append("no project folder: C simulation not timed")
-    if recipe is not None:
-        try:
-            rows["QKeras predict, batch 4096"] = tensorflow_rate(recipe)
-        except (ImportError, L1emuError) as error:
-            notes.append(f"QKeras not timed: {error}")
-    return {"firmware": firmware.name, "macs": macs, "ceiling": ceiling(), "jets_per_second": rows, "notes": notes}
 
 
 def converted(scratch: Path) -> str | None:
@@ -162,50 +218,65 @@ def converted(scratch: Path) -> str | None:
 
 def table(result: dict[str, Any]) -> Table:
     """The measurements for people."""
-    rows, macs = result["jets_per_second"], result["macs"]
-    first = next(iter(rows.values()))
+    found: dict[str, Timed] = result["programs"]
+    pace = ", ".join(f"{name} {1e-9 * value:.0f}" for name, value in result["pace"].items())
     drawn = Table(
-        title=f"{result['firmware']}: {macs} multiply-accumulates a jet; "
-        f"ceiling of int16 multiply-adds {result['ceiling'] / 1e9:.0f} G/s a core"
+        title=f"{result['firmware']}: {result['macs']} multiply-adds a jet, {result['limit_ns']:.0f} ns at least on "
+        f"this core ({pace} G/s); medians of {result['rounds']} rounds of CPU time"
     )
-    drawn.add_column("one core unless said")
-    for column in ("jets/s", "GMAC/s", "of ceiling", "first row is faster by"):
+    drawn.add_column("one core")
+    for column in ("ns a jet", "jets/s", "of the limit", f"faster than {result['baseline']}", "quartiles"):
         drawn.add_column(column, justify="right")
-    for name, rate in rows.items():
-        share = rate * macs / result["ceiling"]
-        drawn.add_row(name, f"{rate:,.0f}", f"{rate * macs / 1e9:.2f}", f"{share:.1%}", f"{first / rate:,.1f}")
+    for name, one in sorted(found.items(), key=lambda item: item[1].seconds.median):
+        assert one.ratio is not None
+        ns, ratio = 1e9 * one.seconds.median, one.ratio
+        ours = "emulator" in name
+        drawn.add_row(
+            name,
+            f"{ns:,.0f}",
+            f"{1e9 / ns:,.0f}",
+            f"{result['limit_ns'] / ns:.1%}" if ours else "",
+            f"{ratio.median:,.4g}",
+            f"{ratio.low:,.4g} to {ratio.high:,.4g}",
+        )
     return drawn
+
+
+def answer(path: str, target: str, jets: int) -> None:
+    """One measurement of a target for each line that comes in."""
+    firmware = Firmware.read(path)
+    measure = emulated(firmware, inputs(firmware, jets), target)
+    for _line in sys.stdin:
+        print(measure(), flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("firmware", nargs="?", help="a firmware file or an hls4ml project")
     parser.add_argument("--project", help="the hls4ml project of the firmware, for the C simulation")
-    parser.add_argument("--recipe", type=Path, help="the tagger's recipe, for QKeras")
+    parser.add_argument("--recipe", type=Path, help="the tagger's recipe, for Keras and ONNX Runtime")
     parser.add_argument("--jets", type=int, default=16384, help="jets in a batch")
-    parser.add_argument("--only", choices=["simd", "portable", "exact"], help="time this target and nothing else")
+    parser.add_argument("--rounds", type=int, default=15, help="how often everything is run")
+    parser.add_argument("--answer", choices=["simd", "portable", "exact"], help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
     try:
         path = options.firmware or str(resource(f"{DEFAULT}/tagger.l1fw"))
-        if options.only:
-            firmware = Firmware.read(path)
-            rate = emulator_rate(firmware, inputs(firmware, options.jets), options.only)
-            print(json.dumps({"target": options.only, "jets_per_second": rate}))
+        if options.answer:
+            answer(path, options.answer, options.jets)
             return
-        if options.firmware:
-            result = measure(path, options.project, options.recipe, options.jets)
-        else:
-            with tempfile.TemporaryDirectory() as scratch:
-                project = options.project or converted(Path(scratch))
-                recipe = options.recipe or resource(f"{DEFAULT}/recipe.yaml")
-                result = measure(path, project, recipe, options.jets)
+        with tempfile.TemporaryDirectory() as scratch:
+            project, recipe = options.project, options.recipe
+            if not options.firmware:
+                project = project or converted(Path(scratch))
+                recipe = recipe or Path(resource(f"{DEFAULT}/recipe.yaml"))
+            result = measure(path, project, recipe, options.jets, options.rounds)
     except L1emuError as error:
         sys.exit(f"benchmark: {error}")
     if options.json:
-        print(json.dumps(result, indent=2))
+        print(json.dumps(result, indent=2, default=vars))
         return
-    Console().print(table(result))
+    Console(width=160).print(table(result))
     for note in result["notes"]:
         print(note)
 
