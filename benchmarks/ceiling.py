@@ -28,7 +28,11 @@ def paces() -> dict[str, float]:
     dot16 = DOT16[target.dot16]
     forms: dict[str, tuple[dict[str, Any], str, int]] = {
         "int16": ({"dot": dot16}, "dot({s}, a, b)", 32),
-        "int32": ({"add": add, "mul": mul}, "add({s}, mul(a, {s}))", 16),
+        "int32": (
+            {"add": add, "mul": mul},
+            "add(mul(a, {s}), b)",
+            16,
+        ),  # no form that a compiler sums up for several turns
     }
     forms["bytes"] = ({"dot": dot8}, "dot({s}, a, b)", 64) if target.dot8 else forms["int16"]
     return {name: _pace(*form) for name, form in forms.items()}
