@@ -16,8 +16,8 @@ from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import Recurrent, Relu, Tensor
 from l1emu.layers.recurrent import GATES
 from tests.emulator.outputs import several
+from tests.emulator.planned import interpreted_outputs
 from tests.emulator.random_firmware import random_inputs, random_raw
-from tests.emulator.vector.test_interpreter import outputs
 
 WORDS = FixedPoint(16, 6)
 BYTES = FixedPoint(8, 3)
@@ -75,7 +75,7 @@ def emulated(firmware: Firmware, inputs: dict[str, Ints]) -> tuple[dict[str, str
     program = plan(firmware, ranges, lower(firmware, ranges, firmware.outputs), features, firmware.outputs)
     jets = len(inputs[firmware.inputs[0].name])
     raw = np.concatenate([inputs[t.name].reshape(jets, -1) for t in firmware.inputs], axis=1).astype(np.int32)
-    found = outputs(firmware, features, raw, firmware.outputs)
+    found = interpreted_outputs(firmware, features, raw, firmware.outputs)
     parts = np.split(found, np.cumsum([t.size for t in firmware.outputs])[:-1].tolist(), axis=1)
     return program.arithmetic, {t.name: p.reshape(-1, *t.shape) for t, p in zip(firmware.outputs, parts, strict=True)}
 

@@ -12,8 +12,8 @@ from l1emu.emulator.vector.features import Features
 from l1emu.firmware import Firmware, reference, tables
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import Layer, LayerNormalization, Softmax, Tensor
+from tests.emulator.planned import interpreted_outputs
 from tests.emulator.random_firmware import random_inputs, random_raw
-from tests.emulator.vector.test_interpreter import outputs
 
 DEFAULT = FixedPoint(16, 6)
 TABLE = FixedPoint(18, 8, True, Rounding.RND, Overflow.SAT)
@@ -28,7 +28,7 @@ def said_of(layer: Layer, *, jets: int = 40) -> str:
     program = plan(firmware, ranges, lower(firmware, ranges, results), features, results)
     raw = inputs["x"].reshape(jets, -1).astype(np.int32)
     expected = reference.run(firmware, inputs)["y"]
-    np.testing.assert_array_equal(outputs(firmware, features, raw, results), expected.reshape(jets, -1))
+    np.testing.assert_array_equal(interpreted_outputs(firmware, features, raw, results), expected.reshape(jets, -1))
     assert len(np.unique(expected)) > 1
     return program.arithmetic[layer.name]
 
