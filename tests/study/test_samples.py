@@ -14,17 +14,18 @@ import yaml
 
 from l1emu.errors import L1emuError
 from l1emu.events.blocks import BlockRange, Blocks
-from l1emu.events.sample import Sample, read_sample, write_sample
+from l1emu.events.sample import Batch, Sample, read_sample, write_sample
 from l1emu.resources import resource
 from l1emu.study.config import read_study
-from l1emu.study.samples import open_sample, stratified
+from l1emu.study.samples import open_sample, stratified, weights_of
 from tests.study.study_toys import toy_study
 
 
 def bounded(sample: Sample) -> list[bool]:
     """Of each stratum, with one crossing each."""
     each = np.arange(1 if sample.strata is None else len(sample.strata))
-    crossings = stratified(sample, [each], [np.full(each.size, -1)])
+    batch = Batch(ak.Array([]), each, np.full(each.size, -1), slices=np.zeros(each.size, np.int8))
+    crossings = stratified(sample, [each], [batch.hard_event], weights=[weights_of(sample, batch)])
     return [crossings.is_bounded(int(j)) for j in each]
 
 
