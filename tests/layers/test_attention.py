@@ -222,13 +222,13 @@ def test_against_cpp(tmp_path: Path, case: str) -> None:
 
 
 def test_small_rounded_products_take_the_fast_kernels() -> None:
-    """Exact sums less what is rounded off in dense layers, int16 products in einsums; values wrap in none of them."""
+    """Rounded int16 products in dense layers and in einsums; values wrap in none of them."""
     types = dict(zip(("data", "accum", "weight", "table"), map(FixedPoint.parse, CASES["as published"]), strict=True))
     toy, _ = firmware(types, 4, np.random.default_rng(2))
     emulator = l1emu.Emulator(toy, threads=1)
     arithmetic = {row.layer: row.arithmetic for row in emulator.explain().rows}
     if features("simd").dot8:
-        assert "less what is rounded off" in arithmetic["a_key"]
+        assert "rounded products" in arithmetic["a_key"]
     assert "int16 products where they fit" in arithmetic["a_sums"]
     assert "tables" in arithmetic["a_shares"]
 

@@ -146,7 +146,7 @@ CASES = {
     ),
     "divide": Case([f"divide(a, T, {2 * k})" for k in range(5)], lanes(1), doubles(1, 2, 3, 49, 2**31 - 1)),
 }
-APART = {"ticks", "load_block", "load_block_wide", "quantize_block"}
+APART = {"ticks", "load_block", "load_block_wide", "quantize_block", "unpack_block"}
 
 
 def source(case: Case, arrays: int) -> str:
