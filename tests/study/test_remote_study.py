@@ -93,7 +93,7 @@ def test_files_here_and_there_are_told_to_be_the_same(server: XrootdServer, tmp_
 def test_a_list_of_files_is_a_sample(server: XrootdServer, tmp_path: Path) -> None:
     (tmp_path / "minbias.txt").write_text(f"{server.root(BACKGROUND.name)}\n")
     study = read_study(write(tmp_path / "study.yaml", "@minbias.txt", server.root("signal*.root")))
-    assert open_sample(study, "background").crossings == 18_630
+    assert open_sample(study, "background").crossings == 21_965
     assert str(open_sample(study, "HH → 4b").path) == server.root(SIGNAL.name)
 
 

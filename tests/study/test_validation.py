@@ -35,7 +35,7 @@ def command_line(monkeypatch: pytest.MonkeyPatch, *arguments: Any) -> Any:
 
 def test_the_rate_is_that_of_cms_within_twenty_per_cent(calibrated: Any) -> None:
     assert calibrated.passed
-    assert calibrated.weights_sum == pytest.approx(1, abs=1e-12)
+    assert calibrated.weights_sum == pytest.approx(1, abs=0.05)  # of what was drawn, by what was kept
     held = [p for p in calibrated.points if p.held]
     assert [p.threshold_gev for p in held] == [120, 200, 280, 320, 360, 400]
     for point in held:
@@ -47,7 +47,7 @@ def test_it_is_the_calibration_that_brings_it_there() -> None:
     """Raw jets fall short; a wrong scale is noticed."""
     raw = ht_rates(resource(MINBIAS), None)
     assert not raw.passed
-    assert max(p.ratio for p in raw.points) < 0.9
+    assert max(p.ratio for p in raw.points) < 0.95
     hot = Calibration(name="hot", source="test", bins=[EtaBin(abs_eta_max=5, offset_gev=0, slope=0.7)])
     assert not ht_rates(resource(MINBIAS), hot).passed
 
@@ -67,7 +67,7 @@ def test_the_verb_prints_the_list_of_the_points(
     assert printed == [p.as_dict() for p in calibrated.points]
     assert (tmp_path / "ht.png").stat().st_size > 20_000
     assert command_line(monkeypatch, "ht-rates", "--calibration", "none") == 1
-    assert "off by more than 30%" in capsys.readouterr().out
+    assert "off by more than 20%" in capsys.readouterr().out
 
 
 def test_a_sample_of_another_kind_or_pile_up_is_refused(

@@ -166,7 +166,7 @@ def test_whole_bytes_of_another_kind_are_no_outputs(firmware: Firmware) -> None:
 
 
 def test_what_was_used_last_stays(folder: Path, firmware: Firmware, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(score_cache, "_limit", lambda: 40_000)
+    monkeypatch.setattr(score_cache, "cache_limit", lambda *_: 40_000)
     cache = ScoreCache(emulator(firmware))
     favourite = floats(firmware, 100)
     cache.outputs(favourite)
