@@ -1,8 +1,8 @@
 """The parts of a batch, shared between the caller's thread and others that are kept from one batch to the next.
 
-Another thread takes some 40 microseconds to wake, so it is called only where that much is gained: where the work that
-is left takes longer, at the pace of the parts before. Whoever is free takes the next part, and the caller's thread
-waits for nobody who has not begun.
+Another thread is taken to need some 40 microseconds to wake (an estimate), so it is called only where that much is
+gained: where the work that is left takes longer, at the pace of the parts before. Whoever is free takes the next part,
+and the caller's thread waits for nobody who has not begun.
 """
 
 from __future__ import annotations

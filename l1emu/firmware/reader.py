@@ -179,7 +179,8 @@ class _Reader:
         if variable.stream:
             element, pack = self.project.stream_type(variable.type, place)
             if variable.size:
-                raise place.error("a stream declared in an unusual way", variable.text)
+                expected = "one stream, of nnet::array or of single numbers: arrays of streams are not supported"
+                raise place.error("a stream declared in an unusual way", variable.text, expected)
             self._new(name, place)
             self.element[name], self.packs[name] = element, pack
             return

@@ -48,6 +48,7 @@ def test_it_is_the_calibration_that_brings_it_there() -> None:
     raw = ht_rates(resource(MINBIAS), None)
     assert not raw.passed
     assert max(p.ratio for p in raw.points) < 0.95
+    assert max(p.ratio for p in raw.points if p.held) < 0.9
     hot = Calibration(name="hot", source="test", bins=[EtaBin(abs_eta_max=5, offset_gev=0, slope=0.7)])
     assert not ht_rates(resource(MINBIAS), hot).passed
 
