@@ -15,6 +15,9 @@ settings.load_profile("repeatable")
 # outputs that a run of the tests before this one kept would be counted as emulated by nobody
 os.environ.setdefault("L1EMU_SCORE_CACHE_MB", "0")
 
+# pytest-xdist tells its processes a width, that of its own terminal: tables are as wide as without a terminal
+os.environ.pop("COLUMNS", None)
+
 # A shell's background jobs ignore SIGINT, `nohup` SIGHUP, and so would all that tests start; what has a handler is the
 # default again in a process that is started.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
