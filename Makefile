@@ -7,7 +7,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: run test test-all lint bench clean
+.PHONY: run test test-all lint bench docs clean
 
 run: $(VENV)/.core
 	$(BIN)/l1emu run
@@ -30,6 +30,10 @@ bench: $(VENV)/.all
 	$(BIN)/python benchmarks/emulator.py
 	$(BIN)/python benchmarks/stream.py
 
+# the site, into build/site: notebooks are run, and a broken link or an unknown name ends it
+docs: $(VENV)/.all
+	NO_MKDOCS_2_WARNING=1 MPLBACKEND=Agg $(BIN)/mkdocs build --strict --quiet
+
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v[:2] >= (3, 11) else f"l1emu needs Python 3.11, this is {v[0]}.{v[1]}: set PYTHON=")'
 	$(PYTHON) -m venv $(VENV)
@@ -39,7 +43,7 @@ $(VENV)/.core: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.all: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(PIP_INSTALL) -e '.[train,generate,sources,batch,test]'
+	$(PIP_INSTALL) -e '.[train,generate,sources,batch,docs,test]'
 	touch $@ $(VENV)/.core
 
 clean:
