@@ -553,12 +553,18 @@ class StreamOfStudy(StreamRun):
 
 
 class SampleRead(Result):
-    """A sample, and for ntuples how they were read; `fraction` of the crossings that were to be measured were."""
+    """A sample, and for ntuples how they were read; `fraction` of the crossings that were to be measured were.
+
+    `energy_tev` is that of both beams together and `pileup` the mean number of collisions in a crossing, null where
+    the files and the study do not say it.
+    """
 
     name: str
     kind: str
     crossings: int
     fraction: float
+    energy_tev: AnyNumber | None = None
+    pileup: AnyNumber | None = None
     read_as: dict[str, Any] | None
 
 

@@ -12,17 +12,30 @@ from typing import Any, TypeVar
 import matplotlib as mpl
 import mplhep
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from l1emu.files import write_aside
+from l1emu.report.interactive import Interactive, as_interactive, belongs, tell
 from l1emu.report.pileups import draw_pileups
 from l1emu.report.seeds import draw_efficiency, draw_rate
-from l1emu.report.style import COLOURS, GREY, STYLE, put_label, wrapped
+from l1emu.report.style import (
+    COLOURS,
+    GREY,
+    STYLE,
+    end_at_one,
+    put_beams,
+    put_label,
+    put_legend,
+    put_normalisation,
+    put_samples,
+    wrapped,
+)
 from l1emu.report.turn_ons import curves_of, draw_turn_ons
-from l1emu.results import BandOfStream, BudgetOfStudy, StreamOfStudy, StreamRun, StudyResults
+from l1emu.results import BandOfStream, BudgetOfStudy, StageOfBudget, StreamOfStudy, StreamRun, StudyResults
 
 _T = TypeVar("_T")
 
@@ -38,21 +51,34 @@ class Drawing:
     available: Callable[[StudyResults], bool] = lambda results: True
 
 
-def save(draw: Callable[[_T], Figure], content: _T, path: Path, note: str = "") -> bytes:
-    """Draw a figure, write it as PNG and PDF (suffixes are added to `path`), and return the PNG; `note` is in it."""
+def save(draw: Callable[[_T], Figure], content: _T, path: Path) -> bytes:
+    """Draw a figure, write it as PNG and PDF (suffixes are added to `path`), and return the PNG."""
     with mpl.rc_context(STYLE):
-        figure = draw(content)
-        if note:
-            figure.supxlabel(note, fontsize=14, color=COLOURS[2])
-        FigureCanvasAgg(figure)
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # laid out once, for both formats
-        png = io.BytesIO()
-        figure.savefig(png, format="png")
-        # both are whole before either takes its name
-        with write_aside(path.with_suffix(".png")) as first, write_aside(path.with_suffix(".pdf")) as second:
-            first.write_bytes(png.getvalue())
-            figure.savefig(second, format="pdf", metadata={"CreationDate": None})
+        return _saved(_laid_out(draw(content)), path)
+
+
+def save_for_page(draw: Callable[[_T], Figure], content: _T, path: Path) -> Interactive:
+    """As `save`, and return the same figure as a page shows it."""
+    with mpl.rc_context(STYLE):
+        figure = _laid_out(draw(content))
+        return as_interactive(figure, path.name, _saved(figure, path))
+
+
+def _laid_out(figure: Figure) -> Figure:
+    """Laid out once, for all formats."""
+    FigureCanvasAgg(figure)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure
+
+
+def _saved(figure: Figure, path: Path) -> bytes:
+    png = io.BytesIO()
+    figure.savefig(png, format="png")
+    # both are whole before either takes its name
+    with write_aside(path.with_suffix(".png")) as first, write_aside(path.with_suffix(".pdf")) as second:
+        first.write_bytes(png.getvalue())
+        figure.savefig(second, format="pdf", metadata={"CreationDate": None})
     return png.getvalue()
 
 
@@ -84,6 +110,14 @@ def draw_budget(budget: BudgetOfStudy) -> Figure:
         text = f"{name}, {stage.crossings} BX"
         x, side = (begin - 0.12, "right") if inside else (end + 0.12, "left")
         ax.text(x, row, text, ha=side, va="center", fontsize=14, parse_math=False)
+    tell(
+        ax,
+        None,
+        [stage.begin_ns / 1e3 for stage in stages],
+        [row - 0.31 for row in range(len(stages))],
+        [_told(budget, stage) for stage in stages],
+        ends=([stage.end_ns / 1e3 for stage in stages], [row + 0.31 for row in range(len(stages))]),
+    )
     ax.axvline(total, color="black", linewidth=2)
     ax.text(total - 0.1, -0.95, f"{total:.2f} µs", ha="right", va="center", fontsize=15)
     ax.set_ylim(len(stages) - 0.4, -1.35)
@@ -107,6 +141,16 @@ def draw_budget(budget: BudgetOfStudy) -> Figure:
     for line, reason in enumerate(budget.reasons[:2]):
         ax.text(0.12, -1.0 + 0.33 * line, reason, va="center", fontsize=12, color=COLOURS[2], parse_math=False)
     return figure
+
+
+def _told(budget: BudgetOfStudy, stage: StageOfBudget) -> str:
+    """A stage as a person reads it."""
+    text = (
+        f"{stage.name}\n{stage.crossings} BX, {stage.begin_ns / 1e3:.3f} to {stage.end_ns / 1e3:.3f} µs\n{stage.status}"
+    )
+    if stage.tagger_slice is not None:
+        text += f"\nthe tagger uses {budget.slice.used_ns:.1f} of {stage.tagger_slice.ns:.1f} ns"
+    return text
 
 
 def _mark_band(ax: Any, band: BandOfStream) -> None:
@@ -143,6 +187,12 @@ def draw_stream(stream: StreamRun) -> Figure:
     share = counts / n.sum()
     mplhep.histplot(share, edges, ax=ax, histtype="fill", color=COLOURS[0], alpha=0.55)
     mplhep.histplot(share, edges, ax=ax, histtype="step", color=COLOURS[0], linewidth=1.5)
+    some = counts > 0
+    told = [
+        f"{low:.3f} to {high:.3f} µs\n{n:,.0f} crossings, {part:.2g} of all"
+        for low, high, n, part in zip(edges[:-1][some], edges[1:][some], counts[some], share[some], strict=True)
+    ]
+    tell(ax, None, ((edges[1:] + edges[:-1]) / 2)[some], share[some], told)
     ax.axvline(budget, color="black", linewidth=2)
     ax.set_yscale("log")
     ax.set_ylim(0.3 / n.sum(), 30)
@@ -150,6 +200,7 @@ def draw_stream(stream: StreamRun) -> Figure:
     ax.text(
         budget - 0.03, 0.5 / n.sum(), f"pipeline, {budget:.2f} µs", rotation=90, ha="right", va="bottom", fontsize=15
     )
+    end_at_one(ax)
     ax.set_xlabel("Collision to Level-1 accept at the front end [µs]")
     ax.set_ylabel("Fraction of colliding crossings")
     if isinstance(stream, StreamOfStudy) and stream.band is not None:
@@ -163,6 +214,7 @@ def draw_stream(stream: StreamRun) -> Figure:
         transform=ax.transAxes, ha="center", va="top", fontsize=15,
     )  # fmt: skip
     put_label(ax)
+    ax.set_title(f"{stream.orbits:,} orbits", loc="right", fontsize=15)
     return figure
 
 
@@ -173,7 +225,7 @@ def draw_scores(results: StudyResults) -> Figure:
     ax = figure.subplots()
     edges = np.asarray(scores.edges)
     centres = (edges[1:] + edges[:-1]) / 2
-    smallest = 1.0
+    smallest, handles, labels = 1.0, [], []
     for i, (name, h) in enumerate(scores.kinds.items()):
         y, error = np.asarray(h.fraction), np.asarray(h.error)
         if not h.jets:
@@ -181,16 +233,28 @@ def draw_scores(results: StudyResults) -> Figure:
         colour = (COLOURS[2], COLOURS[4], COLOURS[0], COLOURS[3])[i % 4]
         without = f", {h.jets_without_score:,} without a score" if h.jets_without_score else ""
         label = f"{name} ({h.jets:,}{without})"
-        mplhep.histplot(y, edges, ax=ax, histtype="step", color=colour, linewidth=2, label=label)
-        ax.errorbar(centres, y, error, fmt="none", ecolor=colour, elinewidth=1)
+        steps = mplhep.histplot(y, edges, ax=ax, histtype="step", color=colour, linewidth=2)
+        bars = ax.errorbar(centres, y, error, fmt="none", ecolor=colour, elinewidth=1)
+        artists = [artist for artist in steps[0] if isinstance(artist, Artist)]
+        belongs(label, [artists, bars])
+        told = [
+            f"{a:.3g} to {b:.3g}\n{v:.3g} ± {e:.2g}" for a, b, v, e in zip(edges, edges[1:], y, error, strict=False)
+        ]
+        tell(ax, label, centres, np.where(y > 0, y, np.nan), told)
+        handles.append(artists[0])
+        labels.append(label)
         smallest = min(smallest, *y[y > 0])
     ax.set_yscale("log")
     ax.set_ylim(max(smallest / 3, 1e-6), 30)
     ax.set_xlim(edges[0], edges[-1])
     ax.set_xlabel(f"{scores.score} of the emulated firmware")
     ax.set_ylabel(f"Fraction of jets / {edges[1] - edges[0]:g}")
-    ax.legend(loc="upper right", title=f"pt ≥ {scores.min_pt_gev:g} GeV, |η| < {scores.abs_eta_max:g}")
+    end_at_one(ax)
+    title = rf"$p_\mathrm{{T}}$ ≥ {scores.min_pt_gev:g} GeV, |η| < {scores.abs_eta_max:g}"
+    put_legend(ax, handles, labels, loc="upper right", title=title)
     put_label(ax)
+    put_beams(ax, results.samples.background)
+    put_samples(figure, results, results.samples.signals)
     return figure
 
 
@@ -204,6 +268,12 @@ def draw_working_points(results: StudyResults) -> Figure:
     y = np.array([p.efficiency for p in points])
     error = np.array([[p.efficiency_error_total_low for p in points], [p.efficiency_error_total_high for p in points]])
     ax.errorbar(x, y, error, fmt="o", color=COLOURS[2], capsize=4, markersize=7)
+    told = [
+        f"score ≥ {p.minimum:.3g}\nthreshold {p.threshold:.4g} {p.unit}\n{100 * p.efficiency:.1f} % of the signal, "
+        f"−{100 * p.efficiency_error_total_low:.1f} +{100 * p.efficiency_error_total_high:.1f} with the rate's error"
+        for p in points
+    ]
+    tell(ax, None, x, y, told)
     for p in points:
         if not p.accepted_crossings:  # the rate is not known to be that of the axis
             ax.plot(p.minimum, p.efficiency, "o", color=COLOURS[2], mfc="white", markersize=7)
@@ -212,6 +282,7 @@ def draw_working_points(results: StudyResults) -> Figure:
         ax.axvline(chosen, color=GREY, linestyle=":", linewidth=1.5)
         ax.annotate("in use", (chosen, 0.02), (6, 0), textcoords="offset points", color=GREY)
     ax.set_ylim(0, max(float((y + error[1]).max()) * 1.35, 0.1))
+    end_at_one(ax)
     ax.set_xlabel("Minimum score")
     ax.set_ylabel(f"Signal efficiency at {results.comparison.target_khz:g} kHz")
     ax.text(
@@ -219,6 +290,8 @@ def draw_working_points(results: StudyResults) -> Figure:
         transform=ax.transAxes, ha="right", va="top", fontsize=15, parse_math=False,
     )  # fmt: skip
     put_label(ax)
+    put_normalisation(ax, results)
+    put_samples(figure, results, dict.fromkeys(p.signal for p in points))
     return figure
 
 
@@ -237,9 +310,10 @@ def _has_working_points(results: StudyResults) -> bool:
 FIGURES: dict[str, Drawing] = {
     "efficiency_vs_rate": Drawing(
         "What rate buys how much efficiency",
-        "Each curve is one seed at all its thresholds. Bands are Clopper–Pearson intervals of the efficiency; the "
-        "points at the dotted line carry the statistical error of the rate too. A hollow point with an arrow is an "
-        "upper limit of the rate at 95 % confidence: no simulated min-bias crossing passes there.",
+        "Each curve is one seed at all its thresholds. Dark bands are Clopper–Pearson intervals of the efficiency, "
+        "light ones hold the statistical error of the rate too (68 %). Of the points at the dotted line the horizontal "
+        "bar is the rate's interval at this threshold, and the vertical one holds both. A hollow point with an arrow "
+        "is an upper limit of the rate at 95 % confidence: no simulated min-bias crossing passes there.",
         "rate",
         draw_efficiency,
         lambda results: bool(results.comparison.seeds),
@@ -257,7 +331,7 @@ FIGURES: dict[str, Drawing] = {
         "Rate against pile-up",
         "The same crossings with weights for other numbers of collisions, thresholds as they are; the total and the "
         "seeds with the highest rates. Bars are 68 % intervals; far from the sample's own pile-up few crossings weigh "
-        "anything, and they grow.",
+        "anything, and they grow. Arrows are upper limits at 95 % confidence.",
         "pileups",
         draw_pileups,
         lambda results: bool(results.menu.pileups),
@@ -311,7 +385,15 @@ def drawings(results: StudyResults) -> dict[str, Drawing]:
 
 
 def _draw_turn_on(name: str, results: StudyResults) -> Figure:
-    return draw_turn_ons(curves_of([row for row in results.turn_ons if row.name == name]))
+    rows = [row for row in results.turn_ons if row.name == name]
+    figure = draw_turn_ons(curves_of(rows))
+    put_samples(
+        figure,
+        results,
+        [s for s in dict.fromkeys(row.signal for row in rows) if s in results.samples.signals],
+        background=False,
+    )
+    return figure
 
 
 def _bar(colour: str, status: str) -> dict[str, Any]:

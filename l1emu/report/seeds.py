@@ -4,19 +4,37 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.container import Container
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from l1emu.arraytypes import Floats
-from l1emu.report.style import COLOURS, DASHES, GREY, draw_limits, put_label, put_normalisation, wrapped
-from l1emu.results import StudyResults
+from l1emu.report.interactive import belongs, tell
+from l1emu.report.style import (
+    COLOURS,
+    DASHES,
+    GREY,
+    beams,
+    draw_limits,
+    end_at_one,
+    put_label,
+    put_legend,
+    put_normalisation,
+    put_samples,
+    wrapped,
+)
+from l1emu.results import AtTarget, RatePoint, StudyResults
 
 FEW = len(COLOURS)
 """Seeds of a panel: more cannot be told apart."""
 _SHORT = 30
+_IN_GREY = 40  # points of such a curve: with forty seeds they are most of a figure
 _COLUMNS = 3
 _LINE_INCHES = 0.27
 _SYMBOLS = {"jet pt": r"Jet $p_\mathrm{T}$", "HT": r"$H_\mathrm{T}$"}
@@ -39,13 +57,15 @@ def draw_rate(results: StudyResults) -> Figure:
             x, y = points.threshold, points.rate_khz
             seen = points.accepted_crossings > 0
             if name not in seeds:
-                _draw_in_grey(ax, x[seen], y[seen])
+                belongs(name, _draw_in_grey(ax, x[seen], y[seen]))
                 continue
             colour, dashes = _look(number[name] if len(number) <= FEW else seeds.index(name))
-            ax.plot(x[seen], y[seen], color=colour, linestyle=dashes, label=name)
+            line = ax.plot(x[seen], y[seen], color=colour, linestyle=dashes, label=name)
             low, high = np.maximum(points.rate_khz_low, floor), np.maximum(points.rate_khz_high, floor)
-            ax.fill_between(x[seen], low[seen], high[seen], color=colour, alpha=0.25, linewidth=0)
-            draw_limits(ax, x[~seen], points.rate_khz_upper95[~seen], colour)
+            band = ax.fill_between(x[seen], low[seen], high[seen], color=colour, alpha=0.25, linewidth=0)
+            limits = draw_limits(ax, x[~seen], points.rate_khz_upper95[~seen], colour)
+            belongs(name, [line, band, limits])
+            tell(ax, name, x, np.where(seen, y, points.rate_khz_upper95), points.told)
         ax.axhline(target, color=GREY, linewidth=1.5, linestyle=":")
         ax.set_yscale("log")
         ax.set_xlabel(f"{_SYMBOLS.get(label, label)} threshold" + ("" if label.endswith("score") else " [GeV]"))
@@ -58,6 +78,7 @@ def draw_rate(results: StudyResults) -> Figure:
         else:
             ax.tick_params(labelleft=False)
     _head(figure, axes, results, outside=outside)
+    put_samples(figure, results)
     return figure
 
 
@@ -76,35 +97,81 @@ def draw_efficiency(results: StudyResults) -> Figure:
     for ax, (signal, part) in zip(axes, panels, strict=True):
         for seed in (row for row in comparison.seeds if row.signal == signal):
             points = _points(results, seed.seed, signal)
-            use = (points.rate_khz > 0) & (points.rate_khz < highest * 3)
-            order = np.lexsort((points.efficiency[use], points.rate_khz[use]))
-            curve = (points.rate_khz, points.efficiency, points.efficiency_low, points.efficiency_high)
-            x, y, low, high = (values[use][order] for values in curve)
+            use = (points.rate_khz > lowest / 10) & (points.rate_khz < highest * 3)
+            points = points.picked(np.flatnonzero(use)[np.lexsort((points.efficiency[use], points.rate_khz[use]))])
+            x, y = points.rate_khz, points.efficiency
             if seed.seed not in part:
-                _draw_in_grey(ax, x, y)
+                belongs(seed.seed, _draw_in_grey(ax, x, y))
                 continue
             colour, dashes = _look(number[seed.seed])
-            ax.plot(x, y, color=colour, linestyle=dashes, label=seed.seed)
-            ax.fill_between(x, low, high, color=colour, alpha=0.22, linewidth=0)
-            limit = not seed.accepted_crossings
-            at = seed.rate_khz_upper95 if limit else target
-            errors = [[seed.efficiency_error_total_low], [seed.efficiency_error_total_high]]
-            ax.errorbar(
-                [at], [seed.efficiency], errors, [0.4 * at] if limit else None, xuplims=limit, fmt="o",
-                color=colour, mfc="white" if limit else colour, markersize=7, capsize=4,
-            )  # fmt: skip
-        ax.axvline(target, color=GREY, linewidth=1.5, linestyle=":")
+            line = ax.plot(x, y, color=colour, linestyle=dashes, label=seed.seed)
+            alone = (points.efficiency_low, points.efficiency_high)
+            bands = [
+                ax.fill_between(x, *ends, color=colour, alpha=alpha, linewidth=0)
+                for ends, alpha in ((with_rate_error(points), 0.18), (alone, 0.25))
+            ]
+            belongs(seed.seed, [line, bands, _draw_target(ax, seed, target, colour)])
+            tell(ax, seed.seed, x, y, points.told)
+        top = 1.0 if outside else 1.1 + 0.06 * len(part)
+        ax.axvline(target, ymax=1 / top, color=GREY, linewidth=1.5, linestyle=":")
         ax.set_xscale("log")
         ax.set_xlim(lowest, highest)
-        ax.set_ylim(0, 1.08 if outside else 1.19)
+        ax.set_ylim(0, top)
+        end_at_one(ax)
         ax.annotate(f"{target:g} kHz", (target, 0.03), (6, 0), textcoords="offset points", color=GREY)
         ax.set_xlabel("Level-1 rate [kHz]")
         of = wrapped(signal, 24, 1) + " " if len(signals) > 1 else "Signal "
         ax.set_ylabel(f"{of}efficiency", parse_math=False)
-        title = "bands: 68% Clopper–Pearson\npoints: rate error included"
+        title = "68 % bands: efficiency alone (dark),\nwith the error of the rate (light)"
         _legend(ax, part, outside=outside, loc="upper left", title=None if outside else title, alignment="left")
     _head(figure, axes, results, outside=outside)
+    put_samples(figure, results, signals)
     return figure
+
+
+def _draw_target(ax: Axes, seed: AtTarget, target: float, colour: str) -> Container:
+    """The point at the target rate; an arrow to the left from a limit, where no crossing passes."""
+    limit = not seed.accepted_crossings
+    at = seed.rate_khz_upper95 if limit else target
+    interval = [[seed.rate_khz - seed.rate_khz_low], [seed.rate_khz_high - seed.rate_khz]]
+    rate = np.full((2, 1), 0.4 * at) if limit else np.maximum(interval, 0)
+    errors = [[seed.efficiency_error_total_low], [seed.efficiency_error_total_high]]
+    return ax.errorbar(
+        [at], [seed.efficiency], errors, rate, xuplims=limit, fmt="o",
+        color=colour, mfc="white" if limit else colour, markersize=7, capsize=4,
+    )  # fmt: skip
+
+
+def with_rate_error(points: Curve) -> tuple[Floats, Floats]:
+    """The ends of the efficiency's interval at a fixed rate, that of the rate in it.
+
+    Were the true rates those at the lower ends, the curve would lie to the left, and the efficiency at the same rate be
+    that of a looser threshold. Both errors are added in quadrature, as `l1emu.trigger.compare` has them at the target.
+
+    Parameters
+    ----------
+    points
+        A curve in rising order of its rates, none of which is 0.
+    """
+    rate, efficiency = np.log(points.rate_khz), points.efficiency
+    with np.errstate(divide="ignore"):
+        looser = 2 * rate - np.log(points.rate_khz_low)
+        tighter = 2 * rate - np.log(points.rate_khz_high)
+    up = np.maximum(np.interp(looser, rate, efficiency) - efficiency, 0)
+    down = np.maximum(efficiency - _below(tighter, rate, efficiency), 0)
+    low = efficiency - np.hypot(efficiency - points.efficiency_low, down)
+    high = efficiency + np.hypot(points.efficiency_high - efficiency, up)
+    return np.maximum(low, 0), np.minimum(high, 1)
+
+
+def _below(at: Floats, rate: Floats, efficiency: Floats) -> Floats:
+    """The curve at rates that may lie below all of its own: it goes on there as it does at the end."""
+    found = np.interp(at, rate, efficiency)
+    if rate.size < 2 or rate[-1] == rate[0]:
+        return found
+    other = min(int(np.searchsorted(rate, rate[0] + 0.1)), rate.size - 1)
+    slope = (efficiency[other] - efficiency[0]) / (rate[other] - rate[0])
+    return np.where(at < rate[0], efficiency[0] + slope * (at - rate[0]), found)
 
 
 def _numbers(results: StudyResults) -> dict[str, int]:
@@ -143,20 +210,17 @@ def _look(index: int) -> tuple[str, Any]:
     return COLOURS[index % FEW], DASHES[index % FEW]
 
 
-def _draw_in_grey(ax: Axes, x: Floats, y: Floats) -> None:
+def _draw_in_grey(ax: Axes, x: Floats, y: Floats) -> list[Line2D]:
     """A seed of another panel, to compare with."""
-    ax.plot(x, y, color="#d9dbe0", linewidth=1, zorder=0)
+    some = np.unique(np.linspace(0, max(x.size - 1, 0), min(x.size, _IN_GREY)).round().astype(int))
+    return ax.plot(x[some], y[some], color="#d9dbe0", linewidth=1, zorder=0)
 
 
 def _legend(ax: Axes, names: list[str], *, outside: bool, **options: Any) -> None:
-    """The names as they are: none is a formula, and none is left out for its first letter."""
     handles = [next(line for line in ax.get_lines() if line.get_label() == name) for name in names]
     if outside:
         options |= {"loc": "lower left", "bbox_to_anchor": (0, 1.0), "borderaxespad": 0.2, "fontsize": 13}
-    legend = ax.legend(handles, [str(i) for i in range(len(names))], **options)
-    for text, name in zip(legend.get_texts(), names, strict=True):
-        text.set_parse_math(False)
-        text.set_text(wrapped(name))
+    put_legend(ax, handles, names, **options)
 
 
 def _head(figure: Figure, axes: list[Axes], results: StudyResults, *, outside: bool) -> None:
@@ -166,7 +230,8 @@ def _head(figure: Figure, axes: list[Axes], results: StudyResults, *, outside: b
         put_normalisation(axes[-1], results)
         return
     rate = results.manifest.normalisation.colliding_rate_khz / 1e3
-    figure.suptitle(f"l1emu simulation, {rate:.3f} MHz of collisions", x=0.01, ha="left", fontsize=20, weight="bold")
+    told = ", ".join([f"{rate:.3f} MHz", *beams(results.samples.background)])
+    figure.suptitle(f"l1emu simulation, {told}", x=0.01, ha="left", fontsize=20, weight="bold")
 
 
 def _by_scanned(results: StudyResults) -> dict[str, list[str]]:
@@ -176,8 +241,9 @@ def _by_scanned(results: StudyResults) -> dict[str, list[str]]:
     return groups
 
 
-class _Curve(NamedTuple):
-    """One seed at its thresholds: what a `RatePoint` has, float64, shape (n,)."""
+@dataclass(frozen=True)
+class Curve:
+    """One seed at its thresholds: what a `RatePoint` has, float64, shape (n,), and what is told of each."""
 
     threshold: Floats
     rate_khz: Floats
@@ -188,9 +254,31 @@ class _Curve(NamedTuple):
     efficiency: Floats
     efficiency_low: Floats
     efficiency_high: Floats
+    told: tuple[str, ...]
+
+    def picked(self, which: npt.NDArray[np.intp]) -> Curve:
+        """These points alone, in this order."""
+        numbers = {name: getattr(self, name)[which] for name in _NUMBERS}
+        return Curve(**numbers, told=tuple(self.told[i] for i in which))
 
 
-def _points(results: StudyResults, seed: str, signal: str | None = None) -> _Curve:
+_NUMBERS = tuple(field.name for field in fields(Curve) if field.name != "told")
+
+
+def _points(results: StudyResults, seed: str, signal: str | None = None) -> Curve:
     rows = [point for point in results.rate if point.seed == seed]
     rows = [point for point in rows if point.signal == (rows[0].signal if signal is None else signal)]
-    return _Curve(*(np.array([getattr(row, name) for row in rows], float) for name in _Curve._fields))
+    numbers = {name: np.array([getattr(row, name) for row in rows], float) for name in _NUMBERS}
+    return Curve(**numbers, told=tuple(map(_told, rows)))
+
+
+def _told(point: RatePoint) -> str:
+    """A point as a person reads it."""
+    rate = f"{point.rate_khz:.3g} kHz [{point.rate_khz_low:.3g}, {point.rate_khz_high:.3g}]"
+    if not point.accepted_crossings:
+        rate = f"< {point.rate_khz_upper95:.3g} kHz (95 % CL)"
+    lines = [f"threshold {point.threshold:.4g} {point.unit}".rstrip(), rate]
+    if point.efficiency is not None and point.efficiency_low is not None and point.efficiency_high is not None:
+        ends = f"[{100 * point.efficiency_low:.1f}, {100 * point.efficiency_high:.1f}]"
+        lines.append(f"{100 * point.efficiency:.1f} % {ends} of the signal")
+    return "\n".join(lines)

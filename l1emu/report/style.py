@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import mplhep
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.ticker import FixedLocator
 
 from l1emu.arraytypes import Floats
-from l1emu.results import StudyResults
+from l1emu.report.interactive import belongs
+from l1emu.results import SampleRead, StudyResults
 
 COLOURS = ("#5790fc", "#f89c20", "#e42536", "#964a8b", "#9c9ca1", "#7a21dd")
 """The six-colour scheme of arXiv:2107.02270, which CMS recommends."""
@@ -30,12 +38,12 @@ STYLE = {
 }
 
 
-def draw_limits(ax: Axes, x: Floats, upper: Floats, colour: str, most: int = 8) -> None:
+def draw_limits(ax: Axes, x: Floats, upper: Floats, colour: str, most: int = 8) -> ErrorbarContainer | None:
     """Upper limits: arrows downwards from them, at so many of the points at most, on a logarithmic axis."""
     if not x.size:
-        return
+        return None
     shown = np.unique(np.linspace(0, x.size - 1, min(most, x.size)).round().astype(int))
-    ax.errorbar(
+    return ax.errorbar(
         x[shown], upper[shown], 0.5 * upper[shown], uplims=True, fmt="none", color=colour, ecolor=colour, capsize=3
     )
 
@@ -47,9 +55,61 @@ def put_label(ax: Axes) -> None:
 
 
 def put_normalisation(ax: Axes, results: StudyResults) -> None:
-    """The rate that every rate is normalised to."""
+    """Where CMS has it: the energy, the pile-up, and the rate that every rate is normalised to."""
     rate = results.manifest.normalisation.colliding_rate_khz / 1e3
-    ax.set_title(f"{rate:.3f} MHz of collisions", loc="right", fontsize=15)
+    ax.set_title(", ".join([f"{rate:.3f} MHz", *beams(results.samples.background)]), loc="right", fontsize=15)
+
+
+def put_beams(ax: Axes, sample: SampleRead) -> None:
+    """Energy and pile-up of the sample that is drawn, where CMS has them."""
+    ax.set_title(", ".join(beams(sample)), loc="right", fontsize=15)
+
+
+def beams(sample: SampleRead) -> list[str]:
+    """Pile-up and energy of a sample as `PU 200` and `14 TeV`, as far as they are known."""
+    found = [] if sample.pileup is None else [f"PU {sample.pileup:g}"]
+    return found + ([] if sample.energy_tev is None else [f"{sample.energy_tev:g} TeV"])
+
+
+def put_samples(figure: Figure, results: StudyResults, signals: Iterable[str] = (), *, background: bool = True) -> None:
+    """Below the figure: the samples in it and their sizes, and in red what of them is missing."""
+    of = results.samples
+    found = [f"{wrapped(name, 40, 1)}: {_crossings(of.signals[name])}" for name in signals]
+    if background:
+        found.append(f"min-bias: {_crossings(of.background)}")
+    missing = missing_text(results)
+    text = textwrap.fill("; ".join(found), 110) + (f"\n{missing}" if missing else "")
+    figure.supxlabel(text, fontsize=13, color=COLOURS[2] if missing else GREY, parse_math=False)
+
+
+def _crossings(sample: SampleRead) -> str:
+    return f"{sample.crossings:,} simulated crossings"
+
+
+def put_legend(owner: Axes | Figure, handles: Sequence[Any], names: Sequence[str], **options: Any) -> Legend:
+    """A legend with the names as they are: none is a formula, and none is left out for its first letter.
+
+    What is in it is shown and hidden with the series of its name.
+    """
+    width, lines = options.pop("width", 44), options.pop("lines", 3)
+    legend = owner.legend(list(handles), [str(i) for i in range(len(names))], **options)
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_parse_math(False)
+        text.set_text(wrapped(name, width, lines))
+        belongs(name, text)
+    return legend
+
+
+def end_at_one(ax: Axes) -> None:
+    """No ticks above 1 on the vertical axis of a share, whatever room there is for the legend."""
+    if ax.get_yscale() == "log":
+        low = math.floor(math.log10(ax.get_ylim()[0]))
+        ax.yaxis.set_major_locator(FixedLocator([10.0**k for k in range(low, 1)]))
+        ax.yaxis.set_minor_locator(FixedLocator([m * 10.0**k for k in range(low, 0) for m in range(2, 10)]))
+        return
+    step = 0.2 if ax.get_ylim()[1] > 0.6 else 0.1
+    ax.yaxis.set_major_locator(FixedLocator(np.arange(0, 1 + step / 2, step).tolist()))
+    ax.yaxis.set_minor_locator(FixedLocator(np.arange(0, 1 + step / 8, step / 4).tolist()))
 
 
 def missing_text(results: StudyResults) -> str:

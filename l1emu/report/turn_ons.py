@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.container import Container
 from matplotlib.figure import Figure
 
-from l1emu.report.style import COLOURS, DASHES, GREY, put_label, wrapped
+from l1emu.report.interactive import belongs, tell
+from l1emu.report.style import COLOURS, DASHES, GREY, end_at_one, put_label, put_legend, wrapped
 from l1emu.results import FitOfTurnOn, TurnOnOfStudy
 from l1emu.trigger.turn_on_fits import PlateauPoint, TurnOnFit
 from l1emu.trigger.turn_ons import TurnOn
@@ -38,17 +41,14 @@ def draw_turn_ons(curves: Sequence[tuple[TurnOn, TurnOnFit | None]], *, quantity
     label = quantity or (_named(curves[0][0].quantity) if curves else "")
     for i, part in enumerate(parts):
         ax = figure.add_subplot(rows, columns, i + 1)
-        for number, (curve, fit) in enumerate(part):
-            _draw(ax, curve, fit, number)
+        bars = [_draw(ax, curve, fit, number) for number, (curve, fit) in enumerate(part)]
         ax.axhline(1, color=GREY, linewidth=1.2, linestyle=":")
-        ax.set_ylim(0, 1.3 if len(part) > 3 else 1.22)
+        ax.set_ylim(0, 1.22 if _are_short([curve.label for curve, _ in part]) else 1.04)
+        end_at_one(ax)
         if part:
             ax.set_xlim(part[0][0].edges[0], part[0][0].edges[-1])
-            handles, names = ax.get_legend_handles_labels()
-            legend = ax.legend(handles, [str(k) for k in range(len(names))], loc="upper left", ncols=2, fontsize=13)
-            for text, name in zip(legend.get_texts(), names, strict=True):
-                text.set_parse_math(False)
-                text.set_text(wrapped(name, 30))
+            names = [curve.label for curve, _ in part]
+            put_legend(ax, bars, names, width=30, **_place_of(names))
         ax.set_xlabel(label, parse_math=False)
         ax.set_ylabel("Efficiency")
         if i == 0:
@@ -58,34 +58,60 @@ def draw_turn_ons(curves: Sequence[tuple[TurnOn, TurnOnFit | None]], *, quantity
     return figure
 
 
-def _draw(ax: Axes, curve: TurnOn, fit: TurnOnFit | None, number: int) -> None:
+def _are_short(names: Sequence[str]) -> bool:
+    """Whether names have room above the curves."""
+    return len(names) <= 4 and max(map(len, names), default=0) <= 26
+
+
+def _place_of(names: Sequence[str]) -> dict[str, Any]:
+    """Of a legend: above the curves, or beside the panel."""
+    if _are_short(names):
+        return {"loc": "upper left", "ncols": 2, "fontsize": 13}
+    return {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "fontsize": 13}
+
+
+def _draw(ax: Axes, curve: TurnOn, fit: TurnOnFit | None, number: int) -> Container:
     colour, marker = COLOURS[number], _MARKERS[number]
     filled = curve.total > 0
     x, y = curve.centres[filled], curve.efficiency[filled]
     bars = np.maximum([y - curve.low[filled], curve.high[filled] - y], 0.0)
-    ax.errorbar(
+    drawn = ax.errorbar(
         x, y, bars, fmt=marker, color=colour, markersize=5, elinewidth=1.2, capsize=0, label=curve.label,
         markerfacecolor="white" if fit is None or fit.reason is not None else colour,
     )  # fmt: skip
+    belongs(curve.label, drawn)
+    tell(ax, curve.label, curve.centres, np.where(filled, curve.efficiency, np.nan), _told(curve))
     if fit is None or fit.reason is not None:
-        return
+        return drawn
     fine = np.linspace(curve.edges[0], curve.edges[-1], 400)
-    ax.plot(fine, fit.curve(fine), color=colour, linestyle=DASHES[number], linewidth=1.8)
+    belongs(curve.label, ax.plot(fine, fit.curve(fine), color=colour, linestyle=DASHES[number], linewidth=1.8))
     for point in fit.points:
-        _mark(ax, fit, point, colour)
+        belongs(curve.label, _mark(ax, fit, point, colour))
+    return drawn
 
 
-def _mark(ax: Axes, fit: TurnOnFit, point: PlateauPoint, colour: str) -> None:
+def _told(curve: TurnOn) -> list[str]:
+    """Each bin as a person reads it."""
+    rows = zip(curve.edges, curve.edges[1:], curve.passed, curve.total, strict=False)
+    ends = zip(curve.efficiency, curve.low, curve.high, strict=True)
+    return [
+        f"{a:g} to {b:g}\n{100 * e:.1f} % [{100 * low:.1f}, {100 * high:.1f}]\n{passed:,} of {total:,}"
+        for (a, b, passed, total), (e, low, high) in zip(rows, ends, strict=True)
+    ]
+
+
+def _mark(ax: Axes, fit: TurnOnFit, point: PlateauPoint, colour: str) -> list[Any]:
     """A line down from the curve at a place that is known, and its error on the axis."""
     if point.value is None:
-        return
+        return []
     height = point.fraction * float(fit.values[0])
-    ax.plot([point.value] * 2, [0, height], color=colour, linewidth=1, linestyle=(0, (1, 2)))
+    line = ax.plot([point.value] * 2, [0, height], color=colour, linewidth=1, linestyle=(0, (1, 2)))
     low, high = point.error_low or 0.0, point.error_high or 0.0
-    ax.errorbar(
+    bar = ax.errorbar(
         [point.value], [height], xerr=[[low], [high]], fmt="|", color=colour, markersize=13, markeredgewidth=2,
         capsize=3, elinewidth=1.5,
     )  # fmt: skip
+    return [line, bar]
 
 
 def _named(quantity: str) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from l1emu.progress import progress
-from l1emu.report.figures import drawings, save
+from l1emu.report.figures import drawings, save_for_page
 from l1emu.report.page import PAGE, render
-from l1emu.report.style import missing_text
 from l1emu.report.tables import tables
 from l1emu.results import StudyResults
 
@@ -27,9 +26,9 @@ def write_report(results: StudyResults, folder: Path) -> None:
     for name, table in tables(results).items():
         table.to_csv(folder / "tables" / f"{name}.csv", index=False)
     pictures = {}
-    wanted, note = drawings(results), missing_text(results)
+    wanted = drawings(results)
     with progress("drawing figures", len(wanted)) as advance:
         for name, figure in wanted.items():
-            pictures[name] = save(figure.draw, results, folder / "figures" / name, note)
+            pictures[name] = save_for_page(figure.draw, results, folder / "figures" / name)
             advance(1)
     (folder / PAGE).write_text(render(results, pictures), encoding="utf-8")

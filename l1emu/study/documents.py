@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from l1emu.events.objects import ObjectSample
+from l1emu.events.sample import Sample
 from l1emu.events.sources import NtupleSample
 from l1emu.study.asked import asked_scores
 from l1emu.study.config import BACKGROUND, StudyFile
@@ -232,13 +233,21 @@ def samples_document(measured: Measurement, planned: Mapping[str, int]) -> dict[
 
 def _sample(measured: MeasuredSample, planned: int | None) -> dict[str, Any]:
     sample = measured.sample
+    own = sample if isinstance(sample, Sample) else None
     return {
         "name": sample.name,
         "kind": sample.kind,
         "crossings": measured.first.total,
         "fraction": 1.0 if planned is None else measured.first.total / planned,
+        "energy_tev": None if own is None else _stated(own.recipe.get("energy_tev")),
+        "pileup": None if own is None else own.pileup,
         "read_as": sample.recipe if isinstance(sample, NtupleSample | ObjectSample) else None,
     }
+
+
+def _stated(number: Any) -> float | None:
+    """What a recipe states as a number; whoever wrote the file need not have."""
+    return number if isinstance(number, int | float) and not isinstance(number, bool) else None
 
 
 def emulation_document(measured: Measurement, golden: Mapping[str, GoldenComparison | None]) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html.parser
 import json
+import re
 from typing import Any, cast
 
 import matplotlib as mpl
@@ -23,21 +24,9 @@ from l1emu.report.figures import FIGURES, drawings
 from l1emu.report.page import microseconds, number, percent, render
 from l1emu.report.style import STYLE, wrapped
 from l1emu.report.tables import tables
-from l1emu.results import StudyResults
-from l1emu.study import Results, run_study
+from l1emu.study import Results
 from l1emu.trigger.text import difference_text, efficiency_text, rate_text, total_error_text
-from tests.study.study_toys import write_toy_study
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    folder = tmp_path_factory.mktemp("report")
-    return run_study(write_toy_study(folder / "toy"), folder / "results")
-
-
-def typed(document: dict[str, Any]) -> StudyResults:
-    """What is drawn and written, of a document that was changed."""
-    return StudyResults.model_validate(document)
+from tests.report.changed import typed, with_seeds
 
 
 class Links(html.parser.HTMLParser):
@@ -66,10 +55,16 @@ def test_the_page_is_whole_and_loads_nothing(made: Results) -> None:
     links = Links()
     links.feed(page)
     assert links.open == []
-    assert links.addresses
-    assert all(address.startswith("data:image/png;base64,") for address in links.addresses)
-    for word in ("http:", "https:", "url(", "@import", "<script"):
-        assert word not in page
+    beside = {a for a in links.addresses if not a.startswith(("#", "data:text/csv;"))}
+    assert "results.json" in beside
+    assert all((made.folder / address).is_file() for address in beside)
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert {a[1:] for a in links.addresses if a.startswith("#")} <= set(ids)
+    for word in ("http:", "https:", "@import"):
+        assert word not in page.replace("http://www.w3.org/2000/svg", "")
+    assert all(found.startswith("#") for found in re.findall(r"url\(([^)]*)\)", page))
+    assert not re.search(r"<[^>]*\s(style|on\w+)=", page)  # the policy forbids them
     assert 'name="viewport"' in page
     text = " ".join(links.text)
     document = made.document
@@ -292,16 +287,6 @@ def test_an_upper_limit_is_drawn_as_one(made: Results, limited: dict[str, Any]) 
     assert hollow == [0, 1]
 
 
-def with_seeds(document: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    """The results as they would be with so many seeds: copies of those there are."""
-    found: dict[str, Any] = json.loads(json.dumps(document))
-    seeds, points = found["comparison"]["seeds"], found["rate"]
-    copied = [(name, seeds[i % len(seeds)]) for i, name in enumerate(names)]
-    found["comparison"]["seeds"] = [seed | {"seed": name} for name, seed in copied]
-    found["rate"] = [p | {"seed": name} for name, seed in copied for p in points if p["seed"] == seed["seed"]]
-    return found
-
-
 ODD_NAMES = ["_hidden", "$x^$", "100 % & <b>", "a name " * 12, "x" * 70, "ü"]
 
 
@@ -367,7 +352,11 @@ def test_the_point_at_the_target_has_the_total_errors(made: Results) -> None:
     bars = [c for c in ax.containers if isinstance(c, ErrorbarContainer)]
     assert len(bars) == 3
     for bar, seed in zip(bars, made.document["comparison"]["seeds"], strict=True):
-        (segment,) = bar.lines[2][0].get_segments()
+        along, up = bar.lines[2]
+        (segment,) = along.get_segments()
+        rate = [max(seed[f"rate_khz{key}"], 0) for key in ("", "_low", "_high")]
+        assert segment[:, 0] == pytest.approx((100 - rate[0] + rate[1], 100 + rate[2] - rate[0]))
+        (segment,) = up.get_segments()
         value, low, high = (seed[f"efficiency{key}"] for key in ("", "_error_total_low", "_error_total_high"))
         assert segment[:, 1] == pytest.approx((value - low, value + high))
 
