@@ -9,6 +9,7 @@ import numpy as np
 
 from l1emu.files import read_text
 from l1emu.firmware.cxx.lexer import text_of
+from l1emu.firmware.graph import Graph
 from l1emu.firmware.project import Project
 from l1emu.firmware.reader import read_project
 from l1emu.firmware.roles import Role
@@ -156,6 +157,13 @@ class Traced:
 class Instrumented:
     """A project's top function, with what writes out its variables, and a program around it.
 
+    Parameters
+    ----------
+    project
+        What is compiled.
+    firmware
+        What was read of it, which says how much each stream carries; by default it is read here.
+
     Attributes
     ----------
     inputs, outputs
@@ -164,8 +172,8 @@ class Instrumented:
         All that is written out, in the order of the program's output.
     """
 
-    def __init__(self, project: Project) -> None:
-        self._project = project
+    def __init__(self, project: Project, firmware: Graph | None = None) -> None:
+        self._project, self._firmware = project, firmware
         self._top = read_top(project)
         for statement in (*self._top.parameters, *self._top.statements):
             if isinstance(statement, Other):
@@ -205,7 +213,7 @@ class Instrumented:
 
     def _find_streams(self) -> None:
         """The streams: each is dumped when it has been written, before anybody reads it."""
-        firmware = read_project(self._project.root)
+        firmware = read_project(self._project.root) if self._firmware is None else self._firmware
         written = [layer.output for layer in firmware.layers if not layer.view]  # views are no streams
         tensors = {t.name: t for t in (*firmware.inputs, *written)}
         streams = {name: Traced(name, t.shape, t.type, stream=True) for name, t in tensors.items()}
