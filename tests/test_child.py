@@ -220,7 +220,7 @@ def test_it_ends_with_us_and_leaves_no_file(
         "import sys, numpy; from l1emu.verification.csim import CSim\n"
         "CSim(sys.argv[1], optimization='-O0').run(numpy.zeros((1, 6)))"
     )
-    ours = subprocess.Popen([sys.executable, "-c", code, csim._project.root], stderr=subprocess.PIPE)
+    ours = subprocess.Popen([sys.executable, "-c", code, csim._root], stderr=subprocess.PIPE)
     try:
         until(lambda: noted(pids) or ours.poll() is not None)
         ours.send_signal(number)

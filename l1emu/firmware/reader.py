@@ -7,6 +7,7 @@ import os
 import re
 from copy import copy
 from dataclasses import fields, replace
+from pathlib import Path
 
 from l1emu.child import Limits
 from l1emu.errors import L1emuError
@@ -14,6 +15,7 @@ from l1emu.firmware.builders import BUILDERS, Call, generated
 from l1emu.firmware.cxx.lexer import Place, text_of
 from l1emu.firmware.cxx.parser import Declaration, Struct
 from l1emu.firmware.foreign.calls import ForeignCalls
+from l1emu.firmware.foreign.whole import read_whole
 from l1emu.firmware.grammar import check_syntax
 from l1emu.firmware.graph import Graph
 from l1emu.firmware.kernels import Kernels
@@ -61,9 +63,27 @@ def read_project(folder: str | os.PathLike[str], *, unknown: str = "refuse", lim
     L1emuError
         naming file, line and construct, for whatever is missing, malformed or not supported.
     """
-    project = Project(folder)
-    reader = _Reader(project, limits if unknown == "cpp" else None, foreign=unknown == "cpp")
-    firmware = reader.read()
+    if unknown == "refuse":
+        return _read(_Reader(Project(folder), None))
+    limits = Limits() if limits is None else limits
+    try:
+        reader = _Reader(Project(folder), limits)
+        firmware = _read(reader)
+    except _StreamError:
+        raise
+    except L1emuError as error:
+        return read_whole(Path(folder), error, limits)
+    assert reader.foreign is not None
+    reader.foreign.finish()
+    return firmware
+
+
+class _StreamError(L1emuError):
+    """A stream that the project's own C++ leaves empty or drains whatever is in it: the whole of it is no better."""
+
+
+def _read(reader: _Reader) -> Graph:
+    project, firmware = reader.project, reader.read()
     if not any(isinstance(layer, Foreign) for layer in firmware.layers):  # what g++ has compiled is C++
         check_syntax(project.unit.sequence, project.unit.functions)  # what nobody looked into
     names = {t.text for _, part in project.unit.sequence for t in part if t.kind == "name"}
@@ -74,10 +94,10 @@ def read_project(folder: str | os.PathLike[str], *, unknown: str = "refuse", lim
 class _Reader:
     """The state while the top function is read, statement by statement."""
 
-    def __init__(self, project: Project, limits: Limits | None, *, foreign: bool) -> None:
+    def __init__(self, project: Project, limits: Limits | None) -> None:
         self.project = project
         self.top = read_top(project)
-        self.foreign = ForeignCalls(project, self.top, limits) if foreign else None
+        self.foreign = None if limits is None else ForeignCalls(project, self.top, limits)
         self.kernels = Kernels(project)
         self.path = project.source
         self.tensors: dict[str, Tensor] = {}
@@ -120,8 +140,6 @@ class _Reader:
             "backend": self.project.backend,
             "sources": self.project.source_hash,
         }
-        if self.foreign is not None:
-            self.foreign.finish()
         backend = self.project.backend
         return Graph(self.project.name, backend, inputs, outputs, tuple(self.layers), origin)
 
@@ -277,8 +295,9 @@ class _Reader:
             assert self.foreign is not None
             count, pack = self.foreign.sizes.get(name, 0), self.packs[name]
             if not count:
-                message = "how much this stream carries is not known: it stays empty, or is read to its end"
-                raise place.error(message, name)
+                what = "it is read to its end" if name in self.arguments else "the C++ leaves it empty"
+                message = f"how much this stream carries is not known: {what}"
+                raise _StreamError(message, path=place.path, where=f"line {place.line}", value=name)
             shape = (count, pack) if pack and count > 1 else (pack or count,)
             self.tensors[name] = Tensor(name, shape, self.element[name])
         return self.tensors[name]

@@ -356,7 +356,7 @@ def _check_limits(fw: Firmware, name: str, given: npt.NDArray[np.float64]) -> No
 
 def check_tensors(fw: Firmware, csim: CSim) -> None:
     """The firmware must be of this project: same inputs, outputs and variables."""
-    variables = {v.name: v for v in csim.variables}
+    variables = {v.name: v for v in (*csim.inputs, *csim.variables)}
     ours = {t.name: t for t in (*fw.inputs, *(layer.output for layer in fw.layers))}
     for name in (*(t.name for t in fw.inputs), *(t.name for t in fw.outputs)):
         if name not in variables:

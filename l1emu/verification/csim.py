@@ -23,10 +23,12 @@ from l1emu.child import Ended, Limits, run_child
 from l1emu.errors import L1emuError
 from l1emu.files import read_text
 from l1emu.firmware.foreign.build import Build
+from l1emu.firmware.foreign.program import whole_program
 from l1emu.firmware.graph import Graph
 from l1emu.firmware.project import Project
-from l1emu.verification.instrument import Instrumented, Traced
+from l1emu.verification.instrument import Ends, Instrumented, Traced
 
+_MAIN = "l1emu_main.cpp"
 _SCRIBBLED = 1 << 26
 """Bytes of any file that the program writes, unless its numbers take more."""
 _MISCOUNTED = re.compile(r"ERROR: Expected \d+ values but read only \d+ values")
@@ -67,22 +69,22 @@ class CSim:
         firmware: Graph | None = None,
     ) -> None:
         self._limits = Limits() if limits is None else limits
-        self._project = Project(project)
-        instrumented = Instrumented(self._project, firmware)
-        self.inputs, self.outputs = instrumented.inputs, instrumented.outputs
-        self.variables = instrumented.variables
         self.jets_per_second = float("nan")
-        texts = {self._project.source.name: instrumented.source(), "l1emu_main.cpp": instrumented.main()}
-        build = Build(
-            self._project.root,
-            self._project.firmware,
-            texts,
-            "l1emu_main.cpp",
-            (optimization,),
-            self._limits,
-            _set_to_zero if unset_is_zero else None,
-            (str(unset_is_zero),),
-        )
+        whole = None if firmware is None else whole_program(firmware)
+        if whole is not None:
+            ends = Ends(whole)
+            self._root, folder, self._mode = whole.root, whole.folder, "run"
+            self.inputs, self.outputs, self.variables = ends.inputs, ends.outputs, ends.outputs
+            texts = {_MAIN: ends.main()}
+        else:
+            read = Project(project)
+            instrumented = Instrumented(read, firmware)
+            self._root, folder, self._mode = read.root, read.firmware, "trace"
+            self.inputs, self.outputs = instrumented.inputs, instrumented.outputs
+            self.variables = instrumented.variables
+            texts = {read.source.name: instrumented.source(), _MAIN: instrumented.main()}
+        edit = _set_to_zero if unset_is_zero else None
+        build = Build(self._root, folder, texts, _MAIN, (optimization,), self._limits, edit, (str(unset_is_zero),))
         weakref.finalize(self, build.temporary.close)
         self._program = build.program()
 
@@ -125,7 +127,7 @@ class CSim:
         L1emuError
             as `run` does.
         """
-        return self._execute(x, "trace", self.variables)
+        return self._execute(x, self._mode, self.variables)
 
     def _execute(
         self,
@@ -153,7 +155,7 @@ class CSim:
                 size = os.fstat(files[1]).st_size
                 self._check(done, jets, min(size // (8 * width), jets))
                 if size != expected:
-                    raise L1emuError("the C simulation wrote another amount of data", path=self._project.root)
+                    raise L1emuError("the C simulation wrote another amount of data", path=self._root)
                 result.seek(0)
                 raw = np.fromfile(result, dtype=np.int64, count=jets * width)
                 seconds = float(np.fromfile(result, dtype=np.float64, count=1)[0])
@@ -181,7 +183,7 @@ class CSim:
         failed = failed or (done.said[-1] if done.said else "nothing on its error output")
         message = f"the C simulation failed ({how}, after {written} of {jets} jets): {failed}"
         memory = f"a program within {self._limits.memory / 2**30:g} GiB" if "bad_alloc" in failed else None
-        raise L1emuError(message, path=self._project.root, expected=memory)
+        raise L1emuError(message, path=self._root, expected=memory)
 
     def _flat(
         self, x: npt.ArrayLike | Sequence[npt.ArrayLike] | Mapping[str, npt.ArrayLike]

@@ -59,8 +59,6 @@ KINDS: dict[type[layers.Layer], Kind[Any]] = {kind.layer: kind for kind in (*_KI
 INSTRUCTIONS: tuple[Instruction, ...] = tuple(dict.fromkeys(i for kind in _KINDS for i in kind.instructions))
 """All instructions; the place of one is its opcode."""
 
-if (
-    missing := {cls.__name__ for cls in {*layers.KINDS.values(), layers.Foreign} ^ set(KINDS)}
-    or len(KINDS) != len(_KINDS) + 1
-):
+_records: set[type[layers.Layer]] = {*layers.KINDS.values(), layers.Foreign}
+if missing := {str(record) for record in _records ^ set(KINDS)} or len(KINDS) != len(_KINDS) + 1:
     raise TypeError(f"kinds of layer with no entry here, with two, or of none that exists: {missing}")

@@ -12,4 +12,6 @@
     how much each stream of a top function carries.
 `calls`
     the calls of a top function that are not known, as the reader finds them.
+`whole`
+    a project of which nothing is known but its ends, as one layer.
 """

@@ -16,7 +16,9 @@ from l1emu.errors import L1emuError
 from l1emu.firmware.foreign.build import Build
 from l1emu.firmware.foreign.service import Service
 from l1emu.firmware.foreign.text import SPOILED, CallText, program_text
+from l1emu.firmware.graph import Graph
 from l1emu.fixedpoint import FixedPoint
+from l1emu.layers import Foreign
 
 FLAGS = ("-O3", "-march=native", "-ffp-contract=off", "-fPIC", "-pie", "-Wl,-z,now")
 """Floats are computed as everywhere, and whatever the linker changes is changed before the first call."""
@@ -151,6 +153,13 @@ class ForeignProgram:
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state | {"_lock": threading.Lock()})
+
+
+def whole_program(firmware: Graph) -> ForeignProgram | None:
+    """The program of a firmware whose one layer is its whole top function; None of another."""
+    first = firmware.layers[0] if firmware.layers else None
+    runner = first.runner if isinstance(first, Foreign) else None
+    return runner if isinstance(runner, ForeignProgram) and runner.whole else None
 
 
 def _made_up(rng: np.random.Generator, kind: FixedPoint, size: int) -> NDArray[np.int64]:

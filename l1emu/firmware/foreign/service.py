@@ -175,5 +175,16 @@ def _variable(program: Path, offset: int) -> str:
         if kind in ("b", "B", "d", "D", "u", "V", "v") and address.strip():
             if int(address, 16) > begin + offset:
                 break
-            name = symbol[:200]
-    return name
+            name = symbol
+    return _short(name)
+
+
+def _short(symbol: str) -> str:
+    """A C++ name without its template arguments and parameters."""
+    kept, depth = [], 0
+    for letter in symbol:
+        depth += letter in "<("
+        if not depth:
+            kept.append(letter)
+        depth -= letter in ">)"
+    return "".join(kept).removeprefix("void ")

@@ -13,8 +13,13 @@ from l1emu.firmware.foreign.build import Build
 from l1emu.firmware.project import Project
 from l1emu.firmware.top import Invocation, Top, Variable
 
-_GIVEN = 1 << 14
-"""Packs in each stream that is an argument, before the call: more than a jet has, unless nothing is found."""
+GIVEN = """
+// Packs that are put into each stream that is an argument, before a call: more than a jet has.
+template <class T> static long l1emu_given() {
+    const long most = 1L << 18, least = 1L << 12, room = (1L << 28) / (long)sizeof(T);
+    return room < least ? least : room < most ? room : most;
+}
+"""
 _SCRIBBLED = 1 << 26
 
 _TEXT = r"""
@@ -23,10 +28,11 @@ _TEXT = r"""
 #include "hls_stream.h"
 static std::FILE *l1emu_sizes = nullptr;
 template <class T> static void l1emu_note(const char *name, hls::stream<T> &stream) {
-    if (l1emu_sizes) std::fprintf(l1emu_sizes, "%s %ld\n", name, (long)stream.size()), std::fflush(l1emu_sizes);
+    const long size = (long)stream.size(), given = l1emu_given<T>();
+    if (l1emu_sizes) std::fprintf(l1emu_sizes, "%s %ld %ld\n", name, size, given), std::fflush(l1emu_sizes);
 }
 template <class T> static void l1emu_give(hls::stream<T> &stream) {
-    for (long i = 0; i < @GIVEN@; i++) stream.write(T());
+    for (long i = 0; i < l1emu_given<T>(); i++) stream.write(T());
 }
 """
 
@@ -61,7 +67,7 @@ def stream_sizes(project: Project, top: Top, limits: Limits) -> dict[str, int]:
     arguments = ", ".join(f"l1emu_arguments::{name}" for name in top.passed)
     gives = " ".join(f"l1emu_give(l1emu_arguments::{name});" for name in given)
     main = (
-        f'{_TEXT.replace("@GIVEN@", str(_GIVEN))}#include "{project.source.name}"\n{spaces}'
+        f'{GIVEN}{_TEXT}#include "{project.source.name}"\n{spaces}'
         f"namespace l1emu_arguments {{\n{chr(10).join(lines)}\n}}\n"
         f"int main(int, char **argv) {{\n    {gives}\n"
         f'    l1emu_sizes = fdopen(std::atoi(argv[1]), "w");\n    {project.qualified_name}({arguments});\n'
@@ -92,7 +98,7 @@ def _counted(build: Build, given: set[str]) -> dict[str, int]:
         result.seek(0)
         lines = result.read().decode().split()
     sizes: dict[str, int] = {}
-    for name, count in zip(lines[::2], map(int, lines[1::2]), strict=True):
-        found = abs(count - _GIVEN) if name in given else count
+    for name, count, put in zip(lines[::3], map(int, lines[1::3]), map(int, lines[2::3]), strict=True):
+        found = abs(count - put) if name in given else count
         sizes.setdefault(name, found) if found and not (name in given and count == 0) else None
     return sizes
