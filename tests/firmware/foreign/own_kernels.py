@@ -63,9 +63,8 @@ def stream_project(folder: Path, body: str = STREAM_KERNEL) -> Path:
     defines = firmware / "defines.h"
     types = {name: f"nnet::array<{make.types[name]}, 3*1>" for name in ("x", "own_out", "act_out")}
     integers = '#include "ap_int.h"'
-    text = defines.read_text().replace(
-        integers, f'{integers}\n#include "hls_stream.h"\n#include "nnet_utils/nnet_types.h"'
-    )
+    streams = f'{integers}\n#include "hls_stream.h"\n#include "nnet_utils/nnet_types.h"'
+    text = defines.read_text().replace(integers, streams)
     for name, kind in types.items():
         text = text.replace(f"typedef {make.types[name]} {name}_t;", f"typedef {kind} {name}_t;")
     defines.write_text(text)

@@ -27,7 +27,7 @@ _SOMETIMES = "i == 3 && own_last[0] > 1 ? own_last : data.read(); own_last = pac
 CASES = {
     "to its end": (
         STREAM_KERNEL + "while (!data.empty()) data.read();",
-        "stream carries is not known: it is read to its end: got 'x'",
+        "it is read to its end: got 'x'",
     ),
     "nothing": ("for (int i = 0; i < 4; i++) data.read();", "not known: the C\\+\\+ leaves it empty: got 'own_out'"),
     "not always": (
