@@ -1,9 +1,11 @@
 """The table of hls4ml projects: read or refused and why, identical with their own C++ or not.
 
-    python benchmarks/projects.py FOLDER... [--jets N] [--no-build] [--json]
+    python benchmarks/projects.py FOLDER... [--jets N] [--no-build] [--unknown cpp] [--json]
 
 Every hls4ml project below the FOLDERs is read; what reads is compared with its C++ (g++), layer by layer, on made-up
-inputs. With --no-build nothing is compiled and the table tells what reads. Exit code 1 if a project differs.
+inputs. With --no-build nothing is compiled and the table tells what reads. With --unknown cpp functions that are not
+known run as the project's own C++, and the table counts projects of which all is known, those with such layers, those
+whose C++ does not compile, and those whose files are not all there. Exit code 1 if a project differs.
 """
 
 from __future__ import annotations
@@ -20,12 +22,17 @@ from rich.table import Table
 
 import l1emu
 from l1emu.errors import L1emuError
+from l1emu.firmware.graph import own_cpp
 from l1emu.progress import progress
 
 
 @dataclass(frozen=True)
 class Row:
-    """One project: `outcome` is read, refused, identical, differing or not compiled; `detail` says why, or how much."""
+    """One project.
+
+    `outcome` is read, refused, identical, differing, does not compile or no C++ to compare with, and `detail` says why,
+    or how much; where functions that are not known are compiled, identical says whether there are any.
+    """
 
     project: str
     outcome: str
@@ -40,21 +47,36 @@ def projects(folders: list[Path]) -> list[Path]:
     return sorted(path for path in found if (path / "firmware" / "defines.h").is_file())
 
 
-def check(project: Path, jets: int, *, build: bool) -> Row:
+def check(project: Path, jets: int, *, build: bool, unknown: str = "refuse") -> Row:
     """Read one project and compare it with its C++."""
     try:
-        firmware = l1emu.Firmware.read(project)
+        firmware = l1emu.Firmware.read(project, unknown=unknown)
     except L1emuError as error:
-        return Row(str(project), "refused", _reason(error, project))
+        return Row(str(project), "refused" if unknown == "refuse" else _failed(error), _reason(error, project))
     layers = len(firmware.layers)
     if not build:
         return Row(str(project), "read", "", layers)
     try:
         found = l1emu.verify(project, jets=jets, firmware=firmware, optimization="-O0")
     except L1emuError as error:
-        outcome = "not compiled" if "compile" in error.message else "refused"
-        return Row(str(project), outcome, _reason(error, project), layers)
-    return Row(str(project), "identical" if found.identical else "differing", str(found), layers, found.values)
+        return Row(str(project), _failed(error), _reason(error, project), layers)
+    own = own_cpp(firmware)
+    detail = f"{found}; {len(own)} as C++: {', '.join(own.values())}" if own else str(found)
+    if not found.identical:
+        outcome = "differing"
+    elif unknown == "refuse":
+        outcome = "identical"
+    else:
+        outcome = "identical, with C++ layers" if own else "identical, known"
+    return Row(str(project), outcome, detail, layers, found.values)
+
+
+def _failed(error: L1emuError) -> str:
+    """Why a project cannot be compared with its C++."""
+    absent = ("not found", "no such file", "no folder", "wrong count of weights", "does not exist", "never closed")
+    if any(words in str(error).lower() for words in absent):
+        return "no C++ to compare with"
+    return "does not compile" if "does not compile" in error.message else "refused"
 
 
 def _reason(error: L1emuError, project: Path) -> str:
@@ -82,6 +104,7 @@ def main() -> None:
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="where to look for projects")
     parser.add_argument("--jets", type=int, default=100, help="made-up jets to compare")
     parser.add_argument("--no-build", action="store_true", help="only read")
+    parser.add_argument("--unknown", choices=("refuse", "cpp"), default="refuse", help="as for l1emu emulate")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
     paths = projects(options.folders)
@@ -90,7 +113,7 @@ def main() -> None:
     rows = []
     with progress("projects", len(paths)) as advance:
         for path in paths:
-            rows.append(check(path, options.jets, build=not options.no_build))
+            rows.append(check(path, options.jets, build=not options.no_build, unknown=options.unknown))
             advance(1)
     if options.json:
         print(json.dumps([asdict(row) for row in rows], indent=2))

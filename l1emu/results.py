@@ -343,7 +343,8 @@ class EmulationOfTagger(Result):
     """One tagger: its firmware, and how the emulation stood against the golden values of its own C++.
 
     `jets` are the objects or crossings that it saw; `feature_map` is what the map of its inputs calls itself, empty
-    where the study gives them one by one. `compared` says whether there were golden vectors; where there were none,
+    where the study gives them one by one; `own_cpp` are the layers that ran as the project's own C++, with the function
+    and its files. `compared` says whether there were golden vectors; where there were none,
     `identical` is null.
     """
 
@@ -351,6 +352,7 @@ class EmulationOfTagger(Result):
     tagger: str
     firmware: str
     backend: str
+    own_cpp: dict[str, str] = Field(default_factory=dict)
     feature_map: str
     compared: bool
     golden_jets: int

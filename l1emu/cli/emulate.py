@@ -11,13 +11,14 @@ import typer
 from numpy.typing import NDArray
 
 from l1emu.cli.arrays import read_arrays
-from l1emu.cli.options import Json, console, entry_range, listed, print_json
+from l1emu.cli.options import Json, Unknown, console, entry_range, listed, print_json
 from l1emu.emulator import Emulator
 from l1emu.emulator.explain import Explanation
 from l1emu.emulator.results import dtype_of_outputs
 from l1emu.errors import L1emuError
 from l1emu.files import write_aside
 from l1emu.firmware import Firmware
+from l1emu.firmware.graph import own_cpp
 from l1emu.remote import RemotePath, as_path
 
 _Arrays = dict[str, NDArray[Any]]
@@ -62,21 +63,22 @@ def emulate(
     dtype: _Dtype = None,
     threads: Annotated[int | None, typer.Option(help="Threads; by default one a core.")] = None,
     target: Annotated[str | None, typer.Option(help="Instructions to use; by default the best here.")] = None,
+    unknown: Unknown = "refuse",
     as_json: Json = False,
 ) -> None:
-    """Emulate a firmware on jets, bit for bit."""
-    if inputs is None and not explain:
-        raise L1emuError("nothing to do", expected="a file of inputs, or --explain")
-    if source and not explain:
-        raise L1emuError("a module's source is shown with its explanation", where="--source", expected="--explain too")
-    if output is not None and output.suffix != ".npz":
-        raise L1emuError("outputs are written as .npz", path=output, value=output.suffix)
-    emulator = Emulator(Firmware.read(firmware), threads=threads, target=target)
+    """Emulate a firmware on jets, bit for bit.
+
+    With --unknown cpp functions that are not known run as the project's own C++, in a process with limits that is no
+    sandbox: every project is emulated whose C++ compiles. --explain shows c++ as their arithmetic.
+    """
+    _check(inputs, output, explain=explain, source=source)
+    emulator = Emulator(Firmware.read(firmware, unknown=unknown), threads=threads, target=target)
     if dtype is not None:
         dtype_of_outputs(dtype, emulator.firmware.outputs, "--dtype")
     document: dict[str, Any] = {
         "firmware": {"name": emulator.firmware.name, "content_hash": emulator.firmware.content_hash},
         "target": emulator.target,
+        "own_cpp": own_cpp(emulator.firmware),
     }
     arrays: _Arrays | None = None
     made: _Arrays = {}
@@ -99,6 +101,16 @@ def emulate(
             _print(document)
     if as_json:
         print_json(document)
+
+
+def _check(inputs: str | None, output: Path | None, *, explain: bool, source: bool) -> None:
+    """Refuse options that do not go together."""
+    if inputs is None and not explain:
+        raise L1emuError("nothing to do", expected="a file of inputs, or --explain")
+    if source and not explain:
+        raise L1emuError("a module's source is shown with its explanation", where="--source", expected="--explain too")
+    if output is not None and output.suffix != ".npz":
+        raise L1emuError("outputs are written as .npz", path=output, value=output.suffix)
 
 
 def _read(

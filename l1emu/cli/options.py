@@ -12,9 +12,17 @@ import typer
 from l1emu.errors import L1emuError
 from l1emu.terminal import console
 
-__all__ = ["Json", "console", "entry_range", "is_integer", "is_number", "listed", "print_json"]
+__all__ = ["Json", "Unknown", "console", "entry_range", "is_integer", "is_number", "listed", "print_json"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
+
+Unknown = Annotated[
+    str,
+    typer.Option(
+        help="Layers whose kernels are not known: refuse them, or cpp: compile the project's own C++ and run it with"
+        " your rights."
+    ),
+]
 
 
 def print_json(document: Any) -> None:

@@ -11,16 +11,17 @@ import numpy.typing as npt
 import typer
 from rich.table import Table
 
+from l1emu.child import Limits
 from l1emu.cli.arrays import read_arrays
-from l1emu.cli.options import Json, console, print_json
+from l1emu.cli.options import Json, Unknown, console, print_json
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
+from l1emu.firmware.foreign.build import private_cache
+from l1emu.firmware.graph import own_cpp
 from l1emu.goldenfile import write_golden_file
 from l1emu.progress import progress
 from l1emu.training import require
-from l1emu.verification.child import Limits
 from l1emu.verification.compare import verify as run_verify
-from l1emu.verification.csim import private_cache
 from l1emu.verification.golden import golden_vectors
 
 if TYPE_CHECKING:
@@ -53,12 +54,15 @@ def verify(
         Path | None,
         typer.Option(help="Also write what the C++ gives for --inputs, or for made-up ones, to this .npz for studies."),
     ] = None,
+    unknown: Unknown = "refuse",
     as_json: Json = False,
 ) -> None:
     """Compare the emulation of an hls4ml project with its own C++ (g++), layer by layer; exit code 1 if they differ.
 
     This builds the project's C++ in the cache folder (L1EMU_CACHE_DIR, else ~/.cache/l1emu) and runs it there with
     your rights, not in a sandbox, within limits of time and memory: verify only projects that you trust.
+
+    With --unknown cpp functions that are not known run as the project's own C++ in the emulation too, one by one.
 
     With --golden the inputs, the C++'s outputs and a digest of every layer are kept: golden vectors, with which a study
     compares the emulation where there is no C++.
@@ -79,20 +83,17 @@ def verify(
         raise L1emuError("no such folder", path=project, expected="an hls4ml project")
     jets = 2000 if jets is None else jets
     limits = _limits(time_limit, memory_limit)
-    fw = Firmware.read(project if firmware is None else firmware)
+    fw = Firmware.read(project if firmware is None else firmware, unknown=unknown, limits=limits)
     own = None if inputs is None else read_arrays(inputs, fw.inputs)
     if not as_json:
-        place = private_cache() or "a temporary folder"
-        said = f"builds the C++ of {project} with g++ in {place} and runs it there with your rights"
-        # on standard output: a line on standard error says what is wrong
-        print(f"{said}: verify only projects that you trust", flush=True)
+        _warn(project)
     with progress("comparing", jets) as advance:
         found = run_verify(project, jets=jets, inputs=own, seed=seed, firmware=fw, limits=limits, advance=advance)
     written = None if golden is None else _written(golden, project, fw, jets, own, seed, limits)
     if as_json:
         speed = found.csim_jets_per_second
         document = dataclasses.asdict(found) | {"csim_jets_per_second": speed if math.isfinite(speed) else None}
-        print_json({"project": str(project), **document, "golden": written})
+        print_json({"project": str(project), **document, "own_cpp": own_cpp(fw), "golden": written})
     else:
         lines = [str(found)]
         if written is not None:
@@ -100,6 +101,13 @@ def verify(
         console().print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)
     if not found.identical:
         raise typer.Exit(1)
+
+
+def _warn(project: Path) -> None:
+    """Say what is built and run, on standard output: a line on standard error says what is wrong."""
+    place = private_cache() or "a temporary folder"
+    said = f"builds the C++ of {project} with g++ in {place} and runs it there with your rights"
+    print(f"{said}: verify only projects that you trust", flush=True)
 
 
 def _check_golden_file(path: Path, against: str) -> None:

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from l1emu.child import Ended, run_child
 from l1emu.cmssw.objects import LARGEST, LIMITS, Compiler, CompilerError
 from l1emu.cmssw.stage import CmsStage
 from l1emu.cmssw.versions import none_of, other_versions
 from l1emu.errors import L1emuError
 from l1emu.files import scratch_folder
-from l1emu.verification.child import Ended, run_child
-from l1emu.verification.csim import installed_types
+from l1emu.firmware.foreign.build import installed_types
 
 _HERE = Path(__file__).parent
 DRIVERS = _HERE / "drivers"

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from l1emu.caches import cache_root
+from l1emu.child import Ended, Limits, run_child
 from l1emu.errors import L1emuError
 from l1emu.files import sha256_bytes, sha256_file, write_aside
 from l1emu.trust import make_private_folder, private_file
-from l1emu.verification.child import Ended, Limits, run_child
 
 LIMITS = Limits(seconds=600.0, memory=4 << 30)
 """What the compiler and a driver may take; the driver answers all words of a case at once."""

@@ -14,6 +14,7 @@ quantize  floats to raw integers, exactly as the constructor of ap_fixed from a 
 recurrence  one step of a recurrent layer on intervals
 relax     how a layer's types are made wider, to tell what rounding and overflow cost
 results   where a call's outputs go: arrays of the dtype that is asked for, or those that the caller gives
+stages    programs of known layers, and the project's own C++ between them
 vector/   kernels written for one firmware, on vectors of bytes, int16 and int32 of 16 jets
 """
 

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -26,6 +26,7 @@ from l1emu.emulator.passes.lower import lower
 from l1emu.emulator.passes.plan import VectorProgram, plan
 from l1emu.emulator.quantize import compile_quantize, quantize_into
 from l1emu.emulator.results import Destination, OutputArrays, apart, destinations, store_rows
+from l1emu.emulator.stages import Run, Runnable, Staged, is_staged
 from l1emu.emulator.vector import features as processor
 from l1emu.emulator.vector.context import narrow_inputs
 from l1emu.emulator.vector.conversions import KINDS_OUT
@@ -41,29 +42,6 @@ _TARGETS = ("simd", "portable", "exact")
 
 _Inputs = ArrayLike | Mapping[str, ArrayLike]
 _Outputs = NDArray[Any] | dict[str, NDArray[Any]]
-_Run = Callable[[NDArray[Any], Sequence[NDArray[Any]]], bool]
-"""(raw, outputs): writes C-contiguous arrays (jets, size) of `results`; whether it did: floats may need more care."""
-
-
-class _Runnable(Protocol):
-    """A program and the kernels that run it."""
-
-    results: tuple[Tensor, ...]
-    takes_floats: bool  # in place of raw integers, if they are simple
-    spare: list[_Run]  # what `prepare` gave, and nobody uses now
-    pace: float  # seconds a jet in one thread, see `l1emu.emulator.crew`
-
-    def prepare(self) -> _Run:
-        """A function with a workspace of its own."""
-
-    def compile(self, raw: NDArray[Any]) -> None:
-        """Compile what runs on such an array, of which only the type matters."""
-
-    def arithmetic(self, ranges: Ranges) -> dict[str, str]:
-        """What each layer is computed with, by its name."""
-
-    def profile(self, raw: NDArray[Any]) -> dict[str, float]:
-        """Seconds a jet of each layer on one core at its fastest, by its name, and of loading and storing."""
 
 
 class _Exact:
@@ -73,10 +51,10 @@ class _Exact:
 
     def __init__(self, program: Program) -> None:
         self.program, self.results = program, program.results
-        self.spare: list[_Run] = []
+        self.spare: list[Run] = []
         self.pace = 0.0
 
-    def prepare(self) -> _Run:
+    def prepare(self) -> Run:
         program, work = self.program, np.zeros(self.program.rows * _LANES, np.int64)
 
         def run(raw: NDArray[Any], outputs: Sequence[NDArray[Any]]) -> bool:
@@ -93,6 +71,9 @@ class _Exact:
         program, work = self.program, np.zeros(_LANES, np.int64)
         out = np.empty((len(raw), len(program.out_rows)), np.int64)
         compile_for(execute, work, program.table, program.code, program.starts, _LANES, raw, out, program.out_rows)
+
+    def source(self) -> str:
+        return "# the exact kernels alone\n"
 
     def profile(self, raw: NDArray[Any]) -> dict[str, float]:
         program, work = self.program, np.zeros(self.program.rows * _LANES, np.int64)
@@ -122,10 +103,10 @@ class _Packed:
         self.program, self.results, self.takes_floats = program, program.results, program.takes_floats
         self._execute = module_from_source(program.name(program.source), program.source).execute
         self._constants = _aligned(program.constants)
-        self.spare: list[_Run] = []
+        self.spare: list[Run] = []
         self.pace = 0.0
 
-    def prepare(self) -> _Run:
+    def prepare(self) -> Run:
         exact, execute, constants = self.program.exact, self._execute, self._constants
         table, code = exact.table, exact.code
         work = np.zeros(exact.rows * processor.LANES, np.int64)
@@ -143,6 +124,9 @@ class _Packed:
 
     def arithmetic(self, ranges: Ranges) -> dict[str, str]:
         return self.program.arithmetic
+
+    def source(self) -> str:
+        return self.program.module.readable()
 
     def profile(self, raw: NDArray[Any]) -> dict[str, float]:
         program, exact = self.program, self.program.exact
@@ -165,7 +149,7 @@ class _Packed:
         return dict(zip(program.stages, (least * (seconds / ticks / len(raw))).tolist(), strict=True))
 
 
-def _prepared(program: _Runnable) -> _Run:
+def _prepared(program: Runnable) -> Run:
     """A function with a workspace of its own, one that was used before if there is one."""
     try:
         return program.spare.pop()
@@ -247,13 +231,19 @@ class Emulator:
         return narrow_inputs(self.firmware)
 
     @cached_property
-    def _trace_program(self) -> _Runnable:
+    def _trace_program(self) -> Runnable:
         return self._runnable(tuple(layer.output for layer in self.firmware.layers))
 
-    def _runnable(self, results: tuple[Tensor, ...]) -> _Runnable:
-        exact = lower(self.firmware, self.ranges, results)
+    def _runnable(self, results: tuple[Tensor, ...]) -> Runnable:
+        if is_staged(self.firmware):
+            return Staged(self.firmware, results, self._known)
+        return self._known(self.firmware, self.ranges, results)
+
+    def _known(self, firmware: Firmware, ranges: Ranges, results: tuple[Tensor, ...]) -> Runnable:
+        """The program of a firmware, or of a part of it, without layers of its project's own C++."""
+        exact = lower(firmware, ranges, results)
         if self.target != "exact":
-            packed = plan(self.firmware, self.ranges, exact, processor.features(self.target), results)
+            packed = plan(firmware, ranges, exact, processor.features(self.target), results)
             if packed.calls_own_kernels:
                 if debug.wanted("source"):
                     debug.show(packed.module.readable())
@@ -390,8 +380,7 @@ class Emulator:
 
         Only comments, where everything is left to the exact kernels, as with the target ``exact``.
         """
-        program = self._program
-        return program.program.module.readable() if isinstance(program, _Packed) else "# the exact kernels alone\n"
+        return self._program.source()
 
     def _profile(self, x: _Inputs) -> dict[str, float]:
         arrays = self._arrays(x)
@@ -428,7 +417,7 @@ class Emulator:
             _refuse_nan(x, 0, tensor)
         return raw
 
-    def _run_raw(self, program: _Runnable, arrays: dict[str, NDArray[Any]], written: Sequence[Destination]) -> None:
+    def _run_raw(self, program: Runnable, arrays: dict[str, NDArray[Any]], written: Sequence[Destination]) -> None:
         for tensor in self.firmware.inputs:
             array = arrays[tensor.name]
             if not np.issubdtype(array.dtype, np.integer):
@@ -458,7 +447,7 @@ class Emulator:
 
     def _run(
         self,
-        program: _Runnable,
+        program: Runnable,
         jets: int,
         fill: Callable[[int, int, NDArray[Any]], None],
         direct: NDArray[np.floating[Any]] | None,

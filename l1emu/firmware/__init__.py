@@ -17,6 +17,8 @@ From a project, each on top of those above:
     numbers in headers and in the files that a C simulation loads.
 `builders`, `tables`
     one builder for each C++ function, from a call and its config to layers; the look-up tables of the kernels.
+`foreign`
+    calls that are not known, as the project's own C++.
 `reader`
     the graph of a project.
 

@@ -66,8 +66,10 @@ def encoded(
 
 
 def _stated(layer: Layer) -> Iterator[tuple[str, Any]]:
-    """The fields of a layer that differ from their default: a field that is added later changes no older file."""
+    """A layer's stored fields that differ from their default: a field that is added later changes no older file."""
     for field in fields(layer):
+        if not field.metadata.get("stored", True):
+            continue
         value = getattr(layer, field.name)
         if field.default is MISSING or isinstance(value, np.ndarray) or value != field.default:
             yield field.name, value

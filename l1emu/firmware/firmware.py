@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from l1emu.child import Limits
+from l1emu.errors import L1emuError
 from l1emu.firmware.graph import Graph
 from l1emu.firmware.reader import read_project
 from l1emu.firmware.store import load_firmware, save_firmware
 from l1emu.layers import Tensor
 from l1emu.notebook import html_facts
+
+UNKNOWN_AS = ("refuse", "cpp")
+"""What can become of calls whose kernels are not known."""
 
 
 class Firmware(Graph):
@@ -19,16 +24,31 @@ class Firmware(Graph):
     """
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> Firmware:
+    def read(cls, path: str | os.PathLike[str], *, unknown: str = "refuse", limits: Limits | None = None) -> Firmware:
         """Read an hls4ml project folder or a saved firmware file.
+
+        Parameters
+        ----------
+        unknown
+            What becomes of a project's calls whose kernels are not known: ``refuse`` them, or ``cpp``, compile the
+            project's own C++ with g++ and run it, with the rights of this user; what is compiled is said on the
+            standard error. Such a firmware cannot be saved.
+        limits
+            With ``cpp``: what g++ and the C++ may take.
 
         Raises
         ------
         L1emuError
-            naming the file, the place and the construct that is wrong or not supported.
+            naming the file, the place and the construct that is wrong or not supported; of the C++, that it does not
+            compile, or naming the layer, that it crashes, keeps something from jet to jet, or misuses its arguments.
         """
+        if unknown not in UNKNOWN_AS:
+            raise L1emuError("no way to take what is not known", value=unknown, expected=" or ".join(UNKNOWN_AS))
         location = Path(path)
-        graph = read_project(location) if location.is_dir() else load_firmware(location)
+        if location.is_dir():
+            graph = read_project(location, unknown=unknown, limits=limits)
+        else:
+            graph = load_firmware(location)
         return cls(graph.name, graph.backend, graph.inputs, graph.outputs, graph.layers, graph.origin, graph.design)
 
     def save(self, path: str | os.PathLike[str]) -> None:

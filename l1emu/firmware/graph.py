@@ -8,7 +8,7 @@ from typing import Any
 
 from l1emu.errors import L1emuError
 from l1emu.firmware.encoding import content_hash
-from l1emu.layers.base import Layer, Tensor
+from l1emu.layers import Foreign, Layer, Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,3 +95,12 @@ class Graph:
             for name, value in vars(layer).items()
             if name in ("weight", "bias", "scale")
         )
+
+
+def own_cpp(graph: Graph) -> dict[str, str]:
+    """The layers that run as their project's own C++, by name, with function and files; for manifests."""
+    return {
+        layer.name: f"{layer.function} ({', '.join(layer.files)})"
+        for layer in graph.layers
+        if isinstance(layer, Foreign)
+    }

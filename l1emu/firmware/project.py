@@ -251,6 +251,40 @@ class ConfigStruct:
         return self.project.constant(name, self.place)
 
 
+def firmware_folder(root: Path) -> Path:
+    """Where the sources lie: ``firmware/``, or ``NN/`` or the folder itself in CMS's emulators of the trigger."""
+    folder = root / "firmware"
+    others = [other for other in (root / "NN", root) if (other / "parameters.h").is_file()]
+    if folder.is_dir() or not others:
+        if not folder.is_dir():
+            raise L1emuError("no folder firmware/ inside", path=root, expected="an hls4ml project")
+        return folder
+    return others[0]
+
+
+def top_file(root: Path, folder: Path) -> tuple[Path, str]:
+    """The file with the top function, and its name: that of the file, if not the only one beside the configs."""
+    sources = sorted(folder.glob("*.cpp"))
+    tops = [p for p in sources if re.search(rf"\b{re.escape(p.stem)}\s*\(", read_text(p))]
+    # VivadoAccelerator wraps the top function in another of its own
+    tops = [p for p in tops if p.stem.removesuffix("_axi") not in {q.stem for q in tops if q != p}]
+    with_configs = [p for p in sources if 'parameters.h"' in read_text(p)]
+    if with_configs:  # a file that others wrote around it does not include the configs
+        tops = [p for p in tops if p in with_configs]
+    if not tops and len(with_configs) == 1:
+        text = read_text(with_configs[0])
+        functions = re.findall(r"(?m)^\s*void\s+(\w+)\s*\([^;{]*\)\s*\{", text)
+        if len(functions) == 1:
+            return with_configs[0], functions[0]
+    if len(tops) > 1:  # the last that hls4ml wrote is the one that it names
+        stated = stated_name(root)
+        tops = [p for p in tops if p.stem == stated] or tops
+    if len(tops) != 1:
+        found = ", ".join(p.name for p in sources) or "none"
+        raise L1emuError("the top function's file was not found", path=folder, value=found, expected="one <top>.cpp")
+    return tops[0], tops[0].stem
+
+
 class Project:
     """The C++ sources below an hls4ml project folder."""
 
@@ -259,7 +293,7 @@ class Project:
         if not self.root.is_dir():
             raise L1emuError("no such folder", path=self.root, expected="an hls4ml project")
         self.backend = read_backend(self.root)
-        self.firmware = self._firmware_folder()
+        self.firmware = firmware_folder(self.root)
         self.source, name = self._top()
         self._types: dict[str, FixedPoint] = {}
         self._open: set[str] = set()  # names that are being resolved
@@ -292,6 +326,9 @@ class Project:
         code = self.headers.get("nnet_code_gen.h")
         if code is not None:
             self.spaces |= self._spaces(code.path)
+
+    def _top(self) -> tuple[Path, str]:
+        return top_file(self.root, self.firmware)
 
     def _unit(self, *, synthesis: bool) -> Unit:
         folders = (self.firmware, self.root, self.firmware / "ap_types")
@@ -335,40 +372,6 @@ class Project:
         """The top function's name with the namespace that its file is in, if there is one."""
         spaces = self._spaces(self.source) & set(self.namespaces)
         return "::".join([*(spaces if len(spaces) == 1 else ()), self.name])
-
-    def _firmware_folder(self) -> Path:
-        """Where the sources lie: ``firmware/``, or ``NN/`` or the folder itself in CMS's emulators of the trigger."""
-        folder = self.root / "firmware"
-        others = [other for other in (self.root / "NN", self.root) if (other / "parameters.h").is_file()]
-        if folder.is_dir() or not others:
-            if not folder.is_dir():
-                raise L1emuError("no folder firmware/ inside", path=self.root, expected="an hls4ml project")
-            return folder
-        return others[0]
-
-    def _top(self) -> tuple[Path, str]:
-        """The file with the top function, and its name: that of the file, if not the only one beside the configs."""
-        sources = sorted(self.firmware.glob("*.cpp"))
-        tops = [p for p in sources if re.search(rf"\b{re.escape(p.stem)}\s*\(", read_text(p))]
-        # VivadoAccelerator wraps the top function in another of its own
-        tops = [p for p in tops if p.stem.removesuffix("_axi") not in {q.stem for q in tops if q != p}]
-        with_configs = [p for p in sources if 'parameters.h"' in read_text(p)]
-        if with_configs:  # a file that others wrote around it does not include the configs
-            tops = [p for p in tops if p in with_configs]
-        if not tops and len(with_configs) == 1:
-            text = read_text(with_configs[0])
-            functions = re.findall(r"(?m)^\s*void\s+(\w+)\s*\([^;{]*\)\s*\{", text)
-            if len(functions) == 1:
-                return with_configs[0], functions[0]
-        if len(tops) > 1:  # the last that hls4ml wrote is the one that it names
-            stated = stated_name(self.root)
-            tops = [p for p in tops if p.stem == stated] or tops
-        if len(tops) != 1:
-            found = ", ".join(p.name for p in sources) or "none"
-            raise L1emuError(
-                "the top function's file was not found", path=self.firmware, value=found, expected="one <top>.cpp"
-            )
-        return tops[0], tops[0].stem
 
     @cached_property
     def source_hash(self) -> str:

@@ -5,19 +5,32 @@ from __future__ import annotations
 import math
 import os
 import re
+from copy import copy
 from dataclasses import fields, replace
+from pathlib import Path
 
+from l1emu.child import Limits
 from l1emu.errors import L1emuError
 from l1emu.firmware.builders import BUILDERS, Call, generated
-from l1emu.firmware.cxx.lexer import Place, Token, text_of
+from l1emu.firmware.cxx.lexer import Place, text_of
 from l1emu.firmware.cxx.parser import Declaration, Struct
+from l1emu.firmware.foreign.calls import ForeignCalls
+from l1emu.firmware.foreign.whole import read_whole
 from l1emu.firmware.grammar import check_syntax
 from l1emu.firmware.graph import Graph
 from l1emu.firmware.kernels import Kernels
 from l1emu.firmware.loading import LoadedWeights
 from l1emu.firmware.preprocess import check_library
 from l1emu.firmware.project import ConfigStruct, Project
-from l1emu.firmware.roles import CONFIG_FIRST, READ_STEP, SINGLE_NUMBERS, WITHOUT_CONFIG, WRITE_STEP, Role
+from l1emu.firmware.roles import (
+    CONFIG_FIRST,
+    NOT_SYNTHESIZED,
+    READ_STEP,
+    SINGLE_NUMBERS,
+    WITHOUT_CONFIG,
+    WRITE_STEP,
+    Role,
+)
 from l1emu.firmware.top import (
     Alias,
     ControlBlock,
@@ -32,20 +45,47 @@ from l1emu.firmware.top import (
     read_top,
 )
 from l1emu.fixedpoint import FixedPoint
-from l1emu.layers import Dense, Layer, Reshape, Tensor
+from l1emu.layers import Dense, Foreign, Layer, Reshape, Tensor
 
 
-def read_project(folder: str | os.PathLike[str]) -> Graph:
+def read_project(folder: str | os.PathLike[str], *, unknown: str = "refuse", limits: Limits | None = None) -> Graph:
     """Read an hls4ml project (backends Vivado and Vitis).
+
+    Parameters
+    ----------
+    unknown
+        What becomes of calls whose kernels are not known here: ``refuse`` them, or ``cpp``, compile the project's own.
+    limits
+        With ``cpp``: what the compiler and the C++ may take.
 
     Raises
     ------
     L1emuError
         naming file, line and construct, for whatever is missing, malformed or not supported.
     """
-    project = Project(folder)
-    firmware = _Reader(project).read()
-    check_syntax(project.unit.sequence, project.unit.functions)  # what nobody looked into
+    if unknown == "refuse":
+        return _read(_Reader(Project(folder), None))
+    limits = Limits() if limits is None else limits
+    try:
+        reader = _Reader(Project(folder), limits)
+        firmware = _read(reader)
+    except _StreamError:
+        raise
+    except L1emuError as error:
+        return read_whole(Path(folder), error, limits)
+    assert reader.foreign is not None
+    reader.foreign.finish()
+    return firmware
+
+
+class _StreamError(L1emuError):
+    """A stream that the project's own C++ leaves empty or drains whatever is in it: the whole of it is no better."""
+
+
+def _read(reader: _Reader) -> Graph:
+    project, firmware = reader.project, reader.read()
+    if not any(isinstance(layer, Foreign) for layer in firmware.layers):  # what g++ has compiled is C++
+        check_syntax(project.unit.sequence, project.unit.functions)  # what nobody looked into
     names = {t.text for _, part in project.unit.sequence for t in part if t.kind == "name"}
     check_library(project.firmware, names)
     return firmware
@@ -54,8 +94,10 @@ def read_project(folder: str | os.PathLike[str]) -> Graph:
 class _Reader:
     """The state while the top function is read, statement by statement."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, limits: Limits | None) -> None:
         self.project = project
+        self.top = read_top(project)
+        self.foreign = None if limits is None else ForeignCalls(project, self.top, limits)
         self.kernels = Kernels(project)
         self.path = project.source
         self.tensors: dict[str, Tensor] = {}
@@ -72,7 +114,7 @@ class _Reader:
         self.weights = LoadedWeights(project, {})
 
     def read(self) -> Graph:
-        top = read_top(self.project)
+        top = self.top
         function = top.function
         for port in top.ports:
             self._new(port.name, port.place)
@@ -147,7 +189,7 @@ class _Reader:
                 self.aliases[statement.name] = statement.target
             case ControlBlock(keyword="for"):
                 self._time_steps(statement)
-            case Invocation() if statement.space in self.project.spaces:
+            case Invocation() if statement.space in self.project.spaces or self._is_foreign(statement):
                 self._call(statement)
             case Variable() if not statement.qualified:
                 self._variable(statement)
@@ -189,22 +231,82 @@ class _Reader:
         self.tensors[name] = Tensor(name, shape, self.project.type(variable.type, place))
 
     def _call(self, called: Invocation) -> None:
-        if called.templates is None:
+        if called.templates is None and not self._is_foreign(called):
             raise called.place.error("call not supported in the top function", called.text[:100])
         if called.function == "save_layer_output":
             if any(len(part) != 1 for part in called.arguments):
                 raise called.place.error("call not supported in the top function", called.text[:100])
             return
         before = len(self.layers)
-        self._build(called, [list(part) for part in called.templates])
+        if self.foreign is None:
+            self._build(called)
+        else:
+            self._build_or_compile(called)
         outputs = {layer.output.name for layer in self.layers[before:]}
         for name in {self._source(argument) for argument in called.names} & self.packs.keys() - outputs:
             if name in self.drained:
                 raise called.place.error("a stream is read twice", name, "one reader, or nnet::clone_stream")
             self.drained.add(name)
 
-    def _build(self, called: Invocation, types: list[list[Token]]) -> None:
+    def _is_foreign(self, called: Invocation) -> bool:
+        """Whether a call may be one of the project's own functions, compiled."""
+        return self.foreign is not None and called.function not in NOT_SYNTHESIZED
+
+    def _build_or_compile(self, called: Invocation) -> None:
+        """Add the layers that a call is, or the project's own C++ where it is not known."""
+        state = ("layers", "tensors", "views", "written", "overwritten")
+        before = {name: copy(getattr(self, name)) for name in state}
+        try:
+            self._build(called)
+        except L1emuError:
+            for name, value in before.items():
+                setattr(self, name, value)
+            self._compile(called)
+
+    def _compile(self, called: Invocation) -> None:
+        """Add a call as the project's own C++."""
+        assert self.foreign is not None
+        sources = list(dict.fromkeys(self._source(name) for name in called.names))
+        variables = [name for name in sources if name in self.tensors or name in self.packs]
+        read = {tensor.name for layer in self.layers for tensor in layer.inputs} | self.drained
+        fresh = [name for name in variables if name not in self.written and name not in read]
+        inside = [name for name in fresh if name not in self.arguments]
+        results = inside or [name for name in fresh if name == variables[-1]]
+        data = [name for name in variables if name not in results]
+        if not results or not data or any(name in self.drained for name in variables):
+            raise called.place.error("what this call reads and writes is not clear", called.text[:100])
+        name = self._name(called.comment, called.names)
+        tensors = {variable: self._own_tensor(variable, called.place) for variable in (*data, *results)}
+        built = self.foreign.add(
+            called, name, {n: tensors[n] for n in data}, {n: tensors[n] for n in results}, self._named()
+        )
+        self.written |= set(results)
+        self.layers += built
+
+    def _named(self) -> dict[str, str]:
+        """Every second name of a variable, with the variable."""
+        return {name: self._source(name) for name in self.aliases}
+
+    def _own_tensor(self, name: str, place: Place) -> Tensor:
+        """A variable in the shape that it is declared in; a stream in packs, as many as its C++ writes."""
+        if name in self.overwritten:
+            raise place.error("reading the last state of a cell where its first was is not supported", name)
+        if name not in self.tensors:
+            assert self.foreign is not None
+            count, pack = self.foreign.sizes.get(name, 0), self.packs[name]
+            if not count:
+                what = "it is read to its end" if name in self.arguments else "the C++ leaves it empty"
+                message = f"how much this stream carries is not known: {what}"
+                raise _StreamError(message, path=place.path, where=f"line {place.line}", value=name)
+            shape = (count, pack) if pack and count > 1 else (pack or count,)
+            self.tensors[name] = Tensor(name, shape, self.element[name])
+        return self.tensors[name]
+
+    def _build(self, called: Invocation) -> None:
         """Add the layers that a call is."""
+        if called.templates is None or called.space not in self.project.spaces:
+            raise called.place.error("call not supported in the top function", called.text[:100])
+        types = [list(part) for part in called.templates]
         function, place, arguments = called.function, called.place, called.names
         builder = BUILDERS.get(function)
         without_config = function in WITHOUT_CONFIG
@@ -302,6 +404,8 @@ class _Reader:
     def _check_integer_casts(self) -> None:
         """Refuse assignments to an `ap_int` from a type with no integer bits: `ap_types` has a fault there."""
         for layer in self.layers:
+            if isinstance(layer, Foreign):  # the C++ with its faults
+                continue
             inside = [v for f in fields(layer) if isinstance(v := getattr(layer, f.name), FixedPoint)]
             sources = [*inside, *(tensor.type for tensor in layer.inputs)]
             targets = [layer.accum_type] if isinstance(layer, Dense) else inside

@@ -24,7 +24,7 @@ from l1emu.firmware.encoding import ARRAY_TYPES, encoded, json_bytes
 from l1emu.firmware.graph import Graph
 from l1emu.fixedpoint import FixedPoint
 from l1emu.jsontext import parse_json
-from l1emu.layers import KINDS, Layer, Tensor
+from l1emu.layers import KINDS, Foreign, Layer, Tensor
 
 STORE_MAGIC = b"\x89L1FW\r\n\x1a"
 VERSION = 1
@@ -69,7 +69,21 @@ _MALFORMED = (
 
 
 def save_firmware(firmware: Graph, path: str | os.PathLike[str]) -> None:
-    """Write `firmware` to `path`, whole or not at all."""
+    """Write `firmware` to `path`, whole or not at all.
+
+    Raises
+    ------
+    L1emuError
+        if layers of it run as the project's own C++, or the file cannot be written.
+    """
+    foreign = [layer.name for layer in firmware.layers if isinstance(layer, Foreign)]
+    if foreign:
+        raise L1emuError(
+            "a firmware file carries no C++, and these layers run as the project's own: the project is needed",
+            path=path,
+            value=", ".join(foreign),
+            expected="the project's folder in place of a file",
+        )
     graph, arrays = encoded(firmware.inputs, firmware.outputs, firmware.layers)
     document = {
         "name": firmware.name,

@@ -9,6 +9,7 @@ circuit     what hardware a layer becomes, in numbers
 dense       fully connected layers: `nnet::dense`, and point-wise convolutions, which apply one at every position
 einsum      products of two tensors of data, as in attention: `nnet::einsum`
 embedding   embeddings: rows of a table picked by whole numbers, `nnet::embedding`
+foreign     what is not known here, and runs as the project's own C++
 layernorm   layer normalization by a table of inverse square roots: `nnet::layernormalize`
 merge       layers with two inputs that they combine number by number, or put side by side
 pooling     pooling over the constituents: `nnet::global_pooling1d_cl`
@@ -34,6 +35,7 @@ from l1emu.layers.batchnorm import BatchNormalization
 from l1emu.layers.dense import Dense
 from l1emu.layers.einsum import Einsum
 from l1emu.layers.embedding import Embedding
+from l1emu.layers.foreign import Foreign
 from l1emu.layers.layernorm import LayerNormalization
 from l1emu.layers.merge import Concatenate, Merge
 from l1emu.layers.pooling import GlobalPooling1D
@@ -86,6 +88,7 @@ __all__ = [
     "Dense",
     "Einsum",
     "Embedding",
+    "Foreign",
     "Gather",
     "GlobalPooling1D",
     "HalfTable",

@@ -8,6 +8,7 @@ from typing import Any
 from l1emu.events.objects import ObjectSample
 from l1emu.events.sample import Sample
 from l1emu.events.sources import NtupleSample
+from l1emu.firmware.graph import own_cpp
 from l1emu.study.asked import asked_scores
 from l1emu.study.config import BACKGROUND, StudyFile
 from l1emu.study.decided import histogrammed
@@ -276,6 +277,7 @@ def _tagger(measured: Measurement, name: str, golden: GoldenComparison | None) -
         "tagger": name,
         "firmware": firmware.name,
         "backend": firmware.backend,
+        "own_cpp": own_cpp(firmware),
         "feature_map": measured.taggers[name].feature_map,
         "compared": golden is not None,
         "golden_jets": 0 if golden is None else golden.jets,

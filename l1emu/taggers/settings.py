@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
@@ -36,7 +36,8 @@ class TaggerConfig(Config):
 
     `of` is the collection whose objects it looks at, or `event`. `inputs` is the name of a map that comes with l1emu,
     the file of one, one map for a network with one input, or a map for each input by its name. `outputs` names the
-    numbers that the network gives, or the outputs as vectors. `golden` are vectors of the project's own C++.
+    numbers that the network gives, or the outputs as vectors. `golden` are vectors of the project's own C++. `unknown`
+    is what becomes of layers whose kernels are not known, see `l1emu.firmware.Firmware.read`.
     """
 
     firmware: str = Field(min_length=1)
@@ -46,6 +47,7 @@ class TaggerConfig(Config):
     outputs: OutputNames
     scores: dict[NameText, ScoreForm] = Field(min_length=1, max_length=256)
     threads: int | None = Field(default=None, ge=1, le=1024)
+    unknown: Literal["refuse", "cpp"] = "refuse"
 
     @model_validator(mode="after")
     def _names_differ(self) -> TaggerConfig:

@@ -288,7 +288,7 @@ def read_tagger(name: str, settings: TaggerConfig, resolve: Resolve) -> Emulated
         number of outputs; the score and what it is made of.
     """
     path = resolve(settings.firmware)
-    firmware = Firmware.read(path)
+    firmware = Firmware.read(path, unknown=settings.unknown)
     where = f"tagger {name}"
     golden = None if settings.golden is None else resolve(settings.golden)
     feature_map, maps = _maps_by_input(settings, firmware, resolve, where)

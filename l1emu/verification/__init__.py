@@ -8,10 +8,6 @@
     golden vectors: what the C++ gives for some inputs, to be compared where there is no C++.
 `instrument`
     the C++ for that, around and inside the top function.
-`child`
-    runs a program that somebody else wrote, within limits.
-`keeper`
-    the process between us and it: a file of the standard library alone.
 """
 
 from l1emu.verification.compare import Verification, verify

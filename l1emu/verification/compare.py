@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from l1emu.child import Limits
 from l1emu.emulator.emulator import Emulator
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware, reference
 from l1emu.layers import LayerNormalization, Tensor
-from l1emu.verification.child import Limits
 from l1emu.verification.csim import CSim
 
 _MOST_MADE_UP = 1_000_000
@@ -120,6 +120,7 @@ def verify(
     optimization: str = "-O1",
     limits: Limits | None = None,
     advance: Callable[[int], None] | None = None,
+    unknown: str = "refuse",
 ) -> Verification:
     """Build a project's C++, run it, and compare every layer with the reference and the emulator.
 
@@ -144,6 +145,8 @@ def verify(
         What the compiler and the C++ may take.
     advance
         Called with a number of jets after they were compared.
+    unknown
+        As for `Firmware.read`, where the project is read.
 
     Raises
     ------
@@ -151,10 +154,10 @@ def verify(
         if the project cannot be read or compiled, the inputs do not fit, or the C++ crashes or exceeds its limits.
     """
     begin = time.perf_counter()
-    fw = Firmware.read(project) if firmware is None else firmware
+    fw = Firmware.read(project, unknown=unknown, limits=limits) if firmware is None else firmware
     unset = leaves_unset(fw)
     sets = input_sets(fw, jets, seed, inputs)
-    csim = CSim(project, optimization=optimization, unset_is_zero=unset, limits=limits)
+    csim = CSim(project, optimization=optimization, unset_is_zero=unset, limits=limits, firmware=fw)
     check_tensors(fw, csim)
     comparison, seconds = _Comparison(fw), 0.0
     for count, took in _compared(fw, csim, sets, comparison):
@@ -353,7 +356,7 @@ def _check_limits(fw: Firmware, name: str, given: npt.NDArray[np.float64]) -> No
 
 def check_tensors(fw: Firmware, csim: CSim) -> None:
     """The firmware must be of this project: same inputs, outputs and variables."""
-    variables = {v.name: v for v in csim.variables}
+    variables = {v.name: v for v in (*csim.inputs, *csim.variables)}
     ours = {t.name: t for t in (*fw.inputs, *(layer.output for layer in fw.layers))}
     for name in (*(t.name for t in fw.inputs), *(t.name for t in fw.outputs)):
         if name not in variables:

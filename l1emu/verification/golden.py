@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from l1emu.child import Limits
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
 from l1emu.goldenfile import GoldenVectors
 from l1emu.layers import Tensor
-from l1emu.verification.child import Limits
 from l1emu.verification.compare import CHUNK, check_tensors, input_sets, leaves_unset
 from l1emu.verification.csim import CSim
 
@@ -58,7 +58,7 @@ def golden_vectors(
         # what the C++ gets are numbers of the input's type, so that raw integers say all of them
         floats[tensor.name] = tensor.type.to_float(_raw(tensor, given))
         raw[tensor.name] = _raw(tensor, floats[tensor.name])
-    csim = CSim(project, optimization=optimization, unset_is_zero=leaves_unset(fw), limits=limits)
+    csim = CSim(project, optimization=optimization, unset_is_zero=leaves_unset(fw), limits=limits, firmware=fw)
     check_tensors(fw, csim)
     count = len(next(iter(raw.values())))
     outputs: list[list[npt.NDArray[Any]]] = [[] for _ in fw.outputs]

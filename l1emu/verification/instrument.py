@@ -9,6 +9,9 @@ import numpy as np
 
 from l1emu.files import read_text
 from l1emu.firmware.cxx.lexer import text_of
+from l1emu.firmware.foreign.program import ForeignProgram
+from l1emu.firmware.foreign.text import Port
+from l1emu.firmware.graph import Graph
 from l1emu.firmware.project import Project
 from l1emu.firmware.reader import read_project
 from l1emu.firmware.roles import Role
@@ -156,6 +159,13 @@ class Traced:
 class Instrumented:
     """A project's top function, with what writes out its variables, and a program around it.
 
+    Parameters
+    ----------
+    project
+        What is compiled.
+    firmware
+        What was read of it, which says how much each stream carries; by default it is read here.
+
     Attributes
     ----------
     inputs, outputs
@@ -164,8 +174,8 @@ class Instrumented:
         All that is written out, in the order of the program's output.
     """
 
-    def __init__(self, project: Project) -> None:
-        self._project = project
+    def __init__(self, project: Project, firmware: Graph | None = None) -> None:
+        self._project, self._firmware = project, firmware
         self._top = read_top(project)
         for statement in (*self._top.parameters, *self._top.statements):
             if isinstance(statement, Other):
@@ -192,6 +202,8 @@ class Instrumented:
         }
         declared = [self._array(variable) for variable in self._top.variables()]
         self._arguments = tuple(declared[: len(self._parameters)])
+        if self._firmware is not None:  # which may know calls better than by the roles of their arguments
+            written = {tensor.name for tensor in self._firmware.outputs}
         self.inputs = tuple(v for v in self._arguments if v.name not in written)  # also those that nothing reads
         self.outputs = tuple(v for v in self._arguments if v.name in written)
         dumps = [(states.get(variable.name, self._top.function.end), variable) for variable in declared]
@@ -205,7 +217,7 @@ class Instrumented:
 
     def _find_streams(self) -> None:
         """The streams: each is dumped when it has been written, before anybody reads it."""
-        firmware = read_project(self._project.root)
+        firmware = read_project(self._project.root) if self._firmware is None else self._firmware
         written = [layer.output for layer in firmware.layers if not layer.view]  # views are no streams
         tensors = {t.name: t for t in (*firmware.inputs, *written)}
         streams = {name: Traced(name, t.shape, t.type, stream=True) for name, t in tensors.items()}
@@ -215,7 +227,7 @@ class Instrumented:
         self._dumps = [(self._top.statements[0].start, variable) for variable in self.inputs]
         seen = {variable.name for variable in self.inputs}
         for statement in self._top.statements:
-            for name in statement.having(Role.RESULT) if isinstance(statement, Invocation) else ():
+            for name in statement.names if isinstance(statement, Invocation) else ():  # its writer comes first
                 if name in streams and name not in seen:
                     seen.add(name)
                     self._dumps.append((statement.end, streams[name]))
@@ -231,7 +243,6 @@ class Instrumented:
 
     def main(self) -> str:
         """The program: reads inputs, calls the top function for each jet, and writes what was asked for."""
-        arguments = list(zip(self._arguments, self._parameters, strict=True))
         declarations = [_declaration(parameter) for parameter in (*self._parameters, *self._top.ports)]
         declarations += [f"static unsigned short {name};" for name in self._top.reports]
         passed = ", ".join(f"l1emu_arguments::{name}" for name in self._top.passed)
@@ -240,17 +251,61 @@ class Instrumented:
         filled = {
             "@INPUT_SIZE@": str(sum(v.size for v in self.inputs)),
             "@ARGUMENTS@": "\n".join(declarations),
-            "@FILL@": "\n".join(f"        {_fill(v, parameter)}" for v, parameter in arguments if v in self.inputs),
+            "@FILL@": "\n".join(f"        {_fill(v)}" for v in self._arguments if v in self.inputs),
             "@CALL@": f"{self._project.qualified_name}({passed})",
             "@OUTPUTS@": "\n".join(outputs),
             "@EMPTY@": "\n".join(f"        while (!{name}.empty()) {name}.read();" for name in names),
         }
-        text = _MAIN
-        for key, value in filled.items():
-            text = text.replace(key, value)
         spaces = "".join(f"using namespace {name};\n" for name in self._project.namespaces)
         dump = _DUMP + (_DUMP_STREAM if any(v.stream for v in self.variables) else "")
-        return f'{dump}#include "{self._project.source.name}"\n{spaces}{text}'
+        return f'{dump}#include "{self._project.source.name}"\n{spaces}{_replaced(filled)}'
+
+
+class Ends:
+    """A project of which only the ends are compared: its top function as it is, and a program around it.
+
+    Attributes
+    ----------
+    inputs, outputs
+        As of `Instrumented`.
+    """
+
+    def __init__(self, program: ForeignProgram) -> None:
+        self._program, self._call = program, program.calls[0]
+        self.inputs, self.outputs = (
+            tuple(Traced(p.tensor.name, p.tensor.shape, p.tensor.type, _is_stream(p)) for p in ports)
+            for ports in (self._call.inputs, self._call.outputs)
+        )
+
+    def main(self) -> str:
+        """The program, as of `Instrumented`; the arguments are members of a struct, as in `foreign.text`."""
+        ports = (*self._call.inputs, *self._call.outputs)
+        declared = [f"    {line};" for line in (*(port.declaration for port in ports), *self._call.others)]
+        names = [f"l1emu_arguments::{v.name}" for v in self.outputs if v.stream]
+        filled = {
+            "namespace l1emu_arguments {": "struct l1emu_arguments_t {",
+            "@INPUT_SIZE@": str(sum(v.size for v in self.inputs)),
+            "@ARGUMENTS@\n}": "\n".join([*declared, f"    void l1emu_call() {{ {self._call.code} }}"])
+            + "\n};\nstatic l1emu_arguments_t l1emu_arguments;",
+            "@FILL@": "\n".join(f"        {_fill(v)}" for v in self.inputs),
+            "@CALL@": "l1emu_arguments::l1emu_call()",
+            "@OUTPUTS@": "\n".join(f"            {_dump_call(v, f'l1emu_arguments::{v.name}')}" for v in self.outputs),
+            "@EMPTY@": "\n".join(f"        while (!{name}.empty()) {name}.read();" for name in names),
+            "l1emu_arguments::": "l1emu_arguments.",
+        }
+        spaces = "".join(f"using namespace {name};\n" for name in self._program.spaces)
+        return f'{_DUMP}{_DUMP_STREAM}#include "{self._program.include}"\n{spaces}{_replaced(filled)}'
+
+
+def _is_stream(port: Port) -> bool:
+    return port.declaration.startswith("hls::stream")
+
+
+def _replaced(filled: dict[str, str]) -> str:
+    text = _MAIN
+    for key, value in filled.items():
+        text = text.replace(key, value)
+    return text
 
 
 def _first_written(statements: tuple[Statement, ...]) -> set[str]:
@@ -279,14 +334,14 @@ def _declaration(parameter: Variable) -> str:
     return f"static {text_of(parameter.tokens[:-1])};"
 
 
-def _fill(variable: Traced, parameter: Variable) -> str:
+def _fill(variable: Traced) -> str:
     """What sets an input to the next numbers of the buffer."""
-    kind, name = text_of(parameter.type), f"l1emu_arguments::{variable.name}"
+    name = f"l1emu_arguments::{variable.name}"
     if variable.stream:
         return f"l1emu_fill({name}, l1emu_next, {variable.size});"
     return (
         f"for (long l1emu_i = 0; l1emu_i < {variable.size}; l1emu_i++)\n"
-        f"            {name}[l1emu_i] = {kind}(*l1emu_next++);"
+        f"            {name}[l1emu_i] = std::decay_t<decltype({name}[l1emu_i])>(*l1emu_next++);"
     )
 
 

@@ -12,7 +12,8 @@ import pytest
 from l1emu import Firmware
 from l1emu.errors import L1emuError
 from l1emu.firmware import reference
-from l1emu.verification.csim import CSim, cache_folder
+from l1emu.firmware.foreign.build import cache_folder
+from l1emu.verification.csim import CSim
 from tests.handmade_projects import need_compiler, small
 
 

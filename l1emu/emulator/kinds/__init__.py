@@ -16,6 +16,7 @@ from l1emu.emulator.kinds import (
     dense,
     einsum,
     embedding,
+    foreign,
     layernorm,
     merge,
     pooling,
@@ -52,11 +53,12 @@ _KINDS: tuple[Kind[Any], ...] = (
     treeaverage.TreeAverageKind(),
 )
 
-KINDS: dict[type[layers.Layer], Kind[Any]] = {kind.layer: kind for kind in _KINDS}
-"""What the emulator knows of each class of `l1emu.layers.KINDS`."""
+KINDS: dict[type[layers.Layer], Kind[Any]] = {kind.layer: kind for kind in (*_KINDS, foreign.ForeignKind())}
+"""What the emulator knows of each class of `l1emu.layers.KINDS`, and of the project's own C++."""
 
 INSTRUCTIONS: tuple[Instruction, ...] = tuple(dict.fromkeys(i for kind in _KINDS for i in kind.instructions))
 """All instructions; the place of one is its opcode."""
 
-if missing := {cls.__name__ for cls in set(layers.KINDS.values()) ^ set(KINDS)} or len(KINDS) != len(_KINDS):
+_records: set[type[layers.Layer]] = {*layers.KINDS.values(), layers.Foreign}
+if missing := {str(record) for record in _records ^ set(KINDS)} or len(KINDS) != len(_KINDS) + 1:
     raise TypeError(f"kinds of layer with no entry here, with two, or of none that exists: {missing}")

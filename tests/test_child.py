@@ -19,11 +19,12 @@ import pytest
 from typer.testing import CliRunner
 
 from l1emu import Firmware
+from l1emu.child import Limits
 from l1emu.cli import app
 from l1emu.errors import L1emuError
 from l1emu.firmware import reference
-from l1emu.verification.child import Limits
-from l1emu.verification.csim import CSim, cache_folder, private_cache
+from l1emu.firmware.foreign.build import cache_folder, private_cache
+from l1emu.verification.csim import CSim
 from tests.handmade_projects import need_compiler, small
 
 X = np.random.default_rng(5).normal(0, 4, (20, 6))
@@ -219,7 +220,7 @@ def test_it_ends_with_us_and_leaves_no_file(
         "import sys, numpy; from l1emu.verification.csim import CSim\n"
         "CSim(sys.argv[1], optimization='-O0').run(numpy.zeros((1, 6)))"
     )
-    ours = subprocess.Popen([sys.executable, "-c", code, csim._project.root], stderr=subprocess.PIPE)
+    ours = subprocess.Popen([sys.executable, "-c", code, csim._root], stderr=subprocess.PIPE)
     try:
         until(lambda: noted(pids) or ours.poll() is not None)
         ours.send_signal(number)
@@ -305,7 +306,7 @@ SOURCES = {
 def test_what_keeps_the_compiler_busy_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     need_compiler()
     monkeypatch.setenv("L1EMU_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr("l1emu.verification.csim._LARGEST", 1 << 26)
+    monkeypatch.setattr("l1emu.firmware.foreign.build._LARGEST", 1 << 26)
     folder = small(tmp_path / "p")
     text, limits, expected = SOURCES[how]
     text = text.replace("fifo", str(tmp_path / "fifo"))

@@ -5,14 +5,17 @@ These limits end what hangs or grows. They are no sandbox: the program has the r
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import selectors
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -129,10 +132,31 @@ def run_child(
     L1emuError
         if the processes that it takes cannot be started.
     """
+    keeper = _started(command, folder, memory, file, keep, environment)
+    said, report, late = _Said(), b"", False
+    with keeper:
+        try:
+            report, late = _watch(keeper, said, seconds, progress)
+        finally:
+            _end(keeper, said)
+    if late:
+        return Ended(None, said.lines())
+    return Ended(int(report) if report else keeper.returncode, said.lines())
+
+
+def _started(
+    command: Sequence[str | os.PathLike[str]],
+    folder: str | os.PathLike[str],
+    memory: int,
+    file: int,
+    keep: Sequence[int],
+    environment: dict[str, str] | None,
+) -> subprocess.Popen[bytes]:
+    """The keeper of a program, which ends with the thread that starts it."""
     limits = [str(os.getpid()), str(memory), str(file)]
     full = [sys.executable, "-I", "-S", _KEEPER, *limits, *command]
     try:
-        keeper = subprocess.Popen(
+        return subprocess.Popen(
             full,
             cwd=folder,
             stdin=subprocess.DEVNULL,
@@ -143,15 +167,125 @@ def run_child(
         )
     except OSError as error:
         raise L1emuError(f"no process can be started: {error.strerror or error}", path=folder) from None
-    said, report, late = _Said(), b"", False
-    with keeper:
+
+
+class _Starter:
+    """A thread that never ends before this process: programs end with the thread that started them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+
+    def start(self, begin: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(1, "l1emu-starter")
+        return self._pool.submit(begin).result()
+
+    def forget(self) -> None:
+        """In a forked child, which has no such thread."""
+        self._lock, self._pool = threading.Lock(), None
+
+
+_STARTER = _Starter()
+os.register_at_fork(after_in_child=_STARTER.forget)
+
+
+class Companion:
+    """A program that runs beside us and is asked again and again, within limits, until it or we end.
+
+    It is given the numbers of two open files behind its arguments: it reads an order of some bytes from the first and
+    writes one byte to the second when it is done. Only the process that started it may ask.
+
+    Parameters
+    ----------
+    command, folder, memory, file, keep
+        As for `run_child`.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str | os.PathLike[str]],
+        folder: str | os.PathLike[str],
+        *,
+        memory: int,
+        file: int,
+        keep: Sequence[int] = (),
+    ) -> None:
+        order_read, self._order = os.pipe()
+        self._done, done_write = os.pipe()
+        self.owner, self._said = os.getpid(), _Said()
+        kept = [*keep, order_read, done_write]
+        full = [*command, str(order_read), str(done_write)]
         try:
-            report, late = _watch(keeper, said, seconds, progress)
+            self._keeper = _STARTER.start(lambda: _started(full, folder, memory, file, kept, None))
+        except BaseException:
+            os.close(self._order)
+            os.close(self._done)
+            raise
         finally:
-            _end(keeper, said)
-    if late:
-        return Ended(None, said.lines())
-    return Ended(int(report) if report else keeper.returncode, said.lines())
+            os.close(order_read)
+            os.close(done_write)
+
+    def ask(self, order: bytes, *, seconds: float, progress: Callable[[], int]) -> Ended | None:
+        """Give an order and wait until it is done: None, or how the program ended over it.
+
+        Parameters
+        ----------
+        order
+            What it reads.
+        seconds
+            How long it may take until `progress` gives another number than before.
+        progress
+            Tells how far it came.
+        """
+        assert self._keeper.stderr is not None
+        late, reached, until = False, -1, time.monotonic() + seconds
+        try:
+            os.write(self._order, order)
+        except BrokenPipeError:
+            return self._ended(late)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._done, selectors.EVENT_READ)
+            selector.register(self._keeper.stderr, selectors.EVENT_READ)
+            while not late:
+                for key, _ in selector.select(_BEAT):
+                    if key.fileobj is self._keeper.stderr:
+                        text = os.read(self._keeper.stderr.fileno(), _KEPT)
+                        self._said.add(text)
+                        if not text:
+                            selector.unregister(self._keeper.stderr)
+                    else:
+                        return None if os.read(self._done, 1) else self._ended(late)
+                now = time.monotonic()
+                if (count := progress()) != reached:
+                    reached, until = count, now + seconds
+                late = now > until
+        return self._ended(late)
+
+    def _ended(self, late: bool) -> Ended:
+        """How it ended, or is ended now because it took too long."""
+        assert self._keeper.stdout is not None
+        report = b""
+        if not late:
+            with contextlib.suppress(OSError):
+                report = self._keeper.stdout.read()
+        self.close()
+        if late:
+            return Ended(None, self._said.lines())
+        return Ended(int(report) if report else self._keeper.returncode, self._said.lines())
+
+    def close(self) -> None:
+        """End the program; nothing if that was done before, or by a process that did not start it."""
+        if self.owner != os.getpid() or self._order < 0:
+            return
+        os.close(self._order)
+        os.close(self._done)
+        self._order = self._done = -1
+        _end(self._keeper, self._said)
+        for pipe in (self._keeper.stdout, self._keeper.stderr):
+            if pipe is not None:
+                pipe.close()
 
 
 def _watch(
