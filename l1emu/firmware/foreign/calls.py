@@ -30,9 +30,11 @@ def say(line: str) -> None:
 
 def announce(root: Path, functions: Sequence[tuple[str, Sequence[str]]], whole: bool = False) -> None:
     """Say what is compiled of a project, from which files, and what that means."""
-    parts = [f"{name} ({', '.join(files)})" for name, files in dict(functions).items()]
-    what = "the whole top function" if whole else "functions that are not known"
-    say(f"compiles {what} of {root} and runs them as the project's own C++, with your rights: {'; '.join(parts)}")
+    parts = "; ".join(f"{name} ({', '.join(files)})" for name, files in dict(functions).items())
+    if whole:
+        say(f"compiles the whole top function of {root} and runs it with your rights: {parts}")
+    else:
+        say(f"compiles functions of {root} that are not known and runs them as they are, with your rights: {parts}")
 
 
 class ForeignCalls:
