@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from l1emu.child import Limits
+from l1emu.errors import L1emuError
 from l1emu.files import read_text
 from l1emu.firmware.cxx.lexer import Place, text_of
 from l1emu.firmware.cxx.parser import statements
@@ -126,7 +127,10 @@ class ForeignCalls:
             self._program.build()
 
     def _port(self, source: str, tensor: Tensor, name: str) -> Port:
-        variable: Variable = self._variables[source]
+        variable: Variable | None = self._variables.get(source)
+        if variable is None:
+            message = "a call in a loop over time steps that is not known"
+            raise L1emuError(message, path=self._project.source, value=source)
         kind = text_of([t for t in variable.type if t.text not in ("const", "static")])
         if variable.stream:
             return Port(tensor, f"hls::stream<{kind}> {name}", name)
