@@ -263,6 +263,17 @@ class Companion:
                 late = now > until
         return self._ended(late)
 
+    def said(self) -> list[str]:
+        """The lines of its error output until now, those in the middle left out if there are many."""
+        assert self._keeper.stderr is not None
+        number = self._keeper.stderr.fileno()
+        os.set_blocking(number, False)
+        with contextlib.suppress(BlockingIOError):
+            while text := os.read(number, _KEPT):
+                self._said.add(text)
+        os.set_blocking(number, True)
+        return self._said.lines()
+
     def _ended(self, late: bool) -> Ended:
         """How it ended, or is ended now because it took too long."""
         assert self._keeper.stdout is not None

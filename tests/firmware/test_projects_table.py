@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.handmade_projects import every_kind
+from tests.firmware.foreign.own_kernels import dense_project
+from tests.handmade_projects import every_kind, need_compiler
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "projects.py"
 
@@ -33,3 +34,17 @@ def test_reads_and_refuses_with_reasons(tmp_path: Path) -> None:
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     done = run(tmp_path)
     assert done.returncode == 1 and "no hls4ml project below" in done.stderr
+
+
+def test_counts_projects_with_cpp_layers(tmp_path: Path) -> None:
+    need_compiler()
+    dense_project(tmp_path / "own")
+    broken = dense_project(tmp_path / "broken", "res[0] = no_such_name;")
+    missing = dense_project(tmp_path / "missing") / "firmware" / "weights" / "w_fc1.h"
+    missing.unlink()
+    done = run(tmp_path, "--unknown", "cpp", "--jets", "12", "--json")
+    rows = {Path(row["project"]).name: row for row in json.loads(done.stdout)}
+    assert done.returncode == 0 and "own_kernel" in done.stderr
+    assert rows["own"]["outcome"] == "identical, with C++ layers" and rows["own"]["layers"] == 3
+    assert rows[broken.name]["outcome"] == "does not compile"
+    assert rows["missing"]["outcome"] == "no C++ to compare with"

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from l1emu.child import Limits
+from l1emu.errors import L1emuError
 from l1emu.files import read_text
 from l1emu.firmware.cxx.lexer import Place, text_of
 from l1emu.firmware.cxx.parser import statements
@@ -30,9 +31,11 @@ def say(line: str) -> None:
 
 def announce(root: Path, functions: Sequence[tuple[str, Sequence[str]]], whole: bool = False) -> None:
     """Say what is compiled of a project, from which files, and what that means."""
-    parts = [f"{name} ({', '.join(files)})" for name, files in dict(functions).items()]
-    what = "the whole top function" if whole else "functions that are not known"
-    say(f"compiles {what} of {root} and runs them as the project's own C++, with your rights: {'; '.join(parts)}")
+    parts = "; ".join(f"{name} ({', '.join(files)})" for name, files in dict(functions).items())
+    if whole:
+        say(f"compiles the whole top function of {root} and runs it with your rights: {parts}")
+    else:
+        say(f"compiles functions of {root} that are not known and runs them as they are, with your rights: {parts}")
 
 
 class ForeignCalls:
@@ -124,7 +127,10 @@ class ForeignCalls:
             self._program.build()
 
     def _port(self, source: str, tensor: Tensor, name: str) -> Port:
-        variable: Variable = self._variables[source]
+        variable: Variable | None = self._variables.get(source)
+        if variable is None:
+            message = "a call in a loop over time steps that is not known"
+            raise L1emuError(message, path=self._project.source, value=source)
         kind = text_of([t for t in variable.type if t.text not in ("const", "static")])
         if variable.stream:
             return Port(tensor, f"hls::stream<{kind}> {name}", name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,6 +83,7 @@ class ForeignProgram:
         if self.text is not None:
             texts[self.include] = self.text
         self._build = Build(self.root, self.folder, texts, MAIN, FLAGS, self.limits, identity=(_processor(),))
+        weakref.finalize(self, self._build.temporary.close)
         self._program = self._build.program()
         for number, call in enumerate(self.calls):
             self._probe(number, call)

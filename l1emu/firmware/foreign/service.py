@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +29,8 @@ from l1emu.firmware.foreign.text import (
 )
 
 _SCRIBBLED = 1 << 26  # bytes of any file that the program writes
+_MISCOUNTED = re.compile(r"ERROR: Expected \d+ values but read only \d+ values")
+"""What hls4ml's loader says of too short a file of weights, before it goes on."""
 _ROOM = 1 << 24  # bytes of numbers that it is given at once, unless one jet takes more
 _MOST = 1024  # jets that it is given at once
 
@@ -76,6 +79,7 @@ class Service:
         L1emuError
             naming the layer, if the process ends, takes too long, or does something that a layer may not.
         """
+        fresh = self._companion is None or self._companion.owner != os.getpid()
         companion = self._started()
         call, jets = self._calls[number], len(raw[0])
         position = 0
@@ -88,6 +92,10 @@ class Service:
         if ended is not None:
             self._companion = None
             raise self._failed(number, ended, jets)
+        if fresh:  # it has loaded its weights
+            failed = next((line for line in companion.said() if _MISCOUNTED.search(line)), None)
+            if failed is not None:
+                raise self._error(number, f"the project's own C++ cannot load its weights: {failed}")
         if self._header[STATUS]:
             raise self._wrong(number)
         found = []

@@ -42,6 +42,15 @@ def test_refused_by_name(tmp_path: Path, case: str) -> None:
         Firmware.read(project, unknown="cpp", limits=limits)
 
 
+def test_weights_that_are_missing_are_refused(tmp_path: Path) -> None:
+    need_compiler()
+    project = dense_project(tmp_path / "p")
+    weights = project / "firmware" / "weights" / "w_fc1.txt"
+    weights.write_text(weights.read_text().rpartition(",")[0])
+    with pytest.raises(L1emuError, match="cannot load its weights: ERROR: Expected 48 values but read only 47"):
+        Firmware.read(project, unknown="cpp")
+
+
 def test_tables_and_buffers_that_no_result_depends_on_are_fine(tmp_path: Path) -> None:
     need_compiler()
     body = (
