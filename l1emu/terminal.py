@@ -5,11 +5,32 @@ from __future__ import annotations
 import os
 import re
 import sys
+from typing import Any
 
 from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 
 _WIDE = 180
 _LEAST, _MOST = 40, 1000
+
+
+class _Console(Console):
+    """One that shows a table whole: where it is wider than the terminal, that breaks the lines."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        wide = self.options.update(width=_MOST)
+        tables = [table for table in objects if isinstance(table, Table)]
+        for column in (column for table in tables for column in table.columns if column.no_wrap):
+            cells = (column.header, *column.cells)
+            column.min_width = max(Measurement.get(self, wide, cell).maximum for cell in cells)
+        needed = [Measurement.get(self, wide, table).minimum for table in tables]
+        before = self.width
+        self.width = max(before, *needed, 0)
+        try:
+            super().print(*objects, **options)
+        finally:
+            self.width = before
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -19,7 +40,7 @@ def console(*, stderr: bool = False) -> Console:
     lose their numbers: the terminal breaks the lines.
     """
     # with the height as well rich reads neither `COLUMNS` nor `LINES`: it stumbles over numbers as long as a text
-    return Console(stderr=stderr, width=min(max(_columns(stderr), _LEAST), _MOST), height=25)
+    return _Console(stderr=stderr, width=min(max(_columns(stderr), _LEAST), _MOST), height=25)
 
 
 def _columns(stderr: bool) -> int:

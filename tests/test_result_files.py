@@ -49,7 +49,7 @@ def written(
     project = small(tmp_path / "project")
     file = tmp_path / "out" / {"simulation": RESULTS, "estimate": "estimate.json", "scan": SCAN}[kind]
     if kind == "simulation":
-        out = printed(monkeypatch, capsys, "simulate", "--orbits", 2, "--out", file.parent, "--json")
+        out = printed(monkeypatch, capsys, "simulate", "--orbits", 2, "--output", file.parent, "--json")
     elif kind == "scan":
         words = (project, *ASKED, "--scan", "--reuse", "1,4", "--bits", 8, "--output", file.parent, "--json")
         out = printed(monkeypatch, capsys, "estimate", *words)

@@ -44,7 +44,7 @@ def batch_plan(
     studies: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[STUDY]...",
+            metavar="STUDY",
             help="Studies in YAML; the embedded one by default. Or a recipe of `l1emu generate`: a file or a name.",
         ),
     ] = None,
@@ -188,12 +188,15 @@ def batch_shard(
 
 def batch_run(
     folder: _Folder,
-    on: Annotated[str, typer.Option("--on", help="local, dask, slurm or htcondor.")] = "local",
+    on: Annotated[
+        str, typer.Option("--on", metavar="local|dask|slurm|htcondor", help="What runs the shards.")
+    ] = "local",
     settings: Annotated[
         Path | None, typer.Option("--engine-config", help="Settings of the engine in YAML, see docs/batch_engines.md.")
     ] = None,
     assignments: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value: one of these settings, in the place of the file's.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="One of these settings, in the place of the file's."),
     ] = None,
     json: Json = False,
 ) -> None:

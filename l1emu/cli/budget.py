@@ -24,7 +24,7 @@ DEFAULT_TAGGER = "models/jet-tagger/tagger.l1fw"
 
 def budget(
     budget: Annotated[
-        str, typer.Argument(metavar="[BUDGET]", help="A budget in YAML.", show_default=True)
+        str, typer.Argument(metavar="BUDGET", help="A budget in YAML.", show_default=True)
     ] = "budgets/cms-phase2.yaml",
     report: tagger.ReportOption = None,
     estimate: tagger.FromEstimateOption = None,

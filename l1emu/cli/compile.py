@@ -15,7 +15,7 @@ def compile(
     what: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FIRMWARE|PROJECT|STUDY]",
+            metavar="FIRMWARE|PROJECT|STUDY",
             help="A firmware file, an hls4ml project folder, or a study in YAML; the embedded study by default.",
         ),
     ] = None,

@@ -16,8 +16,8 @@ from l1emu.training.recipe import RECIPE, Recipe
 
 def convert(
     tagger: Annotated[Path, typer.Argument(help="The folder that `l1emu train` wrote.")],
-    output: Annotated[Path, typer.Option(help="The hls4ml project to write.")],
-    backend: Annotated[str, typer.Option(help="Vitis or Vivado.")] = "Vitis",
+    output: Annotated[Path, typer.Option("--output", "-o", help="The hls4ml project to write.")],
+    backend: Annotated[str, typer.Option(metavar="Vitis|Vivado", help="The backend of hls4ml.")] = "Vitis",
     firmware: Annotated[Path | None, typer.Option(help="Also write the firmware to this .l1fw file.")] = None,
     golden: Annotated[
         Path | None, typer.Option(help="Also write golden vectors to this .npz; builds the project's C++ with g++.")

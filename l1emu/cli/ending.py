@@ -19,6 +19,7 @@ import gc
 import io
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -124,7 +125,9 @@ def _say(text: str, code: int) -> int:
 
 def _usage(error: Any) -> str:
     """What is wrong with the arguments, and where they are explained."""
-    said = str(error.format_message()).strip().rstrip(".")
+    said = str(error.format_message()).strip().rstrip(".?").replace("Value error, ", "")
+    said = re.sub(r" \(Possible options?: ([^)]*)\)$", r"; did you mean \1", said)
+    said = said.replace(". Did you mean", "; did you mean")
     value = _value_of(getattr(error, "param", None))
     if value is not None and repr(value) not in said:
         said += f": got {value!r}"

@@ -69,7 +69,8 @@ _BudgetFile = Annotated[
 _Jets = Annotated[int | None, typer.Option("--jets", help="With --scan: jets of an event, not the budget's.")]
 _Copies = Annotated[int | None, typer.Option("--copies", help="With --scan: copies of the tagger, likewise.")]
 _Output = Annotated[
-    Path | None, typer.Option("--output", metavar="FOLDER", help="With --scan: write JSON, CSV and a figure there.")
+    Path | None,
+    typer.Option("--output", "-o", metavar="FOLDER", help="With --scan: write JSON, CSV and a figure there."),
 ]
 
 

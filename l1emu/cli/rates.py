@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from l1emu.cli.options import Json, console, print_json
+from l1emu.progress import progress
 from l1emu.study.config import read_study
 from l1emu.trigger.text import efficiency_text, interval_text, menu_rate_text, plain_number, rate_text, total_error_text
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def rates(
     study: Annotated[
-        Path | None, typer.Argument(metavar="[STUDY]", help="A study in YAML; the embedded one by default.")
+        Path | None, typer.Argument(metavar="STUDY", help="A study in YAML; the embedded one by default.")
     ] = None,
     masks: Annotated[
         Path | None,
@@ -33,7 +34,8 @@ def rates(
     whose number is scanned at equal rate. --json gives every threshold and every overlap.
     """
     read_study(study)  # a wrong one is refused before what runs it is loaded
-    from l1emu.study.run import measure_rates
+    with progress("loading", None):
+        from l1emu.study.run import measure_rates
 
     found = measure_rates(study, masks=masks)
     if json:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from l1emu.cli.options import Json, console, print_json
 from l1emu.cli.rates import menu_table, seeds_table
+from l1emu.progress import progress
 from l1emu.study.config import read_study
 from l1emu.trigger.text import difference_text, foremost, interval_text, menu_rate_text
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 def run(
     study: Annotated[
-        Path | None, typer.Argument(metavar="[STUDY]", help="A study in YAML; the embedded one by default.")
+        Path | None, typer.Argument(metavar="STUDY", help="A study in YAML; the embedded one by default.")
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The results folder; an older result is replaced.")] = (
         Path("results")
@@ -42,7 +43,8 @@ def run(
     is in time and loses nothing, 1 if not, 2 for bad input.
     """
     read_study(study)  # a wrong one is refused before what runs it is loaded
-    from l1emu.study.run import run_study
+    with progress("loading", None):
+        from l1emu.study.run import run_study
 
     results = run_study(study, output)
     if json:

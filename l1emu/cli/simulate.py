@@ -41,7 +41,9 @@ _SHIPPED = ("cms-phase2", "cms-run3", "atlas-phase2")
 _TopologyName = Annotated[
     str, typer.Argument(help=f"A topology in YAML, or one that comes with l1emu: {', '.join(_SHIPPED)}.")
 ]
-_Engine = Annotated[str, typer.Option(help="kernel, compiled, or simpy, to be read: the same history.")]
+_Engine = Annotated[
+    str, typer.Option(metavar="kernel|simpy", help="kernel, compiled, or simpy, to be read: the same history.")
+]
 _Orbits = Annotated[int, typer.Option(help="Orbits of 3564 crossings; 11245 are a second.")]
 _Seed = Annotated[int, typer.Option(help="Seed of the crossings that are drawn.")]
 _BudgetFile = Annotated[
@@ -60,7 +62,10 @@ _FaultsFile = Annotated[
     typer.Option(help="Faults in YAML: links down, stalled boards, bursts. Compared with a run without."),
 ]
 _Loss = Annotated[
-    float | None, typer.Option(help="Also the fewest copies and the smallest queue for an exact loss below this.")
+    float | None,
+    typer.Option(
+        metavar="PROBABILITY", help="Also the fewest copies and the smallest queue for an exact loss below this."
+    ),
 ]
 _Exact = Annotated[bool, typer.Option("--exact", help="Also the exact probability of loss, however small.")]
 _FindCopies = Annotated[bool, typer.Option("--find-copies", help="Also search the fewest tagger copies without loss.")]
@@ -69,7 +74,10 @@ _Bound = Annotated[
 ]
 _Checkpoint = Annotated[Path | None, typer.Option(help="Keep the state in this file, and go on from it if it exists.")]
 _Batch = Annotated[int, typer.Option(help="Orbits at a time. No result depends on it.")]
-_Out = Annotated[Path | None, typer.Option(help="Write results.json, figures and tables into this folder.")]
+_Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FOLDER", help="Write results.json, figures and tables into this folder."),
+]
 
 
 def simulate(
@@ -98,7 +106,7 @@ def simulate(
     bound: _Bound = False,
     checkpoint: _Checkpoint = None,
     batch: _Batch = BATCH,
-    out: _Out = None,
+    output: _Output = None,
     json: Json = False,
 ) -> None:
     """Simulate the 40 MHz stream: latency, occupancies, losses and dead time.
@@ -110,8 +118,8 @@ def simulate(
     bad input. Accepts that trigger rules or the throttle forbid are dead time, and jets beyond the most that are handed
     out no loss.
     """
-    if out is not None:
-        refuse_to_replace(out, "results.json")
+    if output is not None:
+        refuse_to_replace(output, "results.json")
     check_settings(orbits, seed, engine, batch, checkpoint)
     check_mean_jets(mean_jets)
     if loss is not None:
@@ -122,16 +130,16 @@ def simulate(
     failing = None if faults is None else read_faults(faults)
     asked = _Asked(chained, machine, failing, orbits, seed, engine, batch, checkpoint, find_copies, bound, exact, loss)
     found = _simulated(asked, mean_jets, accepted)
-    if out is not None:
+    if output is not None:
         from l1emu.report.stream import write_stream
 
-        write_stream(found.document, out)
+        write_stream(found.document, output)
     if json:
         print_json(found.document)
     else:
         _show(found, machine)
-        if out is not None:
-            console().print(f"written to {out.resolve()}", soft_wrap=True)
+        if output is not None:
+            console().print(f"written to {output.resolve()}", soft_wrap=True)
     if found.reasons:
         raise typer.Exit(1)
 

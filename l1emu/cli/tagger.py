@@ -22,8 +22,12 @@ FromEstimateOption = Annotated[
 ]
 PartOption = Annotated[str | None, typer.Option("--part", help="With --estimate: the part.")]
 ReuseOption = Annotated[int | None, typer.Option("--reuse", help="With --estimate: the reuse factor.")]
-LatencyOption = Annotated[int | None, typer.Option("--latency", help="The tagger's latency in cycles, as stated.")]
-IntervalOption = Annotated[int | None, typer.Option("--interval", help="Its initiation interval in cycles, as stated.")]
+LatencyOption = Annotated[
+    int | None, typer.Option("--latency", metavar="CYCLES", help="The tagger's latency in cycles, as stated.")
+]
+IntervalOption = Annotated[
+    int | None, typer.Option("--interval", metavar="CYCLES", help="Its initiation interval in cycles, as stated.")
+]
 ClockOption = Annotated[
     str | None,
     typer.Option("--clock", metavar="CLOCK", help=f"The clock that will run, in place of the budget's: {CLOCK_HELP}."),

@@ -17,7 +17,7 @@ from l1emu.training.recipe import Recipe
 def train(
     recipe: Annotated[Path, typer.Argument(help="The tagger's recipe, YAML.")],
     jets: Annotated[Path, typer.Option(help="Labelled jets, .npz: features, label, pt, eta, event.")],
-    output: Annotated[Path, typer.Option(help="The tagger's folder.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The tagger's folder.")],
     as_json: Json = False,
 ) -> None:
     """Train a tagger from its recipe (extra: train)."""

@@ -66,7 +66,9 @@ def validate(
     ap_types: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Of ap_int.h and ap_fixed.h, for cmssw; default: hls4ml's.")
     ] = None,
-    stage: Annotated[list[str] | None, typer.Option(help="Of cmssw, these alone; may be repeated.")] = None,
+    stage: Annotated[
+        list[str] | None, typer.Option(metavar="STAGE", help="Of cmssw, these alone; may be repeated.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Hold the events against what is known; exit code 1 where they disagree.

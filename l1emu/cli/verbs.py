@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -32,6 +33,9 @@ VERBS = {
     "rates": "rates of a menu in kHz, and rate against signal efficiency",
     "compare": "two results: ratios of rates, lost and gained efficiency, which inputs differ",
 }
+
+
+HELP = {"help_option_names": ["-h", "--help"]}
 
 
 def _take_plain_values(parameter: Any, kinds: set[Any]) -> None:
@@ -80,6 +84,13 @@ class _Verbs(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         return list(VERBS)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in VERBS and not ctx.resilient_parsing:
+            close = get_close_matches(args[0], VERBS, n=1)
+            wanted = f"{close[0]!r}, perhaps" if close else f"one of {', '.join(VERBS)}"
+            raise L1emuError("no such verb", value=args[0], expected=wanted)
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: Any, name: str) -> Any:
         if name not in VERBS:
             return None
@@ -93,7 +104,9 @@ class _Verbs(TyperGroup):
 
 def _group(verb: str, behind: Mapping[str, str]) -> Any:
     """A verb with verbs behind it."""
-    group = typer.main.get_group(typer.Typer(add_completion=False, rich_markup_mode=None, callback=lambda: None))
+    group = typer.main.get_group(
+        typer.Typer(add_completion=False, rich_markup_mode=None, context_settings=HELP, callback=lambda: None)
+    )
     group.name, group.help, group.short_help = verb, f"{VERBS[verb][:1].upper()}{VERBS[verb][1:]}.", VERBS[verb]
     for name, told in behind.items():
         group.add_command(_command(name, told, verb_function(verb, name)), name)
@@ -101,7 +114,7 @@ def _group(verb: str, behind: Mapping[str, str]) -> Any:
 
 
 def _command(name: str, told: str, function: Callable[..., None]) -> Any:
-    single = typer.Typer(add_completion=False)
+    single = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings=HELP)
     single.command(name, short_help=told)(function)
     command = typer.main.get_command(single)
     hints = get_type_hints(function)
@@ -111,7 +124,7 @@ def _command(name: str, told: str, function: Callable[..., None]) -> Any:
     return command
 
 
-app = typer.Typer(cls=_Verbs, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(cls=_Verbs, rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=HELP)
 
 
 def _version(wanted: bool) -> None:

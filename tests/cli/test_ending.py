@@ -54,7 +54,7 @@ def line(done: subprocess.CompletedProcess[str], code: int) -> str:
     [
         ("", "missing command; see l1emu --help"),
         ("--bogus", "no such option: --bogus"),
-        ("bogus", "no such command 'bogus'"),
+        ("bogus", "no such verb: got 'bogus'"),
         ("emulate", "see l1emu emulate --help"),
         ("emulate a b c", "unexpected extra argument"),
         ("emulate a --json --threads two", "got 'two'"),

@@ -267,7 +267,7 @@ def test_the_command_answers_what_is_needed_and_writes_a_folder(
     faults.write_text("faults:\n  - {kind: board stall, from_bx: 1000, crossings: 200}\n")
     beam.write_text("filling:\n  name: short\n  beam1: [{first_slot: 100}]\npileup: 150\nbunch_spread: 0.05\n")
     arguments = ["--orbits", "3", "--copies", "1", "--faults", str(faults), "--beam", str(beam)]
-    arguments += ["--exact", "--loss", "1e-4", "--accept-rate", "100", "--out", str(out)]
+    arguments += ["--exact", "--loss", "1e-4", "--accept-rate", "100", "--output", str(out)]
     code, output = call(monkeypatch, capsys, "cms-phase2", *arguments)
     text = " ".join(output.out.split())
     assert code == 1  # one copy loses jets

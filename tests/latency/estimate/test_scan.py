@@ -141,7 +141,7 @@ def test_a_folder_of_other_things_is_not_replaced(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    for words in ((*SCAN, "--reuse", 8, "--output", tmp_path), ("simulate", "--orbits", 1, "--out", tmp_path)):
+    for words in ((*SCAN, "--reuse", 8, "--output", tmp_path), ("simulate", "--orbits", 1, "--output", tmp_path)):
         code, _, err = call(monkeypatch, capsys, *words)
         assert code == 2 and "it will not be replaced" in err
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
