@@ -12,6 +12,7 @@ import matplotlib as mpl
 import numpy as np
 
 from l1emu import Emulator, Firmware
+from l1emu.events.sources import open_source
 from l1emu.notebook import html_facts, html_rows
 from l1emu.resources import resource
 
@@ -82,3 +83,22 @@ def test_the_notebook_of_the_documentation_runs() -> None:
         assert seed.name in shown
     assert repr(found).startswith(f"<RatesOfStudy of {found.study}: {len(found.seeds)} seeds, ")
     assert np.isfinite(found.total.rate_khz)
+
+
+def test_what_was_chosen_for_each_layer_is_a_table_and_a_short_repr() -> None:
+    found = Emulator(Firmware.read(resource("models/jet-tagger/tagger.l1fw"))).explain()
+    assert len(repr(found)) < 120
+    assert f"{found.macs:,}" in repr(found)
+    cells = Cells()
+    cells.feed(found._repr_html_())
+    assert cells.open == []
+    assert {row.layer for row in found.rows} <= set(cells.cells)
+
+
+def test_an_opened_file_says_what_is_in_it() -> None:
+    source = open_source(resource("datasets/signal-hh4b-pu200.root"))
+    assert repr(source) == "<Source of 10,000 crossings in 1 file of l1emu-packed>"
+    cells = Cells()
+    cells.feed(source._repr_html_())
+    assert cells.open == []
+    assert {field.name for field in source.fields} <= set(cells.cells)

@@ -32,6 +32,9 @@ _Missing = Annotated[
         metavar="NAME=VALUE", help="For ntuples without z0 or dxy: z0=0, the value in cm of all charged candidates."
     ),
 ]
+_Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Write the outputs to this .npz, one array an output.")
+]
 _Tree = Annotated[
     str | None, typer.Option(metavar="FOLDER/TREE", help="The tree of ROOT files, if it is not the format's own.")
 ]
@@ -50,9 +53,7 @@ def emulate(
             help="Inputs: .npy, or .npz with one array an input, by its name; or crossings in ROOT, also behind a URL."
         ),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the outputs to this .npz, one array an output.")
-    ] = None,
+    output: _Output = None,
     explain: Annotated[
         bool, typer.Option(help="Print widths, proof, arithmetic and, with inputs, time of each layer.")
     ] = False,

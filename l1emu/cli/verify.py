@@ -29,6 +29,17 @@ if TYPE_CHECKING:
 
 _GIB = 1 << 30
 
+_Against = Annotated[
+    str, typer.Option(metavar="cpp|keras", help="cpp (the project's own C++), or keras (extra: train).")
+]
+_TimeLimit = Annotated[
+    float,
+    typer.Option(
+        metavar="SECONDS", help=f"Seconds that the C++ may take for a jet; g++ may take {Limits.BUILD} times that."
+    ),
+]
+_MemoryLimit = Annotated[float, typer.Option(metavar="GIB", help="GiB that the C++ may take, and g++.")]
+
 
 def verify(
     project: Annotated[Path, typer.Argument(help="An hls4ml project folder; against keras a .l1fw will do, too.")],
@@ -42,21 +53,12 @@ def verify(
     firmware: Annotated[
         Path | None, typer.Option(help="Compare this saved firmware file; by default the project is read.")
     ] = None,
-    against: Annotated[
-        str, typer.Option(metavar="cpp|keras", help="cpp (the project's own C++), or keras (extra: train).")
-    ] = "cpp",
+    against: _Against = "cpp",
     model: Annotated[
         Path | None, typer.Option(help="Against keras: the .h5 or .keras, or a folder that `l1emu train` wrote.")
     ] = None,
-    time_limit: Annotated[
-        float,
-        typer.Option(
-            metavar="SECONDS", help=f"Seconds that the C++ may take for a jet; g++ may take {Limits.BUILD} times that."
-        ),
-    ] = Limits.seconds,
-    memory_limit: Annotated[
-        float, typer.Option(metavar="GIB", help="GiB that the C++ may take, and g++.")
-    ] = Limits.memory / _GIB,
+    time_limit: _TimeLimit = Limits.seconds,
+    memory_limit: _MemoryLimit = Limits.memory / _GIB,
     golden: Annotated[
         Path | None,
         typer.Option(help="Also write what the C++ gives for --inputs, or for made-up ones, to this .npz for studies."),

@@ -12,6 +12,7 @@ from rich.table import Table
 from l1emu.emulator.interval import LayerRange, Ranges
 from l1emu.emulator.kinds import KINDS
 from l1emu.firmware import Firmware
+from l1emu.notebook import html_rows
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class LayerExplanation:
     ns: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation:
     """The table that `Emulator.explain` gives; printing it draws the table."""
 
@@ -76,26 +77,29 @@ class Explanation:
         for column in ("layer", "kind", "output", "accumulator", "sums", "proof", "arithmetic"):
             table.add_column(column, overflow="fold")
         table.add_column("MACs", justify="right")
-        timed = self.other_ns is not None
-        if timed:
+        if self.other_ns is not None:
             table.add_column("ns/jet", justify="right")
         for row in self.rows:
-            sums = "" if row.accumulator_range is None else "{} … {}".format(*row.accumulator_range)
-            table.add_row(
-                row.layer,
-                row.kind,
-                _short(row.output),
-                _short(row.accumulator or ""),
-                sums,
-                row.proof,
-                row.arithmetic,
-                str(row.macs or ""),
-                *(["" if row.ns is None else f"{row.ns:.1f}"] if timed else []),
-            )
+            table.add_row(*self._cells(row))
         if self.other_ns is not None:
             total = self.other_ns + sum(row.ns or 0.0 for row in self.rows)
             table.caption = f"{total:.0f} ns a jet on one core, {self.other_ns:.0f} of them loading and storing"
         return table
+
+    def __repr__(self) -> str:
+        return f"<Explanation of {len(self.rows)} layers, {self.macs:,} multiply-accumulates a jet>"
+
+    def _repr_html_(self) -> str:
+        columns = ["layer", "kind", "output", "accumulator", "sums", "proof", "arithmetic", "MACs"]
+        columns += ["ns/jet"] if self.other_ns is not None else []
+        return html_rows(repr(self)[1:-1], columns, [self._cells(row) for row in self.rows])
+
+    def _cells(self, row: LayerExplanation) -> list[str]:
+        """A row of the table."""
+        sums = "" if row.accumulator_range is None else "{} … {}".format(*row.accumulator_range)
+        types = (_short(row.output), _short(row.accumulator or ""))
+        found = [row.layer, row.kind, *types, sums, row.proof, row.arithmetic, str(row.macs or "")]
+        return found + ([] if self.other_ns is None else ["" if row.ns is None else f"{row.ns:.1f}"])
 
     def __str__(self) -> str:
         stream = StringIO()

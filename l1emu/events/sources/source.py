@@ -32,6 +32,7 @@ from l1emu.events.sources.containers import Container, RootContainer, open_conta
 from l1emu.events.sources.format import Built, Field, Format, check_finite
 from l1emu.events.sources.repeated import numbers_in, refuse_same_crossings, refuse_same_files
 from l1emu.filenames import files_named
+from l1emu.notebook import html_rows
 from l1emu.remote import RemotePath
 
 FORMATS: dict[str, Format] = {
@@ -104,6 +105,14 @@ class Source:
 
     def __len__(self) -> int:
         return sum(self.lengths)
+
+    def __repr__(self) -> str:
+        files = f"{len(self.paths):,} file{'' if len(self.paths) == 1 else 's'}"
+        return f"<Source of {len(self):,} {self.format.rows} in {files} of {self.format.name}>"
+
+    def _repr_html_(self) -> str:
+        rows = [[field.name, field.unit, field.meaning] for field in self.fields]
+        return html_rows(repr(self)[1:-1], ["field", "unit", "meaning"], rows)
 
     def iterate(
         self,
