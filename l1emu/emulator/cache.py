@@ -9,6 +9,8 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 import numba
+from numba.core import types
+from numba.core.registry import CPUDispatcher
 
 from l1emu.compiled import kept
 
@@ -18,9 +20,31 @@ _LOCK = threading.RLock()
 _OPTIONS: Any = {"nogil": True, "error_model": "numpy", "boundscheck": False}
 
 
-def inner(function: _F) -> _F:
-    """`function` for compiled functions to call, compiled with them."""
-    return numba.njit(**_OPTIONS)(function)  # type: ignore[no-any-return]
+_LITERAL = {
+    "lanes",
+    *(f"{name}{which}" for name in ("pack", "stride", "signed", "zero") for which in ("", "2")),
+    *("size", "width", "count", "column"),
+}
+"""Parameters whose numbers are compiled in: how many jets go side by side, parts of a layout, and sizes."""
+
+
+class _Inner(CPUDispatcher):
+    """A function that is compiled once for numbers of one type; numba's would be for each literal in a call of it."""
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        names = self.py_func.__code__.co_varnames[: len(args)]
+        given = zip(names, args, strict=True)
+        unliteral: Any = types.unliteral
+        kinds = tuple(kind if name in _LITERAL else unliteral(kind) for name, kind in given)
+        return super().get_call_template(kinds, kws)
+
+
+def inner(function: Callable[..., Any]) -> Any:
+    """`function` for compiled functions to call, compiled with them.
+
+    It is compiled once, whatever the places of tensors that it is called with: that is how equal layers share it.
+    """
+    return _Inner(function, targetoptions={**_OPTIONS, "nopython": True})
 
 
 def inner_inlined(function: _F) -> _F:

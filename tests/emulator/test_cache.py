@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 SCRIPT = """
@@ -47,3 +48,26 @@ def test_torn_files_are_compiled_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", ["/dev/null/nowhere", "/proc/nowhere"])
 def test_a_folder_that_cannot_be_written_is_no_error(place: str) -> None:
     assert run(place)[0] == 0
+
+
+def test_an_inner_function_is_compiled_once_for_all_places_and_anew_for_a_size() -> None:
+    from numba import njit
+
+    from l1emu.emulator.cache import inner
+
+    @inner
+    def taken(values, place, size):  # type: ignore[no-untyped-def]
+        return values[place] + size
+
+    @njit
+    def called(values):  # type: ignore[no-untyped-def]
+        return taken(values, 0, 4) + taken(values, 1, 4) + taken(values, 2, 4)
+
+    @njit
+    def sized(values):  # type: ignore[no-untyped-def]
+        return taken(values, 0, 5)
+
+    assert called(np.array([1, 10, 100])) == 123
+    assert len(taken.overloads) == 1
+    assert sized(np.array([1, 10, 100])) == 6
+    assert len(taken.overloads) == 2

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.emulator.interval import Interval, LayerRange, Ranges
+from l1emu.emulator.vector.addresses import shortened
 from l1emu.emulator.vector.blocks import cast_of_floats
 from l1emu.emulator.vector.features import LANES, Features
 from l1emu.emulator.vector.layout import PAIRS, Layout
@@ -317,7 +318,7 @@ class Context:
         values |= {n: self._read(o.tensor, o.layout) for n, o in operands.items() if isinstance(o, Read)}
         values |= {n: self._place(o.tensor, o.layout) for n, o in operands.items() if isinstance(o, Write)}
         values |= {n: self.workspace.take(o.vectors) for n, o in operands.items() if isinstance(o, Scratch)}
-        body = f"({', '.join(['V', 'C', *operands])}):\n" + "\n".join(write.lines)
+        body = shortened(f"({', '.join(['V', 'C', *operands])}):\n" + "\n".join(write.lines))
         if body not in self.kernels:
             self.kernels[body] = f"{title}_{len(self.kernels)}"
         about = [f"{', '.join(layers)}: {arithmetic}"]

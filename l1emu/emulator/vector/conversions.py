@@ -9,18 +9,35 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba.core import types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from l1emu.emulator.cache import inner
 from l1emu.emulator.vector.features import LANES
+from l1emu.emulator.vector.llvm import I8
 
 _Array = NDArray[Any]
+
+
+def _read_code(typing: Any, array: Any, place: Any) -> Any:
+    """An element of an array in one piece, without the look at whether `place` counts from the end."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.load(
+            builder.gep(context.make_array(signature.args[0])(context, builder, args[0]).data, args[1:])
+        )
+
+    return array.dtype(array, types.intp), code
+
+
+_read: Any = intrinsic(_read_code)
 
 
 @inner
 def _get(V: _Array, at: int, f: int, j: int, pack: int, stride: int, signed: int, zero: int) -> Any:
     """Element `f` of jet `j` of the tensor at vector `at`."""
-    word = np.int64(V[(at + f // stride // pack * stride + f % stride) * LANES + j])
+    word = np.int64(_read(V, (at + f // stride // pack * stride + f % stride) * LANES + j))
     place = f // stride % pack
     if pack == 1:
         return word
@@ -74,7 +91,7 @@ def from_rows(
     """A tensor from rows of the exact kernels."""
     for f in range(size):
         for j in range(LANES):
-            _put(V, target, f, j, pack, stride, signed, zero, work[(row + f) * LANES + j])
+            _put(V, target, f, j, pack, stride, signed, zero, _read(work, (row + f) * LANES + j))
 
 
 @inner
@@ -123,6 +140,24 @@ def unpack_scattered(
             V[target * LANES + j * size + f] = _get(V, source, f, j, pack, stride, signed, zero)
 
 
+def _write_code(typing: Any, out: Any, jet: Any, byte: Any, number: Any) -> Any:
+    """A number of any type into the bytes of a jet. A view of the array by that type would count references to it."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        row, step = (builder.extract_value(array.strides, axis) for axis in (0, 1))
+        inside = args[2] if out.layout == "C" else builder.mul(args[2], step)
+        offset = builder.add(builder.mul(args[1], row), inside)
+        place = builder.gep(builder.bitcast(array.data, I8.as_pointer()), [offset])
+        builder.store(args[3], builder.bitcast(place, args[3].type.as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(out, types.intp, types.intp, number), code
+
+
+_write: Any = intrinsic(_write_code)
+
+
 @inner
 def to_out(
     V: _Array,
@@ -142,50 +177,42 @@ def to_out(
     """
     at = source * LANES
     if kind == 0:
-        doubles = out.view(np.float64)
         for j in range(n):
             for f in range(count):
-                doubles[first + j, column + f] = V[at + j * width + f] * scale
+                _write(out, first + j, 8 * (column + f), _read(V, at + j * width + f) * scale)
     elif kind == 1:
-        singles = out.view(np.float32)
         for j in range(n):
             for f in range(count):
-                singles[first + j, column + f] = V[at + j * width + f] * scale
+                _write(out, first + j, 4 * (column + f), np.float32(_read(V, at + j * width + f) * scale))
     elif kind == 2:
-        longs = out.view(np.int64)
         for j in range(n):
             for f in range(count):
-                longs[first + j, column + f] = V[at + j * width + f]
+                _write(out, first + j, 8 * (column + f), np.int64(_read(V, at + j * width + f)))
     else:
-        words = out.view(np.int32)
         for j in range(n):
             for f in range(count):
-                words[first + j, column + f] = V[at + j * width + f]
+                _write(out, first + j, 4 * (column + f), _read(V, at + j * width + f))
 
 
 @inner
 def rows_to_out(work: _Array, row: int, out: _Array, kind: int, first: int, n: int, size: int, scale: float) -> None:
     """A tensor from rows of the exact kernels to the jets first..first+n-1 of `out`, see `to_out`."""
     if kind == 0:
-        doubles = out.view(np.float64)
         for j in range(n):
             for f in range(size):
-                doubles[first + j, f] = work[(row + f) * LANES + j] * scale
+                _write(out, first + j, 8 * f, _read(work, (row + f) * LANES + j) * scale)
     elif kind == 1:
-        singles = out.view(np.float32)
         for j in range(n):
             for f in range(size):
-                singles[first + j, f] = work[(row + f) * LANES + j] * scale
+                _write(out, first + j, 4 * f, np.float32(_read(work, (row + f) * LANES + j) * scale))
     elif kind == 2:
-        longs = out.view(np.int64)
         for j in range(n):
             for f in range(size):
-                longs[first + j, f] = work[(row + f) * LANES + j]
+                _write(out, first + j, 8 * f, _read(work, (row + f) * LANES + j))
     else:
-        words = out.view(np.int32)
         for j in range(n):
             for f in range(size):
-                words[first + j, f] = work[(row + f) * LANES + j]
+                _write(out, first + j, 4 * f, np.int32(_read(work, (row + f) * LANES + j)))
 
 
 @inner

@@ -164,11 +164,12 @@ umin8 = _define("umin8", call("llvm.umin.v64i8", [V8, V8], V8), on_words(np.mini
 umax8 = _define("umax8", call("llvm.umax.v64i8", [V8, V8], V8), on_words(np.maximum, np.uint8))
 
 
-def _mulhi16(a: Lanes, b: Lanes) -> Lanes:
+def mulhi16_meaning(a: Lanes, b: Lanes) -> Lanes:
+    """The upper halves of the products of int16 pairs."""
     return lanes((words(a).astype(np.int32) * words(b) >> 16).astype(np.int16))
 
 
-@operation(_mulhi16)
+@operation(mulhi16_meaning)
 @intrinsic
 def mulhi16(typing: Any, a: Any, b: Any) -> Any:
     """The upper halves of the products of int16 pairs: floor(a b / 2**16), two a lane."""

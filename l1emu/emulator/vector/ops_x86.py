@@ -40,7 +40,7 @@ from l1emu.emulator.vector.llvm import (
     words,
     wrapped_lanes,
 )
-from l1emu.emulator.vector.ops import dot16, pair16
+from l1emu.emulator.vector.ops import dot16, mulhi16_meaning, pair16
 
 WIDE, VNNI, VBMI = "avx512f avx512bw", "avx512f avx512bw avx512vnni", "avx512f avx512bw avx512vbmi"
 
@@ -96,6 +96,12 @@ dot16_avx2 = operation(dot16, needs="avx2", name="dot16_avx2")(_dot16(2, "llvm.x
 
 DOT16 = {how: OPERATIONS[f"dot16_{how}"].compiled for how in ("vnni", "avx512", "avx2", "plain")}
 """Dot products of int16 pairs, by `Features.dot16`."""
+
+
+# LLVM's own way to it widens what is loaded before a loop, and does so there one by one
+mulhi16_wide = operation(mulhi16_meaning, needs=WIDE, name="mulhi16_wide")(
+    call("llvm.x86.avx512.pmulh.w.512", [V16, V16], V16)
+)
 
 
 def _mulhrs16(a: Lanes, b: Lanes) -> Lanes:

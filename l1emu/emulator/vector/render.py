@@ -15,7 +15,7 @@ from l1emu.emulator.vector.features import Features
 from l1emu.emulator.vector.llvm import OPERATIONS
 
 _LOADING, _STORING = "loading the inputs", "storing the outputs"
-_WIDE = ("gather", "load_block", "pack16")
+_WIDE = ("gather", "load_block", "mulhi16", "pack16")
 """What has another form where there is AVX-512."""
 
 

@@ -176,15 +176,13 @@ def fill_buffer(call: Call, shape: Shape) -> Ints:
         raise call.error("n_partitions and n_pixels do not make up the positions", (partitions, pixels))
     name = config.template("fill_buffer").split("::")[-1]
     lexed = call.project.headers.get("nnet_code_gen.h")
-    texts = [token.text for token in lexed.tokens] if lexed else []
-    starts = [i for i in range(len(texts) - 1) if texts[i] == "class" and texts[i + 1] == name]
-    if lexed is None or len(starts) != 1:
+    codes = lexed.classes.get(name, []) if lexed else []
+    if len(codes) != 1:
         raise call.error("its generated code is not in nnet_code_gen.h", name)
-    code = "".join(texts[starts[0] : _next_class(texts, starts[0])])
     places = np.full((partitions, pixels, shape.n_in), -2, dtype=np.int64)
     partition = -1
     size = shape.data[0] * shape.data[1] * shape.channels
-    for found in re.finditer(r"if\(partition==(\d+)\)\{|buffer\[(\d+)\]\[(\d+)\]=(?:data\[(\d+)\]|([^;]+));", code):
+    for found in re.finditer(r"if\(partition==(\d+)\)\{|buffer\[(\d+)\]\[(\d+)\]=(?:data\[(\d+)\]|([^;]+));", codes[0]):
         if found[1] is not None:
             partition = int(found[1])
             continue
@@ -199,10 +197,6 @@ def fill_buffer(call: Call, shape: Shape) -> Ints:
     if (places == -2).any():
         raise call.error(f"{name} leaves parts of its buffer as they were")
     return places
-
-
-def _next_class(texts: list[str], start: int) -> int:
-    return next((i for i in range(start + 1, len(texts)) if texts[i] == "class" and texts[i - 1] == ">"), len(texts))
 
 
 BUILDERS: dict[str, Builder] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from l1emu.errors import L1emuError
@@ -67,6 +68,19 @@ class Lexed:
     def code(self) -> list[Token]:
         """The tokens without comments."""
         return [token for token in self.tokens if token.kind != "comment"]
+
+    @cached_property
+    def classes(self) -> dict[str, list[str]]:
+        """The code of each class, by its name: from there to the next one that is a template's."""
+        texts = [token.text for token in self.tokens]
+        starts = [i for i in range(len(texts) - 1) if texts[i] == "class"]
+        found: dict[str, list[str]] = {}
+        end = len(texts)
+        for start in reversed(starts):
+            found.setdefault(texts[start + 1], []).append("".join(texts[start:end]))
+            if start and texts[start - 1] == ">":
+                end = start
+        return found
 
 
 def tokens_of(text: str, path: Path, line: int, offset: int, *, lists: bool = False) -> Iterator[Token]:
