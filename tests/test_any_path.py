@@ -51,6 +51,9 @@ COMMANDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("report", "path"): ("report", IT),
     ("estimate", "path"): ("estimate", IT, "--part", "xcvu13p-flga2577-2-e"),
     ("estimate", "budget"): ("estimate", "project", "--part", "xcvu13p-flga2577-2-e", "--scan", "--budget", IT),
+    ("quantize", "model"): ("quantize", IT, "--data", "x.npz"),
+    ("quantize", "data"): ("quantize", "project", "--data", IT),
+    ("quantize", "keras"): ("quantize", "project", "--data", "labelled.npz", "--keras", IT),
     ("budget", "budget"): ("budget", IT),
     ("budget", "report"): ("budget", "budgets/cms-phase2.yaml", "--report", IT),
     ("budget", "estimate"): (

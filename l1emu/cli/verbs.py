@@ -27,6 +27,7 @@ VERBS = {
     "verify": "compare the emulation of an hls4ml project with its own C++, layer by layer",
     "report": "read a synthesis report",
     "estimate": "estimate cycles and resources before synthesis",
+    "quantize": "what one bit costs: scans and searches of types, with areas, cycles and resources",
     "budget": "check a tagger's latency against a budget",
     "simulate": "simulate the 40 MHz stream",
     "batch": "a study in shards on many machines: plan, run, status, resume, merge",

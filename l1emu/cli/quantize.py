@@ -1,0 +1,282 @@
+"""`l1emu quantize`: what one bit costs."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from l1emu.cli.options import Json, console, is_integer, listed, print_json
+from l1emu.errors import L1emuError
+from l1emu.files import folder_aside, scratch_folder, write_json
+from l1emu.latency.clock import CLOCK_HELP, clock_period_ns
+from l1emu.outputs import refuse_to_replace
+from l1emu.progress import progress
+
+if TYPE_CHECKING:
+    from l1emu.quantization import Bench, Choice, Grid, Point, Retyper
+
+RESULT = "quantization.json"
+_MOST = 20_000
+_GOLDEN = "golden.npz"
+_COLUMNS = ("label", "score", "score_error", "ratio", "ratio_error", "latency_cycles", "interval_cycles", "dsp", "lut",
+            "content_hash", "refused")  # fmt: skip
+
+_Bits = Annotated[str, typer.Option("--bits", metavar="W,...", help="Bits in all, the sign included.")]
+_Integer = Annotated[str, typer.Option("--integer", metavar="I,...", help="Bits before the point, the sign included.")]
+_Layers = Annotated[
+    str | None, typer.Option("--layers", metavar="NAME,...", help="These layers (and inputs) alone; by default all.")
+]
+_What = Annotated[
+    Literal["both", "weights", "data"], typer.Option("--what", help="Which types: of weights, of data, or both.")
+]
+
+
+def quantize(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL|PROJECT", help="An hls4ml project, a trained tagger or a Keras model.")
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Labelled jets (.npz): arrays named after the inputs, or `inputs`, and `labels`."),
+    ] = None,
+    bits: _Bits = "8,10,12,16",
+    integer: _Integer = "2,4,6",
+    layers: _Layers = None,
+    each: Annotated[bool, typer.Option("--each", help="One layer at a time.")] = False,
+    what: _What = "both",
+    constraint: Annotated[
+        str | None,
+        typer.Option("--search", metavar="CONSTRAINT", help="Take bits off layer by layer: ratio>=0.99, dsp<=200."),
+    ] = None,
+    step: Annotated[int, typer.Option(help="With --search: bits taken at a time.")] = 1,
+    jets: Annotated[int, typer.Option(help="The first so many jets.")] = 5000,
+    replicas: Annotated[int, typer.Option(help="Draws of the bootstrap.")] = 100,
+    part: Annotated[str | None, typer.Option(help="The part, in place of the project's.")] = None,
+    clock: Annotated[str | None, typer.Option(help=f"The clock, in place of the project's: {CLOCK_HELP}.")] = None,
+    keras: Annotated[
+        Path | None, typer.Option("--keras", help="The Keras model of a project: the reference, and for --check.")
+    ] = None,
+    check: Annotated[int, typer.Option(help="So many configurations against hls4ml's own project (extra: train).")] = 0,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FOLDER", help="JSON, CSV, figures, and the best project."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Scan or search the bits of a network: areas under ROC curves, cycles and resources of each configuration."""
+    from l1emu.quantization import Bench, Retyper, read_labelled
+    from l1emu.quantization.choices import grids
+
+    widths, wholes = _numbers("--bits", bits), _numbers("--integer", integer)
+    chosen = grids(widths, wholes)
+    names = [] if layers is None else listed(layers, where="--layers")
+    parts = ("weights", "data") if what == "both" else (what,)
+    for option, value, least in (
+        ("--jets", jets, 2),
+        ("--replicas", replicas, 2),
+        ("--step", step, 1),
+        ("--check", check, 0),
+    ):
+        if not least <= value <= 10_000_000:
+            raise L1emuError("out of range", where=option, value=value, expected=f"{least} or more")
+    if output is not None:
+        refuse_to_replace(output, RESULT)
+    with scratch_folder("quantize") as folder, _project(model, folder) as (project, keras_model):
+        retyper = Retyper(project)
+        shape = retyper.firmware.outputs[0].shape
+        labelled = read_labelled(_data(model, data), retyper.firmware.inputs, shape[-1], jets)
+        original = keras or keras_model
+        reference = None if original is None else _float(original, labelled.inputs)
+        period = None if clock is None else clock_period_ns(clock)
+        bench = Bench(retyper, labelled, folder, reference, part, period, replicas)
+        if constraint is not None:
+            points = _searched(bench, constraint, chosen if keras_model else [], names, parts, step)
+        else:
+            groups = [[name] for name in names or _every(bench, parts)] if each else [names]
+            if len(groups) * len(chosen) > _MOST:
+                raise L1emuError("number of configurations", value=len(groups) * len(chosen), expected=f"up to {_MOST}")
+            wanted = [(grid, group) for group in groups for grid in chosen]
+            with progress("configurations", len(wanted)) as advance:
+                points = []
+                for grid, group in wanted:
+                    points.append(bench.scanned(grid, group, parts))
+                    advance(1)
+        checked = _checked(retyper, points, original, check, folder) if check else None
+        document = {
+            "reference": "float" if reference is not None else "project",
+            "reference_score": float(bench.reference_scores[0]),
+            "jets": len(labelled),
+            "notes": _notes(retyper, float(bench.reference_scores[0])),
+            "checked": checked,
+            "points": [point.as_dict() for point in points],
+        }
+        if output is not None:
+            _write(document, points, bench, output)
+    if json:
+        print_json(document["points"])
+    else:
+        _show(document)
+
+
+def _numbers(option: str, text: str) -> list[int]:
+    words = listed(text, where=option)
+    for word in words:
+        if not is_integer(word):
+            raise L1emuError("not a whole number", where=option, value=word, expected="digits, by commas")
+    return [int(word) for word in words]
+
+
+@contextlib.contextmanager
+def _project(model: Path, folder: Path) -> Iterator[tuple[Path, Path | None]]:
+    """The project that is scanned, and the Keras model that it was made of here."""
+    if (model / "firmware" / "defines.h").is_file():
+        yield model, None
+        return
+    if model.is_file() and model.suffix == ".l1fw":
+        raise L1emuError(
+            "a firmware file has no text to give other types",
+            path=model,
+            expected="the hls4ml project, a folder of l1emu train, or a Keras model (.h5, .keras)",
+        )
+    if not model.exists():
+        raise L1emuError("no such file or folder", path=model, expected="an hls4ml project or a Keras model")
+    tagger = (model / "recipe.yaml").is_file()
+    if not tagger and (model.is_dir() or model.suffix not in (".h5", ".keras")):
+        raise L1emuError("neither a project nor a model", path=model, expected="an hls4ml project, .h5 or .keras")
+    from l1emu.training.post_training import write_wide
+
+    with contextlib.redirect_stdout(io.StringIO()):  # hls4ml tells what it does
+        project = write_wide(model, folder / "wide")
+    yield project, None if tagger else model
+
+
+def _data(model: Path, data: Path | None) -> Path:
+    if data is not None:
+        return data
+    if (model / _GOLDEN).is_file():
+        return model / _GOLDEN
+    raise L1emuError("no labelled jets", where="--data", expected="an .npz of inputs and labels")
+
+
+def _float(model: Path, inputs: dict[str, Any]) -> Any:
+    from l1emu.training.post_training import float_outputs
+
+    return float_outputs(model, inputs)
+
+
+def _every(bench: Bench, parts: tuple[str, ...]) -> list[str]:
+    known = {"weights": bench.retyper.weights, "data": bench.retyper.data}
+    return [*dict.fromkeys(name for part in parts for name in known[part])]
+
+
+def _searched(
+    bench: Bench, text: str, chosen: list[Grid], names: list[str], parts: tuple[str, ...], step: int
+) -> list[Point]:
+    from l1emu.quantization import Choice, Constraint, search
+
+    constraint = Constraint.parse(text)
+    first = Choice()
+    widest_bits = max((grid.bits for grid in chosen), default=0)
+    if chosen:  # of the widest grids the one that does best
+        widest = [bench.scanned(grid, (), ("weights", "data")) for grid in chosen if grid.bits == widest_bits]
+        good = [point for point in widest if point.ratio is not None]
+        first = max(good or widest, key=lambda p: p.ratio or 0.0).choice
+    with progress("steps of the search", None) as advance:
+        return search(bench, constraint, first, layers=names, parts=parts, step=step, report=lambda point: advance(1))
+
+
+def _checked(
+    retyper: Retyper, points: list[Point], keras: Path | None, count: int, folder: Path
+) -> list[dict[str, Any]]:
+    """Content hashes beside those of the projects that hls4ml writes, of configurations spread over all."""
+    if keras is None:
+        raise L1emuError("no Keras model to convert", where="--check", expected="--keras MODEL, that of the project")
+    from l1emu.firmware import Firmware
+    from l1emu.training.post_training import written_by_hls4ml
+
+    good = [point for point in points if point.refused is None]
+    sample = good[:: max(1, len(good) // count)][:count]
+    found = []
+    for i, point in enumerate(sample):
+        choice: Choice = point.choice
+        with contextlib.redirect_stdout(io.StringIO()):
+            own = written_by_hls4ml(
+                keras, retyper.project, folder / f"hls4ml{i}", choice.weights, choice.data, choice.default,
+                retyper.accumulators,
+            )  # fmt: skip
+        theirs = Firmware.read(own).content_hash
+        found.append({"label": point.label, "content_hash": point.content_hash, "hls4ml": theirs})
+        if theirs != point.content_hash:
+            raise L1emuError(
+                "hls4ml writes another firmware", where=point.label, value=point.content_hash, expected=theirs
+            )
+    return found
+
+
+def _notes(retyper: Retyper, reference: float) -> list[str]:
+    found = list(retyper.notes)
+    if reference < 0.55:
+        found.append(
+            f"the reference separates nothing (area {reference:.3f}): ratios to it say little; --keras gives another"
+        )
+    return found
+
+
+def _write(document: dict[str, Any], points: list[Point], bench: Bench, output: Path) -> None:
+    """JSON, CSV and figures; and the project of the last step of a search, or of the best point of a scan."""
+    import shutil
+
+    from l1emu.report.bits import draw_bits, draw_pareto, measured
+    from l1emu.report.figures import save
+
+    with folder_aside(output) as aside:
+        write_json(aside / RESULT, document)
+        with (aside / "quantization.csv").open("w", newline="") as file:
+            rows = csv.DictWriter(file, _COLUMNS, extrasaction="ignore", lineterminator="\n")
+            rows.writeheader()
+            rows.writerows(document["points"])
+        if measured(document["points"]):
+            save(draw_bits, document["points"], aside / "bits")
+            save(draw_pareto, document["points"], aside / "pareto")
+            good = [point for point in points if point.refused is None]
+            best = max(good, key=lambda p: p.number("ratio")) if points[-1].scanned else points[-1]
+            bench.retyper.write(best.choice, bench.project)
+            shutil.copytree(bench.project, aside / "project")
+
+
+def _show(document: dict[str, Any]) -> None:
+    out = console()
+    out.print(
+        f"{document['jets']:,} jets, reference: {document['reference']}, area {document['reference_score']:.4f}",
+        highlight=False,
+    )
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    for name in ("configuration", "ratio", "", "cycles", "interval", "DSP", "LUT", "firmware"):
+        table.add_column(name, justify="left" if name in ("configuration", "firmware") else "right")
+    for point in document["points"]:
+        if point["refused"] is not None:
+            table.add_row(Text(point["label"]), Text(f"refused: {point['refused']}"))
+            continue
+        table.add_row(
+            Text(point["label"]),
+            f"{point['ratio']:.4f}",
+            f"+- {point['ratio_error']:.4f}",
+            str(point["latency_cycles"]),
+            str(point["interval_cycles"]),
+            f"{point['dsp']:,}",
+            f"{point['lut']:,}",
+            point["content_hash"][:12],
+        )
+    out.print(table)
+    if document["checked"] is not None:
+        out.print(f"{len(document['checked'])} configurations are what hls4ml writes", highlight=False)
+    for note in document["notes"]:
+        out.print(Text("note  ", style="yellow").append(note))

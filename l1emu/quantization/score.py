@@ -1,0 +1,80 @@
+"""Areas under ROC curves, their ratio to a reference, and its error from the same jets drawn anew.
+
+The score is the mean over the classes of the area under the curve of a class against the rest. For the bootstrap each
+jet counts as often as it was drawn (B. Efron, Ann. Statist. 7 (1979) 1); reference and configuration are given the same
+draws, so that what is common to both cancels in their ratio.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.float64]
+
+
+def areas(scores: Numbers, positive: NDArray[np.bool_], counts: Numbers) -> Numbers:
+    """Areas under the ROC curve, one for each row of `counts`; a tie counts half.
+
+    Parameters
+    ----------
+    scores, positive
+        (jets,): of each jet, and whether it is of the class.
+    counts
+        (replicas, jets): how often each jet counts.
+    """
+    order = np.argsort(scores, kind="stable")
+    ordered = scores[order]
+    first = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    drawn = counts[:, order]
+    signal = np.add.reduceat(drawn * positive[order], first, axis=1)
+    other = np.add.reduceat(drawn * ~positive[order], first, axis=1)
+    below = np.cumsum(other, axis=1) - other
+    found: Numbers = (signal * (below + 0.5 * other)).sum(axis=1) / (signal.sum(axis=1) * other.sum(axis=1))
+    return found
+
+
+@dataclass(frozen=True)
+class Jets:
+    """The truth, and the draws of the bootstrap.
+
+    Parameters
+    ----------
+    labels
+        (jets,), classes from 0.
+    replicas
+        Of the bootstrap.
+    seed
+        Of its draws.
+    """
+
+    labels: NDArray[np.int64]
+    replicas: int = 100
+    seed: int = 1
+
+    @cached_property
+    def counts(self) -> Numbers:
+        """(1 + replicas, jets): once each, then as drawn; draws keep the number of jets of each class."""
+        rng = np.random.default_rng(self.seed)
+        found = np.ones((1 + self.replicas, len(self.labels)))
+        for label in np.unique(self.labels):
+            chosen = np.flatnonzero(self.labels == label)
+            found[1:, chosen] = rng.multinomial(len(chosen), np.full(len(chosen), 1 / len(chosen)), self.replicas)
+        return found
+
+    def scores(self, outputs: Numbers) -> Numbers:
+        """(1 + replicas,): the mean area of a network, as it is and for each draw.
+
+        Parameters
+        ----------
+        outputs
+            (jets, classes); of a network with one output (jets, 1), the score of class 1.
+        """
+        if outputs.shape[1] == 1:
+            return areas(outputs[:, 0], self.labels == 1, self.counts)
+        classes = np.unique(self.labels)
+        found: Numbers = np.mean([areas(outputs[:, k], self.labels == k, self.counts) for k in classes], axis=0)
+        return found

@@ -1,0 +1,1 @@
+"""Tests of l1emu.quantization."""
