@@ -22,6 +22,7 @@ from l1emu.resources import resource
 from l1emu.stream.topology import Topology
 from l1emu.study.config import Study
 from l1emu.taggers.maps import FeatureMapFile
+from l1emu.training.model_recipe import ModelRecipe
 from l1emu.training.recipe import Recipe as TaggerRecipe
 from l1emu.trigger.menu import Menu
 from l1emu.trigger.scalings import Scalings
@@ -33,6 +34,7 @@ SHIPPED: dict[str, type[Config]] = {
     "datasets/recipes/signal-hh4b-pu200.yaml": SampleRecipe,
     "datasets/calibration-pu200.yaml": Calibration,
     "models/jet-tagger/recipe.yaml": TaggerRecipe,
+    "models/gravitational-waves/recipe.yaml": ModelRecipe,
     "data/study.yaml": Study,
     "data/objects/cms-phase2-l1nano.yaml": ObjectsFile,
     "data/objects/cms-run3-l1nano.yaml": ObjectsFile,

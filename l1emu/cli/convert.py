@@ -1,17 +1,23 @@
-"""`l1emu convert`: a trained tagger to an hls4ml project, a firmware file and golden vectors."""
+"""`l1emu convert`: a trained model to an hls4ml project, compared with its C++, a firmware file and golden vectors."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from l1emu.cli.options import Json, console, print_json
-from l1emu.config import load_config
 from l1emu.errors import L1emuError
 from l1emu.training import require
+from l1emu.training.model_recipe import load_any_recipe
 from l1emu.training.recipe import RECIPE, Recipe
+
+if TYPE_CHECKING:
+    from l1emu.firmware import Firmware
+
+_MADE_UP = 300
+"""Inputs that are made up for the comparison with the C++."""
 
 
 def convert(
@@ -20,31 +26,37 @@ def convert(
     backend: Annotated[str, typer.Option(metavar="Vitis|Vivado", help="The backend of hls4ml.")] = "Vitis",
     firmware: Annotated[Path | None, typer.Option(help="Also write the firmware to this .l1fw file.")] = None,
     golden: Annotated[
-        Path | None, typer.Option(help="Also write golden vectors to this .npz; builds the project's C++ with g++.")
+        Path | None, typer.Option(help="Also write golden vectors, the answers of the project's C++, to this .npz.")
     ] = None,
     jets: Annotated[
         Path | None,
-        typer.Option(help="Labelled jets for the golden vectors; by default those of the tagger's own golden.npz."),
+        typer.Option(help="Labelled jets for a tagger's golden vectors; by default those of its own golden.npz."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Convert a trained model (extra: train)."""
+    """Convert a trained model, and compare the emulation with the project's own C++ (extra: train).
+
+    Exit code 1 if they differ. The C++ is built with g++ and run with your rights, as by `l1emu verify`.
+    """
     require()
     if backend not in ("Vitis", "Vivado"):
         raise L1emuError("unknown backend", value=backend, expected="Vitis or Vivado")
-    load_config(tagger / RECIPE, Recipe)  # a wrong one is refused before TensorFlow is loaded
+    load_any_recipe(tagger / RECIPE)  # a wrong one is refused before TensorFlow is loaded
     from l1emu.firmware import Firmware
     from l1emu.latency.estimate import keep_design
-    from l1emu.training.golden import write_golden
-    from l1emu.training.tagger import load_tagger
+    from l1emu.training.any_model import load_trained
+    from l1emu.verification.compare import verify
 
-    trained = load_tagger(tagger)
+    trained = load_trained(tagger)
     project = trained.write_project(output, backend)  # type: ignore[arg-type]
     synthesized = keep_design(Firmware.read(project), project)
+    outcome = verify(project, jets=_MADE_UP, firmware=synthesized)
     document: dict[str, Any] = {
         "project": str(project),
         "backend": backend,
         "content_hash": synthesized.content_hash,
+        "verified_values": outcome.values,
+        "differ": 0 if outcome.first_difference is None else outcome.first_difference.count,
         "firmware": None,
         "golden": None,
     }
@@ -52,13 +64,31 @@ def convert(
         synthesized.save(firmware)
         document["firmware"] = str(firmware)
     if golden is not None:
-        written = write_golden(trained.recipe, project, synthesized, tagger, golden, jets)
-        document["golden"] = {"path": str(golden), "jets": written}
+        document["golden"] = {"path": str(golden), "jets": _golden(trained, project, synthesized, tagger, golden, jets)}
     if as_json:
         print_json(document)
-        return
-    out = console()
-    out.print(f"project   {project} ({backend})", highlight=False)
-    out.print(f"firmware  {synthesized.content_hash[:16]} {firmware or ''}", highlight=False)
-    if golden is not None:
-        out.print(f"golden    {golden}: {document['golden']['jets']:,} jets", highlight=False)
+    else:
+        out = console()
+        out.print(f"project   {project} ({backend})", highlight=False)
+        out.print(f"firmware  {synthesized.content_hash[:16]} {firmware or ''}", highlight=False)
+        out.print(f"C++       {outcome}", highlight=False)
+        if golden is not None:
+            out.print(f"golden    {golden}: {document['golden']['jets']:,} vectors", highlight=False)
+    if not outcome.identical:
+        raise typer.Exit(1)
+
+
+def _golden(trained: Any, project: Path, firmware: Firmware, folder: Path, path: Path, jets: Path | None) -> int:
+    """Write golden vectors: of a tagger's jets, or of the inputs of any other model's own golden vectors."""
+    if isinstance(trained.recipe, Recipe):
+        from l1emu.training.golden import write_golden
+
+        return write_golden(trained.recipe, project, firmware, folder, path, jets)
+    from l1emu.goldenfile import read_golden, write_golden_file
+    from l1emu.verification.golden import golden_vectors
+
+    if jets is not None:
+        raise L1emuError("these golden vectors are not of labelled jets", where="--jets", expected="no --jets")
+    inputs = firmware.inputs[0].type.to_float(read_golden(folder / "golden.npz").inputs)
+    write_golden_file(path, golden_vectors(project, inputs=inputs, firmware=firmware))
+    return len(inputs)

@@ -1,47 +1,121 @@
-"""`l1emu train`: a tagger from its recipe and labelled jets."""
+"""`l1emu train`: a tagger or any other model from its recipe."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
 from l1emu.cli.options import Json, console, print_json
-from l1emu.config import load_config
+from l1emu.errors import L1emuError
 from l1emu.training import require
-from l1emu.training.recipe import Recipe
+from l1emu.training.model_recipe import ModelRecipe, load_any_recipe, model_recipes
 
 
 def train(
-    recipe: Annotated[Path, typer.Argument(help="The tagger's recipe, YAML.")],
-    jets: Annotated[Path, typer.Option(help="Labelled jets, .npz: features, label, pt, eta, event.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The tagger's folder.")],
+    recipe: Annotated[
+        Path | None, typer.Argument(help="The recipe, YAML, or the name of one that comes with l1emu (see --list).")
+    ] = None,
+    jets: Annotated[
+        Path | None, typer.Option(help="Labelled jets of a tagger, .npz: features, label, pt, eta, event.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Arrays, .npz, in the place of what the recipe's data names.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The model's folder.")] = None,
+    list_recipes: Annotated[bool, typer.Option("--list", help="List the recipes that come with l1emu.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Train a tagger from its recipe (extra: train)."""
-    require()
-    load_config(recipe, Recipe)  # a wrong one is refused before TensorFlow is loaded
-    from l1emu.training.train import train as train_tagger
+    """Train a model from its recipe (extra: train).
 
-    result = train_tagger(recipe, jets, output)
+    A recipe may name functions of its own, `module:function`, for its data and its network: their code is run.
+    """
+    if list_recipes:
+        _list(as_json)
+        return
+    if recipe is None or output is None:
+        missing = "a recipe" if recipe is None else "--output"
+        raise L1emuError(f"{missing} is missing", expected="l1emu train RECIPE --output DIR, or l1emu train --list")
+    if not recipe.exists() and str(recipe) in model_recipes():
+        recipe = model_recipes()[str(recipe)]
+    require()
+    read = load_any_recipe(recipe)  # a wrong one is refused before TensorFlow is loaded
+    if isinstance(read, ModelRecipe):
+        if jets is not None:
+            raise L1emuError("this recipe takes no labelled jets", where="--jets", value=str(jets), expected="--data")
+        from l1emu.training.any_train import train_model
+
+        result = train_model(recipe, output, data)
+        rows = _figure_rows(result.card)
+    else:
+        if jets is None or data is not None:
+            raise L1emuError("this recipe takes labelled jets", where="--jets", expected="--jets JETS.npz, no --data")
+        from l1emu.training.train import train as train_tagger
+
+        result = train_tagger(recipe, jets, output)
+        rows = _tagger_rows(result.card)
     if as_json:
         print_json({"folder": str(result.folder), "card": result.card})
         return
     card = result.card
-    table = Table(title=f"{card['name']}: area under the ROC curve, held-out jets")
+    table = Table(title=f"{card['name']}: held-out {'rows' if 'rows' in card else 'jets'}")
     for column in ("", "float", "quantized", "emulated"):
         table.add_column(column, justify="left" if column == "" else "right")
-    for title, group, name in _rows(card["classes"]):
-        values = (card["auc"][kind][group][name] for kind in ("float", "quantized", "emulated"))
+    for title, values in rows:
         table.add_row(title, *("–" if value is None else f"{value:.4f}" for value in values))
     console().print(table)
+    if "verified_values" in card:
+        console().print(
+            f"{card['verified_values']:,} values compared with C++, {card['differ']} differ", highlight=False
+        )
     console().print(f"{result.folder}", highlight=False)
 
 
-def _rows(classes: list[str]) -> list[tuple[str, str, str]]:
-    """Title, group and class of each line of the card's table."""
-    first = classes[0]
-    rest = [(f"{name} against the rest", "versus_rest", name) for name in classes]
-    return rest + [(f"{first} against {name}", f"{first}_versus", name) for name in classes[1:]]
+def _list(as_json: bool) -> None:
+    found = {name: (path, load_any_recipe(path)) for name, path in model_recipes().items()}
+    if as_json:
+        print_json(
+            [
+                {"name": name, "path": str(path), "description": read.description, **_kind(read)}
+                for name, (path, read) in found.items()
+            ]
+        )
+        return
+    table = Table(title="recipes that come with l1emu")
+    for column in ("name", "data", "task", "description"):
+        table.add_column(column)
+    for name, (_, read) in found.items():
+        kind = _kind(read)
+        table.add_row(name, kind["data"], kind["task"], read.description)
+    console().print(table)
+
+
+def _kind(read: Any) -> dict[str, str]:
+    if not isinstance(read, ModelRecipe):
+        return {"data": "--jets", "task": "classify", "quantization": "qkeras"}
+    source = read.data.file or read.data.generator or read.data.function
+    return {"data": str(source), "task": read.task.kind, "quantization": read.quantization.method}
+
+
+_FORMS = ("float", "quantized", "emulated")
+_Rows = list[tuple[str, tuple[float | None, ...]]]
+
+
+def _figure_rows(card: dict[str, Any]) -> _Rows:
+    """The lines of a model's card: areas of classes, of the score, and errors."""
+    titles = {"auc": "AUC, {} against the rest", "score": "{} of the score", "error": "{}"}
+    return [
+        (title.format(name), tuple(forms[form] for form in _FORMS))
+        for group, title in titles.items()
+        for name, forms in card.get(group, {}).items()
+    ]
+
+
+def _tagger_rows(card: dict[str, Any]) -> _Rows:
+    """The lines of a tagger's card: areas under the ROC curve."""
+    first, *others = card["classes"]
+    rest = [(f"AUC, {name} against the rest", "versus_rest", name) for name in card["classes"]]
+    pairs = [(f"AUC, {first} against {name}", f"{first}_versus", name) for name in others]
+    return [(title, tuple(card["auc"][form][group][name] for form in _FORMS)) for title, group, name in rest + pairs]

@@ -3,22 +3,34 @@
 Everything that needs TensorFlow, QKeras or hls4ml lives in this package (extra: train). Importing the package itself
 imports none of them; `require()` turns their absence into one line of advice.
 
-against     where a Keras model and its firmware part
-card        the card of a trained tagger as text
-data        labelled jets for training
-evaluate    how well scores separate the classes
-export      a QKeras model to an hls4ml project
-golden      golden vectors
-handlers    hls4ml handlers that lead `QEinsum` and `QSoftmax` to the nodes that hls4ml has for them
-keras3      models that Keras 3 saved, rebuilt for the Keras 2 that QKeras needs
-layers      two thin Keras layers that QKeras lacks, and attention composed from them and from stock QKeras layers
-model       the default architecture: a transformer over jet constituents, in float and in QKeras, from one recipe
-quantizers  which fixed-point type a QKeras quantizer stands for
-recipe      the recipe of a tagger: architecture, types and training, as YAML checked when read
-steering    what steers the synthesis, layer by layer, as hls4ml's configuration has it
-steps       a Keras model as steps that can be run one by one
-tagger      a trained tagger on disk: `recipe.yaml`
-train       training: the float twin first, then the quantized network from its weights
+against       where a Keras model and its firmware part
+any_model     any model on disk, from its recipe
+any_train     training of any model, its firmware, and the comparison with its C++
+arrays_for    the arrays of a recipe's data, checked, on the grid of the input type, and split
+card          the card of a trained tagger as text
+data          labelled jets for training
+evaluate      how well scores separate the classes
+export        a QKeras model to an hls4ml project
+figures       how well any model does its task
+fitting       one pass of training
+functions     functions of the user's, named `module:function` in a recipe
+generators    registered generators of training data
+golden        golden vectors
+handlers      hls4ml handlers that lead `QEinsum` and `QSoftmax` to the nodes that hls4ml has for them
+keras3        models that Keras 3 saved, rebuilt for the Keras 2 that QKeras needs
+layers        two thin Keras layers that QKeras lacks, and attention composed from them and from stock QKeras layers
+model         the default architecture: a transformer over jet constituents, in float and in QKeras, from one recipe
+model_recipe  the recipe of any model: data, network, task, quantization and hardware
+networks      registered builders of float networks
+pythia_jets   registered generators of jets, with Pythia 8
+quantizers    which fixed-point type a QKeras quantizer stands for
+rebuilding    a model built again: without batch normalizations, without quantizers, or with those of a rule
+recipe        the recipe of a tagger: architecture, types and training, as YAML checked when read
+steering      what steers the synthesis, layer by layer, as hls4ml's configuration has it
+steps         a Keras model as steps that can be run one by one
+substructure  sixteen high-level features of a jet
+tagger        a trained tagger on disk: `recipe.yaml`
+train         training: the float twin first, then the quantized network from its weights
 """
 
 from __future__ import annotations

@@ -140,12 +140,7 @@ def plan_types(model: keras.Model, input_type: FixedPoint) -> _Plan:
             plan.set(layer.name, result=input_type)
             continue
         if kind not in planners:
-            raise L1emuError(
-                "a layer that is not exported",
-                where=f"layer {layer.name}",
-                value=kind,
-                expected=_ADVICE.get(kind, f"one of {', '.join(planners)}"),
-            )
+            raise refused_layer(layer)
         if len(layer.inbound_nodes) != 1:
             raise L1emuError(
                 "hls4ml would share one set of types between all calls of this layer",
@@ -155,6 +150,18 @@ def plan_types(model: keras.Model, input_type: FixedPoint) -> _Plan:
             )
         planners[kind](layer, plan)
     return plan
+
+
+def refused_layer(layer: Any) -> L1emuError:
+    """That this layer is not exported, and what is in its place."""
+    kind = type(layer).__name__
+    others = "QDense, QActivation, QEinsum, QSoftmax, Add, Reshape, GlobalAveragePooling1D"
+    return L1emuError(
+        "a layer that is not exported",
+        where=f"layer {layer.name}",
+        value=kind,
+        expected=_ADVICE.get(kind, f"one of {others}"),
+    )
 
 
 def _sources(layer: Any) -> list[str]:
@@ -254,6 +261,14 @@ def _plan_einsum(layer: Any, plan: _Plan) -> None:
     terms = layer.equation.replace("->", ",").split(",")
     sizes = dict(zip(terms[0], layer.input_shape[0], strict=True))
     contracted = set(terms[0]) & set(terms[1]) - set(terms[2])
+    alone = (set(terms[0]) ^ set(terms[1])) - set(terms[2])
+    if alone:
+        raise L1emuError(
+            "hls4ml sums over no index that one of the tensors has alone",
+            where=f"layer {layer.name}",
+            value=layer.equation,
+            expected=f"{', '.join(sorted(alone))} in the result or in both tensors",
+        )
     if not contracted:
         raise L1emuError("nothing is summed over", where=f"layer {layer.name}", value=layer.equation)
     count = math.prod(sizes[index] for index in contracted)

@@ -16,10 +16,10 @@ from tensorflow import keras
 from l1emu.arraytypes import Floats
 from l1emu.errors import L1emuError
 from l1emu.files import open_regular
+from l1emu.training.any_model import load_trained
 from l1emu.training.keras3 import keras_version, load_keras3
 from l1emu.training.layers import CUSTOM_OBJECTS
 from l1emu.training.recipe import RECIPE
-from l1emu.training.tagger import load_tagger
 
 # Layers whose own activation hls4ml writes as a layer behind them.
 _WITH_ACTIVATION = (
@@ -130,7 +130,7 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model:
     if not place.exists():
         raise L1emuError("no such file or folder", path=place, expected="a Keras model (.h5, .keras)")
     if (place / RECIPE).is_file():
-        return load_tagger(place).model
+        return load_trained(place).model
     if not place.is_dir():
         with open_regular(place):  # neither zipfile nor HDF5 ends where a device does not
             pass

@@ -28,10 +28,10 @@ from l1emu.files import read_text, scratch_folder, sha256_bytes, write_aside, wr
 from l1emu.firmware import Firmware
 from l1emu.jsontext import parse_json
 from l1emu.latency.estimate import keep_design
-from l1emu.progress import Advance, progress
 from l1emu.training.card import model_card
 from l1emu.training.data import LabelledJets, flattening_weights, read_jets, split_jets
 from l1emu.training.evaluate import auc_table
+from l1emu.training.fitting import fit_network
 from l1emu.training.model import build, multiplications, set_weights_by_name, weights_by_name
 from l1emu.training.recipe import RECIPE, Recipe, Training
 from l1emu.training.tagger import FLOAT_WEIGHTS, WEIGHTS, TrainedTagger, read_tagger_arrays, save_arrays
@@ -89,15 +89,6 @@ class _Run:
 
 _Weighted = tuple[LabelledJets, npt.NDArray[np.float64]]
 """Jets, and the weight of each."""
-
-
-class _Report(keras.callbacks.Callback):
-    def __init__(self, advance: Advance) -> None:
-        super().__init__()
-        self.advance = advance
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self.advance(1)
 
 
 def train(
@@ -161,7 +152,7 @@ def train(
         "tensorflow_jets_per_second": round(_prediction_speed(best.model, held_out)),
         "firmware": firmware.content_hash,
         "recipe_sha256": sha256_bytes(recipe_text.encode()),
-        "weights_sha256": _weights_hash(best.model),
+        "weights_sha256": weights_hash(best.model),
         "versions": {"l1emu": __version__}
         | {name: importlib.metadata.version(name) for name in ("tensorflow", "qkeras", "hls4ml", "numpy")},
     }
@@ -333,7 +324,7 @@ def _scale_inputs(model: keras.Model, jets: LabelledJets) -> None:
     layer.set_weights([kernel * scale[:, None].astype(np.float32), bias])
 
 
-def _weights_hash(model: keras.Model) -> str:
+def weights_hash(model: keras.Model) -> str:
     """SHA-256 over names and values of all weights."""
     digest = hashlib.sha256()
     for name, array in sorted(weights_by_name(model).items()):
@@ -361,63 +352,20 @@ def _fit(
     title: Literal["float twin", "quantized"],
     course: _Course,
 ) -> float:
-    """Fit in place, cosine-annealed; keeps the weights of the epoch with the lowest validation loss, and gives that."""
+    """Fit in place; keeps the weights of the epoch with the lowest validation loss, and gives that."""
     quantized = title == "quantized"
-    stage = training.quantized if quantized else training.float_twin
-    keras.utils.set_random_seed(seed + int(quantized))
     jets, weight = parts["training"]
     other, other_weight = parts["validation"]
-    batch = min(training.batch, len(jets))
-    steps = max(1, len(jets) // batch) * stage.epochs
-    warm_up = min(steps // 20, 500)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.1 * stage.learning_rate,
-        steps - warm_up,
-        alpha=0.1,
-        warmup_target=stage.learning_rate,
-        warmup_steps=warm_up,
-    )
-    model.compile(
-        keras.optimizers.Adam(schedule, clipnorm=1.0),
+    fit = fit_network(
+        model,
+        (jets.inputs(), jets.label.astype(np.int32), weight.astype(np.float32)),
+        (other.inputs(), other.label.astype(np.int32), other_weight.astype(np.float32)),
+        training.quantized if quantized else training.float_twin,
+        batch=training.batch,
+        seed=seed + int(quantized),
         loss="sparse_categorical_crossentropy",
-        weighted_metrics=[],
-        # XLA pays off for the many small operations of the quantizers, where there are enough steps to win back
-        # the time it takes to compile
-        jit_compile=quantized and steps > 500,
+        quantized=quantized,
     )
-    best = _Best()
-    started = time.perf_counter()
-    with progress(f"training, {title}: epochs", stage.epochs) as advance:
-        history = model.fit(
-            jets.inputs(),
-            jets.label.astype(np.int32),
-            sample_weight=weight.astype(np.float32),
-            validation_data=(other.inputs(), other.label.astype(np.int32), other_weight.astype(np.float32)),
-            batch_size=batch,
-            epochs=stage.epochs,
-            callbacks=[_Report(advance), best],
-            verbose=0,
-        )
-    best.restore()
-    course.seconds[title.replace(" ", "_")] = time.perf_counter() - started
-    course.history[title.replace(" ", "_")] = {
-        name: [round(float(v), 6) for v in values] for name, values in history.history.items()
-    }
-    return best.loss
-
-
-class _Best(keras.callbacks.Callback):
-    """Keeps the weights of the epoch with the lowest validation loss, or those at the start if none is better."""
-
-    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        self.loss = float("inf")
-        self.weights = self.model.get_weights()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        loss = (logs or {}).get("val_loss", float("nan"))
-        if loss < self.loss:
-            self.loss, self.weights = loss, self.model.get_weights()
-
-    def restore(self) -> None:
-        """Put the best weights back into the model."""
-        self.model.set_weights(self.weights)
+    course.seconds[title.replace(" ", "_")] = fit.seconds
+    course.history[title.replace(" ", "_")] = fit.history
+    return fit.loss

@@ -1,0 +1,254 @@
+"""The recipe of any model: data, network, task, quantization and hardware, as YAML checked when read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from l1emu.config import Config, load_config
+from l1emu.errors import L1emuError
+from l1emu.files import read_text
+from l1emu.resources import resource
+from l1emu.training.recipe import RECIPE, Hardware, InputType, PositiveCount, Recipe, TrainingPass
+from l1emu.yamltext import compose, plain
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=200)]
+FunctionName = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", max_length=200)]
+"""`module:function`."""
+_Classes = Annotated[tuple[str, ...], Field(min_length=1, max_length=1000, strict=False)]
+
+
+class Data(Config):
+    """Where the arrays come from, and which of them is what.
+
+    Attributes
+    ----------
+    file, generator, function
+        One of them: an npz beside the recipe; a registered generator; a function of yours that returns arrays by name.
+    options
+        Keyword arguments of the generator or the function.
+    target
+        The array of truth: the index of a class, or the values to regress; none for a reconstruction.
+    weights
+        The array with the weight of each row; by default all count alike.
+    groups
+        The array by which rows stay together in training, validation or held-out part; by default each is for itself.
+    """
+
+    file: str | None = None
+    generator: Name | None = None
+    function: FunctionName | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+    target: Name | None = "target"
+    weights: Name | None = None
+    groups: Name | None = None
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> Data:
+        given = [name for name in ("file", "generator", "function") if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) or "none of them"
+            raise ValueError(f"data come from one of file, generator and function, not from {found}")
+        if self.file is not None and self.options:
+            raise ValueError("a file takes no options")
+        return self
+
+
+class NetworkChoice(Config):
+    """A registered builder with its sizes, or a function of yours that returns a Keras or QKeras model."""
+
+    builder: Name | None = None
+    function: FunctionName | None = None
+    sizes: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _is_one(self) -> NetworkChoice:
+        if (self.builder is None) == (self.function is None):
+            raise ValueError("a network has either a builder or a function")
+        return self
+
+
+class ScoreOfClasses(Config):
+    """One number of the classes' outputs: sum(of) / (sum(of) + sum(against))."""
+
+    of: _Classes
+    against: _Classes
+
+
+class Task(Config):
+    """What is learned.
+
+    Attributes
+    ----------
+    kind
+        classify: a probability for each class; regress: the target's values; reconstruct: the input itself.
+    classes
+        Their names, in the order of the network's outputs; of a reconstruction, those of the target, if it has one.
+    normal
+        Of a reconstruction with classes: the one that it is trained on. The others are to stand out by their error.
+    loss
+        A loss of Keras; by default sparse_categorical_crossentropy, or mean_squared_error.
+    score
+        Made of a classification's outputs.
+    """
+
+    kind: Literal["classify", "regress", "reconstruct"]
+    classes: _Classes | None = None
+    normal: str | None = None
+    loss: (
+        Literal["sparse_categorical_crossentropy", "mean_squared_error", "mean_absolute_error", "huber", "log_cosh"]
+        | None
+    ) = None
+    score: ScoreOfClasses | None = None
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> Task:
+        names = self.classes or ()
+        if self.kind == "classify" and len(names) < 2:
+            raise ValueError("to classify takes two classes or more")
+        if self.kind == "regress" and names:
+            raise ValueError("a regression has no classes")
+        if len(set(names)) != len(names):
+            raise ValueError("two classes of one name")
+        if (self.loss == "sparse_categorical_crossentropy") != (self.kind == "classify") and self.loss is not None:
+            raise ValueError(f"loss {self.loss} does not go with {self.kind}")
+        if self.normal is not None and (self.kind != "reconstruct" or self.normal not in names):
+            raise ValueError("normal is one of the classes of a reconstruction")
+        if self.kind == "reconstruct" and names and self.normal is None:
+            raise ValueError("a reconstruction with classes says which of them is normal")
+        if self.score is not None:
+            unknown = sorted(set(self.score.of + self.score.against) - set(names))
+            if self.kind != "classify" or unknown:
+                raise ValueError(f"the score is of no class {', '.join(unknown)}" if unknown else "no classes to score")
+        return self
+
+    @property
+    def keras_loss(self) -> str:
+        """The loss, by Keras' name."""
+        return self.loss or ("sparse_categorical_crossentropy" if self.kind == "classify" else "mean_squared_error")
+
+
+class GridChoice(Config):
+    """`bits` in all, `integer` before the point without the sign; by default as many as are needed."""
+
+    bits: Annotated[int, Field(ge=3, le=24)]
+    integer: Annotated[int, Field(ge=0, le=16)] | None = None
+
+    @model_validator(mode="after")
+    def _has_fraction(self) -> GridChoice:
+        if self.integer is not None and self.bits - self.integer < 2:
+            raise ValueError("at least one fraction bit beside the sign is needed")
+        return self
+
+
+class LayerRule(Config):
+    """What differs for some layers: the grids of weights, biases and results; of a softmax, the bits of its tables."""
+
+    weight: GridChoice | None = None
+    bias: GridChoice | None = None
+    result: GridChoice | None = None
+    softmax_bits: Annotated[int, Field(ge=6, le=16)] | None = None
+
+
+class QuantizationRule(Config):
+    """What holds for all layers."""
+
+    weight: GridChoice
+    bias: GridChoice
+    result: GridChoice
+    softmax_bits: Annotated[int, Field(ge=6, le=16)] = 12
+
+
+class Quantization(Config):
+    """How the network becomes one of fixed-point numbers.
+
+    Attributes
+    ----------
+    method
+        qkeras: trained on in the types; post-training: the float network's weights as they are.
+    input
+        `ap_fixed<width, integer>` of every input value.
+    rule
+        Of all layers; none where the network's function returns a QKeras model with quantizers of its own.
+    layers
+        By the name of a layer, in which * stands for any text: what differs there; of two lines the later one counts.
+    """
+
+    method: Literal["qkeras", "post-training", "hgq2"]
+    input: InputType
+    rule: QuantizationRule | None = None
+    layers: dict[str, LayerRule] = Field(default_factory=dict, max_length=1000)
+
+    @model_validator(mode="after")
+    def _can_be_done(self) -> Quantization:
+        if self.method == "hgq2":
+            raise ValueError(
+                "hgq2 is not trained here: it needs Keras 3, which does not go with QKeras in one environment; train "
+                "with HGQ2 elsewhere, convert with hls4ml, and give its project to l1emu verify; here: qkeras or "
+                "post-training"
+            )
+        if self.rule is None and self.layers:
+            raise ValueError("layers differ from a rule: rule is missing")
+        return self
+
+
+class TrainingPasses(Config):
+    """How the weights are found; the quantized pass is left out after a post-training quantization."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    batch: PositiveCount
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    float_pass: Annotated[TrainingPass, Field(alias="float")]
+    quantized: TrainingPass | None = None
+
+    @model_validator(mode="after")
+    def _leaves_some(self) -> TrainingPasses:
+        if self.test_fraction + self.validation_fraction >= 1:
+            raise ValueError("nothing is left to train on: test_fraction + validation_fraction must stay below 1")
+        return self
+
+
+class ModelRecipe(Config):
+    """Everything that makes a model."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+    description: str
+    data: Data
+    network: NetworkChoice
+    task: Task
+    quantization: Quantization
+    training: TrainingPasses
+    hardware: Hardware
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> ModelRecipe:
+        if (self.quantization.method == "qkeras") != (self.training.quantized is not None):
+            raise ValueError("training.quantized belongs to the method qkeras, and to it alone")
+        if self.data.target is None and self.task.kind != "reconstruct":
+            raise ValueError(f"to {self.task.kind} takes data.target")
+        return self
+
+
+def load_any_recipe(path: Path) -> Recipe | ModelRecipe:
+    """The recipe at `path`: of any model, or with the key `architecture`, of a tagger of Level-1 jets.
+
+    Raises
+    ------
+    L1emuError
+        if it is absent, or at the first key that is unknown, missing or has a wrong value.
+    """
+    try:
+        document = plain(compose(read_text(path)))
+    except L1emuError as error:
+        raise error.within(path) from None
+    if isinstance(document, dict) and {"architecture", "types"} & document.keys():
+        return load_config(path, Recipe)
+    return load_config(path, ModelRecipe)
+
+
+def model_recipes() -> dict[str, Path]:
+    """The recipes that come with l1emu, by the name of their folder."""
+    return {path.parent.name: path for path in sorted(resource("models").glob(f"*/{RECIPE}"))}

@@ -1,0 +1,348 @@
+"""A model built again, layer by layer: without batch normalizations, without quantizers, or with those of a rule."""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from qkeras import QActivation, QDense, quantized_bits, quantized_relu
+from tensorflow import keras
+
+from l1emu.errors import L1emuError
+from l1emu.training.export import refused_layer
+from l1emu.training.layers import QEinsum, QSoftmax
+from l1emu.training.model import weights_by_name
+from l1emu.training.model_recipe import GridChoice, LayerRule, QuantizationRule
+
+_PASSED = ("Dropout", "SpatialDropout1D", "GaussianNoise", "ActivityRegularization")
+"""Layers that do nothing outside training."""
+
+Made = Callable[[Any, Any], Any]
+"""From a layer and its inputs in the new model to its output there."""
+
+
+def _rebuilt(model: keras.Model, make: Made) -> keras.Model:
+    """`model` with what `make` puts in the place of each layer."""
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise L1emuError(
+            "a network of several inputs or outputs",
+            where="network",
+            value=f"{len(model.inputs)} inputs, {len(model.outputs)} outputs",
+            expected="one of each",
+        )
+    (given,) = model.inputs
+    new = keras.layers.Input(tuple(given.shape[1:]), name=given._keras_history.layer.name)
+    made = {given.ref(): new}
+    for depth in sorted(model._nodes_by_depth, reverse=True):
+        for node in model._nodes_by_depth[depth]:
+            if node.is_input:
+                continue
+            if isinstance(node.layer, keras.Model):
+                raise L1emuError("a model inside the model", where=f"layer {node.layer.name}", expected="its layers")
+            if len(node.layer.inbound_nodes) != 1:
+                raise L1emuError(
+                    "a layer that is called more than once",
+                    where=f"layer {node.layer.name}",
+                    expected="a layer of its own for each call",
+                )
+            sources = [made[tensor.ref()] for tensor in node.keras_inputs]
+            made[node.outputs.ref()] = make(node.layer, sources if len(sources) > 1 else sources[0])
+    return keras.Model(new, made[model.outputs[0].ref()], name=model.name)
+
+
+def _again(layer: Any, x: Any) -> Any:
+    """A fresh copy of the layer."""
+    config = layer.get_config()
+    if isinstance(layer, keras.layers.Dense):
+        config["use_bias"] = True  # hls4ml gives a dense layer without one a bias of a default type
+    return type(layer).from_config(config)(x)
+
+
+def _sources(layer: Any) -> list[Any]:
+    tensors = layer.input if isinstance(layer.input, list) else [layer.input]
+    return [tensor._keras_history.layer for tensor in tensors]
+
+
+def _consumers(layer: Any) -> list[Any]:
+    return [node.outbound_layer for node in layer.outbound_nodes]
+
+
+def _kind(layer: Any) -> str:
+    return type(layer).__name__
+
+
+def without_normalizations(model: keras.Model) -> keras.Model:
+    """`model` with its batch normalizations folded into dense layers, and without what does nothing outside training.
+
+    A normalization behind a dense layer that nothing else reads is folded into that one; another one, into all dense
+    layers that read it. Both are exact up to float32.
+
+    Raises
+    ------
+    L1emuError
+        at a normalization that neither holds for.
+    """
+    norms = [layer for layer in model.layers if _kind(layer) == "BatchNormalization"]
+    new = _rebuilt(model, lambda layer, x: x if _kind(layer) in (*_PASSED, "BatchNormalization") else _again(layer, x))
+    weights = {layer.name: [w.astype(np.float64) for w in layer.get_weights()] for layer in model.layers}
+    for layer in model.layers:
+        if _kind(layer) == "Dense" and not layer.use_bias:
+            weights[layer.name].append(np.zeros(layer.units))
+    for norm in norms:
+        scale, shift = _scale_and_shift(norm)
+        (before,) = _sources(norm)
+        if _kind(before) == "Dense" and len(_consumers(before)) == 1 and before.activation.__name__ == "linear":
+            kernel, bias = weights[before.name]
+            weights[before.name] = [kernel * scale, bias * scale + shift]
+            continue
+        behind = _consumers(norm)
+        if not behind or any(_kind(layer) != "Dense" for layer in behind):
+            raise L1emuError(
+                "a batch normalization that no dense layer can take up: hls4ml truncates its scale and bias",
+                where=f"layer {norm.name}",
+                value=", ".join(_kind(layer) for layer in behind) or "the output",
+                expected="a dense layer before it that nothing else reads, or dense layers alone behind it",
+            )
+        for layer in behind:
+            kernel, bias = weights[layer.name]
+            weights[layer.name] = [kernel * scale[:, None], bias + shift @ kernel]
+    for layer in new.layers:
+        if layer.weights:
+            layer.set_weights(weights[layer.name])
+    return new
+
+
+def _scale_and_shift(norm: Any) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """What a batch normalization multiplies by and adds, in the order of the last axis."""
+    if list(np.atleast_1d(norm.axis)) != [len(norm.input_shape) - 1]:
+        raise L1emuError("a batch normalization along another axis than the last", where=f"layer {norm.name}")
+    mean, variance = (v.numpy().astype(np.float64) for v in (norm.moving_mean, norm.moving_variance))
+    gamma = norm.gamma.numpy().astype(np.float64) if norm.scale else np.ones_like(mean)
+    beta = norm.beta.numpy().astype(np.float64) if norm.center else np.zeros_like(mean)
+    scale = gamma / np.sqrt(variance + norm.epsilon)
+    return scale, beta - mean * scale
+
+
+def has_quantizers(model: keras.Model) -> bool:
+    """Whether it is a QKeras model."""
+    return any(_kind(layer) in ("QDense", "QActivation") for layer in model.layers)
+
+
+def without_quantizers(model: keras.Model) -> keras.Model:
+    """The float twin of a QKeras model: the same layers under the same names.
+
+    Raises
+    ------
+    L1emuError
+        at a layer that is not exported.
+    """
+
+    def make(layer: Any, x: Any) -> Any:
+        match _kind(layer):
+            case "QDense":
+                return keras.layers.Dense(layer.units, name=layer.name)(x)
+            case "QActivation":
+                relu = type(layer.quantizer).__name__ == "quantized_relu"
+                return keras.layers.Activation("relu" if relu else "linear", name=layer.name)(x)
+            case "QEinsum":
+                return QEinsum(layer.equation, name=layer.name)(x)
+            case "QSoftmax":
+                return QSoftmax(layer.scale, name=layer.name)(x)
+            case "Add" | "Reshape" | "GlobalAveragePooling1D":
+                return _again(layer, x)
+        raise refused_layer(layer)
+
+    return _rebuilt(model, make)
+
+
+@dataclass(frozen=True)
+class LayerGrids:
+    """The grids of one layer, (bits, integer bits without the sign); the bits of its tables, if it is a softmax."""
+
+    weight: tuple[int, int]
+    bias: tuple[int, int]
+    result: tuple[int, int]
+    softmax_bits: int
+
+
+def choose_grids(
+    model: keras.Model, rule: QuantizationRule, layers: dict[str, LayerRule], x: npt.NDArray[np.float32] | None
+) -> dict[str, LayerGrids]:
+    """The grids of every layer of a float model, by its name.
+
+    Where a rule leaves the integer bits open, they are as many as the largest value takes: of the weights, and of the
+    results for the inputs `x` (without: two bits).
+
+    Raises
+    ------
+    L1emuError
+        if a line of `layers` is about no layer.
+    """
+    names = [layer.name for layer in model.layers if _kind(layer) != "InputLayer"]
+    for pattern in layers:
+        if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
+            raise L1emuError(
+                "no layer of this name", where="quantization.layers", value=pattern, expected=", ".join(names)
+            )
+    largest: dict[str, float] = {}
+    if x is not None:
+        inner = keras.Model(model.inputs, [model.get_layer(name).output for name in names])
+        values = inner.predict(x, batch_size=1024, verbose=0)
+        largest = {
+            n: float(np.abs(v).max()) for n, v in zip(names, values if len(names) > 1 else [values], strict=True)
+        }
+    grids = {}
+    for name in names:
+        chosen: dict[str, Any] = {field: getattr(rule, field) for field in LayerRule.model_fields}
+        for pattern, line in layers.items():
+            if fnmatch.fnmatchcase(name, pattern):
+                chosen |= {f: v for f in LayerRule.model_fields if (v := getattr(line, f)) is not None}
+        arrays = model.get_layer(name).get_weights()
+        sizes = [float(np.abs(array).max()) for array in arrays[:2]] if x is not None else []
+        kernel, bias = sizes if len(sizes) == 2 else (2.0, 2.0)
+        grids[name] = LayerGrids(
+            _grid(chosen["weight"], kernel),
+            _grid(chosen["bias"], bias),
+            _grid(chosen["result"], largest.get(name, 3.0)),
+            chosen["softmax_bits"],
+        )
+    return grids
+
+
+def _grid(grid: GridChoice, largest: float) -> tuple[int, int]:
+    if grid.integer is not None:
+        return grid.bits, grid.integer
+    needed = math.ceil(math.log2(largest)) if largest > 0 else 0
+    return grid.bits, min(max(needed, 0), grid.bits - 2)
+
+
+def with_quantizers(model: keras.Model, grids: dict[str, LayerGrids]) -> keras.Model:
+    """The QKeras model of a float one, with the grids of each layer and the float model's weights.
+
+    Every result is put on its grid: behind a ReLU an unsigned one. Layers keep their names; the quantizer behind a
+    layer `x` without activation is called `x_act`.
+
+    Raises
+    ------
+    L1emuError
+        naming the layer that hls4ml would convert wrongly or not at all.
+    """
+    new = _rebuilt(model, _Quantizing(grids).make)
+    trained = weights_by_name(model)
+    for layer in new.layers:
+        if layer.weights:
+            layer.set_weights([trained[f"{layer.name}/{part}"] for part in ("kernel", "bias")])
+    return new
+
+
+class _Quantizing:
+    """Makes the quantized form of one layer after the other, and knows the signed grids of their results."""
+
+    def __init__(self, grids: dict[str, LayerGrids]) -> None:
+        self.grids = grids
+        self.signed: dict[Any, tuple[int, int]] = {}
+
+    def make(self, layer: Any, x: Any) -> Any:
+        """What stands in the place of `layer` behind the quantized `x`."""
+        kind, activation = _kind(layer), _activation_of(layer)
+        match kind:
+            case "Dense":
+                return self._dense(layer, x, str(activation))
+            case "QEinsum":
+                grid = self.grids[layer.name].result
+                y = QEinsum(layer.equation, quantized_bits(*grid, alpha=1), name=layer.name)(x)
+                self.signed[y.ref()] = grid
+                return y
+            case "QSoftmax":
+                return self._softmax(layer, x, layer.scale, layer.name)
+            case "Activation" | "ReLU" | "Softmax":
+                return self._activated(layer, x, str(activation), layer.name)
+            case "Add" | "GlobalAveragePooling1D":
+                return self._ended(layer, _again(layer, x))
+            case "Reshape" | "Flatten":
+                y = keras.layers.Reshape(tuple(layer.output_shape[1:]), name=layer.name)(x)
+                if x.ref() in self.signed:
+                    self.signed[y.ref()] = self.signed[x.ref()]
+                return y
+        raise refused_layer(layer)
+
+    def _dense(self, layer: Any, x: Any, activation: str) -> Any:
+        grid = self.grids[layer.name]
+        y = QDense(
+            layer.units,
+            name=layer.name,
+            trainable=layer.trainable,
+            kernel_quantizer=quantized_bits(*grid.weight, alpha=1),
+            bias_quantizer=quantized_bits(*grid.bias, alpha=1),
+        )(x)
+        if activation == "linear":
+            return self._ended(layer, y)
+        if activation == "softmax":
+            y = self._keep(layer, y, f"{layer.name}_act")
+        return self._activated(layer, y, activation, f"{layer.name}_{activation}")
+
+    def _ended(self, layer: Any, x: Any) -> Any:
+        """With a quantizer, unless the only layer behind brings one."""
+        behind = _consumers(layer)
+        brings = len(behind) == 1 and _kind(behind[0]) in ("Activation", "ReLU")
+        if brings and _activation_of(behind[0]) in ("relu", "linear"):
+            return x
+        return self._keep(layer, x, f"{layer.name}_act")
+
+    def _keep(self, layer: Any, x: Any, name: str) -> Any:
+        kept = QActivation(quantized_bits(*self.grids[layer.name].result, alpha=1), name=name)(x)
+        self.signed[kept.ref()] = self.grids[layer.name].result
+        return kept
+
+    def _activated(self, layer: Any, x: Any, activation: str, name: str) -> Any:
+        match activation:
+            case "relu":
+                return QActivation(quantized_relu(*self.grids[layer.name].result), name=name)(x)
+            case "linear":
+                return self._keep(layer, x, name)
+            case "softmax":
+                return self._softmax(layer, x, 1.0, name)
+        raise L1emuError(
+            "an activation that hls4ml computes by a table of a default type",
+            where=f"layer {layer.name}",
+            value=activation,
+            expected="relu, linear or softmax",
+        )
+
+    def _softmax(self, layer: Any, x: Any, scale: float, name: str) -> Any:
+        if x.ref() not in self.signed:
+            raise L1emuError("a softmax of values without sign or quantizer", where=f"layer {layer.name}")
+        return _table_softmax(x, self.signed[x.ref()], self.grids[layer.name].softmax_bits, scale, name)
+
+
+def _activation_of(layer: Any) -> str | None:
+    kind = _kind(layer)
+    if kind == "ReLU":
+        plain = layer.max_value is None and not layer.negative_slope and not layer.threshold
+        return "relu" if plain else "a ReLU with a limit, slope or threshold"
+    if kind == "Softmax":
+        return "softmax"
+    if kind in ("Dense", "Activation"):
+        return getattr(layer.activation, "__name__", str(layer.activation))
+    return None
+
+
+def _table_softmax(x: Any, source: tuple[int, int], bits: int, scale: float, name: str) -> Any:
+    terms = int(x.shape[-1])
+    more = math.ceil(math.log2(terms + 1))
+    return QSoftmax(
+        scale,
+        # as wide as the signed input: no difference of two inputs is clipped
+        norm_quantizer=quantized_relu(source[0], source[1] + 1),
+        exp_quantizer=quantized_relu(bits, 1),
+        sum_quantizer=quantized_relu(bits + more, 1 + more),
+        inverse_input_quantizer=quantized_relu(bits, more),
+        inverse_quantizer=quantized_relu(bits, 1),
+        output_quantizer=quantized_relu(bits, 0),
+        name=name,
+    )(x)
