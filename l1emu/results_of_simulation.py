@@ -1,4 +1,4 @@
-"""What `l1emu simulate` prints with `--json` and writes with `--out`: every field with its type, and their version.
+"""What `l1emu simulate` prints with `--json` and writes with `--output`: every field with its type, and their version.
 
 Times are in ns and crossings of 24.95 ns, rates in kHz; probabilities and shares are numbers from 0 to 1.
 `docs/results.md` lists the fields.
@@ -89,7 +89,7 @@ def read_simulation(path: str | os.PathLike[str]) -> SimulationResults:
     Parameters
     ----------
     path
-        A `results.json`, or the folder that `l1emu simulate --out` wrote.
+        A `results.json`, or the folder that `l1emu simulate --output` wrote.
 
     Raises
     ------
