@@ -41,6 +41,7 @@ COMMANDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("validate", "ap_types"): ("validate", "cmssw", "--source", ".", "--ap-types", IT),
     ("train", "recipe"): ("train", IT, "--jets", "jets.npz", "--output", "out"),
     ("train", "jets"): ("train", "RECIPE", "--jets", IT, "--output", "out"),
+    ("train", "data"): ("train", "MODEL", "--data", IT, "--output", "out"),
     ("convert", "tagger"): ("convert", IT, "--output", "out"),
     ("compile", "what"): ("compile", IT, "-o", "out"),
     ("emulate", "firmware"): ("emulate", IT, "x.npy"),
@@ -188,7 +189,10 @@ def test_every_path_of_every_verb_is_here() -> None:
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("any")
-    Firmware.read(every_kind(folder / "project", 2)).save(folder / "small.l1fw")
+    small = Firmware.read(every_kind(folder / "project", 2))
+    small.save(folder / "small.l1fw")
+    classes = small.outputs[0].shape[-1]
+    np.savez(folder / "labelled.npz", inputs=np.zeros((64, 24)), labels=np.arange(64) % classes)
     np.save(folder / "x.npy", np.zeros((1, 24)))
     (folder / "jets.npz").write_bytes(b"")
     (folder / "planned").mkdir()
@@ -208,7 +212,11 @@ def test_what_is_no_such_file_is_refused_in_one_line(
     monkeypatch.chdir(workplace)
     path = tmp_path / "it"
     THINGS[thing](path)
-    words = {IT: str(path), "RECIPE": str(resource("models/jet-tagger/recipe.yaml"))}
+    words = {
+        IT: str(path),
+        "RECIPE": str(resource("models/jet-tagger/recipe.yaml")),
+        "MODEL": str(resource("models/engine-anomaly/recipe.yaml")),
+    }
     command = [words.get(word, word) for word in COMMANDS[verb_and_name]]
     with bounded():
         result = CliRunner().invoke(app, command)
