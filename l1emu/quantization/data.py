@@ -51,7 +51,7 @@ def read_labelled(
 
     Notes
     -----
-    Numbers are values. In a file of golden vectors, which states its `firmware`, they are the input's raw integers.
+    Areas are values. In a file of golden vectors, which states its `firmware`, they are the input's raw integers.
 
     Raises
     ------

@@ -1,5 +1,6 @@
 """Results for people: figures, the numbers behind them, and one page that holds everything.
 
+bits        figures of what one bit costs
 figures     figures in CMS style, drawn from results alone
 page        one page that holds a whole result
 pileups     rates of the menu against pile-up

@@ -13,6 +13,7 @@ handlers    hls4ml handlers that lead `QEinsum` and `QSoftmax` to the nodes that
 keras3      models that Keras 3 saved, rebuilt for the Keras 2 that QKeras needs
 layers      two thin Keras layers that QKeras lacks, and attention composed from them and from stock QKeras layers
 model       the default architecture: a transformer over jet constituents, in float and in QKeras, from one recipe
+post_training  Keras models without quantizers as hls4ml projects of given types
 quantizers  which fixed-point type a QKeras quantizer stands for
 recipe      the recipe of a tagger: architecture, types and training, as YAML checked when read
 steering    what steers the synthesis, layer by layer, as hls4ml's configuration has it
