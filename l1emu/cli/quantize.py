@@ -19,6 +19,7 @@ from l1emu.files import folder_aside, scratch_folder, write_json
 from l1emu.latency.clock import CLOCK_HELP, clock_period_ns
 from l1emu.outputs import refuse_to_replace
 from l1emu.progress import progress
+from l1emu.training import require
 
 if TYPE_CHECKING:
     from l1emu.quantization import Bench, BitGrid, Configuration, Retyper, TypeChoice
@@ -97,6 +98,7 @@ def quantize(
     _in_range(jets, replicas, step, check)
     if output is not None:
         refuse_to_replace(output, RESULT)
+    _loadable(keras)
     with scratch_folder("quantize") as folder, _project(model, folder) as (project, keras_model):
         retyper = Retyper(project)
         shape = retyper.firmware.outputs[0].shape
@@ -129,6 +131,15 @@ def _in_range(jets: int, replicas: int, step: int, check: int) -> None:
     ):
         if not least <= value <= 10_000_000:
             raise L1emuError("out of range", where=option, value=value, expected=f"{least} or more")
+
+
+def _loadable(keras: Path | None) -> None:
+    """Refuse early what is no Keras model."""
+    if keras is not None:
+        require()
+        from l1emu.training.steps import load_model
+
+        load_model(keras)
 
 
 def _scanned(
