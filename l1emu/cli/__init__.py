@@ -14,6 +14,7 @@ estimate       `l1emu estimate`: cycles and resources of a design before anybody
 events         `l1emu events`: what is in files of events or jets
 generate       the verb `generate`: a recipe made into a sample
 options        options and output that the verbs share
+quantize       `l1emu quantize`: what one bit costs
 rates          `l1emu rates`: trigger rate against signal efficiency
 report         `l1emu report`: what a synthesis report claims, and what is wrong with it
 run            `l1emu run`: a whole study

@@ -19,9 +19,10 @@ from l1emu.files import folder_aside, scratch_folder, write_json
 from l1emu.latency.clock import CLOCK_HELP, clock_period_ns
 from l1emu.outputs import refuse_to_replace
 from l1emu.progress import progress
+from l1emu.training import require
 
 if TYPE_CHECKING:
-    from l1emu.quantization import Bench, Choice, Grid, Point, Retyper
+    from l1emu.quantization import Bench, BitGrid, Configuration, Retyper, TypeChoice
 
 RESULT = "quantization.json"
 _MOST = 20_000
@@ -39,36 +40,51 @@ _What = Annotated[
 ]
 
 
+_Model = Annotated[
+    Path, typer.Argument(metavar="MODEL|PROJECT", help="An hls4ml project, a trained tagger or a Keras model.")
+]
+_Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="Labelled jets (.npz): arrays named after the inputs, or `inputs`, and `labels`."),
+]
+_Each = Annotated[bool, typer.Option("--each", help="One layer at a time.")]
+_Search = Annotated[
+    str | None,
+    typer.Option("--search", metavar="CONSTRAINT", help="Take bits off layer by layer: ratio>=0.99, dsp<=200."),
+]
+_Step = Annotated[int, typer.Option("--step", help="With --search: bits taken at a time.")]
+_Jets = Annotated[int, typer.Option("--jets", help="The first so many jets.")]
+_Replicas = Annotated[int, typer.Option("--replicas", help="Draws of the bootstrap.")]
+_Part = Annotated[str | None, typer.Option("--part", help="The part, in place of the project's.")]
+_Clock = Annotated[str | None, typer.Option("--clock", help=f"The clock, in place of the project's: {CLOCK_HELP}.")]
+_Keras = Annotated[
+    Path | None, typer.Option("--keras", help="The Keras model of a project: the reference, and for --check.")
+]
+_Check = Annotated[
+    int, typer.Option("--check", help="So many configurations against hls4ml's own project (extra: train).")
+]
+_Output = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="JSON, CSV, figures, and the best project.")
+]
+
+
 def quantize(
-    model: Annotated[
-        Path, typer.Argument(metavar="MODEL|PROJECT", help="An hls4ml project, a trained tagger or a Keras model.")
-    ],
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Labelled jets (.npz): arrays named after the inputs, or `inputs`, and `labels`."),
-    ] = None,
+    model: _Model,
+    data: _Data = None,
     bits: _Bits = "8,10,12,16",
     integer: _Integer = "2,4,6",
     layers: _Layers = None,
-    each: Annotated[bool, typer.Option("--each", help="One layer at a time.")] = False,
+    each: _Each = False,
     what: _What = "both",
-    constraint: Annotated[
-        str | None,
-        typer.Option("--search", metavar="CONSTRAINT", help="Take bits off layer by layer: ratio>=0.99, dsp<=200."),
-    ] = None,
-    step: Annotated[int, typer.Option(help="With --search: bits taken at a time.")] = 1,
-    jets: Annotated[int, typer.Option(help="The first so many jets.")] = 5000,
-    replicas: Annotated[int, typer.Option(help="Draws of the bootstrap.")] = 100,
-    part: Annotated[str | None, typer.Option(help="The part, in place of the project's.")] = None,
-    clock: Annotated[str | None, typer.Option(help=f"The clock, in place of the project's: {CLOCK_HELP}.")] = None,
-    keras: Annotated[
-        Path | None, typer.Option("--keras", help="The Keras model of a project: the reference, and for --check.")
-    ] = None,
-    check: Annotated[int, typer.Option(help="So many configurations against hls4ml's own project (extra: train).")] = 0,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FOLDER", help="JSON, CSV, figures, and the best project."),
-    ] = None,
+    constraint: _Search = None,
+    step: _Step = 1,
+    jets: _Jets = 5000,
+    replicas: _Replicas = 100,
+    part: _Part = None,
+    clock: _Clock = None,
+    keras: _Keras = None,
+    check: _Check = 0,
+    output: _Output = None,
     json: Json = False,
 ) -> None:
     """Scan or search the bits of a network: areas under ROC curves, cycles and resources of each configuration."""
@@ -79,16 +95,10 @@ def quantize(
     chosen = grids(widths, wholes)
     names = [] if layers is None else listed(layers, where="--layers")
     parts = ("weights", "data") if what == "both" else (what,)
-    for option, value, least in (
-        ("--jets", jets, 2),
-        ("--replicas", replicas, 2),
-        ("--step", step, 1),
-        ("--check", check, 0),
-    ):
-        if not least <= value <= 10_000_000:
-            raise L1emuError("out of range", where=option, value=value, expected=f"{least} or more")
+    _in_range(jets, replicas, step, check)
     if output is not None:
         refuse_to_replace(output, RESULT)
+    _loadable(keras)
     with scratch_folder("quantize") as folder, _project(model, folder) as (project, keras_model):
         retyper = Retyper(project)
         shape = retyper.firmware.outputs[0].shape
@@ -101,29 +111,50 @@ def quantize(
             points = _searched(bench, constraint, chosen if keras_model else [], names, parts, step)
         else:
             groups = [[name] for name in names or _every(bench, parts)] if each else [names]
-            if len(groups) * len(chosen) > _MOST:
-                raise L1emuError("number of configurations", value=len(groups) * len(chosen), expected=f"up to {_MOST}")
-            wanted = [(grid, group) for group in groups for grid in chosen]
-            with progress("configurations", len(wanted)) as advance:
-                points = []
-                for grid, group in wanted:
-                    points.append(bench.scanned(grid, group, parts))
-                    advance(1)
+            points = _scanned(bench, chosen, groups, parts)
         checked = _checked(retyper, points, original, check, folder) if check else None
-        document = {
-            "reference": "float" if reference is not None else "project",
-            "reference_score": float(bench.reference_scores[0]),
-            "jets": len(labelled),
-            "notes": _notes(retyper, float(bench.reference_scores[0])),
-            "checked": checked,
-            "points": [point.as_dict() for point in points],
-        }
+        document = _document(bench, points, checked)
         if output is not None:
             _write(document, points, bench, output)
     if json:
         print_json(document["points"])
     else:
         _show(document)
+
+
+def _in_range(jets: int, replicas: int, step: int, check: int) -> None:
+    for option, value, least in (
+        ("--jets", jets, 2),
+        ("--replicas", replicas, 2),
+        ("--step", step, 1),
+        ("--check", check, 0),
+    ):
+        if not least <= value <= 10_000_000:
+            raise L1emuError("out of range", where=option, value=value, expected=f"{least} or more")
+
+
+def _loadable(keras: Path | None) -> None:
+    """Refuse early what is no Keras model."""
+    if keras is not None:
+        require()
+        from l1emu.training.steps import load_model
+
+        load_model(keras)
+
+
+def _scanned(
+    bench: Bench, grids: list[BitGrid], groups: list[list[str]], parts: tuple[str, ...]
+) -> list[Configuration]:
+    """Every grid for every group of layers."""
+    if len(groups) * len(grids) > _MOST:
+        raise L1emuError("number of configurations", value=len(groups) * len(grids), expected=f"up to {_MOST}")
+    points = []
+    with progress("configurations", len(groups) * len(grids)) as advance:
+        for group in groups:
+            for grid in grids:
+                points.append(bench.scanned(grid, group, parts))
+                advance(1)
+    return points
 
 
 def _numbers(option: str, text: str) -> list[int]:
@@ -178,12 +209,12 @@ def _every(bench: Bench, parts: tuple[str, ...]) -> list[str]:
 
 
 def _searched(
-    bench: Bench, text: str, chosen: list[Grid], names: list[str], parts: tuple[str, ...], step: int
-) -> list[Point]:
-    from l1emu.quantization import Choice, Constraint, search
+    bench: Bench, text: str, chosen: list[BitGrid], names: list[str], parts: tuple[str, ...], step: int
+) -> list[Configuration]:
+    from l1emu.quantization import Constraint, TypeChoice, search
 
     constraint = Constraint.parse(text)
-    first = Choice()
+    first = TypeChoice()
     widest_bits = max((grid.bits for grid in chosen), default=0)
     if chosen:  # of the widest grids the one that does best
         widest = [bench.scanned(grid, (), ("weights", "data")) for grid in chosen if grid.bits == widest_bits]
@@ -194,7 +225,7 @@ def _searched(
 
 
 def _checked(
-    retyper: Retyper, points: list[Point], keras: Path | None, count: int, folder: Path
+    retyper: Retyper, points: list[Configuration], keras: Path | None, count: int, folder: Path
 ) -> list[dict[str, Any]]:
     """Content hashes beside those of the projects that hls4ml writes, of configurations spread over all."""
     if keras is None:
@@ -206,7 +237,7 @@ def _checked(
     sample = good[:: max(1, len(good) // count)][:count]
     found = []
     for i, point in enumerate(sample):
-        choice: Choice = point.choice
+        choice: TypeChoice = point.choice
         with contextlib.redirect_stdout(io.StringIO()):
             own = written_by_hls4ml(
                 keras, retyper.project, folder / f"hls4ml{i}", choice.weights, choice.data, choice.default,
@@ -221,6 +252,19 @@ def _checked(
     return found
 
 
+def _document(bench: Bench, points: list[Configuration], checked: list[dict[str, Any]] | None) -> dict[str, Any]:
+    """What is written."""
+    reference = float(bench.reference_scores[0])
+    return {
+        "reference": "project" if bench.reference is None else "float",
+        "reference_score": reference,
+        "jets": len(bench.labelled),
+        "notes": _notes(bench.retyper, reference),
+        "checked": checked,
+        "points": [point.as_dict() for point in points],
+    }
+
+
 def _notes(retyper: Retyper, reference: float) -> list[str]:
     found = list(retyper.notes)
     if reference < 0.55:
@@ -230,7 +274,7 @@ def _notes(retyper: Retyper, reference: float) -> list[str]:
     return found
 
 
-def _write(document: dict[str, Any], points: list[Point], bench: Bench, output: Path) -> None:
+def _write(document: dict[str, Any], points: list[Configuration], bench: Bench, output: Path) -> None:
     """JSON, CSV and figures; and the project of the last step of a search, or of the best point of a scan."""
     import shutil
 

@@ -18,20 +18,20 @@ search
     bits taken from the layer that misses them least, one after the other, while a constraint holds.
 """
 
-from l1emu.quantization.choices import Choice, Grid, grid
+from l1emu.quantization.choices import BitGrid, TypeChoice, grid
 from l1emu.quantization.data import Labelled, read_labelled
-from l1emu.quantization.measure import Bench, Point
+from l1emu.quantization.measure import Bench, Configuration
 from l1emu.quantization.retype import Retyper
 from l1emu.quantization.search import Constraint, search
 
 __all__ = [
     "Bench",
-    "Choice",
+    "BitGrid",
+    "Configuration",
     "Constraint",
-    "Grid",
     "Labelled",
-    "Point",
     "Retyper",
+    "TypeChoice",
     "grid",
     "read_labelled",
     "search",

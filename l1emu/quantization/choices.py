@@ -13,7 +13,7 @@ from l1emu.fixedpoint import FixedPoint
 _WIDEST = 64
 
 
-class Grid(NamedTuple):
+class BitGrid(NamedTuple):
     """A fixed-point grid as hls4ml counts it: `bits` in all, `integer` of them before the point, the sign included."""
 
     bits: int
@@ -23,13 +23,13 @@ class Grid(NamedTuple):
         return f"{self.bits},{self.integer}"
 
     @classmethod
-    def of(cls, kind: FixedPoint) -> Grid:
+    def of(cls, kind: FixedPoint) -> BitGrid:
         """The grid of a type."""
         return cls(kind.width, kind.integer)
 
 
 @dataclass(frozen=True)
-class Choice:
+class TypeChoice:
     """The grids that differ from the project's own.
 
     Attributes
@@ -40,18 +40,18 @@ class Choice:
         Of what states hls4ml's default type and belongs to no layer of `data`; with all layers it is theirs.
     """
 
-    weights: Mapping[str, Grid] = field(default_factory=dict)
-    data: Mapping[str, Grid] = field(default_factory=dict)
-    default: Grid | None = None
+    weights: Mapping[str, BitGrid] = field(default_factory=dict)
+    data: Mapping[str, BitGrid] = field(default_factory=dict)
+    default: BitGrid | None = None
 
-    def taken(self, layer: str, what: str, grid: Grid) -> Choice:
+    def taken(self, layer: str, what: str, grid: BitGrid) -> TypeChoice:
         """The choice with another grid of one layer; `what` is ``weights`` or ``data``."""
         if what == "weights":
-            return Choice({**self.weights, layer: grid}, self.data, self.default)
-        return Choice(self.weights, {**self.data, layer: grid}, self.default)
+            return TypeChoice({**self.weights, layer: grid}, self.data, self.default)
+        return TypeChoice(self.weights, {**self.data, layer: grid}, self.default)
 
 
-def grid(bits: int, integer: int) -> Grid:
+def grid(bits: int, integer: int) -> BitGrid:
     """A checked grid.
 
     Raises
@@ -64,10 +64,10 @@ def grid(bits: int, integer: int) -> Grid:
     if not 0 <= integer < bits:
         expected = f"0 to {bits - 1}, of {bits} bits with the sign"
         raise L1emuError("not a number of integer bits", where="--integer", value=integer, expected=expected)
-    return Grid(bits, integer)
+    return BitGrid(bits, integer)
 
 
-def grids(bits: Sequence[int], integer: Sequence[int]) -> list[Grid]:
+def grids(bits: Sequence[int], integer: Sequence[int]) -> list[BitGrid]:
     """All grids of a scan that leave at least one fraction bit.
 
     Raises

@@ -47,11 +47,11 @@ def read_labelled(
     classes
         Scores that the network has; with one, labels are 0 and 1.
     most
-        The first so many jets alone.
+        The first so many jets alone; those of label -1, which have no truth, are left out before.
 
     Notes
     -----
-    Numbers are values. In a file of golden vectors, which states its `firmware`, they are the input's raw integers.
+    Areas are values. In a file of golden vectors, which states its `firmware`, they are the input's raw integers.
 
     Raises
     ------
@@ -73,8 +73,8 @@ def read_labelled(
                 "no array for an input", path=file, where=tensor.name, value=sorted(arrays), expected=" or ".join(names)
             )
         found[tensor.name] = _values(arrays[name], tensor, len(labels), file, name, raw="firmware" in arrays)
-    end = len(labels) if most is None else min(most, len(labels))
-    return Labelled({name: values[:end] for name, values in found.items()}, labels[:end])
+    known = np.flatnonzero(labels >= 0)[:most]
+    return Labelled({name: values[known] for name, values in found.items()}, labels[known])
 
 
 def _labels(array: NDArray[Any], classes: int, file: Path, name: str) -> NDArray[np.int64]:
@@ -89,16 +89,16 @@ def _labels(array: NDArray[Any], classes: int, file: Path, name: str) -> NDArray
             expected=f"whole numbers (jets,), or (jets, {classes})",
         )
     labels = array.astype(np.int64)
-    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    wrong = np.flatnonzero((labels < -1) | (labels >= classes))
     if wrong.size:
         raise L1emuError(
             "a label of no class",
             path=file,
             where=f"{name}, jet {wrong[0]}",
             value=int(labels[wrong[0]]),
-            expected=f"0 to {classes - 1}",
+            expected=f"0 to {classes - 1}, or -1 of a jet without truth",
         )
-    if len(np.unique(labels)) < 2:
+    if len(np.unique(labels[labels >= 0])) < 2:
         raise L1emuError("jets of one class alone", path=file, where=name, expected="two or more classes to separate")
     return labels
 

@@ -15,14 +15,14 @@ from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
 from l1emu.latency.estimate import Estimate, estimate, load_design
-from l1emu.quantization.choices import Choice, Grid
+from l1emu.quantization.choices import BitGrid, TypeChoice
 from l1emu.quantization.data import Labelled
 from l1emu.quantization.retype import Retyper
-from l1emu.quantization.score import Jets, Numbers
+from l1emu.quantization.score import Areas, DrawnJets
 
 
 @dataclass(frozen=True)
-class Point:
+class Configuration:
     """One configuration.
 
     Attributes
@@ -46,9 +46,9 @@ class Point:
     """
 
     label: str
-    choice: Choice
-    weights: dict[str, Grid]
-    data: dict[str, Grid]
+    choice: TypeChoice
+    weights: dict[str, BitGrid]
+    data: dict[str, BitGrid]
     score: float | None = None
     score_error: float | None = None
     ratio: float | None = None
@@ -56,7 +56,7 @@ class Point:
     estimate: Estimate | None = None
     content_hash: str | None = None
     refused: str | None = None
-    scanned: tuple[Grid, str] | None = None
+    scanned: tuple[BitGrid, str] | None = None
 
     def number(self, name: str) -> float:
         """``ratio``, ``score``, ``latency_cycles``, ``interval_cycles``, ``dsp`` or ``lut``."""
@@ -126,7 +126,7 @@ class Bench:
     part: str | None = None
     clock_ns: float | None = None
     replicas: int = 100
-    _known: dict[Any, Point] = field(default_factory=dict)
+    _known: dict[Any, Configuration] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         outputs = self.retyper.firmware.outputs
@@ -136,10 +136,10 @@ class Bench:
             )
         self._copy = self.folder / "project"
         self.retyper.place(self._copy)
-        self._jets = Jets(self.labelled.labels, self.replicas)
+        self._jets = DrawnJets(self.labelled.labels, self.replicas)
 
     @cached_property
-    def reference_scores(self) -> Numbers:
+    def reference_scores(self) -> Areas:
         """The score of the reference, as it is and for each draw of the bootstrap."""
         outputs = self._outputs(self.retyper.firmware) if self.reference is None else self.reference
         found = self._jets.scores(outputs)
@@ -152,7 +152,9 @@ class Bench:
         """The copy with the types of the last configuration."""
         return self._copy
 
-    def everywhere(self, grid: Grid, layers: Sequence[str] = (), parts: Sequence[str] = ("weights", "data")) -> Choice:
+    def everywhere(
+        self, grid: BitGrid, layers: Sequence[str] = (), parts: Sequence[str] = ("weights", "data")
+    ) -> TypeChoice:
         """A grid for the weights and the data of all layers, or of some.
 
         Raises
@@ -168,33 +170,33 @@ class Bench:
                 raise L1emuError("no layer of this name", where="--layers", value=name, expected=expected)
         chosen = layers or every
         found = {part: {n: grid for n in chosen if n in known[part]} if part in parts else {} for part in known}
-        return Choice(found["weights"], found["data"], grid if not layers and "data" in parts else None)
+        return TypeChoice(found["weights"], found["data"], grid if not layers and "data" in parts else None)
 
-    def scanned(self, grid: Grid, layers: Sequence[str], parts: Sequence[str]) -> Point:
+    def scanned(self, grid: BitGrid, layers: Sequence[str], parts: Sequence[str]) -> Configuration:
         """A point of a scan: one grid for the weights and data of all layers, or of some together."""
         where = ", ".join(layers) or "all"
         found = self.measured(self.everywhere(grid, layers, parts), f"{where} {grid}")
         return replace(found, scanned=(grid, where), label=f"{where} {grid}")
 
-    def measured(self, choice: Choice, label: str) -> Point:
+    def measured(self, choice: TypeChoice, label: str) -> Configuration:
         """Write, read, emulate and estimate a configuration; one that the reader refuses says why."""
-        weights = {n: choice.weights.get(n, Grid.of(kind)) for n, kind in self.retyper.weights.items()}
-        data = {n: choice.data.get(n, Grid.of(kind)) for n, kind in self.retyper.data.items()}
+        weights = {n: choice.weights.get(n, BitGrid.of(kind)) for n, kind in self.retyper.weights.items()}
+        data = {n: choice.data.get(n, BitGrid.of(kind)) for n, kind in self.retyper.data.items()}
         key = (tuple(weights.items()), tuple(data.items()), choice.default)
         if key not in self._known:
-            self._known[key] = self._measure(Point(label, choice, weights, data))
+            self._known[key] = self._measure(Configuration(label, choice, weights, data))
         return replace(self._known[key], label=label)
 
-    def _measure(self, point: Point) -> Point:
+    def _measure(self, point: Configuration) -> Configuration:
         self.retyper.write(point.choice, self._copy)
         try:
             firmware = Firmware.read(self._copy)
             outputs = self._outputs(firmware)
         except L1emuError as error:
-            return Point(point.label, point.choice, point.weights, point.data, refused=error.message)
+            return Configuration(point.label, point.choice, point.weights, point.data, refused=error.message)
         scores = self._jets.scores(outputs)
         ratios = scores / self.reference_scores
-        return Point(
+        return Configuration(
             point.label,
             point.choice,
             point.weights,

@@ -21,7 +21,7 @@ from l1emu.errors import L1emuError
 from l1emu.files import read_text
 from l1emu.firmware import Firmware
 from l1emu.fixedpoint import FixedPoint
-from l1emu.quantization.choices import Choice, Grid
+from l1emu.quantization.choices import BitGrid, TypeChoice
 from l1emu.quantization.rules import (
     added_type,
     covering_type,
@@ -32,10 +32,10 @@ from l1emu.quantization.rules import (
     sum_type,
 )
 from l1emu.quantization.sites import (
-    FIXED,
+    FIXED_TYPE,
     WEIGHT_MEMBERS,
+    LayerSite,
     ProjectText,
-    Site,
     read_text_of,
     struct_body,
     typedefs,
@@ -54,7 +54,7 @@ _TABLE_SIZE = 1024
 """hls4ml's, where a configuration says nothing."""
 
 
-def _grid_of(kind: FixedPoint, grid: Grid | None) -> FixedPoint:
+def _grid_of(kind: FixedPoint, grid: BitGrid | None) -> FixedPoint:
     """A type on another grid; its sign, rounding and overflow stay."""
     return kind if grid is None else replace(kind, width=grid.bits, integer=grid.integer)
 
@@ -161,7 +161,7 @@ class Retyper:
             self.project, folder, ignore=shutil.ignore_patterns("*.so", "*.o", "*_prj", "keras_model.*", "__pycache__")
         )
 
-    def write(self, choice: Choice, folder: Path) -> None:
+    def write(self, choice: TypeChoice, folder: Path) -> None:
         """Write the files of a choice into a copy of the project (`place`).
 
         Raises
@@ -198,7 +198,7 @@ class Retyper:
         (firmware / "parameters.h").write_text(parameters)
         (firmware / f"{self.text.name}.cpp").write_text(source)
 
-    def _new_types(self, choice: Choice) -> tuple[dict[str, FixedPoint], dict[str, tuple[FixedPoint, ...]]]:
+    def _new_types(self, choice: TypeChoice) -> tuple[dict[str, FixedPoint], dict[str, tuple[FixedPoint, ...]]]:
         """The types of tensors by typedef and of weights by layer, along the network."""
         old, new = self.text.types, dict(self.text.types)
         for name, called in self.text.inputs.items():
@@ -217,7 +217,7 @@ class Retyper:
         return new, of_weights
 
     def _inferred(
-        self, site: Site, types: Mapping[str, FixedPoint], weights: tuple[FixedPoint, ...]
+        self, site: LayerSite, types: Mapping[str, FixedPoint], weights: tuple[FixedPoint, ...]
     ) -> FixedPoint | None:
         """The type that hls4ml infers for a result, if it infers one."""
         inputs = [types[name] for name in site.inputs]
@@ -238,7 +238,7 @@ class Retyper:
         return None
 
     @staticmethod
-    def _terms(site: Site) -> int:
+    def _terms(site: LayerSite) -> int:
         if site.function == "normalize":
             return 1
         if site.function == "dense":
@@ -246,7 +246,7 @@ class Retyper:
         window = site.number("filt_height") * site.number("filt_width")
         return window if site.function.startswith("depthwise") else window * site.number("n_chan")
 
-    def _weight_types(self, site: Site) -> tuple[FixedPoint, ...]:
+    def _weight_types(self, site: LayerSite) -> tuple[FixedPoint, ...]:
         """The types of a call's weights, of their headers."""
         return tuple(self._declared[name] for name in site.weights)
 
@@ -314,7 +314,7 @@ class Retyper:
         return found
 
     def _accumulator(
-        self, site: Site, types: Mapping[str, FixedPoint], weights: tuple[FixedPoint, ...]
+        self, site: LayerSite, types: Mapping[str, FixedPoint], weights: tuple[FixedPoint, ...]
     ) -> FixedPoint | None:
         if "pooling" in site.function:
             if not site.members.get("pool_op", "").endswith("Average"):
@@ -324,11 +324,11 @@ class Retyper:
 
     def _structs(
         self,
-        site: Site,
+        site: LayerSite,
         parameters: str,
         types: Mapping[str, FixedPoint],
         of_weights: Mapping[str, tuple[FixedPoint, ...]],
-        choice: Choice,
+        choice: TypeChoice,
     ) -> tuple[str, list[str]]:
         """The config structs of a call with its new types, and the typedefs that these need."""
         members: dict[str, tuple[str, FixedPoint]] = {}
@@ -350,7 +350,7 @@ class Retyper:
                 continue
             body = found[2]
             for member, stated in typedefs(body).items():
-                if member in members and (stated in self.text.types or FIXED.fullmatch(stated)):
+                if member in members and (stated in self.text.types or FIXED_TYPE.fullmatch(stated)):
                     called, kind = members[member]
                 elif stated == _DEFAULT and default is not None:
                     called, kind = f"{_NEW}{site.name}_default_t", _grid_of(default, self._data_grid(site, choice))
@@ -363,16 +363,16 @@ class Retyper:
             parameters = parameters[: found.start(2)] + body + parameters[found.end(2) :]
         return parameters, list(added.values())
 
-    def _data_grid(self, site: Site, choice: Choice) -> Grid | None:
+    def _data_grid(self, site: LayerSite, choice: TypeChoice) -> BitGrid | None:
         """The grid of what is inside a layer and of the project's default type: that of its result."""
         return choice.data.get(site.name, choice.default)
 
-    def _softmax(self, site: Site, body: str, types: Mapping[str, FixedPoint]) -> str:
+    def _softmax(self, site: LayerSite, body: str, types: Mapping[str, FixedPoint]) -> str:
         """The distance's type and the tables' sizes of a softmax."""
         members = typedefs(body)
         old, new = self.text.types[site.inputs[0]], types[site.inputs[0]]
         stated = members.get("inp_norm_t", "")
-        if FIXED.fullmatch(stated) and FixedPoint.parse(stated) == norm_type(old):
+        if FIXED_TYPE.fullmatch(stated) and FixedPoint.parse(stated) == norm_type(old):
             now = norm_type(new)
             body = body.replace(
                 f"typedef {stated} inp_norm_t;", f"typedef ap_ufixed<{now.width}, {now.integer}> inp_norm_t;"
@@ -404,7 +404,7 @@ class Retyper:
         for name, kind in types.items():
             if kind != self.text.types[name]:
                 text = re.sub(
-                    rf"^(\s*typedef\s+.*?){FIXED.pattern}(.*?\s{name}\s*;)",
+                    rf"^(\s*typedef\s+.*?){FIXED_TYPE.pattern}(.*?\s{name}\s*;)",
                     lambda found, kind=kind: f"{found[1]}{_text(kind)}{found[2]}",  # type: ignore[misc]
                     text,
                     count=1,

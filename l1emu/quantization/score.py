@@ -13,10 +13,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-Numbers = NDArray[np.float64]
+Areas = NDArray[np.float64]
 
 
-def areas(scores: Numbers, positive: NDArray[np.bool_], counts: Numbers) -> Numbers:
+def areas(scores: Areas, positive: NDArray[np.bool_], counts: Areas) -> Areas:
     """Areas under the ROC curve, one for each row of `counts`; a tie counts half.
 
     Parameters
@@ -33,12 +33,12 @@ def areas(scores: Numbers, positive: NDArray[np.bool_], counts: Numbers) -> Numb
     signal = np.add.reduceat(drawn * positive[order], first, axis=1)
     other = np.add.reduceat(drawn * ~positive[order], first, axis=1)
     below = np.cumsum(other, axis=1) - other
-    found: Numbers = (signal * (below + 0.5 * other)).sum(axis=1) / (signal.sum(axis=1) * other.sum(axis=1))
+    found: Areas = (signal * (below + 0.5 * other)).sum(axis=1) / (signal.sum(axis=1) * other.sum(axis=1))
     return found
 
 
 @dataclass(frozen=True)
-class Jets:
+class DrawnJets:
     """The truth, and the draws of the bootstrap.
 
     Parameters
@@ -56,7 +56,7 @@ class Jets:
     seed: int = 1
 
     @cached_property
-    def counts(self) -> Numbers:
+    def counts(self) -> Areas:
         """(1 + replicas, jets): once each, then as drawn; draws keep the number of jets of each class."""
         rng = np.random.default_rng(self.seed)
         found = np.ones((1 + self.replicas, len(self.labels)))
@@ -65,7 +65,7 @@ class Jets:
             found[1:, chosen] = rng.multinomial(len(chosen), np.full(len(chosen), 1 / len(chosen)), self.replicas)
         return found
 
-    def scores(self, outputs: Numbers) -> Numbers:
+    def scores(self, outputs: Areas) -> Areas:
         """(1 + replicas,): the mean area of a network, as it is and for each draw.
 
         Parameters
@@ -76,5 +76,5 @@ class Jets:
         if outputs.shape[1] == 1:
             return areas(outputs[:, 0], self.labels == 1, self.counts)
         classes = np.unique(self.labels)
-        found: Numbers = np.mean([areas(outputs[:, k], self.labels == k, self.counts) for k in classes], axis=0)
+        found: Areas = np.mean([areas(outputs[:, k], self.labels == k, self.counts) for k in classes], axis=0)
         return found

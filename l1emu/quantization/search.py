@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from l1emu.errors import L1emuError
-from l1emu.quantization.choices import Choice, Grid
-from l1emu.quantization.measure import Bench, Point
+from l1emu.quantization.choices import BitGrid, TypeChoice
+from l1emu.quantization.measure import Bench, Configuration
 
 _NAMES = ("ratio", "score", "latency_cycles", "interval_cycles", "dsp", "lut")
 _TEXT = re.compile(r"\s*(\w+)\s*(>=|<=)\s*([0-9]+\.?[0-9]*)\s*", re.ASCII)
@@ -38,7 +38,7 @@ class Constraint:
             raise L1emuError("not a constraint", where="--search", value=text, expected=expected)
         return cls(found[1], found[2] == ">=", float(found[3]))
 
-    def holds(self, point: Point) -> bool:
+    def holds(self, point: Configuration) -> bool:
         """Whether a point keeps to it."""
         if point.refused is not None:
             return False
@@ -48,13 +48,13 @@ class Constraint:
 def search(
     bench: Bench,
     constraint: Constraint,
-    start: Choice | None = None,
+    start: TypeChoice | None = None,
     *,
     layers: Sequence[str] = (),
     parts: Sequence[str] = ("weights", "data"),
     step: int = 1,
-    report: Callable[[Point], None] = lambda point: None,
-) -> list[Point]:
+    report: Callable[[Configuration], None] = lambda point: None,
+) -> list[Configuration]:
     """A greedy search over layers, as in C. Wojcicki's thesis (2022), chapter 4.2: start wide, narrow what costs least.
 
     Parameters
@@ -68,7 +68,7 @@ def search(
 
     Returns
     -------
-    list of Point
+    list of Configuration
         The start, and what each step left; the last keeps to the constraint if any does.
 
     Raises
@@ -76,7 +76,7 @@ def search(
     L1emuError
         if already the start breaks a constraint on the score.
     """
-    point = bench.measured(start or Choice(), "start")
+    point = bench.measured(start or TypeChoice(), "start")
     if point.refused is not None or (constraint.least and not constraint.holds(point)):
         raise L1emuError(
             "already the widest configuration breaks the constraint",
@@ -97,7 +97,9 @@ def search(
     return path
 
 
-def _narrower(bench: Bench, point: Point, layers: Sequence[str], parts: Sequence[str], step: int) -> list[Point]:
+def _narrower(
+    bench: Bench, point: Configuration, layers: Sequence[str], parts: Sequence[str], step: int
+) -> list[Configuration]:
     """The configurations with fewer fraction bits at one place."""
     found = []
     for part, grids in (("weights", point.weights), ("data", point.data)):
@@ -107,6 +109,6 @@ def _narrower(bench: Bench, point: Point, layers: Sequence[str], parts: Sequence
             taken = min(step, grid.bits - grid.integer, grid.bits - 2)
             if taken < 1:
                 continue
-            smaller = Grid(grid.bits - taken, grid.integer)
+            smaller = BitGrid(grid.bits - taken, grid.integer)
             found.append(bench.measured(point.choice.taken(name, part, smaller), f"{name} {part} {smaller}"))
     return found

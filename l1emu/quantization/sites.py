@@ -10,7 +10,7 @@ from l1emu.errors import L1emuError
 from l1emu.files import read_text
 from l1emu.fixedpoint import FixedPoint
 
-FIXED = re.compile(r"ap_u?(?:fixed|int)\s*<[^<>]*>")
+FIXED_TYPE = re.compile(r"ap_u?(?:fixed|int)\s*<[^<>]*>")
 """A fixed-point type as it is written."""
 _TYPEDEF = re.compile(r"^\s*typedef\s+(.+?)\s+(\w+)\s*;", re.MULTILINE)
 _STRUCT = re.compile(r"^struct\s+(\w+)[^{;]*\{(.*?)^\};", re.MULTILINE | re.DOTALL)
@@ -29,7 +29,7 @@ WEIGHT_MEMBERS = frozenset(
 
 
 @dataclass(frozen=True)
-class Site:
+class LayerSite:
     """A call of the top function.
 
     Attributes
@@ -82,7 +82,7 @@ class ProjectText:
     source: str
     types: dict[str, FixedPoint]
     inputs: dict[str, str]
-    sites: tuple[Site, ...]
+    sites: tuple[LayerSite, ...]
 
 
 def read_text_of(project: Path, name: str, inputs: tuple[str, ...]) -> ProjectText:
@@ -105,7 +105,7 @@ def read_text_of(project: Path, name: str, inputs: tuple[str, ...]) -> ProjectTe
     defines, parameters, source = (read_text(path) for path in paths)
     types = {}
     for text, called in _TYPEDEF.findall(defines):
-        found = FIXED.search(text)
+        found = FIXED_TYPE.search(text)
         if found is not None:
             types[called] = FixedPoint.parse(found[0])
     variables = {variable: kind for kind, variable in (*_ARRAY.findall(source), *_STREAM.findall(source))}
@@ -113,7 +113,7 @@ def read_text_of(project: Path, name: str, inputs: tuple[str, ...]) -> ProjectTe
     weights |= {path.stem for path in (firmware / "weights").glob("*.h")}
     structs = {found[1]: found[2] for found in _STRUCT.finditer(parameters)}
     tops = {variable: variables[variable] for variable in inputs if variable in variables}
-    sites: list[Site] = []
+    sites: list[LayerSite] = []
     for alias, target in _ALIAS.findall(source):
         variables[alias] = variables.get(target, "")
     written = {*tops, *(alias for alias, _ in _ALIAS.findall(source))}
@@ -133,7 +133,7 @@ def read_text_of(project: Path, name: str, inputs: tuple[str, ...]) -> ProjectTe
 
 def _site(
     call: re.Match[str], variables: dict[str, str], weights: set[str], structs: dict[str, str], written: set[str]
-) -> Site:
+) -> LayerSite:
     arguments = [part.strip() for part in call[3].split(",")]
     data = [part for part in arguments if part in variables and part not in weights]
     inputs = [part for part in data if part in written]
@@ -141,7 +141,7 @@ def _site(
     written.update(results)
     config = call[2].split(",")[-1].strip()
     own = tuple(n for n in structs if n == config or n.startswith(f"{config}_"))
-    return Site(
+    return LayerSite(
         call[4] or (results or inputs or [call[1]])[0],
         call[1],
         tuple(variables[part] for part in inputs),
@@ -152,7 +152,7 @@ def _site(
     )
 
 
-def _check_types(path: Path, sites: list[Site], inputs: dict[str, str], types: dict[str, FixedPoint]) -> None:
+def _check_types(path: Path, sites: list[LayerSite], inputs: dict[str, str], types: dict[str, FixedPoint]) -> None:
     for owner, names in [*((site.name, (*site.inputs, *site.results)) for site in sites), ("", tuple(inputs.values()))]:
         for name in names:
             if name not in types:

@@ -1,6 +1,7 @@
 """Results for people: figures, the numbers behind them, and one page that holds everything.
 
 alternatives  what each figure shows, in words
+bits          figures of what one bit costs
 figures       figures in CMS style, drawn from results alone
 interactive   figures that a page can toggle, read and enlarge
 page          one page that holds a whole result

@@ -22,6 +22,7 @@ layers        two thin Keras layers that QKeras lacks, and attention composed fr
 model         the default architecture: a transformer over jet constituents, in float and in QKeras, from one recipe
 model_recipe  the recipe of any model: data, network, task, quantization and hardware
 networks      registered builders of float networks
+post_training  Keras models without quantizers as hls4ml projects of given types
 pythia_jets   registered generators of jets, with Pythia 8
 quantizers    which fixed-point type a QKeras quantizer stands for
 rebuilding    a model built again: without batch normalizations, without quantizers, or with those of a rule

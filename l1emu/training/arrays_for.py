@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from l1emu.arrays import read_npz
 from l1emu.errors import L1emuError
+from l1emu.files import open_regular
 from l1emu.memory import available_memory
 from l1emu.splitmix import GOLDEN, mix
 from l1emu.training.functions import call_function, named_function
@@ -97,7 +98,7 @@ def read_arrays_of(data: Data, beside: Path, instead: Path | None = None) -> dic
 
 def _unpacked(path: Path) -> int:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             return sum(info.file_size for info in archive.infolist())
     except (OSError, zipfile.BadZipFile):
         return 0  # what is wrong with it, its reader says

@@ -18,7 +18,7 @@ from l1emu.files import read_text
 from l1emu.training import require
 from l1emu.training.recipe import RECIPE
 
-WIDE = (32, 12)
+_WIDE = (32, 12)
 """Bits and integer bits of the project that a Keras model is scanned from."""
 _PRECISIONS = ("weight", "bias", "scale")
 
@@ -43,8 +43,9 @@ def write_wide(
 ) -> Path:
     """The hls4ml project to begin a scan with: of a tagger of `l1emu train` its own, of a Keras model a wide one.
 
-    Every type of a Keras model's has the bits of `WIDE`: hls4ml's granularity ``model``. With granularity ``name`` the
-    sums of the last layer become so wide that 1024 entries of a softmax's table do not resolve them.
+    Every type of a Keras model's has the bits of ap_fixed<32,12>: hls4ml's granularity ``model``. With ``name`` the
+    sums of the last layer become so wide that 1024 entries of a softmax's
+    table do not resolve them.
 
     Raises
     ------
@@ -66,7 +67,7 @@ def write_wide(
         warnings.simplefilter("ignore")
         try:
             config = hls4ml.utils.config_from_keras_model(
-                model, granularity="model", backend="Vitis", default_precision=f"ap_fixed<{WIDE[0]},{WIDE[1]}>"
+                model, granularity="model", backend="Vitis", default_precision=f"ap_fixed<{_WIDE[0]},{_WIDE[1]}>"
             )
             settings = {"backend": "Vitis", "io_type": "io_parallel", "part": part, "clock_period": clock_ns}
             return _converted(model, config, folder, settings)

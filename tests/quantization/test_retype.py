@@ -13,10 +13,10 @@ pytest.importorskip("hls4ml", reason="hls4ml writes what is compared with")
 
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
-from l1emu.quantization import Bench, Choice, Constraint, Grid, Labelled, Retyper, search
+from l1emu.quantization import Bench, BitGrid, Constraint, Labelled, Retyper, TypeChoice, search
 from l1emu.training.post_training import written_by_hls4ml
 
-WIDE, NARROW = Grid(24, 8), Grid(10, 4)
+WIDE, NARROW = BitGrid(24, 8), BitGrid(10, 4)
 
 
 def dense() -> Any:
@@ -62,11 +62,11 @@ def written(network: str, granularity: str, folder: Path) -> tuple[Path, Path]:
     return folder / "model.h5", folder / "wide"
 
 
-def everywhere(retyper: Retyper, grid: Grid) -> Choice:
-    return Choice(dict.fromkeys(retyper.weights, grid), dict.fromkeys(retyper.data, grid), grid)
+def everywhere(retyper: Retyper, grid: BitGrid) -> TypeChoice:
+    return TypeChoice(dict.fromkeys(retyper.weights, grid), dict.fromkeys(retyper.data, grid), grid)
 
 
-def hashes(model: Path, retyper: Retyper, choice: Choice, folder: Path) -> tuple[str, str]:
+def hashes(model: Path, retyper: Retyper, choice: TypeChoice, folder: Path) -> tuple[str, str]:
     retyper.place(folder / "mine")
     retyper.write(choice, folder / "mine")
     theirs = written_by_hls4ml(
@@ -85,7 +85,9 @@ def test_one_grid_everywhere_is_the_firmware_of_hls4ml(network: str, granularity
 
 def test_weights_and_data_of_single_layers_are_the_firmware_of_hls4ml(tmp_path: Path) -> None:
     model, project = written("dense", "model", tmp_path)
-    choice = Choice({"fc1": Grid(8, 3), "out": Grid(6, 2)}, {"fc1_relu": Grid(9, 3), "features": Grid(12, 5)})
+    choice = TypeChoice(
+        {"fc1": BitGrid(8, 3), "out": BitGrid(6, 2)}, {"fc1_relu": BitGrid(9, 3), "features": BitGrid(12, 5)}
+    )
     mine, theirs = hashes(model, Retyper(project), choice, tmp_path)
     assert mine == theirs
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from l1emu.quantization.score import Jets, areas
+from l1emu.quantization.score import DrawnJets, areas
 
 
 def test_areas_are_those_of_scikit_learn_with_ties_and_counts() -> None:
@@ -22,10 +22,10 @@ def test_the_error_of_a_ratio_to_itself_is_nothing_and_of_the_area_is_hanley_and
     rng = np.random.default_rng(3)
     labels = np.repeat([0, 1], 1000)
     scores = (rng.normal(size=2000) + labels)[:, None]
-    found = Jets(labels, replicas=400).scores(scores)
+    found = DrawnJets(labels, replicas=400).scores(scores)
     area = found[0]
     q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
     # J. A. Hanley and B. J. McNeil, Radiology 143 (1982) 29, equation 1
     error = np.sqrt((area * (1 - area) + 999 * (q1 - area**2) + 999 * (q2 - area**2)) / 1e6)
     assert found[1:].std() == pytest.approx(error, rel=0.15)
-    assert np.all(found / Jets(labels, replicas=400).scores(scores) == 1)
+    assert np.all(found / DrawnJets(labels, replicas=400).scores(scores) == 1)
