@@ -32,7 +32,7 @@ bench: $(VENV)/.all
 
 # the site, into build/site: notebooks are run, and a broken link or an unknown name ends it
 docs: $(VENV)/.all
-	NO_MKDOCS_2_WARNING=1 MPLBACKEND=Agg $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 MPLBACKEND=Agg $(BIN)/mkdocs build --strict
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v[:2] >= (3, 11) else f"l1emu needs Python 3.11, this is {v[0]}.{v[1]}: set PYTHON=")'

@@ -14,7 +14,7 @@ DOCTESTED = [page for page in PAGES if ">>> " in page.read_text(encoding="utf-8"
 # the door for users, and rooms that are a file a kind of layer, named as in `l1emu.layers`
 BY_KIND = {"l1emu", "data", "kinds", "builders"}
 # pages of the site that no file holds (`docs/site/hooks.py`)
-MADE = {"changelog.md", "contributing.md", "datasets.md", "python.md", "study-keys.md", "verbs.md"}
+MADE = {"changelog.md", "contributing.md", "datasets.md", "models.md", "python.md", "study-keys.md", "verbs.md"}
 INDEXED = sorted(path for path in (ROOT / "l1emu").rglob("__init__.py") if path.parent.name not in BY_KIND)
 
 

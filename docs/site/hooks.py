@@ -16,6 +16,8 @@ from keys import study_page
 from mkdocs.structure.files import File, Files
 from verbs import verbs_page
 
+from models import MODELS, models_page
+
 ROOT = Path(__file__).parents[2]
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # TensorFlow's notes would stand in the notebooks
@@ -28,7 +30,10 @@ FROM_ABOVE = {
 }
 """Pages of the repository that are pages of the site too, by the name that they have there."""
 
-MADE = {"python.md": python_page, "study-keys.md": study_page, "verbs.md": verbs_page}
+MADE = {"models.md": models_page, "python.md": python_page, "study-keys.md": study_page, "verbs.md": verbs_page}
+
+PLACES = FROM_ABOVE | {f"models/{name}/README.md": f"models.md#{name}" for name in MODELS}
+"""Where a link to a page of the repository leads."""
 
 _LINK = re.compile(r"\]\((?!\w+:)(?P<target>[^)#\s]*)(?P<anchor>#[^)\s]*)?\)")
 
@@ -54,6 +59,6 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Files) -> 
             return match[0]
         inside = (folder / target).resolve()
         name = str(inside.relative_to(ROOT)) if inside.is_relative_to(ROOT) else target
-        return f"]({FROM_ABOVE.get(name, name.removeprefix('docs/'))}{anchor})"
+        return f"]({PLACES.get(name, name.removeprefix('docs/'))}{anchor})"
 
     return _LINK.sub(moved, markdown)
