@@ -55,9 +55,9 @@ def write_wide(
     require()
     place = Path(path)
     if (place / RECIPE).is_file():
-        from l1emu.training.tagger import load_tagger
+        from l1emu.training.any_model import load_trained
 
-        return load_tagger(place).write_project(folder)
+        return load_trained(place).write_project(folder)
     import hls4ml
 
     from l1emu.training.steps import load_model
