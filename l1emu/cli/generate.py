@@ -154,7 +154,7 @@ def _list(json: bool) -> None:
         return
     table = Table(title="recipes", title_justify="left")
     for name in ("name", "kind", "pile-up", "crossings", "for"):
-        table.add_column(name, justify="right" if name in ("pile-up", "crossings") else "left")
+        table.add_column(name, justify="right" if name in ("pile-up", "crossings") else "left", overflow="fold")
     for _, r in recipes:
         table.add_row(r.name, r.kind, f"{r.pileup.mean:g}", str(r.crossings), r.about)
     console().print(table)

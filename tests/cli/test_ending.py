@@ -243,7 +243,7 @@ def test_a_width_that_is_none_changes_nothing(columns: str) -> None:
 def test_the_narrowest_table_still_tells() -> None:
     done = l1emu("generate", "--list", env=os.environ | {"COLUMNS": "1"})
     assert (done.returncode, done.stderr) == (0, "")
-    assert "qcd" in done.stdout and max(map(len, done.stdout.splitlines())) == 40
+    assert "qcd" in done.stdout and 40 <= max(map(len, done.stdout.splitlines())) < 80
 
 
 def test_bars_are_drawn_for_terminals_alone() -> None:

@@ -117,6 +117,8 @@ def test_the_result_says_what_was_read_and_how(results: Results) -> None:
         "kind": "minbias",
         "crossings": 500,
         "fraction": 1.0,
+        "energy_tev": None,
+        "pileup": None,
         "read_as": {"format": "fastpuppi", "vertex": "file", "missing": {}},
     }
 

@@ -251,7 +251,7 @@ def test_several_signals_have_a_column_and_rows_each(tmp_path: Path) -> None:
     assert set(results.content.menu.seeds[1].efficiency) == {"hh4b", "soft"}
     assert {"efficiency hh4b", "efficiency_low soft"} <= set(results.tables["menu"].columns)
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "<th>soft, %</th>" in page
+    assert '<th scope="col">soft, %</th>' in page
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@
 `layout`        where the elements of a tensor are in vectors
 `value`         what a sum can be, and the steps that still have to be done on it in registers
 `writer`        source lines of kernels
+`addresses`     places in a kernel's text in their shortest form
 `workspace`     vectors, taken again when what is in them is done with
 `context`       what strategies write into: tensors' places, constants, kernels and their calls
 `strategy`      what a strategy is: it says whether it fits before it writes
