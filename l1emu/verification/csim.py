@@ -10,7 +10,6 @@ programs are kept.
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
@@ -22,17 +21,13 @@ import numpy.typing as npt
 from l1emu.child import Ended, Limits, run_child
 from l1emu.errors import L1emuError
 from l1emu.files import read_text
-from l1emu.firmware.foreign.build import Build
+from l1emu.firmware.foreign.build import SCRIBBLED, TOO_SHORT, Build
 from l1emu.firmware.foreign.program import whole_program
 from l1emu.firmware.graph import Graph
 from l1emu.firmware.project import Project
 from l1emu.verification.instrument import Ends, Instrumented, Traced
 
 _MAIN = "l1emu_main.cpp"
-_SCRIBBLED = 1 << 26
-"""Bytes of any file that the program writes, unless its numbers take more."""
-_MISCOUNTED = re.compile(r"ERROR: Expected \d+ values but read only \d+ values")
-"""What hls4ml's loader says of too short a file of weights, before it goes on."""
 
 
 class CSim:
@@ -148,7 +143,7 @@ class CSim:
                     self._program.parent,  # the C++ looks for weights/ there
                     seconds=self._limits.seconds,
                     memory=self._limits.memory,
-                    file=max(expected, _SCRIBBLED),
+                    file=max(expected, SCRIBBLED),
                     keep=files,
                     progress=lambda: os.fstat(files[1]).st_size,
                 )
@@ -174,7 +169,7 @@ class CSim:
 
     def _check(self, done: Ended, jets: int, written: int) -> None:
         """Raise unless the program came to its end, with the numbers of `written` jets."""
-        failed = next((line for line in done.said if _MISCOUNTED.search(line)), None)
+        failed = next((line for line in done.said if TOO_SHORT.search(line)), None)
         if done.code == 0 and failed is None and written == jets:
             return
         how = done.how

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
+import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -25,6 +27,10 @@ _COMPILER = "g++"
 _FLAGS = ("-std=c++17", "-w", "-fmax-errors=1")
 _LARGEST = 1 << 30
 """Bytes of a project's files, and of any file that the compiler writes."""
+SCRIBBLED = 1 << 26
+"""Bytes of any file that a program of the project's C++ writes, unless its numbers take more."""
+TOO_SHORT = re.compile(r"ERROR: Expected \d+ values but read only \d+ values")
+"""What hls4ml's loader says of too short a file of weights, before it goes on."""
 
 
 def cache_folder() -> Path:
@@ -126,6 +132,36 @@ class Build:
                 self._compile(command, aside, sources)
             target.chmod(0o700)
         return program
+
+    def told(self, doing: str) -> str:
+        """What the program writes into the file whose number it is given, once, within limits.
+
+        Parameters
+        ----------
+        doing
+            What it is run for, in the words of the error.
+
+        Raises
+        ------
+        L1emuError
+            as `program` does, or if the program fails.
+        """
+        with tempfile.TemporaryFile() as result, self.temporary:
+            program = self.program()
+            done = run_child(
+                [program, str(result.fileno())],
+                program.parent,
+                seconds=self.limits.seconds,
+                memory=self.limits.memory,
+                file=SCRIBBLED,
+                keep=[result.fileno()],
+                progress=lambda: os.fstat(result.fileno()).st_size,
+            )
+            if done.code != 0:
+                said = done.said[-1] if done.said else "nothing on its error output"
+                raise L1emuError(f"the project's C++ failed while {doing} ({done.how}): {said}", path=self.root)
+            result.seek(0)
+            return result.read().decode()
 
     def _sources(self) -> dict[Path, Path]:
         """The files that the compiler and the program read, by their place relative to the firmware folder."""

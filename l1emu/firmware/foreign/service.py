@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from l1emu.child import Companion, Ended, Limits
 from l1emu.errors import L1emuError
+from l1emu.firmware.foreign.build import SCRIBBLED, TOO_SHORT
 from l1emu.firmware.foreign.text import (
     CHANGED,
     FOUND,
@@ -28,9 +28,6 @@ from l1emu.firmware.foreign.text import (
     CallText,
 )
 
-_SCRIBBLED = 1 << 26  # bytes of any file that the program writes
-_MISCOUNTED = re.compile(r"ERROR: Expected \d+ values but read only \d+ values")
-"""What hls4ml's loader says of too short a file of weights, before it goes on."""
 _ROOM = 1 << 24  # bytes of numbers that it is given at once, unless one jet takes more
 _MOST = 1024  # jets that it is given at once
 
@@ -93,7 +90,7 @@ class Service:
             self._companion = None
             raise self._failed(number, ended, jets)
         if fresh:  # it has loaded its weights
-            failed = next((line for line in companion.said() if _MISCOUNTED.search(line)), None)
+            failed = next((line for line in companion.said() if TOO_SHORT.search(line)), None)
             if failed is not None:
                 raise self._error(number, f"the project's own C++ cannot load its weights: {failed}")
         if self._header[STATUS]:
@@ -123,7 +120,7 @@ class Service:
                 [self._program, str(file), str(self._bytes)],
                 self._program.parent,  # the C++ looks for weights/ there
                 memory=self._limits.memory,
-                file=_SCRIBBLED,
+                file=SCRIBBLED,
                 keep=[file],
             )
         finally:

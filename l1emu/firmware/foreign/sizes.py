@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-
-from l1emu.child import Limits, run_child
-from l1emu.errors import L1emuError
+from l1emu.child import Limits
 from l1emu.files import read_text
 from l1emu.firmware.cxx.lexer import text_of
 from l1emu.firmware.foreign.build import Build
@@ -20,8 +16,6 @@ template <class T> static long l1emu_given() {
     return room < least ? least : room < most ? room : most;
 }
 """
-_SCRIBBLED = 1 << 26
-
 _TEXT = r"""
 #include <cstdio>
 #include <cstdlib>
@@ -79,24 +73,7 @@ def stream_sizes(project: Project, top: Top, limits: Limits) -> dict[str, int]:
 
 
 def _counted(build: Build, given: set[str]) -> dict[str, int]:
-    with tempfile.TemporaryFile() as result, build.temporary:
-        program = build.program()
-        done = run_child(
-            [program, str(result.fileno())],
-            program.parent,
-            seconds=build.limits.seconds,
-            memory=build.limits.memory,
-            file=_SCRIBBLED,
-            keep=[result.fileno()],
-            progress=lambda: os.fstat(result.fileno()).st_size,
-        )
-        if done.code != 0:
-            said = done.said[-1] if done.said else "nothing on its error output"
-            raise L1emuError(
-                f"the project's C++ failed while its streams were counted ({done.how}): {said}", path=build.root
-            )
-        result.seek(0)
-        lines = result.read().decode().split()
+    lines = build.told("its streams were counted").split()
     sizes: dict[str, int] = {}
     for name, count, put in zip(lines[::3], map(int, lines[1::3]), map(int, lines[2::3]), strict=True):
         found = abs(count - put) if name in given else count

@@ -6,13 +6,11 @@ reads, which it writes, which it loads once, and how much its streams carry.
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from l1emu.child import Limits, run_child
+from l1emu.child import Limits
 from l1emu.errors import L1emuError
 from l1emu.files import TEXT_LIMIT, read_bytes, read_text, sha256_bytes
 from l1emu.firmware.backend import read_backend
@@ -26,8 +24,6 @@ from l1emu.firmware.graph import Graph
 from l1emu.firmware.project import firmware_folder, top_file
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Foreign, Tensor
-
-_SCRIBBLED = 1 << 26
 
 _TEXT = r"""
 #include <cstdio>
@@ -224,23 +220,7 @@ def _describing(source: Path, call: str, arguments: list[_Argument], spaces: lis
 
 def _told(build: Build) -> dict[str, list[list[str]]]:
     """What the program tells of each argument, a list of words for each run."""
-    with tempfile.TemporaryFile() as result, build.temporary:
-        program = build.program()
-        done = run_child(
-            [program, str(result.fileno())],
-            program.parent,
-            seconds=build.limits.seconds,
-            memory=build.limits.memory,
-            file=_SCRIBBLED,
-            keep=[result.fileno()],
-            progress=lambda: os.fstat(result.fileno()).st_size,
-        )
-        if done.code != 0:
-            said = done.said[-1] if done.said else "nothing on its error output"
-            message = f"the project's C++ failed while its arguments were looked at ({done.how}): {said}"
-            raise L1emuError(message, path=build.root)
-        result.seek(0)
-        words = [line.split() for line in result.read().decode().splitlines()]
+    words = [line.split() for line in build.told("its arguments were looked at").splitlines()]
     told: dict[str, list[list[str]]] = {}
     for line in words:
         told.setdefault(line[1], []).append(line[2:])
