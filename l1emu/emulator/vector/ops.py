@@ -267,30 +267,35 @@ FLOAT_ZERO = 0x4B400000
 FLOAT_LIMIT = 1 << 22
 
 
+def float_zero(bits: int) -> int:
+    """What stands for 0 after `round_float`: the bits of 1.5 * 2**(23 + bits), of which 2**bits is the last."""
+    return FLOAT_ZERO + (bits << 23)
+
+
 def _round_float(value: Lanes, bits: int, plus: int) -> Lanes:
     number = value.astype(np.int64) - FLOAT_ZERO
-    return wrapped_lanes(np.rint(number / (1 << bits)).astype(np.int64) + plus + FLOAT_ZERO)
+    return wrapped_lanes(np.rint(number / (1 << bits)).astype(np.int64) + plus + float_zero(bits))
 
 
 @operation(_round_float)
 @intrinsic(prefer_literal=True)
 def round_float(typing: Any, value: Any, bits: Any, plus: Any) -> Any:
-    """FLOAT_ZERO + value / 2**bits to the nearest integer, ties to even, + plus, for lanes of FLOAT_ZERO + value.
+    """float_zero(bits) + value / 2**bits to the nearest integer, ties to even, + plus, for lanes of FLOAT_ZERO + value.
 
-    For |value| and results below FLOAT_LIMIT. Such lanes are floats of which the value is the mantissa; one fused
-    product and sum puts the bits to be lost below the mantissa's last, where they are rounded away.
+    For |value| and results below FLOAT_LIMIT, and an even `plus`. Such lanes are floats of which the value is the
+    mantissa; a sum with a larger one puts the bits to be lost below the mantissa's last, where they are rounded away.
+    A sum, as dot products leave the processor's adders idle and use its multipliers.
     """
     if not isinstance(bits, types.IntegerLiteral) or not isinstance(plus, types.IntegerLiteral):
         return None
-    one = 1.5 * 2.0**23
-    scale = 2.0**-bits.literal_value
-    offset = one - one * scale + plus.literal_value
+    added = (3 * 2**22 + plus.literal_value << bits.literal_value) - 3 * 2**22
+    if np.float32(added) != added:
+        return None
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         kind = ir.VectorType(ir.FloatType(), LANES)
-        fma = declared(builder, f"llvm.fma.v{LANES}f32", kind, [kind, kind, kind])
-        constants = [floats(ir.FloatType(), c) for c in (scale, offset)]
-        return builder.bitcast(builder.call(fma, [builder.bitcast(args[0], kind), *constants]), V32)
+        total = builder.fadd(builder.bitcast(args[0], kind), floats(ir.FloatType(), float(added)))
+        return builder.bitcast(total, V32)
 
     return vector(vector, bits, plus), code
 

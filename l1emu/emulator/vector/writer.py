@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from l1emu.emulator.vector.features import Features
 from l1emu.emulator.vector.layout import Layout
-from l1emu.emulator.vector.ops import FLOAT_ZERO
+from l1emu.emulator.vector.ops import float_zero
 from l1emu.emulator.vector.value import LANE_LIMIT, Clip, Ending, Halve, Left, Round, ValueStep, Wrap
 from l1emu.fixedpoint import Rounding
 
@@ -81,7 +81,7 @@ class Writer:
         clip = next((step for step in clips if isinstance(step, Clip)), None)
         self(indent, *(f"{name} = round_float({name}, {first.bits}, {-zero})" for name in names))
         if layout.pack == 1:
-            self(indent, f"{names[0]} = sub({names[0]}, const({FLOAT_ZERO}))")
+            self(indent, f"{names[0]} = sub({names[0]}, const({signed(float_zero(first.bits))}))")
             if clip is not None:
                 self._step(indent, names[0], clip, 0, folded=True)
             return names[0]

@@ -14,7 +14,7 @@ import pytest
 from l1emu.emulator.vector import blocks, ops, ops_x86  # noqa: F401 (their operations are registered)
 from l1emu.emulator.vector.features import LANES, cpu_flags
 from l1emu.emulator.vector.llvm import OPERATIONS, Lanes
-from l1emu.emulator.vector.ops import FLOAT_LIMIT, FLOAT_ZERO
+from l1emu.emulator.vector.ops import FLOAT_LIMIT, FLOAT_ZERO, float_zero
 
 INT32 = [-(2**31), -(2**31) + 1, -65537, -65536, -32769, -32768, -257, -256, -129, -128, -2, -1, 0, 1, 2, 127, 128,
          255, 256, 32767, 32768, 65535, 65536, 2**31 - 2, 2**31 - 1]  # fmt: skip
@@ -201,7 +201,7 @@ def test_what_rounding_means_is_to_even(bits: int) -> None:
     assert mean["round_even"](values + half, bits, 1).tolist() == rounded(values, bits)
     assert mean["clear_tie"](values + half >> bits, values + half, bits).tolist() == rounded(values, bits)
     for plus in (0, 128):
-        found = mean["round_float"](values + np.int32(FLOAT_ZERO), bits, plus) - np.int32(FLOAT_ZERO + plus)
+        found = mean["round_float"](values + np.int32(FLOAT_ZERO), bits, plus) - np.int32(float_zero(bits) + plus)
         assert found.tolist() == rounded(values, bits)
 
 
