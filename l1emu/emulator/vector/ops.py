@@ -162,6 +162,8 @@ umin16 = _define("umin16", call("llvm.umin.v32i16", [V16, V16], V16), on_words(n
 sub8 = _define("sub8", binary("sub", V8), on_words(np.subtract, np.uint8))
 umin8 = _define("umin8", call("llvm.umin.v64i8", [V8, V8], V8), on_words(np.minimum, np.uint8))
 umax8 = _define("umax8", call("llvm.umax.v64i8", [V8, V8], V8), on_words(np.maximum, np.uint8))
+smin8 = _define("smin8", call("llvm.smin.v64i8", [V8, V8], V8), on_words(np.minimum, np.int8))
+smax8 = _define("smax8", call("llvm.smax.v64i8", [V8, V8], V8), on_words(np.maximum, np.int8))
 
 
 def mulhi16_meaning(a: Lanes, b: Lanes) -> Lanes:
@@ -224,6 +226,7 @@ def _shift(instruction: str, type_: ir.VectorType = V32) -> Any:
 shl = _define("shl", _shift("shl"), lambda a, bits: a << np.int32(bits))
 sra = _define("sra", _shift("ashr"), lambda a, bits: a >> np.int32(bits))
 sra16 = _define("sra16", _shift("ashr", V16), lambda a, bits: lanes(words(a) >> np.int16(bits)))
+srl16 = _define("srl16", _shift("lshr", V16), lambda a, bits: lanes(a.view(np.uint16) >> np.uint16(bits)))
 srl = _define("srl", _shift("lshr"), lambda a, bits: (a.view(np.uint32) >> np.uint32(bits)).view(np.int32))
 
 

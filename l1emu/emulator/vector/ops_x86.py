@@ -5,6 +5,7 @@ Each stands below its meaning in numpy and says which extension it needs. Severa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding
@@ -187,30 +188,44 @@ saturated_bytes = operation(_saturated_bytes, needs=WIDE, name="saturated_bytes"
 )
 
 
-def _bytes_of_words(a: Lanes, b: Lanes) -> Lanes:
-    both = np.concatenate([words(v).reshape(LANES, 2) for v in (a, b)], axis=1)
-    return lanes(np.clip(both, 0, 255).astype(np.uint8))
+def _packed_words(low: int, high: int, kind: type[np.generic]) -> Callable[[Lanes, Lanes], Lanes]:
+    def meaning(a: Lanes, b: Lanes) -> Lanes:
+        both = np.concatenate([words(v).reshape(LANES, 2) for v in (a, b)], axis=1)
+        return lanes(np.clip(both, low, high).astype(kind))
+
+    return meaning
 
 
-@operation(_bytes_of_words, needs=WIDE)
-@intrinsic
-def bytes_of_words(typing: Any, a: Any, b: Any) -> Any:
-    """Two pairs of int16 a lane to four unsigned bytes, clipped to 0..255."""
+def _bytes_of_pairs(name: str) -> Any:
+    """An intrinsic: two pairs of int16 a lane to four bytes, clipped by one of LLVM's packs."""
 
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pack = declared(builder, "llvm.x86.avx512.packuswb.512", V8, [V16, V16])
-        packed = builder.call(pack, [seen(builder, arg, V16) for arg in args])
-        # Each 16 bytes hold four pairs of a, then four of b.
-        order = [
-            16 * quarter + 8 * of + 2 * lane + f
-            for quarter in range(4)
-            for lane in range(4)
-            for of in (0, 1)
-            for f in (0, 1)
-        ]
-        return builder.bitcast(builder.shuffle_vector(packed, ir.Constant(V8, ir.Undefined), indices(order)), V32)
+    @intrinsic
+    def function(typing: Any, a: Any, b: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            pack = declared(builder, name, V8, [V16, V16])
+            packed = builder.call(pack, [seen(builder, arg, V16) for arg in args])
+            # Each 16 bytes hold four pairs of a, then four of b.
+            order = [
+                16 * quarter + 8 * of + 2 * lane + f
+                for quarter in range(4)
+                for lane in range(4)
+                for of in (0, 1)
+                for f in (0, 1)
+            ]
+            return builder.bitcast(builder.shuffle_vector(packed, ir.Constant(V8, ir.Undefined), indices(order)), V32)
 
-    return vector(vector, vector), code
+        return vector(vector, vector), code
+
+    return function
+
+
+# two pairs of int16 a lane to four bytes: unsigned ones, clipped to 0..255, or signed ones, to -128..127
+bytes_of_words = operation(_packed_words(0, 255, np.uint8), needs=WIDE, name="bytes_of_words")(
+    _bytes_of_pairs("llvm.x86.avx512.packuswb.512")
+)
+signed_bytes_of_words = operation(_packed_words(-128, 127, np.int8), needs=WIDE, name="signed_bytes_of_words")(
+    _bytes_of_pairs("llvm.x86.avx512.packsswb.512")
+)
 
 
 # -- look-ups ----------------------------------------------------------------------------------------------------
@@ -277,17 +292,20 @@ def lookup_bytes(typing: Any, array: Any, number: Any, index: Any, blocks: Any) 
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         start = vector_pointer(context, builder, signature.args[0], args[0], args[1], V8)
-        index8 = builder.bitcast(args[2], V8)
-        permute = declared(builder, "llvm.x86.avx512.permvar.qi.512", V8, [V8, V8])
-        zero = constant(V8, 0)
-        upper = builder.icmp_signed("<", index8, zero)
-        odd = builder.icmp_signed("<", builder.shl(index8, constant(V8, 1)), zero)
-        found = None
-        for k in range(blocks.literal_value):
-            block = builder.call(permute, [builder.load(builder.gep(start, [ir.Constant(I32, k)]), align=4), index8])
-            which = {1: odd, 2: upper, 3: builder.and_(odd, upper)}.get(k)  # a later block overrides an earlier one
-            found = block if found is None else builder.select(which, block, found)
-        return builder.bitcast(found, V32)
+        index8, count = builder.bitcast(args[2], V8), blocks.literal_value
+        one = declared(builder, "llvm.x86.avx512.permvar.qi.512", V8, [V8, V8])
+        two = declared(builder, "llvm.x86.avx512.vpermi2var.qi.512", V8, [V8, V8, V8])
+        loaded = [builder.load(builder.gep(start, [ir.Constant(I32, k)]), align=4) for k in range(count)]
+        found = [
+            builder.call(two, [loaded[k], index8, loaded[k + 1]])
+            if k + 1 < count
+            else builder.call(one, [loaded[k], index8])
+            for k in range(0, count, 2)
+        ]
+        if len(found) == 1:
+            return builder.bitcast(found[0], V32)
+        upper = builder.icmp_signed("<", index8, constant(V8, 0))
+        return builder.bitcast(builder.select(upper, found[1], found[0]), V32)
 
     return vector(array, types.intp, vector, blocks), code
 

@@ -21,6 +21,11 @@ def pair(value: int) -> int:
     return signed((value & 0xFFFF) * 0x00010001)
 
 
+def four(value: int) -> int:
+    """Four equal bytes as an int32."""
+    return signed((value & 0xFF) * 0x01010101)
+
+
 ONES = f"const({0x00010001})"
 """A pair of ones: a dot product with it sums both halves."""
 _TOPS = f"const({signed(0x80808080)})"
@@ -77,7 +82,7 @@ class Writer:
         """The same for sums that are floats: the lower halves of what they round to are the numbers."""
         layout, (first, *clips) = ending.layout, ending.steps
         assert isinstance(first, Round)
-        zero = layout.lowest
+        zero = 0 if layout.signed else layout.lowest
         clip = next((step for step in clips if isinstance(step, Clip)), None)
         self(indent, *(f"{name} = round_float({name}, {first.bits}, {-zero})" for name in names))
         if layout.pack == 1:
@@ -86,15 +91,23 @@ class Writer:
                 self._step(indent, names[0], clip, 0, folded=True)
             return names[0]
         pairs = ["packed"] if layout.pack == 2 else ["packed", "others"]
-        for k, name in enumerate(pairs):
-            self(indent, f"{name} = pack16({names[2 * k]}, {names[2 * k + 1]})")
-            if clip is not None and (layout.pack == 2 or (clip.low, clip.high) != (zero, zero + 255)):
-                self.clip_pair(indent, name, clip.low - zero, clip.high - zero)
-        if layout.pack == 4:
-            self(indent, "packed = bytes_of_words(packed, others)")
-            if layout.signed:
-                self(indent, f"packed = xor(packed, {_TOPS})")
+        self(indent, *(f"{name} = pack16({names[2 * k]}, {names[2 * k + 1]})" for k, name in enumerate(pairs)))
+        if layout.pack == 2:
+            if clip is not None:
+                self.clip_pair(indent, "packed", clip.low, clip.high)
+            return "packed"
+        self(indent, f"packed = {'signed_' if layout.signed else ''}bytes_of_words(packed, others)")
+        if clip is not None:
+            self._clip_bytes(indent, "packed", clip.low - zero, clip.high - zero, signed_=layout.signed)
         return "packed"
+
+    def _clip_bytes(self, indent: int, name: str, low: int, high: int, *, signed_: bool) -> None:
+        """Clip a vector of bytes."""
+        least, most, kind = (-128, 127, "s") if signed_ else (0, 255, "u")
+        if low > least:
+            self(indent, f"{name} = {kind}max8({name}, const({four(low)}))")
+        if high < most:
+            self(indent, f"{name} = {kind}min8({name}, const({four(high)}))")
 
     def clip_pair(self, indent: int, name: str, low: int, high: int) -> None:
         """Clip a vector of int16."""

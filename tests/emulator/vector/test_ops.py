@@ -100,14 +100,21 @@ def accumulating(name: str, arrays: Callable[[int], Callable[[], list[Lanes]]]) 
 CASES = {
     **{name: binary(name, lanes) for name in ("add", "sub", "mul", "and_", "or_", "xor", "smin", "smax")},
     **{name: binary(name, words) for name in ("add16", "sub16", "mullo16", "smin16", "smax16", "umin16")},
-    **{name: binary(name, octets) for name in ("sub8", "umin8", "umax8")},
+    **{name: binary(name, octets) for name in ("sub8", "umin8", "umax8", "smin8", "smax8")},
     **{
         name: binary(name, words)
-        for name in ("mulhi16", "mulhi16_wide", "mulhrs16", "saturated_bytes", "bytes_of_words")
+        for name in (
+            "mulhi16",
+            "mulhi16_wide",
+            "mulhrs16",
+            "saturated_bytes",
+            "bytes_of_words",
+            "signed_bytes_of_words",
+        )
     },
     **{name: accumulating(name, words) for name in ("dot16_plain", "dot16_avx2", "dot16_avx512", "dot16_vnni")},
     "dot8": accumulating("dot8", octets),
-    "sra16": Case([f"sra16(a, {bits})" for bits in range(16)], words(1)),
+    **{name: Case([f"{name}(a, {bits})" for bits in range(16)], words(1)) for name in ("sra16", "srl16")},
     **{name: Case([f"{name}(a, {bits})" for bits in SHIFTS], lanes(1)) for name in ("shl", "sra", "srl", "shift_left")},
     **{name: binary(name, lanes) for name in ("pack16", "pack16_wide")},
     "pack8_saturating": Case(

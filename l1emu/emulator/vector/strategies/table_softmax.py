@@ -15,7 +15,7 @@ from l1emu.emulator.vector.features import Features
 from l1emu.emulator.vector.layout import INT32, Layout
 from l1emu.emulator.vector.strategy import Strategy
 from l1emu.emulator.vector.value import Clip, Ending, Round, Value
-from l1emu.emulator.vector.writer import ONES, Writer, pair, signed
+from l1emu.emulator.vector.writer import ONES, Writer, four, pair, signed
 from l1emu.fixedpoint import Rounding
 from l1emu.layers import Softmax
 from l1emu.layers.softmax import index_bits, top_bits
@@ -33,11 +33,12 @@ class Half(NamedTuple):
 class Exponentials(NamedTuple):
     """Where the exponentials of a slice are, and the table that they are looked up in.
 
-    `halves` is None where each is an int32 of its own, e0, e1, ...
+    `halves` is None where each is an int32 of its own, e0, e1, ..., or a byte of b0, b1, ...
     """
 
     halves: list[Half] | None
     table: NDArray[Any]
+    gathered: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,15 +102,17 @@ class TableSoftmax(Strategy[Softmax]):
         write = Writer(context.features)
         write(1, f"for r in range({layer.n_outer}):")
         write(2, *(f"x{k} = load(V, x + r * {n} + {k})" for k in range(n)))
-        found = self._looked_up(write, n)
-        self._inverse(write, found.halves)
-        how = None if found.halves is None else _product_of_words(ending, found.halves, self.most)
+        how = self._bytes_whole(write.features, ending)
         if how is not None:
-            _word_products(write, layer.n_slice, *how)
+            found = _by_lanes(write, n, self.exps)
+            self._inverse(write, [f"dot8(total, b{k}, const({four(1)}))" for k in range(n // 2)], upper=True)
+            _byte_products(write, n // 2, *how)
         else:
-            self._wide_products(write, found.halves, ending)
-        constants, short = context.constants, self._short_inverses(context.features)
-        exp_at = constants.place(found.table) if found.halves is None else constants.aligned(found.table)
+            found = self._looked_up(write, n)
+            self._inverse(write, self._terms(found.halves), upper=found.halves is not None)
+            self._products(write, found.halves, ending)
+        constants = context.constants
+        exp_at = constants.place(found.table) if found.gathered else constants.aligned(found.table)
         context.kernel(
             "softmax",
             write,
@@ -118,9 +121,7 @@ class TableSoftmax(Strategy[Softmax]):
             x=Read(layer.inputs[0], self.source),
             y=Write(self.chain.output, self.target),
             exp_table=exp_at,
-            inv_table=constants.aligned(_words_of_inverses(layer).view(np.int32))
-            if short
-            else constants.place(layer.inv_table),
+            inv_table=self._inverses(context),
         )
 
     def _looked_up(self, write: Writer, n: int) -> Exponentials:
@@ -132,7 +133,7 @@ class TableSoftmax(Strategy[Softmax]):
         if narrow and self.source.pack == 2 and features.wide and needed <= 256 and self.exps.size <= 1 << 15:
             return (_by_planes if features.permute8 else _by_words)(write, n, self.exps[:needed])
         self._gathered(write)
-        return Exponentials(None, self.exps)
+        return Exponentials(None, self.exps, gathered=True)
 
     def _gathered(self, write: Writer) -> None:
         """e<f>: the exponential of feature f, one int32 a lane."""
@@ -147,31 +148,73 @@ class TableSoftmax(Strategy[Softmax]):
         else:
             write(2, *(f"e{f} = gather(C, exp_table, sub(d{f}, const({self.first})))" for f in range(size)))
 
-    def _inverse(self, write: Writer, halves: list[Half] | None) -> None:
-        """`inverse`: the table's entry for the sum; `upper`: the same in the upper half of a lane."""
+    def _terms(self, halves: list[Half] | None) -> list[str]:
+        """`total` with more of the exponentials, one after another."""
+        if halves is None:
+            return [f"add(total, e{f})" for f in range(self.layer.n_slice)]
+        return [f"dot16(total, {name}, {ONES})" for name in dict.fromkeys(half.variable for half in halves)]
+
+    def _inverse(self, write: Writer, terms: list[str], *, upper: bool) -> None:
+        """`inverse`: the table's entry for the sum of the `terms`; `upper`: the same in the upper half of a lane."""
         layer, width = self.layer, self.layer.inv_inp_type.width
         flat = Ending.of(self.total, INT32, fused=write.features.fused)
         write(2, f"total = const({flat.fold})")
-        if halves is not None:
-            pairs = dict.fromkeys(half.variable for half in halves)
-            write(2, *(f"total = dot16(total, {name}, {ONES})" for name in pairs))
-        else:
-            write(2, *(f"total = add(total, e{f})" for f in range(layer.n_slice)))
+        if len(terms) < 4:
+            write(2, *(f"total = {term}" for term in terms))
+        else:  # in two sums: each waits for its last term
+            write(2, "second = const(0)")
+            for k, term in enumerate(terms):
+                write(2, f"second = {term.replace('total', 'second')}" if k % 2 else f"total = {term}")
+            write(2, "total = add(total, second)")
         write.finish(2, ["total"], flat)
         shift = width - index_bits(layer.inv_table.size)
         masked = f"and_(total, const({(1 << width) - 1}))"
         index = f"srl({masked}, {shift})" if shift else masked
-        if self._short_inverses(write.features):
+        if self._byte_inverses(write.features):
+            write(2, f"inverse = and_(lookup8(C, inv_table, {index}), const(255))")
+        elif self._short_inverses(write.features):
             count = _words_of_inverses(layer).size // 64
             write(2, f"inverse = and_(lookup16(C, inv_table, {index}, {count}), const(65535))")
         else:
             write(2, f"inverse = gather(C, inv_table, {index})")
-        if halves is not None:
+        if upper:
             write(2, "upper = shl(inverse, 16)")
+
+    def _inverses(self, context: Context) -> int:
+        """Where the table of inverses is, in the form in which `_inverse` looks it up."""
+        table = self.layer.inv_table
+        if self._byte_inverses(context.features):
+            return context.constants.aligned(np.resize(table, 256).astype(np.uint8).view(np.int32))
+        if self._short_inverses(context.features):
+            return context.constants.aligned(_words_of_inverses(self.layer).view(np.int32))
+        return context.constants.place(table)
+
+    def _byte_inverses(self, features: Features) -> bool:
+        """Whether inverses are bytes that are looked up in registers."""
+        table = self.layer.inv_table
+        return features.permute8 and table.size <= 256 and int(table.min()) >= 0 and int(table.max()) <= 255
 
     def _short_inverses(self, features: Features) -> bool:
         """Whether inverses are looked up in registers."""
         return features.wide and self.small and self.layer.inv_table.size <= 256
+
+    def _bytes_whole(self, features: Features, ending: Ending) -> tuple[int, bool, int] | None:
+        """Of `_product_of_words`, where exponentials and results are bytes and can stay in the order of their lanes."""
+        n, exps = self.layer.n_slice // self.source.pack, self.exps
+        narrow = self.layer.subtracts and self.source.pack == 2 and n % 2 == 0 and features.permute8 and features.dot8
+        how = _product_of_words(ending, self.most) if narrow and self.small else None
+        if how is None or int(exps.max()) > 255 or _until_constant(exps) > 256 or exps.size > 1 << 15:
+            return None
+        return how if int(exps.max()) * self.most << how[0] < 255 << 15 else None
+
+    def _products(self, write: Writer, halves: list[Half] | None, ending: Ending) -> None:
+        """Each exponential times the inverse."""
+        in_order = halves is not None and halves[1] == (halves[0].variable, True)
+        how = _product_of_words(ending, self.most) if in_order else None
+        if how is not None:
+            _word_products(write, self.layer.n_slice, *how)
+        else:
+            self._wide_products(write, halves, ending)
 
     def _wide_products(self, write: Writer, halves: list[Half] | None, ending: Ending) -> None:
         """Products in 32 bits."""
@@ -228,8 +271,14 @@ def _by_bytes(write: Writer, n: int, exps: NDArray[np.int64]) -> Exponentials:
 
 def _below_top(write: Writer, n: int) -> list[str]:
     """How far the words of each vector are below the largest."""
-    write(2, "top = x0", *(f"top = smax16(top, x{k})" for k in range(1, n)))
-    write(2, "top = smax16(top, or_(srl(top, 16), shl(top, 16)))")
+    names = [f"x{k}" for k in range(n)]
+    while len(names) > 1:  # in pairs: one after another each would wait for the last
+        pairs = [f"smax16({a}, {b})" for a, b in zip(names[::2], names[1::2], strict=False)]
+        rest = names[2 * len(pairs) :]
+        names = [f"top{k}" for k in range(len(pairs))]
+        write(2, *(f"{name} = {higher}" for name, higher in zip(names, pairs, strict=True)))
+        names += rest
+    write(2, f"top = smax16({names[0]}, or_(srl({names[0]}, 16), shl({names[0]}, 16)))")
     return [f"sub16(top, x{k})" for k in range(n)]
 
 
@@ -257,6 +306,16 @@ def _by_planes(write: Writer, n: int, exps: NDArray[np.int64]) -> Exponentials:
     return _in_words(n, *tables)
 
 
+def _by_lanes(write: Writer, n: int, exps: NDArray[np.int64]) -> Exponentials:
+    """b<k>: the exponentials of features 4k to 4k + 3, bytes."""
+    below, table = _below_top(write, n), _filled(exps[: _until_constant(exps)], np.uint8)
+    for k in range(n // 2):
+        write(2, f"d = bytes_of_words({below[2 * k]}, {below[2 * k + 1]})")
+        index = "d" if table.size == 256 else f"umin8(d, const({four(table.size - 1)}))"
+        write(2, f"b{k} = lookup_bytes(C, exp_table, {index}, {table.size // 64})")
+    return Exponentials(None, table.view(np.int32))
+
+
 def _by_words(write: Writer, n: int, exps: NDArray[np.int64]) -> Exponentials:
     below, table = _below_top(write, n), _filled(exps, np.uint16, (64, 128, 256))
     last, count = pair(table.size - 1), table.size // 64
@@ -264,12 +323,12 @@ def _by_words(write: Writer, n: int, exps: NDArray[np.int64]) -> Exponentials:
     return _in_words(n, table)
 
 
-def _product_of_words(ending: Ending, halves: list[Half], highest: int) -> tuple[int, bool, int] | None:
+def _product_of_words(ending: Ending, highest: int) -> tuple[int, bool, int] | None:
     """How far the inverse is shifted, whether ties go to even, and the largest result, if int16 do for products.
 
     The instruction for it gives (a b + 2**14) >> 15.
     """
-    if halves[1] != (halves[0].variable, True) or len(ending.steps) != 2:
+    if len(ending.steps) != 2:
         return None
     first, last = ending.steps
     if not isinstance(first, Round) or not isinstance(last, Clip) or last.low != 0 or last.high > 255:
@@ -280,18 +339,39 @@ def _product_of_words(ending: Ending, halves: list[Half], highest: int) -> tuple
     return (left, first.mode == Rounding.RND_CONV, last.high) if left >= 0 and highest << left < 1 << 15 else None
 
 
-def _word_products(write: Writer, size: int, left: int, even: bool, high: int) -> None:
+def _factors(write: Writer, left: int, *, even: bool) -> None:
+    """`inverse` in both halves of a lane, shifted, and its `opposite`."""
     write(2, f"inverse = shl(or_(inverse, upper), {left})")
     if even:
         write(2, "opposite = sub16(const(0), inverse)")
+
+
+def _rounded_product(write: Writer, name: str, factor: str, *, even: bool) -> None:
+    write(2, f"{name} = mulhrs16({factor}, inverse)")
+    if even:  # the opposite product rounds down where this one rounds up: they differ by one at a tie alone
+        write(2, f"{name} = and_({name}, xor(add16({name}, mulhrs16({factor}, opposite)), const(-1)))")
+
+
+def _word_products(write: Writer, size: int, left: int, even: bool, high: int) -> None:
+    _factors(write, left, even=even)
     for k in range(size // 2):
-        write(2, f"p{k} = mulhrs16(e{k}, inverse)")
-        if even:  # the opposite product rounds down where this one rounds up: they differ by one at a tie alone
-            write(2, f"p{k} = and_(p{k}, xor(add16(p{k}, mulhrs16(e{k}, opposite)), const(-1)))")
+        _rounded_product(write, f"p{k}", f"e{k}", even=even)
     for k in range(size // 4):
         packed = f"bytes_of_words(p{2 * k}, p{2 * k + 1})"
-        clipped = packed if high == 255 else f"umin8({packed}, const({pair(0x101 * high)}))"
+        clipped = packed if high == 255 else f"umin8({packed}, const({four(high)}))"
         write(2, f"store(V, y + r * {size // 4} + {k}, {clipped})")
+
+
+def _byte_products(write: Writer, vectors: int, left: int, even: bool, high: int) -> None:
+    """Products of every other byte at a time, as words, and put where the bytes were."""
+    _factors(write, left, even=even)
+    for k in range(vectors):
+        write(2, f"e = and_(b{k}, {_LOW})", f"o = srl16(b{k}, 8)")
+        _rounded_product(write, "p", "e", even=even)
+        _rounded_product(write, "q", "o", even=even)
+        packed = "or_(p, shl(q, 8))"
+        clipped = packed if high == 255 else f"umin8({packed}, const({four(high)}))"
+        write(2, f"store(V, y + r * {vectors} + {k}, {clipped})")
 
 
 def _words_of_inverses(layer: Softmax) -> NDArray[Any]:

@@ -69,18 +69,35 @@ def test_a_softmax_of_words_looks_up_what_differs_and_clips_the_rest(
 @permuting
 @pytest.mark.parametrize(("bits", "result", "blocks"), [(8, 6, 1), (9, 5, 2), (10, 6, 4), (11, 5, 0)])
 def test_short_tables_and_results_below_a_byte_stay_in_registers(bits: int, result: int, blocks: int) -> None:
-    """Inverses of up to 256 entries are looked up; exponentials of 8 bits have no upper bytes."""
+    """Inverses of up to 256 entries are looked up; exponentials of 8 bits stay bytes, in the order of their lanes."""
     firmware = word_softmax(9, 1.0, Rounding.RND_CONV, bits, result)
     emulator = Emulator(firmware, threads=1)
     program = emulator._program
     assert isinstance(program, _Packed)
     source = program.program.source
-    assert ("inverse = and_(lookup16(C, inv_table, " in source) == (blocks > 0)
-    assert (f"total, const({(1 << bits - 2) - 1})), {blocks}), const(65535))" in source) == (blocks > 0)
-    assert ("higher = const(0)" in source) == (bits == 8)
+    words = f"total, const({(1 << bits - 2) - 1})), {blocks}), const(65535))"
+    assert ("inverse = and_(lookup16(C, inv_table, " in source) == (words in source) == (blocks > 1)
+    assert ("inverse = and_(lookup8(C, inv_table, " in source) == (bits == 8)
+    assert ("dot8(total, b0, " in source) == (bits == 8)
     assert " = mulhrs16(" in source
     inputs = random_inputs(firmware, 200)
     expected = reference.run(firmware, inputs)["y"]
     np.testing.assert_array_equal(single(emulator.raw(inputs)), expected)
     assert expected.max() == (1 << result) - 1
+    assert len(np.unique(expected)) > 3
+
+
+@permuting
+@pytest.mark.parametrize("rounding", [Rounding.RND_CONV, Rounding.RND, Rounding.TRN])
+@pytest.mark.parametrize("scale", [8.0, 1.0, 0.3])
+def test_exponentials_that_are_bytes_are_multiplied_as_such(scale: float, rounding: Rounding) -> None:
+    """By tables of 64, 128 and 256 entries, and ties among the products; what rounds down has words."""
+    firmware = word_softmax(10 if scale < 1 else 9, scale, rounding, 8, 6)
+    emulator = Emulator(firmware, threads=1)
+    program = emulator._program
+    assert isinstance(program, _Packed)
+    assert (" = srl16(b1, 8)" in program.program.source) == (rounding != Rounding.TRN)
+    inputs = random_inputs(firmware, 2000)
+    expected = reference.run(firmware, inputs)["y"]
+    np.testing.assert_array_equal(single(emulator.raw(inputs)), expected)
     assert len(np.unique(expected)) > 3
