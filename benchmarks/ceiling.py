@@ -6,7 +6,7 @@ from typing import Any
 
 import numba
 import numpy as np
-from cputime import of_call
+from cputime import Measured, of_call
 
 from l1emu.emulator.explain import Explanation
 from l1emu.emulator.vector.features import features
@@ -22,8 +22,8 @@ def lanes_of(arithmetic: str) -> str:
     return next((lanes for lanes in LANES if arithmetic.startswith(lanes)), "int32")
 
 
-def paces() -> dict[str, float]:
-    """Multiply-adds a second of CPU time that the best instructions of this processor reach in registers."""
+def spinning() -> dict[str, Measured]:
+    """By lanes what measures CPU seconds a multiply-add, by the best instructions of this processor in registers."""
     target = features("simd")
     dot16 = DOT16[target.dot16]
     forms: dict[str, tuple[dict[str, Any], str, int]] = {
@@ -35,10 +35,15 @@ def paces() -> dict[str, float]:
         ),  # no form that a compiler sums up for several turns
     }
     forms["bytes"] = ({"dot": dot8}, "dot({s}, a, b)", 64) if target.dot8 else forms["int16"]
-    return {name: _pace(*form) for name, form in forms.items()}
+    return {name: _spin(*form) for name, form in forms.items()}
 
 
-def _pace(operations: dict[str, Any], form: str, products: int) -> float:
+def paces() -> dict[str, float]:
+    """Multiply-adds a second of CPU time, by lanes, at best."""
+    return {name: 1 / min(measure() for _ in range(10)) for name, measure in spinning().items()}
+
+
+def _spin(operations: dict[str, Any], form: str, products: int) -> Measured:
     accumulators, rounds = 12, 200_000
     lines = ["def spin(V, n):", "    a, b = load(V, 0), load(V, 1)"]
     lines += [f"    s{k} = load(V, {k})" for k in range(accumulators)]
@@ -49,10 +54,15 @@ def _pace(operations: dict[str, Any], form: str, products: int) -> float:
     exec(compile("\n".join(lines), "<ceiling>", "exec"), space)
     spin = numba.njit(space["spin"])
     vectors = np.ones(16 * accumulators, np.int32)
-    measure = of_call(rounds * accumulators * products, lambda: spin(vectors, rounds))
-    return 1 / min(measure() for _ in range(10))
+    return of_call(rounds * accumulators * products, lambda: spin(vectors, rounds))
 
 
 def limit(explanation: Explanation, pace: dict[str, float]) -> float:
     """Seconds a jet that the products of all layers take at the pace of their lanes, and nothing else."""
     return sum(row.macs / pace[lanes_of(row.arithmetic)] for row in explanation.rows)
+
+
+def limit_in_turn(explanation: Explanation) -> Measured:
+    """The same, measured whenever it is called: what slows a program slows it too."""
+    spins = spinning()
+    return lambda: limit(explanation, {lanes: 1 / spin() for lanes, spin in spins.items()})
