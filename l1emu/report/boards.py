@@ -13,6 +13,8 @@ from matplotlib.patches import Patch
 from l1emu.report.style import COLOURS, GREY
 
 _RESOURCES = (("DSP", "DSP"), ("LUT", "LUT"), ("FF", "FF"), ("BRAM_18K", "BRAM"))
+_HIGHEST = 200.0
+"""Per cent of a part that are shown: bands of what is only guessed at go beyond."""
 _Document = Mapping[str, Any]
 
 
@@ -89,7 +91,7 @@ def _draw_resources(axis: Axes, document: _Document) -> None:
     axis.set_xticks(range(len(boards)), [f"{board['name']}\n{board['part'].split('-')[0]}" for board in boards])
     axis.minorticks_off()
     axis.set_ylabel(f"Taken of the part by {copies} {'copy' if copies == 1 else 'copies'}, %")
-    axis.set_ylim(0, max(110.0, 1.05 * high))
+    axis.set_ylim(0, min(_HIGHEST, max(110.0, 1.05 * high)))
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, fontsize=15)
 
 

@@ -18,7 +18,16 @@ from l1emu.cli import app
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
 from l1emu.latency import check, read_budget
-from l1emu.latency.estimate import Design, estimate, estimate_boards, estimated_timing, keep_design, load_design
+from l1emu.latency.estimate import (
+    CutGoal,
+    Design,
+    estimate,
+    estimate_boards,
+    estimated_timing,
+    keep_design,
+    load_design,
+    propose,
+)
 from l1emu.latency.estimate.flows import layer_names
 from l1emu.latency.partition import BoardLink, Partition, partition_text, read_partition
 from l1emu.resources import resource
@@ -389,3 +398,50 @@ def test_a_search_that_cannot_be_is_refused(options: list[str], text: str) -> No
     result = CliRunner().invoke(app, ["estimate", str(TAGGER), *options])
     assert isinstance(result.exception, L1emuError), result.output
     assert text in str(result.exception), str(result.exception)
+
+
+# What comes with l1emu -----------------------------------------------------------------------------------------------
+
+
+def test_the_shipped_partition_is_the_fastest_cut_of_the_default_tagger(tmp_path: Path) -> None:
+    shipped = resource("budgets/jet-tagger.partition.yaml")
+    found = json.loads(CliRunner().invoke(app, ["estimate", str(TAGGER), "--partition", str(shipped), "--json"]).stdout)
+    assert (found["latency_cycles"], found["single_board_cycles"], found["fits"]) == (179, 118, "yes")
+    again = tmp_path / "again.yaml"
+    CliRunner().invoke(app, ["estimate", str(TAGGER), "--boards", "2", "--fill", "0.1", "-o", str(again)])
+    assert again.read_text() == shipped.read_text()
+
+
+MILLION = {"dense": (4, 757, 21928), "pruned": (3, 586, 5474)}
+"""Boards, cycles and DSP of the page's table."""
+
+
+@pytest.mark.parametrize("name", MILLION)
+def test_a_million_weights_over_the_boards_of_the_page(name: str) -> None:
+    folder = Path(__file__).parents[3] / "benchmarks" / "boards"
+    design = Design.from_dict(json.loads((folder / "designs.json").read_text())[name])
+    weights = [matrix for one in design.blocks for matrix in one.weights]
+    assert sum(matrix.n_in * matrix.n_out for matrix in weights) > 1_000_000
+    zero = 1 - sum(matrix.nonzeros for matrix in weights) / sum(matrix.n_in * matrix.n_out for matrix in weights)
+    assert zero == pytest.approx(0.75 if name == "pruned" else 0.04, abs=0.03)
+    shipped = read_partition(folder / f"{name}.yaml")
+    found = estimate_boards(design, shipped)
+    assert (len(found.boards), found.latency_cycles, found.single.resources["DSP"]) == MILLION[name]
+    assert sum(board.estimate.resources["DSP"] for board in found.boards) == found.single.resources["DSP"]
+    assert found.interval_cycles <= 54  # of an event every six crossings at 360 MHz
+    link = shipped.links[0]
+    again = propose(design, CutGoal(None, link, fill=0.6), name=shipped.name)
+    assert again.exact and again.partition == shipped
+    infinite = [one.model_copy(update={"gbps": "infinite", "latency_ns": 0.0}) for one in shipped.links]
+    alone = estimate_boards(design, shipped.model_copy(update={"links": infinite}))
+    assert (alone.latency_cycles, alone.interval_cycles) == (
+        estimate(design).latency_cycles[1],
+        estimate(design).interval_cycles[1],
+    )
+
+
+def test_zeros_of_shared_multipliers_save_nothing() -> None:
+    folder = Path(__file__).parents[3] / "benchmarks" / "boards"
+    designs_ = json.loads((folder / "designs.json").read_text())
+    one, other = (estimate(Design.from_dict(designs_[name])) for name in ("dense", "pruned-shared"))
+    assert one.resources == other.resources and one.latency_cycles == other.latency_cycles
