@@ -4,8 +4,8 @@ budget     a latency budget
 check      whether a tagger keeps to a budget
 clock      the LHC clock and the clocks locked to it, in which every latency is counted
 estimate/  the estimate before synthesis: cycles and resources of a design by an analytical model
-partition  which board has which layers of a network, and the links between them
 limits     how large the numbers of a trigger can be
+partition  which board has which layers of a network, and the links between them
 reports/   synthesis reports of Vivado HLS 2018.2 to 2020.1 and Vitis HLS 2020.2 to 2025.1, in every layout they use
 timing     the timing of a tagger: cycles, where they are from, and how far they can be believed
 traffic    what a link between two boards carries for one input
