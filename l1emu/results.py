@@ -539,10 +539,38 @@ class BandOfStream(Result):
     high: EndOfStream
 
 
+class LinkOfStream(Result):
+    """A link between two boards of a network, all copies together: what tensors took in it and what waited before it.
+
+    `longest_ns` is what a tensor took until its last word was sent, `given_ns` what it is given, and `late` are those
+    that took longer; `words_max` is the most that was there at once, and `overflows` found more than `buffer_words`.
+    """
+
+    name: str
+    messages: int
+    load: float
+    longest_ns: float
+    given_ns: float
+    late: int
+    words_max: int
+    buffer_words: int | None
+    overflows: int
+
+
+class NetworkOfStream(Result):
+    """The links of a network over several boards, for the jets of the first orbits, and what was late or lost there."""
+
+    orbits: int
+    jets: int
+    links: list[LinkOfStream]
+    reasons: list[str]
+
+
 class StreamOfStudy(StreamRun):
     """The stream of a study: what was late or lost, beside the budget's chain, with exact probabilities.
 
     Of a tagger that is estimated this is the typical one, `band` has the ends, and it passes if it does over all of it.
+    `network` is there for a tagger over several boards.
     """
 
     passed: bool
@@ -552,6 +580,7 @@ class StreamOfStudy(StreamRun):
     chain: ChainCompared
     copies_needed: CopiesForStream
     exact: ExactOfStream | None
+    network: NetworkOfStream | None = None
 
 
 class SampleRead(Result):

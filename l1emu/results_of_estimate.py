@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from pydantic import ConfigDict, Field
+
 from l1emu.result_files import AnyNumber, Result, read_result, result_in
 
 ESTIMATE_VERSION = 1
@@ -132,6 +134,100 @@ class ScanResults(Result):
     bands: dict[str, list[AnyNumber]]
     points: list[ScannedPoint]
     problems: list[str]
+
+
+class NetworkBoardResults(Result):
+    """A board of a partition: its layers, the cycles from its first to its last work, and what it takes.
+
+    `resources` are those of a C synthesis report of these layers, of one copy; `fits` is the answer for all copies
+    behind C synthesis, null where the part's size is not known.
+    """
+
+    name: str
+    part: str
+    layers: list[str]
+    begin: int
+    end: int
+    interval_cycles: int
+    resources: dict[str, int]
+    implemented: dict[str, ImplementedResource]
+    available: dict[str, int] | None
+    fits: Literal["yes", "no", "not decided"] | None
+
+
+class NetworkMessage(Result):
+    """A tensor in a link: its words, the cycle at which it is ready, and the cycles for which it takes the link."""
+
+    tensor: str
+    words: int
+    ready: int
+    cycles: int
+
+
+class NetworkLinkResults(Result):
+    """A link of a partition: `turn_cycles` for all that it carries, `share` of the interval; no rate if infinite."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
+
+    from_: str = Field(alias="from")
+    to: str
+    gbps: AnyNumber | None
+    lanes: int
+    words: int
+    turn_cycles: int
+    latency_cycles: int
+    share: float
+    messages: list[NetworkMessage]
+    source: str
+    status: Literal["verified", "unverified"]
+
+
+class BoardsResults(Result):
+    """An estimate of a network over several boards.
+
+    `links_cycles` of `latency_cycles` are there because of the links; on one board it would take
+    `single_board_cycles`. Where the cut was searched, `exact` says whether there is none of less latency among all
+    cuts into boards in a row, `sets` how many sets of layers the search went through, and `fill` which share of a part
+    it might take.
+    """
+
+    version: Literal[1]
+    name: str
+    top: str
+    source: str
+    clock_target_ns: AnyNumber
+    copies: int
+    latency_cycles: int
+    latency_ns: AnyNumber
+    links_cycles: int
+    single_board_cycles: int
+    interval_cycles: int
+    bands: dict[str, list[int]]
+    fits: Literal["yes", "no", "not decided"] | None
+    boards: list[NetworkBoardResults]
+    links: list[NetworkLinkResults]
+    problems: list[str]
+    exact: bool | None = None
+    sets: int | None = None
+    fill: AnyNumber | None = None
+
+
+def read_boards(path: str | os.PathLike[str]) -> BoardsResults:
+    """Read what `l1emu estimate --partition --json` printed into a file.
+
+    Raises
+    ------
+    L1emuError
+        if the file is absent or damaged, is of another version, or is something else.
+    """
+    return read_result(
+        Path(path),
+        BoardsResults,
+        version=ESTIMATE_VERSION,
+        sign="links_cycles",
+        what="an estimate over several boards",
+        made_by="l1emu estimate --partition --json",
+    )
 
 
 def read_estimate(path: str | os.PathLike[str]) -> EstimateResults:

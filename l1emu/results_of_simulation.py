@@ -10,7 +10,7 @@ import os
 from typing import Literal
 
 from l1emu.result_files import AnyNumber, Result, read_result, result_in
-from l1emu.results import RESULTS, ChainCompared, CopiesSimulated, ExactOfStream, StreamRun
+from l1emu.results import RESULTS, ChainCompared, CopiesSimulated, ExactOfStream, NetworkOfStream, StreamRun
 
 SIMULATION_VERSION = 1
 """Raised whenever a field is renamed, removed or means something else; a new field alone leaves it."""
@@ -81,6 +81,7 @@ class SimulationResults(StreamRun):
     exact: ExactOfStream | None = None
     needed: NeededForLoss | None = None
     recovery: RecoveryFromFaults | None = None
+    network: NetworkOfStream | None = None
 
 
 def read_simulation(path: str | os.PathLike[str]) -> SimulationResults:

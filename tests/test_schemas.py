@@ -18,6 +18,7 @@ from l1emu.events.calibration import Calibration
 from l1emu.events.generate.recipe import SampleRecipe
 from l1emu.events.objects.maps import ObjectsFile
 from l1emu.latency.budget import Budget
+from l1emu.latency.partition import Partition
 from l1emu.resources import resource
 from l1emu.stream.topology import Topology
 from l1emu.study.config import Study
@@ -31,6 +32,7 @@ from tests.fuzzing import altered, damaged, refused
 SHIPPED: dict[str, type[Config]] = {
     "budgets/cms-phase2.yaml": Budget,
     "budgets/cms-phase2.topology.yaml": Topology,
+    "budgets/jet-tagger.partition.yaml": Partition,
     "datasets/recipes/signal-hh4b-pu200.yaml": SampleRecipe,
     "datasets/calibration-pu200.yaml": Calibration,
     "models/jet-tagger/recipe.yaml": TaggerRecipe,

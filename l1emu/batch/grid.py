@@ -46,6 +46,7 @@ _FILE_KEYS = (
     "latency.report",
     "latency.file",
     "latency.estimate.project",
+    "latency.estimate.partition",
     "stream.topology",
 )
 """Where a study names files, `*` for any key or place in a list."""

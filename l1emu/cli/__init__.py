@@ -3,6 +3,7 @@
 arrays         inputs from files of numpy
 batch          `l1emu batch`: a study or a recipe in shards, on batch systems
 batch          `l1emu batch`: a study in shards on many machines
+boards         `l1emu estimate` of a network over several boards
 budget         `l1emu budget`: whether a tagger keeps to a latency budget
 calibrate      the verb `calibrate`: the jet energy calibration from a sample with generator jets
 compare        `l1emu compare`: two results beside one another

@@ -30,6 +30,7 @@ def budget(
     estimate: tagger.FromEstimateOption = None,
     part: tagger.PartOption = None,
     reuse: tagger.ReuseOption = None,
+    partition: tagger.PartitionOption = None,
     latency: tagger.LatencyOption = None,
     interval: tagger.IntervalOption = None,
     clock: tagger.ClockOption = None,
@@ -49,7 +50,7 @@ def budget(
     stem = None if figure is None else figure_stem(figure)
     plan = read_budget(resolve(budget, Path.cwd()))
     running = plan.clock.value if clock is None else clock_mhz(clock)
-    timing = _timing(report, estimate, part, reuse, latency, interval, running)
+    timing = _timing(report, estimate, part, reuse, partition, latency, interval, running)
     result = check(plan, timing, jets=jets, copies=copies)
     if stem is not None:
         from l1emu.report.figures import draw_budget, save  # matplotlib is slow to load
@@ -69,12 +70,15 @@ def _timing(
     estimate: Path | None,
     part: str | None,
     reuse: int | None,
+    partition: Path | None,
     latency: int | None,
     interval: int | None,
     running: float,
 ) -> TaggerTiming:
     stated = latency is not None or interval is not None
-    made = tagger.made_by_a_tool(report, estimate, part=part, reuse=reuse, stated=stated, clock_mhz=running)
+    made = tagger.made_by_a_tool(
+        report, estimate, part=part, reuse=reuse, partition=partition, stated=stated, clock_mhz=running
+    )
     if made is not None:
         return made
     if latency is None and interval is None:

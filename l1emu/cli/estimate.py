@@ -7,12 +7,13 @@ import io
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
+from l1emu.cli import boards as boards_of
 from l1emu.cli.options import Json, console, listed, print_json
 from l1emu.cli.tagger import refuse_reuse
 from l1emu.errors import L1emuError
@@ -67,10 +68,18 @@ _BudgetFile = Annotated[
     str, typer.Option("--budget", help="With --scan: the budget that the tagger is checked against.")
 ]
 _Jets = Annotated[int | None, typer.Option("--jets", help="With --scan: jets of an event, not the budget's.")]
-_Copies = Annotated[int | None, typer.Option("--copies", help="With --scan: copies of the tagger, likewise.")]
+_Copies = Annotated[
+    int | None,
+    typer.Option("--copies", help="With --scan: copies of the tagger, likewise. With several boards: 1 by default."),
+]
 _Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="FOLDER", help="With --scan: write JSON, CSV and a figure there."),
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="PATH",
+        help="With --scan: a folder for JSON, CSV and a figure. With --boards: a file for the partition.",
+    ),
 ]
 
 
@@ -86,20 +95,29 @@ def estimate(
     budget: _BudgetFile = "budgets/cms-phase2.yaml",
     jets: _Jets = None,
     copies: _Copies = None,
+    partition: boards_of.PartitionFileOption = None,
+    boards: boards_of.BoardsOption = None,
+    link_gbps: boards_of.LinkGbpsOption = None,
+    link_latency: boards_of.LinkLatencyOption = None,
+    lanes: boards_of.LanesOption = None,
+    fill: boards_of.FillOption = None,
+    figure: boards_of.BoardsFigureOption = None,
     output: _Output = None,
     json: Json = False,
 ) -> None:
-    """Estimate latency, interval and resources by an analytical model, with a band for each number."""
+    """Estimate latency, interval and resources by an analytical model, with a band for each number.
+
+    With --partition, the network over several boards; with --boards or --link-gbps, over those of the fastest cut.
+    """
+    network = boards_of.BoardsAsked(partition, boards, link_gbps, link_latency, lanes, fill, figure)
+    network.check(scanning=scanning)
     # with --scan a period that names a clock locked to the LHC's is that clock, as for the budget
     period = _scanned_period if scanning else clock_period_ns
     clocks = [] if clock is None else [period(part) for part in listed(clock, where="--clock")]
     factors = _listed("--reuse", reuse, _whole, "whole numbers")
     refuse_reuse(*factors)
     widths = _listed("--bits", bits, _whole, "whole numbers")
-    strategies = _listed("--strategy", strategy, str, "words")
-    for name in strategies:
-        if name not in _STRATEGIES:
-            raise L1emuError("not a strategy", where="--strategy", value=name, expected=" or ".join(_STRATEGIES))
+    strategies = _strategies(strategy)
     design = load_design(path)
     if scanning:
         if output is not None:
@@ -119,17 +137,30 @@ def estimate(
         )
         document = _document(design, points, plan.name, plan.tagger_slice.crossings * CROSSING_NS)
         return _scanned(document, output, json)
-    for option, value in (("--output", output), ("--jets", jets), ("--copies", copies)):
-        if value is not None:
-            raise L1emuError(f"{option} without --scan", expected="--scan")
-    result = estimated(
-        with_bits(design, _one("--bits", widths)),
-        part=part,
-        clock_ns=_one("--clock", clocks),
-        reuse=_one("--reuse", factors),
-        strategy=_one("--strategy", strategies),
-        tool=tool,
+    more = ("--copies", copies, network.several, "--scan, --partition or --boards")
+    _check_alone(
+        (("--output", output, network.searched, "--scan or --boards"), ("--jets", jets, False, "--scan"), more)
     )
+    steering = _Steering(part, _one("--clock", clocks), _one("--reuse", factors), _one("--strategy", strategies), tool)
+    changed = with_bits(design, _one("--bits", widths))
+    if network.several:
+        document = boards_of.estimate_network(path, changed, network, steering._asdict(), copies, output)
+        return boards_of.print_network(document, output, json=json)
+    _estimated(changed, steering, json)
+
+
+class _Steering(NamedTuple):
+    """The keywords of an estimate."""
+
+    part: str | None
+    clock_ns: float | None
+    reuse: int | None
+    strategy: str | None
+    tool: str | None
+
+
+def _estimated(design: Design, steering: _Steering, json: bool) -> None:
+    result = estimated(design, **steering._asdict())
     if json:
         print_json(held_to_schema(EstimateResults, {"version": ESTIMATE_VERSION} | result.as_dict()))
     else:
@@ -143,6 +174,21 @@ def _scanned(document: dict[str, Any], output: Path | None, json: bool) -> None:
         print_json(document)
     else:
         _show_scan(document)
+
+
+def _strategies(text: str | None) -> list[str]:
+    strategies = _listed("--strategy", text, str, "words")
+    for name in strategies:
+        if name not in _STRATEGIES:
+            raise L1emuError("not a strategy", where="--strategy", value=name, expected=" or ".join(_STRATEGIES))
+    return strategies
+
+
+def _check_alone(given: tuple[tuple[str, object, bool, str], ...]) -> None:
+    """Refuse options, with their values, that are not allowed here and are given."""
+    for option, value, allowed, expected in given:
+        if value is not None and not allowed:
+            raise L1emuError(f"{option} without {expected}", expected=expected)
 
 
 def _scanned_period(text: str) -> float:

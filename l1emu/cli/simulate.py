@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from l1emu.cli import tagger
 from l1emu.cli.options import Json, console, print_json
@@ -15,6 +16,7 @@ from l1emu.errors import L1emuError
 from l1emu.latency.budget import read_budget
 from l1emu.latency.check import BudgetCheck, check
 from l1emu.latency.clock import RATE_HELP, clock_mhz, is_locked, rate_khz
+from l1emu.latency.traffic import LinkTraffic
 from l1emu.outputs import refuse_to_replace
 from l1emu.progress import progress
 from l1emu.resources import resolve
@@ -29,6 +31,7 @@ from l1emu.stream.topology import Topology
 
 if TYPE_CHECKING:
     from l1emu.stream.exact import ExactLoss
+    from l1emu.stream.links import NetworkRun
     from l1emu.stream.recovery import Recovery
     from l1emu.stream.result import StreamResult
     from l1emu.stream.sizing import CopiesNeeded, Needed, WorstCase
@@ -90,6 +93,7 @@ def simulate(
     estimate: tagger.FromEstimateOption = None,
     part: tagger.PartOption = None,
     reuse: tagger.ReuseOption = None,
+    partition: tagger.PartitionOption = None,
     copies: tagger.CopiesOption = None,
     latency: tagger.LatencyOption = None,
     interval: tagger.IntervalOption = None,
@@ -124,7 +128,7 @@ def simulate(
     check_mean_jets(mean_jets)
     if loss is not None:
         check_loss(loss)
-    chained = _chain(topology, budget, report, estimate, part, reuse, copies, latency, interval, clock, jets)
+    chained = _chain(topology, budget, report, estimate, part, reuse, partition, copies, latency, interval, clock, jets)
     machine = _beam(filling, beam)
     accepted = _accepted(accept_rate, machine)
     failing = None if faults is None else read_faults(faults)
@@ -155,11 +159,20 @@ def _accepted(accept_rate: str, machine: Beam) -> float:
     return accepts_khz / highest_khz
 
 
+class _Chained(NamedTuple):
+    """A chain, its budget check if it has one, why its tagger's timing is void, and the links between its boards."""
+
+    topology: Topology
+    checked: BudgetCheck | None
+    void: tuple[str, ...]
+    links: tuple[LinkTraffic, ...]
+
+
 @dataclass
 class _Asked:
     """What is simulated, and what else is asked of it."""
 
-    chained: tuple[Topology, BudgetCheck | None, tuple[str, ...]]
+    chained: _Chained
     machine: Beam
     faults: Faults | None
     orbits: int
@@ -188,7 +201,7 @@ def _simulated(asked: _Asked, mean_jets: float, accepted: float) -> _Found:
     """The run and all that is asked for beside it."""
     from l1emu.stream.source import CrossingSource  # it loads numba
 
-    machine, (chain, checked, void) = asked.machine, asked.chained
+    machine, (chain, checked, void, _) = asked.machine, asked.chained
     source = CrossingSource.poisson(mean_jets, accepted, machine.relative_pileup, machine.pileup)
     # What follows loads scipy and SimPy: a wrong file or option is refused before.
     from l1emu.stream.simulation import simulate as run_stream
@@ -208,8 +221,9 @@ def _simulated(asked: _Asked, mean_jets: float, accepted: float) -> _Found:
             progress=advance,
         )
     chains = compared(chain, checked)
-    reasons = [*(f"the tagger's latency is void: {text}" for text in void), *result.reasons]
     extras = _extras(asked, source)
+    in_links = () if extras.network is None else extras.network.reasons
+    reasons = [*(f"the tagger's latency is void: {text}" for text in void), *result.reasons, *in_links]
     document = (
         {"version": SIMULATION_VERSION}
         | result.as_json()
@@ -229,8 +243,21 @@ def _extras(asked: _Asked, source: CrossingSource) -> _Extras:
     from l1emu.stream.recovery import recovery
     from l1emu.stream.sizing import copies_needed, needed_for, worst_case
 
-    chain, scheme = asked.chained[0], asked.machine.filling
+    chain, scheme = asked.chained.topology, asked.machine.filling
     extras = _Extras()
+    if asked.chained.links:
+        from l1emu.stream.links import simulate_links
+
+        extras.network = simulate_links(
+            chain,
+            asked.chained.links,
+            source,
+            orbits=asked.orbits,
+            seed=asked.seed,
+            filling=scheme,
+            faults=asked.faults,
+            engine=asked.engine,
+        )
     if asked.find_copies:
         extras.copies_needed = copies_needed(chain, source, orbits=asked.orbits, seed=asked.seed, filling=scheme)
     if asked.bound:
@@ -256,13 +283,14 @@ def _chain(
     estimate: Path | None,
     part: str | None,
     reuse: int | None,
+    partition: Path | None,
     copies: int | None,
     latency: int | None,
     interval: int | None,
     clock: str | None,
     jets: int | None,
-) -> tuple[Topology, BudgetCheck | None, tuple[str, ...]]:
-    """The chain with the tagger that is asked for, its budget check if it has one, and why its timing is void."""
+) -> _Chained:
+    """The chain with the tagger that is asked for."""
     name = f"budgets/{topology}.topology.yaml" if topology in _SHIPPED else topology
     path = resolve(name, Path.cwd())
     chain, plan = read_planned(path, budget=None if budget is None else read_budget(budget))
@@ -273,7 +301,9 @@ def _chain(
         chain = read_topology(path, budget=plan)
     running = chain.tagger.clock_mhz if clock is None else clock_mhz(clock)
     stated = latency is not None or interval is not None
-    made = tagger.made_by_a_tool(report, estimate, part=part, reuse=reuse, stated=stated, clock_mhz=running)
+    made = tagger.made_by_a_tool(
+        report, estimate, part=part, reuse=reuse, partition=partition, stated=stated, clock_mhz=running
+    )
     if made is not None:
         chain = chain.with_tagger(
             copies=copies,
@@ -292,9 +322,9 @@ def _chain(
         )
     t = chain.tagger
     if plan is None or not is_locked(t.clock_mhz):
-        return chain, None, () if made is None else made.void
+        return _Chained(chain, None, () if made is None else made.void, () if made is None else made.links)
     timing = made or tagger.stated_timing(t.latency_cycles, t.interval_cycles, t.clock_mhz)
-    return chain, check(plan, timing, copies=t.copies), timing.void
+    return _Chained(chain, check(plan, timing, copies=t.copies), timing.void, timing.links)
 
 
 @dataclass
@@ -306,6 +336,7 @@ class _Extras:
     exact: ExactLoss | None = None
     needed: Needed | None = None
     recovery: Recovery | None = None
+    network: NetworkRun | None = None
 
     def as_json(self) -> dict[str, Any]:
         """What there is, by its name."""
@@ -400,8 +431,29 @@ def _show_chains(chains: Chains, result: StreamResult) -> None:
         out.print(text, style="yellow", markup=False)
 
 
+def _links_table(network: NetworkRun) -> Table:
+    """The links between the boards of the network, with what they did."""
+    table = Table(title=f"links between boards, {network.jets:,} jets of {network.orbits} orbits", title_justify="left")
+    for name in ("link", "busy", "longest ns", "given ns", "late", "words at once", "buffer", "too full"):
+        table.add_column(name, justify="left" if name == "link" else "right")
+    for link in network.links:
+        table.add_row(
+            Text(link.name),
+            f"{100 * link.load:.1f} %",
+            f"{link.longest_ns:.1f}",
+            f"{link.given_ns:.1f}",
+            f"{link.late:,}",
+            f"{link.words_max:,}",
+            "any" if link.buffer_words is None else f"{link.buffer_words:,}",
+            f"{link.overflows:,}",
+        )
+    return table
+
+
 def _show_extras(extras: _Extras) -> None:
     out = console()
+    if (network := extras.network) is not None:
+        out.print(_links_table(network))
     if (needed := extras.copies_needed) is not None:
         found = "more than were tried" if needed.copies is None else str(needed.copies)
         out.print(

@@ -22,6 +22,10 @@ FromEstimateOption = Annotated[
 ]
 PartOption = Annotated[str | None, typer.Option("--part", help="With --estimate: the part.")]
 ReuseOption = Annotated[int | None, typer.Option("--reuse", help="With --estimate: the reuse factor.")]
+PartitionOption = Annotated[
+    Path | None,
+    typer.Option("--partition", metavar="FILE", help="With --estimate: its layers on several boards, in YAML."),
+]
 LatencyOption = Annotated[
     int | None, typer.Option("--latency", metavar="CYCLES", help="The tagger's latency in cycles, as stated.")
 ]
@@ -42,6 +46,7 @@ def made_by_a_tool(
     *,
     part: str | None,
     reuse: int | None,
+    partition: Path | None,
     stated: bool,
     clock_mhz: float,
 ) -> TaggerTiming | None:
@@ -52,15 +57,15 @@ def made_by_a_tool(
     L1emuError
         if two sources are given at once (`stated`: a latency or an interval is), or options of an estimate without one.
     """
-    if estimate is None and (part is not None or reuse is not None):
-        raise L1emuError("--part or --reuse without --estimate", expected="--estimate PROJECT|FIRMWARE")
+    if estimate is None and (part is not None or reuse is not None or partition is not None):
+        raise L1emuError("--part, --reuse or --partition without --estimate", expected="--estimate PROJECT|FIRMWARE")
     if estimate is not None:
         if report is not None or stated:
             raise L1emuError("--estimate and another source of the timing at once", expected="one of them")
         refuse_reuse(reuse)
         from l1emu.latency.estimate import estimated_timing  # it loads the reader of firmware
 
-        return estimated_timing(estimate, clock_mhz, part=part, reuse=reuse)
+        return estimated_timing(estimate, clock_mhz, part=part, reuse=reuse, partition=partition)
     if report is None:
         return None
     if stated:

@@ -14,6 +14,7 @@ from l1emu.errors import L1emuError
 from l1emu.latency.clock import LockedClock, multiple, period_ns
 from l1emu.latency.limits import MOST_CYCLES, MOST_CYCLES_REPORTED
 from l1emu.latency.reports import Resources, SynthesisReport
+from l1emu.latency.traffic import LinkTraffic
 
 _Kind = Literal["synthesized", "cosimulated", "estimate", "stated"]
 Status = Literal["verified", "unverified"]
@@ -57,7 +58,9 @@ class TaggerTiming:
         what is known or stated.
     part, resources, available
         Where it was made for, what one copy takes and what the part offers, by resource; empty if unknown. Of an
-        estimate it is what is expected behind C synthesis.
+        estimate it is what is expected behind C synthesis. Of several boards each resource names its board.
+    links
+        Of a network over several boards: what each link between them carries for one input of a copy.
     """
 
     latency_cycles: int
@@ -74,6 +77,7 @@ class TaggerTiming:
     resources: Mapping[str, int] = field(default_factory=dict)
     available: Mapping[str, int] = field(default_factory=dict)
     band_resources: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    links: tuple[LinkTraffic, ...] = ()
 
     def __post_init__(self) -> None:
         multiple(self.clock_mhz)

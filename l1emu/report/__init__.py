@@ -2,6 +2,7 @@
 
 alternatives  what each figure shows, in words
 bits          figures of what one bit costs
+boards        the figure of a network over several boards
 figures       figures in CMS style, drawn from results alone
 interactive   figures that a page can toggle, read and enlarge
 page          one page that holds a whole result

@@ -14,6 +14,7 @@ filling_csv     filling schemes as CSV, in the three layouts that are around
 front_end       the front end in the compiled kernel
 kernel          the Level-1 chain as a recursion over crossings and jets in their order, compiled
 layout          a Level-1 chain for the stream, made from a latency budget
+links           the links between the boards of a network, for the jets of a run, and what waits before them
 luminosity      the beam as data: filling scheme, pile-up of each bunch, luminosity levelling
 model           the Level-1 chain as a SimPy model, at crossing level, in integer ticks
 numbers         a chain as plain numbers, which is what a compiled kernel can hold

@@ -178,13 +178,15 @@ class RateSettings(Config):
 class EstimatedTiming(Config):
     """An estimate before synthesis: of the study's own firmware, or of the project that it was read from.
 
-    Part, reuse factor and strategy take the place of those that the firmware file or the project keeps.
+    Part, reuse factor and strategy take the place of those that the firmware file or the project keeps. `partition` is
+    a file with its layers on several boards.
     """
 
     part: str | None = Field(default=None, min_length=1)
     project: str | None = None
     reuse: int | None = Field(default=None, ge=1, le=1_000_000)
     strategy: Literal["latency", "resource"] | None = None
+    partition: str | None = None
 
 
 class LatencySettings(Config):

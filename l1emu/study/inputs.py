@@ -50,6 +50,8 @@ def _named(file: StudyFile) -> Iterator[tuple[str, str | None]]:
         yield "budget", study.latency.budget
         yield "timing", study.latency.file
         yield "report", study.latency.report
-        yield "project", None if study.latency.estimate is None else study.latency.estimate.project
+        wanted = study.latency.estimate
+        yield "project", None if wanted is None else wanted.project
+        yield "partition", None if wanted is None else wanted.partition
     if study.stream is not None:
         yield "topology", study.stream.topology

@@ -21,6 +21,7 @@ from l1emu.stream import (
     read_topology,
     simulate,
 )
+from l1emu.stream.links import NetworkRun, simulate_links
 from l1emu.stream.read import has_budget
 from l1emu.stream.unloaded import Chains, compared
 from l1emu.study.config import LatencySettings, StreamSettings, StudyFile
@@ -47,7 +48,10 @@ def check_budget(file: StudyFile, settings: LatencySettings) -> BudgetCheck:
     elif settings.estimate is not None:
         wanted = settings.estimate
         source = file.file(file.default_firmware if wanted.project is None else wanted.project)
-        timing = estimated_timing(source, clock, part=wanted.part, reuse=wanted.reuse, strategy=wanted.strategy)
+        cut = None if wanted.partition is None else file.file(wanted.partition)
+        timing = estimated_timing(
+            source, clock, part=wanted.part, reuse=wanted.reuse, strategy=wanted.strategy, partition=cut
+        )
     else:
         raise AssertionError("checked when read")
     return check(budget, timing, jets=settings.jets, copies=settings.copies)
@@ -58,7 +62,7 @@ class StreamOfCrossings:
     """The simulated stream, its chain beside the budget's, the copies that it needs, and its exact loss.
 
     The loss is None where the boards do not keep up. `ends` are the streams at the lower and at the upper end of the
-    band of a tagger that is estimated, else None.
+    band of a tagger that is estimated, else None. `network` is what the links between its boards did, if it has any.
     """
 
     result: StreamResult
@@ -66,19 +70,23 @@ class StreamOfCrossings:
     copies: CopiesNeeded
     exact: ExactLoss | None
     ends: tuple[StreamResult, StreamResult] | None = None
+    network: NetworkRun | None = None
 
     @property
     def verdict(self) -> BudgetVerdict:
         """Whether the stream is in time and loses nothing, over all of the band."""
+        if self.network is not None and self.network.reasons:
+            return "no"
         low, high = (self.result, self.result) if self.ends is None else self.ends
         return "yes" if high.passed and self.result.passed else "not decided" if low.passed else "no"
 
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why it is not."""
+        links = () if self.network is None else self.network.reasons
         if self.ends is None or not self.result.passed:
-            return self.result.reasons
-        return tuple(f"at the upper end of the tagger's band: {text}" for text in self.ends[1].reasons)
+            return (*links, *self.result.reasons)
+        return (*links, *(f"at the upper end of the tagger's band: {text}" for text in self.ends[1].reasons))
 
     def as_json(self) -> dict[str, Any]:
         """For JSON, but for how fast it was."""
@@ -88,7 +96,8 @@ class StreamOfCrossings:
         band = None if self.ends is None else {"low": _end(self.ends[0]), "high": _end(self.ends[1])}
         judged = {"passed": self.verdict == "yes", "verdict": self.verdict, "reasons": list(self.reasons), "band": band}
         run = {name: value for name, value in self.result.as_json().items() if name != "crossings_per_second"}
-        return run | judged | {"chain": chain, "copies_needed": needed, "exact": exact}
+        network = {} if self.network is None else {"network": self.network.as_json()}
+        return run | judged | {"chain": chain, "copies_needed": needed, "exact": exact} | network
 
 
 def _end(found: StreamResult) -> dict[str, Any]:
@@ -168,7 +177,18 @@ def simulate_stream(
         exact = exact_loss(topology, source, filling=filling)
     except OverloadError:
         exact = None
-    return StreamOfCrossings(result, compared(topology, check_, derived=derived), needed, exact, ends)
+    network = None
+    if check_.timing.links:
+        network = simulate_links(
+            topology,
+            check_.timing.links,
+            source,
+            orbits=settings.orbits,
+            seed=settings.random_seed,
+            filling=filling,
+            engine=settings.engine,
+        )
+    return StreamOfCrossings(result, compared(topology, check_, derived=derived), needed, exact, ends, network)
 
 
 def latency_summary(check_: BudgetCheck, stream: StreamResult | None) -> dict[str, Any]:

@@ -25,12 +25,17 @@ from l1emu.events.sample import read_sample
 from l1emu.files import sha256_file
 from l1emu.firmware import Firmware
 from l1emu.firmware.reference import run as reference
+from l1emu.latency.estimate import load_design
+from l1emu.latency.estimate.flows import layer_names
+from l1emu.latency.partition import Partition, partition_text
 from l1emu.layers import Dense
 from l1emu.resources import resource
+from l1emu.results import read_results
 from l1emu.stream import read_topology
+from l1emu.stream.chain import compile_topology
 from l1emu.study import Results, read_study, run_study
 from l1emu.study.inputs import input_files
-from l1emu.study.latency import check_budget
+from l1emu.study.latency import check_budget, stream_chain
 from l1emu.study.measure import load_study_taggers, measure
 from l1emu.taggers.settings import JET_OUTPUTS
 from l1emu.trigger.text import rate_text, total_error_text
@@ -369,6 +374,47 @@ def test_a_study_can_read_its_tagger_s_timing_from_a_file(toy: Path, tmp_path: P
     timing = check_budget(file, file.study.latency).timing
     assert (timing.latency_cycles, timing.interval_cycles, timing.kind) == (91, 15, "stated")
     assert input_files(file)["timing"] == study.parent / "timing.yaml"
+
+
+def boards_of_the_tagger(study: Path, **link: Any) -> None:
+    """Write the default tagger in two boards beside a study."""
+    names = layer_names(load_design(resource("models/jet-tagger/tagger.l1fw")))
+    document = {
+        "name": "two boards",
+        "boards": [{"name": "a", "layers": list(names[:2])}, {"name": "b", "layers": list(names[2:])}],
+        "links": [{"from": "a", "to": "b", "lanes": 60, "source": "a test", "status": "unverified", **link}],
+    }
+    (study.parent / "boards.yaml").write_text(partition_text(Partition.model_validate(document)))
+
+
+WHOLE = {"project": "models/jet-tagger/tagger.l1fw"}
+OVER_BOARDS = {"budget": "budgets/cms-phase2.yaml", "estimate": {**WHOLE, "partition": "boards.yaml"}}
+
+
+def test_a_study_takes_its_tagger_over_several_boards(toy: Path, tmp_path: Path) -> None:
+    path = changed(toy, tmp_path / "study", {"latency": OVER_BOARDS})
+    alone = changed(toy, tmp_path / "alone", {"latency": {**OVER_BOARDS, "estimate": WHOLE}})
+    boards_of_the_tagger(path, gbps="infinite", latency_ns=0.0)
+    assert input_files(read_study(path))["partition"] == path.parent / "boards.yaml"
+    chains = []
+    for one in (read_study(path), read_study(alone)):
+        assert one.study.latency is not None and one.study.stream is not None
+        topology, derived = stream_chain(one, one.study.stream, check_budget(one, one.study.latency))
+        chains.append((compile_topology(topology), derived))
+    assert chains[0] == chains[1]
+
+
+@pytest.mark.exhaustive
+def test_the_stream_of_a_study_has_the_links_between_boards(toy: Path, tmp_path: Path) -> None:
+    path = changed(toy, tmp_path / "study", {"latency": OVER_BOARDS})
+    boards_of_the_tagger(path, gbps=25.0, latency_ns=100.0)
+    content = run_study(path, tmp_path / "results").content
+    stream, budget = content.stream, content.budget
+    assert stream is not None and stream.network is not None and budget is not None
+    (link,) = stream.network.links
+    assert link.name == "a to b" and link.messages >= stream.network.jets > 0 and stream.network.reasons == []
+    assert {use.resource for use in budget.part.use} >= {"DSP on board a", "DSP on board b"}
+    assert read_results(tmp_path / "results") == content
 
 
 def test_an_estimate_is_drawn_into_slack_copies_and_stream(toy: Path, tmp_path: Path) -> None:

@@ -163,8 +163,8 @@ class Design:
         the share of it that is kept free; None where the project does not say.
     fabric
         Whether multipliers are forbidden to use DSP blocks.
-    fifos
-        Depth and bits of each stream.
+    fifos, fifo_streams
+        Depth and bits of each stream, and the tensor that it carries; without names where a file does not keep them.
     stated_interval
         The interval that the top function's pragma asks for; 1 where it names none.
     buffered
@@ -194,6 +194,7 @@ class Design:
     problems: tuple[str, ...] = ()
     backend: str | None = None
     wrapper: Wrapper | None = None
+    fifo_streams: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The design as JSON can hold it; what has its default value is left out."""
@@ -229,6 +230,8 @@ def _check(design: Design) -> None:
         raise L1emuError("not a design", where="blocks", expected="at least one")
     for name, choices in _CHOICES.items():
         _one_of(getattr(design, name), choices, name)
+    if design.fifo_streams and len(design.fifo_streams) != len(design.fifos):
+        raise L1emuError("not a design", where="fifo_streams", value=len(design.fifo_streams), expected="one a queue")
     counts = [number for pair in design.fifos for number in pair] + [design.stated_interval, design.buffered]
     if design.wrapper is not None:
         wrapper = design.wrapper

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -162,30 +163,25 @@ def estimate(
     """
     if reuse is not None and reuse < 1:
         raise L1emuError("not a reuse factor", value=reuse, expected="1 or more")
-    changed = design if tool is None else replace(design, tool=tool)
-    if reuse is not None or strategy is not None:
-        changed = replace(changed, blocks=tuple(_steered(block, reuse, strategy) for block in design.blocks))
+    changed = steered(design, reuse=reuse, strategy=strategy, tool=tool)
     target = Target.of(changed, part=part, clock_ns=clock_ns, constants=constants)
     costs = [cost(block, changed, target) for block in changed.blocks]
-    finished, latency = _schedule(changed, target, costs)
-    interval, settled = _interval(changed, costs)
-    if changed.wrapper is not None:
-        latency, interval = _wrapped(changed.wrapper, latency, interval)
-        settled = False
+    finished, latency = schedule(changed, [target] * len(costs), costs)
+    latency, interval, settled = with_interval(changed, costs, latency)
     problems = [*changed.problems]
     for block, found in zip(changed.blocks, costs, strict=True):
         problems += [f"extrapolated: {block.name}: {text}" for text in found.extrapolated]
     problems += _around(changed) + _extrapolated(changed, target)
     area = target.constants.get("areas", {}).get("arithmetic" if arithmetic(changed) else "others")
     bands = target.constants["bands"] | ({} if area is None else area["bands"])
-    resources = _resources(changed, costs)
+    resources = resources_of(changed, costs)
     if area is not None and not arithmetic(changed):
         low, high = area["bands"]["LUT"]
         problems.append(
             f"look-up tables are not decided: in public designs with such layers C synthesis counts {low:.2g} to "
             f"{high:.2g} times this number"
         )
-    worst = max(1, round(latency)) if latency >= 0.5 else 0
+    worst = whole_cycles(latency)
     return Estimate(
         design=changed,
         target=target,
@@ -194,24 +190,48 @@ def estimate(
         interval_settled=settled,
         resources=resources,
         bands={name: (float(low), float(high)) for name, (low, high) in bands.items()},
-        implemented=_implemented(resources, bands, {} if area is None else area["implemented"]),
+        implemented=implemented(resources, bands, {} if area is None else area["implemented"]),
         layers=tuple(zip(changed.blocks, costs, finished, strict=True)),
         problems=tuple(dict.fromkeys(problems)),
     )
 
 
-def _resources(design: Design, costs: list[Cost]) -> dict[str, int]:
+def steered(
+    design: Design, *, reuse: int | None = None, strategy: str | None = None, tool: str | None = None
+) -> Design:
+    """The design with another reuse factor, strategy or tool where they are given, as `estimate` takes them."""
+    changed = design if tool is None else replace(design, tool=tool)
+    if reuse is None and strategy is None:
+        return changed
+    return replace(changed, blocks=tuple(_steered(block, reuse, strategy) for block in design.blocks))
+
+
+def whole_cycles(latency: float) -> int:
+    """A latency as it is told: in whole cycles, and one where it is half of one or more."""
+    return max(1, round(latency)) if latency >= 0.5 else 0
+
+
+def with_interval(design: Design, costs: list[Cost], latency: float) -> tuple[float, int, bool]:
+    """The latency with what stands around the network, the interval, and whether the project alone decides it."""
+    interval, settled = _interval(design, costs)
+    if design.wrapper is None:
+        return latency, interval, settled
+    latency, interval = _wrapped(design.wrapper, latency, interval)
+    return latency, interval, False
+
+
+def resources_of(design: Design, costs: list[Cost]) -> dict[str, int]:
     """What all blocks and the queues between them take."""
     return {
         "DSP": round(sum(c.dsp for c in costs)),
         "LUT": round(sum(c.lut for c in costs)),
         "FF": round(sum(c.ff for c in costs)),
-        "BRAM_18K": round(sum(c.bram for c in costs) + _fifo_memory(design)),
+        "BRAM_18K": round(sum(c.bram for c in costs) + fifo_memory(design.fifos)),
         "URAM": 0,
     }
 
 
-def _implemented(
+def implemented(
     resources: dict[str, int], bands: dict[str, Any], factors: dict[str, Any]
 ) -> dict[str, tuple[int, int, int]]:
     """Low, typical and high number of each resource behind C synthesis; what it counts is kept but for LUT and FF."""
@@ -279,34 +299,95 @@ def closest_reuse(n_in: int, n_out: int, wanted: int) -> int:
     return min((d for d in divisors if valid(d)), key=lambda d: (abs(d - wanted), d))
 
 
-def _schedule(design: Design, target: Target, costs: list[Cost]) -> tuple[list[float], float]:
+@dataclass(frozen=True)
+class Transfer:
+    """What a tensor takes from the board that has it to one that reads it, in cycles, over all links on the way.
+
+    `turns` are the cycles for which the links are taken, one after the other; `latency` is that of the links.
+    """
+
+    turns: tuple[int, ...] = ()
+    latency: int = 0
+
+
+NO_TRANSFER = Transfer()
+
+
+def schedule(
+    design: Design,
+    targets: list[Target],
+    costs: list[Cost],
+    transfers: Mapping[tuple[str, int], Transfer] | None = None,
+) -> tuple[list[float], float]:
     """When each block is done, along the longest path through the graph, and when the last one is.
 
     In a pipelined top function each call's result is registered, one cycle a call, unless the call is so light that it
     shares a cycle. In a dataflow each block is a process: of arrays it waits for the whole, so that the latencies add.
     Over streams the processes run at the same time, and the tools' reports give the longest of them and a few cycles
     for each to get going; what a process waits for lines of pixels is not in these reports, only in a co-simulation.
+
+    A block on another board than what it reads waits for the links too: for whole arrays; of a stream the words follow
+    each other through links and processes alike, so that a link is one more process, and its latency comes on top.
+
+    Parameters
+    ----------
+    targets, costs
+        Of each block.
+    transfers
+        What comes over links, by tensor and place of the block that reads it.
     """
-    cycles = target.constants["cycles"]
+    moved = transfers or {}
+    walk = Walk(design)
     ended: dict[str, float] = {}
+    behind: dict[str, float] = {}
     finished = []
-    single = sum(block.kind != "wires" for block in design.blocks) == 1
-    longest = 0.0
-    for number, (block, found) in enumerate(zip(design.blocks, costs, strict=True), start=1):
-        before = max((ended.get(name, 0.0) for name in block.inputs), default=0.0)
-        if design.pipeline == "pipeline":
-            called = 0 if single or block.kind == "wires" else _call(target, found, design, cycles)
-            done = before + found.latency + called
-        elif design.io == "io_parallel":
-            done = before + found.latency + float(cycles["process"])
+    for place, (block, target, found) in enumerate(zip(design.blocks, targets, costs, strict=True)):
+        comes = {name: moved.get((name, place), NO_TRANSFER) for name in block.inputs}
+        if walk.streams:
+            late = max((behind.get(name, 0.0) + way.latency for name, way in comes.items()), default=0.0)
+            walk.pass_links(turn for way in comes.values() for turn in way.turns)
+            behind[block.output] = late
+            done = walk.streamed(place, target, found) + late
         else:
-            longest = max(longest, found.latency)
-            done = longest + number * float(cycles["stream_process"])
+            arrivals = (ended.get(name, 0.0) + sum(way.turns) + way.latency for name, way in comes.items())
+            done = max(arrivals, default=0.0) + walk.takes(block, target, found)
         ended[block.output] = done
         finished.append(done)
-    # A kernel's input buffer is one word wide as the whole input, and read in a cycle.
-    buffers = 1 + _writes(design) if design.buffered else 0
-    return finished, max(finished) + buffers
+    return finished, max(finished) + walk.buffers
+
+
+class Walk:
+    """What one block after the other adds to the time, see `schedule`."""
+
+    def __init__(self, design: Design) -> None:
+        self._design = design
+        self._single = sum(block.kind != "wires" for block in design.blocks) == 1
+        self._longest = 0.0
+        self.streams = design.pipeline != "pipeline" and design.io != "io_parallel"
+        # A kernel's input buffer is one word wide as the whole input, and read in a cycle.
+        self.buffers = 1 + _writes(design) if design.buffered else 0
+
+    def takes(self, block: Block, target: Target, found: Cost) -> float:
+        """Cycles from when a block has what it reads to when it is done, where it does not stream."""
+        cycles = target.constants["cycles"]
+        if self._design.pipeline != "pipeline":
+            return found.latency + float(cycles["process"])
+        called = 0 if self._single or block.kind == "wires" else _call(target, found, self._design, cycles)
+        return found.latency + called
+
+    def pass_links(self, turns: Iterable[int]) -> None:
+        """Let links be among the processes of a stream."""
+        self._longest = max([self._longest, *turns])
+
+    def streamed(self, place: int, target: Target, found: Cost) -> float:
+        """When a process of a stream is done, the latencies of links not counted."""
+        self._longest = max(self._longest, found.latency)
+        return self._longest + self.begins(place, target)
+
+    @staticmethod
+    def begins(place: int, target: Target) -> float:
+        """The few cycles that the processes of a stream up to this one need to get going."""
+        return (place + 1) * float(target.constants["cycles"]["stream_process"])
 
 
 def _writes(design: Design) -> int:
@@ -340,9 +421,9 @@ def _interval(design: Design, costs: list[Cost]) -> tuple[int, bool]:
     return max(1, round(slowest) + restart), settled
 
 
-def _fifo_memory(design: Design) -> int:
+def fifo_memory(fifos: Iterable[tuple[int, int]]) -> int:
     """Block RAMs of the streams between processes: 36 bits wide and 512 deep; shallow ones are shift registers."""
-    stored = [(depth, bits) for depth, bits in design.fifos if depth > 32 and depth * bits > 1024]
+    stored = [(depth, bits) for depth, bits in fifos if depth > 32 and depth * bits > 1024]
     return sum(math.ceil(bits / 36) * math.ceil(depth / 512) for depth, bits in stored)
 
 

@@ -62,6 +62,7 @@ class _Reader:
         dataflow = self.stream or (flow is not None and flow.directive == "DATAFLOW")
         interval = flow.options.get("ii", "") if flow is not None and not dataflow else ""
         wrapper = self._wrapper(blocks[0], blocks[-1])
+        fifos = self._fifos()
         return Design(
             name=project.name if wrapper is None else wrapper.top,
             io="io_stream" if self.stream else "io_parallel",
@@ -73,7 +74,8 @@ class _Reader:
             clock_ns=project.clock_ns(),
             uncertainty=project.uncertainty(),
             fabric=project.fabric(),
-            fifos=self._fifos(),
+            fifos=tuple(fifos.values()),
+            fifo_streams=tuple(self.variables.aliases.get(name, name) for name in fifos),
             stated_interval=max(1, int(interval)) if _count(interval) else 1,
             buffered=blocks[-1].n_out if project.kernel() and not self.stream else 0,
             problems=(*self.problems, *project.unread),
@@ -85,14 +87,14 @@ class _Reader:
         """The pragma that says how the layers follow each other."""
         return next((p for p in self.top.pragmas if p.directive in ("DATAFLOW", "PIPELINE")), None)
 
-    def _fifos(self) -> tuple[tuple[int, int], ...]:
-        """Depth and bits of the streams whose depth is stated."""
+    def _fifos(self) -> dict[str, tuple[int, int]]:
+        """Depth and bits of the streams whose depth is stated, by name."""
         depths = {
             pragma.options["variable"]: int(pragma.options["depth"])
             for pragma in self.top.pragmas
             if pragma.directive == "STREAM" and "variable" in pragma.options and _count(pragma.options.get("depth", ""))
         }
-        return tuple((depth, self._stream_bits(name)) for name, depth in depths.items())
+        return {name: (depth, self._stream_bits(name)) for name, depth in depths.items()}
 
     def _stream_bits(self, name: str) -> int:
         _, width = self.variables.sizes.get(name, (0, 16))
