@@ -72,6 +72,17 @@ class DecidedSeeds:
         }
 
     @cached_property
+    def loose_points(self) -> dict[str, Seed]:
+        """By name, seeds of working points without their tags, as they are among `loose`."""
+        bare = {point.name: point.without_tags() for point in self.points.values()}
+        return {
+            name: seed
+            for name, one in bare.items()
+            for seed in self.loose.values()
+            if one is not None and one.model_copy(update={"name": seed.name}) == seed
+        }
+
+    @cached_property
     def opened(self) -> dict[str, tuple[Seed, float]]:
         """By name, fixed seeds with one threshold open, and what that was, for their tails."""
         found = {seed.name: _opened(seed) for seed in self.fixed}

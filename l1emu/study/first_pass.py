@@ -263,9 +263,9 @@ class FirstPassCounter:
         amount = held.weight if slices else np.ones(len(held), np.int64)
         none = np.zeros(len(held), np.int64)
         return FirstPass(
-            scan=self._scan(held, held.weights(slices), self._seeds.scanned, shared=shared, tails=self._tails),
+            scan=self._scan(held, held.weights(slices), self._seeds.scanned, shared=shared, opened_too=self._tails),
             halves=tuple(
-                self._scan(one, weights_of_half(one, slices, half), points, shared=shared, tails=False)
+                self._scan(one, weights_of_half(one, slices, half), points, shared=shared)
                 for half, one in enumerate(in_half)
                 if points
             ),
@@ -299,11 +299,13 @@ class FirstPassCounter:
         seeds: Sequence[Seed],
         *,
         shared: bool,
-        tails: bool,
+        opened_too: bool = False,
     ) -> ScanCounts:
         reach = {name: held.reach[:, i] for i, name in enumerate(self.evaluator.scanned)}
-        loose = {name: reach[seed.name] for name, seed in self._seeds.loose.items()} if tails else {}
-        opened = {name: reach[seed.name] for name, (seed, _) in self._seeds.opened.items()} if tails else {}
+        names = {seed.name for seed in seeds}
+        looser = (self._seeds.loose | self._seeds.loose_points).items() if self._tails else ()
+        loose = {name: reach[seed.name] for name, seed in looser if name in names}
+        opened = {name: reach[seed.name] for name, (seed, _) in self._seeds.opened.items()} if opened_too else {}
         return count_scan(
             {seed.name: reach[seed.name] for seed in seeds} | opened,
             {seed.name: scan_thresholds(seed) for seed in seeds},

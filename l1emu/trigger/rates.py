@@ -14,8 +14,8 @@ the weighted sum as a whole, from its variance (Fay and Feuer, Statistics in Med
 knows nothing of a heavy stratum that happens to have no accept: it holds the truth in half of such toys.
 
 A stratum without an accepted crossing has the upper end of Clopper and Pearson or, where its hard scale is bounded
-above, that of its own tail (`l1emu.trigger.tails`) if it is lower. The bootstrap draws crossings that share a collision
-together; where its spread is the larger one it takes the place of that distance.
+above, that of its own tail or of a looser seed (`l1emu.trigger.tails`) if it is lower. The bootstrap draws crossings
+that share a collision together; where its spread is the larger one it takes the place of that distance.
 
 The rate itself stays f sum P eps: where it is 0, it is known by its upper limit alone.
 
@@ -431,15 +431,14 @@ def _independent(counts: ScanCounts, seed: int) -> tuple[Floats, Floats]:
 def _tails(counts: ScanCounts, name: str, bounded: Bools, drawn: Floats) -> tuple[Floats, Floats]:
     """What the tail of the reach leaves to the probability of acceptance, float64 (t, strata) each.
 
-    As it is and at 95 % confidence, 1 where it says nothing; the lower one of the seed's tail and of its looser seed's.
+    As it is and at 95 % confidence, 1 where it says nothing, see `ScanCounts.unseen`.
     """
     i = counts.names.index(name)
     thresholds = counts.thresholds[i]
     likely, highest = np.ones((2, thresholds.size, bounded.size))
     for j in np.flatnonzero(bounded & ~counts.accepted[i].all(axis=1)):
-        for row in counts.rows(name):
-            likely[:, j] = np.minimum(likely[:, j], counts.tail(row, j, thresholds, drawn=drawn[j]))
-            highest[:, j] = np.minimum(highest[:, j], counts.tail(row, j, thresholds, LIMIT, drawn=drawn[j]))
+        likely[:, j] = counts.unseen(name, j, thresholds, drawn=drawn[j])
+        highest[:, j] = counts.unseen(name, j, thresholds, LIMIT, drawn=drawn[j])
     return likely, highest
 
 

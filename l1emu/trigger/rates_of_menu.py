@@ -645,7 +645,7 @@ def tails_of_scan(
     *,
     drawn: Floats | None = None,
 ) -> SeedTails:
-    """Limits of the probability that a seed accepts a crossing, from its tail, in strata that it accepts nothing of.
+    """Limits of the probability that a seed accepts a crossing, in strata that it accepts nothing of.
 
     Parameters
     ----------
@@ -677,8 +677,8 @@ def tails_of_scan(
                 raise L1emuError("a threshold of no seed", value=name, expected=", ".join(known))
         row, there = counts.names.index(name), np.array([threshold])
         for j in np.flatnonzero(bounded & (counts.highest[row, :, 0] < threshold)):
-            limits.likely[j, names.index(name)] = counts.tail(row, j, there, drawn=size[j])[0]
-            limits.highest[j, names.index(name)] = counts.tail(row, j, there, LIMIT, drawn=size[j])[0]
+            limits.likely[j, names.index(name)] = counts.unseen(name, j, there, drawn=size[j])[0]
+            limits.highest[j, names.index(name)] = counts.unseen(name, j, there, LIMIT, drawn=size[j])[0]
     return limits
 
 

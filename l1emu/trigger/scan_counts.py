@@ -28,7 +28,7 @@ from l1emu.trigger.design_effect import design_effect
 from l1emu.trigger.intervals import COVERAGE, one_sided, without_nan
 from l1emu.trigger.replicas import replica_histograms, sums_type
 from l1emu.trigger.slice_sums import SliceSums, slice_histograms
-from l1emu.trigger.tails import HIGHEST, tail_probability, weighed_tail_probability
+from l1emu.trigger.tails import HIGHEST, tail_probability, unseen_among_looser, weighed_tail_probability
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,6 +198,24 @@ class ScanCounts:
             return tail_probability(highest, self.independent[stratum], thresholds, confidence)
         weight = self.highest_weight[row, stratum] / CROSSING_ONE
         return weighed_tail_probability(highest, self.highest_of[row, stratum], weight, drawn, thresholds, confidence)
+
+    def unseen(
+        self, seed: str, stratum: int, thresholds: Floats, confidence: float = one_sided(COVERAGE), drawn: float = 0.0
+    ) -> Floats:
+        """Upper limit on the probability of an accept of a seed in a stratum where it has none, float64 (t,).
+
+        The lowest of those from its own tail, from that of its looser seed and, with slices, from how many accepts that
+        has; 1 where they say nothing. Parameters as in `tail`.
+        """
+        own, *looser = self.rows(seed)
+        found = self.tail(own, stratum, thresholds, confidence, drawn)
+        for row in looser:
+            found = np.minimum(found, self.tail(row, stratum, thresholds, confidence, drawn))
+            if self.slices:
+                highest, weight = self.highest[row, stratum], self.highest_weight[row, stratum] / CROSSING_ONE
+                of = self.highest_of[row, stratum]
+                found = np.minimum(found, unseen_among_looser(highest, of, weight, drawn, thresholds, confidence))
+        return found
 
     def rows(self, seed: str) -> tuple[int, ...]:
         """Where the reaches of a seed, and of the looser one if it has one, stand in `highest`."""

@@ -11,7 +11,9 @@ import yaml
 from l1emu.errors import L1emuError
 from l1emu.events.packing import Skim
 from l1emu.events.sample import read_sample
+from l1emu.resources import resource
 from l1emu.study import Results, read_study, run_study
+from l1emu.study.decided import decided_seeds
 from l1emu.study.measure import load_study_taggers
 from l1emu.study.parts import study_readers
 from l1emu.study.run import finish_study, measure_rates
@@ -47,6 +49,16 @@ def test_rates_are_sums_of_weights_over_what_was_drawn(study: Path, found: Resul
         assert seed.accepted < seed.accepted_weight <= 4 * seed.accepted
         assert seed.rate_khz_low <= seed.rate_khz <= seed.rate_khz_high
         assert seed.rate_khz_error > 0
+
+
+def test_working_points_are_bounded_by_their_seed_without_tags() -> None:
+    file = read_study(resource("data/study.yaml"))
+    taggers = load_study_taggers(file, compiled=False)
+    seeds, reader = decided_seeds(file), study_readers(file, taggers)["background"]
+    (loose,) = seeds.loose.values()
+    assert seeds.loose_points == {point.name: loose for point in seeds.points.values()}
+    halves = reader.counter().finish().halves
+    assert [half.envelopes for half in halves] == [tuple(seeds.loose_points)] * 2
 
 
 def test_masks_tell_weight_and_slice(study: Path, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ from l1emu.trigger.crossing_weights import (
 )
 from l1emu.trigger.efficiencies import WeightSums
 from l1emu.trigger.replicas import identities
-from l1emu.trigger.tails import HIGHEST, tail_probability, weighed_tail_probability
+from l1emu.trigger.tails import HIGHEST, tail_probability, unseen_among_looser, weighed_tail_probability
 
 SLICES, F_KHZ = 20, 1000.0
 GRID = {"jet": np.arange(0.0, 40.0, 2.5), "ht": np.array([10.0, 30.0, 31.0])}
@@ -314,6 +314,58 @@ def test_a_tail_of_equal_weights_is_the_plain_one() -> None:
     assert (shared > plain).all()
     few = np.concatenate([highest[:8], np.full(HIGHEST - 8, -np.inf)])
     assert (weighed_tail_probability(few, identity, (few > 0) * 1.0, 5000.0, thresholds) == 1).all()
+
+
+def _thinned(rng: np.random.Generator, number: int, kind: str) -> tuple[Floats, Floats]:
+    """The highest of an exponential whose values were kept with the inverse of a weight, and their weights."""
+    values = rng.exponential(size=number)
+    before = np.exp(rng.exponential({"even": 0.0, "rough": 1.5, "steep": 1.0}[kind], number))
+    wanted = np.exp(np.maximum({"even": 5 - values, "rough": 4 - values, "steep": 10 - 2 * values}[kind], 0))
+    weight = np.maximum(before, wanted)
+    kept = np.flatnonzero(rng.random(number) < 1 / weight)
+    order = kept[np.argsort(-values[kept])][:HIGHEST]
+    highest, of = np.full(HIGHEST, -np.inf), np.zeros(HIGHEST)
+    highest[: order.size], of[: order.size] = values[order], weight[order]
+    return highest, of
+
+
+@pytest.mark.parametrize("kind", ["even", "rough", "steep"])
+@pytest.mark.parametrize("number", [3000, 60_000])
+def test_the_tail_of_thinned_crossings_lies_below_its_limit_as_often_as_it_says(number: int, kind: str) -> None:
+    rng = np.random.default_rng(number)
+    chances, identity = np.array([1e-4, 1e-5, 1e-7]), np.arange(HIGHEST, dtype=np.uint64)
+    toys = [_thinned(rng, number, kind) for _ in range(400)]
+    for confidence, least in ((0.84134, 0.78), (0.95, 0.91)):
+        limits = np.array(
+            [weighed_tail_probability(*(h, identity, w), number, -np.log(chances), confidence) for h, w in toys]
+        )
+        assert ((limits >= chances).mean(axis=0) > least).all()
+
+
+def test_one_heavy_crossing_below_many_light_ones_does_not_say_how_the_tail_falls() -> None:
+    rng = np.random.default_rng(3)
+    highest = np.sort(rng.exponential(3.0, HIGHEST))[::-1]
+    weight, identity, at = np.ones(HIGHEST), np.arange(HIGHEST, dtype=np.uint64), np.array([30.0])
+    light = weighed_tail_probability(highest, identity, weight, 1e6, at)
+    weight[20] = 1000
+    heavy = weighed_tail_probability(highest, identity, weight, 1e6, at)
+    assert light < heavy < 50 * light  # of as many as it makes heavier, 19,000 times with it in the tail
+
+
+@pytest.mark.parametrize("kind", ["even", "rough", "steep"])
+def test_what_a_looser_seed_accepts_bounds_one_that_accepts_nothing(kind: str) -> None:
+    rng = np.random.default_rng(11)
+    at, identity = np.array([3.0, 5.0, 7.0]), np.arange(HIGHEST, dtype=np.uint64)
+    for part, confidence in ((0.02, 0.84134), (0.1, 0.84134), (0.1, 0.95)):
+        missed = np.zeros((300, at.size))
+        for toy in range(300):
+            highest, weight = _thinned(rng, 20_000, kind)
+            tagged = rng.random(HIGHEST) < part
+            nothing = ((highest[:, np.newaxis] >= at) & tagged[:, np.newaxis]).sum(axis=0) == 0
+            limit = unseen_among_looser(highest, identity, weight, 20_000, at, confidence)
+            missed[toy] = nothing & (limit < part * np.exp(-at))
+        assert (missed.mean(axis=0) < 1 - confidence + 0.04).all()
+    assert (unseen_among_looser(highest, identity, weight, 20_000, np.array([0.0, 50.0]), 0.84) == 1).all()
 
 
 def test_a_spread_of_slices_is_wider_and_not_even() -> None:

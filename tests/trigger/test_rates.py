@@ -326,11 +326,20 @@ def test_a_rate_between_one_crossing_and_none_is_that_of_what_passes() -> None:
         nothing.threshold_at(10.0)
 
 
-def test_the_tail_is_an_upper_estimate_of_an_exponential_and_says_when_it_knows_nothing() -> None:
+@pytest.mark.parametrize("number", [100, 1000, 5000])
+def test_the_tail_of_an_exponential_lies_below_its_limit_as_often_as_it_says(number: int) -> None:
+    rng = np.random.default_rng(number)
+    chances = np.array([1e-2 if number > 100 else 3e-3, 1e-4, 1e-6])
+    toys = [rng.exponential(2.0, number) for _ in range(400)]
+    for confidence in (0.84134, 0.95):
+        limits = np.array([tail_probability(toy, number, -2.0 * np.log(chances), confidence) for toy in toys])
+        held = (limits >= chances).mean(axis=0)
+        assert (held > confidence - 0.05).all() and (held < confidence + 0.06).all()
+
+
+def test_the_tail_says_when_it_knows_nothing() -> None:
     rng = np.random.default_rng(6)
     at = np.array([16.0])
-    high = [tail_probability(rng.exponential(2.0, 1000), 1000, at)[0] >= np.exp(-8.0) for _ in range(300)]
-    assert 0.84 < np.mean(high) < 0.97  # an upper limit at 84 %
     few = np.full(500, -np.inf)
     few[:9] = rng.exponential(2.0, 9)
     assert tail_probability(few, 500, at).tolist() == [1.0]

@@ -132,7 +132,8 @@ class _Draws(NamedTuple):
     """What the crossings of a block are made of, see `make_block`.
 
     `counts` (crossings, bins) of collisions, `listed` (crossings, most) their numbers where they are drawn already,
-    `special` (crossings,) collisions or -1, the `stratum` or -1, and of the pools together what `Mixture` has.
+    `special` (crossings,) collisions or -1, the `stratum` or -1, whether the endcaps' regions are `buffered`, and
+    of the pools together what `Mixture` has.
     """
 
     counts: NDArray[np.int64]
@@ -140,6 +141,7 @@ class _Draws(NamedTuple):
     special: NDArray[np.int64]
     stratum: int
     sigma_z_cm: float
+    buffered: bool
     first: NDArray[np.int64]
     events: NDArray[np.int64]
     leading_pt: NDArray[np.float32]
@@ -169,7 +171,7 @@ def _make(
     for c in range(n):
         n_tracks = _mix(rng, c, draws, particles, towers, tracks, defining)
         digitize(rng, towers)
-        kept[c], vertex_z0[c] = reconstruct(rng, towers, tracks[:n_tracks], buffers, out[total:])
+        kept[c], vertex_z0[c] = reconstruct(rng, towers, tracks[:n_tracks], buffers, out[total:], draws.buffered)
         total += kept[c]
     return out[:total], kept, vertex_z0
 
@@ -185,7 +187,7 @@ def _mix(
     defining: _Defining,
 ) -> int:
     """Stack the collisions of one crossing in towers and tracks; returns the number of tracks."""
-    counts, listed, special, stratum, sigma_z, first, events, leading_pt, offset = draws
+    counts, listed, special, stratum, sigma_z, _, first, events, leading_pt, offset = draws
     place = 0
     bins = counts.shape[1]
     clear_towers(towers)
@@ -222,6 +224,7 @@ def make_block(
     *,
     stratum: int | None = None,
     special: NDArray[np.int64] | None = None,
+    buffered: bool = False,
 ) -> CrossingsBlock:
     """Make `crossings` crossings.
 
@@ -237,10 +240,12 @@ def make_block(
         Condition on this highest populated bin; None draws plain crossings.
     special
         (crossings,) numbers of collisions of the last pool, one for each crossing on top of its pile-up.
+    buffered
+        Whether the endcaps' regions are filled through the firmware's buffers.
     """
     rng = block_generator(seed)
     counts = draw_counts(rng, means, crossings, stratum)
-    return make_counted(rng, mixture, counts, sigma_z_cm, stratum=stratum, special=special)
+    return make_counted(rng, mixture, counts, sigma_z_cm, stratum=stratum, special=special, buffered=buffered)
 
 
 def block_generator(seed: Sequence[int]) -> np.random.Generator:
@@ -257,6 +262,7 @@ def make_counted(
     listed: NDArray[np.int32] | None = None,
     stratum: int | None = None,
     special: NDArray[np.int64] | None = None,
+    buffered: bool = False,
 ) -> CrossingsBlock:
     """Make crossings with so many collisions of each bin, (crossings, bins); otherwise as `make_block`.
 
@@ -270,6 +276,7 @@ def make_counted(
         chosen,
         -1 if stratum is None else stratum,
         sigma_z_cm,
+        buffered,
         mixture.first,
         mixture.events,
         mixture.leading_pt,

@@ -15,6 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.compiled import in_place, kernel
+from l1emu.events.correlator.buffered_regions import (
+    CALO_SECTORS,
+    ENDCAP_SLICES,
+    FORWARD_SLICES,
+    TRACK_SECTORS,
+    buffer_regions,
+)
 from l1emu.events.correlator.deregionizer import SLICES_FROM_MINUS_3, arrivals
 from l1emu.events.correlator.flow_barrel import (
     BARREL_CLUSTERS,
@@ -92,6 +99,7 @@ from l1emu.events.generate.detector import (
 from l1emu.events.hardware import (
     CHARGED_HADRON,
     ELECTRON,
+    HALF_TURN,
     MAX_CANDIDATES,
     MUON,
     NEUTRAL_HADRON,
@@ -114,6 +122,7 @@ _ENDCAP_TRACK_LIMITS = np.array([0, ENDCAP_TRACKS, 0])
 _EM_LIMITS = np.array([BARREL_EM_CLUSTERS, 0, 0])
 _BARREL_LIMITS = np.array([BARREL_CLUSTERS, 0, 0])
 _ENDCAP_LIMITS = np.array([0, ENDCAP_CLUSTERS, MAX_PUPPI_CANDIDATES[FORWARD]])
+_FORWARD_CLUSTERS = int(MAX_PUPPI_CANDIDATES[FORWARD])
 _BARREL_MUON_LIMITS = np.array([BARREL_MUONS, 0, 0])
 _ENDCAP_MUON_LIMITS = np.array([0, ENDCAP_MUONS, 0])
 
@@ -140,11 +149,15 @@ def find_vertex(tracks: NDArray[np.float64], n_tracks: int) -> float:
 
 
 class _Objects(NamedTuple):
-    """Objects over all of the detector: `rows` of words, and where they are, (n, 2) eta and phi, and `also_at`."""
+    """Objects over all of the detector: `rows` of words, and where they are, (n, 2) eta and phi, and `also_at`.
+
+    Of tracks also the `sector` of the track finder, (n,): those of the positive endcap come after the negative one's.
+    """
 
     rows: NDArray[np.int32]
     at: NDArray[np.int32]
     also_at: NDArray[np.int32]
+    sector: NDArray[np.int64]
 
 
 class Layer1Buffers(NamedTuple):
@@ -174,7 +187,8 @@ class Layer1Buffers(NamedTuple):
 
 @kernel
 def _objects(n: int) -> _Objects:
-    return _Objects(np.empty((n, TK_COLUMNS), np.int32), np.empty((n, 2), np.int32), np.empty((n, 2), np.int32))
+    rows, at, also_at = np.empty((n, TK_COLUMNS), np.int32), np.empty((n, 2), np.int32), np.empty((n, 2), np.int32)
+    return _Objects(rows, at, also_at, np.empty(n, np.int64))
 
 
 @kernel
@@ -212,6 +226,7 @@ def _decode(track: NDArray[np.float64], endcap: bool, word: NDArray[np.int32], i
     if not decode_track(word, endcap, row):
         return n
     row[TK_ETA] += -SECTOR_ETA if word[W_TANL] < 0 else SECTOR_ETA
+    into.sector[n] = sector if word[W_TANL] < 0 else TRACK_SECTORS + sector
     row[TK_PHI] = turn_word(turn_word(SECTOR_PHI * sector) + row[TK_PHI])
     row[TK_DXY] = word[W_D0]  # the signed word is handed through; the correlator's own is `root_of_d0` of it
     into.at[n, 0], into.at[n, 1] = row[TK_ETA], row[TK_PHI]
@@ -241,6 +256,43 @@ def _take_clusters(rows: NDArray[np.int32], limits: NDArray[np.int64]) -> Intake
     return regionize(rows[:, 0], rows[:, 1:3], rows[:, 1:3], limits)
 
 
+@kernel
+def _through_buffers(
+    slices: tuple[int, int],
+    sectors: int,
+    sector: NDArray[np.int64],
+    pt: NDArray[np.int32],
+    at: NDArray[np.int32],
+    also_at: NDArray[np.int32],
+    limit: int,
+    intake: Intake,
+) -> None:
+    """Hand objects to the endcaps' regions as the firmware does; those of a sector arrive along phi."""
+    order = np.argsort(at[:, 1], kind="mergesort")
+    buffer_regions(slices, sector[order], sectors, pt[order], at[order], also_at[order], limit, intake)
+    for slice_eta in slices:
+        for number in range(slice_eta * PHI_SLICES, (slice_eta + 1) * PHI_SLICES):
+            for k in range(intake.counts[number]):
+                intake.members[number, k] = order[intake.members[number, k]]
+
+
+@kernel
+def _buffer(tracks: _Objects, n: int, clusters: NDArray[np.int32], track_intake: Intake, intake: Intake) -> None:
+    """Fill the endcaps' regions anew with `n` tracks and with clusters, as the firmware does."""
+    rows, at, also_at = tracks.rows[:n], tracks.at[:n], tracks.also_at[:n]
+    _through_buffers(
+        ENDCAP_SLICES, TRACK_SECTORS, tracks.sector[:n], rows[:, 0], at, also_at, ENDCAP_TRACKS, track_intake
+    )
+    sector = np.empty(len(clusters), np.int64)
+    turn = 2 * HALF_TURN
+    for i in range(len(clusters)):  # the first sector is from 30 to 150 degrees
+        sector[i] = (clusters[i, 2] - turn // 12) % turn // (turn // CALO_SECTORS)
+        sector[i] += CALO_SECTORS if clusters[i, 1] >= 0 else 0
+    place = clusters[:, 1:3]
+    for slices, limit in ((ENDCAP_SLICES, ENDCAP_CLUSTERS), (FORWARD_SLICES, _FORWARD_CLUSTERS)):
+        _through_buffers(slices, CALO_SECTORS, sector, clusters[:, 0], place, place, limit, intake)
+
+
 @in_place
 def _localize(region: Region, number: int, intake: Intake, rows: NDArray[np.int32], out: NDArray[np.int32]) -> int:
     """Copy what a region takes in, eta and phi from its centre; returns how many. Rows begin with pt, eta and phi."""
@@ -268,7 +320,7 @@ class _Intakes(NamedTuple):
 
 @kernel
 def _hand_out(
-    rng: np.random.Generator, towers: Towers, tracks: NDArray[np.float64], buffers: Layer1Buffers
+    rng: np.random.Generator, towers: Towers, tracks: NDArray[np.float64], buffers: Layer1Buffers, buffered: bool
 ) -> _Intakes:
     """Make the words of a crossing's objects, and hand them to the regions."""
     n_barrel = n_endcap = n_muons = n_endcap_muons = 0
@@ -283,7 +335,7 @@ def _hand_out(
             n_endcap_muons = _copy(buffers.endcap_tracks, n_endcap, buffers.endcap_muons, n_endcap_muons)
         n_endcap = n
     counts = cluster_words(rng, towers, buffers.clusters)
-    return _Intakes(
+    found = _Intakes(
         _take_tracks(buffers.barrel_tracks, n_barrel, _BARREL_TRACK_LIMITS),
         _take_tracks(buffers.endcap_tracks, n_endcap, _ENDCAP_TRACK_LIMITS),
         _take_clusters(buffers.clusters.em[: counts.em], _EM_LIMITS),
@@ -292,6 +344,10 @@ def _hand_out(
         _take_tracks(buffers.barrel_muons, n_muons, _BARREL_MUON_LIMITS),
         _take_tracks(buffers.endcap_muons, n_endcap_muons, _ENDCAP_MUON_LIMITS),
     )
+    if buffered:
+        clusters = buffers.clusters.endcap[: counts.endcap]
+        _buffer(buffers.endcap_tracks, n_endcap, clusters, found.endcap_tracks, found.endcap)
+    return found
 
 
 @kernel
@@ -346,6 +402,7 @@ def reconstruct(
     tracks: NDArray[np.float64],
     buffers: Layer1Buffers,
     out: NDArray[np.int32],
+    buffered: bool = False,
 ) -> tuple[int, int]:
     """The candidates of a crossing in the order in which they reach the jet finder.
 
@@ -361,13 +418,15 @@ def reconstruct(
         From `layer1_buffers`.
     out
         (128, 10): filled with the candidates, `FIELDS`.
+    buffered
+        Whether the endcaps' regions are filled through the firmware's buffers (`correlator.buffered_regions`).
 
     Returns
     -------
     How many there are, and the word of the vertex's z0.
     """
     vertex_z0 = min(max(math.floor(find_vertex(tracks, len(tracks)) / Z0_STEP_CM + 0.5), -Z0_MAX - 1), Z0_MAX)
-    intakes = _hand_out(rng, towers, tracks, buffers)
+    intakes = _hand_out(rng, towers, tracks, buffers, buffered)
     n = 0
     for number in range(N_REGIONS):
         found = _run_region(number, vertex_z0, intakes, buffers, buffers.candidates[n:])

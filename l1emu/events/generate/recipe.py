@@ -203,7 +203,8 @@ class SampleRecipe(Config):
 
     `about` says in a line what it is for; it decides nothing. With `slices` every pool is cut into so many, and each
     crossing is mixed within one. Where a minbias recipe says how to `thin`, `crossings` of its bins are those that are
-    drawn. `store` is how candidates are stored.
+    drawn. `store` is how candidates are stored. `endcap_regions` are filled with the hardest objects (`ideal`), or as
+    the firmware and CMSSW do, through buffers that can overflow (`l1emu.events.correlator.buffered_regions`).
     """
 
     about: str = ""
@@ -218,6 +219,7 @@ class SampleRecipe(Config):
     slices: int = Field(default=0, ge=0, le=100)
     thin: Thinning | None = None
     store: Storage | None = None
+    endcap_regions: Literal["ideal", "buffered"] = "ideal"
 
     @model_validator(mode="after")
     def _thinned(self) -> SampleRecipe:
@@ -259,6 +261,11 @@ class SampleRecipe(Config):
     def processes(self) -> list[Process]:
         """The pools of collisions that it needs: those of the pile-up, then the hard processes."""
         return [*self.pileup.collisions, *self.hard]
+
+    @property
+    def buffered(self) -> bool:
+        """Whether the endcaps' regions are filled through buffers."""
+        return self.endcap_regions == "buffered"
 
     @property
     def classes(self) -> list[str]:

@@ -234,7 +234,7 @@ def _tasks(recipe: SampleRecipe, pools: list[Pool], blocks: Iterable[BlockPlan])
         if hard is not None or mixture is None:
             mixture = Mixture.of(pools[:bins] if hard is None else [*pools[:bins], hard])
         for block in group:
-            make = partial(make_block, mixture, means, block.size, recipe.pileup.sigma_z_cm)
+            make = partial(make_block, mixture, means, block.size, recipe.pileup.sigma_z_cm, buffered=recipe.buffered)
             if hard is None:
                 yield partial(make, (recipe.seed, STREAM_STRATUM, of, block.number), stratum=of)
             else:
@@ -264,8 +264,9 @@ def plain_crossings(
     pools = pools_of(recipe.pileup.collisions, recipe, cache, jobs)
     means, mixture = mean_collisions(pools, recipe.pileup.mean), Mixture.of(pools)
     sizes = [min(CROSSINGS_A_BLOCK, crossings - begin) for begin in range(0, crossings, CROSSINGS_A_BLOCK)]
+    make = partial(make_block, mixture, means, sigma_z_cm=recipe.pileup.sigma_z_cm, buffered=recipe.buffered)
     tasks = (
-        partial(make_block, mixture, means, size, recipe.pileup.sigma_z_cm, (seed, recipe.seed, STREAM_PLAIN, number))
+        partial(make, crossings=size, seed=(seed, recipe.seed, STREAM_PLAIN, number))
         for number, size in enumerate(sizes)
     )
     found = []

@@ -69,5 +69,8 @@ def make_sliced(recipe: SampleRecipe, pools: SlicedPools, block: BlockPlan) -> S
         wanted = weights_wanted(recipe.thin.generator, RuleQuantities.generated(lists), each_khz)
         rows = keep(rng, CROSSING_WEIGHT_ONE, wanted)
         lists, weight = lists.select(rows), wanted[rows]
-    made = make_counted(rng, mixture, lists.counts, recipe.pileup.sigma_z_cm, listed=lists.drawn, stratum=block.of)
+    made = make_counted(
+        rng, mixture, lists.counts, recipe.pileup.sigma_z_cm,
+        listed=lists.drawn, stratum=block.of, buffered=recipe.buffered,
+    )  # fmt: skip
     return SlicedBlock(made, lists, weight, rows, each_khz)

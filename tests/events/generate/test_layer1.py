@@ -14,10 +14,10 @@ from l1emu.events.hardware import CHARGED_HADRON, MUON, NEUTRAL_HADRON
 N = len(FIELDS)
 
 
-def candidates(towers: Any, tracks: list[list[float]]) -> tuple[list[dict[str, int]], int]:
+def candidates(towers: Any, tracks: list[list[float]], *, buffered: bool = False) -> tuple[list[dict[str, int]], int]:
     out = np.zeros((128, N), np.int32)
     rows = np.array(tracks, float).reshape(-1, TRACK_COLUMNS)
-    n, vertex = reconstruct(np.random.default_rng(1), towers, rows, layer1_buffers(), out)
+    n, vertex = reconstruct(np.random.default_rng(1), towers, rows, layer1_buffers(), out, buffered)
     return [dict(zip(FIELDS, row, strict=True)) for row in out[:n].tolist()], vertex
 
 
@@ -67,3 +67,25 @@ def test_a_neutral_hadron_is_a_cluster_with_its_weight() -> None:
     assert found[0]["pt"] == pytest.approx(240, abs=2)
     assert found[0]["weight"] > 250
     assert (found[0]["charge"], found[0]["quality"], found[0]["z0"]) == (0, 0, 0)
+
+
+def _endcap_tracks(phi: np.ndarray[Any, Any]) -> list[list[float]]:
+    """Hard tracks of the endcap of one vertex, the first one the hardest."""
+    return [track(15.0 - 0.02 * k, 2.0, float(angle), 1.0) for k, angle in enumerate(phi)]
+
+
+@pytest.mark.parametrize("eta", [2.0, -2.0])
+def test_buffers_hand_on_all_that_they_can_hold(eta: float) -> None:
+    tracks = [[pt, np.sign(eta) * at, *rest] for pt, at, *rest in _endcap_tracks(np.linspace(-3.1, 3.1, 60))]
+    ideal, buffered = (candidates(empty_towers(), tracks, buffered=way)[0] for way in (False, True))
+    assert len(ideal) > 40
+    assert sorted(one["pt"] for one in buffered) == sorted(one["pt"] for one in ideal)
+
+
+def test_buffers_lose_what_comes_too_late_in_a_full_sector() -> None:
+    rng = np.random.default_rng(2)
+    phi = np.concatenate([[0.3], rng.uniform(-0.3, 0.2, 170)])  # sector 0; they arrive along phi, the hardest last
+    tracks = [*_endcap_tracks(phi)[1:], track(16.0, 2.0, 0.3, 1.0)]
+    ideal, buffered = (candidates(empty_towers(), tracks, buffered=way)[0] for way in (False, True))
+    assert max(one["pt"] for one in ideal) == 64
+    assert max(one["pt"] for one in buffered) <= 60

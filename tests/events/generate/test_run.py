@@ -102,6 +102,7 @@ def test_training_shares_no_collision_with_the_samples_it_is_tested_on() -> None
         (with_bins({"settings": ["SoftQCD:inelastic = on\nHardQCD:all = on"]}), "passes over"),
         ({"energy_tev": "fourteen"}, "energy_tev"),
         ({"sed": 3}, "unknown key"),
+        ({"endcap_regions": "full"}, "endcap_regions"),
         (
             {"kind": "signal", "hard": [HARD[0] | {"settings": ["HardQCD:all = on"], "pt_hat_gev": [20]}]},
             "same collisions",
@@ -163,6 +164,18 @@ def test_a_sample_depends_on_the_recipe_alone(tmp_path: Path, warm: Any) -> None
     again = read_sample(tmp_path / "b.root").read()
     assert same(batch.candidates, again.candidates)
     assert (batch.hard_event == again.hard_event).all()
+
+
+def test_buffered_regions_change_the_endcaps_alone_and_are_said_in_the_sample(tmp_path: Path, warm: Any) -> None:
+    recipe = tiny(tmp_path, endcap_regions="buffered")
+    assert recipe.hash != tiny(tmp_path, endcap_regions="ideal").hash == tiny(tmp_path).hash
+    generate(recipe, tmp_path / "buffered.root", cache=warm / "cache")
+    buffered, ideal = read_sample(tmp_path / "buffered.root"), read_sample(warm / "a.root")
+    assert buffered.recipe["endcap_regions"] == "buffered"
+    ours, theirs = (sample.read().candidates for sample in (buffered, ideal))
+    barrel = 280  # words of eta: regions of the barrel own what is below 1.5
+    assert same(*(of[np.abs(of.eta) < barrel] for of in (ours, theirs)))
+    assert 0.9 < ak.sum(np.abs(ours.eta) > 350) / ak.sum(np.abs(theirs.eta) > 350) <= 1
 
 
 def test_what_the_cache_has_is_used_and_what_it_lacks_is_made(tmp_path: Path, warm: Any) -> None:
