@@ -51,9 +51,12 @@ class Drawing:
     available: Callable[[StudyResults], bool] = lambda results: True
 
 
-def save(draw: Callable[[_T], Figure], content: _T, path: Path) -> bytes:
-    """Draw a figure, write it as PNG and PDF (suffixes are added to `path`), and return the PNG."""
-    with mpl.rc_context(STYLE):
+def save(draw: Callable[[_T], Figure], content: _T, path: Path, style: Any = None) -> bytes:
+    """Draw a figure, write it as PNG and PDF (suffixes are added to `path`), and return the PNG.
+
+    `style` are settings of matplotlib that differ from those of all figures.
+    """
+    with mpl.rc_context(STYLE), mpl.rc_context(style):
         return _saved(_laid_out(draw(content)), path)
 
 
