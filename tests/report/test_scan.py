@@ -17,14 +17,16 @@ def document(bits: list[int | None], clocks: list[float], reuse: list[int]) -> d
     points = [
         {
             "reuse_factor": r, "bits": b, "clock_ns": c, "strategy": s, "latency_ns": 100.0 * r * c,
-            "interval_ns": c * r, "resources": {"DSP": 10_000 // r if s == "latency" else 3, "LUT": 1000 * (b or 8) + 200_000 // r},
+            "interval_ns": c * r,
+            "resources": {"DSP": 10_000 // r if s == "latency" else 3, "LUT": 1000 * (b or 8) + 200_000 // r},
             "fits_budget": r < 4, "pareto": r == 1, "input_bits": 12 * (b or 8),
         }
         for b, c, r, s in itertools.product(bits, clocks, reuse, ("latency", "resource"))
     ]  # fmt: skip
     return {
         "points": points, "part": "xcvu13p-flga2577-2-e", "top": "_top_$x^", "budget": "CMS Phase-2 Level-1",
-        "jets": 12, "copies": 2, "available": {"DSP": 12288, "LUT": 1_728_000}, "slice_ns": 998.0, "multiplications": 40_000,
+        "jets": 12, "copies": 2,
+        "available": {"DSP": 12288, "LUT": 1_728_000}, "slice_ns": 998.0, "multiplications": 40_000,
     }  # fmt: skip
 
 
