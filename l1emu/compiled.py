@@ -66,6 +66,7 @@ from l1emu.files import read_bytes, write_aside
 from l1emu.processor import chosen_level, pin_processor
 from l1emu.trust import make_private_folder, private_file
 from l1emu.version import __version__
+from l1emu.waiting import note
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -208,16 +209,20 @@ class _Kept(NullCache):
                     _used(path)
         if found is None:
             _tell(self._name, sig)
+            note("compiling kernels")
         if found is None and _Kept.compilations >= _HERE:
             stored = self._compiled_apart(sig)
             found = _rebuilt(stored, sig, target_context)
             if found is not None and path is not None:
                 _keep(path, stored)
+        if found is not None:
+            note("")
         return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep `data`, what numba compiled for the types `sig`."""
         _Kept.compilations += 1
+        note("")
         path = _in(folder(), self._file(sig, data.codegen))
         if path is not None:
             _keep(path, _stored(sig, data))

@@ -6,6 +6,7 @@ import os
 import sys
 
 from l1emu.errors import L1emuError
+from l1emu.waiting import make_room
 
 _VARIABLE = "L1EMU_DEBUG"
 _SHOWN = ("kernels", "source", "traceback")
@@ -35,6 +36,7 @@ def check_setting() -> None:
 
 def show(text: str) -> None:
     """Print what was asked for on standard error, where it is in no other output's way."""
+    make_room()
     print(text, file=sys.stderr, flush=True)
 
 

@@ -166,6 +166,21 @@ class FixedPoint:
         numpy array of the same shape
             Raw values of this type: int64 if the type fits, else Python ints in an object array.
         """
+        return self._tidy(self.overflowed(self.rounded(raw, fraction)))
+
+    def rounded(self, raw: npt.ArrayLike, fraction: int) -> Raw:
+        """The first half of `cast`: raw values of this type's step after rounding, where none has overflowed yet.
+
+        Parameters
+        ----------
+        raw, fraction
+            As for `cast`.
+
+        Returns
+        -------
+        numpy array of the same shape
+            int64, or Python ints in an object array where these or the type's own may need more than 62 bits.
+        """
         values = np.asarray(raw)
         if values.dtype != object:
             values = values.astype(np.int64, copy=False)
@@ -174,7 +189,7 @@ class FixedPoint:
             down = fraction - self.fraction
             if self.width > _SAFE_BITS or up > spare or down > _SAFE_BITS or spare < 1:
                 values = values.astype(object)
-        return self._tidy(self._overflow(self._round(values, fraction - self.fraction)))
+        return self._round(values, fraction - self.fraction)
 
     def _round(self, values: Raw, shift: int) -> Raw:
         """Drop `shift` low bits by the type's rounding; a negative shift appends zeros."""
@@ -201,7 +216,7 @@ class FixedPoint:
                 up = (rest > half) | ((rest == half) & ((kept & 1) == 1))
         return kept + up.astype(np.int64)
 
-    def _overflow(self, values: Raw) -> Raw:
+    def overflowed(self, values: Raw) -> Raw:
         """Bring rounded values into range by the type's overflow mode."""
         low, high = self.low, self.high
         match self.overflow:
@@ -254,7 +269,7 @@ class FixedPoint:
         with np.errstate(invalid="ignore"):
             step = self._float_step(rest, whole)
         near = np.where(huge, 0.0, whole).astype(np.int64) + step.astype(np.int64)
-        return np.where(huge, self._huge(numbers, whole), self._tidy(self._overflow(near))).astype(np.int64)
+        return np.where(huge, self._huge(numbers, whole), self._tidy(self.overflowed(near))).astype(np.int64)
 
     def _float_step(self, rest: npt.NDArray[np.float64], whole: npt.NDArray[np.float64]) -> Raw:
         """What rounding adds to the part before the point: -1, 0 or 1."""
@@ -290,7 +305,7 @@ class FixedPoint:
                 # Modulo a power of two is exact in floating point; an infinity is a multiple of 2**W.
                 with np.errstate(invalid="ignore"):
                     modulo = np.fmod(np.where(np.isfinite(whole), whole, 0.0), 2.0**self.width)
-                return self._overflow(modulo.astype(np.int64))
+                return self.overflowed(modulo.astype(np.int64))
 
     def _from_fraction(self, number: float, finite: bool) -> int:
         """One number by way of an exact fraction, for types beyond 62 bits."""

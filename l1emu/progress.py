@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -16,6 +15,7 @@ from rich.progress import (
 )
 
 from l1emu.terminal import console
+from l1emu.waiting import hidden, is_watched, shown_by
 
 Advance = Callable[[int], None]
 
@@ -33,7 +33,11 @@ def progress(description: str, total: int | None) -> Iterator[Advance]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    watched = bool(sys.stderr) and sys.stderr.isatty()  # FORCE_COLOR makes a terminal of anything
-    with Progress(*columns, console=console(stderr=True), disable=not watched, transient=True) as bar:
-        task = bar.add_task(description, total=total)
+    bar = Progress(*columns, console=console(stderr=True), disable=not is_watched(), transient=True)
+    task = bar.add_task(description, total=total)
+
+    def note(text: str) -> None:
+        bar.update(task, description=f"{description}: {text}" if text else description)
+
+    with hidden(), shown_by(note), bar:
         yield lambda steps: bar.update(task, advance=steps)

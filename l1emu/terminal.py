@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from l1emu.waiting import make_room
+
 _WIDE = 180
 _LEAST, _MOST = 40, 1000
 
@@ -25,6 +27,7 @@ class _Console(Console):
             cells = (column.header, *column.cells)
             column.min_width = max(Measurement.get(self, wide, cell).maximum for cell in cells)
         needed = [Measurement.get(self, wide, table).minimum for table in tables]
+        make_room()
         before = self.width
         self.width = max(before, *needed, 0)
         try:

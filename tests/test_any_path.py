@@ -103,6 +103,7 @@ WRITTEN = {"output", "figure", "out", "cache"} | {
     ("convert", "golden"),
     ("verify", "golden"),
     ("rates", "masks"),
+    ("emulate", "ranges"),
 }
 """Parameters, of all verbs or of one, with paths that are written."""
 

@@ -9,16 +9,21 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from numpy.typing import NDArray
+from rich.table import Table
+from rich.text import Text
 
 from l1emu.cli.arrays import read_arrays
 from l1emu.cli.options import Json, Unknown, console, entry_range, listed, print_json
 from l1emu.emulator import Emulator
 from l1emu.emulator.explain import Explanation
 from l1emu.emulator.results import dtype_of_outputs
+from l1emu.emulator.value_ranges import ValueRanges, value_ranges
 from l1emu.errors import L1emuError
-from l1emu.files import write_aside
+from l1emu.files import folder_aside, write_aside, write_json
 from l1emu.firmware import Firmware
 from l1emu.firmware.graph import own_cpp
+from l1emu.outputs import refuse_to_replace
+from l1emu.progress import progress
 from l1emu.remote import RemotePath, as_path
 
 _Arrays = dict[str, NDArray[Any]]
@@ -39,33 +44,47 @@ _Tree = Annotated[
     str | None, typer.Option(metavar="FOLDER/TREE", help="The tree of ROOT files, if it is not the format's own.")
 ]
 
+_RangesFolder = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Count what each layer assigns to its types, how much of it overflows and is rounded: figure, CSV, JSON.",
+    ),
+]
+_RANGES = "ranges.json"
+
 _Dtype = Annotated[
     str | None,
     typer.Option(help="Of the outputs: float32 or float64 for values, int8 to int64 or uint8 to uint64 for raw ones."),
 ]
 
+_Inputs = Annotated[
+    str | None,
+    typer.Argument(
+        help="Inputs: .npy, or .npz with one array an input, by its name; or crossings in ROOT, also behind a URL."
+    ),
+]
+
+_Explain = Annotated[bool, typer.Option(help="Print widths, proof, arithmetic and, with inputs, time of each layer.")]
+
+_Source = Annotated[
+    bool, typer.Option("--source", help="With --explain: print the module that is generated for the firmware.")
+]
+
 
 def emulate(
     firmware: Annotated[Path, typer.Argument(help="An hls4ml project folder or a saved firmware file.")],
-    inputs: Annotated[
-        str | None,
-        typer.Argument(
-            help="Inputs: .npy, or .npz with one array an input, by its name; or crossings in ROOT, also behind a URL."
-        ),
-    ] = None,
+    inputs: _Inputs = None,
     output: _Output = None,
-    explain: Annotated[
-        bool, typer.Option(help="Print widths, proof, arithmetic and, with inputs, time of each layer.")
-    ] = False,
-    source: Annotated[
-        bool, typer.Option("--source", help="With --explain: print the module that is generated for the firmware.")
-    ] = False,
+    explain: _Explain = False,
+    source: _Source = False,
     columns: _Columns = None,
     entries: Annotated[str | None, typer.Option(help="With --columns: a range a:b of jets.")] = None,
     missing: _Missing = None,
     tree: _Tree = None,
     raw: Annotated[bool, typer.Option(help="Inputs and outputs are raw integers.")] = False,
     dtype: _Dtype = None,
+    ranges: _RangesFolder = None,
     threads: Annotated[int | None, typer.Option(help="Threads; by default one a core.")] = None,
     target: Annotated[str | None, typer.Option(help="Instructions to use; by default the best here.")] = None,
     unknown: Unknown = "refuse",
@@ -76,7 +95,7 @@ def emulate(
     With --unknown cpp functions that are not known run as the project's own C++, in a process with limits that is no
     sandbox: every project is emulated whose C++ compiles. --explain shows c++ as their arithmetic.
     """
-    _check(inputs, output, explain=explain, source=source)
+    _check(inputs, output, ranges, explain=explain, source=source)
     emulator = Emulator(Firmware.read(firmware, unknown=unknown), threads=threads, target=target)
     if dtype is not None:
         dtype_of_outputs(dtype, emulator.firmware.outputs, "--dtype")
@@ -104,12 +123,18 @@ def emulate(
         document |= _emulated(emulator, path, arrays, made, output, raw=raw, dtype=dtype)
         if not as_json:
             _print(document)
+        if ranges is not None:
+            document["ranges"] = _count_ranges(emulator, path, arrays, ranges, raw=raw, show=not as_json)
     if as_json:
         print_json(document)
 
 
-def _check(inputs: str | None, output: Path | None, *, explain: bool, source: bool) -> None:
+def _check(inputs: str | None, output: Path | None, ranges: Path | None, *, explain: bool, source: bool) -> None:
     """Refuse options that do not go together."""
+    if ranges is not None:
+        if inputs is None:
+            raise L1emuError("there is nothing to count without inputs", where="--ranges", expected="a file of inputs")
+        refuse_to_replace(ranges, _RANGES)
     if inputs is None and not explain:
         raise L1emuError("nothing to do", expected="a file of inputs, or --explain")
     if source and not explain:
@@ -176,6 +201,46 @@ def _emulated(
         "outputs": {name: _summary(values) for name, values in outputs.items()},
         "output": None if output is None else str(output),
     }
+
+
+def _count_ranges(
+    emulator: Emulator, inputs: Path, arrays: _Arrays, folder: Path, *, raw: bool, show: bool
+) -> dict[str, Any]:
+    """What is assigned to each type, written into a folder."""
+    from l1emu.report.ranges import save_ranges  # it loads matplotlib
+
+    with progress("counting ranges", len(next(iter(arrays.values())))) as advance:
+        try:
+            counted = value_ranges(emulator, arrays, raw=raw, advance=advance)
+        except L1emuError as error:
+            raise error.within(inputs) from None
+    with folder_aside(folder) as aside:
+        document = counted.to_dict()
+        write_json(aside / _RANGES, document)
+        counted.table().to_csv(aside / "ranges.csv", index=False)
+        save_ranges(document, aside)
+    if show:
+        _print_ranges(counted, folder)
+    return document
+
+
+def _print_ranges(counted: ValueRanges, folder: Path) -> None:
+    """The types to which something is assigned that does not fit."""
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    for name in ("layer", "", "type"):
+        table.add_column(name, overflow="fold")
+    for name in ("values", "overflow", "rounded", "to 0", "lowest", "highest", "bits before the point"):
+        table.add_column(name, justify="right")
+    losing = [row for row in counted.rows if row.overflow or row.to_zero]
+    for row in losing:
+        shares = [f"{100 * (count or 0) / row.values:.3g} %" for count in (row.overflow, row.rounded, row.to_zero)]
+        needed = f"{row.lowest:.4g}", f"{row.highest:.4g}", str(row.integer_bits)
+        table.add_row(Text(row.layer), row.what, Text(row.type), f"{row.values:,}", *shares, *needed)
+    if losing:
+        console().print(table)
+    else:
+        console().print("nothing overflows, and nothing but 0 becomes 0", highlight=False)
+    console().print(Text(f"of {len(counted.rows)} types; all are in {folder}"))
 
 
 def _summary(values: NDArray[Any]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from typing import Any
 
 from l1emu import debug
 from l1emu.errors import L1emuError
+from l1emu.waiting import make_room, waiting
 
 _BAD_INPUT = 2
 _FAULT = 70
@@ -61,7 +62,8 @@ def ended(verb: Callable[[], int]) -> int:
             _hush(restored)
         _catch_signals(restored)
         try:
-            code = verb()
+            with waiting(_verb_called()):
+                code = verb()
             sys.stdout.flush()
         except BaseException as error:
             code = _told(error, output)
@@ -70,6 +72,11 @@ def ended(verb: Callable[[], int]) -> int:
     if output.failure is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the interpreter complains when it flushes what is left
     return code
+
+
+def _verb_called() -> str:
+    """`l1emu` and the verb, as far as the first word can be one."""
+    return " ".join(["l1emu", *(word for word in sys.argv[1:2] if re.fullmatch("[a-z]{1,20}", word))])
 
 
 def _told(error: BaseException, output: _Output) -> int:
@@ -118,6 +125,7 @@ def _say(text: str, code: int) -> int:
     text = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
     if len(text) > _LONGEST:
         text = text[: _LONGEST - 3] + "..."
+    make_room()
     with suppress(OSError, ValueError):  # nobody can be told
         print(f"l1emu: {text}", file=sys.stderr, flush=True)
     return code
@@ -175,6 +183,7 @@ class _Output(io.FileIO):
     failure: OSError | None = None
 
     def write(self, data: Any) -> int:
+        make_room()
         try:
             return super().write(data)
         except OSError as error:

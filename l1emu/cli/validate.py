@@ -17,6 +17,7 @@ from l1emu.progress import progress
 from l1emu.remote import as_path, is_url
 from l1emu.resources import resolve
 from l1emu.trigger.text import rate_text
+from l1emu.waiting import make_room
 
 if TYPE_CHECKING:
     from l1emu.cmssw import StageComparison
@@ -104,6 +105,7 @@ def _validate_cmssw(source: Path | None, ap_types: Path | None, stages: list[str
         print_json([c.as_dict() for c in found])
     else:
         console().print(_stages_table(found))
+    make_room()
     for c in found:
         for line in c.differences():
             typer.echo(f"{c.stage}: {line}", err=True)

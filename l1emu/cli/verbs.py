@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from l1emu.cli.options import is_integer, is_number
 from l1emu.errors import L1emuError
@@ -82,6 +82,15 @@ def verb_function(verb: str, *behind: str) -> Callable[..., None]:
 class _Verbs(TyperGroup):
     """Verbs that are imported when they are called: `l1emu --help` loads neither numba nor TensorFlow."""
 
+    _completing = False
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        self._completing = True  # names and what they do are all that a shell shows of the verbs
+        try:
+            return super().shell_complete(ctx, incomplete)
+        finally:
+            self._completing = False
+
     def list_commands(self, ctx: Any) -> list[str]:
         return list(VERBS)
 
@@ -95,6 +104,8 @@ class _Verbs(TyperGroup):
     def get_command(self, ctx: Any, name: str) -> Any:
         if name not in VERBS:
             return None
+        if self._completing:
+            return TyperCommand(name, short_help=VERBS[name])
         behind = verbs_of(name)
         return _group(name, behind) if behind else _command(name, VERBS[name], verb_function(name))
 

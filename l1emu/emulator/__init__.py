@@ -15,7 +15,9 @@ recurrence  one step of a recurrent layer on intervals
 relax     how a layer's types are made wider, to tell what rounding and overflow cost
 results   where a call's outputs go: arrays of the dtype that is asked for, or those that the caller gives
 stages    programs of known layers, and the project's own C++ between them
+value_ranges  what the numbers of a network are against their types, counted at every assignment
 vector/   kernels written for one firmware, on vectors of bytes, int16 and int32 of 16 jets
+watched   types that count what is assigned to them
 """
 
 from l1emu.emulator.emulator import Emulator

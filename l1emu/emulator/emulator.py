@@ -277,7 +277,7 @@ class Emulator:
             if a shape or a name is wrong, or an input holds a NaN, whose cast is undefined in C++; if `out` has the
             wrong shape, or a dtype does not hold every number of an output's type.
         """
-        arrays = self._arrays(x)
+        arrays = self.arrays(x)
         jets = _jets(arrays)
         written = destinations(self.firmware.outputs, jets, dtype, out, np.float64)
         prepared = {name: _floats(array) for name, array in arrays.items()}
@@ -314,7 +314,7 @@ class Emulator:
         L1emuError
             if a shape or a name is wrong, or a value does not fit its input's type; for `dtype` and `out` as a call.
         """
-        arrays = self._arrays(x)
+        arrays = self.arrays(x)
         written = destinations(self.firmware.outputs, _jets(arrays), dtype, out, np.int64)
         if out is not None:
             arrays = {name: apart(array, written) for name, array in arrays.items()}
@@ -327,7 +327,7 @@ class Emulator:
         Floats are cast as by a call, integers are taken as raw values. The same kernels run as in a call, with room
         for every tensor: memory grows with the batch.
         """
-        arrays = self._arrays(x)
+        arrays = self.arrays(x)
         raw = {
             t.name: arrays[t.name]
             if np.issubdtype(arrays[t.name].dtype, np.integer)
@@ -383,7 +383,7 @@ class Emulator:
         return self._program.source()
 
     def _profile(self, x: _Inputs) -> dict[str, float]:
-        arrays = self._arrays(x)
+        arrays = self.arrays(x)
         columns = []
         for tensor in self.firmware.inputs:
             array = arrays[tensor.name][:_PROFILED]
@@ -393,6 +393,17 @@ class Emulator:
         if not len(raw):
             raise L1emuError("no jets to time the layers with", expected="one at least")
         return self._program.profile(raw.astype(np.int32) if self._narrow else raw)
+
+    def quantized(self, x: _Inputs) -> dict[str, NDArray[np.int64]]:
+        """The inputs by name as raw integers (jets, size): assigned to their types as by a call.
+
+        Raises
+        ------
+        L1emuError
+            if a shape or a name is wrong, or an input holds a NaN.
+        """
+        arrays = self.arrays(x)
+        return {t.name: self._quantized(t, _floats(arrays[t.name])) for t in self.firmware.inputs}
 
     def _check_limit(self, tensor: Tensor, raw: NDArray[Any]) -> None:
         """Refuse numbers beyond the table whose rows an input picks."""
@@ -480,8 +491,14 @@ class Emulator:
             return written[0].array
         return {t.name: one.array for t, one in zip(self.firmware.outputs, written, strict=True)}
 
-    def _arrays(self, x: _Inputs) -> dict[str, NDArray[Any]]:
-        """The inputs by name, each as a numpy array (jets, size)."""
+    def arrays(self, x: _Inputs) -> dict[str, NDArray[Any]]:
+        """The inputs of a call by name, each as a numpy array (jets, size).
+
+        Raises
+        ------
+        L1emuError
+            if a shape or a name is wrong.
+        """
         if isinstance(x, np.ndarray) and len(self.firmware.inputs) == 1:  # in little time: it may hold one jet
             tensor = self.firmware.inputs[0]
             return {tensor.name: _shaped(x, tensor)}

@@ -288,6 +288,12 @@ class Sample:
         return sum(self.lengths)
 
     @property
+    def energy_tev(self) -> float | None:
+        """Of both beams together, where the recipe states a number."""
+        stated = self.recipe.get("energy_tev")
+        return stated if isinstance(stated, int | float) and not isinstance(stated, bool) else None
+
+    @property
     def blocks(self) -> Blocks | None:
         """Which of the recipe's blocks of crossings it has, None where it has them all."""
         parts = [file.blocks for file in self.files if file.blocks is not None]

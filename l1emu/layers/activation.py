@@ -84,8 +84,9 @@ class SlopedRelu(_Elementwise):
         flat = raw[0].reshape(jets, -1)
         x = Exact.of(flat, self.inputs[0].type)
         slope = Exact.of(np.broadcast_to(self.slope, flat.shape).copy(), self.slope_type)
-        y = np.where(flat > self.threshold, x.cast(self.output.type).raw, (slope * x).cast(self.output.type).raw)
-        return y.reshape(jets, *self.output.shape)
+        above, below = x.aligned(slope * x)
+        y = Exact(np.where(flat > self.threshold, above.raw, below.raw), above.fraction, max(above.bits, below.bits))
+        return y.cast(self.output.type).raw.reshape(jets, *self.output.shape)
 
 
 def table_index(x: Exact, size: int, range_half: int) -> Ints:
@@ -211,8 +212,12 @@ class HalfTable(_Elementwise):
 
     def entries(self) -> Raw:
         """The table as the output has it."""
+        return self._products().cast(self.output.type).raw
+
+    def _products(self) -> Exact:
+        """The table times the multiple below 0."""
         below = Exact.of(np.full(self.table.shape, self.below), self.below_type)
-        return (below * Exact.of(self.table, self.table_type)).cast(self.output.type).raw
+        return below * Exact.of(self.table, self.table_type)
 
     def circuit(self) -> Circuit:
         return Circuit("table", tables=((len(self.table), self.table_type.width),))
@@ -220,11 +225,13 @@ class HalfTable(_Elementwise):
     def reference(self, *raw: Raw) -> Raw:
         x = Exact.of(raw[0], self.inputs[0].type)
         size = len(self.table)
-        positive = (x * Exact.of(np.full(raw[0].shape, self.above), self.above_type)).cast(self.output.type).raw
         scaled = (x * Exact(np.asarray(-size), 0, size.bit_length())).raw
         index = integer_part(divide_toward_zero(scaled, 8), x.fraction)
-        negative = self.entries()[np.clip(index, 0, size - 1).astype(np.int64)]
-        return np.where(raw[0] >= 0, positive, negative).reshape(len(raw[0]), *self.output.shape)
+        negative = self._products()[np.clip(index, 0, size - 1).astype(np.int64)]
+        above = x * Exact.of(np.full(raw[0].shape, self.above), self.above_type)
+        positive, negative = above.aligned(negative)
+        y = Exact(np.where(raw[0] >= 0, positive.raw, negative.raw), positive.fraction, positive.bits)
+        return y.cast(self.output.type).raw.reshape(len(raw[0]), *self.output.shape)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ figures       figures in CMS style, drawn from results alone
 interactive   figures that a page can toggle, read and enlarge
 page          one page that holds a whole result
 pileups       rates of the menu against pile-up
+ranges        what is assigned to the types of a network: how large, what overflows, what is rounded away
 scan          the figure of a scan: latency against DSP and LUT with the Pareto fronts, and the roofline
 seeds         figures of the seeds
 stream        a folder with one simulation of the stream

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.transforms import ScaledTranslation
 
 from l1emu.files import write_aside
 from l1emu.report.interactive import Interactive, as_interactive, belongs, tell
@@ -51,9 +53,12 @@ class Drawing:
     available: Callable[[StudyResults], bool] = lambda results: True
 
 
-def save(draw: Callable[[_T], Figure], content: _T, path: Path) -> bytes:
-    """Draw a figure, write it as PNG and PDF (suffixes are added to `path`), and return the PNG."""
-    with mpl.rc_context(STYLE):
+def save(draw: Callable[[_T], Figure], content: _T, path: Path, style: Any = None) -> bytes:
+    """Draw a figure, write it as PNG and PDF (suffixes are added to `path`), and return the PNG.
+
+    `style` are settings of matplotlib that differ from those of all figures.
+    """
+    with mpl.rc_context(STYLE), mpl.rc_context(style):
         return _saved(_laid_out(draw(content)), path)
 
 
@@ -85,7 +90,7 @@ def _saved(figure: Figure, path: Path) -> bytes:
 def draw_budget(budget: BudgetOfStudy) -> Figure:
     """The stages of the budget one after the other, unverified ones hatched, up to the total."""
     stages = budget.stages
-    figure = Figure(figsize=(11.5, 0.72 * len(stages) + 2.6), layout="constrained")
+    figure = Figure(figsize=(11.5, 0.72 * len(stages) + 3.4), layout="constrained")
     ax = figure.subplots()
     total = budget.budget_ns / 1e3
     for row, stage in enumerate(stages):
@@ -132,7 +137,9 @@ def draw_budget(budget: BudgetOfStudy) -> Figure:
         Line2D([], [], color=COLOURS[2], linewidth=2, label="end of the tagger's slice"),
         Patch(**_bar("#d9dbe0", "unverified"), label="contingency"),
     ]
-    ax.legend(handles=handles, loc="lower left", fontsize=14)
+    below = ax.transAxes + ScaledTranslation(0, -0.65, figure.dpi_scale_trans)
+    ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below, ncols=3, fontsize=14)
+    figure.supxlabel(textwrap.fill(_timing(budget), 100), fontsize=13, color=GREY, parse_math=False)
     put_label(ax)
     verdict = "NOT DECIDED" if budget.verdict == "not decided" else "PASS" if budget.passed else "FAIL"
     slack = None if budget.band is None else budget.band.slack_ns
@@ -141,6 +148,17 @@ def draw_budget(budget: BudgetOfStudy) -> Figure:
     for line, reason in enumerate(budget.reasons[:2]):
         ax.text(0.12, -1.0 + 0.33 * line, reason, va="center", fontsize=12, color=COLOURS[2], parse_math=False)
     return figure
+
+
+def _timing(budget: BudgetOfStudy) -> str:
+    """What the tagger's part of the figure holds for: design, clock, part, jets, and where its cycles are from."""
+    tagger, load = budget.tagger, budget.throughput
+    part = f" on {budget.part.name}" if budget.part.name else ""
+    cycles = (
+        f"{tagger.latency_cycles:,} cycles at {tagger.clock_mhz:g} MHz, a jet every {tagger.interval_cycles:,}{part}"
+    )
+    copies = f"{load.jets} jets on {load.copies} cop{'y' if load.copies == 1 else 'ies'}"
+    return f"{budget.budget}. Tagger, {tagger.kind}: {cycles}; {copies}; {tagger.origin}"
 
 
 def _told(budget: BudgetOfStudy, stage: StageOfBudget) -> str:

@@ -36,6 +36,14 @@ STYLE = {
     "pdf.fonttype": 42,
     "svg.hashsalt": "l1emu",
 }
+_INK = "#e7e9ee"
+DARK = {
+    "figure.facecolor": "#14171d",
+    "axes.facecolor": "#14171d",
+    "savefig.facecolor": "#14171d",
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), _INK),
+}
+"""What differs on a dark ground; the colours are those of the page."""
 
 
 def draw_limits(ax: Axes, x: Floats, upper: Floats, colour: str, most: int = 8) -> ErrorbarContainer | None:

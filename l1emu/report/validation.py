@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from l1emu.report.style import COLOURS, GREY, draw_limits, put_label
+from l1emu.report.style import COLOURS, GREY, draw_limits, end_at_one, put_label, wrapped
 
 
 def draw_ht_rates(document: Mapping[str, Any]) -> Figure:
@@ -29,6 +30,8 @@ def draw_ht_rates(document: Mapping[str, Any]) -> Figure:
     top.set_ylabel("Level-1 rate [kHz]")
     top.legend(loc="upper right")
     put_label(top)
+    _put_conditions(top, document)
+    figure.supxlabel(_sample(document), fontsize=13, color=GREY, parse_math=False)
     bottom.axhspan(1 - document["tolerance"], 1 + document["tolerance"], color=GREY, alpha=0.15, linewidth=0)
     bottom.axhline(1, color=GREY, linewidth=1.5, linestyle=":")
     counted = [p for p in points if p["accepted_crossings"]]
@@ -69,11 +72,32 @@ def draw_cms_turn_ons(document: Mapping[str, Any]) -> Figure:
             ax.plot([p["cms_gev"] for p in of_cms], [p["efficiency"] for p in of_cms], "o", color=colour, markersize=9)
         ax.set_xlim(0, 1.6 * max(p["cms_gev"] for p in points))
         ax.set_ylim(0, 1.1)
+        end_at_one(ax)
         ax.axhline(1, color=GREY, linewidth=1.5, linestyle=":")
-        ax.set_xlabel(f"generated {_SYMBOLS.get(name, name)} [GeV]")
-        ax.set_ylabel("efficiency")
+        ax.set_xlabel(_quantity(name))
+        ax.set_ylabel("Efficiency")
         ax.legend(loc="lower right", title="points: CMS, V29")
     for ax in axes[len(names) :]:
         ax.set_axis_off()
     put_label(axes[0])
+    _put_conditions(axes[min(1, len(names) - 1)], document)
+    figure.supxlabel(_sample(document), fontsize=15, color=GREY, parse_math=False)
     return figure
+
+
+def _quantity(name: str) -> str:
+    """What the axis of an object's turn-on is: a sum, or the pT of a jet."""
+    symbol = _SYMBOLS.get(name)
+    return f"Generated {symbol} [GeV]" if symbol else rf"Generated $p_\mathrm{{T}}$, {name} [GeV]"
+
+
+def _put_conditions(ax: Axes, document: Mapping[str, Any]) -> None:
+    """Rate of crossings where rates are drawn, pile-up and energy, where CMS has them."""
+    rate, energy = document.get("colliding_rate_khz"), document["energy_tev"]
+    parts = [] if rate is None else [f"{rate / 1e3:.3f} MHz"]
+    parts += [f"PU {document['pileup']:g}"] + ([] if energy is None else [f"{energy:g} TeV"])
+    ax.set_title(", ".join(parts), loc="right", fontsize=15)
+
+
+def _sample(document: Mapping[str, Any]) -> str:
+    return f"{wrapped(document['sample'], 60, 1)}: {document['crossings']:,} simulated crossings; bands: 68 %"

@@ -240,15 +240,10 @@ def _sample(measured: MeasuredSample, planned: int | None) -> dict[str, Any]:
         "kind": sample.kind,
         "crossings": measured.first.total,
         "fraction": 1.0 if planned is None else measured.first.total / planned,
-        "energy_tev": None if own is None else _stated(own.recipe.get("energy_tev")),
+        "energy_tev": None if own is None else own.energy_tev,
         "pileup": None if own is None else own.pileup,
         "read_as": sample.recipe if isinstance(sample, NtupleSample | ObjectSample) else None,
     }
-
-
-def _stated(number: Any) -> float | None:
-    """What a recipe states as a number; whoever wrote the file need not have."""
-    return number if isinstance(number, int | float) and not isinstance(number, bool) else None
 
 
 def emulation_document(measured: Measurement, golden: Mapping[str, GoldenComparison | None]) -> dict[str, Any] | None:

@@ -159,6 +159,7 @@ class TurnOnValidation:
     reference: PublishedTurnOns
     name: str
     crossings: int
+    energy_tev: float | None
 
     @property
     def passed(self) -> bool:
@@ -169,6 +170,9 @@ class TurnOnValidation:
         """For a figure."""
         return {
             "pileup": self.reference.pileup,
+            "energy_tev": self.energy_tev,
+            "sample": self.name,
+            "crossings": self.crossings,
             "points": [point.as_dict() for point in self.points],
             "curves": [
                 {
@@ -223,7 +227,7 @@ def turn_ons_beside_cms(
             if line is not None:
                 place = replace(place, value=float(np.polyval(line, point.online_gev)))
             points.append(_placed(published, point, held, place))
-    return TurnOnValidation(tuple(points), curves, reference, source.name, source.crossings)
+    return TurnOnValidation(tuple(points), curves, reference, source.name, source.crossings, source.energy_tev)
 
 
 def made_turn_ons(

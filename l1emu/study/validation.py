@@ -107,6 +107,10 @@ class HtValidation:
         scan = self.scan
         return {
             "pileup": self.sample.pileup,
+            "energy_tev": self.sample.energy_tev,
+            "sample": self.sample.name,
+            "crossings": self.sample.crossings,
+            "colliding_rate_khz": self.reference.colliding_bunches * self.reference.revolution_hz / 1e3,
             "tolerance": TOLERANCE,
             "points": [p.as_dict() for p in self.points],
             "curve": {

@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner
@@ -136,3 +138,40 @@ def test_an_unknown_thing_to_show_is_refused(saved: tuple[Path, Firmware], monke
     result = runner.invoke(app, ["emulate", str(saved[0]), "--explain", "--json"])
     assert isinstance(result.exception, L1emuError)
     assert result.stdout == ""
+
+
+def test_ranges_are_written_as_figure_table_and_json(saved: tuple[Path, Firmware], tmp_path: Path) -> None:
+    path, firmware = saved
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(0, 3, (30, 4, 12)))
+    command = ["emulate", str(path), str(tmp_path / "x.npy"), "--target", "exact", "--ranges", str(tmp_path / "ranges")]
+    result = runner.invoke(app, [*command, "--json"])
+    assert result.exit_code == 0, result.output
+    document = json.loads((tmp_path / "ranges" / "ranges.json").read_text())
+    assert json.loads(result.stdout)["ranges"] == document
+    assert document["jets"] == 30
+    assert {row["layer"] for row in document["rows"]} == {"x", *(layer.name for layer in firmware.layers)}
+    table = pd.read_csv(tmp_path / "ranges" / "ranges.csv")
+    for (_, line), row in zip(table.iterrows(), document["rows"], strict=True):
+        assert (line["layer"], line["what"], line["values"]) == (row["layer"], row["what"], row["values"])
+        assert np.nan_to_num(line["overflow"], nan=-1) == (-1 if row["overflow"] is None else row["overflow"])
+    for name in ("ranges", "ranges-dark"):
+        assert (tmp_path / "ranges" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+    light, dark = (mpl.image.imread(tmp_path / "ranges" / f"{name}.png") for name in ("ranges", "ranges-dark"))
+    assert light[0, 0, :3].mean() == 1
+    assert dark[0, 0, :3].mean() < 0.15
+    printed = runner.invoke(app, command)  # over its own folder
+    assert "of " in printed.output
+    assert "scores" in printed.output
+
+
+def test_ranges_need_inputs_and_a_folder_of_their_own(saved: tuple[Path, Firmware], tmp_path: Path) -> None:
+    path, _ = saved
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").touch()
+    for rest, message in [
+        (["--explain", "--ranges", str(tmp_path / "out")], "--ranges: there is nothing to count without inputs"),
+        ([str(tmp_path / "x.npy"), "--ranges", str(tmp_path / "mine")], "holds other files and no ranges.json"),
+    ]:
+        result = runner.invoke(app, ["emulate", str(path), *rest])
+        assert isinstance(result.exception, L1emuError)
+        assert message in str(result.exception)

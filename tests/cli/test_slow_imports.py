@@ -67,3 +67,37 @@ finally:
     assert done.returncode == 2
     assert done.stderr.startswith("l1emu: ")
     assert done.stdout == "\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "rooms"),
+    [
+        ("l1emu ", {"cli.ending", "cli.options", "cli.verbs"}),
+        ("l1emu qu", {"cli.ending", "cli.options", "cli.verbs"}),
+        ("l1emu --", {"cli.ending", "cli.options", "cli.verbs"}),
+        ("l1emu batch ", {"cli.batch"}),
+        ("l1emu run --", {"cli.run", "cli.rates"}),  # the second names options of both
+    ],
+)
+def test_completion_loads_what_the_verb_that_stands_there_needs(tmp_path: Path, typed: str, rooms: set[str]) -> None:
+    """Each TAB is a process of its own, for which somebody waits."""
+    code = f"""
+import os, sys
+os.environ.update(_L1EMU_COMPLETE="complete_bash", COMP_WORDS={typed!r}, COMP_CWORD={str(typed.count(" "))!r})
+from l1emu.cli import main
+sys.argv = ["l1emu"]
+try:
+    main()
+finally:
+    print("loaded", *(name.removeprefix("l1emu.") for name in sys.modules if name.startswith("l1emu.")))
+    print("slow", *sorted(set(sys.modules) & {set(SLOW)!r}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    *completed, loaded, slow = done.stdout.splitlines()
+    assert completed
+    assert slow == "slow"
+    verbs = {name for name in loaded.split()[1:] if name.startswith("cli.")}
+    assert verbs - {"cli.ending", "cli.options", "cli.verbs"} == rooms - {"cli.ending", "cli.options", "cli.verbs"}
+    if typed.count(" ") == 1:
+        assert len(loaded.split()) <= 14  # with l1emu itself, errors, terminal and what these need

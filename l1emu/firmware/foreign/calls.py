@@ -20,12 +20,14 @@ from l1emu.firmware.kernels import defined_name
 from l1emu.firmware.project import Project
 from l1emu.firmware.top import Invocation, Loading, Top, Variable
 from l1emu.layers import Foreign, Tensor
+from l1emu.waiting import make_room
 
 _INCLUDE = "l1emu_declared.h"
 
 
 def say(line: str) -> None:
     """A line on the standard error: nobody runs a project's code without having read of it."""
+    make_room()
     print(f"l1emu: {line}", file=sys.stderr, flush=True)
 
 

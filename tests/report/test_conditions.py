@@ -1,0 +1,86 @@
+"""Figures of the verbs say what they hold for: clock and part, sample and normalisation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib as mpl
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from l1emu.latency.budget import read_budget
+from l1emu.latency.check import check
+from l1emu.latency.estimate import estimated_timing
+from l1emu.report.figures import draw_budget
+from l1emu.report.style import STYLE
+from l1emu.report.validation import draw_cms_turn_ons, draw_ht_rates
+from l1emu.resources import resource
+from l1emu.results import BudgetOfStudy
+
+
+def below(figure: Figure) -> str:
+    return figure.get_supxlabel().replace("\n", " ")
+
+
+def test_a_budget_names_clock_part_jets_and_where_its_cycles_are_from() -> None:
+    plan = read_budget(resource("budgets/cms-phase2.yaml"))
+    timing = estimated_timing(resource("models/jet-tagger/tagger.l1fw"), 360.0)
+    found = BudgetOfStudy.model_validate(check(plan, timing).as_dict())
+    with mpl.rc_context(STYLE):
+        figure = draw_budget(found)
+        canvas: Any = FigureCanvasAgg(figure)
+        canvas.draw()
+        told = below(figure)
+        assert told.startswith(f"CMS Phase-2 Level-1. Tagger, estimate: {timing.latency_cycles} cycles at 360 MHz")
+        assert f" on {found.part.name}; 12 jets on 2 copies; estimate for" in told
+        ax, renderer = figure.axes[0], canvas.get_renderer()
+        legend = ax.get_legend()
+        assert legend is not None
+        box, text = legend.get_window_extent(renderer), figure._supxlabel.get_window_extent(renderer)  # type: ignore[attr-defined]
+        assert not box.overlaps(text)
+        assert not box.overlaps(ax.get_window_extent(renderer))
+        ticks = ax.xaxis.get_tightbbox(renderer)
+        assert ticks is not None
+        assert not box.overlaps(ticks)
+        assert figure.bbox.y0 <= min(box.y0, text.y0)
+    unnamed = found.model_copy(update={"part": found.part.model_copy(update={"name": None})})
+    assert " on xcvu" not in below(draw_budget(unnamed)).split(";")[0]
+
+
+RATES: dict[str, Any] = {
+    "pileup": 200.0, "energy_tev": 14, "sample": "_minbias_$x", "crossings": 21965, "colliding_rate_khz": 31039.0,
+    "tolerance": 0.2,
+    "points": [
+        {"threshold_gev": 120.0, "cms_khz": 500.0, "accepted_crossings": 9, "rate_khz_error": 5.0, "ratio": 1.1,
+         "rate_khz_upper95": 600.0}
+    ],
+    "curve": {
+        "threshold_gev": [100.0, 120.0], "rate_khz": [900.0, 550.0], "rate_khz_low": [890.0, 540.0],
+        "rate_khz_high": [910.0, 560.0], "rate_khz_upper95": [920.0, 570.0], "accepted_crossings": [20, 9],
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("energy", "title"), [(14, "31.039 MHz, PU 200, 14 TeV"), (None, "31.039 MHz, PU 200")])
+def test_the_ht_rate_says_normalisation_pileup_energy_and_sample(energy: int | None, title: str) -> None:
+    figure = draw_ht_rates(RATES | {"energy_tev": energy})
+    assert figure.axes[0].get_title(loc="right") == title
+    assert below(figure) == "_minbias_$x: 21,965 simulated crossings; bands: 68 %"
+
+
+def test_turn_ons_say_theirs_and_end_at_one() -> None:
+    names = ("ht", "jets in the barrel")
+    curve = {"gen_gev": [50.0, 60.0], "efficiency": [0.5, None], "low": [0.4, 0.0], "high": [0.6, 1.0]}
+    document = {
+        "pileup": 200.0, "energy_tev": 14, "sample": "ttbar", "crossings": 5000,
+        "points": [{"object": n, "threshold_gev": 40.0, "cms_gev": 55.0, "efficiency": 0.5} for n in names],
+        "curves": [{"object": n, "threshold_gev": 40.0, **curve} for n in names],
+    }  # fmt: skip
+    figure = draw_cms_turn_ons(document)
+    assert figure.axes[1].get_title(loc="right") == "PU 200, 14 TeV"
+    assert below(figure) == "ttbar: 5,000 simulated crossings; bands: 68 %"
+    assert [ax.get_xlabel() for ax in figure.axes] == [
+        r"Generated $H_\mathrm{T}$ [GeV]", r"Generated $p_\mathrm{T}$, jets in the barrel [GeV]",
+    ]  # fmt: skip
+    assert max(figure.axes[0].get_yticks()) == 1
