@@ -352,7 +352,7 @@ class EmulationOfTagger(Result):
     tagger: str
     firmware: str
     backend: str
-    own_cpp: dict[str, str]
+    own_cpp: dict[str, str] = Field(default_factory=dict)  # results of before had no such layers
     feature_map: str
     compared: bool
     golden_jets: int

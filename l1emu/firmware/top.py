@@ -275,7 +275,8 @@ def _calls(inside: Sequence[Statement]) -> Iterator[Invocation]:
 def _walked(body: Sequence[Token], path: Path, reports: frozenset[str]) -> Iterator[Statement]:
     """The statements of a body, whose tokens have comments among them."""
     listed = list(statements(list(body), path))
-    for statement, following in zip(listed, [*listed[1:], []], strict=True):
+    for i, statement in enumerate(listed):
+        following = listed[i + 1] if i + 1 < len(listed) else []
         tokens = tuple(t for t in statement if t.kind != "comment")
         if not tokens or _only_prints(tokens):
             continue

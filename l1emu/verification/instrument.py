@@ -10,7 +10,7 @@ import numpy as np
 from l1emu.files import read_text
 from l1emu.firmware.cxx.lexer import text_of
 from l1emu.firmware.foreign.program import ForeignProgram
-from l1emu.firmware.foreign.text import Port
+from l1emu.firmware.foreign.text import FLAT
 from l1emu.firmware.graph import Graph
 from l1emu.firmware.project import Project
 from l1emu.firmware.reader import read_project
@@ -24,7 +24,9 @@ _DUMP = """#include <cstdio>
 static std::FILE *l1emu_dump_file = nullptr;
 // A type of more than 64 bits must hold a number that fits 64.
 template <class T> static long long l1emu_low_bits(const T &value) {
-    if constexpr (T::width > 64) {
+    if constexpr (std::is_integral<T>::value) {
+        return (long long)value;
+    } else if constexpr (T::width > 64) {
         const long long raw = value.V.to_int64();
         T back;
         back.V = raw;
@@ -77,6 +79,30 @@ template <class T> static void l1emu_fill(hls::stream<T> &stream, const double *
         l1emu_fill_pack(pack, next, 0);
         stream.write(pack);
     }
+}
+"""
+
+# Arguments of any form: see `l1emu.firmware.foreign.text.FLAT`.
+_DUMP_FLAT = """#include "ap_int.h"
+template <class T> static void l1emu_fill(T *x, const double *&next, long count) {
+    for (long i = 0; i < count; i++, next++) {
+        if constexpr (std::is_same<T, bool>::value) x[i] = ap_uint<1>(*next) != 0;
+        else if constexpr (std::is_signed<T>::value) x[i] = (T)ap_int<8 * sizeof(T)>(*next).to_int64();
+        else if constexpr (std::is_integral<T>::value) x[i] = (T)ap_uint<8 * sizeof(T)>(*next).to_int64();
+        else x[i] = T(*next);
+    }
+}
+template <class T> static void l1emu_fill(l1emu_foreign::Streams<T> x, const double *&next, long count) {
+    for (long k = 0; k < x.count; k++) l1emu_fill(x.first[k], next, count / x.count);
+}
+template <class T> static void l1emu_dump(T *x, const char *, long count) { l1emu_dump((const T *)x, count); }
+template <class T> static void l1emu_dump(l1emu_foreign::Streams<T> x, const char *name, long count) {
+    for (long k = 0; k < x.count; k++) l1emu_dump(x.first[k], name, count / x.count);
+}
+template <class T> static void l1emu_empty(T *) {}
+template <class T> static void l1emu_empty(l1emu_foreign::Streams<T> x) {
+    for (long k = 0; k < x.count; k++)
+        while (!x.first[k].empty()) x.first[k].read();
 }
 """
 
@@ -273,7 +299,7 @@ class Ends:
     def __init__(self, program: ForeignProgram) -> None:
         self._program, self._call = program, program.calls[0]
         self.inputs, self.outputs = (
-            tuple(Traced(p.tensor.name, p.tensor.shape, p.tensor.type, _is_stream(p)) for p in ports)
+            tuple(Traced(p.tensor.name, p.tensor.shape, p.tensor.type, p.streams > 0) for p in ports)
             for ports in (self._call.inputs, self._call.outputs)
         )
 
@@ -281,24 +307,24 @@ class Ends:
         """The program, as of `Instrumented`; the arguments are members of a struct, as in `foreign.text`."""
         ports = (*self._call.inputs, *self._call.outputs)
         declared = [f"    {line};" for line in (*(port.declaration for port in ports), *self._call.others)]
-        names = [f"l1emu_arguments::{v.name}" for v in self.outputs if v.stream]
+        fills, outputs = (
+            [(f"l1emu_foreign::flat(l1emu_arguments::{v.name})", v) for v in some]
+            for some in (self.inputs, self.outputs)
+        )
         filled = {
             "namespace l1emu_arguments {": "struct l1emu_arguments_t {",
             "@INPUT_SIZE@": str(sum(v.size for v in self.inputs)),
             "@ARGUMENTS@\n}": "\n".join([*declared, f"    void l1emu_call() {{ {self._call.code} }}"])
             + "\n};\nstatic l1emu_arguments_t l1emu_arguments;",
-            "@FILL@": "\n".join(f"        {_fill(v)}" for v in self.inputs),
+            "@FILL@": "\n".join(f"        l1emu_fill({flat}, l1emu_next, {v.size});" for flat, v in fills),
             "@CALL@": "l1emu_arguments::l1emu_call()",
-            "@OUTPUTS@": "\n".join(f"            {_dump_call(v, f'l1emu_arguments::{v.name}')}" for v in self.outputs),
-            "@EMPTY@": "\n".join(f"        while (!{name}.empty()) {name}.read();" for name in names),
+            "@OUTPUTS@": "\n".join(f'            l1emu_dump({flat}, "{v.name}", {v.size});' for flat, v in outputs),
+            "@EMPTY@": "\n".join(f"        l1emu_empty({flat});" for flat, _ in outputs),
             "l1emu_arguments::": "l1emu_arguments.",
         }
         spaces = "".join(f"using namespace {name};\n" for name in self._program.spaces)
-        return f'{_DUMP}{_DUMP_STREAM}#include "{self._program.include}"\n{spaces}{_replaced(filled)}'
-
-
-def _is_stream(port: Port) -> bool:
-    return port.declaration.startswith("hls::stream")
+        helpers = f"{_DUMP}{_DUMP_STREAM}{FLAT}{_DUMP_FLAT}"
+        return f'{helpers}#include "{self._program.include}"\n{spaces}{_replaced(filled)}'
 
 
 def _replaced(filled: dict[str, str]) -> str:

@@ -135,7 +135,7 @@ class ForeignCalls:
             raise L1emuError(message, path=self._project.source, value=source)
         kind = text_of([t for t in variable.type if t.text not in ("const", "static")])
         if variable.stream:
-            return Port(tensor, f"hls::stream<{kind}> {name}", name)
+            return Port(tensor, f"hls::stream<{kind}> {name}", name, 1)
         return Port(tensor, f"{kind} {name}[{text_of(variable.size)}]", name)
 
     def _files(self, function: str) -> tuple[str, ...]:

@@ -143,7 +143,9 @@ class ForeignProgram:
             self._spare.append(service)
         for port, one, other in zip(call.outputs, first, turned, strict=True):
             if not np.array_equal(one, np.roll(other, -1, axis=0)):
-                message = f"the project's own C++ leaves numbers of {port.name} unset, or draws them at random"
+                message = (
+                    f"the project's own C++ leaves numbers of {port.name} unset, or makes them of such, or at random"
+                )
                 raise self._error(number, message)
 
     def _error(self, number: int, message: str, value: object = None) -> L1emuError:

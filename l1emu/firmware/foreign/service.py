@@ -148,21 +148,22 @@ class Service:
         text = bytes(self._header.view(np.uint8)[NAME:])
         name = text[: text.index(0)].decode("utf-8", "replace")
         call = self._calls[number]
-        tensor = next(port.tensor for port in (*call.inputs, *call.outputs) if port.name == name)
+        port = next(port for port in (*call.inputs, *call.outputs) if port.name == name)
+        size = port.tensor.size // max(1, port.streams)
         if status == OVERWRITTEN:
             return self._error(
                 number, "the project's own C++ overwrites what it reads", f"{name}[{count}] of jet {jet}"
             )
         if status == UNDRAINED:
             message = f"the project's own C++ does not drain its input {name}"
-            return self._error(number, message, f"{count} numbers left", f"all {tensor.size} read")
+            return self._error(number, message, f"{count} numbers left", f"all {size} read")
         assert status == MISCOUNTED
         message = (
             f"the project's own C++ leaves its output {name} empty"
             if count == 0
             else (f"the project's own C++ writes another count of numbers to {name}")
         )
-        return self._error(number, message, f"{count} numbers", f"{tensor.size}")
+        return self._error(number, message, f"{count} numbers", f"{size}")
 
 
 def _variable(program: Path, offset: int) -> str:

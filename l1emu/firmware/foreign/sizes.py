@@ -10,9 +10,9 @@ from l1emu.firmware.project import Project
 from l1emu.firmware.top import Invocation, Top, Variable
 
 GIVEN = """
-// Packs that are put into each stream that is an argument, before a call: more than a jet has.
-template <class T> static long l1emu_given() {
-    const long most = 1L << 18, least = 1L << 12, room = (1L << 28) / (long)sizeof(T);
+// Packs that are put into each stream that is an argument, or of an array of them, before a call: more than a jet has.
+template <class T> static long l1emu_given(long streams = 1) {
+    const long most = 1L << 18, least = 1L << 12, room = (1L << 28) / (long)sizeof(T) / streams;
     return room < least ? least : room < most ? room : most;
 }
 """

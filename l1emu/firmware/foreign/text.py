@@ -20,8 +20,27 @@ NAME = 512
 OVERWRITTEN, UNDRAINED, MISCOUNTED = 1, 2, 3
 """What can be wrong: an input was overwritten or left in its stream, a result's stream holds another count."""
 SPOILED = 1
-"""Results are overwritten with numbers before each call, others from jet to jet."""
+"""Results, and the stack below, are overwritten with numbers before each call, others from jet to jet."""
 
+FLAT = r"""
+#include <cstddef>
+#include "hls_stream.h"
+// An argument as its numbers, or its streams, one after another: arrays of any dimensions, of packs, or of streams.
+namespace l1emu_foreign {
+template <class T> struct Streams {
+    hls::stream<T> *first;
+    long count;
+};
+template <class T> static auto numbers(T &x, int) -> decltype((void)T::size, &x[0]) { return &x[0]; }
+template <class T> static T *numbers(T &x, long) { return &x; }
+template <class T> static T *times(T *first, long) { return first; }
+template <class T> static Streams<T> times(Streams<T> x, long n) { return {x.first, x.count * n}; }
+template <class T> static auto flat(T &x) { return numbers(x, 0); }
+template <class T> static Streams<T> flat(hls::stream<T> &x) { return {&x, 1}; }
+template <class T, std::size_t N> static auto flat(T (&x)[N]) { return times(flat(x[0]), N); }
+}
+"""
+"""What makes one of the forms that arguments have of all others."""
 _HELPERS = r"""
 #include <cstdio>
 #include <cstdlib>
@@ -29,15 +48,23 @@ _HELPERS = r"""
 #include <link.h>
 #include <string>
 #include <sys/mman.h>
+#include <type_traits>
 #include <unistd.h>
 #include <vector>
 #include "hls_stream.h"
 
+@FLAT@
 namespace l1emu_foreign {
 static volatile long long *header = nullptr;
 
-template <class T> static inline void put(T &value, long long raw) { value.V = raw; }
-template <class T> static inline long long get(const T &value) { return (long long)value.V; }
+template <class T> static inline void put(T &value, long long raw) {
+    if constexpr (std::is_integral<T>::value) value = (T)raw;
+    else value.V = raw;
+}
+template <class T> static inline long long get(const T &value) {
+    if constexpr (std::is_integral<T>::value) return (long long)value;
+    else return (long long)value.V;
+}
 template <class T> static auto width(int) -> decltype((long)T::size) { return T::size; }
 template <class T> static long width(long) { return 1; }  // of a plain number
 template <class T> static inline auto put_pack(T &pack, const long long *raw, int) -> decltype((void)T::size) {
@@ -59,35 +86,40 @@ static bool wrong(int status, long jet, const char *name, long found) {
 template <class T> static void load(T *x, const long long *raw, long n) {
     for (long i = 0; i < n; i++) put(x[i], raw[i]);
 }
-template <class T> static void load(hls::stream<T> &x, const long long *raw, long n) {
-    for (long i = 0; i < n; i += width<T>(0)) {
-        T pack;
-        put_pack(pack, raw + i, 0);
-        x.write(pack);
-    }
+template <class T> static void load(Streams<T> x, const long long *raw, long n) {
+    for (long k = 0; k < x.count; k++)
+        for (long i = 0; i < n / x.count; i += width<T>(0), raw += width<T>(0)) {
+            T pack;
+            put_pack(pack, raw, 0);
+            x.first[k].write(pack);
+        }
 }
 template <class T> static bool left(T *x, const long long *raw, long n, long jet, const char *name) {
     for (long i = 0; i < n; i++)
         if (get(x[i]) != raw[i]) return wrong(@OVERWRITTEN@, jet, name, i);
     return true;
 }
-template <class T> static bool left(hls::stream<T> &x, const long long *, long, long jet, const char *name) {
-    return x.empty() || wrong(@UNDRAINED@, jet, name, (long)x.size() * width<T>(0));
+template <class T> static bool left(Streams<T> x, const long long *, long, long jet, const char *name) {
+    for (long k = 0; k < x.count; k++)
+        if (!x.first[k].empty()) return wrong(@UNDRAINED@, jet, name, (long)x.first[k].size() * width<T>(0));
+    return true;
 }
 template <class T> static void spoil(T *x, long long raw, long n) {
     for (long i = 0; i < n; i++) put(x[i], raw + i);
 }
-template <class T> static void spoil(hls::stream<T> &, long long, long) {}
+template <class T> static void spoil(Streams<T>, long long, long) {}
 template <class T> static bool store(T *x, long long *raw, long n, long, const char *) {
     for (long i = 0; i < n; i++) raw[i] = get(x[i]);
     return true;
 }
-template <class T> static bool store(hls::stream<T> &x, long long *raw, long n, long jet, const char *name) {
-    const long found = (long)x.size() * width<T>(0);
-    if (found != n) return wrong(@MISCOUNTED@, jet, name, found);
-    for (long i = 0; i < n; i += width<T>(0)) {
-        T pack = x.read();
-        get_pack(pack, raw + i, 0);
+template <class T> static bool store(Streams<T> x, long long *raw, long n, long jet, const char *name) {
+    for (long k = 0; k < x.count; k++) {
+        const long found = (long)x.first[k].size() * width<T>(0);
+        if (found != n / x.count) return wrong(@MISCOUNTED@, jet, name, found);
+        for (long i = 0; i < found; i += width<T>(0), raw += width<T>(0)) {
+            T pack = x.first[k].read();
+            get_pack(pack, raw, 0);
+        }
     }
     return true;
 }
@@ -123,9 +155,17 @@ static void l1emu_load_weights() {
 }
 @CALLS@
 namespace l1emu_foreign {
+// What a function finds in variables that it does not set: other numbers from jet to jet.
+static __attribute__((noinline)) void scribble(long jet) {
+    volatile unsigned char stack[1 << 18];
+    for (size_t i = 0; i < sizeof stack; i++) stack[i] = (unsigned char)((jet + 1) * 37);
+}
 template <class C> static bool one(C &call, const long long *in, long long *out, long jets, long jet, bool spoiled) {
     call.l1emu_take(in, jets, jet);
-    if (spoiled) call.l1emu_spoil(jet % 2 ? -jet : jet * 12345);
+    if (spoiled) {
+        call.l1emu_spoil(jet % 2 ? -jet : jet * 12345);
+        scribble(jet);
+    }
     call.l1emu_call();
     return call.l1emu_check(in, jets, jet) && call.l1emu_give(out, jets, jet);
 }
@@ -173,11 +213,15 @@ int main(int argc, char **argv) {
 
 @dataclass(frozen=True)
 class Port:
-    """An argument of a call that carries data: its tensor, the C++ that declares it, and its name there."""
+    """An argument of a call that carries data: its tensor, the C++ that declares it, and its name there.
+
+    `streams` counts the streams that it is made of, 0 of an array.
+    """
 
     tensor: Tensor
     declaration: str
     name: str
+    streams: int = 0
 
 
 @dataclass(frozen=True)
@@ -243,7 +287,7 @@ def program_text(include: str, calls: list[CallText], loads: list[str], ports: l
         ),
     }
     used = "".join(f"using namespace {space};\n" for space in spaces)
-    helpers = _filled(_HELPERS, _PLACES)
+    helpers = _filled(_HELPERS, _PLACES | {"FLAT": FLAT})
     declared = "".join(f"static {line};\n" for line in ports)
     return f'#include "{include}"\n{helpers}{used}{declared}{_filled(_MAIN, values | _PLACES)}'
 
@@ -254,21 +298,21 @@ def _call(number: int, call: CallText) -> str:
     lines += [f"    {port.declaration};" for port in (*call.inputs, *call.outputs)]
     lines += [f"    {line};" for line in call.others]
     lines += [f"    static const long l1emu_inputs = {sum(p.tensor.size for p in call.inputs)};"]
-    lines += [f"    void l1emu_call() {{ {call.code} }}"]
+    lines += [f"    __attribute__((noinline)) void l1emu_call() {{ {call.code} }}"]
     take, check, give, spoiled = [], [], [], []
     position = 0
     for port in call.inputs:
         n = port.tensor.size
-        place = f"l1emu_raw + {position} * l1emu_jets + l1emu_jet * {n}"
-        take.append(f"l1emu_foreign::load({port.name}, {place}, {n});")
-        check.append(f'if (!l1emu_foreign::left({port.name}, {place}, {n}, l1emu_jet, "{port.name}")) return false;')
+        place, flat = f"l1emu_raw + {position} * l1emu_jets + l1emu_jet * {n}", f"l1emu_foreign::flat({port.name})"
+        take.append(f"l1emu_foreign::load({flat}, {place}, {n});")
+        check.append(f'if (!l1emu_foreign::left({flat}, {place}, {n}, l1emu_jet, "{port.name}")) return false;')
         position += n
     position = 0
     for port in call.outputs:
         n = port.tensor.size
-        place = f"l1emu_raw + {position} * l1emu_jets + l1emu_jet * {n}"
-        give.append(f'if (!l1emu_foreign::store({port.name}, {place}, {n}, l1emu_jet, "{port.name}")) return false;')
-        spoiled.append(f"l1emu_foreign::spoil({port.name}, l1emu_value, {n});")
+        place, flat = f"l1emu_raw + {position} * l1emu_jets + l1emu_jet * {n}", f"l1emu_foreign::flat({port.name})"
+        give.append(f'if (!l1emu_foreign::store({flat}, {place}, {n}, l1emu_jet, "{port.name}")) return false;')
+        spoiled.append(f"l1emu_foreign::spoil({flat}, l1emu_value, {n});")
         position += n
     parameters = "l1emu_raw, long l1emu_jets, long l1emu_jet"
     lines += [f"    void l1emu_take(const long long *{parameters}) {{ {' '.join(take)} }}"]

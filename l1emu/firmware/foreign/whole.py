@@ -6,6 +6,7 @@ reads, which it writes, which it loads once, and how much its streams carry.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,12 @@ from l1emu.child import Limits
 from l1emu.errors import L1emuError
 from l1emu.files import TEXT_LIMIT, read_bytes, read_text, sha256_bytes
 from l1emu.firmware.backend import read_backend
-from l1emu.firmware.cxx.lexer import Place, Token, matching, split, text_of, tokens_of
+from l1emu.firmware.cxx.lexer import Token, matching, split, text_of, tokens_of
 from l1emu.firmware.foreign.build import Build
 from l1emu.firmware.foreign.calls import announce, say
 from l1emu.firmware.foreign.program import ForeignProgram
 from l1emu.firmware.foreign.sizes import GIVEN
-from l1emu.firmware.foreign.text import CallText, Port
+from l1emu.firmware.foreign.text import FLAT, CallText, Port
 from l1emu.firmware.graph import Graph
 from l1emu.firmware.project import firmware_folder, top_file
 from l1emu.fixedpoint import FixedPoint
@@ -28,6 +29,7 @@ from l1emu.layers import Foreign, Tensor
 _TEXT = r"""
 #include <cstdio>
 #include <cstdlib>
+#include <type_traits>
 #include <vector>
 #include "ap_fixed.h"
 #include "ap_int.h"
@@ -41,9 +43,18 @@ static const char *l1emu_overflow(int mode) {
     return mode == AP_SAT ? "SAT" : mode == AP_SAT_ZERO ? "SAT_ZERO" : mode == AP_SAT_SYM ? "SAT_SYM" : "WRAP";
 }
 template <class T> struct l1emu_kind {
-    static void tell() { std::fprintf(l1emu_told, "other 1"); }
-    static void put(T &, long long) {}
-    static long long get(const T &) { return 0; }
+    static void tell() {
+        const int bits = std::is_same<T, bool>::value ? 1 : 8 * (int)sizeof(T);
+        if (!std::is_integral<T>::value) std::fprintf(l1emu_told, "other 1");
+        else std::fprintf(l1emu_told, "ap_%sint<%d> 0", std::is_signed<T>::value ? "" : "u", bits);
+    }
+    static void put(T &value, long long raw) {
+        if constexpr (std::is_integral<T>::value) value = (T)raw;
+    }
+    static long long get(const T &value) {
+        if constexpr (std::is_integral<T>::value) return (long long)value;
+        else return 0;
+    }
 };
 template <class T> struct l1emu_number {
     static void put(T &value, long long raw) { value.V = raw; }
@@ -75,34 +86,65 @@ template <class T> static void l1emu_pack(long) {
     l1emu_kind<T>::tell();
     std::fprintf(l1emu_told, " 0");
 }
+// The dimensions of what it is given, with those of packs.
+template <class T> static auto l1emu_last(T &, int) -> decltype((void)T::size) {
+    std::fprintf(l1emu_told, ",%ld", (long)T::size);
+}
+template <class T> static void l1emu_last(T &, long) {}
+template <class T> static void l1emu_shape(T &x) { l1emu_last(x, 0); }
+template <class T> static void l1emu_shape(hls::stream<T> &) {}
+template <class T, size_t N> static void l1emu_shape(T (&x)[N]) {
+    std::fprintf(l1emu_told, ",%ld", (long)N);
+    l1emu_shape(x[0]);
+}
+template <class T> static const char *l1emu_form(T *) { return "array"; }
+template <class T> static const char *l1emu_form(l1emu_foreign::Streams<T>) { return "stream"; }
+template <class T> static long l1emu_count(T *, size_t bytes) { return (long)(bytes / sizeof(T)); }
+template <class T> static long l1emu_count(l1emu_foreign::Streams<T> x, size_t) { return x.count; }
 struct l1emu_argument {
     std::vector<long long> before;
-    template <class T, size_t N> void give(T (&x)[N], int run) {
-        before.resize(N);
-        for (size_t i = 0; i < N; i++) {
-            l1emu_kind<T>::put(x[i], run % 2 ? (long long)i * 7919 + 3 : -(long long)i);
-            before[i] = l1emu_kind<T>::get(x[i]);
+    template <class T> void give(T *x, long n, int run) {
+        for (long i = 0; i < n; i++) l1emu_kind<T>::put(x[i], run % 2 ? (long long)i * 7919 + 3 : -(long long)i);
+        keep(x, n, run);
+    }
+    template <class T> void give(l1emu_foreign::Streams<T> x, long, int) {
+        for (long k = 0; k < x.count; k++) {
+            while (!x.first[k].empty()) x.first[k].read();
+            for (long i = 0; i < l1emu_given<T>(x.count); i++) x.first[k].write(T());
         }
     }
-    template <class T> void give(hls::stream<T> &x, int) {
-        while (!x.empty()) x.read();
-        for (long i = 0; i < l1emu_given<T>(); i++) x.write(T());
+    template <class T> void keep(T *x, long n, int) {
+        before.resize(n);
+        for (long i = 0; i < n; i++) before[i] = l1emu_kind<T>::get(x[i]);
     }
-    template <class T, size_t N> void keep(T (&x)[N], int) {
-        for (size_t i = 0; i < N; i++) before[i] = l1emu_kind<T>::get(x[i]);
-    }
-    template <class T> void keep(hls::stream<T> &x, int run) { give(x, run); }
-    template <class T, size_t N> void tell(T (&x)[N], const char *name, int run) {
+    template <class T> void keep(l1emu_foreign::Streams<T> x, long n, int run) { give(x, n, run); }
+    template <class T> void tell(T *x, long n) {
         bool changed = false;
-        for (size_t i = 0; i < N; i++) changed |= before[i] != l1emu_kind<T>::get(x[i]);
-        std::fprintf(l1emu_told, "%d %s array ", run, name);
+        for (long i = 0; i < n; i++) changed |= before[i] != l1emu_kind<T>::get(x[i]);
         l1emu_kind<T>::tell();
-        std::fprintf(l1emu_told, " 0 %ld %d\n", (long)N, (int)changed);
+        std::fprintf(l1emu_told, " 0 %ld %d\n", n, (int)changed);
     }
-    template <class T> void tell(hls::stream<T> &x, const char *name, int run) {
-        std::fprintf(l1emu_told, "%d %s stream ", run, name);
+    template <class T> void tell(l1emu_foreign::Streams<T> x, long) {
+        const long given = l1emu_given<T>(x.count), count = (long)x.first[0].size() - given;
+        bool even = true;
+        for (long k = 1; k < x.count; k++) even &= (long)x.first[k].size() - given == count;
         l1emu_pack<T>(0);
-        std::fprintf(l1emu_told, " %ld %d\n", (long)x.size() - l1emu_given<T>(), (int)x.empty());
+        std::fprintf(l1emu_told, " %ld %d\n", even ? count : 0L, (int)x.first[0].empty());
+    }
+    template <class T> void give(T &x, int run) {
+        const auto flat = l1emu_foreign::flat(x);
+        give(flat, l1emu_count(flat, sizeof x), run);
+    }
+    template <class T> void keep(T &x, int run) {
+        const auto flat = l1emu_foreign::flat(x);
+        keep(flat, l1emu_count(flat, sizeof x), run);
+    }
+    template <class T> void say(T &x, const char *name, int run) {
+        const auto flat = l1emu_foreign::flat(x);
+        std::fprintf(l1emu_told, "%d %s %s 1", run, name, l1emu_form(flat));
+        l1emu_shape(x);
+        std::fprintf(l1emu_told, " ");
+        tell(flat, l1emu_count(flat, sizeof x));
     }
 };
 """
@@ -182,15 +224,20 @@ def _argument(tokens: list[Token], source: Path, reason: L1emuError) -> _Argumen
     texts = [t.text for t in kept]
     if texts[:2] == ["unsigned", "short"] and len(texts) == 3:
         return _Argument(texts[2], f"unsigned short {texts[2]}", report=True)
-    opening = texts.index("[") if "[" in texts else len(texts)
-    stream = texts[:3] == ["hls", "::", "stream"]
-    if opening < 2 or kept[opening - 1].kind != "name" or (stream and opening < len(texts)) or "*" in texts[:opening]:
+    opening = _brackets(texts)
+    if opening < 2 or kept[opening - 1].kind != "name" or "*" in texts[:opening] or "=" in texts:
         raise reason
-    if not stream and texts[-1] != "]":
-        raise Place(source, tokens[0].line).error(
-            "an argument that is neither an array nor a stream of fixed-point numbers", text_of(tokens)
-        )
     return _Argument(texts[opening - 1], text_of(kept))
+
+
+def _brackets(texts: list[str]) -> int:
+    """Where the dimensions of an argument begin: behind its name, not inside its type."""
+    depth = 0
+    for i, text in enumerate(texts):
+        depth += (text == "<") - text.count(">")
+        if text == "[" and not depth:
+            return i
+    return len(texts)
 
 
 def _namespaces(folder: Path, text: str) -> list[str]:
@@ -203,12 +250,12 @@ def _describing(source: Path, call: str, arguments: list[_Argument], spaces: lis
     """The program that tells what the arguments are, of several runs with other numbers in them before each."""
     data = [one.name for one in arguments if not one.report]
     kept = "\n".join(f"{one.declaration};" for one in arguments)
-    helpers = GIVEN + _TEXT
+    helpers = GIVEN + FLAT + _TEXT
     used = "".join(f"using namespace {name};\n" for name in spaces)
     body = []
     for run in range(4):  # before the second, numbers are left as they are: what is loaded once does not change then
         body += [f"    {name}_l1emu.{'keep' if run == 1 else 'give'}({name}, {run});" for name in data]
-        body += [f"    {call}", *(f'    {name}_l1emu.tell({name}, "{name}", {run});' for name in data)]
+        body += [f"    {call}", *(f'    {name}_l1emu.say({name}, "{name}", {run});' for name in data)]
     own = "\n".join(f"l1emu_argument {name}_l1emu;" for name in data)
     return (
         f'#include "{source.name}"\n{helpers}{used}struct l1emu_all {{\n{kept}\n{own}\n'
@@ -237,22 +284,26 @@ def _ports(
             others.append(one.declaration)
             continue
         runs = told[one.name]
-        form, kind, other, pack, count = runs[-1][0], runs[-1][1], *map(int, runs[-1][2:5])
-        changed = [bool(int(run[5])) for run in runs]
+        form, kind, other, pack, count = runs[-1][0], runs[-1][2], *map(int, runs[-1][3:6])
+        shape = tuple(int(n) for n in runs[-1][1].split(",")[1:])
+        changed = [bool(int(run[6])) for run in runs]
         if other:
             message = "an argument of the top function that holds no fixed-point numbers"
             raise L1emuError(message, path=root, where=one.name, value=one.declaration)
         if form == "stream":
+            streams = math.prod(shape)
             if not count or changed[-1]:
                 message = "how much this stream carries is not known: it stays as it is, or is read to its end"
+                if streams > 1:
+                    message += ", or others of its array carry another count"
                 raise L1emuError(message, path=root, where=one.name)
-            shape = (abs(count), pack) if pack and abs(count) > 1 else (pack or abs(count),)
+            shape += (abs(count), pack) if pack and abs(count) > 1 else (pack or abs(count),)
         else:
-            shape = (count,)
+            streams = 0
         if changed == [True, False, False, False]:  # loaded in the first call
             others.append(one.declaration)
             continue
-        port = Port(Tensor(one.name, shape, FixedPoint.parse(kind)), one.declaration, one.name)
+        port = Port(Tensor(one.name, shape or (1,), FixedPoint.parse(kind)), one.declaration, one.name, streams)
         if count > 0 and (form == "stream" or any(changed)):
             outputs.append(port)
         else:

@@ -92,3 +92,16 @@ def unreadable_top(folder: Path) -> Path:
     loop = "    for (int i = 0; i < 8; i++) { own_out[i] = fc1_out[i] * fc1_out[7 - i]; }"
     top.write_text(text.replace(call, loop))
     return project
+
+
+def whole_top(folder: Path, arguments: str, body: str) -> Path:
+    """A project of which the top function alone is there, with any arguments; it computes by itself."""
+    project = dense_project(folder)
+    firmware = project / "firmware"
+    head = f"void handmade({arguments})"
+    included = (
+        '#include "ap_fixed.h"\n#include "ap_int.h"\n#include "hls_stream.h"\n#include "nnet_utils/nnet_types.h"\n'
+    )
+    (firmware / "handmade.h").write_text(f"#ifndef HANDMADE_H_\n#define HANDMADE_H_\n{included}{head};\n#endif\n")
+    (firmware / "handmade.cpp").write_text(f'#include "handmade.h"\n{head} {{\n{body}\n}}\n')
+    return project
