@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
 from l1emu.cli.options import Json, console, print_json
@@ -89,6 +90,18 @@ def _golden(trained: Any, project: Path, firmware: Firmware, folder: Path, path:
 
     if jets is not None:
         raise L1emuError("these golden vectors are not of labelled jets", where="--jets", expected="no --jets")
-    inputs = firmware.inputs[0].type.to_float(read_golden(folder / "golden.npz").inputs)
+    raw = read_golden(folder / "golden.npz").inputs
+    flat = raw.reshape(len(raw), -1)
+    sizes = [tensor.size for tensor in firmware.inputs]
+    if flat.shape[1] != sum(sizes):
+        raise L1emuError(
+            "golden vectors of another model",
+            path=folder / "golden.npz",
+            where="inputs",
+            value=raw.shape,
+            expected=f"{sum(sizes)} numbers each",
+        )
+    parts = np.split(flat, np.cumsum(sizes)[:-1], axis=1)
+    inputs = {tensor.name: tensor.type.to_float(part) for tensor, part in zip(firmware.inputs, parts, strict=True)}
     write_golden_file(path, golden_vectors(project, inputs=inputs, firmware=firmware))
-    return len(inputs)
+    return len(raw)

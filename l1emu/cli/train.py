@@ -95,8 +95,14 @@ def _list(as_json: bool) -> None:
 def _kind(read: Any) -> dict[str, str]:
     if not isinstance(read, ModelRecipe):
         return {"data": "--jets", "task": "classify", "quantization": "qkeras"}
-    source = read.data.file or read.data.generator or read.data.function
-    return {"data": str(source), "task": read.task.kind, "quantization": read.quantization.method}
+    data = read.data
+    source = data.file or data.generator or data.function or ", ".join(data.events.files if data.events else ())
+    return {"data": str(source), "task": _task(read), "quantization": read.quantization.method}
+
+
+def _task(recipe: ModelRecipe) -> str:
+    tasks = [recipe.task] if recipe.task is not None else list((recipe.tasks or {}).values())
+    return ", ".join(task.kind for task in tasks)
 
 
 _FORMS = ("float", "quantized", "emulated")
@@ -105,12 +111,9 @@ _Rows = list[tuple[str, tuple[float | None, ...]]]
 
 def _figure_rows(card: dict[str, Any]) -> _Rows:
     """The lines of a model's card: areas of classes, of the score, and errors."""
-    titles = {"auc": "AUC, {} against the rest", "score": "{} of the score", "error": "{}"}
-    return [
-        (title.format(name), tuple(forms[form] for form in _FORMS))
-        for group, title in titles.items()
-        for name, forms in card.get(group, {}).items()
-    ]
+    from l1emu.training.figures import figure_lines
+
+    return [(title, tuple(forms[form] for form in _FORMS)) for title, forms in figure_lines(card)]
 
 
 def _tagger_rows(card: dict[str, Any]) -> _Rows:

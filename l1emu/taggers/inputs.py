@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,17 @@ from l1emu.events.cms_tagger import cms_delta_phi, cms_dxy, cms_inverse, cms_log
 from l1emu.events.hardware import DXY_STEP_CM, PT_MAX, PT_STEP_GEV
 from l1emu.layers import Tensor
 from l1emu.taggers.columns import MemberLists, Tagged
-from l1emu.taggers.maps import EVENT, OBJECT, SUMS, Feature, FeatureMap, FeatureStep, FieldCondition, MapPart
+from l1emu.taggers.maps import (
+    EVENT,
+    OBJECT,
+    SUMS,
+    Feature,
+    FeatureMap,
+    FeatureStep,
+    FieldCondition,
+    MapPart,
+    PairFeature,
+)
 
 _STEPS: dict[str, Callable[[Floats], Floats]] = {
     "abs": np.abs,
@@ -91,6 +101,8 @@ class NetworkInput:
         L1emuError
             if a value is NaN, or a table does not have it.
         """
+        if self.map.pairs is not None:
+            return self._pairs(self.map.pairs, tagged)
         blocks = [self._block(part, tagged) for part in self.map.blocks]
         made: npt.NDArray[Any]
         if len({block.shape[2] for block in blocks}) > 1:
@@ -106,10 +118,7 @@ class NetworkInput:
     def _block(self, part: MapPart, tagged: Tagged) -> npt.NDArray[Any]:
         """One part, (objects, places, numbers)."""
         lists = tagged.members(part.of or "")
-        index = _chosen(lists, part)
-        owner = lists.owner[index]
-        place = _place_in_list(owner, tagged.count)
-        index, owner, place = (values[place < part.places] for values in (index, owner, place))
+        index, owner, place = _placed(lists, part, tagged.count)
         out = np.empty((tagged.count, part.places, part.width), np.dtype(self.map.precision))
         chosen = _Chosen(lists, index, tagged, owner)
         first = 0
@@ -124,6 +133,31 @@ class NetworkInput:
                 out[:, :, first:last] = padding
                 out[owner, place, first:last] = made
                 first = last
+        return out
+
+    def _pairs(self, pairs: Sequence[PairFeature], tagged: Tagged) -> npt.NDArray[Any]:
+        """Numbers of every two members, (objects, places, places, numbers)."""
+        part, count = self.map, self.map.places
+        lists = tagged.members(part.of or "")
+        index, owner, place = _placed(lists, part, tagged.count)
+        there = np.zeros((tagged.count, count), np.bool_)
+        there[owner, place] = True
+        columns = {}
+        for name in dict.fromkeys(field for feature in pairs for field in feature.fields()):
+            columns[name] = np.zeros((tagged.count, count))
+            columns[name][owner, place] = lists.column(name)[index]
+        both = there[:, :, None] & there[:, None, :]
+        out = np.full((tagged.count, count, count, len(pairs)), part.padding, np.dtype(part.precision))
+        with np.errstate(all="ignore"):
+            for number, feature in enumerate(pairs):
+                made = _clipped(pair_numbers(feature.pair, columns) * feature.scale + feature.offset, feature.clip)
+                if np.isnan(made[both]).any():
+                    raise L1emuError(
+                        "NaN is made, and its cast to fixed point is undefined",
+                        where=f"{self.where}, pairs {feature.pair}",
+                        expected="finite pt, eta and phi, or `where` to leave objects out",
+                    )
+                out[..., number] = np.where(both, made, part.padding)
         return out
 
     def _numbers(self, feature: Feature, chosen: _Chosen) -> Floats:
@@ -195,6 +229,54 @@ def _chosen(lists: MemberLists, part: MapPart) -> Ints:
         return index
     ordered: Ints = index[np.lexsort((-value, owner))]  # stable, NaN last
     return ordered
+
+
+def _placed(lists: MemberLists, part: MapPart, tagged: int) -> tuple[Ints, Ints, Ints]:
+    """Of the members for whom there is room: their index, the tagged object of each, and its place."""
+    index = _chosen(lists, part)
+    owner = lists.owner[index]
+    place = _place_in_list(owner, tagged)
+    index, owner, place = (values[place < part.places] for values in (index, owner, place))
+    return index, owner, place
+
+
+_LEAST = 1e-8
+"""Of which logarithms of pairs are taken at least: an object has no distance from itself."""
+
+
+def pair_numbers(pair: str, columns: Mapping[str, Floats]) -> Floats:
+    """A number of every two of some objects, see `PairFeature`.
+
+    Parameters
+    ----------
+    columns
+        pt, eta and phi as they are needed, (lists, objects).
+
+    Returns
+    -------
+    (lists, objects, objects): of the first and the second.
+    """
+
+    def both(name: str) -> tuple[Floats, Floats]:
+        return columns[name][:, :, None], columns[name][:, None, :]
+
+    def delta(name: str) -> Floats:
+        first, second = both(name)
+        difference: Floats = first - second
+        return _STEPS["wrap"](difference) if name == "phi" else difference
+
+    if pair.startswith("delta_"):
+        return delta(pair.removeprefix("delta_"))
+    if pair == "log_delta_r":
+        value = np.hypot(delta("eta"), delta("phi"))
+    elif pair == "log_kt":
+        value = np.minimum(*both("pt")) * np.hypot(delta("eta"), delta("phi"))
+    elif pair == "log_z":
+        value = np.minimum(*both("pt")) / np.add(*both("pt"))
+    else:
+        value = 2 * np.multiply(*both("pt")) * (np.cosh(delta("eta")) - np.cos(delta("phi")))
+    found: Floats = np.log(np.maximum(value, _LEAST))
+    return found
 
 
 def _place_in_list(owner: Ints, lists: int) -> Ints:

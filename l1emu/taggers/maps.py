@@ -161,8 +161,40 @@ class Feature(Config):
             yield self.to or self.field
 
 
+class PairFeature(Config):
+    """One number of two objects, times `scale` plus `offset`, clipped.
+
+    `delta_eta`, `delta_phi` (into [-pi, pi)): the first minus the second. `log_delta_r`, `log_kt`, `log_z`, `log_m2`:
+    natural logarithms of the distance R in eta and phi, of min(pt) R, of min(pt) / (pt1 + pt2), and of the squared mass
+    2 pt1 pt2 (cosh delta_eta - cos delta_phi) of two objects without mass, each of 1e-8 at least (2202.03772, eq. 3).
+    """
+
+    pair: Literal["delta_eta", "delta_phi", "log_delta_r", "log_kt", "log_z", "log_m2"]
+    scale: MapNumber = 1.0
+    offset: MapNumber = 0.0
+    clip: list[MapNumber | None] | None = Field(default=None, min_length=2, max_length=2)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, data: Any) -> Any:
+        return {"pair": data} if isinstance(data, str) else data
+
+    @model_validator(mode="after")
+    def _checked(self) -> PairFeature:
+        _check_clip(self.clip)
+        return self
+
+    def fields(self) -> tuple[str, ...]:
+        """The fields of both objects that it needs."""
+        angles = () if self.pair == "log_z" else ("eta", "phi")
+        return (*angles, "pt") if self.pair in ("log_kt", "log_z", "log_m2") else angles
+
+
 class MapPart(Config):
-    """Objects, and the numbers of each; `of` is missing where the parts of an input tell it."""
+    """Objects, and the numbers of each; `of` is missing where the parts of an input tell it.
+
+    Exactly one of `fields`, `mask` and `pairs`: numbers of each object, whether there is one, or numbers of every two.
+    """
 
     of: NameText | None = None
     count: int | None = Field(default=None, ge=1, le=_MOST)
@@ -170,6 +202,7 @@ class MapPart(Config):
     where: list[FieldCondition] = Field(default_factory=list, max_length=32)
     fields: list[Feature] | None = Field(default=None, min_length=1, max_length=_MOST)
     mask: Literal["filled", "empty"] | None = None
+    pairs: list[PairFeature] | None = Field(default=None, min_length=1, max_length=256)
     padding: MapNumber = 0.0
 
     @property
@@ -188,16 +221,26 @@ class MapPart(Config):
     @property
     def width(self) -> int:
         """Numbers of each object."""
-        return sum(feature.width for feature in self.features)
+        return len(self.pairs) if self.pairs is not None else sum(feature.width for feature in self.features)
+
+    def members_fields(self) -> Iterator[str]:
+        """The fields of the members that it needs."""
+        for feature in (*self.features, *(self.pairs or ())):
+            yield from feature.fields()
+        yield from (condition.field for condition in self.where)
+        if self.order:
+            yield self.order
 
     def _check_members(self) -> None:
         if self.of is None:
             raise ValueError("`of` is missing; expected a collection, `object` or `sums`")
-        if (self.fields is None) == (self.mask is None):
-            raise ValueError(f"the input of {self.of!r} needs exactly one of fields, mask")
+        if sum(given is not None for given in (self.fields, self.mask, self.pairs)) != 1:
+            raise ValueError(f"the input of {self.of!r} needs exactly one of fields, mask, pairs")
         alone = self.of in (OBJECT, SUMS)
         if alone and (self.count is not None or self.order is not None or self.where):
             raise ValueError(f"there is one {self.of!r}; expected no count, order or where")
+        if alone and self.pairs is not None:
+            raise ValueError(f"there is one {self.of!r}; expected pairs of a collection")
         if not alone and self.count is None:
             raise ValueError(f"how many of {self.of!r}? expected `count`")
         if self.of == SUMS and any(f.field is None or f.relative for f in self.features):
@@ -209,6 +252,8 @@ class InputPart(MapPart):
 
     @model_validator(mode="after")
     def _whole(self) -> InputPart:
+        if self.pairs is not None:
+            raise ValueError("pairs stand beside nothing else; expected an input of their own")
         self._check_members()
         return self
 
@@ -232,6 +277,8 @@ class FeatureMap(MapPart):
             for name, field in MapPart.model_fields.items():
                 if getattr(self, name) != field.get_default(call_default_factory=True):
                     raise ValueError(f"{name!r} beside parts; expected it inside a part")
+        if self.pairs is not None and self.layout == "fields_first":
+            raise ValueError("pairs have their numbers last; expected objects_first")
         if self.layout == "fields_first" and len({part.width for part in self.blocks}) > 1:
             raise ValueError("parts of different widths cannot stand beside one another; expected objects_first")
         return self
@@ -243,7 +290,9 @@ class FeatureMap(MapPart):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of one input: two axes, or one where the parts have different numbers an object."""
+        """The shape of one input: two axes, three of pairs, or one where parts have different numbers an object."""
+        if self.pairs is not None:
+            return (self.places, self.places, self.width)
         widths = {part.width for part in self.blocks}
         if len(widths) > 1:
             return (sum(part.places * part.width for part in self.blocks),)
@@ -258,7 +307,7 @@ def kind_of_inputs(data: Any) -> str:
     if isinstance(data, FeatureMap):
         return "map"
     keys = data.keys() if isinstance(data, dict) else set()
-    one = {"of", "parts", "fields", "mask", "count"} & keys
+    one = {"of", "parts", "fields", "mask", "pairs", "count"} & keys
     return "map" if any(not isinstance(data[key], dict | FeatureMap) for key in one) else "maps"
 
 

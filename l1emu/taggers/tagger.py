@@ -112,8 +112,7 @@ class EmulatedTagger:
         sums: dict[str, None] = {}
         for part in (part for one in self.inputs for part in one.map.blocks):
             of = part.of or ""
-            fields = [*(name for feature in part.features for name in feature.fields())]
-            fields += [condition.field for condition in part.where] + ([part.order] if part.order else [])
+            fields = list(part.members_fields())
             if of == SUMS:
                 sums |= dict.fromkeys(fields)
             elif self.of == EVENT:

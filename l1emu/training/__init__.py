@@ -9,6 +9,7 @@ any_train     training of any model, its firmware, and the comparison with its C
 arrays_for    the arrays of a recipe's data, checked, on the grid of the input type, and split
 card          the card of a trained tagger as text
 data          labelled jets for training
+event_arrays  arrays by a feature map from files of events or jets
 evaluate      how well scores separate the classes
 export        a QKeras model to an hls4ml project
 figures       how well any model does its task
@@ -18,7 +19,8 @@ generators    registered generators of training data
 golden        golden vectors
 handlers      hls4ml handlers that lead `QEinsum` and `QSoftmax` to the nodes that hls4ml has for them
 keras3        models that Keras 3 saved, rebuilt for the Keras 2 that QKeras needs
-layers        two thin Keras layers that QKeras lacks, and attention composed from them and from stock QKeras layers
+layers        thin Keras layers that QKeras lacks, of which attention is composed with stock QKeras layers
+masks         masks of attention scores in fixed point
 model         the default architecture: a transformer over jet constituents, in float and in QKeras, from one recipe
 model_recipe  the recipe of any model: data, network, task, quantization and hardware
 networks      registered builders of float networks

@@ -29,7 +29,7 @@ from l1emu.training.rebuilding import (
     without_normalizations,
     without_quantizers,
 )
-from l1emu.training.recipe import RECIPE, InputType
+from l1emu.training.recipe import RECIPE
 from l1emu.training.steering import steer
 from l1emu.training.tagger import WEIGHTS, TrainedTagger, fill, load_tagger
 
@@ -51,16 +51,39 @@ class TrainedModel:
             self.model,
             folder,
             backend,
-            input_type=input_text(self.recipe.quantization.input),
+            input_types=input_types(self.recipe, self.model),
             part=hardware.part,
             clock_period_ns=hardware.clock_period_ns,
             steering=hardware,
         )
 
 
-def input_text(kind: InputType) -> str:
-    """The type of the input as in C++."""
-    return f"ap_fixed<{kind.width},{kind.integer}>"
+def input_shapes(model: keras.Model) -> dict[str, tuple[int, ...]]:
+    """The shape of each input, without the rows, in the order in which the model takes them."""
+    return {tensor._keras_history.layer.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
+
+
+def output_shapes(model: keras.Model) -> dict[str, tuple[int, ...]]:
+    """The shape of each output, without the rows, by the name of the layer that makes it."""
+    return {tensor._keras_history.layer.name: tuple(tensor.shape[1:]) for tensor in model.outputs}
+
+
+def input_types(recipe: ModelRecipe, model: keras.Model) -> dict[str, FixedPoint]:
+    """The type of each input.
+
+    Raises
+    ------
+    L1emuError
+        if the recipe types an input that the network does not have.
+    """
+    names = list(input_shapes(model))
+    unknown = sorted(set(recipe.quantization.inputs) - set(names))
+    if unknown:
+        raise L1emuError(
+            "no input of this name", where="quantization.inputs", value=unknown[0], expected=", ".join(names)
+        )
+    kinds = {name: recipe.quantization.input_type(name) for name in names}
+    return {name: FixedPoint(kind.width, kind.integer, True) for name, kind in kinds.items()}
 
 
 def network_of(recipe: ModelRecipe, beside: Path) -> keras.Model:
@@ -103,7 +126,7 @@ def check_exported(recipe: ModelRecipe, network: keras.Model) -> None:
         naming the layer and why.
     """
     model = quantized_network(recipe, float_network(network), network, None)
-    plan = plan_types(model, FixedPoint.parse(input_text(recipe.quantization.input)))
+    plan = plan_types(model, input_types(recipe, model))
     steer(model, plan.config, recipe.hardware)
 
 
@@ -125,8 +148,10 @@ def quantized_network(
     return network
 
 
-def chosen_grids(recipe: ModelRecipe, twin: keras.Model, x: npt.NDArray[np.float32]) -> dict[str, LayerGrids] | None:
-    """The grids of the layers for inputs `x`; None for a model that brings its own."""
+def chosen_grids(
+    recipe: ModelRecipe, twin: keras.Model, x: list[npt.NDArray[np.float32]]
+) -> dict[str, LayerGrids] | None:
+    """The grids of the layers for inputs `x`, one array an input; None for a model that brings its own."""
     if recipe.quantization.rule is None:
         return None
     return choose_grids(twin, recipe.quantization.rule, recipe.quantization.layers, x)
@@ -167,7 +192,7 @@ def load_trained(folder: str | os.PathLike[str]) -> TrainedTagger | TrainedModel
     network = network_of(recipe, place)
     grids = _read_grids(place / GRIDS)
     twin = float_network(network)
-    if grids is not None and {layer.name for layer in twin.layers[1:]} != grids.keys():
+    if grids is not None and {layer.name for layer in twin.layers} - input_shapes(twin).keys() != grids.keys():
         raise L1emuError("grids of other layers than the network's", path=place / GRIDS)
     model = quantized_network(recipe, twin, network, grids)
     fill(model, place / WEIGHTS)

@@ -31,18 +31,20 @@ from l1emu.training.any_model import (
     chosen_grids,
     float_network,
     grids_text,
+    input_shapes,
     network_of,
+    output_shapes,
     quantized_network,
 )
 from l1emu.training.arrays_for import Rows, read_arrays_of, rows_for, split_rows
 from l1emu.training.figures import card_text, figures_of
-from l1emu.training.fitting import Fit, fit_network
+from l1emu.training.fitting import Fit, FittedRows, fit_network
 from l1emu.training.model import multiplications, weights_by_name
 from l1emu.training.model_recipe import ModelRecipe
 from l1emu.training.rebuilding import has_quantizers, without_quantizers
 from l1emu.training.recipe import RECIPE
 from l1emu.training.tagger import FLOAT_WEIGHTS, WEIGHTS, fill, save_arrays
-from l1emu.training.train import TrainingResult, predict, weights_hash
+from l1emu.training.train import TrainingResult, weights_hash
 from l1emu.verification.compare import Verification, verify
 from l1emu.verification.golden import golden_vectors
 from l1emu.version import __version__
@@ -91,15 +93,8 @@ def train_model(
     try:
         network = network_of(recipe, place.parent)
         check_exported(recipe, network)
-        (given,) = network.inputs
-        arrays = read_arrays_of(recipe.data, place.parent, None if data is None else Path(data))
-        rows = rows_for(
-            recipe,
-            arrays,
-            given._keras_history.layer.name,
-            tuple(given.shape[1:]),
-            tuple(network.outputs[0].shape[1:]),
-        )
+        arrays = read_arrays_of(recipe, place.parent, None if data is None else Path(data))
+        rows = rows_for(recipe, arrays, input_shapes(network), output_shapes(network))
         parts = split_rows(rows, recipe)
     except L1emuError as error:
         raise error.within(place) from None
@@ -112,7 +107,7 @@ def train_model(
         project = TrainedModel(recipe, trained.model).write_project(scratch / "project", "Vitis")
         firmware = keep_design(Firmware.read(project), project)
         firmware.save(scratch / MODEL_FIRMWARE)
-        sample = held_out.inputs[:: max(1, len(held_out) // GOLDEN_ROWS)][:GOLDEN_ROWS]
+        sample = held_out[slice(0, None, max(1, len(held_out) // GOLDEN_ROWS))][slice(GOLDEN_ROWS)].inputs
         outcome = verify(project, jets=MADE_UP, inputs=sample, firmware=firmware)
         if not outcome.identical:
             raise L1emuError(str(outcome), path=place)
@@ -141,7 +136,7 @@ def _passes(
     """Both passes of training, each from its checkpoint where that is there."""
     fits: dict[str, Fit] = {}
     fitted = {name: _fitted(rows, parts[name]) for name in ("training", "validation")}
-    training, loss = recipe.training, recipe.task.keras_loss
+    training, tasks = recipe.training, recipe.tasks_of(list(rows.truth)).values()
     start = without_quantizers(network) if has_quantizers(network) else network
 
     def fit(model: keras.Model, name: str) -> None:
@@ -160,7 +155,8 @@ def _passes(
             stage,
             batch=training.batch,
             seed=training.seed + quantized,
-            loss=loss,
+            losses=[task.keras_loss for task in tasks],
+            loss_weights=[task.loss_weight for task in tasks],
             quantized=quantized,
         )
         save_arrays(weights, weights_by_name(model))
@@ -168,42 +164,66 @@ def _passes(
 
     fit(start, "float")
     twin = start if start is not network else float_network(network)
-    grids = chosen_grids(recipe, twin, fitted["training"][0][:_CALIBRATION])
+    grids = chosen_grids(recipe, twin, [array[:_CALIBRATION] for array in fitted["training"][0]])
     model = quantized_network(recipe, twin, network, grids)
     if training.quantized is not None:
         fit(model, "quantized")
     return _Trained(twin, model, grids_text(grids), fits)
 
 
-def _fitted(rows: Rows, mask: npt.NDArray[np.bool_]) -> tuple[Any, Any, Any]:
-    target = rows.target[mask]
-    return rows.inputs[mask], target.astype(np.int32) if target.dtype == np.int64 else target, rows.weights[mask]
+def _fitted(rows: Rows, mask: npt.NDArray[np.bool_]) -> FittedRows:
+    chosen = rows[mask]
+    targets = [truth.target for truth in chosen.truth.values()]
+    return (
+        list(chosen.inputs.values()),
+        [target.astype(np.int32) if target.dtype == np.int64 else target for target in targets],
+        chosen.weights,
+    )
+
+
+def _predicted(model: keras.Model, rows: Rows) -> dict[str, npt.NDArray[np.float32]]:
+    """What `model` gives for the rows, by the name of the output."""
+    inputs = list(rows.inputs.values())
+    found = model.predict(inputs if len(inputs) > 1 else inputs[0], batch_size=4096, verbose=0)
+    outputs = found if isinstance(found, list) else [found]
+    return {name: np.asarray(y, dtype=np.float32) for name, y in zip(rows.truth, outputs, strict=True)}
+
+
+def _emulated(emulator: Emulator, firmware: Firmware, rows: Rows) -> dict[str, npt.NDArray[Any]]:
+    """What the firmware gives for the rows, by the name of the network's output."""
+    found = emulator(rows.inputs)
+    outputs = [found[tensor.name] for tensor in firmware.outputs] if isinstance(found, dict) else [np.asarray(found)]
+    return dict(zip(rows.truth, outputs, strict=True))
 
 
 def _card(
     recipe: ModelRecipe, trained: _Trained, firmware: Firmware, held_out: Rows, outcome: Verification
 ) -> dict[str, Any]:
     emulator = Emulator(firmware)
-    emulator(held_out.inputs[:1])  # compiled before it is timed
+    emulator(held_out[:1].inputs)  # compiled before it is timed
     begin = time.perf_counter()
-    emulated = np.asarray(emulator(held_out.inputs))
+    emulated = _emulated(emulator, firmware, held_out)
     speed = len(held_out) / (time.perf_counter() - begin)
-    outputs: dict[str, Any] = {
-        "float": predict(trained.twin, held_out.inputs),
-        "quantized": predict(trained.model, held_out.inputs),
+    forms = {
+        "float": _predicted(trained.twin, held_out),
+        "quantized": _predicted(trained.model, held_out),
         "emulated": emulated,
     }
-    difference = outputs["quantized"] - emulated.reshape(outputs["quantized"].shape)
+    tasks = recipe.tasks_of(list(held_out.truth))
+    about = {
+        name: {"task": task.kind, "classes": list(task.classes or ())}
+        | figures_of({form: y[name] for form, y in forms.items()}, held_out.truth[name], held_out.weights, task)
+        for name, task in tasks.items()
+    }
+    differences = [np.abs(y - emulated[name].reshape(y.shape)).max() for name, y in forms["quantized"].items()]
     return {
         "name": recipe.name,
         "description": recipe.description,
-        "task": recipe.task.kind,
         "quantization": recipe.quantization.method,
-        "classes": list(recipe.task.classes or ()),
+        **({"outputs": about} if recipe.tasks is not None else next(iter(about.values()))),
         "parameters": int(trained.model.count_params()),
         "multiplications": multiplications(trained.model),
-        **figures_of(outputs, held_out, recipe.task),
-        "largest_difference_quantized_emulated": float(np.abs(difference).max()),
+        "largest_difference_quantized_emulated": float(max(differences)),
         "firmware": firmware.content_hash,
         "verified_values": outcome.values,
         "verified_layers": outcome.layers,

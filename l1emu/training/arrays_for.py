@@ -1,9 +1,11 @@
-"""The arrays of a recipe's `data`, checked against the network's inputs, on the grid of the input type, and split."""
+"""The arrays of a recipe's `data`, checked against the network's inputs, on the grids of their types, and split."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +18,30 @@ from l1emu.errors import L1emuError
 from l1emu.files import open_regular
 from l1emu.memory import available_memory
 from l1emu.splitmix import GOLDEN, mix
+from l1emu.training.event_arrays import arrays_of_events
 from l1emu.training.functions import call_function, named_function
 from l1emu.training.generators import GENERATORS
-from l1emu.training.model_recipe import Data, ModelRecipe
+from l1emu.training.model_recipe import ModelRecipe, OutputTask
 from l1emu.training.recipe import InputType
 
 _COPIES = 6
 """How often the arrays are held at most: as read, in float32, in parts, and as the network's values."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What one output of the network is to give.
+
+    Attributes
+    ----------
+    target
+        int64 (rows,), or float32 (rows, *shape of the output).
+    label
+        int64 (rows,): the class of each row; zeros where there are none.
+    """
+
+    target: npt.NDArray[Any]
+    label: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -32,38 +51,41 @@ class Rows:
     Attributes
     ----------
     inputs
-        float32 (rows, *shape of the input), on the grid of the input type.
-    target
-        int64 (rows,), or float32 (rows, *shape of the output).
-    label
-        int64 (rows,): the class of each row; zeros where there are none.
+        By the name of an input float32 (rows, *shape of the input), on the grid of its type.
+    truth
+        By the name of an output.
     weights
         float32 (rows,).
     groups
         int64 (rows,).
     """
 
-    inputs: npt.NDArray[np.float32]
-    target: npt.NDArray[Any]
-    label: npt.NDArray[np.int64]
+    inputs: dict[str, npt.NDArray[np.float32]]
+    truth: dict[str, Truth]
     weights: npt.NDArray[np.float32]
     groups: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
-        return len(self.inputs)
+        return len(self.weights)
 
-    def __getitem__(self, chosen: npt.NDArray[Any]) -> Rows:
-        return Rows(*(getattr(self, name)[chosen] for name in ("inputs", "target", "label", "weights", "groups")))
+    def __getitem__(self, chosen: Any) -> Rows:
+        return Rows(
+            {name: array[chosen] for name, array in self.inputs.items()},
+            {name: Truth(truth.target[chosen], truth.label[chosen]) for name, truth in self.truth.items()},
+            self.weights[chosen],
+            self.groups[chosen],
+        )
 
     def digest(self) -> str:
         """SHA-256 of the arrays."""
         found = hashlib.sha256()
-        for array in (self.inputs, self.target, self.label, self.weights, self.groups):
+        truths = [array for truth in self.truth.values() for array in (truth.target, truth.label)]
+        for array in (*self.inputs.values(), *truths, self.weights, self.groups):
             found.update(np.ascontiguousarray(array).tobytes())
         return found.hexdigest()
 
 
-def read_arrays_of(data: Data, beside: Path, instead: Path | None = None) -> dict[str, npt.NDArray[Any]]:
+def read_arrays_of(recipe: ModelRecipe, beside: Path, instead: Path | None = None) -> dict[str, npt.NDArray[Any]]:
     """All arrays of a recipe's data; `instead` is a file that stands for whatever the recipe names.
 
     Raises
@@ -71,12 +93,20 @@ def read_arrays_of(data: Data, beside: Path, instead: Path | None = None) -> dic
     L1emuError
         if there is no such file, generator or function, or it gives no arrays.
     """
+    data = recipe.data
     if instead is not None or data.file is not None:
         path = instead if instead is not None else beside / str(data.file)
         if not path.exists():
             raise L1emuError("no such file", path=path, expected="an npz with the arrays of the recipe's data")
         _check_memory(_unpacked(path), path)
         return read_npz(path)
+    if data.events is not None:
+        targets = [data.target, *(task.target for task in (recipe.tasks or {}).values())]
+        wanted = [name for name in (*targets, data.weights, data.groups) if name is not None]
+        try:
+            return arrays_of_events(data.events, beside, list(dict.fromkeys(wanted)))
+        except MemoryError:
+            raise L1emuError("too little memory for the data", where="data.events") from None
     if data.generator is not None:
         if data.generator not in GENERATORS:
             expected = f"one of {', '.join(sorted(GENERATORS))}"
@@ -116,10 +146,12 @@ def _check_memory(size: int, path: Path | None) -> None:
         )
 
 
-def rows_for(
-    recipe: ModelRecipe, arrays: dict[str, npt.NDArray[Any]], name: str, shape: tuple[int, ...], out: tuple[int, ...]
-) -> Rows:
-    """The rows of `arrays` for a network with the input `name` of `shape` and the output of shape `out`.
+Shapes = Mapping[str, tuple[int, ...]]
+"""Of the network's inputs, or of its outputs, by name and without the rows."""
+
+
+def rows_for(recipe: ModelRecipe, arrays: dict[str, npt.NDArray[Any]], inputs: Shapes, outputs: Shapes) -> Rows:
+    """The rows of `arrays` for a network with such inputs and outputs.
 
     Raises
     ------
@@ -127,7 +159,32 @@ def rows_for(
         naming the array that is missing, of another shape, not finite, or has a class that is none.
     """
     _check_memory(sum(array.nbytes for array in arrays.values()), None)
+    given = {name: _input(arrays, name, shape) for name, shape in inputs.items()}
+    counts = {name: len(array) for name, array in given.items()}
+    if len(set(counts.values())) != 1:
+        raise L1emuError("the inputs have different numbers of rows", where="data", value=_listed(counts))
+    rows = next(iter(counts.values()))
+    quantization, data = recipe.quantization, recipe.data
+    x = {name: on_grid(array, quantization.input_type(name)) for name, array in given.items()}
+    truth = {
+        name: _truth(task, arrays, x, outputs[name], "data.target" if recipe.tasks is None else f"tasks.{name}.target")
+        for name, task in recipe.tasks_of(list(outputs)).items()
+    }
+    weights = np.ones(rows, np.float32)
+    if data.weights is not None:
+        weights = _column(arrays, data.weights, rows, "data.weights").astype(np.float32)
+        if (weights < 0).any():
+            raise L1emuError("a negative weight", where="data.weights", value=float(weights.min()))
+    groups = np.arange(rows)
+    if data.groups is not None:
+        groups = _column(arrays, data.groups, rows, "data.groups").astype(np.int64)
+    return Rows(x, truth, weights, groups)
+
+
+def _input(arrays: dict[str, npt.NDArray[Any]], name: str, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
     x = _array(arrays, name, f"the network's input {name}")
+    if x.ndim and [size for size in x.shape[1:] if size != 1] == [size for size in shape if size != 1]:
+        x = x.reshape(len(x), *shape)  # a feature map's mask is (rows, places, 1)
     if x.shape[1:] != shape or x.ndim != len(shape) + 1 or not len(x):
         raise L1emuError(
             "the array does not fit the input",
@@ -135,13 +192,22 @@ def rows_for(
             value=x.shape,
             expected=f"(rows, {', '.join(map(str, shape))})",
         )
-    inputs = on_grid(_numbers(x, name), recipe.quantization.input)
-    rows, task = len(inputs), recipe.task
+    return _numbers(x, name)
+
+
+def _truth(
+    task: OutputTask,
+    arrays: dict[str, npt.NDArray[Any]],
+    inputs: dict[str, npt.NDArray[np.float32]],
+    out: tuple[int, ...],
+    where: str,
+) -> Truth:
+    """What an output of shape `out` is to give; `where` is the key that names the target."""
+    rows = len(next(iter(inputs.values())))
     label = np.zeros(rows, np.int64)
-    if task.classes and recipe.data.target is not None:
-        label = _labels(_array(arrays, recipe.data.target, "data.target"), recipe.data.target, rows, task.classes)
+    if task.classes and task.target is not None:
+        label = _labels(_array(arrays, task.target, where), task.target, rows, task.classes)
     if task.kind == "classify":
-        target: npt.NDArray[Any] = label
         if out != (len(task.classes or ()),):
             raise L1emuError(
                 "the network has another output than one number a class",
@@ -149,27 +215,31 @@ def rows_for(
                 value=out,
                 expected=f"({len(task.classes or ())},)",
             )
-    elif task.kind == "regress":
-        given = _numbers(_array(arrays, str(recipe.data.target), "data.target"), str(recipe.data.target))
-        target = given.reshape(rows, *out) if given.size == rows * int(np.prod(out)) else given
+        return Truth(label, label)
+    if task.kind == "regress":
+        given = _numbers(_array(arrays, str(task.target), where), str(task.target))
     else:
-        target = inputs.reshape(rows, *out) if inputs.size == rows * int(np.prod(out)) else inputs
-    if target.shape[1:] != out and task.kind != "classify":
+        if len(inputs) != 1:
+            raise L1emuError(
+                "which of several inputs is to be reconstructed?",
+                where="task.kind",
+                value=", ".join(inputs),
+                expected="a network with one input, or to regress",
+            )
+        (given,) = inputs.values()
+    target = given.reshape(rows, *out) if given.size == rows * math.prod(out) else given
+    if target.shape != (rows, *out):
         raise L1emuError(
             "the target does not fit the network's output",
-            where="data.target",
+            where=where,
             value=target.shape,
-            expected=f"(rows, {', '.join(map(str, out))})",
+            expected=f"({rows}, {', '.join(map(str, out))})",
         )
-    weights = np.ones(rows, np.float32)
-    if recipe.data.weights is not None:
-        weights = _column(arrays, recipe.data.weights, rows, "data.weights").astype(np.float32)
-        if (weights < 0).any():
-            raise L1emuError("a negative weight", where="data.weights", value=float(weights.min()))
-    groups = np.arange(rows)
-    if recipe.data.groups is not None:
-        groups = _column(arrays, recipe.data.groups, rows, "data.groups").astype(np.int64)
-    return Rows(inputs, target, label, weights, groups)
+    return Truth(target, label)
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
 def on_grid(x: npt.NDArray[Any], kind: InputType) -> npt.NDArray[np.float32]:
@@ -187,15 +257,20 @@ def split_rows(rows: Rows, recipe: ModelRecipe) -> dict[str, npt.NDArray[np.bool
     held_out = uniform < training.test_fraction
     validation = ~held_out & (uniform < training.test_fraction + training.validation_fraction)
     parts = {"training": ~held_out & ~validation, "validation": validation, "held_out": held_out}
-    if recipe.task.normal is not None and recipe.task.classes:
-        normal = rows.label == recipe.task.classes.index(recipe.task.normal)
-        parts |= {name: parts[name] & normal for name in ("training", "validation")}
+    tasks = recipe.tasks_of(list(rows.truth))
+    for output, task in tasks.items():
+        if task.normal is not None and task.classes:
+            normal = rows.truth[output].label == task.classes.index(task.normal)
+            parts |= {name: parts[name] & normal for name in ("training", "validation")}
     for name, mask in parts.items():
         if not mask.any():
             raise L1emuError(f"no {name.replace('_', '-')} rows", where="data", value=f"{len(rows)} rows in all")
-        absent = [c for i, c in enumerate(recipe.task.classes or ()) if not (rows.label[mask] == i).any()]
-        if absent and (recipe.task.kind == "classify" or name == "held_out"):
-            raise L1emuError(f"no {name.replace('_', '-')} rows of class {', '.join(absent)}", where="data.target")
+        for output, task in tasks.items():
+            label = rows.truth[output].label[mask]
+            absent = [c for i, c in enumerate(task.classes or ()) if not (label == i).any()]
+            if absent and (task.kind == "classify" or name == "held_out"):
+                where = "data.target" if recipe.tasks is None else f"tasks.{output}.target"
+                raise L1emuError(f"no {name.replace('_', '-')} rows of class {', '.join(absent)}", where=where)
     return parts
 
 

@@ -13,7 +13,7 @@ import math
 import os
 import shutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +32,8 @@ from l1emu.training.recipe import Steering
 from l1emu.training.steering import check_steering, steer
 
 Backend = Literal["Vitis", "Vivado"]
+
+DEFAULT_INPUT = FixedPoint(10, 4, True)
 
 _ADVICE = {
     "Dense": "QDense with kernel_quantizer and bias_quantizer",
@@ -53,6 +55,7 @@ _ADVICE = {
 class _Plan:
     """What hls4ml is told, and the type of every tensor by the name of the layer that makes it."""
 
+    outputs: set[str] = field(default_factory=set)
     types: dict[str, FixedPoint] = field(default_factory=dict)
     config: dict[str, dict[str, Any]] = field(default_factory=dict)
     weights: dict[str, list[npt.NDArray[Any]]] = field(default_factory=dict)
@@ -69,7 +72,7 @@ def convert(
     folder: str | os.PathLike[str],
     backend: Backend = "Vitis",
     *,
-    input_type: str = "ap_fixed<10,4>",
+    input_types: Mapping[str, FixedPoint] | FixedPoint = DEFAULT_INPUT,
     part: str = "xcvu13p-flga2577-2-e",
     clock_period_ns: float = 2.7777777777777777,
     steering: Steering | None = None,
@@ -80,14 +83,14 @@ def convert(
     Parameters
     ----------
     model
-        One input, one output, of QDense, QActivation, QEinsum, QSoftmax, Add, Reshape and GlobalAveragePooling1D. It is
+        Of QDense, QActivation, QEinsum, QSoftmax, Add, Reshape and GlobalAveragePooling1D. It is
         not changed. Its weights may be the latent ones of training: they are quantized here.
     folder
         The project's folder; an existing hls4ml project is replaced, another existing folder is refused.
     backend
         "Vitis" or "Vivado"; io_parallel in either.
-    input_type
-        Type of every input value, as in C++. Inputs off its grid are truncated, those out of its range wrap.
+    input_types
+        Of every input, or by the input's name. Inputs off the grid are truncated, those out of its range wrap.
     steering
         What steers the synthesis: strategies, reuse and parallelization factors; by default hls4ml's own.
 
@@ -107,7 +110,7 @@ def convert(
     if target.exists() and not (target / "firmware" / "defines.h").exists() and any(target.iterdir()):
         raise L1emuError("this folder holds something else than an hls4ml project", path=target)
     chosen = Steering() if steering is None else steering
-    plan = plan_types(model, FixedPoint.parse(input_type))
+    plan = plan_types(model, input_types)
     steer(model, plan.config, chosen)
     quantized = _with_weights(model, plan)
     with folder_aside(target) as aside:
@@ -115,29 +118,33 @@ def convert(
     return target
 
 
-def plan_types(model: keras.Model, input_type: FixedPoint) -> _Plan:
+def plan_types(model: keras.Model, input_types: Mapping[str, FixedPoint] | FixedPoint) -> _Plan:
     """Choose every type of the project, or refuse the model; see `convert`."""
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise L1emuError(
-            "the model has several inputs or outputs",
-            where=f"model {model.name}",
-            value=(len(model.inputs), len(model.outputs)),
-            expected="one input and one output",
-        )
-    plan = _Plan()
+    plan = _Plan({tensor._keras_history.layer.name for tensor in model.outputs})
+    for name in plan.outputs:
+        if len(model.get_layer(name).outbound_nodes):
+            raise L1emuError(
+                "an output that other layers read: hls4ml would give it one type for both",
+                where=f"layer {name}",
+                expected="a layer of its own for the output: Activation('linear'), or a QActivation",
+            )
     planners: dict[str, Callable[[Any, _Plan], None]] = {
         "QDense": _plan_dense,
         "QActivation": _plan_activation,
         "QEinsum": _plan_einsum,
         "QSoftmax": _plan_softmax,
         "Add": _plan_add,
-        "Reshape": _plan_reshape,
+        "Reshape": _plan_moved,
+        "Permute": _plan_moved,
+        "Concatenate": _plan_concatenation,
+        "AddConstant": _plan_constant,
         "GlobalAveragePooling1D": _plan_pooling,
     }
     for layer in model.layers:
         kind = type(layer).__name__
         if kind == "InputLayer":
-            plan.set(layer.name, result=input_type)
+            kind_of_input = input_types if isinstance(input_types, FixedPoint) else input_types[layer.name]
+            plan.set(layer.name, result=kind_of_input)
             continue
         if kind not in planners:
             raise refused_layer(layer)
@@ -155,7 +162,7 @@ def plan_types(model: keras.Model, input_type: FixedPoint) -> _Plan:
 def refused_layer(layer: Any) -> L1emuError:
     """That this layer is not exported, and what is in its place."""
     kind = type(layer).__name__
-    others = "QDense, QActivation, QEinsum, QSoftmax, Add, Reshape, GlobalAveragePooling1D"
+    others = "QDense, QActivation, QEinsum, QSoftmax, Add, Concatenate, Reshape, Permute, GlobalAveragePooling1D"
     return L1emuError(
         "a layer that is not exported",
         where=f"layer {layer.name}",
@@ -314,14 +321,41 @@ def _plan_add(layer: Any, plan: _Plan) -> None:
     shapes = {tuple(shape[1:]) for shape in layer.input_shape}
     if len(shapes) != 1:
         raise L1emuError("shapes differ", where=f"layer {layer.name}", value=sorted(shapes), expected="equal shapes")
-    signed = left.signed or right.signed
-    integer = max(kind.integer + int(signed and not kind.signed) for kind in (left, right)) + 1
-    exact = FixedPoint(integer + max(left.fraction, right.fraction), integer, signed)
+    either = _both(left, right)
+    exact = FixedPoint(either.width + 1, either.integer + 1, either.signed)
     plan.set(layer.name, result=_result(layer, exact))
 
 
-def _plan_reshape(layer: Any, plan: _Plan) -> None:
+def _plan_moved(layer: Any, plan: _Plan) -> None:
     plan.set(layer.name, result=_source_type(layer, plan))
+
+
+def _plan_concatenation(layer: Any, plan: _Plan) -> None:
+    names = _sources(layer)
+    if len(names) != 2:
+        raise L1emuError(
+            "hls4ml joins two tensors at a time", where=f"layer {layer.name}", value=len(names), expected="two inputs"
+        )
+    plan.set(layer.name, result=_result(layer, _both(*(plan.types[name] for name in names))))
+
+
+def _plan_constant(layer: Any, plan: _Plan) -> None:
+    constant = layer.constant.astype(np.float64).ravel()
+    if not np.array_equal(constant, np.rint(constant)) or np.abs(constant).max() >= 2.0**24:
+        raise L1emuError("constants that are not whole numbers", where=f"layer {layer.name}", expected="whole numbers")
+    source = _source_type(layer, plan)
+    integer = int(np.abs(constant).max()).bit_length() + 1
+    own = FixedPoint(integer + 1, integer, True)
+    either = _both(source, own)
+    exact = FixedPoint(either.width + 1, either.integer + 1, True)
+    plan.set(layer.name, scale=FixedPoint(3, 2, True), bias=own, result=_result(layer, exact))
+
+
+def _both(left: FixedPoint, right: FixedPoint) -> FixedPoint:
+    """The type that holds the values of either."""
+    signed = left.signed or right.signed
+    integer = max(kind.integer + int(signed and not kind.signed) for kind in (left, right))
+    return FixedPoint(integer + max(left.fraction, right.fraction), integer, signed)
 
 
 def _plan_pooling(layer: Any, plan: _Plan) -> None:

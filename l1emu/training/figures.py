@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
-from l1emu.training.arrays_for import Rows
+from l1emu.training.arrays_for import Truth
 from l1emu.training.model_recipe import ScoreOfClasses, Task
 
 Outputs = npt.NDArray[np.floating[Any]]
 
 
-def figures_of(outputs: dict[str, Outputs], rows: Rows, task: Task) -> dict[str, dict[str, dict[str, float]]]:
-    """The figures of several forms of a model on the same rows.
+def figures_of(
+    outputs: dict[str, Outputs], truth: Truth, weight: npt.NDArray[np.float32], task: Task
+) -> dict[str, dict[str, dict[str, float]]]:
+    """The figures of one output of several forms of a model on the same rows.
 
     Parameters
     ----------
     outputs
         (rows, ...) by form: float, quantized, emulated.
+    weight
+        (rows,).
 
     Returns
     -------
@@ -30,19 +35,21 @@ def figures_of(outputs: dict[str, Outputs], rows: Rows, task: Task) -> dict[str,
         weighted by the rows' weights.
     """
     found: dict[str, dict[str, dict[str, float]]] = {}
-    names, weight = task.classes or (), rows.weights
+    names = task.classes or ()
     if task.kind == "classify":
         found["auc"] = {
-            name: {form: _auc(rows.label == k, np.asarray(y)[:, k], weight) for form, y in outputs.items()}
+            name: {form: _auc(truth.label == k, np.asarray(y)[:, k], weight) for form, y in outputs.items()}
             for k, name in enumerate(names)
         }
         if task.score is not None:
-            found["score"] = {"auc": {form: _score_auc(y, rows, task.score, names) for form, y in outputs.items()}}
+            found["score"] = {
+                "auc": {form: _score_auc(y, truth, weight, task.score, names) for form, y in outputs.items()}
+            }
         return found
     errors = {
-        form: np.asarray(y, dtype=np.float64).reshape(rows.target.shape) - rows.target for form, y in outputs.items()
+        form: np.asarray(y, dtype=np.float64).reshape(truth.target.shape) - truth.target for form, y in outputs.items()
     }
-    axes = tuple(range(1, rows.target.ndim))
+    axes = tuple(range(1, truth.target.ndim))
     squares = {form: (e**2).mean(axis=axes) if axes else e**2 for form, e in errors.items()}
     mean = {form: float(np.average(s, weights=weight)) for form, s in squares.items()}
     if task.kind == "regress":
@@ -56,13 +63,13 @@ def figures_of(outputs: dict[str, Outputs], rows: Rows, task: Task) -> dict[str,
         return found
     found["error"] = {"mean_squared_error": {form: round(v, 6) for form, v in mean.items()}}
     if task.normal is not None:
-        normal = rows.label == names.index(task.normal)
+        normal = truth.label == names.index(task.normal)
         found["auc"] = {
             name: {
                 form: _auc(
-                    (rows.label == k)[normal | (rows.label == k)],
-                    s[normal | (rows.label == k)],
-                    weight[normal | (rows.label == k)],
+                    (truth.label == k)[normal | (truth.label == k)],
+                    s[normal | (truth.label == k)],
+                    weight[normal | (truth.label == k)],
                 )
                 for form, s in squares.items()
             }
@@ -72,17 +79,29 @@ def figures_of(outputs: dict[str, Outputs], rows: Rows, task: Task) -> dict[str,
     return found
 
 
-def _score_auc(outputs: Outputs, rows: Rows, score: ScoreOfClasses, names: tuple[str, ...]) -> float:
+def _score_auc(
+    outputs: Outputs, truth: Truth, weight: npt.NDArray[np.float32], score: ScoreOfClasses, names: tuple[str, ...]
+) -> float:
     of, against = ([names.index(name) for name in chosen] for chosen in (score.of, score.against))
-    used = np.isin(rows.label, of + against)
+    used = np.isin(truth.label, of + against)
     y = np.asarray(outputs, dtype=np.float64)[used]
     above, total = y[:, of].sum(axis=1), y[:, of + against].sum(axis=1)
     ratio = np.where(total > 0, above / np.where(total > 0, total, 1.0), 0.5)
-    return _auc(np.isin(rows.label[used], of), ratio, rows.weights[used])
+    return _auc(np.isin(truth.label[used], of), ratio, weight[used])
 
 
 def _auc(positive: npt.NDArray[np.bool_], score: Outputs, weight: npt.NDArray[np.float32]) -> float:
     return round(float(roc_auc_score(positive, score, sample_weight=weight)), 6)
+
+
+def figure_lines(card: dict[str, Any]) -> Iterator[tuple[str, dict[str, float]]]:
+    """Of a model's card each figure: what it is, and its values by form; of several outputs with the output's name."""
+    titles = {"auc": "AUC of {} against the rest", "score": "{} of the score", "error": "{}"}
+    for output, figures in card.get("outputs", {"": card}).items():
+        for group, title in titles.items():
+            for name, forms in figures.get(group, {}).items():
+                said = title.format(name)
+                yield f"{output}: {said}" if output else said, forms
 
 
 def card_text(card: dict[str, Any]) -> str:
@@ -100,11 +119,8 @@ def card_text(card: dict[str, Any]) -> str:
         "| on held-out rows | float | quantized | emulated |",
         "|---|---|---|---|",
     ]
-    titles = {"auc": "AUC of {} against the rest", "score": "{} of the score", "error": "{}"}
-    for group, title in titles.items():
-        for name, forms in card.get(group, {}).items():
-            cells = " | ".join(f"{forms[form]:.4f}" for form in ("float", "quantized", "emulated"))
-            lines.append(f"| {title.format(name)} | {cells} |")
+    for title, forms in figure_lines(card):
+        lines.append(f"| {title} | {' | '.join(f'{value:.4f}' for value in forms.values())} |")
     lines += ["", "| estimated on " + f"{estimate['part']} | | band |", "|---|---|---|"]
     for name, title in (("latency_cycles", "cycles"), ("interval_cycles", "interval"), ("DSP", "DSP"), ("LUT", "LUT")):
         low, high = estimate["bands"][name]

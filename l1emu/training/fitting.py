@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,8 @@ from tensorflow import keras
 from l1emu.progress import Advance, progress
 from l1emu.training.recipe import TrainingPass
 
-FittedRows = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.float32]]
-"""Inputs, targets and weights, (rows, ...) each."""
+FittedRows = tuple[list[npt.NDArray[Any]], list[npt.NDArray[Any]], npt.NDArray[np.float32]]
+"""Inputs and targets in the order of the network's, and weights, (rows, ...) each."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,21 @@ def fit_network(
     *,
     batch: int,
     seed: int,
-    loss: str,
+    losses: Sequence[str],
+    loss_weights: Sequence[float] | None = None,
     quantized: bool,
 ) -> Fit:
-    """Fit in place with Adam, cosine-annealed; keeps the weights of the epoch with the lowest validation loss."""
+    """Fit in place with Adam, cosine-annealed; keeps the weights of the epoch with the lowest validation loss.
+
+    Parameters
+    ----------
+    losses, loss_weights
+        Of each output.
+    """
     keras.utils.set_random_seed(seed)
-    batch = min(batch, len(rows[0]))
-    steps = max(1, len(rows[0]) // batch) * stage.epochs
+    count = len(rows[2])
+    batch = min(batch, count)
+    steps = max(1, count // batch) * stage.epochs
     warm_up = min(steps // 20, 500)
     schedule = keras.optimizers.schedules.CosineDecay(
         0.1 * stage.learning_rate,
@@ -51,7 +60,8 @@ def fit_network(
     )
     model.compile(
         keras.optimizers.Adam(schedule, clipnorm=1.0),
-        loss=loss,
+        loss=list(losses),
+        loss_weights=None if loss_weights is None else list(loss_weights),
         weighted_metrics=[],
         # XLA pays off for the many small operations of the quantizers, where there are enough steps to win back
         # the time it takes to compile
@@ -72,8 +82,8 @@ def fit_network(
             verbose=0,
         )
     best.restore()
-    losses = {name: [round(float(v), 6) for v in values] for name, values in history.history.items()}
-    return Fit(best.loss, losses, time.perf_counter() - started)
+    story = {name: [round(float(v), 6) for v in values] for name, values in history.history.items()}
+    return Fit(best.loss, story, time.perf_counter() - started)
 
 
 class _Report(keras.callbacks.Callback):

@@ -1,4 +1,4 @@
-"""hls4ml handlers that lead `QEinsum` and `QSoftmax` to the nodes that hls4ml has for them.
+"""hls4ml handlers that lead `QEinsum`, `QSoftmax` and `AddConstant` to the nodes that hls4ml has for them.
 
 The nodes have templates for the Vivado and the Vitis backend, with io_parallel only.
 """
@@ -64,7 +64,24 @@ def _softmax(keras_layer: dict[str, Any], input_names: list[str], input_shapes: 
     return layer, list(input_shapes[0])
 
 
-_HANDLERS: dict[str, Callable[..., Parsed]] = {"QEinsum": _einsum, "QSoftmax": _softmax}
+def _add_constant(keras_layer: dict[str, Any], input_names: list[str], input_shapes: list[Any], _reader: Any) -> Parsed:
+    layer = parse_default_keras_layer(keras_layer, input_names)
+    constant = np.asarray(keras_layer["config"]["constant"], dtype=np.float64).ravel()
+    layer.update(
+        class_name="BatchNormalization",
+        n_in=constant.size,
+        n_filt=-1,  # a bias for each number, not for each channel
+        scale_data=np.ones(constant.size),
+        bias_data=constant,
+    )
+    return layer, list(input_shapes[0])
+
+
+_HANDLERS: dict[str, Callable[..., Parsed]] = {
+    "QEinsum": _einsum,
+    "QSoftmax": _softmax,
+    "AddConstant": _add_constant,
+}
 
 
 def register() -> None:

@@ -1,4 +1,4 @@
-"""Two thin Keras layers that QKeras lacks, and attention composed from them and from stock QKeras layers.
+"""Thin Keras layers that QKeras lacks, of which attention is composed with stock QKeras layers.
 
 hls4ml has nodes for both (`Einsum`, `Softmax`); `l1emu.training.handlers` leads to them. A monolithic attention layer
 cannot be converted: a handler returns one node. So attention here is a function that composes layers.
@@ -202,4 +202,51 @@ class QSoftmax(keras.layers.Layer):
         return config
 
 
-CUSTOM_OBJECTS = {"QEinsum": QEinsum, "QSoftmax": QSoftmax}
+_HIDDEN = -1e9
+"""In the place of a score that counts for nothing."""
+
+
+@keras.utils.register_keras_serializable(package="l1emu")
+class MaskedScores(keras.layers.Layer):
+    """Attention scores (batch, ..., queries, keys) without those of padded keys; stands before a softmax.
+
+    The second input is the mask (batch, keys): 1 for a key that there is, 0 for padding. A float layer: its quantized
+    form is made of layers that hls4ml has, see `l1emu.training.masks`.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """The scores, those of padding far below all others."""
+        scores, mask = inputs
+        between = [1] * (len(scores.shape) - 2)
+        there = tf.reshape(mask, (-1, *between, scores.shape[-1])) > 0.5
+        return tf.where(there, scores, _HIDDEN)
+
+
+@keras.utils.register_keras_serializable(package="l1emu")
+class CausalScores(keras.layers.Layer):
+    """Attention scores (batch, ..., n, n) without those of keys that come after their query; before a softmax."""
+
+    def call(self, inputs: Any) -> Any:
+        """The scores, those of later keys far below all others."""
+        return tf.where(np.tri(inputs.shape[-1], dtype=bool), inputs, _HIDDEN)
+
+
+@keras.utils.register_keras_serializable(package="l1emu")
+class AddConstant(keras.layers.Layer):
+    """Adds constants: nested lists of numbers of the shape of the input, the batch left out."""
+
+    def __init__(self, constant: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.constant = np.asarray(constant, dtype=np.float32)
+
+    def call(self, inputs: Any) -> Any:
+        """The sum."""
+        return inputs + self.constant
+
+    def get_config(self) -> dict[str, Any]:
+        """What `from_config` needs to make the layer again."""
+        config: dict[str, Any] = super().get_config() | {"constant": self.constant.tolist()}
+        return config
+
+
+CUSTOM_OBJECTS = {kind.__name__: kind for kind in (QEinsum, QSoftmax, MaskedScores, CausalScores, AddConstant)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,13 +12,40 @@ from l1emu.config import Config, load_config
 from l1emu.errors import L1emuError
 from l1emu.files import read_text
 from l1emu.resources import resource
+from l1emu.taggers.maps import Maps, NameText
 from l1emu.training.recipe import RECIPE, Hardware, InputType, PositiveCount, Recipe, TrainingPass
 from l1emu.yamltext import compose, plain
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=200)]
 FunctionName = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", max_length=200)]
 """`module:function`."""
+_Entry = Annotated[int, Field(ge=0, le=10**12)]
 _Classes = Annotated[tuple[str, ...], Field(min_length=1, max_length=1000, strict=False)]
+
+
+class EventFiles(Config):
+    """Files that `l1emu events` reads, and how the network's inputs are made of their fields.
+
+    Attributes
+    ----------
+    files
+        Paths from the recipe's folder on, or globs; of one format.
+    format, tree, entries
+        As of `l1emu events`: by default recognised, the format's own, and all.
+    of
+        What a row is: `event`, an entry of the files (a jet where these are jets); or a list of an entry, such as
+        `jets`, each object of which is a row; or a group of numbers of an entry, such as `jet` of JetClass, to which
+        the entry's lists belong, so that features can be relative to it.
+    inputs
+        The feature map of each input, as of a study's taggers.
+    """
+
+    files: Annotated[tuple[str, ...], Field(min_length=1, max_length=10_000, strict=False)]
+    format: str | None = None
+    tree: str | None = None
+    entries: Annotated[tuple[_Entry, _Entry], Field(strict=False)] | None = None
+    of: NameText = "event"
+    inputs: Maps
 
 
 class Data(Config):
@@ -25,8 +53,9 @@ class Data(Config):
 
     Attributes
     ----------
-    file, generator, function
-        One of them: an npz beside the recipe; a registered generator; a function of yours that returns arrays by name.
+    file, generator, function, events
+        One of them: an npz beside the recipe; a registered generator; a function of yours that returns arrays by name;
+        files of events or jets. Of these, target, weights and groups are fields of an entry or of the row.
     options
         Keyword arguments of the generator or the function.
     target
@@ -40,6 +69,7 @@ class Data(Config):
     file: str | None = None
     generator: Name | None = None
     function: FunctionName | None = None
+    events: EventFiles | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     target: Name | None = "target"
     weights: Name | None = None
@@ -47,12 +77,12 @@ class Data(Config):
 
     @model_validator(mode="after")
     def _has_one_source(self) -> Data:
-        given = [name for name in ("file", "generator", "function") if getattr(self, name) is not None]
+        given = [name for name in ("file", "generator", "function", "events") if getattr(self, name) is not None]
         if len(given) != 1:
             found = " and ".join(given) or "none of them"
-            raise ValueError(f"data come from one of file, generator and function, not from {found}")
-        if self.file is not None and self.options:
-            raise ValueError("a file takes no options")
+            raise ValueError(f"data come from one of file, generator, function and events, not from {found}")
+        if self.options and (self.file is not None or self.events is not None):
+            raise ValueError("files take no options")
         return self
 
 
@@ -130,6 +160,21 @@ class Task(Config):
         return self.loss or ("sparse_categorical_crossentropy" if self.kind == "classify" else "mean_squared_error")
 
 
+class OutputTask(Task):
+    """What one of several outputs learns.
+
+    Attributes
+    ----------
+    target
+        The array of truth, as `Data.target`; none for a reconstruction.
+    loss_weight
+        What its loss is multiplied by in the sum of all.
+    """
+
+    target: Name | None = None
+    loss_weight: Annotated[float, Field(gt=0, le=1e6)] = 1.0
+
+
 class GridChoice(Config):
     """`bits` in all, `integer` before the point without the sign; by default as many as are needed."""
 
@@ -170,6 +215,8 @@ class Quantization(Config):
         qkeras: trained on in the types; post-training: the float network's weights as they are.
     input
         `ap_fixed<width, integer>` of every input value.
+    inputs
+        By the name of an input: its type, where it is another one.
     rule
         Of all layers; none where the network's function returns a QKeras model with quantizers of its own.
     layers
@@ -178,6 +225,7 @@ class Quantization(Config):
 
     method: Literal["qkeras", "post-training", "hgq2"]
     input: InputType
+    inputs: dict[Name, InputType] = Field(default_factory=dict, max_length=64)
     rule: QuantizationRule | None = None
     layers: dict[str, LayerRule] = Field(default_factory=dict, max_length=1000)
 
@@ -192,6 +240,10 @@ class Quantization(Config):
         if self.rule is None and self.layers:
             raise ValueError("layers differ from a rule: rule is missing")
         return self
+
+    def input_type(self, name: str) -> InputType:
+        """The type of the input of this name."""
+        return self.inputs.get(name, self.input)
 
 
 class TrainingPasses(Config):
@@ -212,13 +264,14 @@ class TrainingPasses(Config):
 
 
 class ModelRecipe(Config):
-    """Everything that makes a model."""
+    """Everything that makes a model; of a network with several outputs `tasks`, by the name of the output's layer."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
     description: str
     data: Data
     network: NetworkChoice
-    task: Task
+    task: Task | None = None
+    tasks: Annotated[dict[Name, OutputTask], Field(min_length=2, max_length=64)] | None = None
     quantization: Quantization
     training: TrainingPasses
     hardware: Hardware
@@ -227,9 +280,41 @@ class ModelRecipe(Config):
     def _fits_together(self) -> ModelRecipe:
         if (self.quantization.method == "qkeras") != (self.training.quantized is not None):
             raise ValueError("training.quantized belongs to the method qkeras, and to it alone")
-        if self.data.target is None and self.task.kind != "reconstruct":
+        if (self.task is None) == (self.tasks is None):
+            raise ValueError("a model has either a task, or tasks by output where the network has several")
+        if self.task is not None and self.data.target is None and self.task.kind != "reconstruct":
             raise ValueError(f"to {self.task.kind} takes data.target")
+        for name, task in (self.tasks or {}).items():
+            if task.target is None and task.kind != "reconstruct":
+                raise ValueError(f"tasks.{name}: to {task.kind} takes a target")
         return self
+
+    def tasks_of(self, outputs: Sequence[str]) -> dict[str, OutputTask]:
+        """The task of each of the network's outputs, in their order.
+
+        Raises
+        ------
+        L1emuError
+            if the recipe is about other outputs.
+        """
+        if self.task is not None:
+            if len(outputs) != 1:
+                raise L1emuError(
+                    "one task for a network of several outputs",
+                    where="task",
+                    value=", ".join(outputs),
+                    expected=f"tasks, with {', '.join(outputs)}",
+                )
+            return {outputs[0]: OutputTask(**dict(self.task), target=self.data.target)}
+        given = self.tasks or {}
+        if set(given) != set(outputs):
+            raise L1emuError(
+                "tasks of other outputs than the network's",
+                where="tasks",
+                value=", ".join(given),
+                expected=", ".join(outputs),
+            )
+        return {name: given[name] for name in outputs}
 
 
 def load_any_recipe(path: Path) -> Recipe | ModelRecipe:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from tensorflow import keras
 
 from l1emu.errors import L1emuError
-from l1emu.training.layers import QEinsum, QSoftmax
+from l1emu.training.layers import CausalScores, MaskedScores, QEinsum, QSoftmax
 
-Pooling = Literal["mean", "flatten", "token"]
+Pooling = Literal["mean", "flatten", "token", "sum"]
 
 
 def dense_network(
@@ -44,6 +45,8 @@ def transformer(
     batch_norm: bool = False,
     head: Sequence[int] = (),
     softmax: bool = True,
+    mask: str | None = None,
+    causal: bool = False,
 ) -> keras.Model:
     """A transformer over (tokens, features), or over a vector that a dense layer turns into `tokens` tokens.
 
@@ -55,12 +58,17 @@ def transformer(
     ----------
     pooling
         What the head reads: the mean over tokens (a power of two of them), all of them, or the first: a class token,
-        whose input row is marked by its last feature (1 there, 0 in all other rows).
+        whose input row is marked by its last feature (1 there, 0 in all other rows); with a mask also the `sum` of
+        those that there are.
+    mask
+        The name of a second input, (tokens,): 1 for each token that there is, 0 for padding, which no token attends to.
+    causal
+        Whether tokens attend to none that come after them.
     """
-    if width % heads:
-        raise L1emuError("the width is not divisible into the heads", where="network.sizes", value=(width, heads))
-    if pooling not in ("mean", "flatten", "token"):
-        raise L1emuError("unknown pooling", where="network.sizes", value=pooling, expected="mean, flatten or token")
+    _check_heads(width, heads)
+    known = ("mean", "flatten", "token", *(("sum",) if mask else ()))
+    if pooling not in known:
+        raise L1emuError("unknown pooling", where="network.sizes", value=pooling, expected=" or ".join(known))
     inputs = keras.layers.Input(tuple(shape), name=input)
     if tokens is None:
         if len(shape) != 2:
@@ -74,9 +82,13 @@ def transformer(
         count = tokens
         x = keras.layers.Dense(tokens * width, name="embed")(inputs)
         x = keras.layers.Reshape((tokens, width), name="tokens")(x)
+    there = None if mask is None else keras.layers.Input((count,), name=mask)
     for number in range(blocks):
-        x = _block(x, f"block{number}", count, width, heads, feed_forward, batch_norm)
-    if pooling == "mean":
+        size = _Block(f"block{number}", count, width, heads, feed_forward, batch_norm)
+        x = _block(x, size, _Attended(there, causal))
+    if pooling == "sum":
+        x = QEinsum("bn,bnd->bd", name="pool")([there, x])
+    elif pooling == "mean":
         x = keras.layers.GlobalAveragePooling1D(name="pool")(x)
     elif pooling == "flatten":
         x = keras.layers.Reshape((count * width,), name="pool")(x)
@@ -84,23 +96,145 @@ def transformer(
         x = _class_token(inputs, x, int(shape[-1]))
     if batch_norm:
         x = keras.layers.BatchNormalization(name="pool_norm")(x)
-    return _ended(inputs, x, head, outputs, softmax, "transformer")
+    return _ended([inputs, *([] if there is None else [there])], x, head, outputs, softmax, "transformer")
 
 
-def _block(x: Any, name: str, count: int, width: int, heads: int, feed_forward: int, batch_norm: bool) -> Any:
+def particle_transformer(
+    *,
+    input: str,
+    shape: Sequence[int],
+    outputs: int,
+    width: int,
+    heads: int,
+    feed_forward: int,
+    blocks: int = 1,
+    head: Sequence[int] = (),
+    softmax: bool = True,
+    mask: str | None = None,
+    pairs: Mapping[str, Any] | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> keras.Model:
+    """A Particle Transformer over (particles, features), after Qu, Li and Qian (2202.03772).
+
+    Features of pairs of particles become a bias of the attention scores, one for each head, by dense layers that all
+    pairs share; all blocks have the same bias. The head reads a class attention: a learned query, folded into the
+    projection of the keys, over the particles. Without layer normalizations.
+
+    Parameters
+    ----------
+    mask
+        The name of an input (particles,): 1 for each particle that there is, 0 for padding, which nothing attends to.
+    pairs
+        `input`, the name of an input (particles, particles, features); `features`, how many; `hidden`, the widths of
+        the layers before the bias.
+    extra
+        `input`, the name of an input (features,), numbers of the whole jet that the head reads as well; `features`, how
+        many.
+    """
+    _check_heads(width, heads)
+    if len(shape) != 2:
+        raise L1emuError("no particles", where="network.sizes.shape", value=tuple(shape), expected="(n, features)")
+    count = int(shape[0])
+    inputs = [keras.layers.Input(tuple(shape), name=input)]
+    x = keras.layers.Activation("relu", name="embed_relu")(keras.layers.Dense(width, name="embed")(inputs[0]))
+    bias = there = None
+    if pairs is not None:
+        named = _sizes(pairs, "pairs", {"hidden": ()})
+        inputs.append(keras.layers.Input((count, count, named["features"]), name=named["input"]))
+        bias = _pair_bias(inputs[-1], named["hidden"], heads)
+    if mask is not None:
+        inputs.append(there := keras.layers.Input((count,), name=mask))
+    for number in range(blocks):
+        x = _block(x, _Block(f"block{number}", count, width, heads, feed_forward, False), _Attended(there, False, bias))
+    x = _class_attention(x, count, width, heads, there)
+    if extra is not None:
+        named = _sizes(extra, "extra", {})
+        inputs.append(keras.layers.Input((named["features"],), name=named["input"]))
+        x = keras.layers.Concatenate(name="with_extra")([x, keras.layers.Dense(width, name="extra")(inputs[-1])])
+    return _ended(inputs, x, head, outputs, softmax, "particle_transformer")
+
+
+def _check_heads(width: int, heads: int) -> None:
+    if width % heads:
+        raise L1emuError("the width is not divisible into the heads", where="network.sizes", value=(width, heads))
+
+
+def _sizes(given: Mapping[str, Any], where: str, optional: dict[str, Any]) -> dict[str, Any]:
+    """`input`, `features` and what is optional, of a further input."""
+    known = {"input", "features", *optional}
+    if not {"input", "features"} <= set(given) <= known:
+        raise L1emuError(
+            "not what tells of an input",
+            where=f"network.sizes.{where}",
+            value=", ".join(given),
+            expected=", ".join(sorted(known)),
+        )
+    return optional | dict(given)
+
+
+def _pair_bias(given: Any, hidden: Sequence[int], heads: int) -> Any:
+    """A bias (heads, n, n) of the scores."""
+    x = given
+    for number, units in enumerate(hidden):
+        x = keras.layers.Dense(units, name=f"pair{number}")(x)
+        x = keras.layers.Activation("relu", name=f"pair{number}_relu")(x)
+    return keras.layers.Permute((3, 1, 2), name="pair_bias")(keras.layers.Dense(heads, name="pair_heads")(x))
+
+
+def _class_attention(x: Any, count: int, width: int, heads: int, mask: Any) -> Any:
+    score = keras.layers.Permute((2, 1), name="class_score")(keras.layers.Dense(heads, name="class_key")(x))
+    if mask is not None:
+        score = MaskedScores(name="class_masked")([score, mask])
+    weight = QSoftmax(1.0, name="class_softmax")(score)
+    value = keras.layers.Dense(width, name="class_value")(x)
+    value = keras.layers.Reshape((count, heads, width // heads), name="class_value_heads")(value)
+    mixed = QEinsum("bhn,bnhd->bhd", name="class_mix")([weight, value])
+    return keras.layers.Reshape((width,), name="class_merge")(mixed)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The name and the sizes of a block of a transformer."""
+
+    name: str
+    count: int
+    width: int
+    heads: int
+    feed_forward: int
+    batch_norm: bool
+
+
+@dataclass(frozen=True)
+class _Attended:
+    """What says to what tokens attend: the mask of padding, whether to earlier ones alone, a bias of the scores."""
+
+    mask: Any = None
+    causal: bool = False
+    bias: Any = None
+
+
+def _block(x: Any, block: _Block, attended: _Attended) -> Any:
+    name, count, width, heads, batch_norm = block.name, block.count, block.width, block.heads, block.batch_norm
     y = keras.layers.BatchNormalization(name=f"{name}_norm1")(x) if batch_norm else x
     parts = {}
     for part in ("query", "key", "value"):
         projected = keras.layers.Dense(width, name=f"{name}_{part}")(y)
         parts[part] = keras.layers.Reshape((count, heads, width // heads), name=f"{name}_{part}_heads")(projected)
     score = QEinsum("bnhd,bmhd->bhnm", name=f"{name}_score")([parts["query"], parts["key"]])
-    weight = QSoftmax((width // heads) ** -0.5, name=f"{name}_softmax")(score)
+    scale = (width // heads) ** -0.5
+    if attended.bias is not None:
+        score = keras.layers.Add(name=f"{name}_biased")([score, attended.bias])
+    if attended.mask is not None:
+        score = MaskedScores(name=f"{name}_masked")([score, attended.mask])
+    if attended.causal:
+        score = CausalScores(name=f"{name}_causal")(score)
+    weight = QSoftmax(scale, name=f"{name}_softmax")(score)
     mixed = QEinsum("bhnm,bmhd->bnhd", name=f"{name}_mix")([weight, parts["value"]])
     mixed = keras.layers.Reshape((count, width), name=f"{name}_merge")(mixed)
     mixed = keras.layers.Dense(width, name=f"{name}_project")(mixed)
     x = keras.layers.Add(name=f"{name}_add1")([x, mixed])
     y = keras.layers.BatchNormalization(name=f"{name}_norm2")(x) if batch_norm else x
-    y = keras.layers.Dense(feed_forward, name=f"{name}_ff1")(y)
+    y = keras.layers.Dense(block.feed_forward, name=f"{name}_ff1")(y)
     if batch_norm:
         y = keras.layers.BatchNormalization(name=f"{name}_norm3")(y)
     y = keras.layers.Activation("relu", name=f"{name}_ff1_relu")(y)
@@ -141,5 +275,9 @@ def _ended(inputs: Any, x: Any, hidden: Sequence[int], outputs: int, softmax: bo
     return keras.Model(inputs, x, name=name)
 
 
-NETWORKS: dict[str, Callable[..., keras.Model]] = {"dense": dense_network, "transformer": transformer}
+NETWORKS: dict[str, Callable[..., keras.Model]] = {
+    "dense": dense_network,
+    "particle-transformer": particle_transformer,
+    "transformer": transformer,
+}
 """By the name that a recipe gives them."""

@@ -16,6 +16,7 @@ from tensorflow import keras
 from l1emu.errors import L1emuError
 from l1emu.training.export import refused_layer
 from l1emu.training.layers import QEinsum, QSoftmax
+from l1emu.training.masks import GridBits, causal, masked, masked_grid
 from l1emu.training.model import weights_by_name
 from l1emu.training.model_recipe import GridChoice, LayerRule, QuantizationRule
 
@@ -28,16 +29,8 @@ Made = Callable[[Any, Any], Any]
 
 def _rebuilt(model: keras.Model, make: Made) -> keras.Model:
     """`model` with what `make` puts in the place of each layer."""
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise L1emuError(
-            "a network of several inputs or outputs",
-            where="network",
-            value=f"{len(model.inputs)} inputs, {len(model.outputs)} outputs",
-            expected="one of each",
-        )
-    (given,) = model.inputs
-    new = keras.layers.Input(tuple(given.shape[1:]), name=given._keras_history.layer.name)
-    made = {given.ref(): new}
+    new = [keras.layers.Input(tuple(given.shape[1:]), name=given._keras_history.layer.name) for given in model.inputs]
+    made = dict(zip((given.ref() for given in model.inputs), new, strict=True))
     for depth in sorted(model._nodes_by_depth, reverse=True):
         for node in model._nodes_by_depth[depth]:
             if node.is_input:
@@ -52,7 +45,7 @@ def _rebuilt(model: keras.Model, make: Made) -> keras.Model:
                 )
             sources = [made[tensor.ref()] for tensor in node.keras_inputs]
             made[node.outputs.ref()] = make(node.layer, sources if len(sources) > 1 else sources[0])
-    return keras.Model(new, made[model.outputs[0].ref()], name=model.name)
+    return keras.Model(new, [made[tensor.ref()] for tensor in model.outputs], name=model.name)
 
 
 def _again(layer: Any, x: Any) -> Any:
@@ -153,7 +146,7 @@ def without_quantizers(model: keras.Model) -> keras.Model:
                 return QEinsum(layer.equation, name=layer.name)(x)
             case "QSoftmax":
                 return QSoftmax(layer.scale, name=layer.name)(x)
-            case "Add" | "Reshape" | "GlobalAveragePooling1D":
+            case "Add" | "Concatenate" | "Reshape" | "Permute" | "GlobalAveragePooling1D":
                 return _again(layer, x)
         raise refused_layer(layer)
 
@@ -164,19 +157,19 @@ def without_quantizers(model: keras.Model) -> keras.Model:
 class LayerGrids:
     """The grids of one layer, (bits, integer bits without the sign); the bits of its tables, if it is a softmax."""
 
-    weight: tuple[int, int]
-    bias: tuple[int, int]
-    result: tuple[int, int]
+    weight: GridBits
+    bias: GridBits
+    result: GridBits
     softmax_bits: int
 
 
 def choose_grids(
-    model: keras.Model, rule: QuantizationRule, layers: dict[str, LayerRule], x: npt.NDArray[np.float32] | None
+    model: keras.Model, rule: QuantizationRule, layers: dict[str, LayerRule], x: list[npt.NDArray[np.float32]] | None
 ) -> dict[str, LayerGrids]:
     """The grids of every layer of a float model, by its name.
 
     Where a rule leaves the integer bits open, they are as many as the largest value takes: of the weights, and of the
-    results for the inputs `x` (without: two bits).
+    results for the inputs `x`, one array an input (without: two bits).
 
     Raises
     ------
@@ -192,7 +185,7 @@ def choose_grids(
     largest: dict[str, float] = {}
     if x is not None:
         inner = keras.Model(model.inputs, [model.get_layer(name).output for name in names])
-        values = inner.predict(x, batch_size=1024, verbose=0)
+        values = inner.predict(x if len(x) > 1 else x[0], batch_size=1024, verbose=0)
         largest = {
             n: float(np.abs(v).max()) for n, v in zip(names, values if len(names) > 1 else [values], strict=True)
         }
@@ -214,7 +207,7 @@ def choose_grids(
     return grids
 
 
-def _grid(grid: GridChoice, largest: float) -> tuple[int, int]:
+def _grid(grid: GridChoice, largest: float) -> GridBits:
     if grid.integer is not None:
         return grid.bits, grid.integer
     needed = math.ceil(math.log2(largest)) if largest > 0 else 0
@@ -235,7 +228,7 @@ def with_quantizers(model: keras.Model, grids: dict[str, LayerGrids]) -> keras.M
     new = _rebuilt(model, _Quantizing(grids).make)
     trained = weights_by_name(model)
     for layer in new.layers:
-        if layer.weights:
+        if layer.weights and f"{layer.name}/kernel" in trained:  # the constants of masks stay as they are
             layer.set_weights([trained[f"{layer.name}/{part}"] for part in ("kernel", "bias")])
     return new
 
@@ -245,7 +238,7 @@ class _Quantizing:
 
     def __init__(self, grids: dict[str, LayerGrids]) -> None:
         self.grids = grids
-        self.signed: dict[Any, tuple[int, int]] = {}
+        self.signed: dict[Any, GridBits] = {}
 
     def make(self, layer: Any, x: Any) -> Any:
         """What stands in the place of `layer` behind the quantized `x`."""
@@ -260,16 +253,35 @@ class _Quantizing:
                 return y
             case "QSoftmax":
                 return self._softmax(layer, x, layer.scale, layer.name)
+            case "MaskedScores" | "CausalScores":
+                return self._masked(layer, x)
             case "Activation" | "ReLU" | "Softmax":
                 return self._activated(layer, x, str(activation), layer.name)
-            case "Add" | "GlobalAveragePooling1D":
+            case "Add" | "Concatenate" | "GlobalAveragePooling1D":
                 return self._ended(layer, _again(layer, x))
             case "Reshape" | "Flatten":
-                y = keras.layers.Reshape(tuple(layer.output_shape[1:]), name=layer.name)(x)
-                if x.ref() in self.signed:
-                    self.signed[y.ref()] = self.signed[x.ref()]
-                return y
+                return self._moved(x, keras.layers.Reshape(tuple(layer.output_shape[1:]), name=layer.name)(x))
+            case "Permute":
+                return self._moved(x, _again(layer, x))
         raise refused_layer(layer)
+
+    def _masked(self, layer: Any, x: Any) -> Any:
+        """Scores without those of a mask, see `l1emu.training.masks`."""
+        softmax = _softmax_behind(layer)
+        scores = x[0] if isinstance(x, list) else x
+        if scores.ref() not in self.signed:
+            raise L1emuError("masked scores without a sign", where=f"layer {layer.name}", expected="no ReLU before")
+        scale, bits = getattr(softmax, "scale", 1.0), self.grids[softmax.name].softmax_bits
+        grid = masked_grid(self.signed[scores.ref()], scale, bits, f"layer {layer.name}")
+        y = masked(x[0], x[1], grid, layer.name) if isinstance(x, list) else causal(x, grid, layer.name)
+        self.signed[y.ref()] = grid
+        return y
+
+    def _moved(self, x: Any, y: Any) -> Any:
+        """`y`, the numbers of `x` in another order or shape."""
+        if x.ref() in self.signed:
+            self.signed[y.ref()] = self.signed[x.ref()]
+        return y
 
     def _dense(self, layer: Any, x: Any, activation: str) -> Any:
         grid = self.grids[layer.name]
@@ -320,6 +332,20 @@ class _Quantizing:
         return _table_softmax(x, self.signed[x.ref()], self.grids[layer.name].softmax_bits, scale, name)
 
 
+def _softmax_behind(layer: Any) -> Any:
+    """The softmax that alone reads the masked scores of `layer`, behind another mask perhaps."""
+    behind = _consumers(layer)
+    if len(behind) == 1 and _kind(behind[0]) in ("MaskedScores", "CausalScores"):
+        return _softmax_behind(behind[0])
+    if len(behind) != 1 or _kind(behind[0]) not in ("QSoftmax", "Softmax"):
+        raise L1emuError(
+            "masked scores that something else than one softmax reads",
+            where=f"layer {layer.name}",
+            value=", ".join(_kind(reader) for reader in behind) or "the output",
+        )
+    return behind[0]
+
+
 def _activation_of(layer: Any) -> str | None:
     kind = _kind(layer)
     if kind == "ReLU":
@@ -332,7 +358,7 @@ def _activation_of(layer: Any) -> str | None:
     return None
 
 
-def _table_softmax(x: Any, source: tuple[int, int], bits: int, scale: float, name: str) -> Any:
+def _table_softmax(x: Any, source: GridBits, bits: int, scale: float, name: str) -> Any:
     terms = int(x.shape[-1])
     more = math.ceil(math.log2(terms + 1))
     return QSoftmax(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import math
 from typing import Any
 
 from tensorflow import keras
@@ -73,8 +74,8 @@ def check_steering(graph: Any, config: dict[str, dict[str, Any]], steering: Stee
     """Compare what hls4ml made with what it was told.
 
     hls4ml takes another factor than it was told where a layer cannot have that one: the parallelization factor divides
-    the number of constituents, and in the resource strategy not every reuse factor goes with every matrix. A
-    reuse factor that holds for all layers there becomes the closest one; what was said of a single layer is held to.
+    the number of constituents, or of pairs, and in the resource strategy not every reuse factor goes with every matrix.
+    A reuse factor that holds for all layers there becomes the closest one; what was said of a single layer is held to.
 
     Raises
     ------
@@ -101,7 +102,7 @@ def _made(node: Any, field: str) -> Any:
     """What hls4ml made of a field; None where the layer has nothing of the kind."""
     rounds = node.get_attr("n_partitions")
     if field == "parallelization_factor":
-        return None if rounds is None else node.get_output_variable().shape[0] // rounds
+        return None if rounds is None else math.prod(node.get_output_variable().shape[:-1]) // rounds
     return node.get_attr(field)
 
 

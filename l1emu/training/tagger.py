@@ -15,6 +15,7 @@ from l1emu.arrays import read_npz
 from l1emu.config import load_config
 from l1emu.errors import L1emuError
 from l1emu.files import write_aside
+from l1emu.fixedpoint import FixedPoint
 from l1emu.training.export import Backend, convert
 from l1emu.training.model import build, set_weights_by_name
 from l1emu.training.recipe import RECIPE, Recipe
@@ -36,7 +37,7 @@ class TrainedTagger:
             self.model,
             folder,
             backend,
-            input_type=f"ap_fixed<{kind.width},{kind.integer}>",
+            input_types=FixedPoint(kind.width, kind.integer, True),
             part=hardware.part,
             clock_period_ns=hardware.clock_period_ns,
             steering=hardware,

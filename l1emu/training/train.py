@@ -358,12 +358,12 @@ def _fit(
     other, other_weight = parts["validation"]
     fit = fit_network(
         model,
-        (jets.inputs(), jets.label.astype(np.int32), weight.astype(np.float32)),
-        (other.inputs(), other.label.astype(np.int32), other_weight.astype(np.float32)),
+        ([jets.inputs()], [jets.label.astype(np.int32)], weight.astype(np.float32)),
+        ([other.inputs()], [other.label.astype(np.int32)], other_weight.astype(np.float32)),
         training.quantized if quantized else training.float_twin,
         batch=training.batch,
         seed=seed + int(quantized),
-        loss="sparse_categorical_crossentropy",
+        losses=["sparse_categorical_crossentropy"],
         quantized=quantized,
     )
     course.seconds[title.replace(" ", "_")] = fit.seconds

@@ -7,6 +7,7 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from l1emu.eventdata import EventData
 from l1emu.fixedpoint import FixedPoint
@@ -118,3 +119,38 @@ def test_single_precision_is_what_keras_takes() -> None:
     keys = {"of": "object", "fields": [{"field": "eta", "scale": 0.1}]}
     assert made(keys | {"precision": "float32"}).dtype == np.float32
     np.testing.assert_array_equal(made(keys | {"precision": "float32"}), made(keys).astype(np.float32))
+
+
+def test_pairs_are_numbers_of_every_two_objects() -> None:
+    names = ["delta_eta", "delta_phi", "log_delta_r", "log_kt", "log_z", "log_m2"]
+    found = made({"of": "tracks", "count": 3, "order": "pt", "pairs": names, "padding": -9})
+    assert found.shape == (3, 3, 3, 6)
+    wrapped = 6 - 2 * np.pi
+    distance = np.hypot(1, wrapped)
+    four = np.array([[4 * np.cosh(2.0), 4 * np.cos(3.0), 4 * np.sin(3.0), 4 * np.sinh(2.0)],
+                     [np.cosh(1.0), np.cos(3.0), -np.sin(3.0), np.sinh(1.0)]]).sum(axis=0)  # fmt: skip
+    mass = four[0] ** 2 - (four[1:] ** 2).sum()
+    want = [1, wrapped, np.log(distance), np.log(distance), np.log(0.2), np.log(mass)]
+    np.testing.assert_allclose(found[0, 0, 1], want, rtol=1e-12)
+    np.testing.assert_allclose(found[0, 1, 0], [-1, -wrapped, *want[2:]], rtol=1e-12)
+    np.testing.assert_allclose(
+        found[0, 0, 0], [0, 0, np.log(1e-8), np.log(1e-8), np.log(0.5), np.log(1e-8)], rtol=1e-12
+    )
+    assert (found[0, 2] == -9).all() and (found[0, :, 2] == -9).all() and (found[1] == -9).all()
+    clipped = made({"of": "tracks", "count": 2, "pairs": [{"pair": "log_z", "scale": 2, "offset": 1, "clip": [-2, 1]}]})
+    assert clipped[0, 0, 1, 0] == -2 and clipped[2, 0, 0, 0] == 1 + 2 * np.log(0.5)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"of": "object", "pairs": ["log_z"]}, "expected pairs of a collection"),
+        ({"of": "tracks", "count": 2, "pairs": ["log_z"], "mask": "filled"}, "exactly one of fields, mask, pairs"),
+        ({"of": "tracks", "count": 2, "pairs": ["log_zz"]}, "Input should be 'delta_eta'"),
+        ({"of": "tracks", "count": 2, "pairs": ["log_z"], "layout": "fields_first"}, "numbers last"),
+        ({"parts": [{"of": "tracks", "count": 2, "pairs": ["log_z"]}]}, "expected an input of their own"),
+    ],
+)
+def test_wrong_pairs_are_refused(keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        FeatureMap.model_validate(keys)

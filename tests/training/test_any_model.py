@@ -251,7 +251,7 @@ def test_what_the_class_token_reads_is_its_own_row() -> None:
 
 WRONG = [
     ({"quantizaton": {}}, r"unknown key: got 'quantizaton'; expected 'quantization', perhaps"),
-    ({"data__generator": "noise"}, "one of file, generator and function, not from generator and function"),
+    ({"data__generator": "noise"}, "one of file, generator, function and events, not from generator and function"),
     ({"data__function": "own_model_of_tests:absent"}, r"data\.function: no such function"),
     ({"data__function": "no_such_module:f"}, r"cannot be imported: ModuleNotFoundError"),
     ({"data__options": {"rows": 10, "x": 1}}, r"data\.function: wrong options: got an unexpected .* expected rows"),
