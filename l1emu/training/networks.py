@@ -8,7 +8,10 @@ from typing import Any, Literal
 from tensorflow import keras
 
 from l1emu.errors import L1emuError
+from l1emu.training.heads import with_head
 from l1emu.training.layers import QEinsum, QSoftmax
+from l1emu.training.recurrent import recurrent_network
+from l1emu.training.sets import deep_sets, interaction_network
 
 Pooling = Literal["mean", "flatten", "token"]
 
@@ -27,7 +30,7 @@ def dense_network(
     """
     inputs = keras.layers.Input(tuple(shape), name=input)
     x = inputs if len(shape) == 1 else keras.layers.Flatten(name="flat")(inputs)
-    return _ended(inputs, x, hidden, outputs, softmax, "dense")
+    return with_head(inputs, x, hidden, outputs, softmax, "dense")
 
 
 def transformer(
@@ -84,7 +87,7 @@ def transformer(
         x = _class_token(inputs, x, int(shape[-1]))
     if batch_norm:
         x = keras.layers.BatchNormalization(name="pool_norm")(x)
-    return _ended(inputs, x, head, outputs, softmax, "transformer")
+    return with_head(inputs, x, head, outputs, softmax, "transformer")
 
 
 def _block(x: Any, name: str, count: int, width: int, heads: int, feed_forward: int, batch_norm: bool) -> Any:
@@ -131,15 +134,11 @@ class _LastFeature(keras.initializers.Initializer):
         return tf.one_hot([shape[0] - 1], shape[0], axis=0, dtype=dtype or tf.float32)
 
 
-def _ended(inputs: Any, x: Any, hidden: Sequence[int], outputs: int, softmax: bool, name: str) -> keras.Model:
-    for number, units in enumerate(hidden):
-        x = keras.layers.Dense(units, name=f"head{number}")(x)
-        x = keras.layers.Activation("relu", name=f"head{number}_relu")(x)
-    x = keras.layers.Dense(outputs, name="logits")(x)
-    if softmax:
-        x = QSoftmax(1.0, name="scores")(x)
-    return keras.Model(inputs, x, name=name)
-
-
-NETWORKS: dict[str, Callable[..., keras.Model]] = {"dense": dense_network, "transformer": transformer}
+NETWORKS: dict[str, Callable[..., keras.Model]] = {
+    "deep-sets": deep_sets,
+    "dense": dense_network,
+    "interaction-network": interaction_network,
+    "recurrent": recurrent_network,
+    "transformer": transformer,
+}
 """By the name that a recipe gives them."""
