@@ -168,13 +168,14 @@ class Recurrent(Layer):
         return state.cast(self.output.type), cell_state
 
     def _of_gate(self, x: Exact) -> Exact:
-        return _activated(self.gate, self.gate_table, self.gate_table_type, x).cast(self.accum_type)
+        return activated(self.gate, self.gate_table, self.gate_table_type, x).cast(self.accum_type)
 
     def _of_state(self, x: Exact) -> Exact:
-        return _activated(self.function, self.table, self.table_type, x).cast(self.accum_type)
+        return activated(self.function, self.table, self.table_type, x).cast(self.accum_type)
 
 
-def _activated(function: GateFunction, table: Ints, table_type: FixedPoint, x: Exact) -> Exact:
+def activated(function: GateFunction, table: Ints, table_type: FixedPoint, x: Exact) -> Exact:
+    """The function of a gate or a candidate, from its table."""
     if function == "relu":
         return Exact(np.maximum(x.raw, 0), x.fraction, x.bits)
     return Exact.of(table[table_index(x, len(table), RANGE_HALF[function])], table_type)

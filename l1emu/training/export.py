@@ -43,6 +43,10 @@ _ADVICE = {
     "BatchNormalization": "no batch normalization: hls4ml truncates its scale and bias; fold it into the dense layer",
     "QBatchNormalization": "no batch normalization: hls4ml ignores its quantizers; fold it into the dense layer",
     "LayerNormalization": "no layer normalization: its square root has no exact counterpart in QKeras",
+    "LSTM": "QRecurrent, which computes as hls4ml's firmware does",
+    "GRU": "QRecurrent, which computes as hls4ml's firmware does",
+    "QLSTM": "QRecurrent: QKeras quantizes other numbers inside the cell than hls4ml does",
+    "QGRU": "QRecurrent: QKeras quantizes other numbers inside the cell than hls4ml does",
     "QConv1D": "QDense on (positions, channels) where the kernel size is 1",
     "MultiHeadAttention": "attention composed from QDense, QEinsum and QSoftmax",
     "EinsumDense": "QDense",
@@ -58,7 +62,7 @@ class _Plan:
     outputs: set[str] = field(default_factory=set)
     types: dict[str, FixedPoint] = field(default_factory=dict)
     config: dict[str, dict[str, Any]] = field(default_factory=dict)
-    weights: dict[str, list[npt.NDArray[Any]]] = field(default_factory=dict)
+    weights: dict[str, dict[str, npt.NDArray[Any]]] = field(default_factory=dict)
 
     def set(self, layer: str, **precision: FixedPoint) -> None:
         entry = self.config.setdefault(layer, {})
@@ -132,12 +136,16 @@ def plan_types(model: keras.Model, input_types: Mapping[str, FixedPoint] | Fixed
         "QDense": _plan_dense,
         "QActivation": _plan_activation,
         "QEinsum": _plan_einsum,
+        "QRecurrent": _plan_recurrent,
         "QSoftmax": _plan_softmax,
         "Add": _plan_add,
-        "Reshape": _plan_moved,
-        "Permute": _plan_moved,
+        "Subtract": _plan_add,
         "Concatenate": _plan_concatenation,
         "AddConstant": _plan_constant,
+        "Reshape": _plan_moved,
+        "Permute": _plan_moved,
+        "UpSampling1D": _plan_moved,
+        "AveragePooling1D": _plan_window_pooling,
         "GlobalAveragePooling1D": _plan_pooling,
     }
     for layer in model.layers:
@@ -162,7 +170,10 @@ def plan_types(model: keras.Model, input_types: Mapping[str, FixedPoint] | Fixed
 def refused_layer(layer: Any) -> L1emuError:
     """That this layer is not exported, and what is in its place."""
     kind = type(layer).__name__
-    others = "QDense, QActivation, QEinsum, QSoftmax, Add, Concatenate, Reshape, Permute, GlobalAveragePooling1D"
+    others = (
+        "QDense, QActivation, QEinsum, QRecurrent, QSoftmax, Add, Subtract, Concatenate, Reshape, Permute, "
+        "UpSampling1D, AveragePooling1D, GlobalAveragePooling1D"
+    )
     return L1emuError(
         "a layer that is not exported",
         where=f"layer {layer.name}",
@@ -224,31 +235,70 @@ def _plan_dense(layer: Any, plan: _Plan) -> None:
         raise L1emuError("hls4ml would give it a bias of a default type", where=where, expected="use_bias=True")
     weight = fixed_type(layer.kernel_quantizer, f"{where}, kernel_quantizer")
     bias = fixed_type(layer.bias_quantizer, f"{where}, bias_quantizer")
-    for name, kind in (("kernel_quantizer", weight), ("bias_quantizer", bias)):
-        if not kind.signed:
-            raise L1emuError("weights have a sign", where=f"{where}, {name}", expected="quantized_bits(..., alpha=1)")
-        if kind.width < 3:
-            raise L1emuError(
-                "hls4ml multiplies binary and ternary weights by rules of their own",
-                where=f"{where}, {name}",
-                value=f"{kind.width} bits",
-                expected="3 bits or more",
-            )
-    kernel, offset = (array.astype(np.float64) for array in layer.get_weights())
-    for name, array in (("kernel", kernel), ("bias", offset)):
-        if not np.isfinite(array).all():
-            raise L1emuError("weights that are not finite", where=f"{where}, {name}")
-    raw = [
-        np.clip(np.rint(array * 2.0**kind.fraction), kind.low, kind.high) * 2.0**-kind.fraction
-        for array, kind in ((kernel, weight), (offset, bias))
-    ]
-    plan.weights[layer.name] = [array.astype(np.float32) for array in raw]
+    _check_weight_type(weight, f"{where}, kernel_quantizer")
+    _check_weight_type(bias, f"{where}, bias_quantizer")
+    kernel, offset = layer.get_weights()
+    plan.weights[layer.name] = {
+        "weight": _on_grid(kernel, weight, f"{where}, kernel"),
+        "bias": _on_grid(offset, bias, f"{where}, bias"),
+    }
     x = _source_type(layer, plan)
     products = _sum_type(x.fraction + weight.fraction, x.integer + weight.integer, kernel.shape[0], True)
     integer = max(products.integer, bias.integer) + 1
     exact = FixedPoint(integer + max(products.fraction, bias.fraction), integer, True)
     plan.set(layer.name, weight=weight, bias=bias, accum=exact, result=_result(layer, exact))
     plan.set(f"{layer.name}_linear", result=plan.types[layer.name])
+
+
+def _check_weight_type(kind: FixedPoint, where: str) -> None:
+    if not kind.signed:
+        raise L1emuError("weights have a sign", where=where, expected="quantized_bits(..., alpha=1)")
+    if kind.width < 3:
+        raise L1emuError(
+            "hls4ml multiplies binary and ternary weights by rules of their own",
+            where=where,
+            value=f"{kind.width} bits",
+            expected="3 bits or more",
+        )
+
+
+def _on_grid(array: npt.NDArray[Any], kind: FixedPoint, where: str) -> npt.NDArray[np.float32]:
+    """Weights as their quantizer rounds and clips them."""
+    if not np.isfinite(array).all():
+        raise L1emuError("weights that are not finite", where=where)
+    raw = np.clip(np.rint(array.astype(np.float64) * 2.0**kind.fraction), kind.low, kind.high)
+    return np.asarray(raw * 2.0**-kind.fraction, dtype=np.float32)
+
+
+def _plan_recurrent(layer: Any, plan: _Plan) -> None:
+    where = f"layer {layer.name}"
+    if not layer.quantized:
+        raise L1emuError("a recurrent layer without quantizers", where=where, expected="all four of QRecurrent")
+    weight = fixed_type(layer.weight_quantizer, f"{where}, weight_quantizer")
+    bias = fixed_type(layer.bias_quantizer, f"{where}, bias_quantizer")
+    for name, kind in (("weight_quantizer", weight), ("bias_quantizer", bias)):
+        _check_weight_type(kind, f"{where}, {name}")
+    state, source = layer.state_type, _source_type(layer, plan)
+    if layer.cell == "lstm" and source != state:
+        raise L1emuError(
+            "hls4ml's LSTM compiles only where its input, its state and its sums have one type that wraps",
+            where=where,
+            value=f"input {source}, state {state}",
+            expected="the LSTM as first layer, and the input of the state's bits and integer bits",
+        )
+    if source.width + weight.width > 26 or state.width + weight.width > 26:
+        raise L1emuError(
+            "its products are not exact in float32, in which it is trained",
+            where=where,
+            value=f"{max(source.width, state.width)} and {weight.width} bits",
+            expected="26 bits together, or fewer",
+        )
+    arrays = dict(zip(("weight", "recurrent_weight", "bias", "recurrent_bias"), layer.get_weights(), strict=False))
+    kinds = {"weight": weight, "recurrent_weight": weight, "bias": bias, "recurrent_bias": bias}
+    plan.weights[layer.name] = {
+        name: _on_grid(array, kinds[name], f"{where}, {name}") for name, array in arrays.items()
+    }
+    plan.set(layer.name, **kinds, table=layer.table_type, accum=state, result=state)
 
 
 def _plan_activation(layer: Any, plan: _Plan) -> None:
@@ -321,7 +371,7 @@ def _plan_add(layer: Any, plan: _Plan) -> None:
     shapes = {tuple(shape[1:]) for shape in layer.input_shape}
     if len(shapes) != 1:
         raise L1emuError("shapes differ", where=f"layer {layer.name}", value=sorted(shapes), expected="equal shapes")
-    either = _both(left, right)
+    either = _both(left, right, signed=type(layer).__name__ == "Subtract")
     exact = FixedPoint(either.width + 1, either.integer + 1, either.signed)
     plan.set(layer.name, result=_result(layer, exact))
 
@@ -351,15 +401,32 @@ def _plan_constant(layer: Any, plan: _Plan) -> None:
     plan.set(layer.name, scale=FixedPoint(3, 2, True), bias=own, result=_result(layer, exact))
 
 
-def _both(left: FixedPoint, right: FixedPoint) -> FixedPoint:
-    """The type that holds the values of either."""
-    signed = left.signed or right.signed
+def _both(left: FixedPoint, right: FixedPoint, signed: bool = False) -> FixedPoint:
+    """The type that holds the values of either, with a sign if one of them has it or it is asked for."""
+    signed = signed or left.signed or right.signed
     integer = max(kind.integer + int(signed and not kind.signed) for kind in (left, right))
     return FixedPoint(integer + max(left.fraction, right.fraction), integer, signed)
 
 
+def _plan_window_pooling(layer: Any, plan: _Plan) -> None:
+    size, stride = int(layer.pool_size[0]), int(layer.strides[0])
+    if size != stride or layer.input_shape[1] % size or layer.padding != "valid":
+        raise L1emuError(
+            "windows that overlap, leave gaps, or do not fill the positions",
+            where=f"layer {layer.name}",
+            value=f"{layer.input_shape[1]} positions, windows of {size} every {stride}",
+            expected="as many as the stride, which divides the positions",
+        )
+    _plan_mean(layer, size, plan)
+
+
 def _plan_pooling(layer: Any, plan: _Plan) -> None:
-    count = int(layer.input_shape[1])
+    if layer.keepdims:
+        raise L1emuError("hls4ml ignores keepdims", where=f"layer {layer.name}", value=True, expected="False")
+    _plan_mean(layer, int(layer.input_shape[1]), plan)
+
+
+def _plan_mean(layer: Any, count: int, plan: _Plan) -> None:
     if count & (count - 1):
         raise L1emuError(
             "the mean is truncated in firmware and not in QKeras",
@@ -367,8 +434,6 @@ def _plan_pooling(layer: Any, plan: _Plan) -> None:
             value=f"{count} positions",
             expected="a power of two, which divides exactly",
         )
-    if layer.keepdims:
-        raise L1emuError("hls4ml ignores keepdims", where=f"layer {layer.name}", value=True, expected="False")
     source, more = _source_type(layer, plan), count.bit_length() - 1
     # the fraction bits that division needs, below the sum's own: dividing is then exact
     accum = FixedPoint(source.width + 2 * more, source.integer + more, source.signed)
@@ -382,7 +447,7 @@ def _with_weights(model: keras.Model, plan: _Plan) -> keras.Model:
         warnings.simplefilter("ignore")  # Keras takes QKeras' quantizers for constraints
         copy = keras.models.clone_model(model)
     for name, arrays in plan.weights.items():
-        copy.get_layer(name).set_weights(arrays)
+        copy.get_layer(name).set_weights(list(arrays.values()))
     return copy
 
 
@@ -442,7 +507,7 @@ def _check(graph: Any, plan: _Plan) -> None:
                 value=str(made),
                 expected=str(wanted),
             )
-        for variable, array in zip(("weight", "bias"), plan.weights.get(node.name, ()), strict=False):
+        for variable, array in plan.weights.get(node.name, {}).items():
             made = FixedPoint.parse(str(node.weights[variable].type.precision.definition_cpp()))
             wanted = FixedPoint.parse(plan.config[node.name]["Precision"][variable])
             # rounding and overflow do nothing to weights that are on the grid

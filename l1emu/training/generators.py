@@ -1,4 +1,4 @@
-"""Registered generators of training data, from a seed: time series made of formulas, and the jets of Pythia 8.
+"""Registered generators of training data, from a seed: time series, sketches, jets of Pythia 8, Level-1 objects.
 
 Each is a function that returns arrays by name: those of the network's inputs, `target`, and what else a recipe names.
 """
@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from l1emu.errors import L1emuError
+from l1emu.training.jet_sequences import jet_particles, top_jets
 from l1emu.training.pythia_jets import boosted_jets, flavour_jets
+from l1emu.training.strokes import sketches
 
 _Arrays = dict[str, npt.NDArray[Any]]
 
@@ -149,5 +151,8 @@ GENERATORS: dict[str, Callable[..., _Arrays]] = {
     "engine-series": engine_series,
     "flavour-jets": flavour_jets,
     "gravitational-waves": gravitational_waves,
+    "jet-particles": jet_particles,
+    "sketches": sketches,
+    "top-jets": top_jets,
 }
 """By the name that a recipe gives them."""

@@ -1,4 +1,4 @@
-"""hls4ml handlers that lead `QEinsum`, `QSoftmax` and `AddConstant` to the nodes that hls4ml has for them.
+"""hls4ml handlers that lead the layers of this room to the nodes that hls4ml has for them.
 
 The nodes have templates for the Vivado and the Vitis backend, with io_parallel only.
 """
@@ -13,6 +13,7 @@ import numpy as np
 from hls4ml.backends.fpga.fpga_backend import FPGABackend
 from hls4ml.converters.keras_v2_to_hls import (
     get_layer_handlers,
+    get_weights_data,
     parse_default_keras_layer,
     register_keras_v2_layer_handler,
 )
@@ -77,10 +78,37 @@ def _add_constant(keras_layer: dict[str, Any], input_names: list[str], input_sha
     return layer, list(input_shapes[0])
 
 
+def _recurrent(keras_layer: dict[str, Any], input_names: list[str], input_shapes: list[Any], reader: Any) -> Parsed:
+    layer = parse_default_keras_layer(keras_layer, input_names)
+    config = keras_layer["config"]
+    names = ["kernel", "recurrent_kernel", "bias"] + ["recurrent_bias"] * (config["cell"] == "gru")
+    weights = get_weights_data(reader, layer["name"], names)
+    steps, features = (int(d) for d in input_shapes[0][1:])
+    layer.update(
+        class_name=config["cell"].upper(),
+        activation="tanh",
+        recurrent_activation="sigmoid",
+        direction="forward",
+        return_sequences=config["return_sequences"],
+        return_state=False,
+        time_major=False,
+        n_timesteps=steps,
+        n_in=features,
+        n_out=config["units"],
+        weight_data=weights[0],
+        recurrent_weight_data=weights[1],
+        bias_data=weights[2],
+    )
+    if config["cell"] == "gru":
+        layer.update(apply_reset_gate="after", recurrent_bias_data=weights[3])
+    return layer, [None, *((steps,) if config["return_sequences"] else ()), config["units"]]
+
+
 _HANDLERS: dict[str, Callable[..., Parsed]] = {
-    "QEinsum": _einsum,
-    "QSoftmax": _softmax,
     "AddConstant": _add_constant,
+    "QEinsum": _einsum,
+    "QRecurrent": _recurrent,
+    "QSoftmax": _softmax,
 }
 
 

@@ -13,6 +13,7 @@ from tensorflow import keras
 from l1emu.errors import L1emuError
 from l1emu.training.layers import QEinsum, QSoftmax
 from l1emu.training.recipe import Bits, Recipe, SoftmaxTypes
+from l1emu.training.recurrent import QRecurrent
 
 
 class _Network:
@@ -162,16 +163,23 @@ def weights_by_name(model: keras.Model) -> dict[str, npt.NDArray[Any]]:
     return {_weight_name(layer, variable): variable.numpy() for layer in model.layers for variable in layer.weights}
 
 
+def weights_of(layer: Any) -> dict[str, npt.NDArray[Any]]:
+    """The weights of one layer by their names, in the layer's own order."""
+    return {_weight_name(layer, variable).split("/", 1)[1]: variable.numpy() for variable in layer.weights}
+
+
 def _weight_name(layer: keras.layers.Layer, variable: Any) -> str:
     """`layer/kernel` for the variable that Keras calls `layer/kernel:0`."""
     return f"{layer.name}/{variable.name.rsplit('/', 1)[-1].split(':')[0]}"
 
 
 def multiplications(model: keras.Model) -> int:
-    """Multiply-accumulate operations of one jet, in dense and einsum layers."""
+    """Multiply-accumulate operations of one jet, in dense, einsum and recurrent layers."""
     total = 0
     for layer in model.layers:
-        if hasattr(layer, "kernel"):
+        if isinstance(layer, QRecurrent):
+            total += layer.input_shape[1] * (math.prod(layer.kernel.shape) + math.prod(layer.recurrent_kernel.shape))
+        elif hasattr(layer, "kernel"):
             positions = math.prod(layer.output_shape[1:-1])
             total += positions * math.prod(layer.kernel.shape)
         elif isinstance(layer, QEinsum):

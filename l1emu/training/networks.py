@@ -1,14 +1,15 @@
-"""Registered builders: float Keras models of the layers that the rest of this room can quantize and convert."""
+"""Builders of dense networks and of transformers over tokens and particles: float Keras models."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from tensorflow import keras
 
 from l1emu.errors import L1emuError
+from l1emu.training.heads import with_head
 from l1emu.training.layers import CausalScores, MaskedScores, QEinsum, QSoftmax
 
 Pooling = Literal["mean", "flatten", "token", "sum"]
@@ -28,7 +29,7 @@ def dense_network(
     """
     inputs = keras.layers.Input(tuple(shape), name=input)
     x = inputs if len(shape) == 1 else keras.layers.Flatten(name="flat")(inputs)
-    return _ended(inputs, x, hidden, outputs, softmax, "dense")
+    return with_head(inputs, x, hidden, outputs, softmax, "dense")
 
 
 def transformer(
@@ -96,7 +97,7 @@ def transformer(
         x = _class_token(inputs, x, int(shape[-1]))
     if batch_norm:
         x = keras.layers.BatchNormalization(name="pool_norm")(x)
-    return _ended([inputs, *([] if there is None else [there])], x, head, outputs, softmax, "transformer")
+    return with_head([inputs, *([] if there is None else [there])], x, head, outputs, softmax, "transformer")
 
 
 def particle_transformer(
@@ -151,7 +152,7 @@ def particle_transformer(
         named = _sizes(extra, "extra", {})
         inputs.append(keras.layers.Input((named["features"],), name=named["input"]))
         x = keras.layers.Concatenate(name="with_extra")([x, keras.layers.Dense(width, name="extra")(inputs[-1])])
-    return _ended(inputs, x, head, outputs, softmax, "particle_transformer")
+    return with_head(inputs, x, head, outputs, softmax, "particle_transformer")
 
 
 def _check_heads(width: int, heads: int) -> None:
@@ -263,21 +264,3 @@ class _LastFeature(keras.initializers.Initializer):
         import tensorflow as tf
 
         return tf.one_hot([shape[0] - 1], shape[0], axis=0, dtype=dtype or tf.float32)
-
-
-def _ended(inputs: Any, x: Any, hidden: Sequence[int], outputs: int, softmax: bool, name: str) -> keras.Model:
-    for number, units in enumerate(hidden):
-        x = keras.layers.Dense(units, name=f"head{number}")(x)
-        x = keras.layers.Activation("relu", name=f"head{number}_relu")(x)
-    x = keras.layers.Dense(outputs, name="logits")(x)
-    if softmax:
-        x = QSoftmax(1.0, name="scores")(x)
-    return keras.Model(inputs, x, name=name)
-
-
-NETWORKS: dict[str, Callable[..., keras.Model]] = {
-    "dense": dense_network,
-    "particle-transformer": particle_transformer,
-    "transformer": transformer,
-}
-"""By the name that a recipe gives them."""

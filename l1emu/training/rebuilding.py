@@ -17,11 +17,18 @@ from l1emu.errors import L1emuError
 from l1emu.training.export import refused_layer
 from l1emu.training.layers import QEinsum, QSoftmax
 from l1emu.training.masks import GridBits, causal, masked, masked_grid
-from l1emu.training.model import weights_by_name
+from l1emu.training.model import weights_by_name, weights_of
 from l1emu.training.model_recipe import GridChoice, LayerRule, QuantizationRule
+from l1emu.training.recurrent import QRecurrent
 
 _PASSED = ("Dropout", "SpatialDropout1D", "GaussianNoise", "ActivityRegularization")
 """Layers that do nothing outside training."""
+
+_AGAIN = (
+    "Add", "Subtract", "Concatenate", "Reshape", "Permute", "UpSampling1D", "AveragePooling1D",
+    "GlobalAveragePooling1D",
+)  # fmt: skip
+"""Layers whose float twin is one of the same kind."""
 
 Made = Callable[[Any, Any], Any]
 """From a layer and its inputs in the new model to its output there."""
@@ -123,7 +130,10 @@ def _scale_and_shift(norm: Any) -> tuple[npt.NDArray[np.float64], npt.NDArray[np
 
 def has_quantizers(model: keras.Model) -> bool:
     """Whether it is a QKeras model."""
-    return any(_kind(layer) in ("QDense", "QActivation") for layer in model.layers)
+    return any(
+        _kind(layer) in ("QDense", "QActivation") or (_kind(layer) == "QRecurrent" and layer.quantized)
+        for layer in model.layers
+    )
 
 
 def without_quantizers(model: keras.Model) -> keras.Model:
@@ -146,7 +156,9 @@ def without_quantizers(model: keras.Model) -> keras.Model:
                 return QEinsum(layer.equation, name=layer.name)(x)
             case "QSoftmax":
                 return QSoftmax(layer.scale, name=layer.name)(x)
-            case "Add" | "Concatenate" | "Reshape" | "Permute" | "GlobalAveragePooling1D":
+            case "QRecurrent":
+                return QRecurrent(layer.cell, layer.units, layer.return_sequences, name=layer.name)(x)
+            case _ if _kind(layer) in _AGAIN:
                 return _again(layer, x)
         raise refused_layer(layer)
 
@@ -155,7 +167,7 @@ def without_quantizers(model: keras.Model) -> keras.Model:
 
 @dataclass(frozen=True)
 class LayerGrids:
-    """The grids of one layer, (bits, integer bits without the sign); the bits of its tables, if it is a softmax."""
+    """The grids of one layer, (bits, integer bits without the sign); the bits of its tables, if it has any."""
 
     weight: GridBits
     bias: GridBits
@@ -195,9 +207,7 @@ def choose_grids(
         for pattern, line in layers.items():
             if fnmatch.fnmatchcase(name, pattern):
                 chosen |= {f: v for f in LayerRule.model_fields if (v := getattr(line, f)) is not None}
-        arrays = model.get_layer(name).get_weights()
-        sizes = [float(np.abs(array).max()) for array in arrays[:2]] if x is not None else []
-        kernel, bias = sizes if len(sizes) == 2 else (2.0, 2.0)
+        kernel, bias = _largest_weights(model.get_layer(name)) if x is not None else (2.0, 2.0)
         grids[name] = LayerGrids(
             _grid(chosen["weight"], kernel),
             _grid(chosen["bias"], bias),
@@ -205,6 +215,16 @@ def choose_grids(
             chosen["softmax_bits"],
         )
     return grids
+
+
+def _largest_weights(layer: Any) -> tuple[float, float]:
+    """Of the matrices and of the biases of a layer; 2 where it has none."""
+    found = {"kernel": [0.0], "bias": [0.0]}
+    for name, array in weights_of(layer).items():
+        found["bias" if "bias" in name else "kernel"].append(float(np.abs(array).max()))
+    if not layer.weights:
+        return 2.0, 2.0
+    return max(found["kernel"]), max(found["bias"])
 
 
 def _grid(grid: GridChoice, largest: float) -> GridBits:
@@ -228,8 +248,9 @@ def with_quantizers(model: keras.Model, grids: dict[str, LayerGrids]) -> keras.M
     new = _rebuilt(model, _Quantizing(grids).make)
     trained = weights_by_name(model)
     for layer in new.layers:
-        if layer.weights and f"{layer.name}/kernel" in trained:  # the constants of masks stay as they are
-            layer.set_weights([trained[f"{layer.name}/{part}"] for part in ("kernel", "bias")])
+        parts = [f"{layer.name}/{part}" for part in weights_of(layer)]
+        if parts and parts[0] in trained:  # the constants of masks stay as they are
+            layer.set_weights([trained[part] for part in parts])
     return new
 
 
@@ -255,13 +276,15 @@ class _Quantizing:
                 return self._softmax(layer, x, layer.scale, layer.name)
             case "MaskedScores" | "CausalScores":
                 return self._masked(layer, x)
+            case "QRecurrent":
+                return self._recurrent(layer, x)
             case "Activation" | "ReLU" | "Softmax":
                 return self._activated(layer, x, str(activation), layer.name)
-            case "Add" | "Concatenate" | "GlobalAveragePooling1D":
+            case "Add" | "Subtract" | "Concatenate" | "AveragePooling1D" | "GlobalAveragePooling1D":
                 return self._ended(layer, _again(layer, x))
             case "Reshape" | "Flatten":
                 return self._moved(x, keras.layers.Reshape(tuple(layer.output_shape[1:]), name=layer.name)(x))
-            case "Permute":
+            case "Permute" | "UpSampling1D":
                 return self._moved(x, _again(layer, x))
         raise refused_layer(layer)
 
@@ -297,6 +320,21 @@ class _Quantizing:
         if activation == "softmax":
             y = self._keep(layer, y, f"{layer.name}_act")
         return self._activated(layer, y, activation, f"{layer.name}_{activation}")
+
+    def _recurrent(self, layer: Any, x: Any) -> Any:
+        grid = self.grids[layer.name]
+        y = QRecurrent(
+            layer.cell,
+            layer.units,
+            layer.return_sequences,
+            quantized_bits(*grid.weight, alpha=1),
+            quantized_bits(*grid.bias, alpha=1),
+            grid.result,
+            grid.softmax_bits,
+            name=layer.name,
+        )(x)
+        self.signed[y.ref()] = grid.result
+        return y
 
     def _ended(self, layer: Any, x: Any) -> Any:
         """With a quantizer, unless the only layer behind brings one."""

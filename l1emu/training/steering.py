@@ -67,6 +67,8 @@ def _takes(layer: Any) -> tuple[str, ...]:
     if kind == "QDense":
         over_positions = len(layer.input_shape) > 2
         return ("strategy", "reuse_factor", *(("parallelization_factor",) if over_positions else ()))
+    if kind == "QRecurrent":
+        return ("strategy", "reuse_factor")
     return ("reuse_factor",) if kind == "QEinsum" else ()
 
 
