@@ -17,10 +17,10 @@ from l1emu.errors import L1emuError
 from l1emu.files import read_text
 from l1emu.fixedpoint import FixedPoint
 from l1emu.jsontext import parse_json
+from l1emu.training.builders import NETWORKS
 from l1emu.training.export import Backend, convert, plan_types
 from l1emu.training.functions import call_function, named_function
 from l1emu.training.model_recipe import ModelRecipe, load_any_recipe
-from l1emu.training.networks import NETWORKS
 from l1emu.training.rebuilding import (
     LayerGrids,
     choose_grids,

@@ -26,7 +26,7 @@ from l1emu.errors import L1emuError
 from l1emu.files import folder_aside
 from l1emu.fixedpoint import FixedPoint
 from l1emu.training import handlers
-from l1emu.training.layers import CUSTOM_OBJECTS
+from l1emu.training.custom_objects import CUSTOM_OBJECTS
 from l1emu.training.quantizers import fixed_type
 from l1emu.training.recipe import Steering
 from l1emu.training.steering import check_steering, steer
@@ -40,7 +40,7 @@ _ADVICE = {
     "Softmax": "QSoftmax: hls4ml's handler of keras.layers.Softmax writes C++ that does not compile",
     "BatchNormalization": "no batch normalization: hls4ml truncates its scale and bias; fold it into the dense layer",
     "QBatchNormalization": "no batch normalization: hls4ml ignores its quantizers; fold it into the dense layer",
-    "LayerNormalization": "no layer normalization: its square root has no exact counterpart in QKeras",
+    "LayerNormalization": "QLayerNormalization of l1emu.training.layernorm_layer",
     "QConv1D": "QDense on (positions, channels) where the kernel size is 1",
     "MultiHeadAttention": "attention composed from QDense, QEinsum and QSoftmax",
     "EinsumDense": "QDense",
@@ -80,8 +80,9 @@ def convert(
     Parameters
     ----------
     model
-        One input, one output, of QDense, QActivation, QEinsum, QSoftmax, Add, Reshape and GlobalAveragePooling1D. It is
-        not changed. Its weights may be the latent ones of training: they are quantized here.
+        One input, one output, of QDense, QConv2D, QActivation, QEinsum, QSoftmax, QLayerNormalization, Add,
+        Concatenate, Reshape, Permute and GlobalAveragePooling1D. It is not changed. Its weights may be the latent ones
+        of training: they are quantized here.
     folder
         The project's folder; an existing hls4ml project is replaced, another existing folder is refused.
     backend
@@ -127,11 +128,15 @@ def plan_types(model: keras.Model, input_type: FixedPoint) -> _Plan:
     plan = _Plan()
     planners: dict[str, Callable[[Any, _Plan], None]] = {
         "QDense": _plan_dense,
+        "QConv2D": _plan_convolution,
         "QActivation": _plan_activation,
         "QEinsum": _plan_einsum,
         "QSoftmax": _plan_softmax,
+        "QLayerNormalization": _plan_normalization,
         "Add": _plan_add,
+        "Concatenate": _plan_concatenation,
         "Reshape": _plan_reshape,
+        "Permute": _plan_reshape,
         "GlobalAveragePooling1D": _plan_pooling,
     }
     for layer in model.layers:
@@ -155,7 +160,10 @@ def plan_types(model: keras.Model, input_type: FixedPoint) -> _Plan:
 def refused_layer(layer: Any) -> L1emuError:
     """That this layer is not exported, and what is in its place."""
     kind = type(layer).__name__
-    others = "QDense, QActivation, QEinsum, QSoftmax, Add, Reshape, GlobalAveragePooling1D"
+    others = (
+        "QDense, QConv2D, QActivation, QEinsum, QSoftmax, QLayerNormalization, Add, Concatenate, Reshape, Permute, "
+        "GlobalAveragePooling1D"
+    )
     return L1emuError(
         "a layer that is not exported",
         where=f"layer {layer.name}",
@@ -208,7 +216,7 @@ def _plan_dense(layer: Any, plan: _Plan) -> None:
     where = f"layer {layer.name}"
     if layer.activation is not None and getattr(layer.activation, "__name__", "") != "linear":
         raise L1emuError(
-            "an activation inside the dense layer",
+            "an activation inside the layer",
             where=where,
             value=str(layer.activation),
             expected="a QActivation layer behind it",
@@ -237,11 +245,28 @@ def _plan_dense(layer: Any, plan: _Plan) -> None:
     ]
     plan.weights[layer.name] = [array.astype(np.float32) for array in raw]
     x = _source_type(layer, plan)
-    products = _sum_type(x.fraction + weight.fraction, x.integer + weight.integer, kernel.shape[0], True)
+    terms = math.prod(kernel.shape[:-1])
+    products = _sum_type(x.fraction + weight.fraction, x.integer + weight.integer, terms, True)
     integer = max(products.integer, bias.integer) + 1
     exact = FixedPoint(integer + max(products.fraction, bias.fraction), integer, True)
     plan.set(layer.name, weight=weight, bias=bias, accum=exact, result=_result(layer, exact))
     plan.set(f"{layer.name}_linear", result=plan.types[layer.name])
+
+
+def _plan_convolution(layer: Any, plan: _Plan) -> None:
+    for setting, right in (("dilation_rate", (1, 1)), ("groups", 1), ("data_format", "channels_last")):
+        if getattr(layer, setting) != right:
+            raise L1emuError(
+                f"hls4ml ignores its {setting}",
+                where=f"layer {layer.name}",
+                value=getattr(layer, setting),
+                expected=str(right),
+            )
+    if tuple(layer.kernel_size) == (1, 1) and tuple(layer.strides) == (1, 1):
+        raise L1emuError(
+            "a convolution that is a dense layer over positions", where=f"layer {layer.name}", expected="QDense"
+        )
+    _plan_dense(layer, plan)
 
 
 def _plan_activation(layer: Any, plan: _Plan) -> None:
@@ -304,6 +329,25 @@ def _plan_softmax(layer: Any, plan: _Plan) -> None:
     )
 
 
+def _plan_normalization(layer: Any, plan: _Plan) -> None:
+    types, x = layer.types(), _source_type(layer, plan)
+    scale, bias = (types[f"{name}_quantizer"] for name in ("gamma", "beta"))
+    accum = types["accum_quantizer"]
+    if accum.fraction < x.fraction or accum.integer < x.integer:
+        raise L1emuError(
+            "the accumulator drops bits of the input",
+            where=f"layer {layer.name}, accum_quantizer",
+            value=str(accum),
+            expected=f"as wide as {x} on either side of the point",
+        )
+    plan.weights[layer.name] = [
+        (np.clip(np.rint(array * 2.0**kind.fraction), kind.low, kind.high) * 2.0**-kind.fraction).astype(np.float32)
+        for array, kind in zip(layer.get_weights(), (scale, bias), strict=True)
+    ]
+    plan.set(layer.name, scale=scale, bias=bias, accum=accum, result=types["output_quantizer"])
+    plan.config[layer.name] |= {"TableSize": layer.table_size, "TableRangePower2": 0}
+
+
 def _plan_add(layer: Any, plan: _Plan) -> None:
     names = _sources(layer)
     if len(names) != 2:
@@ -316,6 +360,22 @@ def _plan_add(layer: Any, plan: _Plan) -> None:
         raise L1emuError("shapes differ", where=f"layer {layer.name}", value=sorted(shapes), expected="equal shapes")
     signed = left.signed or right.signed
     integer = max(kind.integer + int(signed and not kind.signed) for kind in (left, right)) + 1
+    exact = FixedPoint(integer + max(left.fraction, right.fraction), integer, signed)
+    plan.set(layer.name, result=_result(layer, exact))
+
+
+def _plan_concatenation(layer: Any, plan: _Plan) -> None:
+    names = _sources(layer)
+    rank = len(layer.output_shape) - 1
+    if len(names) != 2 or rank > 3:
+        raise L1emuError(
+            "hls4ml joins two tensors of up to three dimensions",
+            where=f"layer {layer.name}",
+            value=f"{len(names)} tensors of {rank} dimensions",
+        )
+    left, right = (plan.types[name] for name in names)
+    signed = left.signed or right.signed
+    integer = max(kind.integer + int(signed and not kind.signed) for kind in (left, right))
     exact = FixedPoint(integer + max(left.fraction, right.fraction), integer, signed)
     plan.set(layer.name, result=_result(layer, exact))
 
@@ -408,7 +468,8 @@ def _check(graph: Any, plan: _Plan) -> None:
                 value=str(made),
                 expected=str(wanted),
             )
-        for variable, array in zip(("weight", "bias"), plan.weights.get(node.name, ()), strict=False):
+        names = ("scale" if "scale" in node.weights else "weight", "bias")
+        for variable, array in zip(names, plan.weights.get(node.name, ()), strict=False):
             made = FixedPoint.parse(str(node.weights[variable].type.precision.definition_cpp()))
             wanted = FixedPoint.parse(plan.config[node.name]["Precision"][variable])
             # rounding and overflow do nothing to weights that are on the grid

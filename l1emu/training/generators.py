@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from l1emu.errors import L1emuError
+from l1emu.training.jet_images import jet_images
 from l1emu.training.pythia_jets import boosted_jets, flavour_jets
 
 _Arrays = dict[str, npt.NDArray[Any]]
@@ -149,5 +150,6 @@ GENERATORS: dict[str, Callable[..., _Arrays]] = {
     "engine-series": engine_series,
     "flavour-jets": flavour_jets,
     "gravitational-waves": gravitational_waves,
+    "jet-images": jet_images,
 }
 """By the name that a recipe gives them."""

@@ -1,4 +1,4 @@
-"""hls4ml handlers that lead `QEinsum` and `QSoftmax` to the nodes that hls4ml has for them.
+"""hls4ml handlers that lead the layers of this room to the nodes that hls4ml has for them.
 
 The nodes have templates for the Vivado and the Vitis backend, with io_parallel only.
 """
@@ -13,10 +13,12 @@ import numpy as np
 from hls4ml.backends.fpga.fpga_backend import FPGABackend
 from hls4ml.converters.keras_v2_to_hls import (
     get_layer_handlers,
+    get_weights_data,
     parse_default_keras_layer,
     register_keras_v2_layer_handler,
 )
 
+from l1emu.training.layernorm_layer import EPSILON_POWER, QLayerNormalization
 from l1emu.training.layers import QSoftmax
 
 Parsed = tuple[dict[str, Any], list[int | None]]
@@ -64,7 +66,32 @@ def _softmax(keras_layer: dict[str, Any], input_names: list[str], input_shapes: 
     return layer, list(input_shapes[0])
 
 
-_HANDLERS: dict[str, Callable[..., Parsed]] = {"QEinsum": _einsum, "QSoftmax": _softmax}
+def _layer_normalization(
+    keras_layer: dict[str, Any], input_names: list[str], input_shapes: list[Any], reader: Any
+) -> Parsed:
+    layer = parse_default_keras_layer(keras_layer, input_names)
+    shape = [int(d) for d in input_shapes[0][1:]]
+    types = QLayerNormalization.from_config(dict(keras_layer["config"])).types()
+    layer.update(
+        class_name="LayerNormalization",
+        n_in=math.prod(shape),
+        n_out=math.prod(shape),
+        seq_len=shape[0],
+        axis=2,
+        # a precision of the configuration does not reach it
+        table_t=FPGABackend.convert_precision_string(str(types["table_quantizer"])),
+        epsilon_power_of_10=EPSILON_POWER,
+        gamma_data=get_weights_data(reader, layer["name"], "gamma"),
+        beta_data=get_weights_data(reader, layer["name"], "beta"),
+    )
+    return layer, list(input_shapes[0])
+
+
+_HANDLERS: dict[str, Callable[..., Parsed]] = {
+    "QEinsum": _einsum,
+    "QLayerNormalization": _layer_normalization,
+    "QSoftmax": _softmax,
+}
 
 
 def register() -> None:

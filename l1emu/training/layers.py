@@ -17,7 +17,8 @@ from l1emu.errors import L1emuError
 from l1emu.training.quantizers import fixed_type
 
 
-def _serialized(quantizer: Any) -> dict[str, Any] | None:
+def serialized(quantizer: Any) -> dict[str, Any] | None:
+    """A quantizer as a layer's configuration holds it."""
     if quantizer is None:
         return None
     config = {k: v.item() if isinstance(v, np.generic) else v for k, v in quantizer.get_config().items()}
@@ -59,7 +60,7 @@ class QEinsum(keras.layers.Layer):
         """What `from_config` needs to make the layer again."""
         config: dict[str, Any] = super().get_config() | {
             "equation": self.equation,
-            "output_quantizer": _serialized(self.output_quantizer),
+            "output_quantizer": serialized(self.output_quantizer),
         }
         return config
 
@@ -192,7 +193,7 @@ class QSoftmax(keras.layers.Layer):
         """What `from_config` needs to make the layer again."""
         config: dict[str, Any] = (
             super().get_config()
-            | {name: _serialized(getattr(self, name)) for name in self.QUANTIZERS}
+            | {name: serialized(getattr(self, name)) for name in self.QUANTIZERS}
             | {
                 "scale": self.scale,
                 "exp_table_size": self.exp_table_size,
@@ -200,6 +201,3 @@ class QSoftmax(keras.layers.Layer):
             }
         )
         return config
-
-
-CUSTOM_OBJECTS = {"QEinsum": QEinsum, "QSoftmax": QSoftmax}

@@ -1,8 +1,8 @@
-"""Registered builders: float Keras models of the layers that the rest of this room can quantize and convert."""
+"""Builders of dense networks and of transformers over tokens: float Keras models."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from tensorflow import keras
@@ -27,7 +27,7 @@ def dense_network(
     """
     inputs = keras.layers.Input(tuple(shape), name=input)
     x = inputs if len(shape) == 1 else keras.layers.Flatten(name="flat")(inputs)
-    return _ended(inputs, x, hidden, outputs, softmax, "dense")
+    return ended(inputs, x, hidden, outputs, softmax, "dense")
 
 
 def transformer(
@@ -57,8 +57,6 @@ def transformer(
         What the head reads: the mean over tokens (a power of two of them), all of them, or the first: a class token,
         whose input row is marked by its last feature (1 there, 0 in all other rows).
     """
-    if width % heads:
-        raise L1emuError("the width is not divisible into the heads", where="network.sizes", value=(width, heads))
     if pooling not in ("mean", "flatten", "token"):
         raise L1emuError("unknown pooling", where="network.sizes", value=pooling, expected="mean, flatten or token")
     inputs = keras.layers.Input(tuple(shape), name=input)
@@ -75,7 +73,7 @@ def transformer(
         x = keras.layers.Dense(tokens * width, name="embed")(inputs)
         x = keras.layers.Reshape((tokens, width), name="tokens")(x)
     for number in range(blocks):
-        x = _block(x, f"block{number}", count, width, heads, feed_forward, batch_norm)
+        x = attention_block(x, f"block{number}", heads, feed_forward, batch_norm)
     if pooling == "mean":
         x = keras.layers.GlobalAveragePooling1D(name="pool")(x)
     elif pooling == "flatten":
@@ -84,19 +82,31 @@ def transformer(
         x = _class_token(inputs, x, int(shape[-1]))
     if batch_norm:
         x = keras.layers.BatchNormalization(name="pool_norm")(x)
-    return _ended(inputs, x, head, outputs, softmax, "transformer")
+    return ended(inputs, x, head, outputs, softmax, "transformer")
 
 
-def _block(x: Any, name: str, count: int, width: int, heads: int, feed_forward: int, batch_norm: bool) -> Any:
+def attention_block(x: Any, name: str, heads: int, feed_forward: int, batch_norm: bool = False) -> Any:
+    """Self-attention and a feed-forward network, each with a residual connection.
+
+    Parameters
+    ----------
+    x
+        (batch, tokens, width), or (batch, windows, tokens, width): then each window attends to itself alone.
+    """
+    *windows, count, width = (int(size) for size in x.shape[1:])
+    if width % heads:
+        raise L1emuError("the width is not divisible into the heads", where="network.sizes", value=(width, heads))
+    w = "w" * len(windows)
     y = keras.layers.BatchNormalization(name=f"{name}_norm1")(x) if batch_norm else x
     parts = {}
     for part in ("query", "key", "value"):
         projected = keras.layers.Dense(width, name=f"{name}_{part}")(y)
-        parts[part] = keras.layers.Reshape((count, heads, width // heads), name=f"{name}_{part}_heads")(projected)
-    score = QEinsum("bnhd,bmhd->bhnm", name=f"{name}_score")([parts["query"], parts["key"]])
+        split = (*windows, count, heads, width // heads)
+        parts[part] = keras.layers.Reshape(split, name=f"{name}_{part}_heads")(projected)
+    score = QEinsum(f"b{w}nhd,b{w}mhd->b{w}hnm", name=f"{name}_score")([parts["query"], parts["key"]])
     weight = QSoftmax((width // heads) ** -0.5, name=f"{name}_softmax")(score)
-    mixed = QEinsum("bhnm,bmhd->bnhd", name=f"{name}_mix")([weight, parts["value"]])
-    mixed = keras.layers.Reshape((count, width), name=f"{name}_merge")(mixed)
+    mixed = QEinsum(f"b{w}hnm,b{w}mhd->b{w}nhd", name=f"{name}_mix")([weight, parts["value"]])
+    mixed = keras.layers.Reshape((*windows, count, width), name=f"{name}_merge")(mixed)
     mixed = keras.layers.Dense(width, name=f"{name}_project")(mixed)
     x = keras.layers.Add(name=f"{name}_add1")([x, mixed])
     y = keras.layers.BatchNormalization(name=f"{name}_norm2")(x) if batch_norm else x
@@ -131,7 +141,8 @@ class _LastFeature(keras.initializers.Initializer):
         return tf.one_hot([shape[0] - 1], shape[0], axis=0, dtype=dtype or tf.float32)
 
 
-def _ended(inputs: Any, x: Any, hidden: Sequence[int], outputs: int, softmax: bool, name: str) -> keras.Model:
+def ended(inputs: Any, x: Any, hidden: Sequence[int], outputs: int, softmax: bool, name: str) -> keras.Model:
+    """The model: behind `x`, (batch, features), hidden layers with ReLU, and the outputs."""
     for number, units in enumerate(hidden):
         x = keras.layers.Dense(units, name=f"head{number}")(x)
         x = keras.layers.Activation("relu", name=f"head{number}_relu")(x)
@@ -139,7 +150,3 @@ def _ended(inputs: Any, x: Any, hidden: Sequence[int], outputs: int, softmax: bo
     if softmax:
         x = QSoftmax(1.0, name="scores")(x)
     return keras.Model(inputs, x, name=name)
-
-
-NETWORKS: dict[str, Callable[..., keras.Model]] = {"dense": dense_network, "transformer": transformer}
-"""By the name that a recipe gives them."""

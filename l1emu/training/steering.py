@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import math
 from typing import Any
 
 from tensorflow import keras
@@ -63,7 +64,7 @@ def _with_any(takes: dict[str, tuple[str, ...]]) -> list[str]:
 def _takes(layer: Any) -> tuple[str, ...]:
     """What steers this layer, of the fields of `LayerHardware`."""
     kind = type(layer).__name__
-    if kind == "QDense":
+    if kind in ("QDense", "QConv2D"):
         over_positions = len(layer.input_shape) > 2
         return ("strategy", "reuse_factor", *(("parallelization_factor",) if over_positions else ()))
     return ("reuse_factor",) if kind == "QEinsum" else ()
@@ -101,7 +102,7 @@ def _made(node: Any, field: str) -> Any:
     """What hls4ml made of a field; None where the layer has nothing of the kind."""
     rounds = node.get_attr("n_partitions")
     if field == "parallelization_factor":
-        return None if rounds is None else node.get_output_variable().shape[0] // rounds
+        return None if rounds is None else math.prod(node.get_output_variable().shape[:-1]) // rounds
     return node.get_attr(field)
 
 

@@ -1,0 +1,25 @@
+"""Registered builders: float Keras models of the layers that the rest of this room can quantize and convert."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tensorflow import keras
+
+from l1emu.training.image_networks import (
+    convolution_attention,
+    hybrid_network,
+    vision_transformer,
+    windowed_transformer,
+)
+from l1emu.training.networks import dense_network, transformer
+
+NETWORKS: dict[str, Callable[..., keras.Model]] = {
+    "convolution-attention": convolution_attention,
+    "dense": dense_network,
+    "hybrid": hybrid_network,
+    "transformer": transformer,
+    "vision-transformer": vision_transformer,
+    "windowed-transformer": windowed_transformer,
+}
+"""By the name that a recipe gives them."""
