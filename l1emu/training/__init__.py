@@ -7,6 +7,7 @@ against       where a Keras model and its firmware part
 any_model     any model on disk, from its recipe
 any_train     training of any model, its firmware, and the comparison with its C++
 arrays_for    the arrays of a recipe's data, checked, on the grid of the input type, and split
+builders      registered builders of networks
 card          the card of a trained tagger as text
 data          labelled jets for training
 event_arrays  arrays by a feature map from files of events or jets
@@ -18,12 +19,14 @@ functions     functions of the user's, named `module:function` in a recipe
 generators    registered generators of training data
 golden        golden vectors
 handlers      hls4ml handlers that lead `QEinsum` and `QSoftmax` to the nodes that hls4ml has for them
+image_networks  builders for images: vision transformer, attention in windows, mixtures with convolutions
+jet_images    registered generator of jet images
 keras3        models that Keras 3 saved, rebuilt for the Keras 2 that QKeras needs
 layers        thin Keras layers that QKeras lacks, of which attention is composed with stock QKeras layers
 masks         masks of attention scores in fixed point
 model         the default architecture: a transformer over jet constituents, in float and in QKeras, from one recipe
 model_recipe  the recipe of any model: data, network, task, quantization and hardware
-networks      registered builders of float networks
+networks      builders of dense networks and of transformers over tokens
 post_training  Keras models without quantizers as hls4ml projects of given types
 pythia_jets   registered generators of jets, with Pythia 8
 quantizers    which fixed-point type a QKeras quantizer stands for

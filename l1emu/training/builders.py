@@ -6,16 +6,26 @@ from collections.abc import Callable
 
 from tensorflow import keras
 
+from l1emu.training.image_networks import (
+    convolution_attention,
+    hybrid_network,
+    vision_transformer,
+    windowed_transformer,
+)
 from l1emu.training.networks import dense_network, particle_transformer, transformer
 from l1emu.training.recurrent import recurrent_network
 from l1emu.training.sets import deep_sets, interaction_network
 
 NETWORKS: dict[str, Callable[..., keras.Model]] = {
+    "convolution-attention": convolution_attention,
     "deep-sets": deep_sets,
     "dense": dense_network,
+    "hybrid": hybrid_network,
     "interaction-network": interaction_network,
     "particle-transformer": particle_transformer,
     "recurrent": recurrent_network,
     "transformer": transformer,
+    "vision-transformer": vision_transformer,
+    "windowed-transformer": windowed_transformer,
 }
 """By the name that a recipe gives them."""

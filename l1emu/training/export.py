@@ -26,7 +26,7 @@ from l1emu.errors import L1emuError
 from l1emu.files import folder_aside
 from l1emu.fixedpoint import FixedPoint
 from l1emu.training import handlers
-from l1emu.training.layers import CUSTOM_OBJECTS
+from l1emu.training.custom_objects import CUSTOM_OBJECTS
 from l1emu.training.quantizers import fixed_type
 from l1emu.training.recipe import Steering
 from l1emu.training.steering import check_steering, steer
@@ -42,7 +42,7 @@ _ADVICE = {
     "Softmax": "QSoftmax: hls4ml's handler of keras.layers.Softmax writes C++ that does not compile",
     "BatchNormalization": "no batch normalization: hls4ml truncates its scale and bias; fold it into the dense layer",
     "QBatchNormalization": "no batch normalization: hls4ml ignores its quantizers; fold it into the dense layer",
-    "LayerNormalization": "no layer normalization: its square root has no exact counterpart in QKeras",
+    "LayerNormalization": "QLayerNormalization of l1emu.training.layernorm_layer",
     "LSTM": "QRecurrent, which computes as hls4ml's firmware does",
     "GRU": "QRecurrent, which computes as hls4ml's firmware does",
     "QLSTM": "QRecurrent: QKeras quantizes other numbers inside the cell than hls4ml does",
@@ -87,8 +87,9 @@ def convert(
     Parameters
     ----------
     model
-        Of QDense, QActivation, QEinsum, QSoftmax, Add, Reshape and GlobalAveragePooling1D. It is
-        not changed. Its weights may be the latent ones of training: they are quantized here.
+        Of QDense, QConv2D, QActivation, QEinsum, QRecurrent, QSoftmax, QLayerNormalization, Add, Subtract, AddConstant,
+        Concatenate, Reshape, Permute, UpSampling1D, AveragePooling1D and GlobalAveragePooling1D. It is not changed. Its
+        weights may be the latent ones of training: they are quantized here.
     folder
         The project's folder; an existing hls4ml project is replaced, another existing folder is refused.
     backend
@@ -134,10 +135,12 @@ def plan_types(model: keras.Model, input_types: Mapping[str, FixedPoint] | Fixed
             )
     planners: dict[str, Callable[[Any, _Plan], None]] = {
         "QDense": _plan_dense,
+        "QConv2D": _plan_convolution,
         "QActivation": _plan_activation,
         "QEinsum": _plan_einsum,
         "QRecurrent": _plan_recurrent,
         "QSoftmax": _plan_softmax,
+        "QLayerNormalization": _plan_normalization,
         "Add": _plan_add,
         "Subtract": _plan_add,
         "Concatenate": _plan_concatenation,
@@ -171,8 +174,8 @@ def refused_layer(layer: Any) -> L1emuError:
     """That this layer is not exported, and what is in its place."""
     kind = type(layer).__name__
     others = (
-        "QDense, QActivation, QEinsum, QRecurrent, QSoftmax, Add, Subtract, Concatenate, Reshape, Permute, "
-        "UpSampling1D, AveragePooling1D, GlobalAveragePooling1D"
+        "QDense, QConv2D, QActivation, QEinsum, QRecurrent, QSoftmax, QLayerNormalization, Add, Subtract, Concatenate, "
+        "Reshape, Permute, UpSampling1D, AveragePooling1D, GlobalAveragePooling1D"
     )
     return L1emuError(
         "a layer that is not exported",
@@ -226,7 +229,7 @@ def _plan_dense(layer: Any, plan: _Plan) -> None:
     where = f"layer {layer.name}"
     if layer.activation is not None and getattr(layer.activation, "__name__", "") != "linear":
         raise L1emuError(
-            "an activation inside the dense layer",
+            "an activation inside the layer",
             where=where,
             value=str(layer.activation),
             expected="a QActivation layer behind it",
@@ -243,7 +246,8 @@ def _plan_dense(layer: Any, plan: _Plan) -> None:
         "bias": _on_grid(offset, bias, f"{where}, bias"),
     }
     x = _source_type(layer, plan)
-    products = _sum_type(x.fraction + weight.fraction, x.integer + weight.integer, kernel.shape[0], True)
+    terms = math.prod(kernel.shape[:-1])
+    products = _sum_type(x.fraction + weight.fraction, x.integer + weight.integer, terms, True)
     integer = max(products.integer, bias.integer) + 1
     exact = FixedPoint(integer + max(products.fraction, bias.fraction), integer, True)
     plan.set(layer.name, weight=weight, bias=bias, accum=exact, result=_result(layer, exact))
@@ -299,6 +303,22 @@ def _plan_recurrent(layer: Any, plan: _Plan) -> None:
         name: _on_grid(array, kinds[name], f"{where}, {name}") for name, array in arrays.items()
     }
     plan.set(layer.name, **kinds, table=layer.table_type, accum=state, result=state)
+
+
+def _plan_convolution(layer: Any, plan: _Plan) -> None:
+    for setting, right in (("dilation_rate", (1, 1)), ("groups", 1), ("data_format", "channels_last")):
+        if getattr(layer, setting) != right:
+            raise L1emuError(
+                f"hls4ml ignores its {setting}",
+                where=f"layer {layer.name}",
+                value=getattr(layer, setting),
+                expected=str(right),
+            )
+    if tuple(layer.kernel_size) == (1, 1) and tuple(layer.strides) == (1, 1):
+        raise L1emuError(
+            "a convolution that is a dense layer over positions", where=f"layer {layer.name}", expected="QDense"
+        )
+    _plan_dense(layer, plan)
 
 
 def _plan_activation(layer: Any, plan: _Plan) -> None:
@@ -361,6 +381,26 @@ def _plan_softmax(layer: Any, plan: _Plan) -> None:
     )
 
 
+def _plan_normalization(layer: Any, plan: _Plan) -> None:
+    types, x = layer.types(), _source_type(layer, plan)
+    scale, bias = (types[f"{name}_quantizer"] for name in ("gamma", "beta"))
+    accum = types["accum_quantizer"]
+    if accum.fraction < x.fraction or accum.integer < x.integer:
+        raise L1emuError(
+            "the accumulator drops bits of the input",
+            where=f"layer {layer.name}, accum_quantizer",
+            value=str(accum),
+            expected=f"as wide as {x} on either side of the point",
+        )
+    gamma, beta = layer.get_weights()
+    plan.weights[layer.name] = {
+        "scale": _on_grid(gamma, scale, f"layer {layer.name}, gamma"),
+        "bias": _on_grid(beta, bias, f"layer {layer.name}, beta"),
+    }
+    plan.set(layer.name, scale=scale, bias=bias, accum=accum, result=types["output_quantizer"])
+    plan.config[layer.name] |= {"TableSize": layer.table_size, "TableRangePower2": 0}
+
+
 def _plan_add(layer: Any, plan: _Plan) -> None:
     names = _sources(layer)
     if len(names) != 2:
@@ -386,7 +426,14 @@ def _plan_concatenation(layer: Any, plan: _Plan) -> None:
         raise L1emuError(
             "hls4ml joins two tensors at a time", where=f"layer {layer.name}", value=len(names), expected="two inputs"
         )
-    plan.set(layer.name, result=_result(layer, _both(*(plan.types[name] for name in names))))
+    if len(layer.output_shape) > 4:
+        raise L1emuError(
+            "hls4ml joins tensors of up to three dimensions",
+            where=f"layer {layer.name}",
+            value=f"{len(layer.output_shape) - 1} dimensions",
+        )
+    left, right = (plan.types[name] for name in names)
+    plan.set(layer.name, result=_result(layer, _both(left, right)))
 
 
 def _plan_constant(layer: Any, plan: _Plan) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from l1emu.errors import L1emuError
+from l1emu.training.jet_images import jet_images
 from l1emu.training.jet_sequences import jet_particles, top_jets
 from l1emu.training.pythia_jets import boosted_jets, flavour_jets
 from l1emu.training.strokes import sketches
@@ -151,6 +152,7 @@ GENERATORS: dict[str, Callable[..., _Arrays]] = {
     "engine-series": engine_series,
     "flavour-jets": flavour_jets,
     "gravitational-waves": gravitational_waves,
+    "jet-images": jet_images,
     "jet-particles": jet_particles,
     "sketches": sketches,
     "top-jets": top_jets,

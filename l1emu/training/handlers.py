@@ -18,6 +18,7 @@ from hls4ml.converters.keras_v2_to_hls import (
     register_keras_v2_layer_handler,
 )
 
+from l1emu.training.layernorm_layer import EPSILON_POWER, QLayerNormalization
 from l1emu.training.layers import QSoftmax
 
 Parsed = tuple[dict[str, Any], list[int | None]]
@@ -78,6 +79,27 @@ def _add_constant(keras_layer: dict[str, Any], input_names: list[str], input_sha
     return layer, list(input_shapes[0])
 
 
+def _layer_normalization(
+    keras_layer: dict[str, Any], input_names: list[str], input_shapes: list[Any], reader: Any
+) -> Parsed:
+    layer = parse_default_keras_layer(keras_layer, input_names)
+    shape = [int(d) for d in input_shapes[0][1:]]
+    types = QLayerNormalization.from_config(dict(keras_layer["config"])).types()
+    layer.update(
+        class_name="LayerNormalization",
+        n_in=math.prod(shape),
+        n_out=math.prod(shape),
+        seq_len=shape[0],
+        axis=2,
+        # a precision of the configuration does not reach it
+        table_t=FPGABackend.convert_precision_string(str(types["table_quantizer"])),
+        epsilon_power_of_10=EPSILON_POWER,
+        gamma_data=get_weights_data(reader, layer["name"], "gamma"),
+        beta_data=get_weights_data(reader, layer["name"], "beta"),
+    )
+    return layer, list(input_shapes[0])
+
+
 def _recurrent(keras_layer: dict[str, Any], input_names: list[str], input_shapes: list[Any], reader: Any) -> Parsed:
     layer = parse_default_keras_layer(keras_layer, input_names)
     config = keras_layer["config"]
@@ -108,6 +130,7 @@ _HANDLERS: dict[str, Callable[..., Parsed]] = {
     "AddConstant": _add_constant,
     "QEinsum": _einsum,
     "QRecurrent": _recurrent,
+    "QLayerNormalization": _layer_normalization,
     "QSoftmax": _softmax,
 }
 

@@ -248,6 +248,3 @@ class AddConstant(keras.layers.Layer):
         """What `from_config` needs to make the layer again."""
         config: dict[str, Any] = super().get_config() | {"constant": self.constant.tolist()}
         return config
-
-
-CUSTOM_OBJECTS = {kind.__name__: kind for kind in (QEinsum, QSoftmax, MaskedScores, CausalScores, AddConstant)}

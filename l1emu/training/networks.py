@@ -85,8 +85,7 @@ def transformer(
         x = keras.layers.Reshape((tokens, width), name="tokens")(x)
     there = None if mask is None else keras.layers.Input((count,), name=mask)
     for number in range(blocks):
-        size = _Block(f"block{number}", count, width, heads, feed_forward, batch_norm)
-        x = _block(x, size, _Attended(there, causal))
+        x = attention_block(x, f"block{number}", heads, feed_forward, batch_norm, Attended(there, causal))
     if pooling == "sum":
         x = QEinsum("bn,bnd->bd", name="pool")([there, x])
     elif pooling == "mean":
@@ -146,7 +145,7 @@ def particle_transformer(
     if mask is not None:
         inputs.append(there := keras.layers.Input((count,), name=mask))
     for number in range(blocks):
-        x = _block(x, _Block(f"block{number}", count, width, heads, feed_forward, False), _Attended(there, False, bias))
+        x = attention_block(x, f"block{number}", heads, feed_forward, attended=Attended(there, False, bias))
     x = _class_attention(x, count, width, heads, there)
     if extra is not None:
         named = _sizes(extra, "extra", {})
@@ -194,19 +193,7 @@ def _class_attention(x: Any, count: int, width: int, heads: int, mask: Any) -> A
 
 
 @dataclass(frozen=True)
-class _Block:
-    """The name and the sizes of a block of a transformer."""
-
-    name: str
-    count: int
-    width: int
-    heads: int
-    feed_forward: int
-    batch_norm: bool
-
-
-@dataclass(frozen=True)
-class _Attended:
+class Attended:
     """What says to what tokens attend: the mask of padding, whether to earlier ones alone, a bias of the scores."""
 
     mask: Any = None
@@ -214,28 +201,40 @@ class _Attended:
     bias: Any = None
 
 
-def _block(x: Any, block: _Block, attended: _Attended) -> Any:
-    name, count, width, heads, batch_norm = block.name, block.count, block.width, block.heads, block.batch_norm
+def attention_block(
+    x: Any, name: str, heads: int, feed_forward: int, batch_norm: bool = False, attended: Attended | None = None
+) -> Any:
+    """Self-attention and a feed-forward network, each with a residual connection.
+
+    Parameters
+    ----------
+    x
+        (batch, tokens, width), or (batch, windows, tokens, width): then each window attends to itself alone.
+    """
+    *windows, count, width = (int(size) for size in x.shape[1:])
+    _check_heads(width, heads)
+    attended = attended or Attended()
+    w = "w" * len(windows)
     y = keras.layers.BatchNormalization(name=f"{name}_norm1")(x) if batch_norm else x
     parts = {}
     for part in ("query", "key", "value"):
         projected = keras.layers.Dense(width, name=f"{name}_{part}")(y)
-        parts[part] = keras.layers.Reshape((count, heads, width // heads), name=f"{name}_{part}_heads")(projected)
-    score = QEinsum("bnhd,bmhd->bhnm", name=f"{name}_score")([parts["query"], parts["key"]])
-    scale = (width // heads) ** -0.5
+        split = (*windows, count, heads, width // heads)
+        parts[part] = keras.layers.Reshape(split, name=f"{name}_{part}_heads")(projected)
+    score = QEinsum(f"b{w}nhd,b{w}mhd->b{w}hnm", name=f"{name}_score")([parts["query"], parts["key"]])
     if attended.bias is not None:
         score = keras.layers.Add(name=f"{name}_biased")([score, attended.bias])
     if attended.mask is not None:
         score = MaskedScores(name=f"{name}_masked")([score, attended.mask])
     if attended.causal:
         score = CausalScores(name=f"{name}_causal")(score)
-    weight = QSoftmax(scale, name=f"{name}_softmax")(score)
-    mixed = QEinsum("bhnm,bmhd->bnhd", name=f"{name}_mix")([weight, parts["value"]])
-    mixed = keras.layers.Reshape((count, width), name=f"{name}_merge")(mixed)
+    weight = QSoftmax((width // heads) ** -0.5, name=f"{name}_softmax")(score)
+    mixed = QEinsum(f"b{w}hnm,b{w}mhd->b{w}nhd", name=f"{name}_mix")([weight, parts["value"]])
+    mixed = keras.layers.Reshape((*windows, count, width), name=f"{name}_merge")(mixed)
     mixed = keras.layers.Dense(width, name=f"{name}_project")(mixed)
     x = keras.layers.Add(name=f"{name}_add1")([x, mixed])
     y = keras.layers.BatchNormalization(name=f"{name}_norm2")(x) if batch_norm else x
-    y = keras.layers.Dense(block.feed_forward, name=f"{name}_ff1")(y)
+    y = keras.layers.Dense(feed_forward, name=f"{name}_ff1")(y)
     if batch_norm:
         y = keras.layers.BatchNormalization(name=f"{name}_norm3")(y)
     y = keras.layers.Activation("relu", name=f"{name}_ff1_relu")(y)

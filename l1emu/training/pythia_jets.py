@@ -31,7 +31,7 @@ _BOOSTED = (
 )
 _MOST_JETS = 1_000_000
 _FEWEST_CONSTITUENTS = 5
-_CHARGED, _PHOTON, _NEUTRAL = 0, 1, 2
+CHARGED, PHOTON, _NEUTRAL = 0, 1, 2
 _LARGEST_RADIUS_MM = 30.0
 """Of a track's production vertex: beyond the first layers of a tracker there is none."""
 
@@ -86,9 +86,31 @@ def boosted_jets(*, jets_per_class: int, seed: int, particles: int = 30) -> _Arr
         from it times 4, and three marks of charged particle, photon, neutral hadron; `target` int64: 0 g, 1 q, 2 W,
         3 Z, 4 t; `event` int64.
     """
+    features, constituents, target, event = [], [], [], []
+    for label, number, jet in boosted_constituents(jets_per_class, seed):
+        features.append(high_level_features(jet))
+        constituents.append(_constituent_rows(jet, particles))
+        target.append(label)
+        event.append(number)
+    return {
+        "features": np.stack(features).astype(np.float32),
+        "constituents": np.stack(constituents).astype(np.float32),
+        "target": np.array(target),
+        "event": np.array(event),
+    }
+
+
+def boosted_constituents(jets_per_class: int, seed: int) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """The jets of `boosted_jets`: class, event, and smeared constituents, leading first, from the jet's axis.
+
+    Yields
+    ------
+    int, int, dict
+        0 g, 1 q, 2 W, 3 Z, 4 t; a number that jets of one event share; `pt` and `e` in GeV, `eta` and `phi` from the
+        axis, `kind` (CHARGED, PHOTON or neutral), each (constituents,), and `jet_pt`.
+    """
     _check_count("jets_per_class", jets_per_class)
     rng = np.random.default_rng(seed)
-    features, constituents, target, event = [], [], [], []
     for label, process in enumerate(_BOOSTED):
         settings = ("PhaseSpace:pTHatMin=850", "PhaseSpace:pTHatMax=1250", "Beams:eCM=13000", *process)
         count = 0
@@ -97,20 +119,10 @@ def boosted_jets(*, jets_per_class: int, seed: int, particles: int = 30) -> _Arr
             axis = np.array([smeared["px"].sum(), smeared["py"].sum(), smeared["pz"].sum()])
             if not 800 < np.hypot(axis[0], axis[1]) < 1200 or len(smeared["px"]) < _FEWEST_CONSTITUENTS:
                 continue
-            relative = _relative(smeared, axis)
-            features.append(high_level_features(relative))
-            constituents.append(_constituent_rows(relative, particles))
-            target.append(label)
-            event.append(label * 10_000_000 + number)
+            yield label, label * 10_000_000 + number, _relative(smeared, axis)
             count += 1
             if count == jets_per_class:
                 break
-    return {
-        "features": np.stack(features).astype(np.float32),
-        "constituents": np.stack(constituents).astype(np.float32),
-        "target": np.array(target),
-        "event": np.array(event),
-    }
 
 
 def _check_count(name: str, value: int) -> None:
@@ -160,7 +172,7 @@ def _jet_arrays(event: Any, cluster: Any, k: int) -> dict[str, Any]:
     rows = []
     for i in cluster.constituents(k):
         p = event[i]
-        kind = _CHARGED if p.isCharged() else _PHOTON if p.id() == 22 else _NEUTRAL
+        kind = CHARGED if p.isCharged() else PHOTON if p.id() == 22 else _NEUTRAL
         rows.append((p.px(), p.py(), p.pz(), p.e(), p.xProd(), p.yProd(), p.zProd(), kind))
     columns = np.array(rows).T
     names = ("px", "py", "pz", "e", "x", "y", "z", "kind")
@@ -180,7 +192,7 @@ def _flavoured_tracks(
     if not near or (flavour is not None and near[0] != flavour) or (flavour is None and near[0] in (4, 5)):
         return None
     pt = np.hypot(jet["px"], jet["py"])
-    on = (jet["kind"] == _CHARGED) & (pt > 0.5) & (np.hypot(jet["x"], jet["y"]) < _LARGEST_RADIUS_MM)
+    on = (jet["kind"] == CHARGED) & (pt > 0.5) & (np.hypot(jet["x"], jet["y"]) < _LARGEST_RADIUS_MM)
     if not on.any():
         return None
     px, py, pz, x, y, z, pt = (v[on] for v in (*(jet[n] for n in ("px", "py", "pz", "x", "y", "z")), pt))
@@ -235,7 +247,7 @@ def _constituent_rows(c: dict[str, Any], particles: int) -> npt.NDArray[np.float
     kind = c["kind"][:n]
     rows[1 : n + 1, :8] = np.stack(
         [np.log(c["pt"][:n]) - 4, np.log(c["e"][:n]) - 4, 4 * c["eta"][:n], 4 * c["phi"][:n],
-         4 * np.hypot(c["eta"][:n], c["phi"][:n]), kind == _CHARGED, kind == _PHOTON, kind == _NEUTRAL], axis=1
+         4 * np.hypot(c["eta"][:n], c["phi"][:n]), kind == CHARGED, kind == PHOTON, kind == _NEUTRAL], axis=1
     )  # fmt: skip
     return rows
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from qkeras import QActivation, QDense, quantized_bits, quantized_relu
+from qkeras import QActivation, QConv2D, QDense, quantized_bits, quantized_relu
 from tensorflow import keras
 
 from l1emu.errors import L1emuError
 from l1emu.training.export import refused_layer
+from l1emu.training.layernorm_layer import EPSILON_POWER, QLayerNormalization
 from l1emu.training.layers import QEinsum, QSoftmax
 from l1emu.training.masks import GridBits, causal, masked, masked_grid
 from l1emu.training.model import weights_by_name, weights_of
@@ -29,6 +30,13 @@ _AGAIN = (
     "GlobalAveragePooling1D",
 )  # fmt: skip
 """Layers whose float twin is one of the same kind."""
+_WEIGHTED = ("Dense", "Conv2D")
+_SIZES = ("kernel_size", "strides", "padding")
+
+_VARIANCE_BITS = 12
+"""Fraction bits of a layer normalization's sums: an entry of its table is 2**-10 wide."""
+_ROOT_BITS = 12
+"""Of the inverse root of a variance, 1 to 32."""
 
 Made = Callable[[Any, Any], Any]
 """From a layer and its inputs in the new model to its output there."""
@@ -58,8 +66,8 @@ def _rebuilt(model: keras.Model, make: Made) -> keras.Model:
 def _again(layer: Any, x: Any) -> Any:
     """A fresh copy of the layer."""
     config = layer.get_config()
-    if isinstance(layer, keras.layers.Dense):
-        config["use_bias"] = True  # hls4ml gives a dense layer without one a bias of a default type
+    if _kind(layer) in _WEIGHTED:
+        config["use_bias"] = True  # hls4ml gives a layer without one a bias of a default type
     return type(layer).from_config(config)(x)
 
 
@@ -77,10 +85,10 @@ def _kind(layer: Any) -> str:
 
 
 def without_normalizations(model: keras.Model) -> keras.Model:
-    """`model` with its batch normalizations folded into dense layers, and without what does nothing outside training.
+    """`model` with its batch normalizations folded, and without what does nothing outside training.
 
-    A normalization behind a dense layer that nothing else reads is folded into that one; another one, into all dense
-    layers that read it. Both are exact up to float32.
+    A normalization behind a dense layer or convolution that nothing else reads is folded into that one; another one,
+    into all dense layers that read it. Both are exact up to float32.
 
     Raises
     ------
@@ -91,22 +99,22 @@ def without_normalizations(model: keras.Model) -> keras.Model:
     new = _rebuilt(model, lambda layer, x: x if _kind(layer) in (*_PASSED, "BatchNormalization") else _again(layer, x))
     weights = {layer.name: [w.astype(np.float64) for w in layer.get_weights()] for layer in model.layers}
     for layer in model.layers:
-        if _kind(layer) == "Dense" and not layer.use_bias:
-            weights[layer.name].append(np.zeros(layer.units))
+        if _kind(layer) in _WEIGHTED and not layer.use_bias:
+            weights[layer.name].append(np.zeros(layer.output_shape[-1]))
     for norm in norms:
         scale, shift = _scale_and_shift(norm)
         (before,) = _sources(norm)
-        if _kind(before) == "Dense" and len(_consumers(before)) == 1 and before.activation.__name__ == "linear":
+        if _kind(before) in _WEIGHTED and len(_consumers(before)) == 1 and before.activation.__name__ == "linear":
             kernel, bias = weights[before.name]
             weights[before.name] = [kernel * scale, bias * scale + shift]
             continue
         behind = _consumers(norm)
         if not behind or any(_kind(layer) != "Dense" for layer in behind):
             raise L1emuError(
-                "a batch normalization that no dense layer can take up: hls4ml truncates its scale and bias",
+                "a batch normalization that no layer can take up: hls4ml truncates its scale and bias",
                 where=f"layer {norm.name}",
                 value=", ".join(_kind(layer) for layer in behind) or "the output",
-                expected="a dense layer before it that nothing else reads, or dense layers alone behind it",
+                expected="a dense layer or convolution before it, read by it alone, or dense layers alone behind it",
             )
         for layer in behind:
             kernel, bias = weights[layer.name]
@@ -131,7 +139,7 @@ def _scale_and_shift(norm: Any) -> tuple[npt.NDArray[np.float64], npt.NDArray[np
 def has_quantizers(model: keras.Model) -> bool:
     """Whether it is a QKeras model."""
     return any(
-        _kind(layer) in ("QDense", "QActivation") or (_kind(layer) == "QRecurrent" and layer.quantized)
+        _kind(layer) in ("QDense", "QConv2D", "QActivation") or (_kind(layer) == "QRecurrent" and layer.quantized)
         for layer in model.layers
     )
 
@@ -149,6 +157,9 @@ def without_quantizers(model: keras.Model) -> keras.Model:
         match _kind(layer):
             case "QDense":
                 return keras.layers.Dense(layer.units, name=layer.name)(x)
+            case "QConv2D":
+                sizes = {field: getattr(layer, field) for field in _SIZES}
+                return keras.layers.Conv2D(layer.filters, name=layer.name, **sizes)(x)
             case "QActivation":
                 relu = type(layer.quantizer).__name__ == "quantized_relu"
                 return keras.layers.Activation("relu" if relu else "linear", name=layer.name)(x)
@@ -156,6 +167,8 @@ def without_quantizers(model: keras.Model) -> keras.Model:
                 return QEinsum(layer.equation, name=layer.name)(x)
             case "QSoftmax":
                 return QSoftmax(layer.scale, name=layer.name)(x)
+            case "QLayerNormalization":
+                return keras.layers.LayerNormalization(epsilon=10.0**-EPSILON_POWER, name=layer.name)(x)
             case "QRecurrent":
                 return QRecurrent(layer.cell, layer.units, layer.return_sequences, name=layer.name)(x)
             case _ if _kind(layer) in _AGAIN:
@@ -265,8 +278,8 @@ class _Quantizing:
         """What stands in the place of `layer` behind the quantized `x`."""
         kind, activation = _kind(layer), _activation_of(layer)
         match kind:
-            case "Dense":
-                return self._dense(layer, x, str(activation))
+            case "Dense" | "Conv2D":
+                return self._weighted(layer, x, str(activation))
             case "QEinsum":
                 grid = self.grids[layer.name].result
                 y = QEinsum(layer.equation, quantized_bits(*grid, alpha=1), name=layer.name)(x)
@@ -282,6 +295,8 @@ class _Quantizing:
                 return self._activated(layer, x, str(activation), layer.name)
             case "Add" | "Subtract" | "Concatenate" | "AveragePooling1D" | "GlobalAveragePooling1D":
                 return self._ended(layer, _again(layer, x))
+            case "LayerNormalization":
+                return self._keep(layer, self._normalized(layer, x), f"{layer.name}_act")
             case "Reshape" | "Flatten":
                 return self._moved(x, keras.layers.Reshape(tuple(layer.output_shape[1:]), name=layer.name)(x))
             case "Permute" | "UpSampling1D":
@@ -306,15 +321,18 @@ class _Quantizing:
             self.signed[y.ref()] = self.signed[x.ref()]
         return y
 
-    def _dense(self, layer: Any, x: Any, activation: str) -> Any:
+    def _weighted(self, layer: Any, x: Any, activation: str) -> Any:
         grid = self.grids[layer.name]
-        y = QDense(
-            layer.units,
-            name=layer.name,
-            trainable=layer.trainable,
-            kernel_quantizer=quantized_bits(*grid.weight, alpha=1),
-            bias_quantizer=quantized_bits(*grid.bias, alpha=1),
-        )(x)
+        common = {
+            "name": layer.name,
+            "trainable": layer.trainable,
+            "kernel_quantizer": quantized_bits(*grid.weight, alpha=1),
+            "bias_quantizer": quantized_bits(*grid.bias, alpha=1),
+        }
+        if _kind(layer) == "Dense":
+            y = QDense(layer.units, **common)(x)
+        else:
+            y = QConv2D(layer.filters, **{field: getattr(layer, field) for field in _SIZES}, **common)(x)
         if activation == "linear":
             return self._ended(layer, y)
         if activation == "softmax":
@@ -335,6 +353,33 @@ class _Quantizing:
         )(x)
         self.signed[y.ref()] = grid.result
         return y
+
+    def _normalized(self, layer: Any, x: Any) -> Any:
+        if list(np.atleast_1d(layer.axis)) != [len(layer.input_shape) - 1] or not (layer.scale and layer.center):
+            raise L1emuError(
+                "hls4ml normalizes the last axis, with scale and shift", where=f"layer {layer.name}", expected="axis=-1"
+            )
+        if not math.isclose(layer.epsilon, 10.0**-EPSILON_POWER):
+            raise L1emuError(
+                "another epsilon than that of the trained layer",
+                where=f"layer {layer.name}",
+                value=layer.epsilon,
+                expected=str(10.0**-EPSILON_POWER),
+            )
+        if x.ref() not in self.signed:
+            raise L1emuError("a layer normalization of values without sign or quantizer", where=f"layer {layer.name}")
+        grid, (bits, integer) = self.grids[layer.name], self.signed[x.ref()]
+        # sums of a row do not overflow, and squares keep the bits of a variance of one table entry
+        more = math.ceil(math.log2(int(x.shape[-1])))
+        whole = max(integer + more, 1)
+        return QLayerNormalization(
+            quantized_bits(*grid.weight, alpha=1),
+            quantized_bits(*grid.bias, alpha=1),
+            quantized_bits(1 + whole + max(bits - 1 - integer, _VARIANCE_BITS), whole, alpha=1),
+            quantized_relu(_ROOT_BITS, 5),
+            quantized_bits(*grid.result, alpha=1),
+            name=layer.name,
+        )(x)
 
     def _ended(self, layer: Any, x: Any) -> Any:
         """With a quantizer, unless the only layer behind brings one."""
@@ -391,7 +436,7 @@ def _activation_of(layer: Any) -> str | None:
         return "relu" if plain else "a ReLU with a limit, slope or threshold"
     if kind == "Softmax":
         return "softmax"
-    if kind in ("Dense", "Activation"):
+    if kind in (*_WEIGHTED, "Activation"):
         return getattr(layer.activation, "__name__", str(layer.activation))
     return None
 

@@ -64,7 +64,7 @@ def _with_any(takes: dict[str, tuple[str, ...]]) -> list[str]:
 def _takes(layer: Any) -> tuple[str, ...]:
     """What steers this layer, of the fields of `LayerHardware`."""
     kind = type(layer).__name__
-    if kind == "QDense":
+    if kind in ("QDense", "QConv2D"):
         over_positions = len(layer.input_shape) > 2
         return ("strategy", "reuse_factor", *(("parallelization_factor",) if over_positions else ()))
     if kind == "QRecurrent":

@@ -17,8 +17,8 @@ from l1emu.arraytypes import Floats
 from l1emu.errors import L1emuError
 from l1emu.files import open_regular
 from l1emu.training.any_model import load_trained
+from l1emu.training.custom_objects import CUSTOM_OBJECTS
 from l1emu.training.keras3 import keras_version, load_keras3
-from l1emu.training.layers import CUSTOM_OBJECTS
 from l1emu.training.recipe import RECIPE
 
 # Layers whose own activation hls4ml writes as a layer behind them.

@@ -23,8 +23,9 @@ from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
 from l1emu.firmware.reference import run
 from l1emu.fixedpoint import FixedPoint
+from l1emu.training.custom_objects import CUSTOM_OBJECTS
 from l1emu.training.export import Backend, convert, plan_types
-from l1emu.training.layers import CUSTOM_OBJECTS, QEinsum, QSoftmax
+from l1emu.training.layers import QEinsum, QSoftmax
 from l1emu.training.model import build
 from l1emu.training.recipe import Recipe
 from l1emu.verification.csim import CSim
@@ -129,7 +130,7 @@ REFUSED: dict[str, tuple[Callable[[], keras.Model], str]] = {
     "softmax_layer": (lambda: chain((4,), L.Softmax(name="layer")), "does not compile"),
     "batch_norm": (lambda: chain((4,), L.BatchNormalization(name="layer")), "fold it"),
     "q_batch_norm": (lambda: chain((4,), QBatchNormalization(name="layer")), "ignores its quantizers"),
-    "layer_norm": (lambda: chain((4, 4), L.LayerNormalization(name="layer")), "square root"),
+    "layer_norm": (lambda: chain((4, 4), L.LayerNormalization(name="layer")), "QLayerNormalization"),
     "lambda": (lambda: chain((4,), L.Lambda(lambda x: x, name="layer")), "Lambda"),
     "dropout": (lambda: chain((4,), L.Dropout(0.1, name="layer")), "without Dropout"),
     "float_softmax": (lambda: chain((4,), QSoftmax(name="layer")), "without quantizers"),

@@ -17,6 +17,7 @@ from tensorflow import keras
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
+from l1emu.fixedpoint import FixedPoint
 from l1emu.training.export import convert
 from l1emu.training.model import multiplications
 from l1emu.training.model_recipe import LayerRule, QuantizationRule
@@ -68,8 +69,8 @@ def test_the_float_cell_is_that_of_keras(cell: str) -> None:
 def test_the_quantized_cell_is_its_firmware_even_where_sums_wrap(cell: str, tmp_path: Path) -> None:
     model = network(cell)
     x = np.concatenate([inputs(150), inputs(50, 20.0)])  # the second ones leave the range of the sums
-    model = with_quantizers(model, choose_grids(model, RULE, {cell: STATE}, x))
-    project = convert(model, tmp_path / "p", input_type="ap_fixed<16,6>")
+    model = with_quantizers(model, choose_grids(model, RULE, {cell: STATE}, [x]))
+    project = convert(model, tmp_path / "p", input_types=FixedPoint.parse("ap_fixed<16,6>"))
     outcome = verify(project, jets=100, inputs=x)
     assert outcome.identical, str(outcome)
     emulated = np.asarray(Emulator(Firmware.read(project))(x))
@@ -85,8 +86,8 @@ def test_states_of_every_step_come_out(tmp_path: Path) -> None:
     x = QRecurrent("gru", 4, return_sequences=True, name="first")(given)
     x = QRecurrent("gru", 3, name="second")(x)
     model = keras.Model(given, keras.layers.Dense(2, name="logits")(x))
-    model = with_quantizers(model, choose_grids(model, RULE, {"first": STATE, "second": STATE}, inputs(50)))
-    project = convert(model, tmp_path / "p", input_type="ap_fixed<10,4>")
+    model = with_quantizers(model, choose_grids(model, RULE, {"first": STATE, "second": STATE}, [inputs(50)]))
+    project = convert(model, tmp_path / "p", input_types=FixedPoint.parse("ap_fixed<10,4>"))
     outcome = verify(project, jets=50, inputs=inputs(50))
     assert outcome.identical, str(outcome)
 
@@ -106,9 +107,9 @@ def test_types_that_would_go_wrong_are_refused(
     state = LayerRule.model_validate({"result": {"bits": bits, "integer": 5}})
     with pytest.raises(L1emuError, match=message):
         convert(
-            with_quantizers(model, choose_grids(model, RULE, {cell: state}, inputs(20))),
+            with_quantizers(model, choose_grids(model, RULE, {cell: state}, [inputs(20)])),
             tmp_path / "p",
-            input_type=input_type,
+            input_types=FixedPoint.parse(input_type),
         )
 
 

@@ -18,6 +18,7 @@ from tensorflow import keras
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
+from l1emu.fixedpoint import FixedPoint
 from l1emu.training.export import convert
 from l1emu.training.jet_sequences import particles_of, top_of
 from l1emu.training.model_recipe import QuantizationRule
@@ -47,8 +48,8 @@ def test_a_network_of_a_set_is_its_firmware_and_knows_no_order(builder: Callable
     x = (np.round(np.random.default_rng(1).normal(size=(150, 4, 3)) * 64) / 64).astype(np.float32)
     np.testing.assert_allclose(predict(model, x), predict(model, x[:, [2, 0, 3, 1]]), atol=1e-6)
     assert np.abs(predict(model, x) - predict(model, x[::-1])).max() > 0.01
-    quantized = with_quantizers(model, choose_grids(model, RULE, {}, x))
-    project = convert(quantized, tmp_path / "p", input_type="ap_fixed<10,4>")
+    quantized = with_quantizers(model, choose_grids(model, RULE, {}, [x]))
+    project = convert(quantized, tmp_path / "p", input_types=FixedPoint.parse("ap_fixed<10,4>"))
     outcome = verify(project, jets=100, inputs=x)
     assert outcome.identical, str(outcome)
     np.testing.assert_array_equal(predict(quantized, x), np.asarray(Emulator(Firmware.read(project))(x)))

@@ -1,0 +1,154 @@
+"""Registered builders for images: vision transformer, attention in windows, and two mixtures with convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tensorflow import keras
+
+from l1emu.errors import L1emuError
+from l1emu.training.heads import with_head
+from l1emu.training.networks import attention_block
+
+
+def vision_transformer(
+    *,
+    input: str,
+    shape: Sequence[int],
+    outputs: int,
+    patch: int,
+    width: int,
+    heads: int,
+    feed_forward: int,
+    blocks: int = 1,
+    head: Sequence[int] = (),
+) -> keras.Model:
+    """ViT: patches of `patch` by `patch` pixels become tokens by one convolution, and attend to each other.
+
+    Where a token is, the image's channels must tell (`coordinates` of the generator `jet-images`). The head reads the
+    mean over tokens: a power of two of them.
+    """
+    inputs = keras.layers.Input(tuple(shape), name=input)
+    x = _patches(inputs, patch, width)
+    x = _tokens(x, "tokens")
+    for number in range(blocks):
+        x = attention_block(x, f"block{number}", heads, feed_forward)
+    x = keras.layers.GlobalAveragePooling1D(name="pool")(x)
+    return with_head(inputs, x, head, outputs, True, "vit")
+
+
+def windowed_transformer(
+    *,
+    input: str,
+    shape: Sequence[int],
+    outputs: int,
+    patch: int,
+    width: int,
+    window: int,
+    heads: int,
+    feed_forward: int,
+    head: Sequence[int] = (),
+) -> keras.Model:
+    """After Swin: attention within windows of `window` by `window` tokens, four tokens merged to one, attention of all.
+
+    Windows are not shifted: the merged tokens see each other instead.
+    """
+    inputs = keras.layers.Input(tuple(shape), name=input)
+    x = _patches(inputs, patch, width)
+    rows, columns = (int(size) for size in x.shape[1:3])
+    if rows % window or columns % window or window % 2:
+        raise L1emuError(
+            "windows do not tile the tokens",
+            where="network.sizes.window",
+            value=window,
+            expected=f"an even divisor of {rows} and {columns} tokens",
+        )
+    x = _tiled(x, window, "windows")
+    x = attention_block(x, "local", heads, feed_forward)
+    # within a window tokens stand row by row: pairs of rows and of columns are merged
+    half = window // 2
+    count = (rows // window) * (columns // window)
+    x = keras.layers.Reshape((count * half, 2, half, 2 * width), name="quarters")(x)
+    x = keras.layers.Permute((1, 3, 2, 4), name="quarters_together")(x)
+    x = keras.layers.Reshape((count * half * half, 4 * width), name="merged")(x)
+    x = keras.layers.Dense(2 * width, name="merge")(x)
+    x = keras.layers.Activation("relu", name="merge_relu")(x)
+    x = attention_block(x, "all", heads, 2 * feed_forward)
+    x = keras.layers.GlobalAveragePooling1D(name="pool")(x)
+    return with_head(inputs, x, head, outputs, True, "windowed")
+
+
+def convolution_attention(
+    *,
+    input: str,
+    shape: Sequence[int],
+    outputs: int,
+    filters: Sequence[int],
+    heads: int,
+    feed_forward: int,
+    blocks: int = 1,
+    head: Sequence[int] = (),
+) -> keras.Model:
+    """After CoAtNet: convolutions that halve the image, one for each of `filters`, then attention over what is left."""
+    inputs = keras.layers.Input(tuple(shape), name=input)
+    x = _tokens(_convolutions(inputs, filters), "tokens")
+    for number in range(blocks):
+        x = attention_block(x, f"block{number}", heads, feed_forward)
+    x = keras.layers.GlobalAveragePooling1D(name="pool")(x)
+    return with_head(inputs, x, head, outputs, True, "coatnet")
+
+
+def hybrid_network(
+    *,
+    input: str,
+    shape: Sequence[int],
+    outputs: int,
+    filters: Sequence[int],
+    patch: int,
+    width: int,
+    heads: int,
+    feed_forward: int,
+    head: Sequence[int] = (),
+) -> keras.Model:
+    """Convolutions and a vision transformer side by side on the same image; the head reads both."""
+    inputs = keras.layers.Input(tuple(shape), name=input)
+    near = _tokens(_convolutions(inputs, filters), "near_tokens")
+    near = keras.layers.GlobalAveragePooling1D(name="near")(near)
+    far = attention_block(_tokens(_patches(inputs, patch, width), "tokens"), "block0", heads, feed_forward)
+    far = keras.layers.GlobalAveragePooling1D(name="far")(far)
+    x = keras.layers.Concatenate(name="both")([near, far])
+    return with_head(inputs, x, head, outputs, True, "hybrid")
+
+
+def _patches(x: Any, patch: int, width: int) -> Any:
+    rows, columns = (int(size) for size in x.shape[1:3])
+    if patch < 2 or rows % patch or columns % patch:
+        raise L1emuError(
+            "patches do not tile the image",
+            where="network.sizes.patch",
+            value=patch,
+            expected=f"a divisor of {rows} and {columns} pixels, 2 or more",
+        )
+    x = keras.layers.Conv2D(width, patch, strides=patch, name="embed")(x)
+    return keras.layers.Activation("relu", name="embed_relu")(x)
+
+
+def _convolutions(x: Any, filters: Sequence[int]) -> Any:
+    for number, channels in enumerate(filters):
+        x = keras.layers.Conv2D(channels, 3, strides=2, padding="same", name=f"conv{number}")(x)
+        x = keras.layers.Activation("relu", name=f"conv{number}_relu")(x)
+    return x
+
+
+def _tokens(x: Any, name: str) -> Any:
+    rows, columns, width = (int(size) for size in x.shape[1:])
+    return keras.layers.Reshape((rows * columns, width), name=name)(x)
+
+
+def _tiled(x: Any, window: int, name: str) -> Any:
+    """(rows, columns, width) as (windows, window * window, width)."""
+    rows, columns, width = (int(size) for size in x.shape[1:])
+    x = keras.layers.Reshape((rows // window, window, columns // window, window * width), name=f"{name}_split")(x)
+    x = keras.layers.Permute((1, 3, 2, 4), name=f"{name}_together")(x)
+    return keras.layers.Reshape((rows * columns // window**2, window * window, width), name=name)(x)
