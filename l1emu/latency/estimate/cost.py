@@ -526,8 +526,10 @@ def _looped_attention(case: Case, projections: list[Product], scored: float) -> 
 
 
 def _keeping_cycles(rows: int) -> int:
-    """Cycles to put a row of a stream into its registers: a look-up table finds one of 16 by its number's four bits
-    and the two signals of the handshake; one of more rows takes a second one, in a cycle of its own.
+    """Cycles to put a row of a stream into its registers.
+
+    A look-up table finds one of 16 by the four bits of its number and the two signals of the handshake; one of more
+    takes a second table, in a cycle of its own.
     """
     return 1 if rows <= 16 else 2
 
