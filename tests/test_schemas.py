@@ -34,7 +34,6 @@ SHIPPED: dict[str, type[Config]] = {
     "datasets/recipes/signal-hh4b-pu200.yaml": SampleRecipe,
     "datasets/calibration-pu200.yaml": Calibration,
     "models/jet-tagger/recipe.yaml": TaggerRecipe,
-    "models/gravitational-waves/recipe.yaml": ModelRecipe,
     "data/study.yaml": Study,
     "data/objects/cms-phase2-l1nano.yaml": ObjectsFile,
     "data/objects/cms-run3-l1nano.yaml": ObjectsFile,
@@ -44,6 +43,11 @@ SHIPPED: dict[str, type[Config]] = {
     "data/taggers/cms-jets-21.yaml": FeatureMapFile,
     "data/menus/cms-phase2-step1-tagged.yaml": Menu,
     "data/scalings/cms-phase2-v44.yaml": Scalings,
+}
+SHIPPED |= {
+    f"models/{path.parent.name}/recipe.yaml": ModelRecipe
+    for path in sorted(resource("models").glob("*/recipe.yaml"))
+    if path.parent.name != "jet-tagger"
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import math
 from typing import Any
 
 from tensorflow import keras
@@ -101,7 +102,7 @@ def _made(node: Any, field: str) -> Any:
     """What hls4ml made of a field; None where the layer has nothing of the kind."""
     rounds = node.get_attr("n_partitions")
     if field == "parallelization_factor":
-        return None if rounds is None else node.get_output_variable().shape[0] // rounds
+        return None if rounds is None else math.prod(node.get_output_variable().shape[:-1]) // rounds
     return node.get_attr(field)
 
 
