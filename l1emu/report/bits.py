@@ -35,7 +35,7 @@ def draw_bits(points: Points) -> Figure:
             text = named.get(line[0], f"{line[0]}: {line[1]} integer bits")
             style: Any = {
                 "color": COLOURS[k % 6],
-                "marker": _MARKERS[k // 6 % 6],
+                "marker": _MARKERS[k % 6],
                 "ls": _DASHES[k // 6 % 6],
                 "capsize": 3,
             }
@@ -83,9 +83,11 @@ def draw_roofs(document: dict[str, Any]) -> Figure:
     found = ax.scatter(x, y, c=[p["ratio"] for p in shown], s=120, cmap="viridis", edgecolors=GREY, zorder=3)
     figure.colorbar(found, ax=ax, label="area under ROC / reference")
     clock = shown[0]["interval_ns"] / shown[0]["interval_cycles"]
-    span = np.geomspace(x.min() / 3, x.max() * 3, 100)
-    roof = span * min(p["input_bits"] for p in shown) / clock
+    bits = min(p["input_bits"] for p in shown)
     offered = (document["available"] or {}).get("DSP")
+    knee = x if offered is None else np.append(x, offered / bits)  # where the two roofs meet
+    span = np.geomspace(knee.min() / 3, knee.max() * 3, 200)
+    roof = span * bits / clock
     limit = np.full_like(span, np.inf if offered is None else offered / clock)
     ax.plot(span, np.minimum(roof, limit), color="black", lw=2, label=f"one input a cycle of {clock:.3g} ns")
     if offered:
