@@ -63,7 +63,7 @@ def test_a_convolution_over_neighbours_stays_one() -> None:
         project(model, Path("nowhere"), 1)
 
 
-@pytest.mark.parametrize(("network", "positions"), [(tracks, 8), (image, 16)])
+@pytest.mark.parametrize(("network", "positions"), [(tracks, 8), pytest.param(image, 16, marks=pytest.mark.exhaustive)])
 def test_the_factor_reaches_the_project_and_its_estimate(
     network: type[keras.Model], positions: int, tmp_path: Path
 ) -> None:
