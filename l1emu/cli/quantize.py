@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from l1emu.cli.options import Json, console, is_integer, listed, print_json
-from l1emu.cli.quantize_inputs import Given, given
+from l1emu.cli.to_quantize import Given, given
 from l1emu.errors import L1emuError
 from l1emu.files import folder_aside, scratch_folder, write_json
 from l1emu.latency.clock import CLOCK_HELP, clock_period_ns
