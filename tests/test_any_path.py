@@ -56,6 +56,7 @@ COMMANDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("quantize", "model"): ("quantize", IT, "--data", "x.npz"),
     ("quantize", "data"): ("quantize", "project", "--data", IT),
     ("quantize", "keras"): ("quantize", "project", "--data", "labelled.npz", "--keras", IT),
+    ("quantize", "study"): ("quantize", "project", "--data", "labelled.npz", "--study", IT),
     ("budget", "budget"): ("budget", IT),
     ("budget", "report"): ("budget", "budgets/cms-phase2.yaml", "--report", IT),
     ("budget", "estimate"): (

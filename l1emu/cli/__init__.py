@@ -22,6 +22,7 @@ run            `l1emu run`: a whole study
 simulate       `l1emu simulate`: the 40 MHz stream through a Level-1 chain
 source_inputs  inputs of a firmware from files of events
 tagger         the tagger of `l1emu budget` and `l1emu simulate`
+to_quantize    what `l1emu quantize` is given: a project, labelled jets, and what it is compared with
 train          `l1emu train`: a tagger from its recipe and labelled jets
 validate       the verb `validate`: the event chain held against what is known
 verbs          the verbs: one module each, a thin shell around the Python function of the same name

@@ -47,7 +47,7 @@ def read_labelled(
     classes
         Scores that the network has; with one, labels are 0 and 1.
     most
-        The first so many jets alone; those of label -1, which have no truth, are left out before.
+        So many jets, spread evenly over the file; those of label -1, which have no truth, are left out before.
 
     Notes
     -----
@@ -73,8 +73,23 @@ def read_labelled(
                 "no array for an input", path=file, where=tensor.name, value=sorted(arrays), expected=" or ".join(names)
             )
         found[tensor.name] = _values(arrays[name], tensor, len(labels), file, name, raw="firmware" in arrays)
-    known = np.flatnonzero(labels >= 0)[:most]
+    known = evenly_chosen(np.flatnonzero(labels >= 0), most)
+    if len(np.unique(labels[known])) < 2:
+        raise L1emuError(
+            "jets of one class alone",
+            path=file,
+            where=label_name,
+            expected="two or more classes to separate, or --jets",
+        )
     return Labelled({name: values[known] for name, values in found.items()}, labels[known])
+
+
+def evenly_chosen(chosen: NDArray[np.int64], most: int | None) -> NDArray[np.int64]:
+    """At most so many of them, evenly spread: files are often sorted by class."""
+    if most is None or len(chosen) <= most:
+        return chosen
+    found: NDArray[np.int64] = chosen[np.arange(most) * len(chosen) // most]
+    return found
 
 
 def _labels(array: NDArray[Any], classes: int, file: Path, name: str) -> NDArray[np.int64]:
@@ -98,8 +113,6 @@ def _labels(array: NDArray[Any], classes: int, file: Path, name: str) -> NDArray
             value=int(labels[wrong[0]]),
             expected=f"0 to {classes - 1}, or -1 of a jet without truth",
         )
-    if len(np.unique(labels[labels >= 0])) < 2:
-        raise L1emuError("jets of one class alone", path=file, where=name, expected="two or more classes to separate")
     return labels
 
 

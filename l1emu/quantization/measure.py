@@ -15,6 +15,7 @@ from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
 from l1emu.latency.estimate import Estimate, estimate, load_design
+from l1emu.latency.estimate.scan import input_bits, multiplications_to_divide
 from l1emu.quantization.choices import BitGrid, TypeChoice
 from l1emu.quantization.data import Labelled
 from l1emu.quantization.retype import Retyper
@@ -43,6 +44,14 @@ class Configuration:
         Of the firmware.
     refused
         Why there is no such firmware; then the rest is None.
+    method
+        ``ptq``: the weights as they were, rounded; ``qat``: trained on in these types.
+    input_bits, products, interval_ns
+        Bits of one input, products of one, and the time between two: where it lies below the roofline.
+    project
+        The folder with the project, where it is not the bench's copy.
+    rates
+        What the seeds of a study do with it, or why they cannot.
     """
 
     label: str
@@ -57,6 +66,12 @@ class Configuration:
     content_hash: str | None = None
     refused: str | None = None
     scanned: tuple[BitGrid, str] | None = None
+    method: str = "ptq"
+    input_bits: int | None = None
+    products: int | None = None
+    interval_ns: float | None = None
+    project: Path | None = None
+    rates: list[dict[str, Any]] | str | None = None
 
     def number(self, name: str) -> float:
         """``ratio``, ``score``, ``latency_cycles``, ``interval_cycles``, ``dsp`` or ``lut``."""
@@ -88,6 +103,7 @@ class Configuration:
         """The point as `l1emu quantize --json` prints it."""
         return {
             "label": self.label,
+            "method": self.method,
             "weights": {name: grid._asdict() for name, grid in self.weights.items()},
             "data": {name: grid._asdict() for name, grid in self.data.items()},
             "score": self.score,
@@ -95,9 +111,13 @@ class Configuration:
             "ratio": self.ratio,
             "ratio_error": self.ratio_error,
             **self._estimated,
+            "interval_ns": self.interval_ns,
+            "input_bits": self.input_bits,
+            "products": self.products,
             "content_hash": self.content_hash,
             "refused": self.refused,
             "scanned": None if self.scanned is None else {**self.scanned[0]._asdict(), "where": self.scanned[1]},
+            "study": self.rates,
         }
 
 
@@ -117,6 +137,10 @@ class Bench:
         (jets, classes) outputs that all are compared with; without them the project's own.
     part, clock_ns
         In place of the project's.
+    replicas
+        Of the bootstrap.
+    keep
+        A folder in which the firmware of each configuration is kept, by its content hash.
     """
 
     retyper: Retyper
@@ -126,6 +150,7 @@ class Bench:
     part: str | None = None
     clock_ns: float | None = None
     replicas: int = 100
+    keep: Path | None = None
     _known: dict[Any, Configuration] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -141,6 +166,14 @@ class Bench:
     @cached_property
     def reference_scores(self) -> Areas:
         """The score of the reference, as it is and for each draw of the bootstrap."""
+        own = self.retyper.firmware.outputs[0].size
+        if self.reference is not None and self.reference.shape != (len(self.labelled), own):
+            raise L1emuError(
+                "the reference has other outputs than the project",
+                where="--keras",
+                value=self.reference.shape[1:],
+                expected=f"({own},)",
+            )
         outputs = self._outputs(self.retyper.firmware) if self.reference is None else self.reference
         found = self._jets.scores(outputs)
         if found[0] <= 0.0:
@@ -187,26 +220,42 @@ class Bench:
             self._known[key] = self._measure(Configuration(label, choice, weights, data))
         return replace(self._known[key], label=label)
 
+    def of_project(self, project: Path, label: str, method: str, bits: int) -> Configuration:
+        """A point of a project that was written elsewhere, all of it at `bits`."""
+        retyper = Retyper(project)
+        weights, data = (
+            {n: BitGrid.of(kind) for n, kind in kinds.items()} for kinds in (retyper.weights, retyper.data)
+        )
+        point = Configuration(label, TypeChoice(), weights, data, method=method, project=project)
+        return replace(self._measured(point, project), scanned=(BitGrid(bits, 0), method))
+
     def _measure(self, point: Configuration) -> Configuration:
         self.retyper.write(point.choice, self._copy)
+        return self._measured(point, self._copy)
+
+    def _measured(self, point: Configuration, project: Path) -> Configuration:
         try:
-            firmware = Firmware.read(self._copy)
+            firmware = Firmware.read(project)
             outputs = self._outputs(firmware)
         except L1emuError as error:
-            return Configuration(point.label, point.choice, point.weights, point.data, refused=error.message)
+            return replace(point, refused=error.message)
+        if self.keep is not None:
+            firmware.save(self.keep / f"{firmware.content_hash}.l1fw")
         scores = self._jets.scores(outputs)
         ratios = scores / self.reference_scores
-        return Configuration(
-            point.label,
-            point.choice,
-            point.weights,
-            point.data,
-            float(scores[0]),
-            float(scores[1:].std(ddof=1)),
-            float(ratios[0]),
-            float(ratios[1:].std(ddof=1)),
-            estimate(load_design(self._copy), part=self.part, clock_ns=self.clock_ns),
-            firmware.content_hash,
+        design = load_design(project)
+        made = estimate(design, part=self.part, clock_ns=self.clock_ns)
+        return replace(
+            point,
+            score=float(scores[0]),
+            score_error=float(scores[1:].std(ddof=1)),
+            ratio=float(ratios[0]),
+            ratio_error=float(ratios[1:].std(ddof=1)),
+            estimate=made,
+            content_hash=firmware.content_hash,
+            input_bits=input_bits(design),
+            products=multiplications_to_divide(design),
+            interval_ns=made.interval_cycles[1] * made.target.period_ns,
         )
 
     def _outputs(self, firmware: Firmware) -> NDArray[np.float64]:

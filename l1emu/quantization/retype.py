@@ -153,6 +153,10 @@ class Retyper:
         kept = [name for name, rule in self.accumulators.items() if rule == "kept" and name in self.weights]
         if kept:
             found.append(f"accumulators of types of their own stay as they are: {', '.join(kept)}")
+        tables = [site.name for site in self.text.sites if site.function.startswith("softmax")]
+        tables = [name for name in tables if self.accumulators.get(name) == "kept"]
+        if tables:
+            found.append(f"tables and sums of types of their own stay as they are: {', '.join(tables)}")
         return tuple(found)
 
     def place(self, folder: Path) -> None:
@@ -197,6 +201,27 @@ class Retyper:
         (firmware / "defines.h").write_text(self._defines(types, added))
         (firmware / "parameters.h").write_text(parameters)
         (firmware / f"{self.text.name}.cpp").write_text(source)
+
+    def precisions(self, choice: TypeChoice) -> dict[str, dict[str, FixedPoint]]:
+        """The types of a choice in hls4ml's words: by layer ``result``, ``weight``, ``bias``, ``scale``, ``accum``.
+
+        Of an accumulator only where it has the type that hls4ml infers.
+        """
+        types, of_weights = self._new_types(choice)
+        found: dict[str, dict[str, FixedPoint]] = {
+            name: {"result": types[called]} for name, called in self.text.inputs.items()
+        }
+        for site in self.text.sites:
+            mine = {"result": types[site.results[0]]} if site.results else {}
+            if site.weights:
+                kinds = of_weights[site.name]
+                mine |= {"weight": kinds[0], "scale": kinds[0], "bias": kinds[-1]}
+            if self.accumulators.get(site.name) == "inferred":
+                kind = self._accumulator(site, types, of_weights[site.name])
+                assert kind is not None
+                mine["accum"] = kind
+            found[site.name] = mine
+        return found
 
     def _new_types(self, choice: TypeChoice) -> tuple[dict[str, FixedPoint], dict[str, tuple[FixedPoint, ...]]]:
         """The types of tensors by typedef and of weights by layer, along the network."""
@@ -381,6 +406,8 @@ class Retyper:
         if table is None:
             return body
         stable = site.members.get("implementation", "").endswith("stable")
+        if stable and old.signed and FIXED_TYPE.fullmatch(stated) and FixedPoint.parse(stated) != norm_type(old):
+            return body  # types and sizes of its own, which stay
         asked = self._asked_sizes.get(site.name, _TABLE_SIZE)
         mine = site.number("exp_table_size", 0), site.number("inv_table_size", 0)
         if mine != softmax_sizes(asked, old, self.text.types[members["inv_table_t"]], stable):

@@ -1,4 +1,4 @@
-"""Figures of what one bit costs: area ratio against bits, and its Pareto fronts against DSP and latency."""
+"""Figures of what one bit costs: area ratio against bits, its fronts against DSP and latency, and the roofline."""
 
 from __future__ import annotations
 
@@ -31,14 +31,15 @@ def draw_bits(points: Points) -> Figure:
         for k, line in enumerate(lines):
             mine = [p for p in shown if (p["scanned"]["where"], p["scanned"]["integer"]) == line]
             x, y, error = np.array(sorted((p["scanned"]["bits"], p["ratio"], p["ratio_error"]) for p in mine)).T
-            where = "" if line[0] == "all" else f"{line[0]}: "
+            named = {"all": f"{line[1]} integer bits", "ptq": "not trained on (PTQ)", "qat": "trained on (QAT)"}
+            text = named.get(line[0], f"{line[0]}: {line[1]} integer bits")
             style: Any = {
                 "color": COLOURS[k % 6],
-                "marker": _MARKERS[k // 6 % 6],
+                "marker": _MARKERS[k % 6],
                 "ls": _DASHES[k // 6 % 6],
                 "capsize": 3,
             }
-            ax.errorbar(x, y, error, label=wrapped(f"{where}{line[1]} integer bits", 36, 2), **style)
+            ax.errorbar(x, y, error, label=wrapped(text, 36, 2), **style)
         ax.set_xlabel("bits")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         figure.legend(loc="outside right upper", fontsize=max(7, min(15, 300 // len(lines))))
@@ -65,6 +66,36 @@ def draw_pareto(points: Points) -> Figure:
     axes[0].set_ylabel("area under ROC / reference")
     axes[1].legend(loc="lower right")
     put_label(axes[0])
+    return figure
+
+
+def draw_roofs(document: dict[str, Any]) -> Figure:
+    """Products a nanosecond against products for each bit of input, coloured by the ratio of the areas.
+
+    The sloped roof is one input a cycle of the fewest bits, the flat one all DSP blocks of the part at work; products
+    in look-up tables may pass the flat one.
+    """
+    figure = Figure(figsize=(12, 8), layout="constrained")
+    ax = figure.subplots()
+    shown = measured(document["points"])
+    x = np.array([p["products"] / p["input_bits"] for p in shown])
+    y = np.array([p["products"] / p["interval_ns"] for p in shown])
+    found = ax.scatter(x, y, c=[p["ratio"] for p in shown], s=120, cmap="viridis", edgecolors=GREY, zorder=3)
+    figure.colorbar(found, ax=ax, label="area under ROC / reference")
+    clock = shown[0]["interval_ns"] / shown[0]["interval_cycles"]
+    bits = min(p["input_bits"] for p in shown)
+    offered = (document["available"] or {}).get("DSP")
+    knee = x if offered is None else np.append(x, offered / bits)  # where the two roofs meet
+    span = np.geomspace(knee.min() / 3, knee.max() * 3, 200)
+    roof = span * bits / clock
+    limit = np.full_like(span, np.inf if offered is None else offered / clock)
+    ax.plot(span, np.minimum(roof, limit), color="black", lw=2, label=f"one input a cycle of {clock:.3g} ns")
+    if offered:
+        name = str(document["part"]).split("-")[0]
+        ax.plot(span, limit, color=GREY, ls="--", label=f"all {offered:,} DSP blocks of {name}")
+    ax.set(xscale="log", yscale="log", xlabel="products per input bit", ylabel="products per ns")
+    ax.legend(loc="lower right")
+    put_label(ax)
     return figure
 
 

@@ -6,6 +6,7 @@ config      the schema of a study: samples, objects, taggers, menu, budget and s
 crossings   the crossings of a study's samples as a menu sees them: objects, sums, and the scores of its taggers
 decided     every seed that a study decides, and those that are made of them
 documents   what a measurement says, as the parts of `results.json` and of `l1emu rates --json`
+firmwares   rates and efficiencies with other firmwares in a tagger's place
 first_pass  what the crossings of a part of a sample say, as whole numbers that add
 inputs      the files that a study names beside its samples
 latency     the latency of a study: the budget check, and the stream that its crossings make

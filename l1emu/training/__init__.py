@@ -7,6 +7,7 @@ against       where a Keras model and its firmware part
 any_model     any model on disk, from its recipe
 any_train     training of any model, its firmware, and the comparison with its C++
 arrays_for    the arrays of a recipe's data, checked, on the grid of the input type, and split
+bits          the network of a recipe at other bits, trained on in them or not
 builders      registered builders of networks
 card          the card of a trained tagger as text
 data          labelled jets for training

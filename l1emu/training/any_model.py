@@ -25,6 +25,7 @@ from l1emu.training.rebuilding import (
     LayerGrids,
     choose_grids,
     has_quantizers,
+    pointwise_as_dense,
     with_quantizers,
     without_normalizations,
     without_quantizers,
@@ -110,6 +111,7 @@ def network_of(recipe: ModelRecipe, beside: Path) -> keras.Model:
             value=type(model).__name__,
             expected="a keras.Model of connected layers, of the Keras that QKeras is for",
         )
+    model = pointwise_as_dense(model)
     if has_quantizers(model) != (recipe.quantization.rule is None):
         message = "the model brings its own quantizers" if has_quantizers(model) else "a float model needs a rule"
         expected = "no rule" if has_quantizers(model) else "weight, bias and result: {bits: ...}"

@@ -38,7 +38,7 @@ from l1emu.training.any_model import (
 )
 from l1emu.training.arrays_for import Rows, read_arrays_of, rows_for, split_rows
 from l1emu.training.figures import card_text, figures_of
-from l1emu.training.fitting import Fit, FittedRows, fit_network
+from l1emu.training.fitting import Fit, fit_network, fitted_rows
 from l1emu.training.model import multiplications, weights_by_name
 from l1emu.training.model_recipe import ModelRecipe
 from l1emu.training.rebuilding import has_quantizers, without_quantizers
@@ -135,7 +135,7 @@ def _passes(
 ) -> _Trained:
     """Both passes of training, each from its checkpoint where that is there."""
     fits: dict[str, Fit] = {}
-    fitted = {name: _fitted(rows, parts[name]) for name in ("training", "validation")}
+    fitted = {name: fitted_rows(rows, parts[name]) for name in ("training", "validation")}
     training, tasks = recipe.training, recipe.tasks_of(list(rows.truth)).values()
     start = without_quantizers(network) if has_quantizers(network) else network
 
@@ -169,16 +169,6 @@ def _passes(
     if training.quantized is not None:
         fit(model, "quantized")
     return _Trained(twin, model, grids_text(grids), fits)
-
-
-def _fitted(rows: Rows, mask: npt.NDArray[np.bool_]) -> FittedRows:
-    chosen = rows[mask]
-    targets = [truth.target for truth in chosen.truth.values()]
-    return (
-        list(chosen.inputs.values()),
-        [target.astype(np.int32) if target.dtype == np.int64 else target for target in targets],
-        chosen.weights,
-    )
 
 
 def _predicted(model: keras.Model, rows: Rows) -> dict[str, npt.NDArray[np.float32]]:

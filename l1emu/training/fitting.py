@@ -12,10 +12,22 @@ import numpy.typing as npt
 from tensorflow import keras
 
 from l1emu.progress import Advance, progress
+from l1emu.training.arrays_for import Rows
 from l1emu.training.recipe import TrainingPass
 
 FittedRows = tuple[list[npt.NDArray[Any]], list[npt.NDArray[Any]], npt.NDArray[np.float32]]
 """Inputs and targets in the order of the network's, and weights, (rows, ...) each."""
+
+
+def fitted_rows(rows: Rows, chosen: npt.NDArray[Any]) -> FittedRows:
+    """What Keras learns from the chosen rows, a mask or numbers of rows: classes as int32."""
+    part = rows[chosen]
+    targets = [truth.target for truth in part.truth.values()]
+    return (
+        list(part.inputs.values()),
+        [target.astype(np.int32) if target.dtype == np.int64 else target for target in targets],
+        part.weights,
+    )
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import yaml
 
 from l1emu.errors import L1emuError
 from l1emu.files import read_text
+from l1emu.fixedpoint import FixedPoint
 from l1emu.training import require
 from l1emu.training.recipe import RECIPE
 
@@ -91,13 +92,24 @@ def float_outputs(
     Raises
     ------
     L1emuError
-        if the packages are absent or the model cannot be loaded.
+        if the packages are absent, the model cannot be loaded, or has other inputs.
     """
     require()
     from l1emu.training.steps import load_model
 
     model = load_model(path)
-    values = [array.astype(np.float32) for array in inputs.values()]
+    wanted = [tuple(tensor.shape[1:]) for tensor in model.inputs]
+    shapes = [array.shape[1:] for array in inputs.values()]
+    if len(wanted) != len(shapes) or any(
+        None not in a and np.prod(a) != np.prod(b) for a, b in zip(wanted, shapes, strict=True)
+    ):
+        raise L1emuError(
+            "the Keras model has other inputs than the project", path=Path(path), value=wanted, expected=str(shapes)
+        )
+    values = [
+        array.astype(np.float32).reshape(len(array), *(shape if None not in shape else array.shape[1:]))
+        for array, shape in zip(inputs.values(), wanted, strict=True)
+    ]
     found = model.predict(values if len(values) > 1 else values[0], verbose=0, batch_size=4096)
     return np.asarray(found, dtype=np.float64).reshape(len(values[0]), -1)
 
@@ -106,8 +118,9 @@ def written_by_hls4ml(
     model: str | os.PathLike[str],
     project: Path,
     folder: Path,
-    weights: Mapping[str, tuple[int, int]],
-    data: Mapping[str, tuple[int, int]],
+    precisions: Mapping[str, Mapping[str, FixedPoint]],
+    weights: Collection[str],
+    data: Collection[str],
     default: tuple[int, int] | None,
     accumulators: Mapping[str, str],
 ) -> Path:
@@ -116,13 +129,16 @@ def written_by_hls4ml(
     Parameters
     ----------
     model, project
-        The Keras model, and a project that hls4ml wrote of it and that holds its ``hls4ml_config.yml``.
+        The Keras model, or the folder of `l1emu train`, and a project that hls4ml wrote of it and that holds its
+        ``hls4ml_config.yml``.
     folder
         The project to write.
+    precisions
+        By layer the types of its ``result``, ``weight``, ``bias``, ``scale`` and ``accum``.
     weights, data
-        By layer bits and integer bits of its weights and biases, and of its result.
+        The layers whose weights and results are told; of others what the configuration states. The rest is hls4ml's.
     default
-        Of the default precision, if it is another one.
+        Bits and integer bits of the default precision, if it is another one.
     accumulators
         By layer ``default`` where its accumulator has the default precision, and not one of its own.
 
@@ -132,19 +148,26 @@ def written_by_hls4ml(
         if the packages are absent, or there is no configuration.
     """
     require()
-    from l1emu.training.steps import load_model
-
     stated = _configuration(project)
-    config = copy.deepcopy(stated["HLSConfig"])
+    config, network = copy.deepcopy(stated["HLSConfig"]), _convertible(Path(model))
     if default is not None:
         config["Model"]["Precision"] = {**_as_mapping(config["Model"]["Precision"]), "default": _text(default)}
-    for name, grid in weights.items():
-        for what in _PRECISIONS:
-            _set(config, name, what, grid)
-    for name, grid in data.items():
-        _set(config, name, "result", grid)
-        if accumulators.get(name) == "default":
-            _set(config, name, "accum", grid)
+    for name, kinds in precisions.items():
+        entry = config.setdefault("LayerName", {}).setdefault(name, {})
+        before = entry.get("Precision", {})
+        known = before if isinstance(before, dict) else {}
+        stated_here = {what for what, text in known.items() if text != "auto"}
+        told = stated_here | (set(_PRECISIONS) if name in weights else set()) | ({"result"} if name in data else set())
+        entry["Precision"] = {**known, **{what: str(kind) for what, kind in kinds.items() if what in told}}
+        if name in data and accumulators.get(name) == "default":
+            entry["Precision"]["accum"] = str(kinds["result"])
+    for name, entry in config.get("LayerName", {}).items():
+        source = _merged_into(name, network, precisions)
+        if source is not None:
+            entry["Precision"] = {
+                **_as_mapping(entry.get("Precision", {})),
+                "result": str(precisions[source]["result"]),
+            }
     settings = {
         "backend": stated["Backend"],
         "io_type": stated.get("IOType", "io_parallel"),
@@ -152,7 +175,38 @@ def written_by_hls4ml(
         "clock_period": stated.get("ClockPeriod", 5),
         "project_name": stated.get("ProjectName", "myproject"),
     }
-    return _converted(load_model(model), config, folder, settings)
+    return _converted(network, config, folder, settings)
+
+
+def _merged_into(name: str, network: Any, known: Collection[str]) -> str | None:
+    """The layer of the project that hls4ml merged another one into: activations that change no type are left out."""
+    if name in known:
+        return None
+    base = name.removesuffix("_linear")
+    if base in known:
+        return base
+    layer = next((layer for layer in network.layers if layer.name == base), None)
+    while layer is not None and layer.name not in known:
+        tensor = layer.input
+        if isinstance(tensor, list) or not type(layer).__name__.endswith("Activation"):
+            return None
+        layer = tensor._keras_history.layer
+    return None if layer is None else str(layer.name)
+
+
+def _convertible(path: Path) -> Any:
+    """A Keras model; a trained one with plain dense layers, whose weights are those that its quantizers give.
+
+    hls4ml takes the types of a quantized layer's weights from its quantizers, whatever the configuration says.
+    """
+    from l1emu.training.steps import load_model
+
+    model = load_model(path)
+    if not (path / RECIPE).is_file():
+        return model
+    from l1emu.training.rebuilding import without_weight_quantizers
+
+    return without_weight_quantizers(model)
 
 
 def _configuration(project: Path) -> dict[str, Any]:
@@ -173,12 +227,6 @@ def _configuration(project: Path) -> dict[str, Any]:
 
 def _as_mapping(precision: Any) -> dict[str, Any]:
     return precision if isinstance(precision, dict) else {"default": precision}
-
-
-def _set(config: dict[str, Any], layer: str, what: str, grid: tuple[int, int]) -> None:
-    entry = config.setdefault("LayerName", {}).setdefault(layer, {})
-    precision = entry.get("Precision", {})
-    entry["Precision"] = {**(precision if isinstance(precision, dict) else {}), what: _text(grid)}
 
 
 def _text(grid: tuple[int, int]) -> str:

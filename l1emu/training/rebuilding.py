@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from qkeras import QActivation, QConv2D, QDense, quantized_bits, quantized_relu
 from tensorflow import keras
 
 from l1emu.errors import L1emuError
+from l1emu.training.custom_objects import CUSTOM_OBJECTS
 from l1emu.training.export import refused_layer
 from l1emu.training.layernorm_layer import EPSILON_POWER, QLayerNormalization
 from l1emu.training.layers import QEinsum, QSoftmax
@@ -82,6 +84,57 @@ def _consumers(layer: Any) -> list[Any]:
 
 def _kind(layer: Any) -> str:
     return type(layer).__name__
+
+
+_POINTWISE = {"Conv1D": 1, "Conv2D": 2, "QConv1D": 1, "QConv2D": 2}
+"""Convolutions that may be point-wise, and their dimensions."""
+
+
+def pointwise_as_dense(model: keras.Model) -> keras.Model:
+    """`model` with dense layers in the place of its point-wise convolutions: the same function under the same names.
+
+    hls4ml makes point-wise convolutions of dense layers over positions, and takes a parallelization factor for these.
+    """
+    if not any(_is_pointwise(layer) for layer in model.layers):
+        return model
+
+    def make(layer: Any, x: Any) -> Any:
+        if not _is_pointwise(layer):
+            return _same(layer, x)
+        if not _kind(layer).startswith("Q"):
+            return keras.layers.Dense(layer.filters, layer.activation, layer.use_bias, name=layer.name)(x)
+        kernel, bias = layer.kernel_quantizer, layer.bias_quantizer
+        return QDense(
+            layer.filters,
+            layer.activation,
+            layer.use_bias,
+            kernel_quantizer=kernel,
+            bias_quantizer=bias,
+            name=layer.name,
+        )(x)
+
+    new = _rebuilt(model, make)
+    for layer in model.layers:
+        arrays = layer.get_weights()
+        if _is_pointwise(layer):
+            arrays[0] = arrays[0].reshape(arrays[0].shape[-2:])
+        new.get_layer(layer.name).set_weights(arrays)
+    return new
+
+
+def _same(layer: Any, x: Any) -> Any:
+    return type(layer).from_config(layer.get_config())(x)
+
+
+def _is_pointwise(layer: Any) -> bool:
+    dimensions = _POINTWISE.get(_kind(layer))
+    ones = (1,) * (dimensions or 0)
+    return (
+        dimensions is not None
+        and tuple(layer.kernel_size) == tuple(layer.strides) == ones
+        and layer.groups == 1
+        and layer.data_format == "channels_last"
+    )
 
 
 def without_normalizations(model: keras.Model) -> keras.Model:
@@ -176,6 +229,24 @@ def without_quantizers(model: keras.Model) -> keras.Model:
         raise refused_layer(layer)
 
     return _rebuilt(model, make)
+
+
+def without_weight_quantizers(model: keras.Model) -> keras.Model:
+    """A QKeras model with plain dense layers, whose weights are those that its quantizers make of the trained ones."""
+
+    def make(layer: Any, x: Any) -> Any:
+        if _kind(layer) == "QDense":
+            return keras.layers.Dense(layer.units, name=layer.name)(x)
+        return _again(layer, x)
+
+    with keras.utils.custom_object_scope(CUSTOM_OBJECTS), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras takes QKeras' quantizers for constraints
+        new = _rebuilt(model, make)
+    for layer in model.layers:
+        if layer.weights:
+            pairs = zip(layer.get_weights(), layer.get_quantizers(), strict=True)
+            new.get_layer(layer.name).set_weights([np.asarray(quantize(array)) for array, quantize in pairs])
+    return new
 
 
 @dataclass(frozen=True)

@@ -275,7 +275,7 @@ def _areas(twin: keras.Model, tagger: TrainedTagger, firmware: Firmware, held_ou
     }
 
 
-def predict(model: keras.Model, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def predict(model: keras.Model, x: npt.NDArray[np.float32] | list[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
     """Scores of `model`, float32 (jets, classes), in batches."""
     return np.asarray(model.predict(x, batch_size=4096, verbose=0), dtype=np.float32)
 

@@ -959,6 +959,18 @@ def test_attention_in_a_dataflow_shares_its_multipliers_over_the_rows_and_the_re
     assert unrolled - 14 * row == looped
 
 
+def test_published_transformers_are_estimated_as_they_were_synthesized() -> None:
+    """arXiv:2402.01047 and arXiv:2409.05207: cycles within 10 %, intervals within 4 %, those of b tagging within 1."""
+    document = json.loads(DESIGNS.with_name("transformer_designs.json").read_text())
+    assert [(e["network"], e["reuse"]) for e in document["designs"]][:3] == [("b-tagging", r) for r in (1, 2, 4)]
+    for entry in document["designs"]:
+        found = estimate(Design.from_dict(entry["design"]))
+        off = found.interval_cycles[1] - entry["interval_cycles"]
+        assert abs(off) <= (1 if entry["network"] == "b-tagging" else 0.04 * entry["interval_cycles"]), entry["project"]
+        if entry["latency_cycles"] is not None:
+            assert found.latency_cycles[1] == pytest.approx(entry["latency_cycles"], rel=0.1), entry["project"]
+
+
 def test_a_vitis_kernel_over_streams_reads_and_writes_beside_the_network(tmp_path: Path) -> None:
     path = project(tmp_path, weights=WEIGHTS)
     (path / "hls4ml_config.yml").write_text("Backend: VitisAccelerator\n")

@@ -12,16 +12,19 @@ from typer.testing import CliRunner
 
 from l1emu.cli import app
 from l1emu.errors import L1emuError
+from l1emu.firmware import Firmware
 
 pytest.importorskip("hls4ml", reason="hls4ml writes the project")
 
-from tests.quantization.test_retype import written
+from tests.quantization.test_retype import conv, written
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("quantize")
     written("dense", "model", folder)
+    Firmware.read(folder / "wide").save(folder / "lone.l1fw")
+    conv().save(folder / "other.h5")
     rng = np.random.default_rng(1)
     x = rng.normal(size=(200, 6)).astype(np.float32)
     np.savez(folder / "x.npz", features=x, labels=rng.integers(0, 3, 200))
@@ -54,13 +57,14 @@ def test_a_scan_is_checked_against_hls4ml_and_written(made: Path, tmp_path: Path
 
 
 WRONG = {
-    "firmware": (["models/jet-tagger/tagger.l1fw"], "a firmware file has no text"),
+    "firmware": (["LONE"], "a firmware file alone has no text"),
     "nowhere": (["nothing-here"], "no such file or folder"),
     "no data": (["WIDE"], "no labelled jets: --data"),
     "bits": (["WIDE", "--data", "X", "--bits", "1"], "not a width"),
     "integer": (["WIDE", "--data", "X", "--integer", "30"], "no combination leaves a fraction bit"),
     "layer": (["WIDE", "--data", "X", "--layers", "fc9"], "'fc9'"),
     "constraint": (["WIDE", "--data", "X", "--search", "dsp=3"], "not a constraint"),
+    "other keras": (["WIDE", "--data", "X", "--keras", "OTHER"], "the Keras model has other inputs"),
     "no keras": (["WIDE", "--data", "X", "--bits", "8", "--integer", "4", "--check", "1"], "no Keras model"),
 }
 
@@ -68,7 +72,8 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_bad_input_is_told_in_one_line(case: str, made: Path) -> None:
     words, told = WRONG[case]
-    places = {"WIDE": str(made / "wide"), "X": str(made / "x.npz")}
+    places = {"WIDE": str(made / "wide"), "X": str(made / "x.npz"), "LONE": str(made / "lone.l1fw"),
+              "OTHER": str(made / "other.h5")}  # fmt: skip
     with pytest.raises((L1emuError, SystemExit)) as caught:
         CliRunner().invoke(
             app,
@@ -81,7 +86,6 @@ def test_bad_input_is_told_in_one_line(case: str, made: Path) -> None:
 
 @pytest.mark.parametrize("arrays", ["no labels", "shape", "class"])
 def test_data_that_do_not_fit_are_told(arrays: str, made: Path, tmp_path: Path) -> None:
-    from l1emu.firmware import Firmware
     from l1emu.quantization import read_labelled
 
     inputs = Firmware.read(made / "wide").inputs

@@ -70,8 +70,9 @@ def hashes(model: Path, retyper: Retyper, choice: TypeChoice, folder: Path) -> t
     retyper.place(folder / "mine")
     retyper.write(choice, folder / "mine")
     theirs = written_by_hls4ml(
-        model, retyper.project, folder / "theirs", choice.weights, choice.data, choice.default, retyper.accumulators
-    )
+        model, retyper.project, folder / "theirs", retyper.precisions(choice), choice.weights, choice.data,
+        choice.default, retyper.accumulators,
+    )  # fmt: skip
     return Firmware.read(folder / "mine").content_hash, Firmware.read(theirs).content_hash
 
 

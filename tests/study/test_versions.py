@@ -15,9 +15,11 @@ import yaml
 
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
+from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Dense
 from l1emu.results import read_results
 from l1emu.study import measure_rates, read_study, run_study
+from l1emu.study.firmwares import check_firmware_fits, rates_of_firmwares
 from l1emu.study.measure import load_study_taggers, measure
 from l1emu.trigger.masks import read_masks
 from tests.study.study_toys import toy_firmware, toy_study
@@ -241,3 +243,55 @@ def test_bad_parts_are_refused_before_anything_long(written: Written, changes: d
         measure_rates(study)
     assert match in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_rates_of_other_firmwares_are_those_of_versions(written: Written) -> None:
+    """Of the study's own firmware those of its seed; one that cannot give the score that is asked for says so."""
+    study = written(working_points=None)
+    own = next(seed for seed in measure_rates(study).seeds if seed.name == "two b")
+    paths = {name: study.parent / f"{name}.l1fw" for name in ("same", "shifted", "silent")}
+    toy_firmware().save(paths["same"])
+    another(toy_firmware(), 600).save(paths["shifted"])
+    (silent,) = toy_firmware().layers
+    assert isinstance(silent, Dense)
+    coarse = replace(silent.output, type=FixedPoint.parse("ap_ufixed<4,-8,AP_TRN,AP_SAT>"))  # up to 1/256
+    layers = (replace(silent, output=coarse),)
+    replace(toy_firmware(), layers=layers, outputs=(coarse,)).save(paths["silent"])
+    found = rates_of_firmwares(study, paths)
+    assert list(found) == ["same", "shifted", "silent"]
+    row = found["same"][0]
+    assert isinstance(row, dict)
+    assert own.threshold is not None
+    assert (row["seed"], row["signal"]) == ("two b", "signal")
+    assert abs(row["threshold"] - own.threshold) <= 1
+    assert row["rate_khz_low"] < row["rate_khz"] < row["rate_khz_high"]
+    assert row["target"]["threshold"] == pytest.approx(own.threshold)
+    shifted = found["shifted"][0]
+    assert isinstance(shifted, dict)
+    assert shifted["rate_khz"] != row["rate_khz"]
+    assert shifted["target"]["threshold"] != row["target"]["threshold"]
+    assert str(found["silent"]).startswith("no min-bias crossing passes at any scanned threshold")
+
+
+def test_firmwares_in_a_study_without_a_tagged_seed_are_refused(written: Written) -> None:
+    study = written(working_points=None, stream=None)
+    document = yaml.safe_load(study.read_text())
+    document["menu"] = [seed for seed in document.get("menu") or document["seeds"] if seed["name"] != "two b"]
+    document.pop("seeds", None)
+    study.write_text(yaml.safe_dump(document, allow_unicode=True))
+    with pytest.raises(L1emuError, match="no seed to scan asks for a score"):
+        rates_of_firmwares(study, {"any": study.parent / "tagger.l1fw"})
+
+
+def test_a_firmware_of_other_inputs_is_refused_before_the_samples_are_read(written: Written) -> None:
+    study = written(working_points=None)
+    check_firmware_fits(study, study.parent / "tagger.l1fw")
+    (dense,) = toy_firmware().layers
+    assert isinstance(dense, Dense)
+    other = replace(toy_firmware().outputs[0], shape=(3,))
+    three = replace(
+        dense, output=other, n_out=3, weight=np.zeros((dense.n_in, 3), np.int64), bias=np.zeros(3, np.int64)
+    )
+    replace(toy_firmware(), layers=(three,), outputs=(other,)).save(study.parent / "three.l1fw")
+    with pytest.raises(L1emuError):
+        check_firmware_fits(study, study.parent / "three.l1fw")
