@@ -194,7 +194,7 @@ def network_with_masks(name: str) -> tuple[Any, dict[str, Any]]:
     keras.utils.set_random_seed(2)
     rng = np.random.default_rng(4)
     x = {"particles": rng.normal(size=(300, 5, 4)), "pairs": rng.normal(size=(300, 5, 5, 3))}
-    x |= {"mask": np.arange(5) < rng.integers(0, 6, 300)[:, None], "jet": rng.normal(size=(300, 2))}
+    x |= {"mask": (np.arange(5) < rng.integers(0, 6, 300)[:, None]).astype(float), "jet": rng.normal(size=(300, 2))}
     sizes: dict[str, Any] = {"input": "particles", "shape": [5, 4], "outputs": 3, "width": 4, "heads": 2}
     if name == "causal":
         model = transformer(**sizes, feed_forward=6, mask="mask", causal=True, pooling="sum")
@@ -207,7 +207,7 @@ def network_with_masks(name: str) -> tuple[Any, dict[str, Any]]:
 @pytest.mark.parametrize("name", ["causal", "pairs"])
 def test_masks_in_fixed_point_are_those_of_keras_and_hide_what_they_hide(name: str, tmp_path: Path) -> None:
     model, x = network_with_masks(name)
-    rule = QuantizationRule(weight={"bits": 10}, bias={"bits": 10}, result={"bits": 11})
+    rule = QuantizationRule.model_validate({"weight": {"bits": 10}, "bias": {"bits": 10}, "result": {"bits": 11}})
     quantized = with_quantizers(model, choose_grids(model, rule, {}, list(x.values())))
     project = convert(quantized, tmp_path / "p", input_types=FixedPoint(10, 4, True))
     firmware = Firmware.read(project)
