@@ -7,7 +7,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c const
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: run test test-all lint bench docs clean
+.PHONY: run test test-all test-hgq lint bench docs clean
 
 run: $(VENV)/.core
 	$(BIN)/l1emu run
@@ -19,7 +19,11 @@ test: $(VENV)/.all lint
 	$(PYTEST)
 
 test-all: $(VENV)/.all lint
-	$(PYTEST) -m "exhaustive or not exhaustive" --hypothesis-profile drawn
+	$(PYTEST) -m "not hgq" --hypothesis-profile drawn
+
+# HGQ2 and Keras 3 do not go with QKeras: an environment of its own
+test-hgq: $(VENV)-hgq/.hgq
+	$(VENV)-hgq/bin/python -m pytest -m hgq tests/training/test_hgq.py
 
 lint: $(VENV)/.all
 	$(BIN)/ruff check .
@@ -46,5 +50,10 @@ $(VENV)/.all: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP_INSTALL) -e '.[train,generate,sources,batch,docs,test]'
 	touch $@ $(VENV)/.core
 
+$(VENV)-hgq/.hgq: pyproject.toml constraints-hgq.txt
+	$(PYTHON) -m venv $(VENV)-hgq
+	$(VENV)-hgq/bin/python -m pip install --disable-pip-version-check -c constraints-hgq.txt -e '.[hgq]' 'pytest>=8' 'hypothesis>=6.100'
+	touch $@
+
 clean:
-	rm -rf $(VENV) results build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-hgq results build dist .pytest_cache .mypy_cache .ruff_cache

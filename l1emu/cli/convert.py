@@ -10,8 +10,8 @@ import typer
 
 from l1emu.cli.options import Json, console, print_json
 from l1emu.errors import L1emuError
-from l1emu.training import require
-from l1emu.training.model_recipe import load_any_recipe
+from l1emu.training import require, require_hgq
+from l1emu.training.model_recipe import ModelRecipe, load_any_recipe
 from l1emu.training.recipe import RECIPE, Recipe
 
 if TYPE_CHECKING:
@@ -39,17 +39,14 @@ def convert(
 
     Exit code 1 if they differ. The C++ is built with g++ and run with your rights, as by `l1emu verify`.
     """
-    require()
     if backend not in ("Vitis", "Vivado"):
         raise L1emuError("unknown backend", value=backend, expected="Vitis or Vivado")
-    load_any_recipe(tagger / RECIPE)  # a wrong one is refused before TensorFlow is loaded
+    recipe = load_any_recipe(tagger / RECIPE)  # a wrong one is refused before TensorFlow is loaded
     from l1emu.firmware import Firmware
     from l1emu.latency.estimate import keep_design
-    from l1emu.training.any_model import load_trained
     from l1emu.verification.compare import verify
 
-    trained = load_trained(tagger)
-    project = trained.write_project(output, backend)  # type: ignore[arg-type]
+    project = _project(recipe, tagger, output, backend)
     synthesized = keep_design(Firmware.read(project), project)
     outcome = verify(project, jets=_MADE_UP, firmware=synthesized)
     document: dict[str, Any] = {
@@ -65,7 +62,7 @@ def convert(
         synthesized.save(firmware)
         document["firmware"] = str(firmware)
     if golden is not None:
-        document["golden"] = {"path": str(golden), "jets": _golden(trained, project, synthesized, tagger, golden, jets)}
+        document["golden"] = {"path": str(golden), "jets": _golden(recipe, project, synthesized, tagger, golden, jets)}
     if as_json:
         print_json(document)
     else:
@@ -79,12 +76,24 @@ def convert(
         raise typer.Exit(1)
 
 
-def _golden(trained: Any, project: Path, firmware: Firmware, folder: Path, path: Path, jets: Path | None) -> int:
+def _project(recipe: Recipe | ModelRecipe, folder: Path, output: Path, backend: str) -> Path:
+    if isinstance(recipe, ModelRecipe) and recipe.quantization.method == "hgq2":
+        require_hgq()
+        from l1emu.training.hgq_train import load_hgq, write_hgq_project
+
+        return write_hgq_project(*load_hgq(folder), output, backend)
+    require()
+    from l1emu.training.any_model import load_trained
+
+    return load_trained(folder).write_project(output, backend)  # type: ignore[arg-type]
+
+
+def _golden(recipe: Any, project: Path, firmware: Firmware, folder: Path, path: Path, jets: Path | None) -> int:
     """Write golden vectors: of a tagger's jets, or of the inputs of any other model's own golden vectors."""
-    if isinstance(trained.recipe, Recipe):
+    if isinstance(recipe, Recipe):
         from l1emu.training.golden import write_golden
 
-        return write_golden(trained.recipe, project, firmware, folder, path, jets)
+        return write_golden(recipe, project, firmware, folder, path, jets)
     from l1emu.goldenfile import read_golden, write_golden_file
     from l1emu.verification.golden import golden_vectors
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from l1emu.cli.options import Json, console, print_json
 from l1emu.errors import L1emuError
-from l1emu.training import require
+from l1emu.training import require, require_hgq
 from l1emu.training.model_recipe import ModelRecipe, load_any_recipe, model_recipes
+from l1emu.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from l1emu.training.outcome import TrainingResult
+
+_FORMS = ("float", "quantized", "emulated")
+_Rows = list[tuple[str, tuple[float | None, ...]]]
 
 
 def train(
@@ -40,22 +47,8 @@ def train(
         raise L1emuError(f"{missing} is missing", expected="l1emu train RECIPE --output DIR, or l1emu train --list")
     if not recipe.exists() and str(recipe) in model_recipes():
         recipe = model_recipes()[str(recipe)]
-    require()
     read = load_any_recipe(recipe)  # a wrong one is refused before TensorFlow is loaded
-    if isinstance(read, ModelRecipe):
-        if jets is not None:
-            raise L1emuError("this recipe takes no labelled jets", where="--jets", value=str(jets), expected="--data")
-        from l1emu.training.any_train import train_model
-
-        result = train_model(recipe, output, data)
-        rows = _figure_rows(result.card)
-    else:
-        if jets is None or data is not None:
-            raise L1emuError("this recipe takes labelled jets", where="--jets", expected="--jets JETS.npz, no --data")
-        from l1emu.training.train import train as train_tagger
-
-        result = train_tagger(recipe, jets, output)
-        rows = _tagger_rows(result.card)
+    result, rows = _trained(read, recipe, jets, data, output)
     if as_json:
         print_json({"folder": str(result.folder), "card": result.card})
         return
@@ -71,6 +64,33 @@ def train(
             f"{card['verified_values']:,} values compared with C++, {card['differ']} differ", highlight=False
         )
     console().print(f"{result.folder}", highlight=False)
+
+
+def _trained(
+    read: Recipe | ModelRecipe, recipe: Path, jets: Path | None, data: Path | None, output: Path
+) -> tuple[TrainingResult, _Rows]:
+    """Train with what the recipe takes; the result, and the lines of its table."""
+    if not isinstance(read, ModelRecipe):
+        if jets is None or data is not None:
+            raise L1emuError("this recipe takes labelled jets", where="--jets", expected="--jets JETS.npz, no --data")
+        require()
+        from l1emu.training.train import train as train_tagger
+
+        result = train_tagger(recipe, jets, output)
+        return result, _tagger_rows(result.card)
+    if jets is not None:
+        raise L1emuError("this recipe takes no labelled jets", where="--jets", value=str(jets), expected="--data")
+    if read.quantization.method == "hgq2":
+        require_hgq()
+        from l1emu.training.hgq_train import train_hgq
+
+        result = train_hgq(recipe, output, data)
+    else:
+        require()
+        from l1emu.training.any_train import train_model
+
+        result = train_model(recipe, output, data)
+    return result, _figure_rows(result.card)
 
 
 def _list(as_json: bool) -> None:
@@ -103,10 +123,6 @@ def _kind(read: Any) -> dict[str, str]:
 def _task(recipe: ModelRecipe) -> str:
     tasks = [recipe.task] if recipe.task is not None else list((recipe.tasks or {}).values())
     return ", ".join(task.kind for task in tasks)
-
-
-_FORMS = ("float", "quantized", "emulated")
-_Rows = list[tuple[str, tuple[float | None, ...]]]
 
 
 def _figure_rows(card: dict[str, Any]) -> _Rows:

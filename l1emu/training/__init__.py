@@ -19,6 +19,8 @@ fitting       one pass of training
 functions     functions of the user's, named `module:function` in a recipe
 generators    registered generators of training data
 golden        golden vectors
+hgq_networks  registered builders of networks with HGQ2 layers, in Keras 3
+hgq_train     training with HGQ2, in an environment of its own (extra: hgq)
 handlers      hls4ml handlers that lead `QEinsum` and `QSoftmax` to the nodes that hls4ml has for them
 image_networks  builders for images: vision transformer, attention in windows, mixtures with convolutions
 jet_images    registered generator of jet images
@@ -28,6 +30,7 @@ masks         masks of attention scores in fixed point
 model         the default architecture: a transformer over jet constituents, in float and in QKeras, from one recipe
 model_recipe  the recipe of any model: data, network, task, quantization and hardware
 networks      builders of dense networks and of transformers over tokens
+outcome       what training leaves, whatever it was done with
 post_training  Keras models without quantizers as hls4ml projects of given types
 pythia_jets   registered generators of jets, with Pythia 8
 quantizers    which fixed-point type a QKeras quantizer stands for
@@ -46,6 +49,23 @@ import os
 from importlib.util import find_spec
 
 from l1emu.errors import L1emuError
+
+
+def require_hgq() -> None:
+    """Check that HGQ2, Keras 3 and hls4ml are installed.
+
+    Raises
+    ------
+    L1emuError
+        naming the packages that are absent and how to install them.
+    """
+    absent = [name for name in ("hgq", "keras", "jax", "hls4ml", "sklearn") if find_spec(name) is None]
+    if absent:
+        raise L1emuError(
+            "training with HGQ2 needs packages that are not installed",
+            value=", ".join(absent),
+            expected="an environment of its own, without the extra train: `pip install 'l1emu[hgq]'`",
+        )
 
 
 def require() -> None:

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,10 @@ from tensorflow import keras
 from l1emu.config import load_config
 from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
-from l1emu.files import read_text, scratch_folder, sha256_bytes, write_aside, write_json
+from l1emu.files import read_text, scratch_folder, sha256_bytes, write_json
 from l1emu.firmware import Firmware
 from l1emu.goldenfile import GoldenVectors, write_golden_file
-from l1emu.latency.estimate import estimate, keep_design, load_design
+from l1emu.latency.estimate import keep_design
 from l1emu.training.any_model import (
     GRIDS,
     TrainedModel,
@@ -37,22 +36,30 @@ from l1emu.training.any_model import (
     quantized_network,
 )
 from l1emu.training.arrays_for import Rows, read_arrays_of, rows_for, split_rows
-from l1emu.training.figures import card_text, figures_of
+from l1emu.training.figures import card_text
 from l1emu.training.fitting import Fit, fit_network, fitted_rows
 from l1emu.training.model import multiplications, weights_by_name
 from l1emu.training.model_recipe import ModelRecipe
+from l1emu.training.outcome import (
+    GOLDEN_FILE,
+    MADE_UP,
+    MODEL_FIRMWARE,
+    TrainingResult,
+    emulated_outputs,
+    estimate_in_card,
+    figures_in_card,
+    golden_rows,
+    largest_difference,
+    write_together,
+)
 from l1emu.training.rebuilding import has_quantizers, without_quantizers
 from l1emu.training.recipe import RECIPE
 from l1emu.training.tagger import FLOAT_WEIGHTS, WEIGHTS, fill, save_arrays
-from l1emu.training.train import TrainingResult, weights_hash
+from l1emu.training.train import weights_hash
 from l1emu.verification.compare import Verification, verify
 from l1emu.verification.golden import golden_vectors
 from l1emu.version import __version__
 
-MODEL_FIRMWARE = "model.l1fw"
-_GOLDEN_FILE = "golden.npz"
-GOLDEN_ROWS, MADE_UP = 500, 300
-"""Held-out rows that golden vectors hold, and made-up inputs that the comparison with C++ adds to them."""
 _CALIBRATION = 4096
 """Rows of training by whose values grids are chosen."""
 
@@ -107,13 +114,13 @@ def train_model(
         project = TrainedModel(recipe, trained.model).write_project(scratch / "project", "Vitis")
         firmware = keep_design(Firmware.read(project), project)
         firmware.save(scratch / MODEL_FIRMWARE)
-        sample = held_out[slice(0, None, max(1, len(held_out) // GOLDEN_ROWS))][slice(GOLDEN_ROWS)].inputs
+        sample = golden_rows(held_out)
         outcome = verify(project, jets=MADE_UP, inputs=sample, firmware=firmware)
         if not outcome.identical:
             raise L1emuError(str(outcome), path=place)
         golden = golden_vectors(project, inputs=sample, firmware=firmware)
         card = _card(recipe, trained, firmware, held_out, outcome)
-        card["estimate"] = _estimated(scratch / MODEL_FIRMWARE)
+        card["estimate"] = estimate_in_card(scratch / MODEL_FIRMWARE)
         card["rows"] = {
             "sha256": rows.digest(),
             "parts": {name: int(mask.sum()) for name, mask in parts.items()},
@@ -179,41 +186,27 @@ def _predicted(model: keras.Model, rows: Rows) -> dict[str, npt.NDArray[np.float
     return {name: np.asarray(y, dtype=np.float32) for name, y in zip(rows.truth, outputs, strict=True)}
 
 
-def _emulated(emulator: Emulator, firmware: Firmware, rows: Rows) -> dict[str, npt.NDArray[Any]]:
-    """What the firmware gives for the rows, by the name of the network's output."""
-    found = emulator(rows.inputs)
-    outputs = [found[tensor.name] for tensor in firmware.outputs] if isinstance(found, dict) else [np.asarray(found)]
-    return dict(zip(rows.truth, outputs, strict=True))
-
-
 def _card(
     recipe: ModelRecipe, trained: _Trained, firmware: Firmware, held_out: Rows, outcome: Verification
 ) -> dict[str, Any]:
     emulator = Emulator(firmware)
     emulator(held_out[:1].inputs)  # compiled before it is timed
     begin = time.perf_counter()
-    emulated = _emulated(emulator, firmware, held_out)
+    emulated = emulated_outputs(emulator, firmware, held_out)
     speed = len(held_out) / (time.perf_counter() - begin)
     forms = {
         "float": _predicted(trained.twin, held_out),
         "quantized": _predicted(trained.model, held_out),
         "emulated": emulated,
     }
-    tasks = recipe.tasks_of(list(held_out.truth))
-    about = {
-        name: {"task": task.kind, "classes": list(task.classes or ())}
-        | figures_of({form: y[name] for form, y in forms.items()}, held_out.truth[name], held_out.weights, task)
-        for name, task in tasks.items()
-    }
-    differences = [np.abs(y - emulated[name].reshape(y.shape)).max() for name, y in forms["quantized"].items()]
     return {
         "name": recipe.name,
         "description": recipe.description,
         "quantization": recipe.quantization.method,
-        **({"outputs": about} if recipe.tasks is not None else next(iter(about.values()))),
+        **figures_in_card(recipe, forms, held_out),
         "parameters": int(trained.model.count_params()),
         "multiplications": multiplications(trained.model),
-        "largest_difference_quantized_emulated": float(max(differences)),
+        "largest_difference_quantized_emulated": largest_difference(forms),
         "firmware": firmware.content_hash,
         "verified_values": outcome.values,
         "verified_layers": outcome.layers,
@@ -227,18 +220,6 @@ def _card(
     }
 
 
-def _estimated(path: Path) -> dict[str, Any]:
-    found = estimate(load_design(path)).as_dict()
-    return {
-        "part": found["part"],
-        "latency_cycles": found["latency_cycles"][1],
-        "interval_cycles": found["interval_cycles"][1],
-        "DSP": found["resources"]["DSP"],
-        "LUT": found["resources"]["LUT"],
-        "bands": {name: found["bands"][name] for name in ("latency_cycles", "interval_cycles", "DSP", "LUT")},
-    }
-
-
 def _write_folder(
     folder: Path, scratch: Path, text: str, trained: _Trained, golden: GoldenVectors, card: dict[str, Any]
 ) -> None:
@@ -247,12 +228,8 @@ def _write_folder(
     (scratch / GRIDS).write_text(trained.grids, encoding="utf-8")
     save_arrays(scratch / FLOAT_WEIGHTS, weights_by_name(trained.twin))
     save_arrays(scratch / WEIGHTS, weights_by_name(trained.model))
-    write_golden_file(scratch / _GOLDEN_FILE, golden)
+    write_golden_file(scratch / GOLDEN_FILE, golden)
     (scratch / "card.md").write_text(card_text(card), encoding="utf-8")
     write_json(scratch / "card.json", card)
-    names = ("card.json", "card.md", MODEL_FIRMWARE, _GOLDEN_FILE, WEIGHTS, FLOAT_WEIGHTS, GRIDS, RECIPE)
-    with ExitStack() as together:
-        # each is renamed when there is room for all of them, the card last
-        asides = {name: together.enter_context(write_aside(folder / name)) for name in names}
-        for name, aside in asides.items():
-            shutil.copyfile(scratch / name, aside)
+    names = ("card.json", "card.md", MODEL_FIRMWARE, GOLDEN_FILE, WEIGHTS, FLOAT_WEIGHTS, GRIDS, RECIPE)
+    write_together(folder, scratch, names)

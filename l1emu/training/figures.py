@@ -104,6 +104,12 @@ def figure_lines(card: dict[str, Any]) -> Iterator[tuple[str, dict[str, float]]]
                 yield f"{output}: {said}" if output else said, forms
 
 
+def _work(card: dict[str, Any]) -> str:
+    if "ebops" in card:
+        return f"{card['ebops']:,.0f} effective bit operations (EBOPs)"
+    return f"{card['multiplications']:,} multiply-accumulates"
+
+
 def card_text(card: dict[str, Any]) -> str:
     """A model's card as Markdown."""
     estimate = card["estimate"]
@@ -112,7 +118,7 @@ def card_text(card: dict[str, Any]) -> str:
         "",
         card["description"],
         "",
-        f"{card['parameters']:,} parameters, {card['multiplications']:,} multiply-accumulates an inference. Firmware "
+        f"{card['parameters']:,} parameters, {_work(card)} an inference. Firmware "
         f"`{card['firmware'][:16]}`: {card['verified_values']:,} values in {card['verified_layers']} layers compared "
         f"with its own C++, {card['differ']} differ.",
         "",

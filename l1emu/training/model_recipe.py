@@ -212,7 +212,8 @@ class Quantization(Config):
     Attributes
     ----------
     method
-        qkeras: trained on in the types; post-training: the float network's weights as they are.
+        qkeras: trained on in the types; post-training: the float network's weights as they are; hgq2: the width of
+        each weight and number is learned, beginning with those of the rule (in an environment of its own, extra hgq).
     input
         `ap_fixed<width, integer>` of every input value.
     inputs
@@ -221,6 +222,8 @@ class Quantization(Config):
         Of all layers; none where the network's function returns a QKeras model with quantizers of its own.
     layers
         By the name of a layer, in which * stands for any text: what differs there; of two lines the later one counts.
+    beta
+        Of hgq2: what a unit of EBOPs, effective bit operations, adds to the loss; by default 1e-7.
     """
 
     method: Literal["qkeras", "post-training", "hgq2"]
@@ -228,15 +231,14 @@ class Quantization(Config):
     inputs: dict[Name, InputType] = Field(default_factory=dict, max_length=64)
     rule: QuantizationRule | None = None
     layers: dict[str, LayerRule] = Field(default_factory=dict, max_length=1000)
+    beta: Annotated[float, Field(ge=0, le=1)] | None = None
 
     @model_validator(mode="after")
     def _can_be_done(self) -> Quantization:
-        if self.method == "hgq2":
-            raise ValueError(
-                "hgq2 is not trained here: it needs Keras 3, which does not go with QKeras in one environment; train "
-                "with HGQ2 elsewhere, convert with hls4ml, and give its project to l1emu verify; here: qkeras or "
-                "post-training"
-            )
+        if self.method == "hgq2" and (self.rule is None or self.layers):
+            raise ValueError("hgq2 begins with the weight and the result of a rule of all layers, and learns the rest")
+        if self.method != "hgq2" and self.beta is not None:
+            raise ValueError("beta belongs to the method hgq2")
         if self.rule is None and self.layers:
             raise ValueError("layers differ from a rule: rule is missing")
         return self
@@ -278,8 +280,8 @@ class ModelRecipe(Config):
 
     @model_validator(mode="after")
     def _fits_together(self) -> ModelRecipe:
-        if (self.quantization.method == "qkeras") != (self.training.quantized is not None):
-            raise ValueError("training.quantized belongs to the method qkeras, and to it alone")
+        if (self.quantization.method == "post-training") == (self.training.quantized is not None):
+            raise ValueError("training.quantized belongs to the methods qkeras and hgq2, and to them alone")
         if (self.task is None) == (self.tasks is None):
             raise ValueError("a model has either a task, or tasks by output where the network has several")
         if self.task is not None and self.data.target is None and self.task.kind != "reconstruct":

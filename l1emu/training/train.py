@@ -33,6 +33,7 @@ from l1emu.training.data import LabelledJets, flattening_weights, read_jets, spl
 from l1emu.training.evaluate import auc_table
 from l1emu.training.fitting import fit_network
 from l1emu.training.model import build, multiplications, set_weights_by_name, weights_by_name
+from l1emu.training.outcome import TrainingResult
 from l1emu.training.recipe import RECIPE, Recipe, Training
 from l1emu.training.tagger import FLOAT_WEIGHTS, WEIGHTS, TrainedTagger, read_tagger_arrays, save_arrays
 from l1emu.version import __version__
@@ -48,14 +49,6 @@ _STORY = "story"
 def sample_of(held_out: LabelledJets) -> npt.NDArray[np.int64]:
     """Places of `_SAMPLE_JETS` of the held-out jets, evenly spaced: a file may hold its classes one after another."""
     return np.linspace(0, len(held_out) - 1, min(_SAMPLE_JETS, len(held_out))).astype(np.int64)
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """What `train` did: the folder and the card, a JSON document."""
-
-    folder: Path
-    card: dict[str, Any]
 
 
 class _Story(BaseModel):

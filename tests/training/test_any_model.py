@@ -262,7 +262,6 @@ WRONG = [
     ),
     ({"network__function": "own_model_of_tests:readings", "network__sizes": {"rows": 3}}, "not a functional Keras"),
     ({"network": {"builder": "dens"}}, r"network\.builder: no such builder: got 'dens'; expected one of dense"),
-    ({"quantization__method": "hgq2"}, "hgq2 is not trained here: it needs Keras 3"),
     ({"quantization__layers": {"energi": {}}}, r"quantization\.layers: no layer of this name: got 'energi'"),
     ({"hardware__layers": {"energi": {"reuse_factor": 2}}}, r"hardware\.layers: no layer of this name"),
     ({"task": {"kind": "classify", "classes": ["a", "b"]}}, "not the index of a class a row"),

@@ -193,8 +193,8 @@ def network_with_masks(name: str) -> tuple[Any, dict[str, Any]]:
     """A float network whose second input is a mask, and inputs on the grid of ap_fixed<10,4>."""
     keras.utils.set_random_seed(2)
     rng = np.random.default_rng(4)
-    x: dict[str, Any] = {"particles": rng.normal(size=(300, 5, 4)), "pairs": rng.normal(size=(300, 5, 5, 3))}
-    x |= {"mask": np.arange(5) < rng.integers(0, 6, 300)[:, None], "jet": rng.normal(size=(300, 2))}
+    x = {"particles": rng.normal(size=(300, 5, 4)), "pairs": rng.normal(size=(300, 5, 5, 3))}
+    x |= {"mask": (np.arange(5) < rng.integers(0, 6, 300)[:, None]).astype(float), "jet": rng.normal(size=(300, 2))}
     sizes: dict[str, Any] = {"input": "particles", "shape": [5, 4], "outputs": 3, "width": 4, "heads": 2}
     if name == "causal":
         model = transformer(**sizes, feed_forward=6, mask="mask", causal=True, pooling="sum")
