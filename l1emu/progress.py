@@ -15,7 +15,7 @@ from rich.progress import (
 )
 
 from l1emu.terminal import console
-from l1emu.waiting import hidden, is_watched, shown_by
+from l1emu.waiting import hidden, is_watched, noted_by
 
 Advance = Callable[[int], None]
 
@@ -39,5 +39,5 @@ def progress(description: str, total: int | None) -> Iterator[Advance]:
     def note(text: str) -> None:
         bar.update(task, description=f"{description}: {text}" if text else description)
 
-    with hidden(), shown_by(note), bar:
+    with hidden(), noted_by(note), bar:
         yield lambda steps: bar.update(task, advance=steps)

@@ -36,7 +36,7 @@ def waiting(text: str) -> Iterator[None]:
         return
     line = _Line(text)
     _LINES.append(line)
-    with shown_by(line.note):
+    with noted_by(line.note):
         try:
             yield
         finally:
@@ -45,7 +45,7 @@ def waiting(text: str) -> Iterator[None]:
 
 
 @contextmanager
-def shown_by(note: Callable[[str], None]) -> Iterator[None]:
+def noted_by(note: Callable[[str], None]) -> Iterator[None]:
     """Let `note` show what `note` is told, nothing for an empty text."""
     _SHOWN.append(note)
     try:

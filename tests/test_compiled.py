@@ -35,6 +35,7 @@ USED = (
     "processor.py",
     "trust.py",
     "version.py",
+    "waiting.py",
 )
 RUN = "from l1emu.events.caller import twice; print(twice(), sum(twice.stats.cache_hits.values()))"
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import html
 import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from l1emu import cli
 from l1emu.errors import L1emuError
+from l1emu.report.page import render
 from l1emu.results import RESULTS, RESULTS_VERSION, StudyResults, read_results
 from l1emu.study import Results, run_study
 from tests.study.study_toys import write_toy_study
@@ -153,3 +160,97 @@ def test_the_page_lists_every_field() -> None:
 
     missing = {name for name in fields(StudyResults.model_json_schema()) if f"`{name}`" not in page}
     assert not missing
+
+
+def _folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "removed": lambda file: file.unlink(),
+    "truncated": lambda file: os.truncate(file, file.stat().st_size // 2),
+    "empty": lambda file: os.truncate(file, 0),
+    "garbled": lambda file: file.write_bytes(bytes(255 - byte for byte in file.read_bytes())),
+    "a folder": _folder,
+}
+
+
+def said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: object
+) -> tuple[object, str, str]:
+    """Exit code, output and complaints of the command line."""
+    monkeypatch.setattr(sys, "argv", ["l1emu", *map(str, words)])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    return stop.value.code, *capsys.readouterr()
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_folder_is_shown_or_refused_in_one_line(
+    made: Results, tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each file of it in turn, by the verb that reads such folders, on either side."""
+    files = [path.relative_to(made.folder) for path in made.folder.rglob("*") if path.is_file()]
+    assert len(files) > 20
+    one_of_each = {(file.parent, file.suffix): file for file in files}
+    for number, file in enumerate(one_of_each.values()):
+        folder = tmp_path / str(number)
+        shutil.copytree(made.folder, folder)
+        DAMAGES[damage](folder / file)
+        pairs = [(made.folder, folder), (folder, made.folder)]
+        for pair in pairs if file.name == RESULTS else pairs[number % 2 :][:1]:
+            code, out, error = said(monkeypatch, capsys, "compare", *pair)
+            if file.name != RESULTS:  # the page, figures and tables are made of this one file
+                assert (code, error) == (0, ""), (file, error)
+                assert "equal within their errors" in out
+            else:
+                assert (code, out) == (2, ""), error
+                assert error.startswith(f"l1emu: {folder / RESULTS}: "), error
+                assert error.count("\n") == 1
+    without = tmp_path / "without"
+    shutil.copytree(made.folder, without)
+    (without / RESULTS).unlink()
+    study = made.folder.parent / "toy" / "study.yaml"
+    code, out, error = said(monkeypatch, capsys, "run", study, "--output", without)
+    assert (code, out) == (2, "")
+    assert f"{without}: this folder holds other files and no {RESULTS}" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("version", [RESULTS_VERSION - 1, RESULTS_VERSION + 1, None, "x" * 10_000])
+def test_a_folder_of_another_version_is_refused_in_one_line(
+    document: dict[str, Any], made: Results, tmp_path: Path, version: object,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    (tmp_path / RESULTS).write_text(json.dumps(document | {"version": version}))
+    code, out, error = said(monkeypatch, capsys, "compare", tmp_path, made.folder)
+    assert (code, out) == (2, "")
+    assert "another version of its fields" in error
+    assert error.count("\n") == 1
+    assert len(error) < 2500
+
+
+NAMES = ["x" * 10_000, "</script><script>alert(1)</script>", "[red]b[/red] {{ 7*7 }} \x1b[31m\n# h", "_hidden $x^$"]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=["long", "markup", "rich", "math"])
+def test_any_name_of_a_study_is_shown_as_it_is(
+    document: dict[str, Any], tmp_path: Path, name: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """On the page, in the comparison and in what a notebook shows."""
+    document["study"] = name
+    for side in ("a", "b"):
+        (tmp_path / side).mkdir()
+        (tmp_path / side / RESULTS).write_text(json.dumps(document))
+    code, _, error = said(monkeypatch, capsys, "compare", tmp_path / "a", tmp_path / "b")
+    assert (code, error) == (0, "")
+    found = read_results(tmp_path / "a")
+    page = render(found, {})
+    heading = page[page.index("<h1>") : page.index("</h1>")]
+    assert len(heading) < 800
+    assert "<script>alert" not in page
+    assert html.unescape(heading.removeprefix("<h1>")) in (name, name[:399] + "…")
+    assert "<script>alert" not in found._repr_html_()
+    assert "49" not in heading

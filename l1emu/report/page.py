@@ -138,16 +138,16 @@ def _ways(picture: Interactive | bytes, shown: str) -> Iterator[tuple[str, dict[
     yield f'<img alt="{shown}" src="data:image/png;base64,{png}">', None
 
 
-def _downloads(every: Mapping[str, pd.DataFrame], room: int) -> dict[str, dict[str, str]]:
+def _downloads(every: Mapping[str, pd.DataFrame], room: int) -> dict[str, str]:
     """The tables as addresses that hold them, the smallest first, as many as there is room for."""
     texts = {name: table.to_csv(index=False) for name, table in every.items()}
-    found: dict[str, dict[str, str]] = {}
+    found: dict[str, str] = {}
     for name, text in sorted(texts.items(), key=lambda item: len(item[1])):
         address = "data:text/csv;charset=utf-8;base64," + base64.b64encode(text.encode()).decode("ascii")
         room -= len(address)
         if room < 0:
             break
-        found[name] = {"address": address}
+        found[name] = address
     return found
 
 

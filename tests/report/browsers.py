@@ -59,6 +59,18 @@ class Browser:
         return [url for url in urls if not url.startswith("data:")]
 
 
+def barriers(browser: Browser) -> tuple[list[str], int]:
+    """What axe finds on the page that is open, a line each with the elements, and how many rules it was held to."""
+    package = pytest.importorskip("axe_core_python", reason="axe-core-python is not installed")
+    browser.js((Path(package.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
+    browser.driver.set_script_timeout(300)
+    found, rules = browser.driver.execute_async_script(
+        "axe.run(document).then((found) => arguments[0]([found.violations, found.passes.length]))"
+    )
+    told = [f"{v['impact']}: {v['help']}: {', '.join(n['html'][:200] for n in v['nodes'][:5])}" for v in found]
+    return told, int(rules)
+
+
 @contextmanager
 def a_browser(profile: Path) -> Iterator[Browser]:
     """Debian's Chromium with its driver; the test is skipped where they are not installed."""

@@ -15,7 +15,7 @@ import pytest
 from l1emu.report import write_report
 from l1emu.report.page import MOST_BYTES
 from l1emu.study import Results
-from tests.report.browsers import Browser, a_browser
+from tests.report.browsers import Browser, a_browser, barriers
 from tests.report.changed import typed, with_seeds, without_signals
 
 HOSTILE = [
@@ -63,6 +63,31 @@ def test_the_page_fits_loads_nothing_and_complains_of_nothing(
     assert (ink > 600 and paper < 100) if dark else (ink < 150 and paper > 700)
     spine = browser.js("return getComputedStyle(document.querySelector('.drawing [stroke=\"#000000\"]')).stroke")
     assert (sum(map(int, spine.strip("rgb()").split(","))) > 600) is dark
+
+
+@pytest.mark.parametrize(("width", "dark"), [(390, True), (820, False), (1400, False), (1400, True)])
+def test_the_page_has_no_barriers(browser: Browser, page: Path, width: int, dark: bool) -> None:
+    """By axe, which looks at contrast, names, roles, headings and what a keyboard reaches."""
+    browser.open(page, width=width, dark=dark)
+    found, rules = barriers(browser)
+    assert found == []
+    assert rules > 25  # of those that there is something for
+
+
+def test_axe_sees_a_barrier(browser: Browser, page: Path, tmp_path: Path) -> None:
+    """Words without contrast, and a picture without words."""
+    bad = tmp_path / "bad.html"
+    text = page.read_text(encoding="utf-8").replace("<main>", "<main><img src='data:,'>", 1)
+    bad.write_text(text.replace("--soft: #555c6b", "--soft: #d0d0d0"), encoding="utf-8")
+    browser.open(bad)
+    found, _ = barriers(browser)
+    assert any("alternate text" in line for line in found)
+
+
+def test_nor_has_that_of_other_seeds(browser: Browser, made: Results, tmp_path: Path) -> None:
+    browser.open(written(with_seeds(made.document, HOSTILE), tmp_path / "other"), width=390)
+    found, _ = barriers(browser)
+    assert found == []
 
 
 def column(browser: Browser, table: str, number: int) -> list[str]:
