@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from l1emu.emulator.cache import inner
 from l1emu.emulator.vector.features import LANES
 from l1emu.emulator.vector.llvm import I8
+from l1emu.emulator.vector.ops import add, and_, const, load, shl, sra, srl, store
 
 _Array = NDArray[Any]
 
@@ -82,6 +83,21 @@ def to_layout(
         for j in range(LANES):
             value = _get(V, source, f, j, pack, stride, signed, zero)
             _put(V, target, f, j, pack2, stride2, signed2, zero2, value)
+
+
+@inner
+def to_wide_lanes(V: _Array, source: int, pack: int, zero: int, target: int, size: int) -> None:
+    """A tensor of consecutive int16 (`pack` 2) or unsigned bytes (4) a lane as one int32 a lane, a vector at a time."""
+    for k in range(size // pack):
+        v = load(V, source + k)
+        if pack == 2:
+            store(V, target + 2 * k, sra(shl(v, 16), 16))
+            store(V, target + 2 * k + 1, sra(v, 16))
+        else:
+            store(V, target + 4 * k, add(and_(v, const(255)), const(zero)))
+            store(V, target + 4 * k + 1, add(and_(srl(v, 8), const(255)), const(zero)))
+            store(V, target + 4 * k + 2, add(and_(srl(v, 16), const(255)), const(zero)))
+            store(V, target + 4 * k + 3, add(srl(v, 24), const(zero)))
 
 
 @inner
@@ -233,6 +249,7 @@ CONVERSIONS: dict[str, Any] = {
     function.__name__: function
     for function in (
         to_layout,
+        to_wide_lanes,
         from_rows,
         to_rows,
         from_raw,
