@@ -16,7 +16,7 @@ from l1emu.emulator.interval import Interval, LayerRange, Ranges
 from l1emu.emulator.vector.addresses import shortened
 from l1emu.emulator.vector.blocks import cast_of_floats
 from l1emu.emulator.vector.features import LANES, Features
-from l1emu.emulator.vector.layout import PAIRS, Layout
+from l1emu.emulator.vector.layout import INT32, PAIRS, Layout
 from l1emu.emulator.vector.value import LANE_LIMIT, Clip, Value
 from l1emu.emulator.vector.workspace import Workspace
 from l1emu.emulator.vector.writer import Writer
@@ -375,6 +375,8 @@ class Context:
         elif known:
             source, first = next(iter(known.items()))
             call = f"to_layout(V, {first}, {source.code}, {target}, {layout.code}, {tensor.size})"
+            if layout == INT32 and source.flat and source.pack > 1:
+                call = f"to_wide_lanes(V, {first}, {source.pack}, {source.zero}, {target}, {tensor.size})"
             self._call(call, about=[about])
         else:
             call = f"from_rows(work, {self.row(tensor)}, V, {target}, {tensor.size}, {layout.code})"

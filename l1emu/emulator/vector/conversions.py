@@ -14,10 +14,12 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from l1emu.emulator.cache import inner
+from l1emu.emulator.vector import ops
 from l1emu.emulator.vector.features import LANES
 from l1emu.emulator.vector.llvm import I8
 
 _Array = NDArray[Any]
+_ops: Any = ops  # whose intrinsics take other arguments than their Python functions
 
 
 def _read_code(typing: Any, array: Any, place: Any) -> Any:
@@ -82,6 +84,21 @@ def to_layout(
         for j in range(LANES):
             value = _get(V, source, f, j, pack, stride, signed, zero)
             _put(V, target, f, j, pack2, stride2, signed2, zero2, value)
+
+
+@inner
+def to_wide_lanes(V: _Array, source: int, pack: int, zero: int, target: int, size: int) -> None:
+    """A tensor of consecutive int16 (`pack` 2) or unsigned bytes (4) a lane as one int32 a lane, a vector at a time."""
+    for k in range(size // pack):
+        v = _ops.load(V, source + k)
+        if pack == 2:
+            _ops.store(V, target + 2 * k, _ops.sra(_ops.shl(v, 16), 16))
+            _ops.store(V, target + 2 * k + 1, _ops.sra(v, 16))
+        else:
+            _ops.store(V, target + 4 * k, _ops.add(_ops.and_(v, _ops.const(255)), _ops.const(zero)))
+            _ops.store(V, target + 4 * k + 1, _ops.add(_ops.and_(_ops.srl(v, 8), _ops.const(255)), _ops.const(zero)))
+            _ops.store(V, target + 4 * k + 2, _ops.add(_ops.and_(_ops.srl(v, 16), _ops.const(255)), _ops.const(zero)))
+            _ops.store(V, target + 4 * k + 3, _ops.add(_ops.srl(v, 24), _ops.const(zero)))
 
 
 @inner
@@ -233,6 +250,7 @@ CONVERSIONS: dict[str, Any] = {
     function.__name__: function
     for function in (
         to_layout,
+        to_wide_lanes,
         from_rows,
         to_rows,
         from_raw,

@@ -25,10 +25,16 @@ def interpreted(module: GeneratedModule) -> Callable[..., int]:
         "inner": _as_it_is,
         "compiled": _as_it_is,
         **conversions.CONVERSIONS,
+        "to_wide_lanes": _to_wide_lanes,
     }
     exec(compile(module.definitions(), f"<{module.title}>", "exec"), space)
     execute: Callable[..., int] = space["execute"]
     return execute
+
+
+def _to_wide_lanes(V: Any, source: int, pack: int, zero: int, target: int, size: int) -> None:
+    """One number at a time: the other takes literals alone, and vectors."""
+    conversions.to_layout(V, source, pack, 1, 0, zero, target, 1, 1, 0, 0, size)
 
 
 def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
