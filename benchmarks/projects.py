@@ -1,17 +1,21 @@
 """The table of hls4ml projects: read or refused and why, identical with their own C++ or not.
 
-    python benchmarks/projects.py FOLDER... [--jets N] [--no-build] [--unknown cpp] [--json]
+    python benchmarks/projects.py FOLDER... [--jets N] [--no-build] [--unknown cpp] [--seconds S] [--json]
 
 Every hls4ml project below the FOLDERs is read; what reads is compared with its C++ (g++), layer by layer, on made-up
 inputs. With --no-build nothing is compiled and the table tells what reads. With --unknown cpp functions that are not
 known run as the project's own C++, and the table counts projects of which all is known, those with such layers, those
-whose C++ does not compile, and those whose files are not all there. Exit code 1 if a project differs.
+whose C++ does not compile, and those whose files are not all there. With --seconds each project has a process of its
+own, which is ended after so long. Exit code 1 if a project differs.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
+import subprocess
 import sys
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -71,6 +75,20 @@ def check(project: Path, jets: int, *, build: bool, unknown: str = "refuse") -> 
     return Row(str(project), outcome, detail, layers, found.values)
 
 
+def check_within(project: Path, options: argparse.Namespace) -> Row:
+    """As `check`, in a process of its own that is ended after `options.seconds`, with its compiler."""
+    command = [sys.executable, __file__, str(project), "--one", "--json", "--jets", str(options.jets)]
+    command += ["--unknown", options.unknown, *(["--no-build"] if options.no_build else [])]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
+    try:
+        said, _ = process.communicate(timeout=options.seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return Row(str(project), "not done in time", f"more than {options.seconds:g} s")
+    return Row(**json.loads(said)[0]) if said else Row(str(project), "failed", f"exit code {process.returncode}")
+
+
 def _failed(error: L1emuError) -> str:
     """Why a project cannot be compared with its C++."""
     absent = ("not found", "no such file", "no folder", "wrong count of weights", "does not exist", "never closed")
@@ -105,15 +123,22 @@ def main() -> None:
     parser.add_argument("--jets", type=int, default=100, help="made-up jets to compare")
     parser.add_argument("--no-build", action="store_true", help="only read")
     parser.add_argument("--unknown", choices=("refuse", "cpp"), default="refuse", help="as for l1emu emulate")
+    parser.add_argument("--seconds", type=float, help="how long a project may take")
+    parser.add_argument(
+        "--one", action="store_true", help="the FOLDERs are projects, and none below them is looked for"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
-    paths = projects(options.folders)
+    paths = options.folders if options.one else projects(options.folders)
     if not paths:
         sys.exit(f"benchmark: no hls4ml project below {', '.join(map(str, options.folders))}")
     rows = []
     with progress("projects", len(paths)) as advance:
         for path in paths:
-            rows.append(check(path, options.jets, build=not options.no_build, unknown=options.unknown))
+            if options.seconds is None:
+                rows.append(check(path, options.jets, build=not options.no_build, unknown=options.unknown))
+            else:
+                rows.append(check_within(path, options))
             advance(1)
     if options.json:
         print(json.dumps([asdict(row) for row in rows], indent=2))

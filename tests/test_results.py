@@ -44,10 +44,14 @@ def test_what_was_written_is_read_back(made: Results, document: dict[str, Any]) 
 
 def test_results_without_what_was_added_since_are_read(document: dict[str, Any], tmp_path: Path) -> None:
     assert document["samples"]["background"]["pileup"] == 200
-    for name in ADDED:
+    for name in ("energy_tev", "pileup"):
         del document["samples"]["background"][name]
+    for tagger in document["emulation"]["taggers"]:
+        del tagger["own_cpp"]
     (tmp_path / RESULTS).write_text(json.dumps(document))
-    assert read_results(tmp_path).samples.background.pileup is None
+    found = read_results(tmp_path)
+    assert found.samples.background.pileup is None
+    assert found.emulation is not None and [tagger.own_cpp for tagger in found.emulation.taggers] == [{}]
 
 
 @pytest.mark.parametrize("version", [None, 0, 1, 2, 4, "3", True, 3.5, [3]])
@@ -75,7 +79,7 @@ OPEN = ("read_as", "pools", "dependencies", "files", "seeds", "kinds", "lost", "
         "parameters", "threads", "kernels", "emulated_per_second", "from_cache", "slices")  # fmt: skip
 """Where the keys are names of the study's own, not fields."""
 
-ADDED = ("energy_tev", "pileup")
+ADDED = ("energy_tev", "pileup", "own_cpp")
 """Fields that came without a new version: results from before have none of them, and are read."""
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from l1emu.batch import resume_batch, run_batch, run_on
+from l1emu.batch import merge_batch, resume_batch, run_batch, run_on
 from l1emu.batch.plan import BatchPlan, read_plan, shard_path
 from l1emu.batch.planning import plan_batch
 from l1emu.batch.running import batch_job
@@ -19,7 +19,10 @@ from l1emu.batch.shard_files import write_shard
 from l1emu.batch.status import read_status
 from l1emu.cli import app
 from l1emu.errors import L1emuError
+from tests.batch.batch_toys import changed, copied
 from tests.batch.test_shard_files import part
+from tests.firmware.foreign.own_kernels import dense_project
+from tests.handmade_projects import need_compiler
 
 
 @pytest.fixture
@@ -104,3 +107,28 @@ def test_a_study_that_was_changed_is_told_in_one_line(planned: tuple[Path, Batch
     with pytest.raises(L1emuError, match="planned with another version of numpy"):
         run_batch(folder, "local")
     assert len(read_plan(folder).shards) == len(plan.shards)
+
+
+def test_a_tagger_of_the_projects_own_cpp(toy: Path, tmp_path: Path) -> None:
+    need_compiler()
+    study = copied(toy, tmp_path / "study")
+    project = dense_project(study.parent / "own")
+    own = {
+        "firmware": "own",
+        "unknown": "cpp",
+        "inputs": {"of": "object", "fields": ["pt", "eta", "phi", {"value": 2.5}, {"value": 0.5}, {"value": -1}]},
+        "outputs": ["a", "b", "c", "d"],
+        "scores": {"tag_b": {"output": "a"}},
+    }
+    changed(study, lambda d: [d.pop(key) for key in ("tagger", "latency", "stream")] + [d.update(taggers={"own": own})])
+    plan_batch([study], tmp_path / "plan", shards=2)
+    run_batch(tmp_path / "plan", "local", assignments=["processes=1"])
+    merged = merge_batch(tmp_path / "plan", tmp_path / "out")
+    (results,) = merged.results.values()
+    assert results.document["emulation"]["taggers"][0]["own_cpp"] == {
+        "own": "own_kernel (firmware/nnet_utils/nnet_own.h)"
+    }
+    header = project / "firmware" / "nnet_utils" / "nnet_own.h"
+    header.write_text(header.read_text().replace("+ data[0]", "- data[0]"))
+    with pytest.raises(L1emuError, match=r"the firmware of own, .* changed since the plan"):
+        merge_batch(tmp_path / "plan", tmp_path / "again")

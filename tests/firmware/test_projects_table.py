@@ -42,9 +42,16 @@ def test_counts_projects_with_cpp_layers(tmp_path: Path) -> None:
     broken = dense_project(tmp_path / "broken", "res[0] = no_such_name;")
     missing = dense_project(tmp_path / "missing") / "firmware" / "weights" / "w_fc1.h"
     missing.unlink()
-    done = run(tmp_path, "--unknown", "cpp", "--jets", "12", "--json")
+    done = run(tmp_path, "--unknown", "cpp", "--jets", "12", "--json", "--seconds", "600")
     rows = {Path(row["project"]).name: row for row in json.loads(done.stdout)}
     assert done.returncode == 0 and "own_kernel" in done.stderr
     assert rows["own"]["outcome"] == "identical, with C++ layers" and rows["own"]["layers"] == 3
     assert rows[broken.name]["outcome"] == "does not compile"
     assert rows["missing"]["outcome"] == "no C++ to compare with"
+
+
+def test_a_project_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    every_kind(tmp_path / "p", 1)
+    done = run(tmp_path, "--no-build", "--json", "--seconds", "0.01")
+    (row,) = json.loads(done.stdout)
+    assert done.returncode == 0 and row["outcome"] == "not done in time" and row["detail"] == "more than 0.01 s"
