@@ -21,9 +21,11 @@ generators    registered generators of training data
 golden        golden vectors
 hgq_networks  registered builders of networks with HGQ2 layers, in Keras 3
 hgq_train     training with HGQ2, in an environment of its own (extra: hgq)
-handlers      hls4ml handlers that lead `QEinsum` and `QSoftmax` to the nodes that hls4ml has for them
+handlers      hls4ml handlers that lead the layers of this room to the nodes that hls4ml has for them
+heads         the end of a network: dense layers, and the numbers that it gives
 image_networks  builders for images: vision transformer, attention in windows, mixtures with convolutions
 jet_images    registered generator of jet images
+jet_sequences  registered generators of jets as particles alone
 keras3        models that Keras 3 saved, rebuilt for the Keras 2 that QKeras needs
 layers        thin Keras layers that QKeras lacks, of which attention is composed with stock QKeras layers
 masks         masks of attention scores in fixed point
@@ -36,8 +38,11 @@ pythia_jets   registered generators of jets, with Pythia 8
 quantizers    which fixed-point type a QKeras quantizer stands for
 rebuilding    a model built again: without batch normalizations, without quantizers, or with those of a rule
 recipe        the recipe of a tagger: architecture, types and training, as YAML checked when read
+recurrent     a GRU or LSTM in float and as hls4ml's firmware computes it, and networks that begin with it
+sets          Deep Sets, and an interaction network over all pairs
 steering      what steers the synthesis, layer by layer, as hls4ml's configuration has it
 steps         a Keras model as steps that can be run one by one
+strokes       a registered generator of sketches
 substructure  sixteen high-level features of a jet
 tagger        a trained tagger on disk: `recipe.yaml`
 train         training: the float twin first, then the quantized network from its weights

@@ -1,0 +1,29 @@
+"""The table of all models is what their cards and firmware say."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+ROOT = Path(__file__).parent.parent
+
+
+def zoo() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("zoo_of_docs", ROOT / "docs" / "site" / "zoo.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_is_what_the_script_makes_of_the_cards() -> None:
+    module = zoo()
+    assert module.PAGE.read_text(encoding="utf-8") == module.zoo_page(), "run `python docs/site/zoo.py`"
+    page = module.zoo_page()
+    for folder in module.models():
+        assert page.count(f"| {folder.name} |") == 1
+        assert f"`l1emu train {folder.name} " in page
