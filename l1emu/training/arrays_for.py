@@ -152,9 +152,13 @@ def rows_for(
     elif task.kind == "regress":
         given = _numbers(_array(arrays, str(recipe.data.target), "data.target"), str(recipe.data.target))
         target = given.reshape(rows, *out) if given.size == rows * int(np.prod(out)) else given
+    elif task.kind == "anomaly":
+        if out != (1,):
+            raise L1emuError("an anomaly score is one number", where="network", value=out, expected="(1,)")
+        target = inputs.reshape(rows, -1)
     else:
         target = inputs.reshape(rows, *out) if inputs.size == rows * int(np.prod(out)) else inputs
-    if target.shape[1:] != out and task.kind != "classify":
+    if target.shape[1:] != out and task.kind not in ("classify", "anomaly"):
         raise L1emuError(
             "the target does not fit the network's output",
             where="data.target",

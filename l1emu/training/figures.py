@@ -25,9 +25,9 @@ def figures_of(outputs: dict[str, Outputs], rows: Rows, task: Task) -> dict[str,
     Returns
     -------
     dict
-        `auc`: by class, of the class against the rest, then by form; of a classification with a score, `score` as
-        well. `error`: `rmse` and `bias` of a regression, `mean_squared_error` of a reconstruction, by form. Both
-        weighted by the rows' weights.
+        `auc`: by class, of the class against the rest (of anomaly scores and reconstructions, against the normal one),
+        then by form; of a classification with a score, `score` as well. `error`: `rmse` and `bias` of a regression,
+        `mean_squared_error` of a reconstruction, by form. All weighted by the rows' weights.
     """
     found: dict[str, dict[str, dict[str, float]]] = {}
     names, weight = task.classes or (), rows.weights
@@ -38,6 +38,10 @@ def figures_of(outputs: dict[str, Outputs], rows: Rows, task: Task) -> dict[str,
         }
         if task.score is not None:
             found["score"] = {"auc": {form: _score_auc(y, rows, task.score, names) for form, y in outputs.items()}}
+        return found
+    if task.kind == "anomaly":
+        scores = {form: np.asarray(y, dtype=np.float64)[:, 0] for form, y in outputs.items()}
+        found["auc"] = _against_normal(scores, rows, task)
         return found
     errors = {
         form: np.asarray(y, dtype=np.float64).reshape(rows.target.shape) - rows.target for form, y in outputs.items()
@@ -56,20 +60,22 @@ def figures_of(outputs: dict[str, Outputs], rows: Rows, task: Task) -> dict[str,
         return found
     found["error"] = {"mean_squared_error": {form: round(v, 6) for form, v in mean.items()}}
     if task.normal is not None:
-        normal = rows.label == names.index(task.normal)
-        found["auc"] = {
-            name: {
-                form: _auc(
-                    (rows.label == k)[normal | (rows.label == k)],
-                    s[normal | (rows.label == k)],
-                    weight[normal | (rows.label == k)],
-                )
-                for form, s in squares.items()
-            }
-            for k, name in enumerate(names)
-            if name != task.normal
-        }
+        found["auc"] = _against_normal(squares, rows, task)
     return found
+
+
+def _against_normal(scores: dict[str, Outputs], rows: Rows, task: Task) -> dict[str, dict[str, float]]:
+    """The area of each class against the normal one, by scores that are large for what is unusual."""
+    names = task.classes or ()
+    normal = rows.label == names.index(str(task.normal))
+    areas = {}
+    for k, name in enumerate(names):
+        if name != task.normal:
+            used = normal | (rows.label == k)
+            areas[name] = {
+                form: _auc((rows.label == k)[used], s[used], rows.weights[used]) for form, s in scores.items()
+            }
+    return areas
 
 
 def _score_auc(outputs: Outputs, rows: Rows, score: ScoreOfClasses, names: tuple[str, ...]) -> float:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from tensorflow import keras
 
 from l1emu.errors import L1emuError
+from l1emu.training.autoencoders import autoencoder, variational_encoder
 from l1emu.training.heads import with_head
 from l1emu.training.layers import QEinsum, QSoftmax
 from l1emu.training.recurrent import recurrent_network
@@ -135,10 +136,12 @@ class _LastFeature(keras.initializers.Initializer):
 
 
 NETWORKS: dict[str, Callable[..., keras.Model]] = {
+    "autoencoder": autoencoder,
     "deep-sets": deep_sets,
     "dense": dense_network,
     "interaction-network": interaction_network,
     "recurrent": recurrent_network,
     "transformer": transformer,
+    "variational-encoder": variational_encoder,
 }
 """By the name that a recipe gives them."""
