@@ -4,6 +4,7 @@ Everything that needs TensorFlow, QKeras or hls4ml lives in this package (extra:
 imports none of them; `require()` turns their absence into one line of advice.
 
 against       where a Keras model and its firmware part
+autoencoders  anomaly scores in firmware, and how autoencoders are trained
 any_model     any model on disk, from its recipe
 any_train     training of any model, its firmware, and the comparison with its C++
 arrays_for    the arrays of a recipe's data, checked, on the grid of the input type, and split
@@ -26,6 +27,7 @@ heads         the end of a network: dense layers, and the numbers that it gives
 image_networks  builders for images: vision transformer, attention in windows, mixtures with convolutions
 jet_images    registered generator of jet images
 jet_sequences  registered generators of jets as particles alone
+level1_jets   a registered generator of whole crossings as a study sees them
 keras3        models that Keras 3 saved, rebuilt for the Keras 2 that QKeras needs
 layers        thin Keras layers that QKeras lacks, of which attention is composed with stock QKeras layers
 masks         masks of attention scores in fixed point

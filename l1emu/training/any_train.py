@@ -36,6 +36,7 @@ from l1emu.training.any_model import (
     quantized_network,
 )
 from l1emu.training.arrays_for import Rows, read_arrays_of, rows_for, split_rows
+from l1emu.training.autoencoders import FormInTraining
 from l1emu.training.figures import card_text
 from l1emu.training.fitting import Fit, fit_network, fitted_rows
 from l1emu.training.model import multiplications, weights_by_name
@@ -145,18 +146,20 @@ def _passes(
     fitted = {name: fitted_rows(rows, parts[name]) for name in ("training", "validation")}
     training, tasks = recipe.training, recipe.tasks_of(list(rows.truth)).values()
     start = without_quantizers(network) if has_quantizers(network) else network
+    around = FormInTraining(recipe.task)
 
     def fit(model: keras.Model, name: str) -> None:
         stage = training.quantized if name == "quantized" else training.float_pass
         assert stage is not None  # the schema's promise for this method
         weights, story = checkpoint / f"{name}.npz", checkpoint / f"{name}.json"
+        form = around.form(model)
         if weights.exists() and story.exists():
-            fill(model, weights)
+            fill(form, weights)
             fits[name] = Fit(**json.loads(read_text(story)))
             return
         quantized = name == "quantized"
         fits[name] = fit_network(
-            model,
+            form,
             fitted["training"],
             fitted["validation"],
             stage,
@@ -166,7 +169,7 @@ def _passes(
             loss_weights=[task.loss_weight for task in tasks],
             quantized=quantized,
         )
-        save_arrays(weights, weights_by_name(model))
+        save_arrays(weights, weights_by_name(form))
         write_json(story, fits[name].__dict__)
 
     fit(start, "float")

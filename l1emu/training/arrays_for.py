@@ -227,6 +227,10 @@ def _truth(
                 expected="a network with one input, or to regress",
             )
         (given,) = inputs.values()
+    if task.kind == "anomaly":
+        if out != (1,):
+            raise L1emuError("an anomaly score is one number", where="network", value=out, expected="(1,)")
+        return Truth(given.reshape(rows, -1), label)
     target = given.reshape(rows, *out) if given.size == rows * math.prod(out) else given
     if target.shape != (rows, *out):
         raise L1emuError(

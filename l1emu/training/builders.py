@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from tensorflow import keras
 
+from l1emu.training.autoencoders import autoencoder, variational_encoder
 from l1emu.training.image_networks import (
     convolution_attention,
     hybrid_network,
@@ -17,6 +18,7 @@ from l1emu.training.recurrent import recurrent_network
 from l1emu.training.sets import deep_sets, interaction_network
 
 NETWORKS: dict[str, Callable[..., keras.Model]] = {
+    "autoencoder": autoencoder,
     "convolution-attention": convolution_attention,
     "deep-sets": deep_sets,
     "dense": dense_network,
@@ -25,6 +27,7 @@ NETWORKS: dict[str, Callable[..., keras.Model]] = {
     "particle-transformer": particle_transformer,
     "recurrent": recurrent_network,
     "transformer": transformer,
+    "variational-encoder": variational_encoder,
     "vision-transformer": vision_transformer,
     "windowed-transformer": windowed_transformer,
 }

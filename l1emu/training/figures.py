@@ -30,9 +30,9 @@ def figures_of(
     Returns
     -------
     dict
-        `auc`: by class, of the class against the rest, then by form; of a classification with a score, `score` as
-        well. `error`: `rmse` and `bias` of a regression, `mean_squared_error` of a reconstruction, by form. Both
-        weighted by the rows' weights.
+        `auc`: by class, of the class against the rest (of anomaly scores and reconstructions, against the normal one),
+        then by form; of a classification with a score, `score` as well. `error`: `rmse` and `bias` of a regression,
+        `mean_squared_error` of a reconstruction, by form. All weighted by the rows' weights.
     """
     found: dict[str, dict[str, dict[str, float]]] = {}
     names = task.classes or ()
@@ -45,6 +45,10 @@ def figures_of(
             found["score"] = {
                 "auc": {form: _score_auc(y, truth, weight, task.score, names) for form, y in outputs.items()}
             }
+        return found
+    if task.kind == "anomaly":
+        scores = {form: np.asarray(y, dtype=np.float64)[:, 0] for form, y in outputs.items()}
+        found["auc"] = _against_normal(scores, truth, weight, task)
         return found
     errors = {
         form: np.asarray(y, dtype=np.float64).reshape(truth.target.shape) - truth.target for form, y in outputs.items()
@@ -63,20 +67,22 @@ def figures_of(
         return found
     found["error"] = {"mean_squared_error": {form: round(v, 6) for form, v in mean.items()}}
     if task.normal is not None:
-        normal = truth.label == names.index(task.normal)
-        found["auc"] = {
-            name: {
-                form: _auc(
-                    (truth.label == k)[normal | (truth.label == k)],
-                    s[normal | (truth.label == k)],
-                    weight[normal | (truth.label == k)],
-                )
-                for form, s in squares.items()
-            }
-            for k, name in enumerate(names)
-            if name != task.normal
-        }
+        found["auc"] = _against_normal(squares, truth, weight, task)
     return found
+
+
+def _against_normal(
+    scores: dict[str, Outputs], truth: Truth, weight: npt.NDArray[np.float32], task: Task
+) -> dict[str, dict[str, float]]:
+    """The area of each class against the normal one, by scores that are large for what is unusual."""
+    names = task.classes or ()
+    normal = truth.label == names.index(str(task.normal))
+    areas = {}
+    for k, name in enumerate(names):
+        if name != task.normal:
+            used = normal | (truth.label == k)
+            areas[name] = {form: _auc((truth.label == k)[used], s[used], weight[used]) for form, s in scores.items()}
+    return areas
 
 
 def _score_auc(

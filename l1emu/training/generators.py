@@ -14,6 +14,7 @@ import numpy.typing as npt
 from l1emu.errors import L1emuError
 from l1emu.training.jet_images import jet_images
 from l1emu.training.jet_sequences import jet_particles, top_jets
+from l1emu.training.level1_jets import level1_jets
 from l1emu.training.pythia_jets import boosted_jets, flavour_jets
 from l1emu.training.strokes import sketches
 
@@ -154,6 +155,7 @@ GENERATORS: dict[str, Callable[..., _Arrays]] = {
     "gravitational-waves": gravitational_waves,
     "jet-images": jet_images,
     "jet-particles": jet_particles,
+    "level1-jets": level1_jets,
     "sketches": sketches,
     "top-jets": top_jets,
 }

@@ -163,7 +163,7 @@ def weights_by_name(model: keras.Model) -> dict[str, npt.NDArray[Any]]:
     return {_weight_name(layer, variable): variable.numpy() for layer in model.layers for variable in layer.weights}
 
 
-def weights_of(layer: Any) -> dict[str, npt.NDArray[Any]]:
+def weights_in_layer(layer: Any) -> dict[str, npt.NDArray[Any]]:
     """The weights of one layer by their names, in the layer's own order."""
     return {_weight_name(layer, variable).split("/", 1)[1]: variable.numpy() for variable in layer.weights}
 

@@ -113,20 +113,32 @@ class Task(Config):
     Attributes
     ----------
     kind
-        classify: a probability for each class; regress: the target's values; reconstruct: the input itself.
+        classify: a probability for each class; regress: the target's values; reconstruct: the input itself; anomaly:
+        one number, large for what is not like the normal class.
     classes
         Their names, in the order of the network's outputs; of a reconstruction, those of the target, if it has one.
     normal
-        Of a reconstruction with classes: the one that it is trained on. The others are to stand out by their error.
+        Of a reconstruction with classes: the one that it is trained on. The others are to stand out by their error. Of
+        an anomaly score likewise.
+    reconstructed
+        Of an anomaly score: the layer that is trained to give the input again.
+    latent, decoder, divergence
+        Or the layer of the latent vector, from which dense layers of `decoder` units, which the firmware does not have,
+        give the input again; with a `divergence` it is the mean of a variational autoencoder's, whose divergence from
+        the unit normal distribution counts so much.
     loss
         A loss of Keras; by default sparse_categorical_crossentropy, or mean_squared_error.
     score
         Made of a classification's outputs.
     """
 
-    kind: Literal["classify", "regress", "reconstruct"]
+    kind: Literal["classify", "regress", "reconstruct", "anomaly"]
     classes: _Classes | None = None
     normal: str | None = None
+    reconstructed: str | None = None
+    latent: str | None = None
+    decoder: Annotated[tuple[PositiveCount, ...], Field(strict=False, max_length=100)] = ()
+    divergence: Annotated[float, Field(ge=0, le=1000)] = 0.0
     loss: (
         Literal["sparse_categorical_crossentropy", "mean_squared_error", "mean_absolute_error", "huber", "log_cosh"]
         | None
@@ -144,10 +156,16 @@ class Task(Config):
             raise ValueError("two classes of one name")
         if (self.loss == "sparse_categorical_crossentropy") != (self.kind == "classify") and self.loss is not None:
             raise ValueError(f"loss {self.loss} does not go with {self.kind}")
-        if self.normal is not None and (self.kind != "reconstruct" or self.normal not in names):
+        if (self.reconstructed is None) + (self.latent is None) != (1 if self.kind == "anomaly" else 2):
+            raise ValueError("an anomaly score, and no other task, has either reconstructed or latent")
+        if (self.decoder or self.divergence) and self.latent is None:
+            raise ValueError("decoder and divergence belong to latent")
+        if self.normal is not None and (self.kind not in ("reconstruct", "anomaly") or self.normal not in names):
             raise ValueError("normal is one of the classes of a reconstruction")
-        if self.kind == "reconstruct" and names and self.normal is None:
-            raise ValueError("a reconstruction with classes says which of them is normal")
+        if self.kind in ("reconstruct", "anomaly") and names and self.normal is None:
+            raise ValueError(f"classes of the task {self.kind}: one of them is normal")
+        if self.kind == "anomaly" and not names:
+            raise ValueError("an anomaly score takes classes, one of them normal")
         if self.score is not None:
             unknown = sorted(set(self.score.of + self.score.against) - set(names))
             if self.kind != "classify" or unknown:

@@ -20,7 +20,7 @@ from l1emu.training.export import refused_layer
 from l1emu.training.layernorm_layer import EPSILON_POWER, QLayerNormalization
 from l1emu.training.layers import QEinsum, QSoftmax
 from l1emu.training.masks import GridBits, causal, masked, masked_grid
-from l1emu.training.model import weights_by_name, weights_of
+from l1emu.training.model import weights_by_name, weights_in_layer
 from l1emu.training.model_recipe import GridChoice, LayerRule, QuantizationRule
 from l1emu.training.recurrent import QRecurrent
 
@@ -304,7 +304,7 @@ def choose_grids(
 def _largest_weights(layer: Any) -> tuple[float, float]:
     """Of the matrices and of the biases of a layer; 2 where it has none."""
     found = {"kernel": [0.0], "bias": [0.0]}
-    for name, array in weights_of(layer).items():
+    for name, array in weights_in_layer(layer).items():
         found["bias" if "bias" in name else "kernel"].append(float(np.abs(array).max()))
     if not layer.weights:
         return 2.0, 2.0
@@ -332,7 +332,7 @@ def with_quantizers(model: keras.Model, grids: dict[str, LayerGrids]) -> keras.M
     new = _rebuilt(model, _Quantizing(grids).make)
     trained = weights_by_name(model)
     for layer in new.layers:
-        parts = [f"{layer.name}/{part}" for part in weights_of(layer)]
+        parts = [f"{layer.name}/{part}" for part in weights_in_layer(layer)]
         if parts and parts[0] in trained:  # the constants of masks stay as they are
             layer.set_weights([trained[part] for part in parts])
     return new
