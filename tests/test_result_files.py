@@ -161,7 +161,8 @@ def test_all_that_can_be_asked_of_a_simulation_is_typed(
     assert found.exact is not None and found.worst_case is not None and found.copies_needed is not None
     assert found.needed is not None and found.needed.loss == 1e-3 and found.needed.tried
     assert found.recovery is not None and found.recovery.affected > 0
-    assert set(SimulationResults.model_fields) == found.model_fields_set
+    # a network over several boards, tests/stream/test_links.py
+    assert set(SimulationResults.model_fields) - {"network"} == found.model_fields_set
 
 
 def test_a_document_that_breaks_its_schema_is_not_written() -> None:

@@ -79,7 +79,7 @@ OPEN = ("read_as", "pools", "dependencies", "files", "seeds", "kinds", "lost", "
         "parameters", "threads", "kernels", "emulated_per_second", "from_cache", "slices")  # fmt: skip
 """Where the keys are names of the study's own, not fields."""
 
-ADDED = ("energy_tev", "pileup", "own_cpp")
+ADDED = ("energy_tev", "pileup", "own_cpp", "network")
 """Fields that came without a new version: results from before have none of them, and are read."""
 
 

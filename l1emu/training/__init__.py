@@ -11,6 +11,7 @@ arrays_for    the arrays of a recipe's data, checked, on the grid of the input t
 bits          the network of a recipe at other bits, trained on in them or not
 builders      registered builders of networks
 card          the card of a trained tagger as text
+custom_objects  the layers of this room by the names under which Keras saves them
 data          labelled jets for training
 event_arrays  arrays by a feature map from files of events or jets
 evaluate      how well scores separate the classes
@@ -28,6 +29,7 @@ image_networks  builders for images: vision transformer, attention in windows, m
 jet_images    registered generator of jet images
 jet_sequences  registered generators of jets as particles alone
 level1_jets   a registered generator of whole crossings as a study sees them
+layernorm_layer  layer normalization as firmware computes it
 keras3        models that Keras 3 saved, rebuilt for the Keras 2 that QKeras needs
 layers        thin Keras layers that QKeras lacks, of which attention is composed with stock QKeras layers
 masks         masks of attention scores in fixed point

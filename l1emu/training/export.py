@@ -126,13 +126,6 @@ def convert(
 def plan_types(model: keras.Model, input_types: Mapping[str, FixedPoint] | FixedPoint) -> _Plan:
     """Choose every type of the project, or refuse the model; see `convert`."""
     plan = _Plan({tensor._keras_history.layer.name for tensor in model.outputs})
-    for name in plan.outputs:
-        if len(model.get_layer(name).outbound_nodes):
-            raise L1emuError(
-                "an output that other layers read: hls4ml would give it one type for both",
-                where=f"layer {name}",
-                expected="a layer of its own for the output: Activation('linear'), or a QActivation",
-            )
     planners: dict[str, Callable[[Any, _Plan], None]] = {
         "QDense": _plan_dense,
         "QConv2D": _plan_convolution,
@@ -165,6 +158,12 @@ def plan_types(model: keras.Model, input_types: Mapping[str, FixedPoint] | Fixed
                 where=f"layer {layer.name}",
                 value=f"{len(layer.inbound_nodes)} calls",
                 expected="a layer of its own for each call",
+            )
+        if layer.name in plan.outputs and layer.outbound_nodes:
+            raise L1emuError(
+                "an output that other layers read: hls4ml would give it one type for both",
+                where=f"layer {layer.name}",
+                expected="a layer of its own for the output: Activation('linear'), or a QActivation",
             )
         planners[kind](layer, plan)
     return plan

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from l1emu.errors import L1emuError
-from l1emu.training.pythia_jets import CHARGED, PHOTON, boosted_constituents
+from l1emu.training.pythia_jets import KIND_CHARGED, KIND_PHOTON, boosted_constituents
 
 _HALF_WIDTH = 0.8
 """Of an image in eta and phi, from the jet's axis."""
@@ -83,7 +83,7 @@ def _image(jet: dict[str, Any], pixels: int) -> npt.NDArray[np.float32]:
     place = [np.floor((jet[name] + _HALF_WIDTH) / (2 * _HALF_WIDTH) * pixels).astype(int) for name in ("eta", "phi")]
     inside = (np.minimum(*place) >= 0) & (np.maximum(*place) < pixels)
     image = np.zeros((pixels, pixels, 3), np.float32)
-    charged, photon = jet["kind"] == CHARGED, jet["kind"] == PHOTON
+    charged, photon = jet["kind"] == KIND_CHARGED, jet["kind"] == KIND_PHOTON
     for channel, which in ((0, photon), (1, ~photon), (2, charged)):
         chosen = inside & which
         np.add.at(image, (place[0][chosen], place[1][chosen], channel), jet["pt"][chosen])

@@ -305,6 +305,8 @@ class ModelRecipe(Config):
         if self.task is not None and self.data.target is None and self.task.kind != "reconstruct":
             raise ValueError(f"to {self.task.kind} takes data.target")
         for name, task in (self.tasks or {}).items():
+            if task.kind == "anomaly":
+                raise ValueError(f"tasks.{name}: an anomaly score is of a network with one output, as its task")
             if task.target is None and task.kind != "reconstruct":
                 raise ValueError(f"tasks.{name}: to {task.kind} takes a target")
         return self

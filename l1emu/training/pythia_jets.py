@@ -31,7 +31,7 @@ _BOOSTED = (
 )
 _MOST_JETS = 1_000_000
 _FEWEST_CONSTITUENTS = 5
-CHARGED, PHOTON, _NEUTRAL = 0, 1, 2
+KIND_CHARGED, KIND_PHOTON, _KIND_NEUTRAL = 0, 1, 2
 _LARGEST_RADIUS_MM = 30.0
 """Of a track's production vertex: beyond the first layers of a tracker there is none."""
 
@@ -107,7 +107,7 @@ def boosted_constituents(jets_per_class: int, seed: int) -> Iterator[tuple[int, 
     ------
     int, int, dict
         0 g, 1 q, 2 W, 3 Z, 4 t; a number that jets of one event share; `pt` and `e` in GeV, `eta` and `phi` from the
-        axis, `kind` (CHARGED, PHOTON or neutral), each (constituents,), and `jet_pt`.
+        axis, `kind` (KIND_CHARGED, KIND_PHOTON or neutral), each (constituents,), and `jet_pt`.
     """
     _check_count("jets_per_class", jets_per_class)
     rng = np.random.default_rng(seed)
@@ -172,7 +172,7 @@ def _jet_arrays(event: Any, cluster: Any, k: int) -> dict[str, Any]:
     rows = []
     for i in cluster.constituents(k):
         p = event[i]
-        kind = CHARGED if p.isCharged() else PHOTON if p.id() == 22 else _NEUTRAL
+        kind = KIND_CHARGED if p.isCharged() else KIND_PHOTON if p.id() == 22 else _KIND_NEUTRAL
         rows.append((p.px(), p.py(), p.pz(), p.e(), p.xProd(), p.yProd(), p.zProd(), kind))
     columns = np.array(rows).T
     names = ("px", "py", "pz", "e", "x", "y", "z", "kind")
@@ -192,7 +192,7 @@ def _flavoured_tracks(
     if not near or (flavour is not None and near[0] != flavour) or (flavour is None and near[0] in (4, 5)):
         return None
     pt = np.hypot(jet["px"], jet["py"])
-    on = (jet["kind"] == CHARGED) & (pt > 0.5) & (np.hypot(jet["x"], jet["y"]) < _LARGEST_RADIUS_MM)
+    on = (jet["kind"] == KIND_CHARGED) & (pt > 0.5) & (np.hypot(jet["x"], jet["y"]) < _LARGEST_RADIUS_MM)
     if not on.any():
         return None
     px, py, pz, x, y, z, pt = (v[on] for v in (*(jet[n] for n in ("px", "py", "pz", "x", "y", "z")), pt))
@@ -247,7 +247,7 @@ def _constituent_rows(c: dict[str, Any], particles: int) -> npt.NDArray[np.float
     kind = c["kind"][:n]
     rows[1 : n + 1, :8] = np.stack(
         [np.log(c["pt"][:n]) - 4, np.log(c["e"][:n]) - 4, 4 * c["eta"][:n], 4 * c["phi"][:n],
-         4 * np.hypot(c["eta"][:n], c["phi"][:n]), kind == CHARGED, kind == PHOTON, kind == _NEUTRAL], axis=1
+         4 * np.hypot(c["eta"][:n], c["phi"][:n]), kind == KIND_CHARGED, kind == KIND_PHOTON, kind == _KIND_NEUTRAL], axis=1
     )  # fmt: skip
     return rows
 

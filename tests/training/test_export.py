@@ -78,11 +78,6 @@ def shared() -> keras.Model:
     return chain((4,), layer, layer)
 
 
-def two_outputs() -> keras.Model:
-    inputs = L.Input((4,), name="x")
-    return keras.Model(inputs, [dense(name="a")(inputs), dense(name="b")(inputs)])
-
-
 def add_three() -> keras.Model:
     inputs = L.Input((4,), name="x")
     return keras.Model(inputs, L.Add(name="layer")([dense(4, name=n)(inputs) for n in "abc"]))
@@ -153,9 +148,7 @@ def test_what_hls4ml_would_convert_wrongly_is_refused_by_name(case: str) -> None
     assert caught.value.where.startswith("layer layer")
 
 
-def test_several_outputs_backend_and_foreign_folder_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(L1emuError, match="several inputs or outputs"):
-        plan_types(two_outputs(), INPUT)
+def test_backend_and_foreign_folder_are_refused(tmp_path: Path) -> None:
     model = chain((4,), dense())
     with pytest.raises(L1emuError, match="unknown backend"):
         convert(model, tmp_path / "p", cast("Backend", "Quartus"))
