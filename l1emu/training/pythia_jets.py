@@ -247,7 +247,8 @@ def _constituent_rows(c: dict[str, Any], particles: int) -> npt.NDArray[np.float
     kind = c["kind"][:n]
     rows[1 : n + 1, :8] = np.stack(
         [np.log(c["pt"][:n]) - 4, np.log(c["e"][:n]) - 4, 4 * c["eta"][:n], 4 * c["phi"][:n],
-         4 * np.hypot(c["eta"][:n], c["phi"][:n]), kind == KIND_CHARGED, kind == KIND_PHOTON, kind == _KIND_NEUTRAL], axis=1
+         4 * np.hypot(c["eta"][:n], c["phi"][:n]),
+         kind == KIND_CHARGED, kind == KIND_PHOTON, kind == _KIND_NEUTRAL], axis=1
     )  # fmt: skip
     return rows
 
