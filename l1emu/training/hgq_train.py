@@ -135,7 +135,9 @@ def train_hgq(
     ebops = trace_minmax(model, _given(chosen["training"]), batch_size=1024, verbose=0)
     held_out = chosen["held_out"]
     with scratch_folder("l1emu-train") as scratch:
-        project = write_hgq_project(recipe, model, scratch / "project")
+        forms: Forms = {"float": _predicted(twin, held_out), "quantized": _predicted(model, held_out)}
+        model.save(scratch / KERAS_FILE)
+        project = write_hgq_project(recipe, _loaded(scratch / KERAS_FILE), scratch / "project")
         firmware = keep_design(Firmware.read(project), project)
         firmware.save(scratch / MODEL_FIRMWARE)
         sample = golden_rows(held_out)
@@ -143,11 +145,7 @@ def train_hgq(
         if not outcome.identical:
             raise L1emuError(str(outcome), path=place)
         write_golden_file(scratch / GOLDEN_FILE, golden_vectors(project, inputs=sample, firmware=firmware))
-        forms: Forms = {
-            "float": _predicted(twin, held_out),
-            "quantized": _predicted(model, held_out),
-            "emulated": emulated_outputs(Emulator(firmware), firmware, held_out),
-        }
+        forms["emulated"] = emulated_outputs(Emulator(firmware), firmware, held_out)
         card: dict[str, Any] = {
             "name": recipe.name,
             "description": recipe.description,
@@ -167,7 +165,7 @@ def train_hgq(
             "recipe_sha256": sha256_bytes(text.encode()),
             "versions": {name: importlib.metadata.version(name) for name in _PACKAGES} | {"l1emu": __version__},
         }
-        _write_folder(folder, scratch, text, model, card)
+        _write_folder(folder, scratch, text, card)
     return TrainingResult(folder, card)
 
 
@@ -179,8 +177,7 @@ def _rows(recipe: ModelRecipe, model: keras.Model, beside: Path, instead: Path |
     return {name: rows[np.flatnonzero(mask)] for name, mask in split_rows(rows, recipe).items()}, rows.digest()
 
 
-def _write_folder(folder: Path, scratch: Path, text: str, model: keras.Model, card: dict[str, Any]) -> None:
-    model.save(scratch / KERAS_FILE)
+def _write_folder(folder: Path, scratch: Path, text: str, card: dict[str, Any]) -> None:
     (scratch / RECIPE).write_text(text, encoding="utf-8")
     (scratch / "card.md").write_text(card_text(card), encoding="utf-8")
     write_json(scratch / "card.json", card)
@@ -242,11 +239,17 @@ def load_hgq(folder: str | os.PathLike[str]) -> tuple[ModelRecipe, keras.Model]:
     recipe = load_config(place / RECIPE, ModelRecipe)
     if not (place / KERAS_FILE).is_file():
         raise L1emuError("no such file", path=place / KERAS_FILE, expected="the model that `l1emu train` writes")
+    return recipe, _loaded(place / KERAS_FILE)
+
+
+def _loaded(path: Path) -> keras.Model:
+    """A saved model, whose nameless quantizers are numbered from 0: their names stand in the firmware."""
+    keras.utils.clear_session()
     try:
-        return recipe, keras.models.load_model(place / KERAS_FILE, compile=False)
+        return keras.models.load_model(path, compile=False)
     except Exception as error:  # Keras raises what it likes where its files are damaged
         first = (str(error).strip().splitlines() or [""])[0]
-        raise L1emuError(f"Keras cannot load the model: {first[:200]}", path=place / KERAS_FILE) from None
+        raise L1emuError(f"Keras cannot load the model: {first[:200]}", path=path) from None
 
 
 def _given(rows: Rows) -> Any:
@@ -295,7 +298,7 @@ def _hand_over(twin: keras.Model, model: keras.Model) -> None:
         for name in ("kernel", "bias"):
             if getattr(layer, name, None) is not None:
                 # a copy: jax would give the array itself away with the next step
-                getattr(model.get_layer(layer.name), name).assign(np.array(getattr(layer, name)))
+                getattr(model.get_layer(layer.name), name).assign(np.copy(getattr(layer, name).numpy()))
 
 
 def _predicted(model: keras.Model, rows: Rows) -> _Outputs:

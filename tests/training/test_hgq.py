@@ -64,8 +64,8 @@ def written(folder: Path, **changes: Any) -> Path:
 
 
 @pytest.mark.hgq
+@pytest.mark.skipif(find_spec("hgq") is None, reason="HGQ2 needs the extra hgq, in an environment of its own")
 def test_a_particle_transformer_is_trained_converted_and_equal_to_its_cpp(tmp_path: Path) -> None:
-    pytest.importorskip("hgq", reason="HGQ2 needs the extra hgq, in an environment of its own")
     out = tmp_path / "out"
     result = CliRunner().invoke(app, ["train", str(written(tmp_path)), "--output", str(out), "--json"])
     assert result.exit_code == 0, result.exception
