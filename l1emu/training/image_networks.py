@@ -30,11 +30,7 @@ def vision_transformer(
     mean over tokens: a power of two of them.
     """
     inputs = keras.layers.Input(tuple(shape), name=input)
-    x = _patches(inputs, patch, width)
-    x = _tokens(x, "tokens")
-    for number in range(blocks):
-        x = attention_block(x, f"block{number}", heads, feed_forward)
-    x = keras.layers.GlobalAveragePooling1D(name="pool")(x)
+    x = _attended(_patches(inputs, patch, width), blocks, heads, feed_forward, "pool")
     return with_head(inputs, x, head, outputs, True, "vit")
 
 
@@ -92,10 +88,7 @@ def convolution_attention(
 ) -> keras.Model:
     """After CoAtNet: convolutions that halve the image, one for each of `filters`, then attention over what is left."""
     inputs = keras.layers.Input(tuple(shape), name=input)
-    x = _tokens(_convolutions(inputs, filters), "tokens")
-    for number in range(blocks):
-        x = attention_block(x, f"block{number}", heads, feed_forward)
-    x = keras.layers.GlobalAveragePooling1D(name="pool")(x)
+    x = _attended(_convolutions(inputs, filters), blocks, heads, feed_forward, "pool")
     return with_head(inputs, x, head, outputs, True, "coatnet")
 
 
@@ -115,8 +108,7 @@ def hybrid_network(
     inputs = keras.layers.Input(tuple(shape), name=input)
     near = _tokens(_convolutions(inputs, filters), "near_tokens")
     near = keras.layers.GlobalAveragePooling1D(name="near")(near)
-    far = attention_block(_tokens(_patches(inputs, patch, width), "tokens"), "block0", heads, feed_forward)
-    far = keras.layers.GlobalAveragePooling1D(name="far")(far)
+    far = _attended(_patches(inputs, patch, width), 1, heads, feed_forward, "far")
     x = keras.layers.Concatenate(name="both")([near, far])
     return with_head(inputs, x, head, outputs, True, "hybrid")
 
@@ -139,6 +131,14 @@ def _convolutions(x: Any, filters: Sequence[int]) -> Any:
         x = keras.layers.Conv2D(channels, 3, strides=2, padding="same", name=f"conv{number}")(x)
         x = keras.layers.Activation("relu", name=f"conv{number}_relu")(x)
     return x
+
+
+def _attended(x: Any, blocks: int, heads: int, feed_forward: int, pool: str) -> Any:
+    """The mean over the places of an image, (rows, columns, width), that attend to each other in `blocks` blocks."""
+    x = _tokens(x, "tokens")
+    for number in range(blocks):
+        x = attention_block(x, f"block{number}", heads, feed_forward)
+    return keras.layers.GlobalAveragePooling1D(name=pool)(x)
 
 
 def _tokens(x: Any, name: str) -> Any:
