@@ -107,7 +107,8 @@ def train_model(
     except L1emuError as error:
         raise error.within(place) from None
     del arrays
-    key = sha256_bytes("\n".join([recipe.model_dump_json(exclude={"hardware", "description"}), rows.digest()]).encode())
+    digest = rows.digest()
+    key = sha256_bytes("\n".join([recipe.model_dump_json(exclude={"hardware", "description"}), digest]).encode())
     checkpoint = folder / f".passes-{key[:16]}"
     trained = _passes(recipe, place, network, rows, parts, checkpoint)
     held_out = rows[np.flatnonzero(parts["held_out"])]
@@ -123,7 +124,7 @@ def train_model(
         card = _card(recipe, trained, firmware, held_out, outcome)
         card["estimate"] = estimate_in_card(scratch / MODEL_FIRMWARE)
         card["rows"] = {
-            "sha256": rows.digest(),
+            "sha256": digest,
             "parts": {name: int(mask.sum()) for name, mask in parts.items()},
         }
         card["recipe_sha256"] = sha256_bytes(text.encode())
