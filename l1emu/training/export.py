@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import re
 import shutil
 import warnings
 from collections.abc import Callable, Mapping
@@ -588,5 +589,7 @@ def _make_reproducible(folder: Path, stamp: str) -> None:
     own = content.hexdigest()[: len(stamp)]
     for path in sorted(folder.iterdir()):
         if path.is_file() and path.suffix in {".yml", ".tcl", ".sh", ".cpp"}:
-            text = path.read_text(encoding="utf-8")
-            path.write_text(text.replace(str(folder), ".").replace(stamp, own), encoding="utf-8")
+            text = path.read_text(encoding="utf-8").replace(str(folder), ".")
+            # YAML quotes a stamp that is all digits, and no other
+            text = re.sub(rf"(?m)^Stamp: '?{stamp}'?$", f"Stamp: '{own}'", text)
+            path.write_text(text.replace(stamp, own), encoding="utf-8")

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+import yaml
 from numpy.typing import NDArray
 
 pytest.importorskip("tensorflow", reason="training needs the extra: train")
@@ -24,7 +25,7 @@ from l1emu.firmware import Firmware
 from l1emu.firmware.reference import run
 from l1emu.fixedpoint import FixedPoint
 from l1emu.training.custom_objects import CUSTOM_OBJECTS
-from l1emu.training.export import Backend, convert, plan_types
+from l1emu.training.export import Backend, _make_reproducible, convert, plan_types
 from l1emu.training.layers import QEinsum, QSoftmax
 from l1emu.training.model import build
 from l1emu.training.recipe import Recipe
@@ -213,6 +214,23 @@ def test_accumulators_hold_the_largest_sums(tmp_path: Path) -> None:
     lowest = np.full((1, 4), -512)
     out = run(firmware, lowest)[firmware.outputs[0].name]
     assert firmware.outputs[0].type.to_float(out).tolist() == [[4 * 8.0 - 1.0] * 5]
+
+
+def test_a_stamp_that_is_all_digits_leaves_no_trace(tmp_path: Path) -> None:
+    """YAML quotes it, and no other: one project in forty would differ from its twin."""
+    written = []
+    for stamp in ("1234567a", "12345678"):
+        folder = tmp_path / stamp
+        (folder / "firmware").mkdir(parents=True)
+        (folder / "firmware" / "defines.h").write_text("// types")
+        (folder / "hls4ml_config.yml").write_text(yaml.safe_dump({"OutputDir": str(folder), "Stamp": stamp}))
+        (folder / "build_lib.sh").write_text(f"g++ -o firmware/tagger-{stamp}.so")
+        _make_reproducible(folder, stamp)
+        written.append([(folder / name).read_text() for name in ("hls4ml_config.yml", "build_lib.sh")])
+    assert written[0] == written[1]
+    own = yaml.safe_load(written[0][0])["Stamp"]
+    assert isinstance(own, str)
+    assert own in written[0][1]
 
 
 def test_same_model_same_files_and_the_model_is_left_as_it_was(tmp_path: Path) -> None:
