@@ -7,7 +7,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c const
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: run test test-all test-hgq lint bench docs clean
+.PHONY: run test test-all test-hgq test-torch lint bench docs clean
 
 run: $(VENV)/.core
 	$(BIN)/l1emu run
@@ -19,11 +19,15 @@ test: $(VENV)/.all lint
 	$(PYTEST)
 
 test-all: $(VENV)/.all lint
-	$(PYTEST) -m "not hgq" --hypothesis-profile drawn
+	$(PYTEST) -m "not hgq and not torch" --hypothesis-profile drawn
 
 # HGQ2 and Keras 3 do not go with QKeras: an environment of its own
 test-hgq: $(VENV)-hgq/.hgq
 	$(VENV)-hgq/bin/python -m pytest -m hgq tests/training/test_hgq.py
+
+# PyTorch, which makes what is translated, alone in an environment of its own
+test-torch: $(VENV)/.all $(VENV)-torch/.torch
+	L1EMU_TORCH_PYTHON=$(abspath $(VENV))-torch/bin/python $(BIN)/python -m pytest -m torch tests/training/test_part.py
 
 lint: $(VENV)/.all
 	$(BIN)/ruff check .
@@ -55,5 +59,10 @@ $(VENV)-hgq/.hgq: pyproject.toml constraints-hgq.txt
 	$(VENV)-hgq/bin/python -m pip install --disable-pip-version-check -c constraints-hgq.txt -e '.[hgq]' 'pytest>=8' 'hypothesis>=6.100'
 	touch $@
 
+$(VENV)-torch/.torch:
+	$(PYTHON) -m venv $(VENV)-torch
+	$(VENV)-torch/bin/python -m pip install --disable-pip-version-check torch==2.13.0 'numpy>=1.26'
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(VENV)-hgq results build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-hgq $(VENV)-torch results build dist .pytest_cache .mypy_cache .ruff_cache

@@ -97,7 +97,9 @@ def _how_well(card: dict[str, Any]) -> str:
             found = [list(tables[form]["versus_rest"].values()) for form in ("float", "emulated")]
         else:
             found = [[forms[form] for forms in tables.values()] for form in ("float", "emulated")]
-        return "AUC " + " / ".join(f"{np.mean(values):.4f}" for values in found)
+        area = "AUC " + " / ".join(f"{np.mean(values):.4f}" for values in found)
+        return ", ".join([area, *(f"{name} {forms['float']:.4f} / {forms['emulated']:.4f}"
+                                  for name, forms in card.get("sequence", {}).items())])  # fmt: skip
     name, forms = next(iter(card["error"].items()))
     return f"{name} {forms['float']:.4f} / {forms['emulated']:.4f}"
 

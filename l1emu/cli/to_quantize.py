@@ -162,6 +162,10 @@ def _held_out(trained: RecipeAtBits, firmware: Firmware, jets: int) -> Labelled:
     chosen = evenly_chosen(np.arange(len(rows)), jets)
     part = rows[chosen]
     (truth,) = part.truth.values()
+    if truth.label.ndim > 1:
+        raise L1emuError(
+            "each position has a class", where="task", value=truth.label.shape[1:], expected="one class a row"
+        )
     # hls4ml may write other names, in the same order
     inputs = {
         tensor.name: array.astype(np.float64).reshape(len(chosen), *tensor.shape)

@@ -36,6 +36,7 @@ _STEPS: dict[str, Callable[[Floats], Floats]] = {
     "log2": np.log2,
     "log10": np.log10,
     "log1p": np.log1p,
+    "tanh": np.tanh,
     "sin": np.sin,
     "cos": np.cos,
     "round": np.rint,

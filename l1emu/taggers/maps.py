@@ -38,7 +38,7 @@ SHIPPED_MAPS = "data/taggers"
 """The folder of the maps that come with l1emu."""
 
 PLAIN_STEPS = (
-    "abs", "sqrt", "square", "log", "log2", "log10", "log1p", "sin", "cos", "round", "floor", "wrap", "float32",
+    "abs", "sqrt", "square", "log", "log2", "log10", "log1p", "tanh", "sin", "cos", "round", "floor", "wrap", "float32",
     "parity", "cms_log", "cms_dxy", "cms_delta_phi",
 )  # fmt: skip
 

@@ -53,8 +53,10 @@ from l1emu.training.outcome import (
     largest_difference,
     write_together,
 )
+from l1emu.training.part_scales import scale_to_table
 from l1emu.training.rebuilding import has_quantizers, without_quantizers
 from l1emu.training.recipe import RECIPE
+from l1emu.training.starting_weights import start_from
 from l1emu.training.tagger import FLOAT_WEIGHTS, WEIGHTS, fill, save_arrays
 from l1emu.training.train import weights_hash
 from l1emu.verification.compare import Verification, verify
@@ -100,6 +102,7 @@ def train_model(
     keras.utils.set_random_seed(recipe.training.seed)
     try:
         network = network_of(recipe, place.parent)
+        translated = recipe.network.weights is not None and start_from(network, recipe.network, place.parent)
         check_exported(recipe, network)
         arrays = read_arrays_of(recipe, place.parent, None if data is None else Path(data))
         rows = rows_for(recipe, arrays, input_shapes(network), output_shapes(network))
@@ -107,8 +110,14 @@ def train_model(
     except L1emuError as error:
         raise error.within(place) from None
     del arrays
+    if translated:
+        some = np.flatnonzero(parts["training"])[:_CALIBRATION]
+        scale_to_table(network, list(rows[some].inputs.values()))
     digest = rows.digest()
-    key = sha256_bytes("\n".join([recipe.model_dump_json(exclude={"hardware", "description"}), digest]).encode())
+    made_of = [recipe.model_dump_json(exclude={"hardware", "description"}), digest]
+    if recipe.network.weights is not None:
+        made_of.append(weights_hash(network))
+    key = sha256_bytes("\n".join(made_of).encode())
     checkpoint = folder / f".passes-{key[:16]}"
     trained = _passes(recipe, place, network, rows, parts, checkpoint)
     held_out = rows[np.flatnonzero(parts["held_out"])]
@@ -173,7 +182,8 @@ def _passes(
         save_arrays(weights, weights_by_name(form))
         write_json(story, fits[name].__dict__)
 
-    fit(start, "float")
+    if training.float_pass is not None:
+        fit(start, "float")
     twin = start if start is not network else float_network(network)
     grids = chosen_grids(recipe, twin, [array[:_CALIBRATION] for array in fitted["training"][0]])
     model = quantized_network(recipe, twin, network, grids)

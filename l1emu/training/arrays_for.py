@@ -35,9 +35,9 @@ class Truth:
     Attributes
     ----------
     target
-        int64 (rows,), or float32 (rows, *shape of the output).
+        int64, as the label, or float32 (rows, *shape of the output).
     label
-        int64 (rows,): the class of each row; zeros where there are none.
+        int64 (rows,), or (rows, positions) where each position has a class; zeros where there are none.
     """
 
     target: npt.NDArray[Any]
@@ -206,14 +206,16 @@ def _truth(
     rows = len(next(iter(inputs.values())))
     label = np.zeros(rows, np.int64)
     if task.classes and task.target is not None:
-        label = _labels(_array(arrays, task.target, where), task.target, rows, task.classes)
+        positions = out[:-1] if task.kind == "classify" and len(out) == 2 else ()
+        label = _labels(_array(arrays, task.target, where), task.target, (rows, *positions), task.classes)
     if task.kind == "classify":
-        if out != (len(task.classes or ()),):
+        count = len(task.classes or ())
+        if out[-1:] != (count,) or len(out) > 2:
             raise L1emuError(
                 "the network has another output than one number a class",
                 where="network",
                 value=out,
-                expected=f"({len(task.classes or ())},)",
+                expected=f"({count},), or (positions, {count})",
             )
         return Truth(label, label)
     if task.kind == "regress":
@@ -303,13 +305,15 @@ def _column(arrays: dict[str, npt.NDArray[Any]], name: str, rows: int, what: str
     return array
 
 
-def _labels(array: npt.NDArray[Any], name: str, rows: int, classes: tuple[str, ...]) -> npt.NDArray[np.int64]:
-    if array.shape != (rows,) or array.dtype.kind not in "iu":
+def _labels(
+    array: npt.NDArray[Any], name: str, shape: tuple[int, ...], classes: tuple[str, ...]
+) -> npt.NDArray[np.int64]:
+    if array.shape != shape or array.dtype.kind not in "iu":
         raise L1emuError(
-            "not the index of a class a row",
+            f"not the index of a class a {'row' if len(shape) == 1 else 'position'}",
             where=f"data, array {name}",
             value=f"{array.dtype} {array.shape}",
-            expected=f"integers ({rows},)",
+            expected=f"integers {shape}",
         )
     wrong = array[(array < 0) | (array >= len(classes))]
     if len(wrong):

@@ -14,6 +14,9 @@ from l1emu.training.model_recipe import ScoreOfClasses, Task
 
 Outputs = npt.NDArray[np.floating[Any]]
 
+_LEAST = 1e-7
+"""A probability that counts as none, as in Keras' cross entropy."""
+
 
 def figures_of(
     outputs: dict[str, Outputs], truth: Truth, weight: npt.NDArray[np.float32], task: Task
@@ -32,11 +35,20 @@ def figures_of(
     dict
         `auc`: by class, of the class against the rest (of anomaly scores and reconstructions, against the normal one),
         then by form; of a classification with a score, `score` as well. `error`: `rmse` and `bias` of a regression,
-        `mean_squared_error` of a reconstruction, by form. All weighted by the rows' weights.
+        `mean_squared_error` of a reconstruction, by form. All weighted by the rows' weights. Of a classification of
+        positions each position counts as a row, and `sequence` has `perplexity`, the exponential of the mean
+        cross entropy with probabilities below 1e-7 counted as that, as Keras' loss does, and `accuracy`, the part of
+        the positions whose class has the largest output.
     """
     found: dict[str, dict[str, dict[str, float]]] = {}
     names = task.classes or ()
     if task.kind == "classify":
+        if truth.label.ndim > 1:
+            outputs, truth, weight = _by_position(outputs, truth, weight, len(names))
+            found["sequence"] = {
+                "perplexity": {form: _perplexity(y, truth.label, weight) for form, y in outputs.items()},
+                "accuracy": {form: _accuracy(y, truth.label, weight) for form, y in outputs.items()},
+            }
         found["auc"] = {
             name: {form: _auc(truth.label == k, np.asarray(y)[:, k], weight) for form, y in outputs.items()}
             for k, name in enumerate(names)
@@ -71,6 +83,29 @@ def figures_of(
     return found
 
 
+def _by_position(
+    outputs: dict[str, Outputs], truth: Truth, weight: npt.NDArray[np.float32], classes: int
+) -> tuple[dict[str, Outputs], Truth, npt.NDArray[np.float32]]:
+    """The same with each position as a row."""
+    label = truth.label.ravel()
+    return (
+        {form: np.asarray(y).reshape(-1, classes) for form, y in outputs.items()},
+        Truth(label, label),
+        np.repeat(weight, truth.label.shape[1]),
+    )
+
+
+def _perplexity(outputs: Outputs, label: npt.NDArray[np.int64], weight: npt.NDArray[np.float32]) -> float:
+    y = np.asarray(outputs, dtype=np.float64)
+    probability = y[np.arange(len(y)), label] / np.maximum(y.sum(axis=1), _LEAST)
+    entropy = -np.log(np.maximum(probability, _LEAST))
+    return round(float(np.exp(np.average(entropy, weights=weight))), 6)
+
+
+def _accuracy(outputs: Outputs, label: npt.NDArray[np.int64], weight: npt.NDArray[np.float32]) -> float:
+    return round(float(np.average(np.argmax(outputs, axis=1) == label, weights=weight)), 6)
+
+
 def _against_normal(
     scores: dict[str, Outputs], truth: Truth, weight: npt.NDArray[np.float32], task: Task
 ) -> dict[str, dict[str, float]]:
@@ -102,7 +137,7 @@ def _auc(positive: npt.NDArray[np.bool_], score: Outputs, weight: npt.NDArray[np
 
 def figure_lines(card: dict[str, Any]) -> Iterator[tuple[str, dict[str, float]]]:
     """Of a model's card each figure: what it is, and its values by form; of several outputs with the output's name."""
-    titles = {"auc": "AUC of {} against the rest", "score": "{} of the score", "error": "{}"}
+    titles = {"sequence": "{}", "auc": "AUC of {} against the rest", "score": "{} of the score", "error": "{}"}
     for output, figures in card.get("outputs", {"": card}).items():
         for group, title in titles.items():
             for name, forms in figures.get(group, {}).items():

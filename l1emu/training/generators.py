@@ -1,4 +1,4 @@
-"""Registered generators of training data, from a seed: time series, sketches, jets of Pythia 8, Level-1 objects.
+"""Registered generators of training data, from a seed: series, sketches, sentences, jets of Pythia 8, Level-1 objects.
 
 Each is a function that returns arrays by name: those of the network's inputs, `target`, and what else a recipe names.
 """
@@ -14,8 +14,10 @@ import numpy.typing as npt
 from l1emu.errors import L1emuError
 from l1emu.training.jet_images import jet_images
 from l1emu.training.jet_sequences import jet_particles, top_jets
+from l1emu.training.jetclass_jets import jetclass_jets
 from l1emu.training.level1_jets import level1_jets
 from l1emu.training.pythia_jets import boosted_jets, flavour_jets
+from l1emu.training.sentences import sentences
 from l1emu.training.strokes import sketches
 
 _Arrays = dict[str, npt.NDArray[Any]]
@@ -155,7 +157,9 @@ GENERATORS: dict[str, Callable[..., _Arrays]] = {
     "gravitational-waves": gravitational_waves,
     "jet-images": jet_images,
     "jet-particles": jet_particles,
+    "jetclass-jets": jetclass_jets,
     "level1-jets": level1_jets,
+    "sentences": sentences,
     "sketches": sketches,
     "top-jets": top_jets,
 }

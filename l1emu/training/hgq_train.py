@@ -129,7 +129,9 @@ def train_hgq(
     except L1emuError as error:
         raise error.within(place) from None
     assert recipe.training.quantized is not None  # the schema's promise for this method
-    history = {"float": _fit(twin, chosen, recipe, recipe.training.float_pass)}
+    stage = recipe.training.float_pass
+    assert stage is not None  # the schema's promise for this method
+    history = {"float": _fit(twin, chosen, recipe, stage)}
     _hand_over(twin, model)
     history["quantized"] = _fit(model, chosen, recipe, recipe.training.quantized)
     ebops = trace_minmax(model, _given(chosen["training"]), batch_size=1024, verbose=0)

@@ -211,13 +211,16 @@ _HIDDEN = -1e9
 class MaskedScores(keras.layers.Layer):
     """Attention scores (batch, ..., queries, keys) without those of padded keys; stands before a softmax.
 
-    The second input is the mask (batch, keys): 1 for a key that there is, 0 for padding. A float layer: its quantized
-    form is made of layers that hls4ml has, see `l1emu.training.masks`.
+    The second input is the mask (batch, keys): 1 for a key that there is, 0 for padding. If it is about fewer keys
+    than the scores are of, it is about the last ones: there always are those before. A float layer: its quantized form
+    is made of layers that hls4ml has, see `l1emu.training.masks`.
     """
 
     def call(self, inputs: Any) -> Any:
         """The scores, those of padding far below all others."""
         scores, mask = inputs
+        always = int(scores.shape[-1]) - int(mask.shape[-1])
+        mask = tf.pad(mask, [[0, 0], [always, 0]], constant_values=1.0)
         between = [1] * (len(scores.shape) - 2)
         there = tf.reshape(mask, (-1, *between, scores.shape[-1])) > 0.5
         return tf.where(there, scores, _HIDDEN)

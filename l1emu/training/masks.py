@@ -64,12 +64,19 @@ def masked(scores: Any, mask: Any, grid: GridBits, name: str) -> Any:
     """Quantized scores (batch, ..., queries, keys) on `grid`, those saturated whose key has mask 0.
 
     `mask`, (batch, keys), becomes 0 or a low number, and an einsum with ones brings that to the shape of the scores.
+    It may be about the last keys alone: the number is 0 for those before.
     """
     shape = tuple(int(size) for size in scores.shape[1:])
     low, kind = _low(grid)
-    column = keras.layers.Reshape((shape[-1], 1), name=f"{name}_column")(mask)
+    column = keras.layers.Reshape((int(mask.shape[-1]), 1), name=f"{name}_column")(mask)
     hidden = _constant_dense(1, kind, low, -low, f"{name}_hidden")(column)
     hidden = QActivation(quantized_bits(*kind, alpha=1), name=f"{name}_hidden_act")(hidden)
+    if always := shape[-1] - int(mask.shape[-1]):
+        shown = _constant_dense(always, kind, 0.0, 0.0, f"{name}_shown")(mask)
+        shown = QActivation(quantized_bits(*kind, alpha=1), name=f"{name}_shown_act")(shown)
+        shown = keras.layers.Reshape((always, 1), name=f"{name}_shown_column")(shown)
+        hidden = keras.layers.Concatenate(axis=1, name=f"{name}_hidden_all")([shown, hidden])
+        hidden = QActivation(quantized_bits(*kind, alpha=1), name=f"{name}_hidden_all_act")(hidden)
     ones = _constant_dense(math.prod(shape[:-1]), (3, 1), 0.0, 1.0, f"{name}_ones")(mask)
     ones = QActivation(quantized_relu(3, 2), name=f"{name}_ones_act")(ones)
     ones = keras.layers.Reshape((*shape[:-1], 1), name=f"{name}_ones_column")(ones)

@@ -87,11 +87,19 @@ class Data(Config):
 
 
 class NetworkChoice(Config):
-    """A registered builder with its sizes, or a function of yours that returns a Keras or QKeras model."""
+    """A registered builder with its sizes, or a function of yours that returns a Keras or QKeras model.
+
+    Attributes
+    ----------
+    weights
+        A file beside the recipe with the weights that training starts from: `float_weights.npz` of an earlier one, or
+        the state_dict of a PyTorch Particle Transformer, for the builder `reference-particle-transformer`.
+    """
 
     builder: Name | None = None
     function: FunctionName | None = None
     sizes: dict[str, Any] = Field(default_factory=dict)
+    weights: str | None = None
 
     @model_validator(mode="after")
     def _is_one(self) -> NetworkChoice:
@@ -267,13 +275,17 @@ class Quantization(Config):
 
 
 class TrainingPasses(Config):
-    """How the weights are found; the quantized pass is left out after a post-training quantization."""
+    """How the weights are found.
+
+    The quantized pass is left out with a post-training quantization; the float one may be where the network starts from
+    weights that it has.
+    """
 
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     batch: PositiveCount
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    float_pass: Annotated[TrainingPass, Field(alias="float")]
+    float_pass: Annotated[TrainingPass | None, Field(alias="float")] = None
     quantized: TrainingPass | None = None
 
     @model_validator(mode="after")
@@ -300,6 +312,14 @@ class ModelRecipe(Config):
     def _fits_together(self) -> ModelRecipe:
         if (self.quantization.method == "post-training") == (self.training.quantized is not None):
             raise ValueError("training.quantized belongs to the methods qkeras and hgq2, and to them alone")
+        if self.training.float_pass is None and self.network.weights is None:
+            raise ValueError("training.float is missing: a network is trained, or starts from network.weights")
+        if self.quantization.method == "hgq2" and (
+            self.network.weights is not None or self.training.float_pass is None
+        ):
+            raise ValueError(
+                "hgq2 trains the float network from random weights: training.float, and no network.weights"
+            )
         if (self.task is None) == (self.tasks is None):
             raise ValueError("a model has either a task, or tasks by output where the network has several")
         if self.task is not None and self.data.target is None and self.task.kind != "reconstruct":

@@ -1,4 +1,4 @@
-"""Builders of dense networks and of transformers over tokens and particles: float Keras models."""
+"""Builders of dense networks and of transformers over tokens, characters and particles: float Keras models."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from l1emu.training.heads import with_head
 from l1emu.training.layers import CausalScores, MaskedScores, QEinsum, QSoftmax
 
 Pooling = Literal["mean", "flatten", "token", "sum"]
+Norm = Literal["batch", "layer"]
 
 
 def dense_network(
@@ -66,7 +67,7 @@ def transformer(
     causal
         Whether tokens attend to none that come after them.
     """
-    _check_heads(width, heads)
+    check_heads(width, heads)
     known = ("mean", "flatten", "token", *(("sum",) if mask else ()))
     if pooling not in known:
         raise L1emuError("unknown pooling", where="network.sizes", value=pooling, expected=" or ".join(known))
@@ -85,7 +86,9 @@ def transformer(
         x = keras.layers.Reshape((tokens, width), name="tokens")(x)
     there = None if mask is None else keras.layers.Input((count,), name=mask)
     for number in range(blocks):
-        x = attention_block(x, f"block{number}", heads, feed_forward, batch_norm, Attended(there, causal))
+        x = attention_block(
+            x, f"block{number}", heads, feed_forward, "batch" if batch_norm else None, Attended(there, causal)
+        )
     if pooling == "sum":
         x = QEinsum("bn,bnd->bd", name="pool")([there, x])
     elif pooling == "mean":
@@ -97,6 +100,42 @@ def transformer(
     if batch_norm:
         x = keras.layers.BatchNormalization(name="pool_norm")(x)
     return with_head([inputs, *([] if there is None else [there])], x, head, outputs, softmax, "transformer")
+
+
+def causal_transformer(
+    *,
+    input: str,
+    shape: Sequence[int],
+    outputs: int,
+    width: int,
+    heads: int,
+    feed_forward: int,
+    blocks: int = 1,
+    softmax: bool = True,
+) -> keras.Model:
+    """A transformer that says at every position what comes next, after nanoGPT: (positions, outputs).
+
+    A layer normalization stands before attention, before the feed-forward network and before the logits; no position
+    attends to later ones. The first dense layer is the sum of both embeddings where a row of the input is a character
+    and a position, a one for either. The feed-forward network has a ReLU, which nanoGPT's GELU is close to.
+
+    Parameters
+    ----------
+    shape
+        (positions, features).
+    outputs
+        Characters.
+    """
+    if len(shape) != 2:
+        raise L1emuError(
+            "no positions", where="network.sizes.shape", value=tuple(shape), expected="(positions, features)"
+        )
+    inputs = keras.layers.Input(tuple(shape), name=input)
+    x = keras.layers.Dense(width, name="embed")(inputs)
+    for number in range(blocks):
+        x = attention_block(x, f"block{number}", heads, feed_forward, "layer", Attended(causal=True))
+    x = keras.layers.LayerNormalization(name="norm")(x)
+    return with_head(inputs, x, (), outputs, softmax, "causal_transformer")
 
 
 def particle_transformer(
@@ -131,7 +170,7 @@ def particle_transformer(
         `input`, the name of an input (features,), numbers of the whole jet that the head reads as well; `features`, how
         many.
     """
-    _check_heads(width, heads)
+    check_heads(width, heads)
     if len(shape) != 2:
         raise L1emuError("no particles", where="network.sizes.shape", value=tuple(shape), expected="(n, features)")
     count = int(shape[0])
@@ -139,7 +178,7 @@ def particle_transformer(
     x = keras.layers.Activation("relu", name="embed_relu")(keras.layers.Dense(width, name="embed")(inputs[0]))
     bias = there = None
     if pairs is not None:
-        named = _sizes(pairs, "pairs", {"hidden": ()})
+        named = sizes_of_input(pairs, "pairs", {"hidden": ()})
         inputs.append(keras.layers.Input((count, count, named["features"]), name=named["input"]))
         bias = _pair_bias(inputs[-1], named["hidden"], heads)
     if mask is not None:
@@ -148,19 +187,20 @@ def particle_transformer(
         x = attention_block(x, f"block{number}", heads, feed_forward, attended=Attended(there, False, bias))
     x = _class_attention(x, count, width, heads, there)
     if extra is not None:
-        named = _sizes(extra, "extra", {})
+        named = sizes_of_input(extra, "extra", {})
         inputs.append(keras.layers.Input((named["features"],), name=named["input"]))
         x = keras.layers.Concatenate(name="with_extra")([x, keras.layers.Dense(width, name="extra")(inputs[-1])])
     return with_head(inputs, x, head, outputs, softmax, "particle_transformer")
 
 
-def _check_heads(width: int, heads: int) -> None:
+def check_heads(width: int, heads: int) -> None:
+    """Refuse heads that do not share the width alike."""
     if width % heads:
         raise L1emuError("the width is not divisible into the heads", where="network.sizes", value=(width, heads))
 
 
-def _sizes(given: Mapping[str, Any], where: str, optional: dict[str, Any]) -> dict[str, Any]:
-    """`input`, `features` and what is optional, of a further input."""
+def sizes_of_input(given: Mapping[str, Any], where: str, optional: dict[str, Any]) -> dict[str, Any]:
+    """`input`, `features` and what is optional, of a further input; anything else is refused."""
     known = {"input", "features", *optional}
     if not {"input", "features"} <= set(given) <= known:
         raise L1emuError(
@@ -202,7 +242,7 @@ class Attended:
 
 
 def attention_block(
-    x: Any, name: str, heads: int, feed_forward: int, batch_norm: bool = False, attended: Attended | None = None
+    x: Any, name: str, heads: int, feed_forward: int, norm: Norm | None = None, attended: Attended | None = None
 ) -> Any:
     """Self-attention and a feed-forward network, each with a residual connection.
 
@@ -210,16 +250,39 @@ def attention_block(
     ----------
     x
         (batch, tokens, width), or (batch, windows, tokens, width): then each window attends to itself alone.
+    norm
+        What stands before both; a batch normalization also inside the feed-forward network.
+    """
+    width = int(x.shape[-1])
+    check_heads(width, heads)
+    y = _normalized(x, norm, f"{name}_norm1")
+    mixed = attention(y, y, name, heads, attended or Attended(), (width // heads) ** -0.5)
+    x = keras.layers.Add(name=f"{name}_add1")([x, mixed])
+    y = _normalized(x, norm, f"{name}_norm2")
+    y = keras.layers.Dense(feed_forward, name=f"{name}_ff1")(y)
+    if norm == "batch":
+        y = _normalized(y, norm, f"{name}_norm3")
+    y = keras.layers.Activation("relu", name=f"{name}_ff1_relu")(y)
+    y = keras.layers.Dense(width, name=f"{name}_ff2")(y)
+    return keras.layers.Add(name=f"{name}_add2")([x, y])
+
+
+def attention(x: Any, read: Any, name: str, heads: int, attended: Attended, scale: float) -> Any:
+    """Multi-head attention of the tokens `x` to the tokens `read`, with the projection of what they mix.
+
+    Parameters
+    ----------
+    x, read
+        (batch, tokens, width), or (batch, windows, tokens, width).
+    scale
+        What scores, with their bias, are multiplied by in the softmax.
     """
     *windows, count, width = (int(size) for size in x.shape[1:])
-    _check_heads(width, heads)
-    attended = attended or Attended()
     w = "w" * len(windows)
-    y = keras.layers.BatchNormalization(name=f"{name}_norm1")(x) if batch_norm else x
     parts = {}
-    for part in ("query", "key", "value"):
-        projected = keras.layers.Dense(width, name=f"{name}_{part}")(y)
-        split = (*windows, count, heads, width // heads)
+    for part, source in (("query", x), ("key", read), ("value", read)):
+        projected = keras.layers.Dense(width, name=f"{name}_{part}")(source)
+        split = (*windows, int(source.shape[-2]), heads, width // heads)
         parts[part] = keras.layers.Reshape(split, name=f"{name}_{part}_heads")(projected)
     score = QEinsum(f"b{w}nhd,b{w}mhd->b{w}hnm", name=f"{name}_score")([parts["query"], parts["key"]])
     if attended.bias is not None:
@@ -228,18 +291,19 @@ def attention_block(
         score = MaskedScores(name=f"{name}_masked")([score, attended.mask])
     if attended.causal:
         score = CausalScores(name=f"{name}_causal")(score)
-    weight = QSoftmax((width // heads) ** -0.5, name=f"{name}_softmax")(score)
+    weight = QSoftmax(scale, name=f"{name}_softmax")(score)
     mixed = QEinsum(f"b{w}hnm,b{w}mhd->b{w}nhd", name=f"{name}_mix")([weight, parts["value"]])
     mixed = keras.layers.Reshape((*windows, count, width), name=f"{name}_merge")(mixed)
-    mixed = keras.layers.Dense(width, name=f"{name}_project")(mixed)
-    x = keras.layers.Add(name=f"{name}_add1")([x, mixed])
-    y = keras.layers.BatchNormalization(name=f"{name}_norm2")(x) if batch_norm else x
-    y = keras.layers.Dense(feed_forward, name=f"{name}_ff1")(y)
-    if batch_norm:
-        y = keras.layers.BatchNormalization(name=f"{name}_norm3")(y)
-    y = keras.layers.Activation("relu", name=f"{name}_ff1_relu")(y)
-    y = keras.layers.Dense(width, name=f"{name}_ff2")(y)
-    return keras.layers.Add(name=f"{name}_add2")([x, y])
+    return keras.layers.Dense(width, name=f"{name}_project")(mixed)
+
+
+def _normalized(x: Any, norm: Norm | None, name: str) -> Any:
+    match norm:
+        case "batch":
+            return keras.layers.BatchNormalization(name=name)(x)
+        case "layer":
+            return keras.layers.LayerNormalization(name=name)(x)
+    return x
 
 
 def _class_token(inputs: Any, x: Any, features: int) -> Any:

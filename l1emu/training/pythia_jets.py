@@ -109,6 +109,20 @@ def boosted_constituents(jets_per_class: int, seed: int) -> Iterator[tuple[int, 
         0 g, 1 q, 2 W, 3 Z, 4 t; a number that jets of one event share; `pt` and `e` in GeV, `eta` and `phi` from the
         axis, `kind` (KIND_CHARGED, KIND_PHOTON or neutral), each (constituents,), and `jet_pt`.
     """
+    for label, number, smeared in smeared_jets(jets_per_class, seed):
+        yield label, number, _relative(smeared, _axis(smeared))
+
+
+def smeared_jets(jets_per_class: int, seed: int) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """The jets of `boosted_jets`: class, event, and smeared constituents as they lie in the detector.
+
+    Yields
+    ------
+    int, int, dict
+        0 g, 1 q, 2 W, 3 Z, 4 t; a number that jets of one event share; `px`, `py`, `pz`, `e`, `pt` in GeV, `eta` and
+        `phi`, `kind` (KIND_CHARGED, KIND_PHOTON or neutral), `charge` and `id` of the PDG, and where a constituent was
+        produced, `x`, `y`, `z` in mm, each (constituents,).
+    """
     _check_count("jets_per_class", jets_per_class)
     rng = np.random.default_rng(seed)
     for label, process in enumerate(_BOOSTED):
@@ -116,13 +130,32 @@ def boosted_constituents(jets_per_class: int, seed: int) -> Iterator[tuple[int, 
         count = 0
         for number, jet in _jets(settings, seed + label, (0.8, 750.0, 1300.0, 2.0), jets_per_class, label):
             smeared = _smeared(jet, rng)
-            axis = np.array([smeared["px"].sum(), smeared["py"].sum(), smeared["pz"].sum()])
+            axis = _axis(smeared)
             if not 800 < np.hypot(axis[0], axis[1]) < 1200 or len(smeared["px"]) < _FEWEST_CONSTITUENTS:
                 continue
-            yield label, label * 10_000_000 + number, _relative(smeared, axis)
+            yield label, label * 10_000_000 + number, smeared
             count += 1
             if count == jets_per_class:
                 break
+
+
+def _axis(c: dict[str, Any]) -> npt.NDArray[np.float64]:
+    return np.array([c["px"].sum(), c["py"].sum(), c["pz"].sum()])
+
+
+def impact_parameters(
+    c: dict[str, Any], rng: np.random.Generator
+) -> tuple[tuple[npt.NDArray[np.float64], ...], tuple[npt.NDArray[np.float64], ...]]:
+    """Smeared impact parameters of particles, transverse and longitudinal, and their uncertainties, in mm.
+
+    The closest approach of a straight line from where a particle was produced to the beam line; `c` has `px`, `py`,
+    `pz` in GeV and `x`, `y`, `z` in mm.
+    """
+    pt, phi = np.hypot(c["px"], c["py"]), np.arctan2(c["py"], c["px"])
+    transverse = -c["x"] * np.sin(phi) + c["y"] * np.cos(phi)
+    along = c["z"] - (c["x"] * np.cos(phi) + c["y"] * np.sin(phi)) * c["pz"] / pt
+    sigma_t, sigma_z = np.hypot(0.015, 0.075 / pt), np.hypot(0.030, 0.090 / pt)
+    return (transverse + rng.normal(0, sigma_t), along + rng.normal(0, sigma_z)), (sigma_t, sigma_z)
 
 
 def _check_count(name: str, value: int) -> None:
@@ -173,9 +206,9 @@ def _jet_arrays(event: Any, cluster: Any, k: int) -> dict[str, Any]:
     for i in cluster.constituents(k):
         p = event[i]
         kind = KIND_CHARGED if p.isCharged() else KIND_PHOTON if p.id() == 22 else _KIND_NEUTRAL
-        rows.append((p.px(), p.py(), p.pz(), p.e(), p.xProd(), p.yProd(), p.zProd(), kind))
+        rows.append((p.px(), p.py(), p.pz(), p.e(), p.xProd(), p.yProd(), p.zProd(), kind, p.charge(), p.id()))
     columns = np.array(rows).T
-    names = ("px", "py", "pz", "e", "x", "y", "z", "kind")
+    names = ("px", "py", "pz", "e", "x", "y", "z", "kind", "charge", "id")
     partons = [(event[i].eta(), event[i].phi(), abs(event[i].id())) for i in (5, 6)]
     axis = cluster.p(k)
     return dict(zip(names, columns, strict=True)) | {
@@ -195,14 +228,10 @@ def _flavoured_tracks(
     on = (jet["kind"] == KIND_CHARGED) & (pt > 0.5) & (np.hypot(jet["x"], jet["y"]) < _LARGEST_RADIUS_MM)
     if not on.any():
         return None
-    px, py, pz, x, y, z, pt = (v[on] for v in (*(jet[n] for n in ("px", "py", "pz", "x", "y", "z")), pt))
-    phi, eta = np.arctan2(py, px), np.arcsinh(pz / pt)
-    # closest approach of a straight line to the beam line, mm
-    transverse = -x * np.sin(phi) + y * np.cos(phi)
-    along = z - (x * np.cos(phi) + y * np.sin(phi)) * pz / pt
-    sigma_t, sigma_z = np.hypot(0.015, 0.075 / pt), np.hypot(0.030, 0.090 / pt)
-    transverse = transverse + rng.normal(0, sigma_t)
-    along = along + rng.normal(0, sigma_z)
+    c = {name: jet[name][on] for name in ("px", "py", "pz", "x", "y", "z")}
+    (transverse, along), (sigma_t, sigma_z) = impact_parameters(c, rng)
+    pt, phi = pt[on], np.arctan2(c["py"], c["px"])
+    eta = np.arcsinh(c["pz"] / pt)
     pt = pt * rng.normal(1, 0.01, len(pt))
     signed = np.abs(transverse) * np.sign(transverse * np.sin(_turn(jet["phi"] - phi)))
     rows = np.stack(
@@ -226,7 +255,8 @@ def _smeared(jet: dict[str, Any], rng: np.random.Generator) -> dict[str, npt.NDA
     momenta = {"px": pt * np.cos(phi), "py": pt * np.sin(phi), "pz": pt * np.sinh(eta)}
     mass2 = np.maximum(e**2 - jet["px"] ** 2 - jet["py"] ** 2 - jet["pz"] ** 2, 0)
     energy = np.sqrt(mass2 + momenta["px"] ** 2 + momenta["py"] ** 2 + momenta["pz"] ** 2)
-    return momenta | {"e": energy, "pt": pt, "eta": eta, "phi": phi, "kind": kind}
+    kept = {name: jet[name] for name in ("x", "y", "z", "charge", "id")}
+    return momenta | {"e": energy, "pt": pt, "eta": eta, "phi": phi, "kind": kind} | kept
 
 
 def _relative(c: dict[str, npt.NDArray[np.float64]], axis: npt.NDArray[np.float64]) -> dict[str, Any]:

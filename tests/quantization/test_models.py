@@ -50,7 +50,7 @@ def corners(tmp_path_factory: pytest.TempPathFactory) -> Path:
     x = rng.normal(size=(1500, 4))
     np.savez(folder / "points.npz", point=x, corner=(x[:, 0] - 0.7 * x[:, 1] * x[:, 2] > 0).astype(np.int64))
     recipe = load_any_recipe(folder / "recipe.yaml")
-    assert isinstance(recipe, ModelRecipe)
+    assert isinstance(recipe, ModelRecipe) and recipe.training.float_pass is not None
     network = network_of(recipe, folder)
     twin = float_network(network)
     save_arrays(folder / FLOAT_WEIGHTS, weights_by_name(twin))

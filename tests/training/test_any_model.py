@@ -301,7 +301,15 @@ def test_shipped_models_are_those_of_their_weights_and_in_the_list() -> None:
     assert all(name.split("-")[0] in text.output for name in listed)
 
 
-QUICK = {"flavour-jets", "image-hybrid", "jets-1tev", "jets-1tev-interaction", "l1-autoencoder", "top-gru"}
+QUICK = {
+    "characters-gpt",
+    "flavour-jets",
+    "image-hybrid",
+    "jets-1tev",
+    "jets-1tev-interaction",
+    "l1-autoencoder",
+    "top-gru",
+}
 """One model of each kind of network; the others are with the exhaustive tests."""
 
 

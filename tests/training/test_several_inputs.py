@@ -26,6 +26,7 @@ from l1emu.goldenfile import read_golden
 from l1emu.training.any_model import input_shapes
 from l1emu.training.any_train import train_model
 from l1emu.training.export import convert
+from l1emu.training.layers import MaskedScores, QSoftmax
 from l1emu.training.masks import masked_grid
 from l1emu.training.model_recipe import QuantizationRule
 from l1emu.training.networks import particle_transformer, transformer
@@ -238,3 +239,25 @@ def test_a_mask_that_would_take_too_large_a_table_is_refused() -> None:
         L1emuError, match=r"layer x: a masked score needs too many bits .* got '14 bits of the score, 5 m"
     ):
         masked_grid((14, 0), 0.5, 12, "layer x")
+
+
+def test_a_mask_of_the_last_keys_hides_none_before_them(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(4)
+    tokens, mask = keras.layers.Input((2, 3), name="tokens"), keras.layers.Input((3,), name="mask")
+    scores = keras.layers.Dense(5, name="scores")(tokens)
+    shown = MaskedScores(name="masked")([scores, mask])
+    model = keras.Model([tokens, mask], QSoftmax(1.0, name="weights")(shown))
+    rng = np.random.default_rng(3)
+    x = np.round(rng.uniform(-2, 2, (200, 2, 3)) * 64).astype(np.float32) / 64
+    there = rng.integers(0, 2, (200, 3)).astype(np.float32)
+    weights = model.predict([x, there], verbose=0)
+    assert not weights[:, :, 2:][np.broadcast_to(there[:, None] == 0, (200, 2, 3))].any() and weights[..., :2].all()
+    rule = QuantizationRule.model_validate({"weight": {"bits": 8}, "bias": {"bits": 8}, "result": {"bits": 8}})
+    quantized = with_quantizers(model, choose_grids(model, rule, {}, [x, there]))
+    kinds = {"tokens": FixedPoint.parse("ap_fixed<9,3>"), "mask": FixedPoint.parse("ap_fixed<4,2>")}
+    project = convert(quantized, tmp_path / "project", input_types=kinds)
+    outcome = verify(project, jets=50, inputs={"tokens": x, "mask": there})
+    assert outcome.identical, str(outcome)
+    found = np.asarray(Emulator(Firmware.read(project))({"tokens": x, "mask": there})).reshape(200, 2, 5)
+    assert not found[:, :, 2:][np.broadcast_to(there[:, None] == 0, (200, 2, 3))].any()
+    np.testing.assert_allclose(found, weights, atol=0.05)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import awkward as ak
 import numpy as np
 
 from l1emu.errors import L1emuError
 from l1emu.events.sources.containers import Columns, Container
-from l1emu.events.sources.format import Built, Field, Format, checked
+from l1emu.events.sources.format import Built, Field, Format, check_finite, checked
 
 _LABELS = ("QCD", "Hbb", "Hcc", "Hgg", "H4q", "Hqql", "Zqq", "Wqq", "Tbqq", "Tbl")
 _PARTICLE = (
@@ -49,6 +49,13 @@ _AUX = (
     ("genpart_pt", "GeV", "transverse momentum of the generator particle"),
     ("truth_match", "", "whether its decay products are in the jet"),
 )
+_MOMENTUM = ("px", "py", "pz")
+_OF_MOMENTUM: dict[str, tuple[str, str, Callable[..., ak.Array]]] = {
+    "pt": ("GeV", "transverse momentum, of px and py", lambda px, py, _: np.hypot(px, py)),
+    "eta": ("", "pseudorapidity, of the momentum", lambda px, py, pz: np.arcsinh(pz / np.hypot(px, py))),
+    "phi": ("rad", "azimuth, of px and py", lambda px, py, _: np.arctan2(py, px)),
+}
+"""What the files have not, and maps of features and of pairs ask for: unit, meaning, and how it is made."""
 _SELECTS = ("pt", "eta", "phi", "px", "py", "pz", "energy", "deta", "dphi")
 
 
@@ -64,6 +71,12 @@ def _build(container: Container, columns: Columns, wanted: Sequence[Field]) -> B
                     "a jet of no class or of several", path=container.path, where=f"label_*, entry {entry}"
                 )
             built["label"] = flags.argmax(axis=1)
+        elif len(field.columns) == len(_MOMENTUM):
+            momentum = [ak.Array(checked(container, columns, column, 2)) for column in field.columns]
+            for column, values in zip(field.columns, momentum, strict=True):
+                check_finite(container, columns, column, values)
+            with np.errstate(divide="ignore", invalid="ignore"):  # along the beam it is infinite, which is refused
+                built[field.name] = _OF_MOMENTUM[field.name.rpartition(".")[2]][2](*momentum)
         else:
             axes = 2 if field.group == "particles" else 1
             values = checked(container, columns, field.columns[0], axes)
@@ -85,6 +98,12 @@ FORMAT = Format(
         *(
             Field(f"particles.{name}", unit, meaning, (f"tree/part_{name}",), finite=name in _SELECTS)
             for name, unit, meaning in _PARTICLE
+        ),
+        *(
+            Field(
+                f"particles.{name}", unit, meaning, tuple(f"tree/part_{p}" for p in _MOMENTUM), False, True, finite=True
+            )
+            for name, (unit, meaning, _) in _OF_MOMENTUM.items()
         ),
         Field("label", "", f"class of the jet: {', '.join(_LABELS)}", tuple(f"tree/label_{x}" for x in _LABELS)),
         *(Field(f"aux.{name}", unit, meaning, (f"tree/aux_{name}",), True) for name, unit, meaning in _AUX),
