@@ -5,10 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 from l1emu.training.layernorm_layer import QLayerNormalization
-from l1emu.training.layers import AddConstant, CausalScores, MaskedScores, QEinsum, QSoftmax
+from l1emu.training.layers import (
+    AddConstant,
+    CausalScores,
+    GroupedScores,
+    MaskedScores,
+    QEinsum,
+    QSoftmax,
+    Rearranged,
+)
 from l1emu.training.recurrent import QRecurrent
 
 CUSTOM_OBJECTS: dict[str, Any] = {
     kind.__name__: kind
-    for kind in (AddConstant, CausalScores, MaskedScores, QEinsum, QLayerNormalization, QRecurrent, QSoftmax)
+    for kind in (
+        AddConstant,
+        CausalScores,
+        GroupedScores,
+        MaskedScores,
+        QEinsum,
+        QLayerNormalization,
+        QRecurrent,
+        QSoftmax,
+        Rearranged,
+    )
 }

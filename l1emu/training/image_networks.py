@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from tensorflow import keras
 
 from l1emu.errors import L1emuError
 from l1emu.training.heads import with_head
-from l1emu.training.networks import attention_block
+from l1emu.training.layers import Rearranged
+from l1emu.training.networks import Attended, attention_block
 
 
 def vision_transformer(
@@ -44,11 +46,17 @@ def windowed_transformer(
     window: int,
     heads: int,
     feed_forward: int,
+    shifted: bool = False,
     head: Sequence[int] = (),
 ) -> keras.Model:
     """After Swin: attention within windows of `window` by `window` tokens, four tokens merged to one, attention of all.
 
-    Windows are not shifted: the merged tokens see each other instead.
+    Parameters
+    ----------
+    shifted
+        Whether, before tokens are merged, a second block attends within windows that are shifted by half a window in
+        both directions. Half windows that are at the image's edges make up windows too, in which the tokens of one edge
+        do not attend to those of the other.
     """
     inputs = keras.layers.Input(tuple(shape), name=input)
     x = _patches(inputs, patch, width)
@@ -62,7 +70,18 @@ def windowed_transformer(
         )
     x = _tiled(x, window, "windows")
     x = attention_block(x, "local", heads, feed_forward)
-    # within a window tokens stand row by row: pairs of rows and of columns are merged
+    if shifted:
+        if window % 4:
+            raise L1emuError(
+                "half a window does not hold whole groups of merged tokens",
+                where="network.sizes.window",
+                value=window,
+                expected="a multiple of 4 tokens, where windows are shifted",
+            )
+        x, groups = _shifted(x, rows // window, columns // window, window)
+        x = attention_block(x, "shifted", heads, feed_forward, attended=Attended(groups=groups))
+    # within a window tokens stand row by row: pairs of rows and of columns are merged; of which window they are does
+    # not matter to what is behind
     half = window // 2
     count = (rows // window) * (columns // window)
     x = keras.layers.Reshape((count * half, 2, half, 2 * width), name="quarters")(x)
@@ -144,6 +163,31 @@ def _attended(x: Any, blocks: int, heads: int, feed_forward: int, pool: str) -> 
 def _tokens(x: Any, name: str) -> Any:
     rows, columns, width = (int(size) for size in x.shape[1:])
     return keras.layers.Reshape((rows * columns, width), name=name)(x)
+
+
+def _shifted(x: Any, down: int, across: int, window: int) -> tuple[Any, list[list[int]]]:
+    """Windows (down * across, window * window, width) half a window further, and the group of each of their tokens.
+
+    The windows' quarters are put together anew; beyond the last row or column of them comes the first one again. There
+    tokens of one quarter, or of two that are neighbours in the image, are a group.
+    """
+    half, width = window // 2, int(x.shape[-1])
+    count = down * across
+    x = keras.layers.Reshape((2 * count, half, 2, half * width), name="shift_split")(x)
+    x = keras.layers.Permute((1, 3, 2, 4), name="shift_quarters")(x)
+    x = keras.layers.Reshape((4 * count, half * half * width), name="quarters_of_windows")(x)
+    order, groups = [], []
+    for i, j in np.ndindex(down, across):
+        tokens = np.zeros((2, half, 2, half), np.int64)
+        for a, b in np.ndindex(2, 2):
+            row, column = (2 * i + a + 1) % (2 * down), (2 * j + b + 1) % (2 * across)
+            order.append(((row // 2 * across + column // 2) * 2 + row % 2) * 2 + column % 2)
+            tokens[a, :, b] = 2 * (a if i == down - 1 else 0) + (b if j == across - 1 else 0)
+        groups.append(tokens.ravel().tolist())
+    x = Rearranged(order, name="shift")(x)
+    x = keras.layers.Reshape((2 * count, 2, half, half * width), name="shifted_quarters")(x)
+    x = keras.layers.Permute((1, 3, 2, 4), name="shift_together")(x)
+    return keras.layers.Reshape((count, window * window, width), name="shifted_windows")(x), groups
 
 
 def _tiled(x: Any, window: int, name: str) -> Any:

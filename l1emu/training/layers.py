@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 from qkeras import get_quantizer
 from tensorflow import keras
@@ -232,7 +233,66 @@ class CausalScores(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """The scores, those of later keys far below all others."""
-        return tf.where(np.tri(inputs.shape[-1], dtype=bool), inputs, _HIDDEN)
+        return tf.where(self.seen(inputs.shape), inputs, _HIDDEN)
+
+    def seen(self, shape: Any) -> npt.NDArray[np.bool_]:
+        """Which keys a query attends to, of scores of this shape: (n, n)."""
+        return np.tri(int(shape[-1]), dtype=bool)
+
+
+@keras.utils.register_keras_serializable(package="l1emu")
+class GroupedScores(keras.layers.Layer):
+    """Attention scores (batch, windows, heads, n, n) without those of keys of another group; before a softmax.
+
+    Parameters
+    ----------
+    groups
+        The group of each place, whole numbers (windows, n).
+    """
+
+    def __init__(self, groups: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.groups = np.asarray(groups, dtype=np.int64)
+
+    def call(self, inputs: Any) -> Any:
+        """The scores, those of other groups far below all others."""
+        return tf.where(self.seen(inputs.shape), inputs, _HIDDEN)
+
+    def seen(self, shape: Any) -> npt.NDArray[np.bool_]:
+        """Which keys a query attends to: (windows, 1, n, n)."""
+        found: npt.NDArray[np.bool_] = self.groups[:, None, :, None] == self.groups[:, None, None, :]
+        return found
+
+    def get_config(self) -> dict[str, Any]:
+        """What `from_config` needs to make the layer again."""
+        config: dict[str, Any] = super().get_config() | {"groups": self.groups.tolist()}
+        return config
+
+
+@keras.utils.register_keras_serializable(package="l1emu")
+class Rearranged(keras.layers.Layer):
+    """Rows of a tensor (batch, rows, numbers) in another order.
+
+    A float layer: its quantized form is a dense layer over rows, of ones and zeros, see `l1emu.training.masks`.
+
+    Parameters
+    ----------
+    order
+        Which row stands at each place.
+    """
+
+    def __init__(self, order: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.order = [int(row) for row in order]
+
+    def call(self, inputs: Any) -> Any:
+        """The rows in their order."""
+        return tf.gather(inputs, self.order, axis=1)
+
+    def get_config(self) -> dict[str, Any]:
+        """What `from_config` needs to make the layer again."""
+        config: dict[str, Any] = super().get_config() | {"order": self.order}
+        return config
 
 
 @keras.utils.register_keras_serializable(package="l1emu")

@@ -9,9 +9,11 @@ stands in padded places changes no bit. Where all keys of a query are hidden the
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from qkeras import QActivation, QDense, quantized_bits, quantized_relu
 from tensorflow import keras
 
@@ -86,13 +88,25 @@ def masked(scores: Any, mask: Any, grid: GridBits, name: str) -> Any:
     return QActivation(quantized_bits(*grid, alpha=1), name=f"{name}_act")(summed)
 
 
-def causal(scores: Any, grid: GridBits, name: str) -> Any:
-    """Quantized scores (batch, ..., n, n) on `grid`, those saturated whose key comes after the query."""
+def seen_only(scores: Any, seen: npt.NDArray[np.bool_], grid: GridBits, name: str) -> Any:
+    """Quantized scores (batch, ..., n, n) on `grid`, those saturated that are not `seen`, the same for every row."""
     shape = tuple(int(size) for size in scores.shape[1:])
     low, _ = _low(grid)
-    constant = np.broadcast_to(np.where(np.tri(shape[-1], dtype=bool), 0.0, -low), shape)
+    constant = np.broadcast_to(np.where(seen, 0.0, -low), shape)
     summed = AddConstant(constant, name=name)(scores)
     return QActivation(quantized_bits(*grid, alpha=1), name=f"{name}_act")(summed)
+
+
+def rearranged(x: Any, order: Sequence[int], grid: GridBits, name: str) -> Any:
+    """Quantized `x`, (batch, rows, numbers) on `grid`, its rows in another order.
+
+    hls4ml has no such layer. It is a dense layer over rows with one weight of 1 a row and zeros, whose sums are the
+    numbers themselves: wires, in firmware.
+    """
+    across = keras.layers.Permute((2, 1), name=f"{name}_across")(x)
+    y = _constant_dense(len(order), (3, 1), np.eye(len(order))[:, list(order)], 0.0, name)(across)
+    y = QActivation(quantized_bits(*grid, alpha=1), name=f"{name}_act")(y)
+    return keras.layers.Permute((2, 1), name=f"{name}_back")(y)
 
 
 def _low(grid: GridBits) -> tuple[float, GridBits]:
@@ -101,7 +115,7 @@ def _low(grid: GridBits) -> tuple[float, GridBits]:
     return 2.0 ** (grid[1] + 1), (integer + 2, integer)
 
 
-def _constant_dense(units: int, kind: GridBits, kernel: float, bias: float, name: str) -> Any:
+def _constant_dense(units: int, kind: GridBits, kernel: Any, bias: float, name: str) -> Any:
     return QDense(
         units,
         name=name,

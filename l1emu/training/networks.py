@@ -10,7 +10,7 @@ from tensorflow import keras
 
 from l1emu.errors import L1emuError
 from l1emu.training.heads import with_head
-from l1emu.training.layers import CausalScores, MaskedScores, QEinsum, QSoftmax
+from l1emu.training.layers import CausalScores, GroupedScores, MaskedScores, QEinsum, QSoftmax
 
 Pooling = Literal["mean", "flatten", "token", "sum"]
 Norm = Literal["batch", "layer"]
@@ -234,11 +234,20 @@ def _class_attention(x: Any, count: int, width: int, heads: int, mask: Any) -> A
 
 @dataclass(frozen=True)
 class Attended:
-    """What says to what tokens attend: the mask of padding, whether to earlier ones alone, a bias of the scores."""
+    """What says to what tokens attend.
+
+    Attributes
+    ----------
+    mask, causal, bias
+        The mask of padding; whether to earlier ones alone; a bias of the scores.
+    groups
+        Of tokens in windows, (windows, tokens): to those of the same number alone.
+    """
 
     mask: Any = None
     causal: bool = False
     bias: Any = None
+    groups: Sequence[Sequence[int]] | None = None
 
 
 def attention_block(
@@ -291,6 +300,8 @@ def attention(x: Any, read: Any, name: str, heads: int, attended: Attended, scal
         score = MaskedScores(name=f"{name}_masked")([score, attended.mask])
     if attended.causal:
         score = CausalScores(name=f"{name}_causal")(score)
+    if attended.groups is not None:
+        score = GroupedScores(attended.groups, name=f"{name}_grouped")(score)
     weight = QSoftmax(scale, name=f"{name}_softmax")(score)
     mixed = QEinsum(f"b{w}hnm,b{w}mhd->b{w}nhd", name=f"{name}_mix")([weight, parts["value"]])
     mixed = keras.layers.Reshape((*windows, count, width), name=f"{name}_merge")(mixed)

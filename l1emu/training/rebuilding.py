@@ -19,7 +19,7 @@ from l1emu.training.custom_objects import CUSTOM_OBJECTS
 from l1emu.training.export import refused_layer
 from l1emu.training.layernorm_layer import EPSILON_POWER, QLayerNormalization
 from l1emu.training.layers import QEinsum, QSoftmax
-from l1emu.training.masks import GridBits, causal, masked, masked_grid
+from l1emu.training.masks import GridBits, masked, masked_grid, rearranged, seen_only
 from l1emu.training.model import weights_by_name, weights_in_layer
 from l1emu.training.model_recipe import GridChoice, LayerRule, QuantizationRule
 from l1emu.training.recurrent import QRecurrent
@@ -358,8 +358,12 @@ class _Quantizing:
                 return y
             case "QSoftmax":
                 return self._softmax(layer, x, layer.scale, layer.name)
-            case "MaskedScores" | "CausalScores":
+            case "MaskedScores" | "CausalScores" | "GroupedScores":
                 return self._masked(layer, x)
+            case "Rearranged":
+                if x.ref() not in self.signed:
+                    raise L1emuError("rows without a sign", where=f"layer {layer.name}", expected="no ReLU before")
+                return self._moved(x, rearranged(x, layer.order, self.signed[x.ref()], layer.name))
             case "QRecurrent":
                 return self._recurrent(layer, x)
             case "Activation" | "ReLU" | "Softmax":
@@ -382,7 +386,10 @@ class _Quantizing:
             raise L1emuError("masked scores without a sign", where=f"layer {layer.name}", expected="no ReLU before")
         scale, bits = getattr(softmax, "scale", 1.0), self.grids[softmax.name].softmax_bits
         grid = masked_grid(self.signed[scores.ref()], scale, bits, f"layer {layer.name}")
-        y = masked(x[0], x[1], grid, layer.name) if isinstance(x, list) else causal(x, grid, layer.name)
+        if isinstance(x, list):
+            y = masked(x[0], x[1], grid, layer.name)
+        else:
+            y = seen_only(x, layer.seen(x.shape), grid, layer.name)
         self.signed[y.ref()] = grid
         return y
 
@@ -489,7 +496,7 @@ class _Quantizing:
 def _softmax_behind(layer: Any) -> Any:
     """The softmax that alone reads the masked scores of `layer`, behind another mask perhaps."""
     behind = _consumers(layer)
-    if len(behind) == 1 and _kind(behind[0]) in ("MaskedScores", "CausalScores"):
+    if len(behind) == 1 and _kind(behind[0]) in ("MaskedScores", "CausalScores", "GroupedScores"):
         return _softmax_behind(behind[0])
     if len(behind) != 1 or _kind(behind[0]) not in ("QSoftmax", "Softmax"):
         raise L1emuError(
