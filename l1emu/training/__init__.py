@@ -28,6 +28,7 @@ heads         the end of a network: dense layers, and the numbers that it gives
 image_networks  builders for images: vision transformer, attention in windows, mixtures with convolutions
 jet_images    registered generator of jet images
 jet_sequences  registered generators of jets as particles alone
+jetclass_jets  jets in the layout of JetClass: a file, and a registered generator
 level1_jets   a registered generator of whole crossings as a study sees them
 layernorm_layer  layer normalization as firmware computes it
 keras3        models that Keras 3 saved, rebuilt for the Keras 2 that QKeras needs
@@ -35,20 +36,26 @@ layers        thin Keras layers that QKeras lacks, of which attention is compose
 masks         masks of attention scores in fixed point
 model         the default architecture: a transformer over jet constituents, in float and in QKeras, from one recipe
 model_recipe  the recipe of any model: data, network, task, quantization and hardware
-networks      builders of dense networks and of transformers over tokens
+networks      builders of dense networks and of transformers over tokens, characters and particles
 outcome       what training leaves, whatever it was done with
+part_network  the Particle Transformer as its authors have it
+part_scales   scales of a translated one, for hls4ml's table of variances
+part_weights  the weights of one of PyTorch's as those of ours
 post_training  Keras models without quantizers as hls4ml projects of given types
 pythia_jets   registered generators of jets, with Pythia 8
 quantizers    which fixed-point type a QKeras quantizer stands for
 rebuilding    a model built again: without batch normalizations, without quantizers, or with those of a rule
 recipe        the recipe of a tagger: architecture, types and training, as YAML checked when read
 recurrent     a GRU or LSTM in float and as hls4ml's firmware computes it, and networks that begin with it
+sentences     a registered generator of text
 sets          Deep Sets, and an interaction network over all pairs
+starting_weights  the weights that a recipe's network starts from
 steering      what steers the synthesis, layer by layer, as hls4ml's configuration has it
 steps         a Keras model as steps that can be run one by one
 strokes       a registered generator of sketches
 substructure  sixteen high-level features of a jet
 tagger        a trained tagger on disk: `recipe.yaml`
+torch_state   the arrays of a PyTorch state_dict, without PyTorch
 train         training: the float twin first, then the quantized network from its weights
 """
 

@@ -142,6 +142,10 @@ def jetclass(path: Path, rows: int = 23, seed: int = 5) -> Expected:
     expected: Expected = {}
     for name in JETCLASS_PARTICLE:
         columns[f"part_{name}"] = expected[f"particles.{name}"] = jagged(rng, counts, -5, 5)
+    px, py, pz = (columns[f"part_{name}"] for name in ("px", "py", "pz"))
+    expected["particles.pt"] = np.hypot(px, py)
+    expected["particles.eta"] = np.arcsinh(pz / np.hypot(px, py))
+    expected["particles.phi"] = np.arctan2(py, px)
     for name in JETCLASS_FLAGS:
         columns[f"part_{name}"] = expected[f"particles.{name}"] = jagged(rng, counts, 0, 2, "i4")
     for name in JETCLASS_JET:
