@@ -17,6 +17,7 @@ from l1emu.emulator.kind import Kind
 from l1emu.emulator.relax import Needs, Relaxed, changed
 from l1emu.emulator.vector.strategies.dot_einsum import DotEinsum
 from l1emu.emulator.vector.strategies.rounded_einsum import RoundedEinsum
+from l1emu.emulator.vector.strategies.scored_softmax import ScoredSoftmax
 from l1emu.layers import Einsum, Layer, Tensor
 
 
@@ -113,7 +114,7 @@ class EinsumKind(Kind[Einsum]):
 
     layer = Einsum
     instructions = (Instruction(_EINSUM, _einsum),)
-    strategies = (RoundedEinsum, DotEinsum)
+    strategies = (RoundedEinsum, ScoredSoftmax, DotEinsum)
 
     def range(self, layer: Einsum, inputs: tuple[Interval, ...]) -> LayerRange:
         a, b = inputs

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -22,7 +22,7 @@ from l1emu.emulator.interval import Ranges
 from l1emu.emulator.kinds import INSTRUCTIONS, KINDS
 from l1emu.emulator.passes import interpret
 from l1emu.emulator.vector.blocks import cast_of_floats
-from l1emu.emulator.vector.context import Context
+from l1emu.emulator.vector.context import Context, KernelCall
 from l1emu.emulator.vector.features import LANES, Features
 from l1emu.emulator.vector.layout import Layout
 from l1emu.emulator.vector.render import GeneratedModule
@@ -111,7 +111,7 @@ def plan(
         interpret.MODULE.__name__,
         context.kernels,
         _raw_to_rows() if context.raw_in_rows else (),
-        tuple(context.calls),
+        tuple(context.calls if context.raw_in_rows else _fetching(context.calls, firmware)),
         outputs,
         len(results),
     )
@@ -124,6 +124,16 @@ def plan(
         context.arithmetic,
         _takes_floats(firmware, context),
     )
+
+
+def _fetching(calls: Sequence[KernelCall], firmware: Firmware) -> list[KernelCall]:
+    """The calls, each with its share of the next jets' inputs to be brought near while it is done."""
+    size = LANES * sum(tensor.size for tensor in firmware.inputs)
+    ends = [size * number // len(calls) for number in range(len(calls) + 1)] if calls else []
+    return [
+        replace(call, lines=(*call.lines, f"fetch_ahead(raw, first + {LANES}, {begin}, {end})"))
+        for call, begin, end in zip(calls, ends, ends[1:], strict=False)
+    ]
 
 
 def _write(

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -33,6 +33,8 @@ from l1emu.emulator.vector.llvm import (
 )
 from l1emu.emulator.vector.ops import FLOAT_ZERO
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
+
+_UNROLLED = 32  # lines that are fetched without a loop
 
 CARE = float(1 << 30)  # the magnitude from which on numbers that wrap need more care than an int32
 
@@ -289,13 +291,9 @@ class _Block:
             types.float32: (ir.FloatType(), 4),
             types.float64: (ir.DoubleType(), 8),
         }[self.dtype]
-        byte = I8.as_pointer()
-        prefetch = declared(builder, "llvm.prefetch.p0i8", ir.VoidType(), [byte, I32, I32, I32])
         loaded, odd = [], None
         for k in range(self.parts):
             at = builder.gep(data, [builder.add(base, ir.Constant(base.type, k * LANES))])
-            ahead = builder.gep(at, [builder.mul(columns, ir.Constant(columns.type, LANES))])
-            builder.call(prefetch, [builder.bitcast(ahead, byte), *(ir.Constant(I32, n) for n in (0, 3, 1))])
             kind = ir.VectorType(scalar, LANES)
             value = builder.load(builder.bitcast(at, kind.as_pointer()), align=align)
             if self.dtype != types.int32:
@@ -325,6 +323,44 @@ class _Block:
         lanes = [self._wrap(builder, value, 32) if self.cast.width < 8 else value for value in loaded]
         lanes = [builder.sub(value, constant(V32, self.zero)) if self.zero else value for value in lanes]
         return builder.bitcast(joined_vectors(builder, [builder.trunc(value, narrow) for value in lanes]), V32)
+
+
+def _fetch_ahead_meaning(raw: NDArray[Any], first: int, begin: int, end: int) -> None:
+    """Nothing."""
+
+
+@operation(_fetch_ahead_meaning)
+@intrinsic(prefer_literal=True)
+def fetch_ahead(typing: Any, raw: Any, first: Any, begin: Any, end: Any) -> Any:
+    """Have elements `begin` to `end`, counted from jet `first` of an array (jets, columns), come to the second cache.
+
+    There may be none. In parts, between other work: all of the next jets' at once would be waited for.
+    """
+    if not isinstance(begin, types.IntegerLiteral) or not isinstance(end, types.IntegerLiteral):
+        return None
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        given = context.make_array(signature.args[0])(context, builder, args[0])
+        start = builder.gep(given.data, [builder.mul(args[1], builder.extract_value(given.shape, 1))])
+        byte = I8.as_pointer()
+        prefetch = declared(builder, "llvm.prefetch.p0i8", ir.VoidType(), [byte, I32, I32, I32])
+        how = [ir.Constant(I32, n) for n in (0, 2, 1)]  # to be read, the second cache, data
+
+        def fetch(element: Any) -> None:
+            builder.call(prefetch, [builder.bitcast(builder.gep(start, [element]), byte), *how])
+
+        line, index = 64 // (signature.args[0].dtype.bitwidth // 8), args[1].type
+        elements = range(begin.literal_value, end.literal_value, line)
+        if len(elements) <= _UNROLLED:
+            for element in elements:
+                fetch(ir.Constant(index, element))
+        else:
+            bounds = (ir.Constant(index, n) for n in (elements.start, elements.stop, line))
+            with cgutils.for_range_slice(builder, *bounds) as (element, _):
+                fetch(element)
+        return context.get_dummy_value()
+
+    return types.void(raw, types.intp, begin, end), code
 
 
 def _transposed(builder: Any, rows: list[Any]) -> list[Any]:

@@ -154,6 +154,11 @@ smax = _define("smax", call("llvm.smax.v16i32", [V32, V32], V32), np.maximum)
 
 add16 = _define("add16", binary("add", V16), on_words(np.add))
 sub16 = _define("sub16", binary("sub", V16), on_words(np.subtract))
+sub16_saturating = _define(
+    "sub16_saturating",
+    call("llvm.ssub.sat.v32i16", [V16, V16], V16),
+    on_words(lambda a, b: np.clip(np.subtract(a, b, dtype=np.int32), -(1 << 15), (1 << 15) - 1).astype(np.int16)),
+)
 mullo16 = _define("mullo16", binary("mul", V16), on_words(np.multiply))
 smin16 = _define("smin16", call("llvm.smin.v32i16", [V16, V16], V16), on_words(np.minimum))
 smax16 = _define("smax16", call("llvm.smax.v32i16", [V16, V16], V16), on_words(np.maximum))

@@ -188,6 +188,40 @@ saturated_bytes = operation(_saturated_bytes, needs=WIDE, name="saturated_bytes"
 )
 
 
+def _lower_bytes(a: Lanes, b: Lanes) -> Lanes:
+    return lanes(a.view(np.uint16) & 255 | b.view(np.uint16) << 8)
+
+
+@operation(_lower_bytes, needs=VBMI)
+@intrinsic
+def lower_bytes(typing: Any, a: Any, b: Any) -> Any:
+    """Of each word the lower byte of a's, and above it that of b's: one instruction, where LLVM would take two."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        permute = declared(builder, "llvm.x86.avx512.vpermi2var.qi.512", V8, [V8, V8, V8])
+        order = ir.Constant(V8, [ir.Constant(I8, n) for k in range(0, 64, 2) for n in (k, 64 + k)])
+        x, y = (builder.bitcast(arg, V8) for arg in args)
+        return builder.bitcast(builder.call(permute, [x, order, y]), V32)
+
+    return vector(vector, vector), code
+
+
+def _even_of(a: Lanes, b: Lanes, ones: Lanes) -> Lanes:
+    return a & ~((a ^ b) & ones)
+
+
+@operation(_even_of, needs="avx512f")
+@intrinsic
+def even_of(typing: Any, a: Any, b: Any, ones: Any) -> Any:
+    """a, less what of its last bits (`ones`) is not b's too: of two numbers that differ by one the even one."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        other = builder.and_(builder.xor(args[0], args[1]), args[2])
+        return builder.and_(args[0], builder.xor(other, constant(V32, -1)))
+
+    return vector(vector, vector, vector), code
+
+
 def _packed_words(low: int, high: int, kind: type[np.generic]) -> Callable[[Lanes, Lanes], Lanes]:
     def meaning(a: Lanes, b: Lanes) -> Lanes:
         both = np.concatenate([words(v).reshape(LANES, 2) for v in (a, b)], axis=1)

@@ -99,7 +99,10 @@ def accumulating(name: str, arrays: Callable[[int], Callable[[], list[Lanes]]]) 
 
 CASES = {
     **{name: binary(name, lanes) for name in ("add", "sub", "mul", "and_", "or_", "xor", "smin", "smax")},
-    **{name: binary(name, words) for name in ("add16", "sub16", "mullo16", "smin16", "smax16", "umin16")},
+    **{
+        name: binary(name, words)
+        for name in ("add16", "sub16", "sub16_saturating", "mullo16", "smin16", "smax16", "umin16")
+    },
     **{name: binary(name, octets) for name in ("sub8", "umin8", "umax8", "smin8", "smax8")},
     **{
         name: binary(name, words)
@@ -110,10 +113,12 @@ CASES = {
             "saturated_bytes",
             "bytes_of_words",
             "signed_bytes_of_words",
+            "lower_bytes",
         )
     },
     **{name: accumulating(name, words) for name in ("dot16_plain", "dot16_avx2", "dot16_avx512", "dot16_vnni")},
     "dot8": accumulating("dot8", octets),
+    "even_of": accumulating("even_of", octets),
     **{name: Case([f"{name}(a, {bits})" for bits in range(16)], words(1)) for name in ("sra16", "srl16")},
     **{name: Case([f"{name}(a, {bits})" for bits in SHIFTS], lanes(1)) for name in ("shl", "sra", "srl", "shift_left")},
     **{name: binary(name, lanes) for name in ("pack16", "pack16_wide")},
@@ -156,7 +161,7 @@ CASES = {
     ),
     "divide": Case([f"divide(a, T, {2 * k})" for k in range(5)], lanes(1), doubles(1, 2, 3, 49, 2**31 - 1)),
 }
-APART = {"ticks", "load_block", "load_block_wide", "quantize_block", "unpack_block"}
+APART = {"ticks", "load_block", "load_block_wide", "quantize_block", "unpack_block", "fetch_ahead"}
 
 
 def source(case: Case, arrays: int) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from l1emu.emulator.vector.context import Context, FusedCasts, Read, Scratch, Write
+from l1emu.emulator.vector.context import Context, FusedCasts, Operand, Read, Scratch, Write
 from l1emu.emulator.vector.layout import Formula, Layout, linear
 from l1emu.emulator.vector.strategies.split import cut_sum, joined_sums, wrapped_sum
 from l1emu.emulator.vector.strategies.sums import clean_sum, magnitude
@@ -114,23 +114,34 @@ class DotEinsum(Strategy[Einsum]):
         return cls(layer, chain, cut, inputs, target, at_a, at_b, at_y)
 
     def write(self, context: Context) -> None:
-        layer, (first, second, swap) = self.layer, self.inputs
-        ending = Ending.of(self.chain.value, self.target, fused=context.features.fused)
-        # (unsigned + zero) * signed: the zero's share is summed once for each row of the signed operand
-        zero = first.pack == 4 and not swap and first.zero != 0
-        write = Writer(context.features)
-        sizes = (layer.contract // first.pack, layer.inplace, layer.free0, layer.free1)
-        _Loops(write, ending, first.pack, self.cut, *sizes, zero, swap, self.at_a, self.at_b, self.at_y).write_loops()
-        context.kernel(
-            "einsum",
-            write,
-            self.chain.layers,
-            f"{first.kind}, sums in {'two ' if self.cut else ''}int32",
-            a=Read(layer.inputs[0], first),
-            b=Read(layer.inputs[1], second),
-            y=Write(self.chain.output, self.target),
-            scratch=Scratch(layer.free1 if zero else 0),
-        )
+        ending, write = Ending.of(self.chain.value, self.target, fused=context.features.fused), Writer(context.features)
+        self.loops(write, ending).write_loops()
+        how = f"{self.inputs.a.kind}, sums in {'two ' if self.cut else ''}int32"
+        y = Write(self.chain.output, self.target)
+        context.kernel("einsum", write, self.chain.layers, how, **self.operands, y=y, scratch=self.scratch)
+
+    def loops(self, write: Writer, ending: Ending) -> EinsumLoops:
+        """The loops, whose sums end so."""
+        layer, pack = self.layer, self.inputs.a.pack
+        sizes, rows = (layer.contract // pack, layer.inplace, layer.free1), f"range({layer.free0})"
+        formulas = (self.at_a, self.at_b, self.at_y)
+        return EinsumLoops(write, ending, pack, self.cut, *sizes, self.zero, self.inputs.swap, *formulas, rows)
+
+    @property
+    def zero(self) -> bool:
+        """Whether (unsigned + zero) * signed is summed: the zero's share once for each row of the signed operand."""
+        return self.inputs.a.pack == 4 and not self.inputs.swap and self.inputs.a.zero != 0
+
+    @property
+    def operands(self) -> dict[str, Operand]:
+        """What a kernel reads."""
+        a, b = self.layer.inputs
+        return {"a": Read(a, self.inputs.a), "b": Read(b, self.inputs.b)}
+
+    @property
+    def scratch(self) -> Scratch:
+        """Room for `EinsumLoops.write_zeros`."""
+        return Scratch(self.layer.free1 if self.zero else 0)
 
 
 def _summed(layer: Einsum, pack: int, context: Context) -> tuple[FusedCasts, int] | None:
@@ -161,11 +172,11 @@ def _aligned(index: NDArray[np.int64], layout: Layout) -> bool:
 
 
 @dataclass(frozen=True)
-class _Loops:
+class EinsumLoops:
     """The loops of an einsum: every row of `a` with every row of `b`, `n` dot products of `pack` numbers each.
 
     With `zero` the bytes of `a` stand for numbers less 128; with `swap` those of `b` are the unsigned ones. The
-    formulas give the vectors of both inputs and of the output.
+    formulas give the vectors of both inputs and of the output, which is at `y`. Rows of `a` are counted by `rows`.
     """
 
     write: Writer
@@ -174,20 +185,26 @@ class _Loops:
     cut: int
     n: int
     inplace: int
-    free0: int
     free1: int
     zero: bool
     swap: bool
     at_a: Formula
     at_b: Formula
     at_y: Formula
+    rows: str
+    y: str = "y"
 
     def write_loops(self) -> None:
-        together = self.ending.layout.pack  # rows of `b` in a vector of the output
-        groups = self.free1 // together
+        """Write all loops."""
         self.write(1, f"for i in range({self.inplace}):")
         if self.zero:
-            self._zeros()
+            self.write_zeros()
+        self.write_products()
+
+    def write_products(self) -> None:
+        """Write the loops inside that over `i`."""
+        together = self.ending.layout.pack  # rows of `b` in a vector of the output
+        groups = self.free1 // together
         if self.n <= 16:
             # some rows of b stay in registers for all of a
             most = max(20 // (together * (self.n * self.parts + self.zero)), 1)
@@ -229,7 +246,7 @@ class _Loops:
     def _names(self, acc: str) -> list[str]:
         return [acc, f"{acc}_upper"][: self.parts]
 
-    def _zeros(self) -> None:
+    def write_zeros(self) -> None:
         """What the sums of each row of `b` start with."""
         self.write(2, f"for m in range({self.free1}):", "    z = const(0)", f"    for k in range({self.n}):")
         self._load_b(4, "v", "m", "k", parts=False)
@@ -250,7 +267,7 @@ class _Loops:
                 self.write(4, *joined_sums(acc, f"{acc}_upper", self.cut, self.ending))
             accs = [f"{acc}_upper" for acc in accs]
         packed = self.write.finish(4, accs, self.ending)
-        self.write(4, f"store(V, y + {self.at_y(i='i', j='n', k=group)}, {packed})")
+        self.write(4, f"store(V, {self.y} + {self.at_y(i='i', j='n', k=group)}, {packed})")
 
     def _rows_held(self, groups: int, held: int) -> None:
         write, pack = self.write, self.ending.layout.pack
@@ -261,7 +278,7 @@ class _Loops:
             if self.zero:
                 write(3, f"z{s} = load(V, scratch + {row})")
             b.append([self._load_b(3, f"b{s}_{k}", row, str(k), parts=True) for k in range(self.n)])
-        write(3, f"for n in range({self.free0}):")
+        write(3, f"for n in {self.rows}:")
         a = [self._load_a(4, f"a{k}", str(k), parts=False) for k in range(self.n)]
         for g in range(held):
             accs = [f"s{s}" for s in range(pack)]
@@ -274,7 +291,7 @@ class _Loops:
     def _nothing_held(self, groups: int, held: int) -> None:
         """Long sums, in a loop."""
         write, pack = self.write, self.ending.layout.pack
-        write(2, f"for n in range({self.free0}):", f"    for h in range({groups // held}):")
+        write(2, f"for n in {self.rows}:", f"    for h in range({groups // held}):")
         accs = [f"s{s}" for s in range(held * pack)]
         rows = [f"(h * {held * pack} + {s})" for s in range(held * pack)]
         for acc, row in zip(accs, rows, strict=True):

@@ -9,8 +9,8 @@ import numpy as np
 
 from l1emu.emulator.interval import Sum
 from l1emu.emulator.vector.context import Context, FusedCasts, Read, Write
-from l1emu.emulator.vector.layout import INT32, Layout
-from l1emu.emulator.vector.strategies.sums import clean_sum
+from l1emu.emulator.vector.layout import INT32, PAIRS, Layout
+from l1emu.emulator.vector.strategies.sums import clean_sum, magnitude
 from l1emu.emulator.vector.strategy import Strategy
 from l1emu.emulator.vector.value import Ending, Value, ValueStep
 from l1emu.emulator.vector.writer import Writer
@@ -47,12 +47,19 @@ class AverageByShift(Strategy[GlobalPooling1D]):
         ending = Ending.of(self.chain.value, self.target, fused=context.features.fused)
         write, group = Writer(context.features), max(source.pack, pack)
         n, accs = group // source.pack, [f"s{f}" for f in range(group)]
+        loads = [f"load(V, x + t * {channels // source.pack} + g * {n} + {k})" for k in range(n)]
+        picks = [
+            f"{acc} = {write.pick(source, acc, f'x{f // source.pack}', f % source.pack)}" for f, acc in enumerate(accs)
+        ]
+        starts = [f"{acc} = const({ending.fold + length * source.zero})" for acc in accs]
         write(1, f"for g in range({channels // group}):")
-        write(2, *(f"{acc} = const({ending.fold + length * source.zero})" for acc in accs))
-        write(2, f"for t in range({length}):")
-        write(3, *(f"x{k} = load(V, x + t * {channels // source.pack} + g * {n} + {k})" for k in range(n)))
-        for f, acc in enumerate(accs):
-            write(3, f"{acc} = {write.pick(source, acc, f'x{f // source.pack}', f % source.pack)}")
+        if source == PAIRS and length << magnitude(context.interval(x)) < 1 << 15:  # the sum of words is a word
+            write(2, *(f"x{k} = const(0)" for k in range(n)), f"for t in range({length}):")
+            write(3, *(f"x{k} = add16(x{k}, {load})" for k, load in enumerate(loads)))
+            write(2, *starts, *picks)
+        else:
+            write(2, *starts, f"for t in range({length}):")
+            write(3, *(f"x{k} = {load}" for k, load in enumerate(loads)), *picks)
         for k in range(group // pack):
             packed = write.finish(2, accs[k * pack : (k + 1) * pack], ending)
             write(2, f"store(V, y + g * {group // pack} + {k}, {packed})")

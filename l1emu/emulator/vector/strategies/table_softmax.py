@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.emulator.interval import LayerRange
-from l1emu.emulator.vector.context import Context, FusedCasts, Read, Write
+from l1emu.emulator.vector.context import Context, FusedCasts, Operand, Read, Scratch, Write
 from l1emu.emulator.vector.features import Features
 from l1emu.emulator.vector.layout import INT32, Layout
 from l1emu.emulator.vector.strategy import Strategy
@@ -20,7 +20,7 @@ from l1emu.fixedpoint import Rounding
 from l1emu.layers import Softmax
 from l1emu.layers.softmax import index_bits, top_bits
 
-_LOW, _HIGH = f"const({0x00FF00FF})", f"const({signed(0xFF00FF00)})"
+_LOW, _HIGH, _ODD = f"const({0x00FF00FF})", f"const({signed(0xFF00FF00)})", f"const({four(1)})"
 
 
 class Half(NamedTuple):
@@ -83,7 +83,7 @@ class TableSoftmax(Strategy[Softmax]):
         source = context.stored_flat(layer.inputs[0])
         if source is not None and size % source.pack:
             source = context.flat_layout(layer.inputs[0], lambda layout: size % layout.pack == 0, source.pack // 2)
-        total, inverse, product = _sum(layer, proof), known["inverse"], known["product"]
+        total, inverse, product = _total(layer, proof), known["inverse"], known["product"]
         value = Value.of(product.lowest, product.highest, accum.fraction + layer.inv_table_type.fraction)
         chain = None if value is None else context.chain(layer, value)
         target = None if chain is None else context.flat_home(chain.output)
@@ -98,31 +98,53 @@ class TableSoftmax(Strategy[Softmax]):
 
     def write(self, context: Context) -> None:
         layer, n = self.layer, self.layer.n_slice // self.source.pack
-        ending = Ending.of(self.chain.value, self.target, fused=context.features.fused)
-        write = Writer(context.features)
-        write(1, f"for r in range({layer.n_outer}):")
-        write(2, *(f"x{k} = load(V, x + r * {n} + {k})" for k in range(n)))
-        how = self._bytes_whole(write.features, ending)
+        write, how = Writer(context.features), self.bytes_whole(context.features)
+        loads = [f"x{k} = load(V, x + r * {n} + {k})" for k in range(n)]
+        scratch: dict[str, Operand] = {}
         if how is not None:
-            found = _by_lanes(write, n, self.exps)
-            self._inverse(write, [f"dot8(total, b{k}, const({four(1)}))" for k in range(n // 2)], upper=True)
-            _byte_products(write, n // 2, *how)
+            together = rows_together(layer.n_outer, n)
+            write(1, f"for c in range(0, {layer.n_outer}, {together}):", f"    for r in range(c, c + {together}):")
+            write(3, *loads)
+            found = self.write_exponentials(write, 3, None, "r", "(r - c)")
+            write(2, f"for r in range(c, c + {together}):")
+            self.write_products(write, 3, how, "r", "(r - c)")
+            scratch = {"sums": Scratch(together)}
         else:
+            ending = Ending.of(self.chain.value, self.target, fused=context.features.fused)
+            write(1, f"for r in range({layer.n_outer}):")
+            write(2, *loads)
             found = self._looked_up(write, n)
-            self._inverse(write, self._terms(found.halves), upper=found.halves is not None)
+            self._sum(write, 2, self._terms(found.halves))
+            self._inverse(write, 2, upper=found.halves is not None)
             self._products(write, found.halves, ending)
-        constants = context.constants
-        exp_at = constants.place(found.table) if found.gathered else constants.aligned(found.table)
-        context.kernel(
-            "softmax",
-            write,
-            self.chain.layers,
-            f"{self.source.kind}, tables",
-            x=Read(layer.inputs[0], self.source),
-            y=Write(self.chain.output, self.target),
-            exp_table=exp_at,
-            inv_table=self._inverses(context),
-        )
+        x, arithmetic = Read(layer.inputs[0], self.source), f"{self.source.kind}, tables"
+        operands = self.operands(found, context) | scratch
+        context.kernel("softmax", write, self.chain.layers, arithmetic, x=x, **operands)
+
+    def write_exponentials(self, write: Writer, indent: int, clip: Clip | None, row: str, place: str) -> Exponentials:
+        """Write a slice's exponentials, to where its results go, and their sum to `sums`, at a place.
+
+        The slice is in pairs x0, x1, ..., that are still to be brought into `clip`. With the products in a loop of
+        their own the processor goes on to other slices while the sum of one is made.
+        """
+        n = self.layer.n_slice // self.source.pack
+        found = _by_lanes(write, indent, n, self.exps, clip)
+        self._sum(write, indent, [f"dot8(total, b{k}, const({four(1)}))" for k in range(n // 2)])
+        write(indent, *(f"store(V, y + {row} * {n // 2} + {k}, b{k})" for k in range(n // 2)))
+        write(indent, f"store(V, sums + {place}, total)")
+        return found
+
+    def write_products(self, write: Writer, indent: int, how: WordProducts, row: str, place: str) -> None:
+        """Write a slice's results, of what `write_exponentials` left."""
+        write(indent, f"total = load(V, sums + {place})")
+        self._inverse(write, indent, upper=True)
+        _byte_products(write, indent, self.layer.n_slice // 4, how, row)
+
+    def operands(self, found: Exponentials, context: Context) -> dict[str, Operand]:
+        """What a kernel writes, and its tables."""
+        place = context.constants.place if found.gathered else context.constants.aligned
+        y = Write(self.chain.output, self.target)
+        return {"y": y, "exp_table": place(found.table), "inv_table": self._inverses(context)}
 
     def _looked_up(self, write: Writer, n: int) -> Exponentials:
         """Write the look-up of exponentials, in `n` vectors a slice."""
@@ -154,31 +176,33 @@ class TableSoftmax(Strategy[Softmax]):
             return [f"add(total, e{f})" for f in range(self.layer.n_slice)]
         return [f"dot16(total, {name}, {ONES})" for name in dict.fromkeys(half.variable for half in halves)]
 
-    def _inverse(self, write: Writer, terms: list[str], *, upper: bool) -> None:
-        """`inverse`: the table's entry for the sum of the `terms`; `upper`: the same in the upper half of a lane."""
-        layer, width = self.layer, self.layer.inv_inp_type.width
-        flat = Ending.of(self.total, INT32, fused=write.features.fused)
-        write(2, f"total = const({flat.fold})")
+    def _sum(self, write: Writer, indent: int, terms: list[str]) -> None:
+        """`total`: the sum of the `terms`, with what its ending wants to be added."""
+        write(indent, f"total = const({Ending.of(self.total, INT32, fused=write.features.fused).fold})")
         if len(terms) < 4:
-            write(2, *(f"total = {term}" for term in terms))
+            write(indent, *(f"total = {term}" for term in terms))
         else:  # in two sums: each waits for its last term
-            write(2, "second = const(0)")
+            write(indent, "second = const(0)")
             for k, term in enumerate(terms):
-                write(2, f"second = {term.replace('total', 'second')}" if k % 2 else f"total = {term}")
-            write(2, "total = add(total, second)")
-        write.finish(2, ["total"], flat)
+                write(indent, f"second = {term.replace('total', 'second')}" if k % 2 else f"total = {term}")
+            write(indent, "total = add(total, second)")
+
+    def _inverse(self, write: Writer, indent: int, *, upper: bool) -> None:
+        """`inverse`: the table's entry for `total`; `upper`: the same in the upper half of a lane."""
+        layer, width = self.layer, self.layer.inv_inp_type.width
+        write.finish(indent, ["total"], Ending.of(self.total, INT32, fused=write.features.fused))
         shift = width - index_bits(layer.inv_table.size)
         masked = f"and_(total, const({(1 << width) - 1}))"
         index = f"srl({masked}, {shift})" if shift else masked
         if self._byte_inverses(write.features):
-            write(2, f"inverse = and_(lookup8(C, inv_table, {index}), const(255))")
+            write(indent, f"inverse = and_(lookup8(C, inv_table, {index}), const(255))")
         elif self._short_inverses(write.features):
             count = _words_of_inverses(layer).size // 64
-            write(2, f"inverse = and_(lookup16(C, inv_table, {index}, {count}), const(65535))")
+            write(indent, f"inverse = and_(lookup16(C, inv_table, {index}, {count}), const(65535))")
         else:
-            write(2, f"inverse = gather(C, inv_table, {index})")
+            write(indent, f"inverse = gather(C, inv_table, {index})")
         if upper:
-            write(2, "upper = shl(inverse, 16)")
+            write(indent, "upper = shl(inverse, 16)")
 
     def _inverses(self, context: Context) -> int:
         """Where the table of inverses is, in the form in which `_inverse` looks it up."""
@@ -198,21 +222,22 @@ class TableSoftmax(Strategy[Softmax]):
         """Whether inverses are looked up in registers."""
         return features.wide and self.small and self.layer.inv_table.size <= 256
 
-    def _bytes_whole(self, features: Features, ending: Ending) -> tuple[int, bool, int] | None:
+    def bytes_whole(self, features: Features) -> WordProducts | None:
         """Of `_product_of_words`, where exponentials and results are bytes and can stay in the order of their lanes."""
         n, exps = self.layer.n_slice // self.source.pack, self.exps
+        ending = Ending.of(self.chain.value, self.target, fused=features.fused)
         narrow = self.layer.subtracts and self.source.pack == 2 and n % 2 == 0 and features.permute8 and features.dot8
         how = _product_of_words(ending, self.most) if narrow and self.small else None
         if how is None or int(exps.max()) > 255 or _until_constant(exps) > 256 or exps.size > 1 << 15:
             return None
-        return how if int(exps.max()) * self.most << how[0] < 255 << 15 else None
+        return how if int(exps.max()) * self.most << how.left < 255 << 15 else None
 
     def _products(self, write: Writer, halves: list[Half] | None, ending: Ending) -> None:
         """Each exponential times the inverse."""
         in_order = halves is not None and halves[1] == (halves[0].variable, True)
         how = _product_of_words(ending, self.most) if in_order else None
         if how is not None:
-            _word_products(write, self.layer.n_slice, *how)
+            _word_products(write, self.layer.n_slice, how)
         else:
             self._wide_products(write, halves, ending)
 
@@ -236,7 +261,12 @@ class TableSoftmax(Strategy[Softmax]):
             write(2, f"store(V, y + r * {vectors} + {k}, {write.finish(2, accs, ending)})")
 
 
-def _sum(layer: Softmax, proof: LayerRange) -> Value | None:
+def rows_together(rows: int, vectors: int) -> int:
+    """How many of some rows, of so many vectors each, are gone through at a time: a third of the first cache."""
+    return next(count for count in range(rows, 0, -1) if rows % count == 0 and (count * vectors <= 256 or count == 1))
+
+
+def _total(layer: Softmax, proof: LayerRange) -> Value | None:
     """The sum of a slice's exponentials as an argument of the inverse."""
     assert proof.accumulator is not None
     total = Value.of(proof.accumulator.lowest, proof.accumulator.highest, layer.accum_type.fraction)
@@ -269,17 +299,19 @@ def _by_bytes(write: Writer, n: int, exps: NDArray[np.int64]) -> Exponentials:
     return Exponentials([Half(f"e{f // 4}_{f % 2}", f % 4 >= 2) for f in range(4 * n)], _byte_planes(exps))
 
 
-def _below_top(write: Writer, n: int) -> list[str]:
-    """How far the words of each vector are below the largest."""
+def _below_top(write: Writer, indent: int, n: int, clip: Clip | None = None) -> list[str]:
+    """How far the words of each vector are below the largest, which is brought into `clip`."""
     names = [f"x{k}" for k in range(n)]
     while len(names) > 1:  # in pairs: one after another each would wait for the last
         pairs = [f"smax16({a}, {b})" for a, b in zip(names[::2], names[1::2], strict=False)]
         rest = names[2 * len(pairs) :]
         names = [f"top{k}" for k in range(len(pairs))]
-        write(2, *(f"{name} = {higher}" for name, higher in zip(names, pairs, strict=True)))
+        write(indent, *(f"{name} = {higher}" for name, higher in zip(names, pairs, strict=True)))
         names += rest
-    write(2, f"top = smax16({names[0]}, or_(srl({names[0]}, 16), shl({names[0]}, 16)))")
-    return [f"sub16(top, x{k})" for k in range(n)]
+    write(indent, f"top = smax16({names[0]}, or_(srl({names[0]}, 16), shl({names[0]}, 16)))")
+    if clip is not None:
+        write.clip_pair(indent, "top", clip.low, clip.high)
+    return [f"{'sub16' if clip is None else 'sub16_saturating'}(top, x{k})" for k in range(n)]
 
 
 def _in_words(n: int, *tables: NDArray[Any]) -> Exponentials:
@@ -290,7 +322,7 @@ def _in_words(n: int, *tables: NDArray[Any]) -> Exponentials:
 
 def _by_planes(write: Writer, n: int, exps: NDArray[np.int64]) -> Exponentials:
     """Lower and upper bytes looked up apart."""
-    below = _below_top(write, n)
+    below = _below_top(write, 2, n)
     planes = [exps & 255, exps >> 8] if exps.max() > 255 else [exps]
     tables = [_filled(plane, np.uint8) for plane in planes]
     if len(planes) == 1:
@@ -306,25 +338,42 @@ def _by_planes(write: Writer, n: int, exps: NDArray[np.int64]) -> Exponentials:
     return _in_words(n, *tables)
 
 
-def _by_lanes(write: Writer, n: int, exps: NDArray[np.int64]) -> Exponentials:
-    """b<k>: the exponentials of features 4k to 4k + 3, bytes."""
-    below, table = _below_top(write, n), _filled(exps[: _until_constant(exps)], np.uint8)
+def _by_lanes(write: Writer, indent: int, n: int, exps: NDArray[np.int64], clip: Clip | None) -> Exponentials:
+    """b<k>: the exponentials of features 4k to 4k + 3, bytes.
+
+    Of words that are still to be brought into `clip` the largest is, and how far others can then be below it: those
+    above it are 0 below.
+    """
+    below, table = _below_top(write, indent, n, clip), _filled(exps[: _until_constant(exps)], np.uint8)
+    last = f"const({four(table.size - 1)})"
+    if clip is not None:
+        write(indent, f"most = smin16(sub16(top, const({pair(clip.low)})), const({pair(table.size - 1)}))")
+        write(indent, "most = or_(most, shl(most, 8))")
+        last = "most"
     for k in range(n // 2):
-        write(2, f"d = bytes_of_words({below[2 * k]}, {below[2 * k + 1]})")
-        index = "d" if table.size == 256 else f"umin8(d, const({four(table.size - 1)}))"
-        write(2, f"b{k} = lookup_bytes(C, exp_table, {index}, {table.size // 64})")
+        write(indent, f"d = bytes_of_words({below[2 * k]}, {below[2 * k + 1]})")
+        index = "d" if table.size == 256 and clip is None else f"umin8(d, {last})"
+        write(indent, f"b{k} = lookup_bytes(C, exp_table, {index}, {table.size // 64})")
     return Exponentials(None, table.view(np.int32))
 
 
 def _by_words(write: Writer, n: int, exps: NDArray[np.int64]) -> Exponentials:
-    below, table = _below_top(write, n), _filled(exps, np.uint16, (64, 128, 256))
+    below, table = _below_top(write, 2, n), _filled(exps, np.uint16, (64, 128, 256))
     last, count = pair(table.size - 1), table.size // 64
     write(2, *(f"e{k} = lookup16(C, exp_table, umin16({d}, const({last})), {count})" for k, d in enumerate(below)))
     return _in_words(n, table)
 
 
-def _product_of_words(ending: Ending, highest: int) -> tuple[int, bool, int] | None:
-    """How far the inverse is shifted, whether ties go to even, and the largest result, if int16 do for products.
+class WordProducts(NamedTuple):
+    """Rounded products of int16: how far the inverse is shifted, whether ties go to even, and the largest result."""
+
+    left: int
+    even: bool
+    high: int
+
+
+def _product_of_words(ending: Ending, highest: int) -> WordProducts | None:
+    """How products are rounded, if int16 do for them.
 
     The instruction for it gives (a b + 2**14) >> 15.
     """
@@ -336,42 +385,43 @@ def _product_of_words(ending: Ending, highest: int) -> tuple[int, bool, int] | N
     if first.mode not in (Rounding.RND, Rounding.RND_CONV) or not last.narrow or ending.layout != Layout(4):
         return None
     left = 15 - first.bits
-    return (left, first.mode == Rounding.RND_CONV, last.high) if left >= 0 and highest << left < 1 << 15 else None
+    fits = left >= 0 and highest << left < 1 << 15
+    return WordProducts(left, first.mode == Rounding.RND_CONV, last.high) if fits else None
 
 
-def _factors(write: Writer, left: int, *, even: bool) -> None:
+def _factors(write: Writer, indent: int, how: WordProducts) -> None:
     """`inverse` in both halves of a lane, shifted, and its `opposite`."""
-    write(2, f"inverse = shl(or_(inverse, upper), {left})")
-    if even:
-        write(2, "opposite = sub16(const(0), inverse)")
+    write(indent, f"inverse = shl(or_(inverse, upper), {how.left})")
+    if how.even:
+        write(indent, "opposite = sub16(const(0), inverse)")
 
 
-def _rounded_product(write: Writer, name: str, factor: str, *, even: bool) -> None:
-    write(2, f"{name} = mulhrs16({factor}, inverse)")
-    if even:  # the opposite product rounds down where this one rounds up: they differ by one at a tie alone
-        write(2, f"{name} = and_({name}, xor(add16({name}, mulhrs16({factor}, opposite)), const(-1)))")
-
-
-def _word_products(write: Writer, size: int, left: int, even: bool, high: int) -> None:
-    _factors(write, left, even=even)
+def _word_products(write: Writer, size: int, how: WordProducts) -> None:
+    _factors(write, 2, how)
     for k in range(size // 2):
-        _rounded_product(write, f"p{k}", f"e{k}", even=even)
+        write(2, f"p{k} = mulhrs16(e{k}, inverse)")
+        if how.even:  # the opposite product rounds down where this one rounds up: they differ by one at a tie alone
+            write(2, f"p{k} = and_(p{k}, xor(add16(p{k}, mulhrs16(e{k}, opposite)), const(-1)))")
     for k in range(size // 4):
         packed = f"bytes_of_words(p{2 * k}, p{2 * k + 1})"
-        clipped = packed if high == 255 else f"umin8({packed}, const({four(high)}))"
-        write(2, f"store(V, y + r * {size // 4} + {k}, {clipped})")
+        write(2, f"store(V, y + r * {size // 4} + {k}, {_clipped_bytes(packed, how.high)})")
 
 
-def _byte_products(write: Writer, vectors: int, left: int, even: bool, high: int) -> None:
+def _byte_products(write: Writer, indent: int, vectors: int, how: WordProducts, row: str) -> None:
     """Products of every other byte at a time, as words, and put where the bytes were."""
-    _factors(write, left, even=even)
+    _factors(write, indent, how)
     for k in range(vectors):
-        write(2, f"e = and_(b{k}, {_LOW})", f"o = srl16(b{k}, 8)")
-        _rounded_product(write, "p", "e", even=even)
-        _rounded_product(write, "q", "o", even=even)
-        packed = "or_(p, shl(q, 8))"
-        clipped = packed if high == 255 else f"umin8({packed}, const({four(high)}))"
-        write(2, f"store(V, y + r * {vectors} + {k}, {clipped})")
+        at = f"y + {row} * {vectors} + {k}"
+        write(indent, f"both = load(V, {at})", f"e = and_(both, {_LOW})", "o = srl16(both, 8)")
+        write(indent, "p = lower_bytes(mulhrs16(e, inverse), mulhrs16(o, inverse))")
+        if how.even:  # the same with the opposite product: at a tie alone, one of both is odd
+            write(indent, "q = lower_bytes(mulhrs16(e, opposite), mulhrs16(o, opposite))")
+            write(indent, f"p = even_of(p, q, {_ODD})")
+        write(indent, f"store(V, {at}, {_clipped_bytes('p', how.high)})")
+
+
+def _clipped_bytes(name: str, high: int) -> str:
+    return name if high == 255 else f"umin8({name}, const({four(high)}))"
 
 
 def _words_of_inverses(layer: Softmax) -> NDArray[Any]:
