@@ -86,7 +86,10 @@ def emulate(
     dtype: _Dtype = None,
     ranges: _RangesFolder = None,
     threads: Annotated[int | None, typer.Option(help="Threads; by default one a core.")] = None,
-    target: Annotated[str | None, typer.Option(help="Instructions to use; by default the best here.")] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(help="simd (the best here), portable, exact, or cuda (NVIDIA GPUs); all give the same bits."),
+    ] = None,
     unknown: Unknown = "refuse",
     as_json: Json = False,
 ) -> None:

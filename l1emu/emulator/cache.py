@@ -20,7 +20,7 @@ _LOCK = threading.RLock()
 _OPTIONS: Any = {"nogil": True, "error_model": "numpy", "boundscheck": False}
 
 
-_LITERAL = {
+LITERAL = {
     "lanes",
     *(f"{name}{which}" for name in ("pack", "stride", "signed", "zero") for which in ("", "2")),
     *("size", "width", "count", "column"),
@@ -35,7 +35,7 @@ class _Inner(CPUDispatcher):
         names = self.py_func.__code__.co_varnames[: len(args)]
         given = zip(names, args, strict=True)
         unliteral: Any = types.unliteral
-        kinds = tuple(kind if name in _LITERAL else unliteral(kind) for name, kind in given)
+        kinds = tuple(kind if name in LITERAL else unliteral(kind) for name, kind in given)
         return super().get_call_template(kinds, kws)
 
 

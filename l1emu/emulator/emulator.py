@@ -17,6 +17,8 @@ from l1emu.compiled import compile_for
 from l1emu.cores import cores
 from l1emu.emulator.cache import module_from_source
 from l1emu.emulator.crew import JetRange, do_parts
+from l1emu.emulator.cuda.program import CudaProgram
+from l1emu.emulator.cuda.text import GPU_FEATURES
 from l1emu.emulator.exact.assembler import Program
 from l1emu.emulator.explain import Explanation, explain
 from l1emu.emulator.interval import Ranges
@@ -25,7 +27,7 @@ from l1emu.emulator.passes.interpret import execute
 from l1emu.emulator.passes.lower import lower
 from l1emu.emulator.passes.plan import VectorProgram, plan
 from l1emu.emulator.quantize import compile_quantize, quantize_into
-from l1emu.emulator.results import Destination, OutputArrays, apart, destinations, store_rows
+from l1emu.emulator.results import Destination, OutputArrays, apart, destinations, dtype_of_outputs, store_rows
 from l1emu.emulator.stages import Run, Runnable, Staged, is_staged
 from l1emu.emulator.vector import features as processor
 from l1emu.emulator.vector.context import narrow_inputs
@@ -38,7 +40,7 @@ from l1emu.notebook import html_facts
 _LANES = 64  # jets side by side in the exact kernels: a row of int64 is then 512 bytes
 _PROFILED = 1024  # jets that the layers are timed with
 _PROFILE_RUNS = 50  # of which the fastest counts, layer by layer: others may use the core too
-_TARGETS = ("simd", "portable", "exact")
+_TARGETS = ("simd", "portable", "exact", "cuda")
 
 _Inputs = ArrayLike | Mapping[str, ArrayLike]
 _Outputs = NDArray[Any] | dict[str, NDArray[Any]]
@@ -184,14 +186,14 @@ class Emulator:
         Threads used for a large batch; by default as many as this process has cores, or as `L1EMU_THREADS` says.
     target
         ``simd``: the best that this processor has; ``portable``: nothing beyond AVX2; ``exact``: 64-bit integers
-        everywhere, compiled once for all firmware. All give the same bits. By default the environment's
-        `L1EMU_TARGET`, else ``simd``.
+        everywhere, compiled once for all firmware; ``cuda``: on all NVIDIA GPUs that are here (extra `cuda`). All give
+        the same bits. By default the environment's `L1EMU_TARGET`, else ``simd``.
 
     Raises
     ------
     L1emuError
         if the firmware holds a layer that the emulator does not know, by name; if `target` is unknown, or what
-        `L1EMU_DEBUG` asks for.
+        `L1EMU_DEBUG` asks for; for ``cuda`` if numba-cuda, the driver or a GPU is missing, or one is too old.
 
     Notes
     -----
@@ -242,6 +244,9 @@ class Emulator:
     def _known(self, firmware: Firmware, ranges: Ranges, results: tuple[Tensor, ...]) -> Runnable:
         """The program of a firmware, or of a part of it, without layers of its project's own C++."""
         exact = lower(firmware, ranges, results)
+        if self.target == "cuda":
+            planned = plan(firmware, ranges, exact, GPU_FEATURES, results)
+            return CudaProgram(planned, firmware.inputs, narrow=narrow_inputs(firmware), threads=self.threads)
         if self.target != "exact":
             packed = plan(firmware, ranges, exact, processor.features(self.target), results)
             if packed.calls_own_kernels:
@@ -258,7 +263,8 @@ class Emulator:
         x
             One array (jets, *shape) or (jets, size) if the firmware has one input, or a mapping from the inputs'
             names to such arrays; numpy, or awkward of regular shape. Each value is cast to the input type as the
-            C++ casts a double: truncated or rounded, wrapped or saturated.
+            C++ casts a double: truncated or rounded, wrapped or saturated. With the target ``cuda`` also arrays on
+            the GPU in use, of anything with `__cuda_array_interface__`; the outputs then stay there, as numba's.
         dtype
             Of the outputs: float64, by default, or float32 for values; one of integers for raw ones (value times
             2**fraction of the output's type).
@@ -277,12 +283,17 @@ class Emulator:
             if a shape or a name is wrong, or an input holds a NaN, whose cast is undefined in C++; if `out` has the
             wrong shape, or a dtype does not hold every number of an output's type.
         """
+        if (there := on_gpu(x)) is not None:
+            return self._on_gpu(there, "f", np.float64 if dtype is None else dtype, out)
         arrays = self.arrays(x)
         jets = _jets(arrays)
         written = destinations(self.firmware.outputs, jets, dtype, out, np.float64)
         prepared = {name: _floats(array) for name, array in arrays.items()}
         if out is not None:
             prepared = {name: apart(array, written) for name, array in prepared.items()}
+        if isinstance(self._program, CudaProgram):
+            self._run_cuda(self._program, prepared, written)
+            return self._returned(written, out)
 
         def quantize(first: int, last: int, raw: NDArray[Any]) -> None:
             column = 0
@@ -314,6 +325,8 @@ class Emulator:
         L1emuError
             if a shape or a name is wrong, or a value does not fit its input's type; for `dtype` and `out` as a call.
         """
+        if (there := on_gpu(x)) is not None:
+            return self._on_gpu(there, "iu", np.int64 if dtype is None else dtype, out)
         arrays = self.arrays(x)
         written = destinations(self.firmware.outputs, _jets(arrays), dtype, out, np.int64)
         if out is not None:
@@ -373,7 +386,8 @@ class Emulator:
             Layers that are done together with another one, in registers, take none of their own.
         """
         seconds = None if x is None else self._profile(x)
-        return explain(self.firmware, self.ranges, self._program.arithmetic(self.ranges), seconds)
+        kernel = self._program.limits() if isinstance(self._program, CudaProgram) else None
+        return explain(self.firmware, self.ranges, self._program.arithmetic(self.ranges), seconds, kernel)
 
     def source(self) -> str:
         """The module that was generated for this firmware, with what each of its calls does as comments.
@@ -447,6 +461,9 @@ class Emulator:
                 )
 
             self._check_limit(tensor, array)
+        if isinstance(program, CudaProgram):
+            self._run_cuda(program, arrays, written)
+            return
 
         def copy(first: int, last: int, raw: NDArray[Any]) -> None:
             column = 0
@@ -455,6 +472,49 @@ class Emulator:
                 column += tensor.size
 
         self._run(program, _jets(arrays), copy, None, written)
+
+    def _run_cuda(self, program: CudaProgram, arrays: dict[str, NDArray[Any]], written: Sequence[Destination]) -> None:
+        """Run a batch of floats, or of raw integers that were checked, on the GPUs."""
+        given = [arrays[t.name] for t in self.firmware.inputs]
+        if self.firmware.limits and given[0].dtype.kind == "f":  # which only this processor looks at
+            given = [self._quantized(t, array) for t, array in zip(self.firmware.inputs, given, strict=True)]
+            for tensor, array in zip(self.firmware.inputs, given, strict=True):
+                self._check_limit(tensor, array)
+        jets = len(given[0])
+        rooms = [one.room(0, jets) for one in written]
+        if not program.run(given, rooms):
+            for tensor, array in zip(self.firmware.inputs, given, strict=True):
+                if np.isnan(array).any():
+                    _refuse_nan(array, 0, tensor)
+        for one, room in zip(written, rooms, strict=True):
+            one.take(room, 0, jets)
+
+    def _on_gpu(self, x: Any, kinds: str, dtype: DTypeLike, out: OutputArrays | None) -> _Outputs:
+        """A call of arrays that lie on a GPU."""
+        program, inputs, outputs = self._program, self.firmware.inputs, self.firmware.outputs
+        if not isinstance(program, CudaProgram) or self.firmware.limits or out is not None:
+            problem = "out= with arrays on a GPU" if out is not None else "arrays on a GPU"
+            allowed = "the target cuda, of a firmware without embeddings, or arrays in this processor's memory"
+            raise L1emuError(f"{problem} that cannot be read there", value=self.target, expected=allowed)
+        given = dict(x) if isinstance(x, Mapping) else {inputs[0].name: x}
+        if set(given) != {t.name for t in inputs}:
+            raise L1emuError("wrong input names", value=sorted(given), expected=", ".join(t.name for t in inputs))
+        columns = []
+        for tensor in inputs:
+            array = given[tensor.name]
+            check_shape(tuple(array.shape), tensor)
+            if np.dtype(array.dtype).kind not in kinds or array.dtype == np.float16:
+                wanted = "float32 or float64" if kinds == "f" else "integers"
+                raise L1emuError("a wrong dtype", where=f"input {tensor.name}", value=str(array.dtype), expected=wanted)
+            columns.append(array.reshape(array.shape[0], tensor.size))
+        if len({array.shape[0] for array in columns}) > 1:
+            raise L1emuError("inputs of different numbers of jets", value=[array.shape[0] for array in columns])
+        kind = dtype_of_outputs(dtype, outputs)
+        if kind not in KINDS_OUT:
+            raise L1emuError("no dtype of outputs on a GPU", value=str(kind), expected=", ".join(map(str, KINDS_OUT)))
+        found = program.on_device(columns, [kind] * len(outputs))
+        shaped: dict[str, Any] = {t.name: a.reshape(a.shape[0], *t.shape) for t, a in zip(outputs, found, strict=True)}
+        return shaped if len(outputs) > 1 else next(iter(shaped.values()))
 
     def _run(
         self,
@@ -516,6 +576,14 @@ class Emulator:
             counts = {name: array.shape[0] for name, array in arrays.items()}
             raise L1emuError("inputs of different numbers of jets", value=counts)
         return arrays
+
+
+def on_gpu(x: Any) -> Any:
+    """`x` if it is an array on a GPU, or a mapping to such; else None."""
+    if isinstance(x, np.ndarray):
+        return None
+    arrays = list(x.values()) if isinstance(x, Mapping) else [x]
+    return x if arrays and all(hasattr(array, "__cuda_array_interface__") for array in arrays) else None
 
 
 def _jets(arrays: dict[str, NDArray[Any]]) -> int:

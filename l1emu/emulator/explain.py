@@ -61,6 +61,8 @@ class Explanation:
     rows: tuple[LayerExplanation, ...]
     other_ns: float | None = None
     """Loading the inputs and storing the outputs, ns a jet; None if not measured."""
+    kernel: str | None = None
+    """With the target cuda: what the kernel takes of a multiprocessor, and what limits how many jets are at work."""
 
     @property
     def macs(self) -> int:
@@ -69,7 +71,12 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        return {"macs": self.macs, "other_ns": self.other_ns, "layers": [asdict(row) for row in self.rows]}
+        return {
+            "macs": self.macs,
+            "other_ns": self.other_ns,
+            "kernel": self.kernel,
+            "layers": [asdict(row) for row in self.rows],
+        }
 
     def table(self) -> Table:
         """The table for a rich console."""
@@ -83,7 +90,13 @@ class Explanation:
             table.add_row(*self._cells(row))
         if self.other_ns is not None:
             total = self.other_ns + sum(row.ns or 0.0 for row in self.rows)
-            table.caption = f"{total:.0f} ns a jet on one core, {self.other_ns:.0f} of them loading and storing"
+            where = "one core" if self.kernel is None else "a full GPU"
+            digits = 0 if self.kernel is None else 3
+            table.caption = (
+                f"{total:.{digits}f} ns a jet on {where}, {self.other_ns:.{digits}f} of them loading and storing"
+            )
+        if self.kernel is not None:
+            table.caption = f"{table.caption}\n{self.kernel}" if table.caption else self.kernel
         return table
 
     def __repr__(self) -> str:
@@ -99,7 +112,9 @@ class Explanation:
         sums = "" if row.accumulator_range is None else "{} … {}".format(*row.accumulator_range)
         types = (_short(row.output), _short(row.accumulator or ""))
         found = [row.layer, row.kind, *types, sums, row.proof, row.arithmetic, str(row.macs or "")]
-        return found + ([] if self.other_ns is None else ["" if row.ns is None else f"{row.ns:.1f}"])
+        return found + (
+            [] if self.other_ns is None else ["" if row.ns is None else f"{row.ns:.{1 if self.kernel is None else 3}f}"]
+        )
 
     def __str__(self) -> str:
         stream = StringIO()
@@ -113,9 +128,16 @@ def _short(type_: str) -> str:
 
 
 def explain(
-    firmware: Firmware, ranges: Ranges, arithmetic: dict[str, str], seconds: dict[str, float] | None = None
+    firmware: Firmware,
+    ranges: Ranges,
+    arithmetic: dict[str, str],
+    seconds: dict[str, float] | None = None,
+    kernel: str | None = None,
 ) -> Explanation:
-    """The table for `firmware`; `arithmetic` says by layer name what was chosen, `seconds` how long it takes a jet."""
+    """The table for `firmware`; `arithmetic` says by layer name what was chosen, `seconds` how long it takes a jet.
+
+    `kernel` is what is told of the one kernel on a GPU.
+    """
     spent = {} if seconds is None else {name: 1e9 * value for name, value in seconds.items()}
     rows = []
     for layer in firmware.layers:
@@ -139,7 +161,7 @@ def explain(
         )
     names = {layer.name for layer in firmware.layers}
     other = None if seconds is None else sum(value for name, value in spent.items() if name not in names)
-    return Explanation(tuple(rows), other)
+    return Explanation(tuple(rows), other, kernel)
 
 
 def _proof(proof: LayerRange) -> str:

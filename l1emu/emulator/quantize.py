@@ -64,7 +64,7 @@ def _in_range(value: Any, overflow: Any, low: Any, high: Any) -> Any:
 
 
 @inner
-def _one(value: Any, scale: Any, rounding: Any, overflow: Any, low: Any, high: Any) -> Any:
+def one_float(value: Any, scale: Any, rounding: Any, overflow: Any, low: Any, high: Any) -> Any:
     """One double as a raw integer; infinities behave as +-2**1024."""
     scaled = value * scale
     if scaled == 0.0 and value != 0.0:
@@ -152,7 +152,7 @@ def _quantize(
                 return True
             if integer and -0.5 < value < 0.0:
                 value = 1.0  # what the open headers' ap_int makes of it
-            out[j, column + i] = _one(value, scale, rounding, overflow, low, high)
+            out[j, column + i] = one_float(value, scale, rounding, overflow, low, high)
     return False
 
 
@@ -174,15 +174,15 @@ def quantize_into(x: NDArray[np.floating[Any]], out: NDArray[np.integer[Any]], c
     bool
         Whether `x` holds a NaN, which C++ leaves undefined; `out` is then not complete.
     """
-    return bool(_compiled(x, out, column, *_cast(type_)))
+    return bool(_compiled(x, out, column, *cast_arguments(type_)))
 
 
 def compile_quantize(x: NDArray[np.floating[Any]], out: NDArray[np.integer[Any]], type_: FixedPoint) -> None:
     """Compile what `quantize_into` needs for such arrays and this type; neither is read."""
-    compile_for(_compiled, x, out, 0, *_cast(type_))
+    compile_for(_compiled, x, out, 0, *cast_arguments(type_))
 
 
-def _cast(type_: FixedPoint) -> tuple[float, int, int, int, int, bool]:
+def cast_arguments(type_: FixedPoint) -> tuple[float, int, int, int, int, bool]:
     """The arguments of `_quantize` that are the same for all numbers of a type."""
     rounding, _shift, overflow, low, high = cast_code(type_, fraction=type_.fraction + 1, overflows=True)
     return math.ldexp(1.0, type_.fraction), rounding, overflow, low, high, type_.is_integer

@@ -91,6 +91,8 @@ def plan(
     exact: Program,
     features: Features,
     results: tuple[Tensor, ...],
+    *,
+    exactly: bool = False,
 ) -> VectorProgram:
     """The vector program of `firmware`.
 
@@ -101,10 +103,12 @@ def plan(
     results
         Tensors that must come out. A tensor that need not come out may never be
         stored, if the layer that makes it and the cast that reads it are done together in registers.
+    exactly
+        Whether all layers are left to the exact kernels, which the others are to be compared with.
     """
     learned = Workspace()
-    _write(firmware, ranges, exact, features, results, learned)
-    context, outputs = _write(firmware, ranges, exact, features, results, Workspace(learned.packed()))
+    _write(firmware, ranges, exact, features, results, learned, exactly)
+    context, outputs = _write(firmware, ranges, exact, features, results, Workspace(learned.packed()), exactly)
     module = GeneratedModule(
         firmware.name,
         features,
@@ -143,6 +147,7 @@ def _write(
     features: Features,
     results: tuple[Tensor, ...],
     workspace: Workspace,
+    exactly: bool,
 ) -> tuple[Context, tuple[str, ...]]:
     """All kernels and their calls, with tensors in `workspace`, and the lines that write the outputs."""
     context = Context(firmware, ranges, features, results, workspace, exact.row, _wants)
@@ -153,7 +158,8 @@ def _write(
         if layer.view:
             context.arithmetic[layer.name] = "no arithmetic"
             continue
-        found = (strategy.fits(layer, context) for strategy in KINDS[type(layer)].strategies)
+        known = () if exactly else KINDS[type(layer)].strategies
+        found = (strategy.fits(layer, context) for strategy in known)
         chosen = next((strategy for strategy in found if strategy is not None), None)
         if chosen is not None:
             chosen.write(context)

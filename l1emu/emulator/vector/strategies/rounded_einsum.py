@@ -102,7 +102,9 @@ class RoundedEinsum(Strategy[Einsum]):
             a=Read(layer.inputs[0], INT32),
             b=Read(layer.inputs[1], INT32),
             y=Write(self.chain.output, INT32),
-            scratch=Scratch((layer.free1 + 1) * loops.pairs + -(-layer.free0 // LANES)),
+            scratch=Scratch(
+                (layer.free1 + 1) * loops.pairs + layer.free0
+            ),  # a jet alone needs a word each for the last
         )
 
 

@@ -1,0 +1,103 @@
+"""Kernels as a GPU gets them: compiled and assembled for one that need not be here."""
+
+from __future__ import annotations
+
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from l1emu import Firmware
+from l1emu.emulator.cuda import kernels
+from l1emu.emulator.cuda.device import cuda, simulated
+from l1emu.emulator.cuda.text import GPU_FEATURES
+from l1emu.emulator.passes.analyse import analyse
+from l1emu.emulator.passes.lower import lower
+from l1emu.emulator.passes.plan import VectorProgram, plan
+from l1emu.emulator.vector.context import narrow_inputs
+from l1emu.errors import L1emuError
+from tests.emulator.passes.test_relax import CASES, fixed
+from tests.emulator.test_kinds import firmware_of
+
+MODEL = Path(__file__).parents[3] / "models" / "jet-tagger" / "tagger.l1fw"
+HOPPER = (9, 0)
+
+
+def has_compilers() -> str:
+    """What is missing to compile for a GPU; nothing if all is here."""
+    if find_spec("numba_cuda") is None:
+        return "numba-cuda (extra cuda) is not installed"
+    if simulated():
+        return "the simulator compiles nothing"
+    try:
+        cuda("cudadrv.nvvm").NVVM()
+    except Exception as error:
+        return f"NVVM cannot be used: {error}"
+    if shutil.which("ptxas") is None and not Path("/usr/local/cuda/bin/ptxas").exists():
+        return "ptxas is not here"
+    return ""
+
+
+MISSING = has_compilers()
+compiles = pytest.mark.skipif(bool(MISSING), reason=MISSING or "all is here")
+
+
+def planned(firmware: Firmware, *, exactly: bool = False) -> VectorProgram:
+    ranges = analyse(firmware)
+    exact = lower(firmware, ranges, firmware.outputs)
+    return plan(firmware, ranges, exact, GPU_FEATURES, firmware.outputs, exactly=exactly)
+
+
+@compiles
+def test_the_default_tagger_takes_dot_products_and_no_stack() -> None:
+    firmware = Firmware.read(MODEL)
+    text = kernels.jets_assembly(planned(firmware), narrow=narrow_inputs(firmware), capability=HOPPER)
+    assert text.count("dp4a.u32.s32") > 100
+    found = kernels.resources(text, HOPPER)
+    assert found.spilled == 0 and found.stack == 0
+    assert found.registers <= 128 and found.shared >= 4 * len(planned(firmware).constants)
+
+
+@compiles
+@pytest.mark.parametrize("name", ["dense", "embedding", "gru", "layernorm", "stable", "legacy"])
+def test_exact_kernels_compile(name: str) -> None:
+    firmware = firmware_of(CASES[name].make(fixed("22,9"), fixed("18,9")))
+    assemble(firmware, exactly=True)
+
+
+@compiles
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("exactly", [False, True])
+@pytest.mark.parametrize("name", CASES)
+def test_every_kind_compiles(name: str, exactly: bool) -> None:
+    for accum, result in ((fixed("22,9"), fixed("18,9")), (fixed("9,4"), fixed("6,2"))):
+        assemble(firmware_of(CASES[name].make(accum, result)), exactly=exactly)
+
+
+def assemble(firmware: Firmware, *, exactly: bool) -> None:
+    text = kernels.jets_assembly(planned(firmware, exactly=exactly), narrow=narrow_inputs(firmware), capability=HOPPER)
+    assert 0 < kernels.resources(text, HOPPER).registers <= 255
+
+
+@compiles
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_kernels_of_inputs_compile(kind: Any) -> None:
+    types = cuda("types")
+    given = types.Array(types.float32 if kind == np.float32 else types.float64, 2, "C")
+    raw, odd, number = types.Array(types.int32, 3, "C"), types.Array(types.int32, 1, "C"), types.int64
+    cast = (number, types.float64, number, number, number, number, types.boolean)
+    text = kernels.assembly(kernels.floats_kernel, (given, raw, *cast, odd), HOPPER)
+    assert kernels.resources(text, HOPPER).registers
+    integers = types.Array(types.int64, 2, "C")
+    text = kernels.assembly(kernels.integers_kernel, (integers, raw, number, number, number, odd), HOPPER)
+    assert kernels.resources(text, HOPPER).registers
+
+
+def test_without_an_assembler_one_line_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CUDA_HOME", str(tmp_path))
+    with pytest.raises(L1emuError, match="ptxas is not here"):
+        kernels.resources("")
