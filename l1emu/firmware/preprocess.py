@@ -8,7 +8,7 @@ own headers, which `l1emu.firmware.cxx.expression.Expression` computes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -82,6 +82,10 @@ def _source_text(path: Path, *, limit: int = TEXT_LIMIT) -> str:
         as `l1emu.files.read_bytes` does, or for what compilers read in different ways.
     """
     data = read_bytes(path, limit=limit)
+    return _kept_text(data, path) if is_kernels(path) or _SHIPPED.fullmatch(path.name) else _text_of_bytes(data, path)
+
+
+def _text_of_bytes(data: bytes, path: Path) -> str:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -97,6 +101,21 @@ def _source_text(path: Path, *, limit: int = TEXT_LIMIT) -> str:
         if found:
             raise Place(path, text.count("\n", 0, found.start()) + 1).error("a trigraph is not supported")
     return text
+
+
+# Projects of one network with other types have the same kernels and libraries: what is told of these by their content
+# alone is kept from one project to the next.
+_kept_text = lru_cache(maxsize=256)(_text_of_bytes)
+
+
+@lru_cache(maxsize=256)
+def _kept_lines(text: str) -> tuple[str, ...]:
+    return tuple(_COMMENT.sub(_blank, text).split("\n"))
+
+
+@lru_cache(maxsize=8192)
+def _kept_tokens(text: str, path: Path, line: int, offset: int) -> tuple[Token, ...]:
+    return tuple(tokens_of(text, path, line, offset))
 
 
 def _blank(found: re.Match[str]) -> str:
@@ -175,9 +194,9 @@ class Unit:
         if path in self._once:
             return
         text = _source_text(path)
-        lines = _COMMENT.sub(_blank, text).split("\n")
         found = self.files.setdefault(path, Lexed(path, []))
         kernels = is_kernels(path)
+        lines = list(_kept_lines(text)) if kernels else _COMMENT.sub(_blank, text).split("\n")
         stack: list[Condition] = []
         offset = number = 0
         first, first_offset = 0, 0  # of the lines that wait to be split into tokens
@@ -185,7 +204,8 @@ class Unit:
         def flush(upto: int) -> None:
             if upto > first:
                 waiting = "\n".join(lines[first:upto]) + "\n"
-                tokens = tokens_of(waiting, path, first, first_offset, lists=not kernels)
+                split = (waiting, path, first, first_offset)
+                tokens = _kept_tokens(*split) if kernels else tokens_of(*split, lists=True)
                 part = list(self._expanded(tokens, path))
                 found.tokens.extend(part)
                 self.sequence.append((path, part))
@@ -353,7 +373,7 @@ class Unit:
         if changed:
             raise place.error(f"what {name} has is changed by a macro of a name in it", changed[0])
 
-    def _expanded(self, tokens: Iterator[Token], path: Path) -> Iterator[Token]:
+    def _expanded(self, tokens: Iterable[Token], path: Path) -> Iterator[Token]:
         """Tokens with macros in place: not inside themselves, and each on the line where it is used."""
         for token in tokens:
             if token.kind == "name" and token.text in _COMPILER:
@@ -399,12 +419,22 @@ def check_library(folder: Path, used: set[str]) -> None:
     for path in sorted(folder.rglob("*.h")):
         if _SHIPPED.fullmatch(path.name) is None:
             continue  # read as a file of the project where it is included
-        for i, line in enumerate(_source_text(path).split("\n"), 1):
-            found = re.match(r"\s*#\s*define\s+(\w+)(.*)", line) if "define" in line else None
-            if found is not None and found[0].strip() == "#define for if (0); else for":
-                continue  # for a compiler of 1998 alone
-            if found is not None and found[1] in used and not _RESERVED.fullmatch(found[1]):
+        for i, name, line in _defined_macros(_source_text(path)):
+            if name in used:
                 raise Place(path, i).error("a macro of the fixed-point library by a name that the project uses", line)
+
+
+@lru_cache(maxsize=256)
+def _defined_macros(text: str) -> tuple[tuple[int, str, str], ...]:
+    """The macros of a file that are not by a name of the libraries: number of the line, name, line."""
+    found = []
+    for i, line in enumerate(text.split("\n"), 1):
+        match = re.match(r"\s*#\s*define\s+(\w+)(.*)", line) if "define" in line else None
+        if match is not None and match[0].strip() == "#define for if (0); else for":
+            continue  # for a compiler of 1998 alone
+        if match is not None and not _RESERVED.fullmatch(match[1]):
+            found.append((i, match[1], line))
+    return tuple(found)
 
 
 def is_kernels(path: Path) -> bool:

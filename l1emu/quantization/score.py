@@ -17,23 +17,25 @@ Areas = NDArray[np.float64]
 
 
 def areas(scores: Areas, positive: NDArray[np.bool_], counts: Areas) -> Areas:
-    """Areas under the ROC curve, one for each row of `counts`; a tie counts half.
+    """Areas under the ROC curve, one for each column of `counts`; a tie counts half.
+
+    Each jet of the class is compared with all others: sums of whole numbers, exact in any order.
 
     Parameters
     ----------
     scores, positive
         (jets,): of each jet, and whether it is of the class.
     counts
-        (replicas, jets): how often each jet counts.
+        (jets, replicas): how often each jet counts.
     """
-    order = np.argsort(scores, kind="stable")
-    ordered = scores[order]
-    first = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    drawn = counts[:, order]
-    signal = np.add.reduceat(drawn * positive[order], first, axis=1)
-    other = np.add.reduceat(drawn * ~positive[order], first, axis=1)
-    below = np.cumsum(other, axis=1) - other
-    found: Areas = (signal * (below + 0.5 * other)).sum(axis=1) / (signal.sum(axis=1) * other.sum(axis=1))
+    signal, others = np.flatnonzero(positive), np.flatnonzero(~positive)
+    others = others[np.argsort(scores[others], kind="stable")]
+    below = np.zeros((len(others) + 1, counts.shape[1]))
+    np.cumsum(counts[others], axis=0, out=below[1:])
+    first, last = (np.searchsorted(scores[others], scores[signal], side) for side in ("left", "right"))
+    drawn = counts[signal]
+    pairs = np.einsum("jr,jr->r", drawn, below[first]) + np.einsum("jr,jr->r", drawn, below[last])
+    found: Areas = 0.5 * pairs / (drawn.sum(axis=0) * below[-1])
     return found
 
 
@@ -57,12 +59,13 @@ class DrawnJets:
 
     @cached_property
     def counts(self) -> Areas:
-        """(1 + replicas, jets): once each, then as drawn; draws keep the number of jets of each class."""
+        """(jets, 1 + replicas): once each, then as drawn; draws keep the number of jets of each class."""
         rng = np.random.default_rng(self.seed)
-        found = np.ones((1 + self.replicas, len(self.labels)))
+        found = np.ones((len(self.labels), 1 + self.replicas))
         for label in np.unique(self.labels):
             chosen = np.flatnonzero(self.labels == label)
-            found[1:, chosen] = rng.multinomial(len(chosen), np.full(len(chosen), 1 / len(chosen)), self.replicas)
+            drawn = rng.multinomial(len(chosen), np.full(len(chosen), 1 / len(chosen)), self.replicas)
+            found[chosen, 1:] = drawn.T
         return found
 
     def scores(self, outputs: Areas) -> Areas:

@@ -102,7 +102,8 @@ def pointwise_as_dense(model: keras.Model) -> keras.Model:
         if not _is_pointwise(layer):
             return _same(layer, x)
         if not _kind(layer).startswith("Q"):
-            return keras.layers.Dense(layer.filters, layer.activation, layer.use_bias, name=layer.name)(x)
+            plain = {"use_bias": layer.use_bias, "trainable": layer.trainable, "name": layer.name}
+            return keras.layers.Dense(layer.filters, layer.activation, **plain)(x)
         kernel, bias = layer.kernel_quantizer, layer.bias_quantizer
         return QDense(
             layer.filters,
@@ -110,6 +111,7 @@ def pointwise_as_dense(model: keras.Model) -> keras.Model:
             layer.use_bias,
             kernel_quantizer=kernel,
             bias_quantizer=bias,
+            trainable=layer.trainable,
             name=layer.name,
         )(x)
 
@@ -198,7 +200,7 @@ def has_quantizers(model: keras.Model) -> bool:
 
 
 def without_quantizers(model: keras.Model) -> keras.Model:
-    """The float twin of a QKeras model: the same layers under the same names.
+    """The float twin of a QKeras model: the same layers under the same names, with its weights; what is constant stays.
 
     Raises
     ------
@@ -228,7 +230,11 @@ def without_quantizers(model: keras.Model) -> keras.Model:
                 return _again(layer, x)
         raise refused_layer(layer)
 
-    return _rebuilt(model, make)
+    new = _rebuilt(model, make)
+    _take_weights(new, model)
+    for layer in new.layers:
+        layer.trainable = model.get_layer(layer.name).trainable
+    return new
 
 
 def without_weight_quantizers(model: keras.Model) -> keras.Model:
@@ -291,7 +297,7 @@ def choose_grids(
         for pattern, line in layers.items():
             if fnmatch.fnmatchcase(name, pattern):
                 chosen |= {f: v for f in LayerRule.model_fields if (v := getattr(line, f)) is not None}
-        kernel, bias = _largest_weights(model.get_layer(name)) if x is not None else (2.0, 2.0)
+        kernel, bias = _largest_weights(model.get_layer(name)) if x is not None else (1.0, 1.0)
         grids[name] = LayerGrids(
             _grid(chosen["weight"], kernel),
             _grid(chosen["bias"], bias),
@@ -302,19 +308,19 @@ def choose_grids(
 
 
 def _largest_weights(layer: Any) -> tuple[float, float]:
-    """Of the matrices and of the biases of a layer; 2 where it has none."""
+    """Of the matrices and of the biases of a layer; 1 where it has none."""
     found = {"kernel": [0.0], "bias": [0.0]}
     for name, array in weights_in_layer(layer).items():
         found["bias" if "bias" in name else "kernel"].append(float(np.abs(array).max()))
     if not layer.weights:
-        return 2.0, 2.0
+        return 1.0, 1.0
     return max(found["kernel"]), max(found["bias"])
 
 
 def _grid(grid: GridChoice, largest: float) -> GridBits:
     if grid.integer is not None:
         return grid.bits, grid.integer
-    needed = math.ceil(math.log2(largest)) if largest > 0 else 0
+    needed = math.floor(math.log2(largest)) + 1 if largest > 0 else 0  # 1 takes a bit: without it 1 - 2**-n is the most
     return grid.bits, min(max(needed, 0), grid.bits - 2)
 
 
@@ -330,12 +336,17 @@ def with_quantizers(model: keras.Model, grids: dict[str, LayerGrids]) -> keras.M
         naming the layer that hls4ml would convert wrongly or not at all.
     """
     new = _rebuilt(model, _Quantizing(grids).make)
-    trained = weights_by_name(model)
-    for layer in new.layers:
-        parts = [f"{layer.name}/{part}" for part in weights_in_layer(layer)]
-        if parts and parts[0] in trained:  # the constants of masks stay as they are
-            layer.set_weights([trained[part] for part in parts])
+    _take_weights(new, model)
     return new
+
+
+def _take_weights(new: keras.Model, model: keras.Model) -> None:
+    """Give `new` the weights of `model` by their names; others, as the constants of masks, stay as they are."""
+    known = weights_by_name(model)
+    for layer in new.layers:
+        parts = weights_in_layer(layer)
+        if parts:
+            layer.set_weights([known.get(f"{layer.name}/{part}", array) for part, array in parts.items()])
 
 
 class _Quantizing:

@@ -15,7 +15,7 @@ def test_areas_are_those_of_scikit_learn_with_ties_and_counts() -> None:
     scores = np.round(rng.normal(size=300) + positive, 1)
     counts = np.vstack([np.ones(300), rng.integers(0, 3, 300)])
     expected = [metrics.roc_auc_score(positive, scores, sample_weight=row) for row in counts]
-    np.testing.assert_allclose(areas(scores, positive, counts), expected, rtol=1e-12)
+    np.testing.assert_allclose(areas(scores, positive, counts.T), expected, rtol=1e-12)
 
 
 def test_the_error_of_a_ratio_to_itself_is_nothing_and_of_the_area_is_hanley_and_mcneils() -> None:

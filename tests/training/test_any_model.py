@@ -30,9 +30,9 @@ from l1emu.training.any_model import load_trained
 from l1emu.training.any_train import train_model
 from l1emu.training.fitting import fit_network
 from l1emu.training.model import weights_by_name
-from l1emu.training.model_recipe import model_recipes
+from l1emu.training.model_recipe import GridChoice, QuantizationRule, model_recipes
 from l1emu.training.networks import transformer
-from l1emu.training.rebuilding import without_normalizations
+from l1emu.training.rebuilding import choose_grids, with_quantizers, without_normalizations
 from l1emu.training.train import predict
 
 pytestmark = [
@@ -61,6 +61,16 @@ def quantized():
     bits = lambda: quantized_bits(8, 2, alpha=1)
     x = QDense(5, name="first", kernel_quantizer=bits(), bias_quantizer=bits())(x)
     x = QActivation(quantized_relu(8, 3), name="relu")(x)
+    x = QDense(1, name="energy", kernel_quantizer=bits(), bias_quantizer=bits())(x)
+    return keras.Model(inputs, QActivation(quantized_bits(12, 4, alpha=1), name="out")(x))
+
+
+def with_constants():
+    bits = lambda: quantized_bits(8, 2, alpha=1)
+    x = inputs = keras.layers.Input((6,), name="sensors")
+    fixed = {"trainable": False, "kernel_initializer": keras.initializers.Constant(0.25), "bias_initializer": "ones"}
+    x = QDense(2, name="means", kernel_quantizer=bits(), bias_quantizer=bits(), **fixed)(x)
+    x = keras.layers.Concatenate(name="both")([inputs, x])
     x = QDense(1, name="energy", kernel_quantizer=bits(), bias_quantizer=bits())(x)
     return keras.Model(inputs, QActivation(quantized_bits(12, 4, alpha=1), name="out")(x))
 
@@ -187,6 +197,32 @@ def test_a_qkeras_model_keeps_its_quantizers_and_may_be_quantized_after_training
     assert card["error"]["rmse"]["quantized"] == card["error"]["rmse"]["emulated"] < 0.5
     assert list(card["history"]) == ["float"]
     assert (tmp_path / "out" / "grids.json").read_text() == "null\n"
+
+
+def test_constants_of_a_qkeras_model_stay_through_both_passes(tmp_path: Path) -> None:
+    recipe = written(
+        tmp_path, network__function="own_model_of_tests:with_constants", network__sizes={}, quantization__rule=None,
+        quantization__layers=None, training__float={"epochs": 1, "learning_rate": 0.02},
+    )  # fmt: skip
+    train_model(recipe, tmp_path / "out")
+    for name in ("float_weights.npz", "weights.npz"):
+        with np.load(tmp_path / "out" / name) as weights:
+            np.testing.assert_array_equal(weights["means/kernel"], np.full((6, 2), 0.25))
+            np.testing.assert_array_equal(weights["means/bias"], np.ones(2))
+            assert np.unique(weights["energy/kernel"]).size > 1
+
+
+def test_a_class_token_is_marked_by_a_whole_one() -> None:
+    network = transformer(
+        input="jets", shape=[4, 3], outputs=2, width=4, heads=2, feed_forward=4, pooling="token", softmax=False
+    )
+    x = np.random.default_rng(6).uniform(-1, 1, (64, 4, 3)).astype(np.float32)
+    x[:, :, 2] = [1, 0, 0, 0]
+    bits = GridChoice(bits=8)
+    rule = QuantizationRule(weight=bits, bias=bits, result=bits, softmax_bits=10)
+    quantized = with_quantizers(network, choose_grids(network, rule, {}, [x]))
+    mark = keras.Model(quantized.inputs, quantized.get_layer("mark_act").output)
+    np.testing.assert_array_equal(predict(mark, [x])[..., 0], x[:, :, 2])
 
 
 def test_a_reconstruction_finds_what_it_was_not_trained_on(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import math
 import os
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 from l1emu.errors import L1emuError
@@ -34,6 +35,10 @@ class LenientProject(Project):
         super().__init__(folder)
 
     def _unit(self, *, synthesis: bool) -> Unit:
+        return self._synthesized
+
+    @cached_property
+    def _synthesized(self) -> Unit:
         return super()._unit(synthesis=True)
 
     def _top(self) -> tuple[Path, str]:

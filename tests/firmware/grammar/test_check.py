@@ -122,3 +122,13 @@ def test_numbers_with_separators_are_read(tmp_path: Path) -> None:
     assert count
     written.write_text(text)
     assert l1emu.Firmware.read(tmp_path / "q").content_hash == before.content_hash
+
+
+def test_a_unit_with_other_numbers_is_looked_into_where_numbers_matter(tmp_path: Path) -> None:
+    code = (
+        "template <int N> struct S;\ntemplate <> struct S<{}> {{}};\ntemplate <> struct S<{}> {{}};\n"
+        "const int n = {};\nconst int list[2] = {{{}, 2}};\ntypedef S<{}> s;\n"
+    )
+    for numbers in ((1, 2, 3, 4, 5), (3, 4, 6, 7, 8), (3, 4, 1, 1, 1)):
+        read(tmp_path, code.format(*numbers))
+    assert "S is defined twice" in refusal(tmp_path, code.format(4, 4, 5, 6, 7))
