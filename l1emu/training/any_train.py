@@ -153,10 +153,10 @@ def _passes(
 ) -> _Trained:
     """Both passes of training, each from its checkpoint where that is there."""
     fits: dict[str, Fit] = {}
-    fitted = {name: fitted_rows(rows, parts[name]) for name in ("training", "validation")}
     training, tasks = recipe.training, recipe.tasks_of(list(rows.truth)).values()
     start = without_quantizers(network) if has_quantizers(network) else network
-    around = FormInTraining(recipe.task)
+    around = FormInTraining(recipe.task, [task.keras_loss for task in tasks], [task.loss_weight for task in tasks])
+    fitted = {name: around.rows(fitted_rows(rows, parts[name])) for name in ("training", "validation")}
 
     def fit(model: keras.Model, name: str) -> None:
         stage = training.quantized if name == "quantized" else training.float_pass
@@ -175,8 +175,8 @@ def _passes(
             stage,
             batch=training.batch,
             seed=training.seed + quantized,
-            losses=[task.keras_loss for task in tasks],
-            loss_weights=[task.loss_weight for task in tasks],
+            losses=around.losses,
+            loss_weights=around.loss_weights,
             quantized=quantized,
         )
         save_arrays(weights, weights_by_name(form))

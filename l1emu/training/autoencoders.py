@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
 from l1emu.errors import L1emuError
+from l1emu.training.fitting import FittedRows
 from l1emu.training.layers import QEinsum
 from l1emu.training.model_recipe import Task
 
@@ -66,11 +68,30 @@ def _squares(x: Any) -> Any:
 
 
 class FormInTraining:
-    """What is fitted in the place of the firmware's network; the decoder's weights pass from one pass to the next."""
+    """What is fitted in the place of the firmware's network; the decoder's weights pass from one pass to the next.
 
-    def __init__(self, task: Task | None) -> None:
+    A variational autoencoder's divergence is one more output, whose target is 0, so that a row's weight counts for it
+    as it does for the reconstruction.
+
+    Attributes
+    ----------
+    losses, loss_weights
+        Of each output, by Keras' names.
+    """
+
+    def __init__(self, task: Task | None, losses: Sequence[str], loss_weights: Sequence[float]) -> None:
         self.task = task
+        self.variational = task is not None and task.divergence > 0
+        self.losses, self.loss_weights = list(losses), list(loss_weights)
+        if task is not None and self.variational:
+            self.losses.append("mean_absolute_error")  # of what is never negative, and of 0: itself
+            self.loss_weights.append(task.divergence)
         self._made: dict[str, Any] = {}
+
+    def rows(self, rows: FittedRows) -> FittedRows:
+        """Rows with the targets of this form's outputs."""
+        inputs, targets, weights = rows
+        return inputs, [*targets, np.zeros((len(weights), 1), np.float32)] if self.variational else targets, weights
 
     def form(self, model: keras.Model) -> keras.Model:
         """The network that is fitted, around the layers of `model`.
@@ -88,16 +109,17 @@ class FormInTraining:
         mean = _output_of(model, self.task.latent, "task.latent")
         before = model.get_layer(self.task.latent).input
         size = int(mean.shape[-1])
-        x = mean
-        if self.task.divergence > 0:
+        x, divergence = mean, []
+        if self.variational:
             spread = self._layer("log_variance", keras.layers.Dense, size, kernel_initializer="zeros")(before)
-            x = _Drawn(self.task.divergence, name="drawn")([mean, spread])
+            x, *divergence = _Drawn(name="divergence")([mean, spread])
         for number, units in enumerate(self.task.decoder):
             x = self._layer(f"decoder{number}", keras.layers.Dense, units, activation="relu")(x)
         outputs = 1
         for length in model.inputs[0].shape[1:]:
             outputs *= int(length)
-        return keras.Model(model.inputs, self._layer("decoded", keras.layers.Dense, outputs)(x))
+        decoded = self._layer("decoded", keras.layers.Dense, outputs)(x)
+        return keras.Model(model.inputs, [decoded, *divergence])
 
     def _layer(self, name: str, kind: Any, *sizes: int, **options: Any) -> Any:
         if name not in self._made:
@@ -114,22 +136,18 @@ def _output_of(model: keras.Model, name: str, where: str) -> Any:
 
 
 class _Drawn(keras.layers.Layer):
-    """A draw from a normal distribution in training, its mean otherwise; adds the divergence from the unit one.
+    """A draw from a normal distribution in training, its mean otherwise; and the divergence from the unit one.
 
-    Per latent number (1 + log variance - mean² - variance) / -2, averaged over rows and summed, times `divergence`:
-    Kingma and Welling, arXiv:1312.6114.
+    Of a row the sum over its latent numbers of (1 + log variance - mean² - variance) / -2: Kingma and Welling,
+    arXiv:1312.6114.
     """
 
-    def __init__(self, divergence: float, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.divergence = divergence
-
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """The draw: float32, as the mean."""
+        """The draw (rows, latent) and the divergence (rows, 1): float32, as the mean."""
         mean, spread = inputs
         spread = tf.clip_by_value(spread, -10.0, 10.0)
         each = -0.5 * (1.0 + spread - tf.square(mean) - tf.exp(spread))
-        self.add_loss(self.divergence * tf.reduce_mean(tf.reduce_sum(each, axis=-1)))
-        if not training:
-            return mean
-        return mean + tf.exp(0.5 * spread) * tf.random.normal(tf.shape(mean))
+        divergence = tf.reduce_sum(each, axis=-1, keepdims=True)
+        if training:
+            mean = mean + tf.exp(0.5 * spread) * tf.random.normal(tf.shape(mean))
+        return mean, divergence

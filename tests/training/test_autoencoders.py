@@ -22,7 +22,10 @@ from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
 from l1emu.training.any_model import load_trained
 from l1emu.training.any_train import train_model
+from l1emu.training.autoencoders import FormInTraining, variational_encoder
 from l1emu.training.fitting import fit_network
+from l1emu.training.model_recipe import Task
+from l1emu.training.recipe import TrainingPass
 from l1emu.training.train import predict
 
 pytestmark = [
@@ -102,6 +105,28 @@ def test_a_stopped_training_goes_on_with_its_decoder(tmp_path: Path, monkeypatch
     assert passes == [False, True, True]
     for name in ("weights.npz", "float_weights.npz", "model.l1fw"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+def test_a_row_weighs_alike_in_divergence_and_reconstruction() -> None:
+    keras.utils.set_random_seed(3)
+    rng = np.random.default_rng(3)
+    task = Task.model_validate({**LATENT, "divergence": 0.5, "loss": "mean_absolute_error"})
+    around = FormInTraining(task, [task.keras_loss], [2.0])
+    form = around.form(variational_encoder(input="objects", shape=[6], hidden=[5], latent=2))
+    for layer in form.layers:
+        layer.set_weights([rng.normal(size=array.shape) for array in layer.get_weights()])
+    x = rng.normal(size=(40, 6)).astype(np.float32)
+    weights = rng.exponential(size=40).astype(np.float32)
+    rows = around.rows(([x], [x], weights))
+    still = TrainingPass(epochs=1, learning_rate=1e-12)
+    found = fit_network(form, rows, rows, still, batch=40, seed=1, losses=around.losses,
+                        loss_weights=around.loss_weights, quantized=False)  # fmt: skip
+    ask = keras.Model(form.inputs, [*form.outputs, *(form.get_layer(n).output for n in ("latent", "log_variance"))])
+    decoded, _, mean, spread = (array.astype(np.float64) for array in ask.predict(x, verbose=0))
+    spread = spread.clip(-10, 10)
+    divergence = 0.5 * (mean**2 + np.exp(spread) - spread - 1).sum(axis=1)
+    each = 2.0 * np.abs(decoded - x).mean(axis=1) + 0.5 * divergence
+    assert found.loss == pytest.approx((weights * each).sum() / 40, rel=1e-5)
 
 
 @pytest.mark.parametrize(
