@@ -82,8 +82,12 @@ def sentences(*, events: int, seed: int, positions: int = 16) -> _Arrays:
                 "wrong size", where=f"data.options.{name}", value=value, expected=f"an integer, 1 to {_MOST:,}"
             )
     if events * positions > _MOST:
-        value, expected = f"{events} events of {positions} positions", f"{_MOST:,} characters at most"
-        raise L1emuError("too long a text", where="data.options", value=value, expected=expected)
+        raise L1emuError(
+            "too long a text",
+            where="data.options",
+            value=f"{events} events of {positions} positions",
+            expected=f"{_MOST:,} characters at most",
+        )
     code = codes(text(events * positions + 1, seed))
     seen = code[:-1].reshape(events, positions)
     return {"characters": one_hot(seen), "target": code[1:].reshape(events, positions).astype(np.int64)}
