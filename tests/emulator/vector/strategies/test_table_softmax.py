@@ -96,7 +96,7 @@ def test_exponentials_that_are_bytes_are_multiplied_as_such(scale: float, roundi
     emulator = Emulator(firmware, threads=1)
     program = emulator._program
     assert isinstance(program, _Packed)
-    assert (" = srl16(b1, 8)" in program.program.source) == (rounding != Rounding.TRN)
+    assert (" = srl16(both, 8)" in program.program.source) == (rounding != Rounding.TRN)
     inputs = random_inputs(firmware, 2000)
     expected = reference.run(firmware, inputs)["y"]
     np.testing.assert_array_equal(single(emulator.raw(inputs)), expected)
