@@ -116,7 +116,7 @@ def measured(name: str, jets: int) -> dict[str, Any]:
     begin = time.perf_counter()
     emulator = Emulator(firmware, target="cuda")
     emulator(drawn(firmware, 2, 0))
-    result: dict[str, Any] = {"firmware": firmware.name, "compile_s": time.perf_counter() - begin}
+    result: dict[str, Any] = {"firmware": Path(name).name, "compile_s": time.perf_counter() - begin}
     explanation = emulator.explain(drawn(firmware, min(1024, jets), 1))
     result["macs"], result["kernel"] = explanation.macs, explanation.kernel
     result["layers"] = {row.layer: {"arithmetic": row.arithmetic, "ns": row.ns} for row in explanation.rows}
@@ -149,7 +149,7 @@ def measured(name: str, jets: int) -> dict[str, Any]:
 def compiled(name: str, capability: tuple[int, int]) -> dict[str, Any]:
     """What the assembler says of a firmware's kernel, by its strategies and by the exact kernels alone."""
     firmware, _ = firmware_of(name)
-    result: dict[str, Any] = {"firmware": firmware.name}
+    result: dict[str, Any] = {"firmware": Path(name).name}
     for key, exactly in (("strategies", False), ("exact kernels", True)):
         program = program_of(firmware, exactly=exactly)
         begin = time.process_time()

@@ -184,6 +184,12 @@ def _clear_tie(rounded: Any, biased: Any, bits: Any) -> Any:
     return np.int32(rounded & -2) if tie else np.int32(rounded)
 
 
+@_operation
+def _even_of(a: Any, b: Any, ones: Any) -> Any:
+    """a, less what of its last bits (`ones`) is not b's too."""
+    return np.int32(a & ~((a ^ b) & ones))
+
+
 def _even(value: Any, bits: Any) -> Any:
     """value / 2**bits to the nearest integer, ties to even."""
     if bits == 0:
@@ -246,6 +252,12 @@ def _add16(a: Any, b: Any) -> Any:
 def _sub16(a: Any, b: Any) -> Any:
     """a - b."""
     return _pair(_low(a) - _low(b), _high(a) - _high(b))
+
+
+@_operation
+def _sub16_saturating(a: Any, b: Any) -> Any:
+    """a - b, clipped to what an int16 holds."""
+    return _pair(_clipped(_low(a) - _low(b), -32768, 32767), _clipped(_high(a) - _high(b), -32768, 32767))
 
 
 @_operation
@@ -325,6 +337,12 @@ def _words_of_planes(low: Any, high: Any, half: Any) -> Any:
 
 
 # -- on four bytes -----------------------------------------------------------------------------------------------
+
+
+@_operation
+def _lower_bytes(a: Any, b: Any) -> Any:
+    """Of each word the lower byte of a's, and above it that of b's."""
+    return _four(_byte(a, 0), _byte(b, 0), _byte(a, 2), _byte(b, 2))
 
 
 @_operation
