@@ -501,8 +501,10 @@ class Emulator:
             raise L1emuError("wrong input names", value=sorted(given), expected=", ".join(t.name for t in inputs))
         columns = []
         for tensor in inputs:
-            array = given[tensor.name]
+            array = program.device_array(given[tensor.name])
             check_shape(tuple(array.shape), tensor)
+            if not array.is_c_contiguous():
+                raise L1emuError("an array on a GPU that is not C-contiguous", where=f"input {tensor.name}")
             if np.dtype(array.dtype).kind not in kinds or array.dtype == np.float16:
                 wanted = "float32 or float64" if kinds == "f" else "integers"
                 raise L1emuError("a wrong dtype", where=f"input {tensor.name}", value=str(array.dtype), expected=wanted)

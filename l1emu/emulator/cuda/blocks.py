@@ -48,6 +48,11 @@ def _put(V: Any, at: Any, f: Any, pack: Any, stride: Any, signed: Any, zero: Any
 
 
 @_conversion
+def _fetch_ahead(raw: Any, first: Any, begin: Any, end: Any) -> None:
+    """Nothing: it is a hint for a processor's caches."""
+
+
+@_conversion
 def _load_block(
     raw: Any,
     column: Any,

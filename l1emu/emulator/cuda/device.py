@@ -84,12 +84,21 @@ def _needed() -> str:
 # -- functions for a GPU -----------------------------------------------------------------------------------------
 
 
-def device_function(function: Callable[..., Any]) -> Any:
+def inlined_function(function: Callable[..., Any]) -> Any:
     """`function` for kernels on a GPU to call, put into the code of each; as it is in the simulator."""
+    return _device_function(function, forceinline=True)
+
+
+def called_function(function: Callable[..., Any]) -> Any:
+    """The same, called where the compiler finds that better: exact kernels are called once a layer."""
+    return _device_function(function, forceinline=False)
+
+
+def _device_function(function: Callable[..., Any], *, forceinline: bool) -> Any:
     if simulated():
         return function
     options = {"device": True, "opt": True, "debug": False, "lineinfo": False, "fastmath": False}
-    return _device_class()(function, {**options, "forceinline": True, "inline": "never"})
+    return _device_class()(function, {**options, "forceinline": forceinline, "inline": "never"})
 
 
 @cache
@@ -171,7 +180,7 @@ def device_operations() -> dict[str, Any]:
         "load": reading(BLOCK_JETS),
         "store": intrinsic(writing),
         "broadcast": read_constant,
-        "gather": device_function(gather),
+        "gather": inlined_function(gather),
         "dot8": intrinsic(dot_of_bytes),
-        "round_float": device_function(round_float),
+        "round_float": inlined_function(round_float),
     }

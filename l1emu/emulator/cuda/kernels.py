@@ -18,7 +18,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from l1emu.emulator.cuda.device import BLOCK_JETS, compiling_for, cuda, device_function, device_operations, simulated
+from l1emu.emulator.cuda.device import (
+    BLOCK_JETS,
+    called_function,
+    compiling_for,
+    cuda,
+    device_operations,
+    inlined_function,
+    simulated,
+)
 from l1emu.emulator.cuda.text import jet_function, remade
 from l1emu.emulator.passes.plan import VectorProgram
 from l1emu.emulator.quantize import one_float
@@ -51,7 +59,7 @@ def jets_kernel(program: VectorProgram, layer: str | None = None) -> Any:
     ]
     space = {
         "cuda": cuda(),
-        "jet": jet_function(module, device_function, device_operations(), layer),
+        "jet": jet_function(module, inlined_function, device_operations(), layer, exact=called_function),
         "SIZE": size,
         "BLOCK_JETS": BLOCK_JETS,
         "int32": np.int32,
@@ -99,7 +107,7 @@ def floats_kernel() -> Any:
     """
     space = {
         "cuda": cuda(),
-        "one": remade(one_float, device_function, {}),
+        "one": remade(one_float, inlined_function, {}),
         "BLOCK_JETS": BLOCK_JETS,
         "float64": np.float64,
     }

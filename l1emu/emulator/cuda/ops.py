@@ -29,21 +29,29 @@ def _operation(function: Any) -> Any:
 
 def _low(a: Any) -> Any:
     """The lower int16."""
-    return np.int64(np.int16(a))
+    return np.int32(np.int16(a))
 
 
 def _high(a: Any) -> Any:
     """The upper int16."""
-    return np.int64(a) >> 16
+    return np.int32(np.int64(a) >> 16)
+
+
+def _unsigned_low(a: Any) -> Any:
+    return np.int32(np.int64(a) & 0xFFFF)
+
+
+def _unsigned_high(a: Any) -> Any:
+    return np.int32((np.int64(a) >> 16) & 0xFFFF)
 
 
 def _byte(a: Any, place: Any) -> Any:
     """An unsigned byte."""
-    return (np.int64(a) >> (8 * place)) & 255
+    return np.int32((np.int64(a) >> (8 * place)) & 255)
 
 
 def _signed_byte(a: Any, place: Any) -> Any:
-    return np.int64(np.int8(np.int64(a) >> (8 * place)))
+    return np.int32(np.int8(np.int64(a) >> (8 * place)))
 
 
 def _pair(low: Any, high: Any) -> Any:
@@ -58,7 +66,7 @@ def _four(a: Any, b: Any, c: Any, d: Any) -> Any:
 
 
 def _clipped(value: Any, low: Any, high: Any) -> Any:
-    return min(max(np.int64(value), np.int64(low)), np.int64(high))
+    return min(max(np.int32(value), np.int32(low)), np.int32(high))
 
 
 # -- memory ------------------------------------------------------------------------------------------------------
@@ -176,6 +184,12 @@ def _clear_tie(rounded: Any, biased: Any, bits: Any) -> Any:
     return np.int32(rounded & -2) if tie else np.int32(rounded)
 
 
+@_operation
+def _even_of(a: Any, b: Any, ones: Any) -> Any:
+    """a, less what of its last bits (`ones`) is not b's too."""
+    return np.int32(a & ~((a ^ b) & ones))
+
+
 def _even(value: Any, bits: Any) -> Any:
     """value / 2**bits to the nearest integer, ties to even."""
     if bits == 0:
@@ -241,6 +255,12 @@ def _sub16(a: Any, b: Any) -> Any:
 
 
 @_operation
+def _sub16_saturating(a: Any, b: Any) -> Any:
+    """a - b, clipped to what an int16 holds."""
+    return _pair(_clipped(_low(a) - _low(b), -32768, 32767), _clipped(_high(a) - _high(b), -32768, 32767))
+
+
+@_operation
 def _mullo16(a: Any, b: Any) -> Any:
     """The lower halves of the products."""
     return _pair(_low(a) * _low(b), _high(a) * _high(b))
@@ -273,7 +293,7 @@ def _smax16(a: Any, b: Any) -> Any:
 @_operation
 def _umin16(a: Any, b: Any) -> Any:
     """The smaller ones, without sign."""
-    return _pair(min(_low(a) & 0xFFFF, _low(b) & 0xFFFF), min(_high(a) & 0xFFFF, _high(b) & 0xFFFF))
+    return _pair(min(_unsigned_low(a), _unsigned_low(b)), min(_unsigned_high(a), _unsigned_high(b)))
 
 
 @_operation
@@ -285,7 +305,7 @@ def _sra16(a: Any, bits: Any) -> Any:
 @_operation
 def _srl16(a: Any, bits: Any) -> Any:
     """Shifts of the bits to the right."""
-    return _pair((_low(a) & 0xFFFF) >> bits, (_high(a) & 0xFFFF) >> bits)
+    return _pair(_unsigned_low(a) >> bits, _unsigned_high(a) >> bits)
 
 
 @_operation
@@ -317,6 +337,12 @@ def _words_of_planes(low: Any, high: Any, half: Any) -> Any:
 
 
 # -- on four bytes -----------------------------------------------------------------------------------------------
+
+
+@_operation
+def _lower_bytes(a: Any, b: Any) -> Any:
+    """Of each word the lower byte of a's, and above it that of b's."""
+    return _four(_byte(a, 0), _byte(b, 0), _byte(a, 2), _byte(b, 2))
 
 
 @_operation
@@ -421,7 +447,7 @@ def _signed_bytes_of_words(a: Any, b: Any) -> Any:
 
 def _byte_at(array: Any, first: Any, index: Any) -> Any:
     """Byte `index` of constants from `first` on."""
-    return _byte(array[first + (index >> 2)], index & 3)
+    return _byte(array[first + np.int64(index >> 2)], np.int64(index & 3))
 
 
 @_operation
@@ -444,7 +470,7 @@ def _lookup_bytes(array: Any, number: Any, index: Any, blocks: Any) -> Any:
 
 def _word_at(array: Any, first: Any, index: Any) -> Any:
     """int16 `index` of constants from `first` on."""
-    return np.int64(array[first + (index >> 1)]) >> (16 * (index & 1))
+    return np.int64(array[first + np.int64(index >> 1)]) >> (16 * np.int64(index & 1))
 
 
 @_operation

@@ -121,7 +121,7 @@ class CudaProgram:
         Parameters
         ----------
         columns
-            Arrays with `__cuda_array_interface__`.
+            Arrays as `device_array` gives them.
         kinds
             What to write, a dtype for each of `results`.
 
@@ -132,6 +132,10 @@ class CudaProgram:
         """
         number = 0 if simulated() else int(cuda().get_current_device().id)
         return self._cards[number].on_device(columns, kinds)
+
+    def device_array(self, array: Any) -> Any:
+        """An array with `__cuda_array_interface__`, of whatever library, as numba's; no number is copied."""
+        return array if simulated() else cuda().as_cuda_array(array)
 
     def profile(self, raw: NDArray[Any]) -> dict[str, float]:
         """Seconds a jet of each layer on the first GPU, all its threads at work, and of loading and storing."""
@@ -345,7 +349,6 @@ class _Card:
     def on_device(self, columns: _Columns, kinds: Sequence[np.dtype[Any]]) -> list[Any]:
         """As `CudaProgram.on_device`: raw integers of a piece at a time, all in the order of one stream."""
         module, jets = cuda(), columns[0].shape[0]
-        given = [array if simulated() else module.as_cuda_array(array) for array in columns]
         found = [module.device_array((jets, t.size), kind) for t, kind in zip(self._owner.results, kinds, strict=True)]
         if not jets:
             return found
@@ -354,7 +357,7 @@ class _Card:
         piece.odd.copy_to_device(piece.even_here, stream=piece.stream)
         for first in range(0, jets, piece.jets):
             last = min(first + piece.jets, jets)
-            self._cast([array[first:last] for array in given], piece)
+            self._cast([array[first:last] for array in columns], piece)
             self._launch(piece, last - first, [out[first:last] for out in found])
         piece.odd.copy_to_host(piece.odd_here, stream=piece.stream)
         piece.stream.synchronize()
@@ -403,17 +406,14 @@ class _Card:
             self._owner.compile(np.zeros(1, self._owner.raw_kind))
         with self._here():
             device = cuda().get_current_device()
-            signature = next(iter(self._kernel.overloads))
-            registers = self._kernel.get_regs_per_thread(signature)
-            shared = self._kernel.get_shared_mem_per_block(signature)
-            spilled = self._kernel.get_local_mem_per_thread(signature)
+            kernel = next(iter(self._kernel.overloads.values()))
             return occupancy(
-                registers,
-                shared,
-                spilled,
+                int(kernel.regs_per_thread),
+                int(kernel.shared_mem_per_block),
+                int(kernel.local_mem_per_thread),
                 int(device.MAX_REGISTERS_PER_MULTIPROCESSOR),
                 int(device.MAX_SHARED_MEMORY_PER_MULTIPROCESSOR),
-                int(device.MAX_THREADS_PER_MULTI_PROCESSOR),
+                int(device.MAX_THREADS_PER_MULTIPROCESSOR),
             )
 
 

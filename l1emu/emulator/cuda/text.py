@@ -55,19 +55,26 @@ def jet_source(module: GeneratedModule, layer: str | None = None) -> str:
     return _EXACT.sub("(work, table, 1, code", text)
 
 
-def jet_function(module: GeneratedModule, wrap: Making, own: Mapping[str, Any], layer: str | None = None) -> Any:
-    """`jet` of `jet_source`, all functions that it needs made by `wrap`; `own` are operations to use instead."""
+def jet_function(
+    module: GeneratedModule,
+    wrap: Making,
+    own: Mapping[str, Any],
+    layer: str | None = None,
+    *,
+    exact: Making | None = None,
+) -> Any:
+    """`jet` of `jet_source`, all functions that it needs made by `wrap`; `own` are operations to use instead.
+
+    `exact` makes the exact kernels, if they are to be made otherwise.
+    """
     made: dict[int, Any] = {}
     source = jet_source(module, layer)
     called = set(re.findall(r"\b[a-z_0-9]+(?=\()", source))
     known = {**LANE_OPS, **LANE_CONVERSIONS}
-    space: dict[str, Any] = {name: known[name] for name in known.keys() & called}
-    space = {name: remade(function, wrap, made) for name, function in space.items()} | {
-        name: function for name, function in own.items() if name in called
-    }
-    exact = import_module(module.exact)
+    space: dict[str, Any] = {name: own.get(name) or remade(known[name], wrap, made) for name in known.keys() & called}
+    kernels = import_module(module.exact)
     for name in set(re.findall(r"\bexact\.([a-z_0-9]+)\(", source)):
-        space[f"exact_{name}"] = remade(getattr(exact, name), wrap, made)
+        space[f"exact_{name}"] = remade(getattr(kernels, name), exact or wrap, made)
     space |= {"inner": wrap, "__name__": f"l1emu_jet_{module.title}"}
     exec(compile(re.sub(r"\bexact\.", "exact_", source), f"<{module.title}, one jet>", "exec"), space)
     return space["jet"]

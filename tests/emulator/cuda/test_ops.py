@@ -22,7 +22,7 @@ def plain(name: str) -> str:
 
 
 def test_every_operation_has_its_form_for_one_jet() -> None:
-    assert {plain(name) for name in OPERATIONS} - APART - {"load_block"} == set(LANE_OPS)
+    assert {plain(name) for name in OPERATIONS} - {plain(name) for name in APART} <= set(LANE_OPS)
 
 
 @pytest.mark.parametrize(
