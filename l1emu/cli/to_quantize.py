@@ -55,6 +55,10 @@ class Given:
         """
         from l1emu.quantization import read_labelled
 
+        if data is not None and self.trained is not None and self.trained.gives_values:
+            raise L1emuError(
+                "labels do not score a network that gives values", where="--data", value=data, expected="no --data"
+            )
         classes = firmware.outputs[0].shape[-1]
         golden = None if self.original is None else self.original / _GOLDEN
         if data is None and golden is not None and golden.is_file() and _has_labels(golden):
@@ -161,10 +165,10 @@ def _held_out(trained: RecipeAtBits, firmware: Firmware, jets: int) -> Labelled:
         rows = trained.held_out
     chosen = evenly_chosen(np.arange(len(rows)), jets)
     part = rows[chosen]
-    (truth,) = part.truth.values()
+    labels, truth = trained.truth(part)
     # hls4ml may write other names, in the same order
     inputs = {
         tensor.name: array.astype(np.float64).reshape(len(chosen), *tensor.shape)
         for tensor, array in zip(firmware.inputs, part.inputs.values(), strict=True)
     }
-    return Labelled(inputs, truth.label)
+    return Labelled(inputs, labels, truth)

@@ -546,7 +546,7 @@ def _projection_cycles(case: Case, projections: list[Product], heads: int) -> fl
     return cycles
 
 
-def _score_cycles(case: Case, key: int, shared: int) -> int:
+def _score_cycles(case: Case, key: int, shared: int) -> float:
     """Cycles of a score: the products, their sum, and the constant factor; with `shared` multipliers of the last turn.
 
     The sum of products that come in turns is there after the last one's way through the adders, as in a dense layer.
