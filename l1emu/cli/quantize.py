@@ -108,7 +108,9 @@ def quantize(
     output: _Output = None,
     json: Json = False,
 ) -> None:
-    """Scan or search the bits of a network: areas under ROC curves, cycles and resources of each configuration.
+    """Scan or search the bits of a network: its score, cycles and resources in each configuration.
+
+    The score is the area under the ROC curves; of a recipe that regresses or reconstructs, the variance it explains.
 
     With --qat a model's network is trained on in types of so many bits, beside the same types without training.
     """
@@ -308,18 +310,21 @@ def _document(bench: Bench, points: list[Configuration], checked: list[dict[str,
     return {
         "reference": "project" if bench.reference is None else "float",
         "reference_score": reference,
+        "measure": bench.measure,
         "jets": len(bench.labelled),
         "part": None if part is None else part.name,
         "available": None if part is None else part.resources,
-        "notes": _notes(bench.retyper, reference),
+        "notes": _notes(bench, reference),
         "checked": checked,
         "points": [point.as_dict() for point in points],
     }
 
 
-def _notes(retyper: Retyper, reference: float) -> list[str]:
-    found = list(retyper.notes)
-    if reference < 0.55:
+def _notes(bench: Bench, reference: float) -> list[str]:
+    from l1emu.quantization.score import AREA
+
+    found = list(bench.retyper.notes)
+    if bench.measure == AREA and reference < 0.55:
         found.append(
             f"the reference separates nothing (area {reference:.3f}): ratios to it say little; --keras gives another"
         )
@@ -338,8 +343,8 @@ def _write(document: dict[str, Any], points: list[Configuration], bench: Bench, 
             rows.writeheader()
             rows.writerows(document["points"])
         if measured(document["points"]):
-            save(draw_bits, document["points"], aside / "bits")
-            save(draw_pareto, document["points"], aside / "pareto")
+            save(draw_bits, document, aside / "bits")
+            save(draw_pareto, document, aside / "pareto")
             save(draw_roofs, document, aside / "roofline")
             good = [point for point in points if point.refused is None]
             best = max(good, key=lambda p: p.number("ratio")) if points[-1].scanned else points[-1]
@@ -351,7 +356,8 @@ def _write(document: dict[str, Any], points: list[Configuration], bench: Bench, 
 def _show(document: dict[str, Any]) -> None:
     out = console()
     out.print(
-        f"{document['jets']:,} jets, reference: {document['reference']}, area {document['reference_score']:.4f}",
+        f"{document['jets']:,} jets, reference: {document['reference']}, "
+        f"{document['measure']} {document['reference_score']:.4f}",
         highlight=False,
     )
     table = Table(box=None, padding=(0, 1, 0, 0))

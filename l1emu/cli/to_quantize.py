@@ -55,6 +55,10 @@ class Given:
         """
         from l1emu.quantization import read_labelled
 
+        if data is not None and self.trained is not None and self.trained.gives_values:
+            raise L1emuError(
+                "labels do not score a network that gives values", where="--data", value=data, expected="no --data"
+            )
         classes = firmware.outputs[0].shape[-1]
         golden = None if self.original is None else self.original / _GOLDEN
         if data is None and golden is not None and golden.is_file() and _has_labels(golden):
@@ -161,14 +165,12 @@ def _held_out(trained: RecipeAtBits, firmware: Firmware, jets: int) -> Labelled:
         rows = trained.held_out
     chosen = evenly_chosen(np.arange(len(rows)), jets)
     part = rows[chosen]
-    (truth,) = part.truth.values()
-    if truth.label.ndim > 1:
-        raise L1emuError(
-            "each position has a class", where="task", value=truth.label.shape[1:], expected="one class a row"
-        )
+    labels, truth = trained.truth(part)
+    if labels.ndim > 1:
+        raise L1emuError("each position has a class", where="task", value=labels.shape[1:], expected="one class a row")
     # hls4ml may write other names, in the same order
     inputs = {
         tensor.name: array.astype(np.float64).reshape(len(chosen), *tensor.shape)
         for tensor, array in zip(firmware.inputs, part.inputs.values(), strict=True)
     }
-    return Labelled(inputs, truth.label)
+    return Labelled(inputs, labels, truth)

@@ -113,7 +113,10 @@ def _kept_lines(text: str) -> tuple[str, ...]:
     return tuple(_COMMENT.sub(_blank, text).split("\n"))
 
 
-@lru_cache(maxsize=8192)
+_LONGEST_KEPT = 1 << 16  # characters: the code that hls4ml writes for one network is longer, and no other's
+
+
+@lru_cache(maxsize=4096)
 def _kept_tokens(text: str, path: Path, line: int, offset: int) -> tuple[Token, ...]:
     return tuple(tokens_of(text, path, line, offset))
 
@@ -205,7 +208,8 @@ class Unit:
             if upto > first:
                 waiting = "\n".join(lines[first:upto]) + "\n"
                 split = (waiting, path, first, first_offset)
-                tokens = _kept_tokens(*split) if kernels else tokens_of(*split, lists=True)
+                kept = kernels and len(waiting) < _LONGEST_KEPT
+                tokens = _kept_tokens(*split) if kept else tokens_of(*split, lists=not kernels)
                 part = list(self._expanded(tokens, path))
                 found.tokens.extend(part)
                 self.sequence.append((path, part))

@@ -28,10 +28,13 @@ class Labelled:
         By the firmware's names, float64 (jets, *shape).
     labels
         int64 (jets,), from 0.
+    truth
+        Of a network that gives values, (jets, values); labels then say which jets are unusual (1), if any are.
     """
 
     inputs: dict[str, NDArray[np.float64]]
     labels: NDArray[np.int64]
+    truth: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -19,7 +19,7 @@ from l1emu.latency.estimate.scan import input_bits, multiplications_to_divide
 from l1emu.quantization.choices import BitGrid, TypeChoice
 from l1emu.quantization.data import Labelled
 from l1emu.quantization.retype import Retyper
-from l1emu.quantization.score import Areas, DrawnJets
+from l1emu.quantization.score import AREA, EXPLAINED, Areas, DrawnJets, DrawnValues
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Configuration:
     weights, data
         The grid of every layer's weights, and of every type of data that is not inferred.
     score, score_error
-        The mean area under the ROC curves, and the spread of it over the bootstrap.
+        The mean area under the ROC curves, or the explained variance, and the spread of it over the bootstrap.
     ratio, ratio_error
         To the reference, likewise, of the same draws.
     estimate
@@ -161,7 +161,13 @@ class Bench:
             )
         self._copy = self.folder / "project"
         self.retyper.place(self._copy)
-        self._jets = DrawnJets(self.labelled.labels, self.replicas)
+        drawn, truth = DrawnJets(self.labelled.labels, self.replicas), self.labelled.truth
+        self._jets: DrawnJets | DrawnValues = drawn if truth is None else DrawnValues(truth, drawn)
+
+    @property
+    def measure(self) -> str:
+        """What the score is."""
+        return EXPLAINED if self.labelled.truth is not None and not self.labelled.labels.any() else AREA
 
     @cached_property
     def reference_scores(self) -> Areas:
@@ -177,7 +183,7 @@ class Bench:
         outputs = self._outputs(self.retyper.firmware) if self.reference is None else self.reference
         found = self._jets.scores(outputs)
         if found[0] <= 0.0:
-            raise L1emuError("the reference has no area under its curves", value=float(found[0]))
+            raise L1emuError(f"the reference has no {self.measure}", value=float(found[0]))
         return found
 
     @property

@@ -1,6 +1,7 @@
-"""Areas under ROC curves, their ratio to a reference, and its error from the same jets drawn anew.
+"""The score of a network, its ratio to a reference, and its error from the same jets drawn anew.
 
-The score is the mean over the classes of the area under the curve of a class against the rest. For the bootstrap each
+The score is the mean over the classes of the area under the curve of a class against the rest; of a network that gives
+values the part of their variance that it explains, or the area of its error for what is unusual. For the bootstrap each
 jet counts as often as it was drawn (B. Efron, Ann. Statist. 7 (1979) 1); reference and configuration are given the same
 draws, so that what is common to both cancels in their ratio.
 """
@@ -14,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Areas = NDArray[np.float64]
+AREA, EXPLAINED = "area under ROC", "explained variance"
+"""What a score is."""
 
 
 def areas(scores: Areas, positive: NDArray[np.bool_], counts: Areas) -> Areas:
@@ -80,4 +83,39 @@ class DrawnJets:
             return areas(outputs[:, 0], self.labels == 1, self.counts)
         classes = np.unique(self.labels)
         found: Areas = np.mean([areas(outputs[:, k], self.labels == k, self.counts) for k in classes], axis=0)
+        return found
+
+
+@dataclass(frozen=True)
+class DrawnValues:
+    """Values that a network was to give, and the draws of the bootstrap.
+
+    Parameters
+    ----------
+    truth
+        (jets, values).
+    drawn
+        The draws; where its labels are 1, a jet is unusual, and to be known by its error.
+    """
+
+    truth: Areas
+    drawn: DrawnJets
+
+    def scores(self, outputs: Areas) -> Areas:
+        """(1 + replicas,): the area of the mean squared error, or without unusual jets 1 - error / variance.
+
+        Parameters
+        ----------
+        outputs
+            (jets, values).
+        """
+        squares, counts = (outputs - self.truth) ** 2, self.drawn.counts
+        unusual = self.drawn.labels == 1
+        if unusual.any():
+            return areas(squares.mean(axis=1), unusual, counts)
+        around = self.truth - self.truth.mean(axis=0)
+        number = counts.sum(axis=0)
+        shift = counts.T @ around / number[:, None]
+        variance = counts.T @ (around**2).sum(axis=1) - number * (shift**2).sum(axis=1)
+        found: Areas = 1.0 - counts.T @ squares.sum(axis=1) / variance
         return found

@@ -21,11 +21,15 @@ def measured(points: Points) -> Points:
     return [point for point in points if point["refused"] is None]
 
 
-def draw_bits(points: Points) -> Figure:
-    """The ratio of the areas against bits, a line for each number of integer bits; of a search, step by step."""
+def _axis(document: dict[str, Any]) -> str:
+    return f"{document['measure']} / reference"
+
+
+def draw_bits(document: dict[str, Any]) -> Figure:
+    """The ratio of the scores against bits, a line for each number of integer bits; of a search, step by step."""
     figure = Figure(figsize=(12, 8), layout="constrained")
     ax = figure.subplots()
-    shown = measured(points)
+    shown = measured(document["points"])
     if shown and all(p["scanned"] is not None for p in shown):
         lines = sorted({(p["scanned"]["where"], p["scanned"]["integer"]) for p in shown})
         for k, line in enumerate(lines):
@@ -48,29 +52,29 @@ def draw_bits(points: Points) -> Figure:
         ax.errorbar(x, [p["ratio"] for p in shown], [p["ratio_error"] for p in shown], color=COLOURS[0], marker="o")
         ax.set_xticks(x, [p["label"] for p in shown], rotation=90, fontsize=max(5, min(13, 400 // max(1, len(x)))))
     ax.axhline(1, color=GREY, ls="--", lw=1)
-    ax.set_ylabel("area under ROC / reference")
+    ax.set_ylabel(_axis(document))
     put_label(ax)
     return figure
 
 
-def draw_pareto(points: Points) -> Figure:
+def draw_pareto(document: dict[str, Any]) -> Figure:
     """The ratio against DSP and against latency; what nothing beats in both is joined."""
     figure = Figure(figsize=(15, 7.5), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
-    shown = measured(points)
+    shown = measured(document["points"])
     for ax, name, text in zip(
         axes, ("dsp", "latency_cycles"), ("DSP blocks (estimate)", "latency in cycles (estimate)"), strict=True
     ):
         _front(ax, shown, name)
         ax.set_xlabel(text)
-    axes[0].set_ylabel("area under ROC / reference")
+    axes[0].set_ylabel(_axis(document))
     axes[1].legend(loc="lower right")
     put_label(axes[0])
     return figure
 
 
 def draw_roofs(document: dict[str, Any]) -> Figure:
-    """Products a nanosecond against products for each bit of input, coloured by the ratio of the areas.
+    """Products a nanosecond against products for each bit of input, coloured by the ratio of the scores.
 
     The sloped roof is one input a cycle of the fewest bits, the flat one all DSP blocks of the part at work; products
     in look-up tables may pass the flat one.
@@ -81,7 +85,7 @@ def draw_roofs(document: dict[str, Any]) -> Figure:
     x = np.array([p["products"] / p["input_bits"] for p in shown])
     y = np.array([p["products"] / p["interval_ns"] for p in shown])
     found = ax.scatter(x, y, c=[p["ratio"] for p in shown], s=120, cmap="viridis", edgecolors=GREY, zorder=3)
-    figure.colorbar(found, ax=ax, label="area under ROC / reference")
+    figure.colorbar(found, ax=ax, label=_axis(document))
     clock = shown[0]["interval_ns"] / shown[0]["interval_cycles"]
     bits = min(p["input_bits"] for p in shown)
     offered = (document["available"] or {}).get("DSP")

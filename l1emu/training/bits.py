@@ -17,7 +17,7 @@ from l1emu.errors import L1emuError
 from l1emu.training.any_model import TrainedModel, float_network, input_shapes, network_of, output_shapes
 from l1emu.training.arrays_for import Rows, read_arrays_of, rows_for, split_rows
 from l1emu.training.fitting import FittedRows, fit_network, fitted_rows
-from l1emu.training.model_recipe import GridChoice, ModelRecipe, QuantizationRule, load_any_recipe
+from l1emu.training.model_recipe import GridChoice, ModelRecipe, QuantizationRule, Task, load_any_recipe
 from l1emu.training.rebuilding import choose_grids, with_quantizers
 from l1emu.training.recipe import RECIPE, TrainingPass
 from l1emu.training.tagger import FLOAT_WEIGHTS, fill
@@ -46,7 +46,7 @@ class RecipeAtBits:
     Raises
     ------
     L1emuError
-        if there is no recipe of a model that classifies.
+        if there is no recipe of a model with one output, or it gives an anomaly score.
     """
 
     folder: Path
@@ -54,13 +54,13 @@ class RecipeAtBits:
 
     def __post_init__(self) -> None:
         task = self.recipe.task
-        if task is None or task.kind != "classify":
+        if task is None or task.kind == "anomaly":
             raise L1emuError(
-                "no classes to tell apart",
+                "no output with a truth of its own",
                 path=self.folder / RECIPE,
                 where="tasks" if task is None else "task.kind",
                 value="several outputs" if task is None else task.kind,
-                expected="one output, to classify",
+                expected="one output, to classify, regress or reconstruct",
             )
 
     @cached_property
@@ -74,6 +74,27 @@ class RecipeAtBits:
                 expected="--data JETS.npz, and no --qat",
             )
         return found
+
+    @property
+    def _task(self) -> Task:
+        assert self.recipe.task is not None  # several tasks are refused
+        return self.recipe.task
+
+    @property
+    def gives_values(self) -> bool:
+        """Whether it regresses or reconstructs."""
+        return self._task.kind != "classify"
+
+    def truth(self, rows: Rows) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64] | None]:
+        """Labels of rows, and the values that the network is to give.
+
+        Of values the labels are 1 for rows of another class than the normal one, and 0 without classes.
+        """
+        (given,) = rows.truth.values()
+        if self._task.kind == "classify":
+            return given.label, None
+        normal = 0 if self._task.normal is None else (self._task.classes or ()).index(self._task.normal)
+        return (given.label != normal).astype(np.int64), given.target.astype(np.float64).reshape(len(rows), -1)
 
     @cached_property
     def twin(self) -> keras.Model:
@@ -103,7 +124,7 @@ class RecipeAtBits:
         return fitted_rows(rows, parts[part])
 
     def float_outputs(self, inputs: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.float64]:
-        """(rows, classes) outputs of the float network; inputs in its order, (rows, ...)."""
+        """(rows, values) outputs of the float network; inputs in its order, (rows, ...)."""
         shapes = input_shapes(self.twin).values()
         values = [x.astype(np.float32).reshape(-1, *shape) for x, shape in zip(inputs, shapes, strict=True)]
         return np.asarray(predict(self.twin, values), np.float64).reshape(len(values[0]), -1)
@@ -152,7 +173,7 @@ class RecipeAtBits:
             stage,
             batch=training.batch,
             seed=training.seed + 1,
-            losses=["sparse_categorical_crossentropy"],
+            losses=[self._task.keras_loss],
             quantized=True,
         ).seconds
 

@@ -43,20 +43,27 @@ hardware: {part: xcvu13p-flga2577-2-e, clock_period_ns: 5}
 
 @pytest.fixture(scope="module")
 def corners(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained_folder(tmp_path_factory.mktemp("corners"), RECIPE)
+
+
+def trained_folder(folder: Path, text: str) -> Path:
     """A folder as `l1emu train` writes it, of a network whose float pass alone was run."""
-    folder = tmp_path_factory.mktemp("corners")
-    (folder / "recipe.yaml").write_text(RECIPE)
+    (folder / "recipe.yaml").write_text(text)
     rng = np.random.default_rng(4)
     x = rng.normal(size=(1500, 4))
-    np.savez(folder / "points.npz", point=x, corner=(x[:, 0] - 0.7 * x[:, 1] * x[:, 2] > 0).astype(np.int64))
+    corner = (x[:, 0] - 0.7 * x[:, 1] * x[:, 2] > 0).astype(np.int64)
+    far = np.arange(1500) % 4 == 0
+    plane = np.where(far[:, None], x, x[:, :2] @ np.array([[1, 0, 1, 1], [0, 1, 1, -1]]) / 2)
+    np.savez(folder / "points.npz", point=x, corner=corner, height=x[:, 0] - x[:, 1], plane=plane, far=far.astype(int))
     recipe = load_any_recipe(folder / "recipe.yaml")
-    assert isinstance(recipe, ModelRecipe) and recipe.training.float_pass is not None
+    assert isinstance(recipe, ModelRecipe)
+    assert recipe.task is not None and recipe.training.float_pass is not None
     network = network_of(recipe, folder)
     twin = float_network(network)
     save_arrays(folder / FLOAT_WEIGHTS, weights_by_name(twin))
     rows = RecipeAtBits(folder)
     fit_network(twin, rows.fitted("training"), rows.fitted("validation"), recipe.training.float_pass,
-                batch=64, seed=3, losses=["sparse_categorical_crossentropy"], quantized=False)  # fmt: skip
+                batch=64, seed=3, losses=[recipe.task.keras_loss], quantized=False)  # fmt: skip
     grids = chosen_grids(recipe, twin, rows.fitted("training")[0])
     save_arrays(folder / FLOAT_WEIGHTS, weights_by_name(twin))
     save_arrays(folder / WEIGHTS, weights_by_name(quantized_network(recipe, twin, network, grids)))
@@ -80,6 +87,42 @@ def test_training_in_few_bits_is_put_beside_the_same_types_without(corners: Path
     document = json.loads((tmp_path / "out" / "quantization.json").read_text())
     assert document["reference"] == "float"
     assert all((tmp_path / "out" / f"{name}.png").exists() for name in ("bits", "pareto", "roofline"))
+
+
+HEIGHT = (
+    RECIPE.replace("target: corner", "target: height")
+    .replace("outputs: 2", "outputs: 1, softmax: false")
+    .replace("{kind: classify, classes: [near, far]}", "{kind: regress, loss: huber}")
+)
+PLANE = (
+    RECIPE.replace("target: corner", "target: far")
+    .replace("input: point", "input: plane")
+    .replace("outputs: 2, hidden: [6]", "outputs: 4, hidden: [2], softmax: false")
+    .replace("{kind: classify, classes: [near, far]}", "{kind: reconstruct, classes: [near, far], normal: near}")
+)
+
+
+@pytest.mark.parametrize(("text", "measure"), [(HEIGHT, "explained variance"), (PLANE, "area under ROC")])
+def test_values_are_trained_in_few_bits_and_scored_by_their_error(text: str, measure: str, tmp_path: Path) -> None:
+    folder = trained_folder(tmp_path, text)
+    points = json.loads(run(str(folder), "--qat", "4", "-o", str(tmp_path / "out"), "--json"))
+    document = json.loads((tmp_path / "out" / "quantization.json").read_text())
+    assert document["measure"] == measure
+    assert all(0.3 < point["ratio"] < 1.2 for point in points)
+    held_out = RecipeAtBits(folder).held_out
+    (truth,) = held_out.truth.values()
+    (x,) = held_out.inputs.values()
+    found = np.asarray(l1emu.Emulator(l1emu.Firmware.read(tmp_path / "out" / "project"))(x)).reshape(len(x), -1)
+    error = ((found - truth.target.reshape(found.shape)) ** 2).mean(axis=1)
+    if measure == "area under ROC":
+        pairs = error[truth.label == 1][:, None] - error[truth.label == 0]
+        expected = float(((pairs > 0) + 0.5 * (pairs == 0)).mean())
+    else:
+        expected = 1 - error.mean() / truth.target.astype(np.float64).var()
+    assert max(points, key=lambda point: point["ratio"])["score"] == pytest.approx(expected, rel=1e-9)
+    with pytest.raises(L1emuError, match="labels do not score"):
+        CliRunner().invoke(app, ["quantize", str(folder), "--data", str(folder / "points.npz")],
+                           catch_exceptions=False, standalone_mode=False)  # fmt: skip
 
 
 def test_the_chosen_project_is_what_its_c_plus_plus_computes(corners: Path, tmp_path: Path) -> None:

@@ -64,7 +64,8 @@ def check_syntax(chunks: Iterable[tuple[Path, list[Token]]], macros: Iterable[st
         starts.append(len(tokens))
         paths.append(path)
         tokens += without_attributes([token for token in part if token.kind != "comment"])
-    told = _told(tokens, macros := sorted(macros))
+    macros = sorted(macros)
+    told = _told(tokens, macros)
     if told in _TAKEN:
         return
     parser = _Parser(tokens, macros)
@@ -89,9 +90,9 @@ _NUMBER = re.compile(r"(?<=\n)\.?\d[^\n]*")
 
 def _told(tokens: list[Token], macros: list[str]) -> bytes:
     """A unit as a hash, but for the numbers of typedefs and of values, which the grammar does not look at."""
-    plain = {"numbers": "{0}", "string": '""'}
+    plain = {"numbers": "{numbers}", "string": '""'}
     text = "\n".join(plain.get(token.kind, token.text) for token in tokens)
     for statement in (_TYPEDEF, _VALUE):
-        text = statement.sub(lambda found: _NUMBER.sub("0", found[0]), text)
+        text = statement.sub(lambda found: _NUMBER.sub("number", found[0]), text)
     kinds = " ".join(token.kind for token in tokens)
     return hashlib.sha256("\n\n".join([*macros, text, kinds]).encode()).digest()

@@ -480,7 +480,7 @@ def _attention(case: Case) -> Cost:
     scores, sums = (rows * math.ceil(seq * size / shared) * wide for size in (key, value))
     exponent = rows * math.ceil(2 * seq / shared)
     softmax = _softmax_cycles(case, seq, "legacy")
-    score = _score_cycles(case, key)
+    score = _score_cycles(case, key, shared)
     if looped:
         latency, interval = _looped_attention(case, projections, score + softmax)
     else:
@@ -546,9 +546,14 @@ def _projection_cycles(case: Case, projections: list[Product], heads: int) -> fl
     return cycles
 
 
-def _score_cycles(case: Case, key: int) -> int:
-    """Cycles of a score: the products, their sum, and the constant factor."""
+def _score_cycles(case: Case, key: int, shared: int) -> float:
+    """Cycles of a score: the products, their sum, and the constant factor; with `shared` multipliers of the last turn.
+
+    The sum of products that come in turns is there after the last one's way through the adders, as in a dense layer.
+    """
     target = case.target
+    if shared > 1:
+        return 1 + target.multiplier_cycles(False) + _last_product_cycles(case, key)
     scale = target.delay("multiply") + math.ceil(math.log2(max(2, key))) * target.delay("add")
     return 1 + target.multiplier_cycles(False) + math.ceil(target.cycles(scale))
 

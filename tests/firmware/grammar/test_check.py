@@ -132,3 +132,5 @@ def test_a_unit_with_other_numbers_is_looked_into_where_numbers_matter(tmp_path:
     for numbers in ((1, 2, 3, 4, 5), (3, 4, 6, 7, 8), (3, 4, 1, 1, 1)):
         read(tmp_path, code.format(*numbers))
     assert "S is defined twice" in refusal(tmp_path, code.format(4, 4, 5, 6, 7))
+    read(tmp_path, "struct A { virtual int f() = 0; };")
+    refusal(tmp_path, "struct A { virtual int f() = 1; };")
