@@ -34,7 +34,9 @@ STUDY = "models/l1-vae/study.yaml"
 def test_a_crossing_scores_as_its_inputs_emulated_alone(name: str, tmp_path: Path) -> None:
     settings = read_study(resource(STUDY)).study
     tagger = read_tagger(name, settings.taggers[name], resource)
-    assert tagger.check_golden().identical
+    golden = tagger.check_golden()
+    assert golden is not None
+    assert golden.identical
     tagger.check(chain_fields(truth=True))
     batch = next(read_sample(resource("datasets/signal-hh4b-pu200.root")).iterate(200))
     calibration = read_calibration(resource("datasets/calibration-pu200.yaml"))
