@@ -40,7 +40,7 @@ from l1emu.training.autoencoders import FormInTraining
 from l1emu.training.figures import card_text
 from l1emu.training.fitting import Fit, fit_network, fitted_rows
 from l1emu.training.model import multiplications, weights_by_name
-from l1emu.training.model_recipe import ModelRecipe
+from l1emu.training.model_recipe import ModelRecipe, TrainingPasses
 from l1emu.training.outcome import (
     GOLDEN_FILE,
     MADE_UP,
@@ -53,6 +53,7 @@ from l1emu.training.outcome import (
     largest_difference,
     write_together,
 )
+from l1emu.training.pruning import Pruner, pruned_layers, zero_share
 from l1emu.training.rebuilding import has_quantizers, without_quantizers
 from l1emu.training.recipe import RECIPE
 from l1emu.training.tagger import FLOAT_WEIGHTS, WEIGHTS, fill, save_arrays
@@ -101,6 +102,8 @@ def train_model(
     try:
         network = network_of(recipe, place.parent)
         check_exported(recipe, network)
+        if recipe.training.pruning is not None:
+            pruned_layers(network, recipe.training.pruning)
         arrays = read_arrays_of(recipe, place.parent, None if data is None else Path(data))
         rows = rows_for(recipe, arrays, input_shapes(network), output_shapes(network))
         parts = split_rows(rows, recipe)
@@ -169,6 +172,7 @@ def _passes(
             losses=[task.keras_loss for task in tasks],
             loss_weights=[task.loss_weight for task in tasks],
             quantized=quantized,
+            pruner=_pruner(training, model, quantized, stage.epochs),
         )
         save_arrays(weights, weights_by_name(form))
         write_json(story, fits[name].__dict__)
@@ -180,6 +184,13 @@ def _passes(
     if training.quantized is not None:
         fit(model, "quantized")
     return _Trained(twin, model, grids_text(grids), fits)
+
+
+def _pruner(training: TrainingPasses, model: keras.Model, quantized: bool, epochs: int) -> Pruner | None:
+    """What makes weights zero in the float pass, and keeps them so in the quantized one."""
+    if training.pruning is None:
+        return None
+    return Pruner(pruned_layers(model, training.pruning), None if quantized else training.pruning.sparsity, epochs)
 
 
 def _predicted(model: keras.Model, rows: Rows) -> dict[str, npt.NDArray[np.float32]]:
@@ -198,6 +209,7 @@ def _card(
     begin = time.perf_counter()
     emulated = emulated_outputs(emulator, firmware, held_out)
     speed = len(held_out) / (time.perf_counter() - begin)
+    pruning = recipe.training.pruning
     forms = {
         "float": _predicted(trained.twin, held_out),
         "quantized": _predicted(trained.model, held_out),
@@ -210,6 +222,7 @@ def _card(
         **figures_in_card(recipe, forms, held_out),
         "parameters": int(trained.model.count_params()),
         "multiplications": multiplications(trained.model),
+        **({} if pruning is None else {"zero_weights": round(zero_share(trained.model, pruning), 4)}),
         "largest_difference_quantized_emulated": largest_difference(forms),
         "firmware": firmware.content_hash,
         "verified_values": outcome.values,
