@@ -40,7 +40,7 @@ from l1emu.training.autoencoders import FormInTraining
 from l1emu.training.figures import card_text
 from l1emu.training.fitting import Fit, fit_network, fitted_rows
 from l1emu.training.model import multiplications, weights_by_name
-from l1emu.training.model_recipe import ModelRecipe, TrainingPasses
+from l1emu.training.model_recipe import ModelRecipe
 from l1emu.training.outcome import (
     GOLDEN_FILE,
     MADE_UP,
@@ -53,7 +53,7 @@ from l1emu.training.outcome import (
     largest_difference,
     write_together,
 )
-from l1emu.training.pruning import Pruner, pruned_layers, zero_share
+from l1emu.training.pruning import pruned_layers, pruner_of, zero_share
 from l1emu.training.rebuilding import has_quantizers, without_quantizers
 from l1emu.training.recipe import RECIPE
 from l1emu.training.tagger import FLOAT_WEIGHTS, WEIGHTS, fill, save_arrays
@@ -172,7 +172,7 @@ def _passes(
             losses=[task.keras_loss for task in tasks],
             loss_weights=[task.loss_weight for task in tasks],
             quantized=quantized,
-            pruner=_pruner(training, model, quantized, stage.epochs),
+            pruner=pruner_of(training.pruning, model, quantized, stage.epochs),
         )
         save_arrays(weights, weights_by_name(form))
         write_json(story, fits[name].__dict__)
@@ -184,13 +184,6 @@ def _passes(
     if training.quantized is not None:
         fit(model, "quantized")
     return _Trained(twin, model, grids_text(grids), fits)
-
-
-def _pruner(training: TrainingPasses, model: keras.Model, quantized: bool, epochs: int) -> Pruner | None:
-    """What makes weights zero in the float pass, and keeps them so in the quantized one."""
-    if training.pruning is None:
-        return None
-    return Pruner(pruned_layers(model, training.pruning), None if quantized else training.pruning.sparsity, epochs)
 
 
 def _predicted(model: keras.Model, rows: Rows) -> dict[str, npt.NDArray[np.float32]]:

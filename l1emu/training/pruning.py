@@ -87,6 +87,13 @@ class Pruner(keras.callbacks.Callback):
         self.masks = [tf.constant(kept(kernel.numpy(), share), kernel.dtype) for kernel in self.kernels]
 
 
+def pruner_of(pruning: Pruning | None, model: keras.Model, quantized: bool, epochs: int) -> Pruner | None:
+    """What makes weights zero in the float pass of `epochs`, or keeps them so in the quantized one; None without it."""
+    if pruning is None:
+        return None
+    return Pruner(pruned_layers(model, pruning), None if quantized else pruning.sparsity, epochs)
+
+
 def kept(kernel: npt.NDArray[np.float32], share: float) -> npt.NDArray[np.bool_]:
     """Which weights of a kernel are not among the smallest `share` of them."""
     zeros = round(share * kernel.size)
