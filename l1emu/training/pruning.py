@@ -84,7 +84,7 @@ class Pruner(keras.callbacks.Callback):
             kernel.assign(kernel * mask)
 
     def _choose(self, share: float) -> None:
-        self.masks = [tf.constant(kept(kernel.numpy(), share), kernel.dtype) for kernel in self.kernels]
+        self.masks = [tf.constant(largest(kernel.numpy(), share), kernel.dtype) for kernel in self.kernels]
 
 
 def pruner_of(pruning: Pruning | None, model: keras.Model, quantized: bool, epochs: int) -> Pruner | None:
@@ -94,7 +94,7 @@ def pruner_of(pruning: Pruning | None, model: keras.Model, quantized: bool, epoc
     return Pruner(pruned_layers(model, pruning), None if quantized else pruning.sparsity, epochs)
 
 
-def kept(kernel: npt.NDArray[np.float32], share: float) -> npt.NDArray[np.bool_]:
+def largest(kernel: npt.NDArray[np.float32], share: float) -> npt.NDArray[np.bool_]:
     """Which weights of a kernel are not among the smallest `share` of them."""
     zeros = round(share * kernel.size)
     mask = np.ones(kernel.size, dtype=bool)
