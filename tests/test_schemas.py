@@ -33,6 +33,8 @@ SHIPPED: dict[str, type[Config]] = {
     "budgets/cms-phase2.yaml": Budget,
     "budgets/cms-phase2.topology.yaml": Topology,
     "budgets/jet-tagger.partition.yaml": Partition,
+    "budgets/jets-1tev-million.partition.yaml": Partition,
+    "budgets/jets-1tev-million-pruned.partition.yaml": Partition,
     "datasets/recipes/signal-hh4b-pu200.yaml": SampleRecipe,
     "datasets/calibration-pu200.yaml": Calibration,
     "models/jet-tagger/recipe.yaml": TaggerRecipe,

@@ -17,7 +17,9 @@ import yaml
 from l1emu.emulator import Emulator
 from l1emu.firmware import Firmware
 from l1emu.goldenfile import read_golden
-from l1emu.latency.estimate import estimate, load_design
+from l1emu.latency import check, read_budget
+from l1emu.latency.estimate import estimate, estimated_timing, load_design
+from l1emu.resources import resource
 
 ROOT = Path(__file__).parents[2]
 PAGE, SPEEDS = ROOT / "docs" / "zoo.md", Path(__file__).parent / "zoo_speeds.json"
@@ -66,13 +68,16 @@ def zoo_page() -> str:
         "",
         "## What each costs",
         "",
-        "Cycles, interval and DSP blocks are estimates of the firmware with their bands, at the clock of its recipe;",
-        "rows a second are of the emulation, with the layer that takes most of the time. Training is wall time on two",
+        "Cycles, interval and DSP blocks are estimates of the firmware with their bands, at the clock of its recipe.",
+        "The slice is what CMS's Phase-2 budget leaves a tagger, 40 crossings: which part of it the last of 12 jets on",
+        "two copies needs at 360 MHz, as `l1emu budget --estimate models/NAME/model.l1fw` says; above 100 % it is not",
+        "kept.",
+        "Rows a second are of the emulation, with the layer that takes most of the time. Training is wall time on two",
         "cores, of which other work had a share; generation of the data is included unless it was there.",
         "",
-        "| model | compared with C++: values, differ | clock, ns | cycles | interval | DSP | rows/s | slowest layer | "
-        "training, s |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| model | compared with C++: values, differ | clock, ns | cycles | interval | DSP | of the slice | rows/s | "
+        "slowest layer | training, s |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for folder, card in cards.items():
         told.append(f"| {folder.name} | {_compared(card)} | {_cost(folder)} | {_speed(speeds, folder.name, card)} | "
@@ -116,7 +121,16 @@ def _cost(folder: Path) -> str:
         low, high = found["bands"][name]
         cells.append(f"{found[name][1]:,} [{low:,}, {high:,}]")
     low, high = found["bands"]["DSP"]
-    return " | ".join([*cells, f"{found['resources']['DSP']:,} [{low:,}, {high:,}]"])
+    return " | ".join([*cells, f"{found['resources']['DSP']:,} [{low:,}, {high:,}]", _slice(firmware_file(folder))])
+
+
+def _slice(firmware: Path) -> str:
+    """What the tagger takes of the default budget's slice, with its band, in percent."""
+    budget = read_budget(resource("budgets/cms-phase2.yaml"))
+    held = check(budget, estimated_timing(firmware, budget.clock.value))
+    crossings = (held.slice.used_crossings, *(held.slice_band_crossings or ()))
+    typical, low, high = (f"{100 * used / held.slice.allowed_crossings:,.0f}" for used in crossings)
+    return f"{typical} % [{low}, {high}]"
 
 
 def _speed(speeds: dict[str, Any], name: str, card: dict[str, Any]) -> str:
@@ -138,8 +152,8 @@ def measured() -> dict[str, Any]:
         begin = time.process_time()
         emulator.raw(rows)
         seconds = time.process_time() - begin
-        layers = {row.name: row.ns or 0.0 for row in emulator.explain(rows).rows}
-        slowest = max(layers, key=lambda name: layers[name])
+        layers = {row.layer: row.ns or 0.0 for row in emulator.explain(rows).rows}
+        slowest = max(layers, key=lambda layer: layers[layer])
         share = layers[slowest] / sum(layers.values())
         found[folder.name] = {
             "rows_per_second": 1000 * round(_ROWS / seconds / 1000),

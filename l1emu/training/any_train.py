@@ -54,6 +54,7 @@ from l1emu.training.outcome import (
     write_together,
 )
 from l1emu.training.part_scales import scale_to_table
+from l1emu.training.pruning import pruned_layers, pruner_of, zero_share
 from l1emu.training.rebuilding import has_quantizers, without_quantizers
 from l1emu.training.recipe import RECIPE
 from l1emu.training.starting_weights import start_from
@@ -104,6 +105,8 @@ def train_model(
         network = network_of(recipe, place.parent)
         translated = recipe.network.weights is not None and start_from(network, recipe.network, place.parent)
         check_exported(recipe, network)
+        if recipe.training.pruning is not None:
+            pruned_layers(network, recipe.training.pruning)
         arrays = read_arrays_of(recipe, place.parent, None if data is None else Path(data))
         rows = rows_for(recipe, arrays, input_shapes(network), output_shapes(network))
         parts = split_rows(rows, recipe)
@@ -178,6 +181,7 @@ def _passes(
             losses=around.losses,
             loss_weights=around.loss_weights,
             quantized=quantized,
+            pruner=pruner_of(training.pruning, model, quantized, stage.epochs),
         )
         save_arrays(weights, weights_by_name(form))
         write_json(story, fits[name].__dict__)
@@ -208,6 +212,7 @@ def _card(
     begin = time.perf_counter()
     emulated = emulated_outputs(emulator, firmware, held_out)
     speed = len(held_out) / (time.perf_counter() - begin)
+    pruning = recipe.training.pruning
     forms = {
         "float": _predicted(trained.twin, held_out),
         "quantized": _predicted(trained.model, held_out),
@@ -220,6 +225,7 @@ def _card(
         **figures_in_card(recipe, forms, held_out),
         "parameters": int(trained.model.count_params()),
         "multiplications": multiplications(trained.model),
+        **({} if pruning is None else {"zero_weights": round(zero_share(trained.model, pruning), 4)}),
         "largest_difference_quantized_emulated": largest_difference(forms),
         "firmware": firmware.content_hash,
         "verified_values": outcome.values,

@@ -18,6 +18,7 @@ from l1emu.training.any_model import TrainedModel, float_network, input_shapes, 
 from l1emu.training.arrays_for import Rows, read_arrays_of, rows_for, split_rows
 from l1emu.training.fitting import FittedRows, fit_network, fitted_rows
 from l1emu.training.model_recipe import GridChoice, ModelRecipe, QuantizationRule, Task, load_any_recipe
+from l1emu.training.pruning import pruner_of
 from l1emu.training.rebuilding import choose_grids, with_quantizers
 from l1emu.training.recipe import RECIPE, TrainingPass
 from l1emu.training.tagger import FLOAT_WEIGHTS, fill
@@ -175,6 +176,7 @@ class RecipeAtBits:
             seed=training.seed + 1,
             losses=[self._task.keras_loss],
             quantized=True,
+            pruner=pruner_of(training.pruning, model, True, stage.epochs),
         ).seconds
 
     def write_project(self, model: keras.Model, folder: Path) -> Path:

@@ -151,6 +151,10 @@ def _work(card: dict[str, Any]) -> str:
     return f"{card['multiplications']:,} multiply-accumulates"
 
 
+def _zeros(card: dict[str, Any]) -> str:
+    return f" ({card['zero_weights']:.1%} of the pruned weights are zero)" if "zero_weights" in card else ""
+
+
 def card_text(card: dict[str, Any]) -> str:
     """A model's card as Markdown."""
     estimate = card["estimate"]
@@ -159,7 +163,7 @@ def card_text(card: dict[str, Any]) -> str:
         "",
         card["description"],
         "",
-        f"{card['parameters']:,} parameters, {_work(card)} an inference. Firmware "
+        f"{card['parameters']:,} parameters{_zeros(card)}, {_work(card)} an inference. Firmware "
         f"`{card['firmware'][:16]}`: {card['verified_values']:,} values in {card['verified_layers']} layers compared "
         f"with its own C++, {card['differ']} differ.",
         "",

@@ -13,6 +13,7 @@ from tensorflow import keras
 
 from l1emu.progress import Advance, progress
 from l1emu.training.arrays_for import Rows
+from l1emu.training.pruning import Pruner
 from l1emu.training.recipe import TrainingPass
 
 FittedRows = tuple[list[npt.NDArray[Any]], list[npt.NDArray[Any]], npt.NDArray[np.float32]]
@@ -50,6 +51,7 @@ def fit_network(
     losses: Sequence[str],
     loss_weights: Sequence[float] | None = None,
     quantized: bool,
+    pruner: Pruner | None = None,
 ) -> Fit:
     """Fit in place with Adam, cosine-annealed; keeps the weights of the epoch with the lowest validation loss.
 
@@ -57,6 +59,8 @@ def fit_network(
     ----------
     losses, loss_weights
         Of each output.
+    pruner
+        What sets weights to zero: then only epochs that begin with all of its zeros count.
     """
     keras.utils.set_random_seed(seed)
     count = len(rows[2])
@@ -79,7 +83,7 @@ def fit_network(
         # the time it takes to compile
         jit_compile=quantized and steps > 500,
     )
-    best = _Best()
+    best = _Best(0 if pruner is None else pruner.settled)
     started = time.perf_counter()
     title = "quantized" if quantized else "float twin"
     with progress(f"training, {title}: epochs", stage.epochs) as advance:
@@ -90,7 +94,7 @@ def fit_network(
             validation_data=validation,
             batch_size=batch,
             epochs=stage.epochs,
-            callbacks=[_Report(advance), best],
+            callbacks=[_Report(advance), *([] if pruner is None else [pruner]), best],
             verbose=0,
         )
     best.restore()
@@ -110,13 +114,17 @@ class _Report(keras.callbacks.Callback):
 class _Best(keras.callbacks.Callback):
     """Keeps the weights of the epoch with the lowest validation loss, or those at the start if none is better."""
 
+    def __init__(self, first: int) -> None:
+        super().__init__()
+        self.first = first
+
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         self.loss = float("inf")
         self.weights = self.model.get_weights()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         loss = (logs or {}).get("val_loss", float("nan"))
-        if loss < self.loss:
+        if epoch >= self.first and loss < self.loss:
             self.loss, self.weights = loss, self.model.get_weights()
 
     def restore(self) -> None:

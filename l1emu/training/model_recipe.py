@@ -274,6 +274,21 @@ class Quantization(Config):
         return self.inputs.get(name, self.input)
 
 
+class Pruning(Config):
+    """Weights that become zero.
+
+    Attributes
+    ----------
+    sparsity
+        Their share of each layer's weights, without biases: the smallest ones.
+    layers
+        Names of dense layers and convolutions, in which * stands for any text; by default all.
+    """
+
+    sparsity: Annotated[float, Field(gt=0, lt=1)]
+    layers: Annotated[tuple[str, ...], Field(min_length=1, max_length=1000, strict=False)] = ("*",)
+
+
 class TrainingPasses(Config):
     """How the weights are found.
 
@@ -287,6 +302,7 @@ class TrainingPasses(Config):
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
     float_pass: Annotated[TrainingPass | None, Field(alias="float")] = None
     quantized: TrainingPass | None = None
+    pruning: Pruning | None = None
 
     @model_validator(mode="after")
     def _leaves_some(self) -> TrainingPasses:
@@ -320,6 +336,8 @@ class ModelRecipe(Config):
             raise ValueError(
                 "hgq2 trains the float network from random weights: training.float, and no network.weights"
             )
+        if self.quantization.method == "hgq2" and self.training.pruning is not None:
+            raise ValueError("training.pruning does not go with hgq2, which learns itself which weights are zero")
         if (self.task is None) == (self.tasks is None):
             raise ValueError("a model has either a task, or tasks by output where the network has several")
         if self.task is not None and self.data.target is None and self.task.kind != "reconstruct":
