@@ -146,9 +146,13 @@ def measured() -> dict[str, Any]:
     for folder in models():
         firmware = Firmware.read(firmware_file(folder))
         inputs = read_golden(folder / "golden.npz").inputs.astype(np.int64)
-        rows = inputs[np.arange(_ROWS) % len(inputs)]
+        parts = np.split(
+            inputs.reshape(len(inputs), -1), np.cumsum([tensor.size for tensor in firmware.inputs])[:-1], axis=1
+        )
+        chosen = np.arange(_ROWS) % len(inputs)
+        rows = {tensor.name: part[chosen] for tensor, part in zip(firmware.inputs, parts, strict=True)}
         emulator = Emulator(firmware, threads=1)
-        emulator.raw(rows[:64])
+        emulator.raw({name: part[:64] for name, part in rows.items()})
         begin = time.process_time()
         emulator.raw(rows)
         seconds = time.process_time() - begin

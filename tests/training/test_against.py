@@ -306,7 +306,9 @@ def test_a_shipped_model_agrees_with_its_firmware(name: str) -> None:
     folder = MODELS / name
     (kept,) = folder.glob("*.l1fw")
     firmware = Firmware.read(kept)
-    x = np.load(folder / "golden.npz")["inputs"][:150] / 2.0 ** firmware.inputs[0].type.fraction
+    raw = np.load(folder / "golden.npz")["inputs"][:150].reshape(150, -1)
+    parts = np.split(raw, np.cumsum([tensor.size for tensor in firmware.inputs])[:-1], axis=1)
+    x = {t.name: t.type.to_float(part).reshape(-1, *t.shape) for t, part in zip(firmware.inputs, parts, strict=True)}
     found = against_keras(firmware, folder, inputs=x)
     assert found.outputs.share == 0
     assert found.worst is None
