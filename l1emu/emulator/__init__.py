@@ -3,6 +3,7 @@
 affine    forms of a layer that its range, its exact kernel and its vector code have in common
 cache     numba's options, and modules written for one firmware
 crew      the parts of a batch, shared between the caller's thread and others that are kept
+cuda/     the vector kernels as programs of one jet, on NVIDIA GPUs
 emulator  `Emulator`: a firmware compiled for this machine, exact to the last bit
 exact/    the exact kernels' machine: 64-bit integers, many jets side by side, a firmware as data
 explain   what the emulator knows and does, layer by layer, as a table
