@@ -33,7 +33,7 @@ level1_jets   a registered generator of whole crossings as a study sees them
 layernorm_layer  layer normalization as firmware computes it
 keras3        models that Keras 3 saved, rebuilt for the Keras 2 that QKeras needs
 layers        thin Keras layers that QKeras lacks, of which attention is composed with stock QKeras layers
-masks         masks of attention scores in fixed point
+masks         masks of attention scores, and rows in another order, in fixed point
 model         the default architecture: a transformer over jet constituents, in float and in QKeras, from one recipe
 model_recipe  the recipe of any model: data, network, task, quantization and hardware
 networks      builders of dense networks and of transformers over tokens, characters and particles
@@ -42,6 +42,7 @@ part_network  the Particle Transformer as its authors have it
 part_scales   scales of a translated one, for hls4ml's table of variances
 part_weights  the weights of one of PyTorch's as those of ours
 post_training  Keras models without quantizers as hls4ml projects of given types
+pruning       weights that become zero and stay so
 pythia_jets   registered generators of jets, with Pythia 8
 quantizers    which fixed-point type a QKeras quantizer stands for
 rebuilding    a model built again: without batch normalizations, without quantizers, or with those of a rule
