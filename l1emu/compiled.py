@@ -15,9 +15,9 @@ The processor is this one itself, or the level that `l1emu.processor` chose, whi
 What lies in the folder, kernels of other versions included, takes no more than `L1EMU_KERNEL_CACHE_MB`: beyond it those
 that were used longest ago are removed.
 
-LLVM keeps some 10 MB for each function that it has compiled, until the process ends, and 1 MB for one that is loaded.
-After `_HERE` of them functions are compiled in a child process and loaded, so that memory does not grow without end in
-a program that emulates many firmwares.
+LLVM keeps some 2 to 10 MB for each function that it has compiled, until the process ends, and 1 MB for one that is
+loaded. After `_HERE` of them functions are compiled in a child process and loaded, so that memory does not grow without
+end in a program that emulates many firmwares; a child takes longer, since what numba compiles for itself ends with it.
 
 Numba compiles in one thread at a time. A fork waits until no thread does: the child would wait for ever for a thread
 that it does not have.
@@ -37,17 +37,17 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NoReturn, TypeVar
+from typing import Any, BinaryIO, NoReturn, TypeVar
 
 import llvmlite
 import numba
 import numpy as np
 from llvmlite.binding import ffi
-from numba.core import serialize
+from numba.core import serialize, types
 from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult
 from numba.core.compiler_lock import global_compiler_lock
-from numba.core.registry import cpu_target
+from numba.core.registry import CPUDispatcher, cpu_target
 from numba.core.sigutils import normalize_signature
 
 from l1emu import debug
@@ -78,7 +78,7 @@ _SUFFIX = ".nbc"
 _USED_AGAIN = 3600  # seconds after which a file's time is set anew when it is used
 _DIGEST = 32
 _KERNELS: dict[tuple[str, str], Any] = {}
-_HERE = 16  # compilations in this process: 200 MB
+_HERE = 128  # compilations in this process, 300 MB: more than the embedded study has
 
 
 @functools.cache
@@ -109,7 +109,7 @@ def _shipped() -> Path | None:
 
 def kernel(function: _F) -> _F:
     """`function`, compiled without the GIL and cached on disk."""
-    return _compiled(function, inline="never")
+    return _compiled(function)
 
 
 def in_place(function: _F) -> _F:
@@ -118,16 +118,46 @@ def in_place(function: _F) -> _F:
     numba counts the references to every array that is taken out of a tuple. Without, a kernel whose state is a
     NamedTuple is as fast as one with an argument for each array.
     """
-    return _compiled(function, inline="never", _nrt=False, error_model="numpy")
+    return _compiled(function, _nrt=False, error_model="numpy")
 
 
 def inlined(function: _F) -> _F:
     """As `kernel`, put into the code of every kernel that calls it."""
-    return _compiled(function, inline="always")
+    return kept(function, numba.njit(nogil=True, inline="always"))
 
 
-def _compiled(function: _F, inline: Literal["never", "always"], **options: Any) -> _F:
-    return kept(function, numba.njit(nogil=True, inline=inline, **options))
+def _compiled(function: _F, **options: Any) -> _F:
+    options |= {"nogil": True, "nopython": True, "no_cfunc_wrapper": True}
+    told_not_to: bool = numba.config.DISABLE_JIT  # type: ignore[attr-defined]
+    return kept(function, lambda plain: plain if told_not_to else _Kernel(plain, targetoptions=options))
+
+
+class _Inner(CPUDispatcher):
+    """What compiled code calls of a kernel: without the wrapper for Python, and once for all numbers of one type.
+
+    Numba's would be compiled for each literal in a call of it.
+    """
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        plain: Any = types.unliteral
+        named = {name: plain(kind) for name, kind in kws.items()}
+        return super().get_call_template(tuple(plain(kind) for kind in args), named)
+
+
+class _Kernel(CPUDispatcher):
+    """A kernel for Python to call; compiled code calls its `_Inner`."""
+
+    def __init__(self, py_func: Callable[..., Any], locals: Any = None, targetoptions: Any = None) -> None:
+        super().__init__(py_func, locals, targetoptions)
+        inner: Any = _Inner(py_func, locals, {**(targetoptions or {}), "no_cpython_wrapper": True})
+        inner._cache = _Kept(py_func, inner._compiler, "inner")
+        self._inner = inner
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        return self._inner.get_call_template(args, kws)
+
+    def get_overload(self, sig: Any) -> Any:
+        return self._inner.get_overload(sig)
 
 
 def kept(function: _F, decorator: Callable[[_F], Any]) -> _F:
@@ -186,8 +216,9 @@ class _Kept(NullCache):
 
     compilations = 0  # in this process
 
-    def __init__(self, function: Callable[..., Any], compiler: Any) -> None:
+    def __init__(self, function: Callable[..., Any], compiler: Any, form: str = "") -> None:
         self._name = f"{function.__module__}.{function.__qualname__}"
+        self._form = form
         self._code = hashlib.sha256(function.__code__.co_code).hexdigest()
         self._compiler = compiler
 
@@ -253,6 +284,7 @@ class _Kept(NullCache):
         """In the child: write the compiled function into `shared` and end, whatever happens."""
         try:
             end_with_parent(parent)
+            _Kept.compilations = -sys.maxsize  # what the function calls is compiled in this process, too
             arguments, result = normalize_signature(sig)  # type: ignore[no-untyped-call]
             shared.write(_stored(sig, self._compiler.compile(arguments, result)))
             shared.flush()
@@ -260,7 +292,7 @@ class _Kept(NullCache):
             os._exit(0)
 
     def _file(self, sig: Any, codegen: Any) -> str:
-        text = "\n".join((self._name, self._code, repr(sig), repr(codegen.magic_tuple())))
+        text = "\n".join((self._name, self._form, self._code, repr(sig), repr(codegen.magic_tuple())))
         return f"{self._name.rpartition('.')[2]}-{hashlib.sha256(text.encode()).hexdigest()[:32]}{_SUFFIX}"
 
 

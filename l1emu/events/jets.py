@@ -97,23 +97,52 @@ class _Found(NamedTuple):
 def _cluster(ends: NDArray[np.int64], candidates: Candidates, max_jets: int, min_pt: int, out: _Found) -> int:
     """Fill `out` with the jets of crossings whose candidates lie between `ends`; returns how many jets are kept."""
     pt, eta, phi = candidates.pt, candidates.eta, candidates.phi
+    most = 0
+    for crossing in range(len(ends) - 1):
+        most = max(most, ends[crossing + 1] - ends[crossing])
+    places, room, owners = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
+    found = np.empty((max_jets, 3), np.int64)
     total = 0
     for crossing in range(len(ends) - 1):
-        low, high = ends[crossing], ends[crossing + 1]
-        order = low + np.argsort(-pt[low:high], kind="mergesort")  # stable: equals in input order
-        owner = np.full(high - low, -1, np.int64)  # jet of the candidate at each place of `order`
-        found = np.empty((max_jets, 3), np.int64)
+        low, n = ends[crossing], ends[crossing + 1] - ends[crossing]
+        order, owner = places[:n], owners[:n]  # owner: jet of the candidate at each place of `order`
+        for k in range(n):
+            order[k], owner[k] = low + k, -1
+        sort_by_pt(pt, order, room)
         m = 0
-        for s in range(high - low):
+        for s in range(n):
             if m == max_jets:
                 break
             if owner[s] < 0 and pt[order[s]] > 0:  # a word of pt 0 is empty
                 fill_cone(pt, eta, phi, order[s:], owner[s:], m, found[m])
                 m += 1
-        kept = _keep(order, owner, found[:m], min_pt, candidates, out, total)
+        kept = _keep(order, owner, found[:m], min_pt, candidates, room, out, total)
         out.counts[crossing] += kept
         total += kept
     return total
+
+
+@in_place
+def sort_by_pt(pt: NDArray[np.int32], order: NDArray[np.int64], room: NDArray[np.int64]) -> None:
+    """Bring `order`, places in `pt`, into descending pt, equals as they stand; `room` is as long or longer.
+
+    numpy's stable sort takes seconds to compile.
+    """
+    n, run = len(order), 1
+    while run < n:
+        for first in range(0, n, 2 * run):
+            i, middle, end = first, min(first + run, n), min(first + 2 * run, n)
+            j = middle
+            for k in range(first, end):
+                if i < middle and (j == end or pt[order[i]] >= pt[order[j]]):
+                    room[k] = order[i]
+                    i += 1
+                else:
+                    room[k] = order[j]
+                    j += 1
+        for k in range(n):
+            order[k] = room[k]
+        run *= 2
 
 
 @in_place
@@ -145,27 +174,37 @@ def fill_cone(
     axis[2] = signed_word(phi[seed] + mean_offset(sum_phi, total_pt), _PHI_WORD)
 
 
-@kernel
+@in_place
 def _keep(
     order: NDArray[np.int64],
     owner: NDArray[np.int64],
     found: NDArray[np.int64],
     min_pt: int,
     candidates: Candidates,
+    room: NDArray[np.int64],
     out: _Found,
     first: int,
 ) -> int:
     """Write a crossing's jets by descending pt, from place `first` on; returns how many were hard enough."""
     kept = 0
-    for j in np.argsort(-found[:, 0], kind="mergesort"):
-        if found[j, 0] < min_pt:
+    for _ in range(len(found)):
+        j = 0
+        for other in range(1, len(found)):  # of equals the first
+            if found[other, 0] > found[j, 0]:
+                j = other
+        if found[j, 0] < max(min_pt, 0):
             break
-        members, to = order[owner == j], first + kept
+        to, members = first + kept, 0
+        for k in range(len(order)):
+            if owner[k] == j:
+                room[members] = order[k]
+                members += 1
         for q in range(3):
             out.jets[to, q] = found[j, q]
-        fill_features(members, (found[j, 0], found[j, 1], found[j, 2]), candidates, out.features[to])
-        for k in range(min(len(members), out.constituents.shape[1])):
-            out.constituents[to, k] = members[k]
+        fill_features(room[:members], (found[j, 0], found[j, 1], found[j, 2]), candidates, out.features[to])
+        for k in range(min(members, out.constituents.shape[1])):
+            out.constituents[to, k] = room[k]
+        found[j, 0] = -1  # taken
         kept += 1
     return kept
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from l1emu.arraytypes import Bools, Floats, Hashes, Ints
-from l1emu.compiled import inlined, kernel
+from l1emu.compiled import kernel
 from l1emu.errors import L1emuError
 from l1emu.trigger.crossing_weights import CROSSING_ONE, CrossingWeights, in_replicas
 from l1emu.trigger.replicas import add_weights, replica_keys
@@ -392,14 +392,14 @@ class _Sums(NamedTuple):
     replica_pairs: Ints
 
 
-@inlined
+@kernel
 def _mixed(word: np.uint64) -> Any:
     """A hash of a word, for a place in the table only."""
     word = (word ^ (word >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
     return word ^ (word >> np.uint64(32))
 
 
-@inlined
+@kernel
 def _pack(accepted: Bools, i: int, found: Hashes) -> Any:
     """Write the decisions of a crossing into bits; their hash."""
     seeds = accepted.shape[1]
@@ -444,7 +444,9 @@ def _pool(
                     return i, used
                 row = used
                 places[place] = row
-                words[row], strata[row], weight[row], counts[row], sums[row] = pattern, stratum[i], of, 0, 0
+                strata[row], weight[row], counts[row], sums[row, :] = stratum[i], of, 0, 0
+                for w in range(width):  # an assignment of arrays takes long to compile
+                    words[row, w] = pattern[w]
                 used += 1
                 break
             same = strata[row] == stratum[i] and weight[row] == of
@@ -461,7 +463,7 @@ def _pool(
     return end, used
 
 
-@inlined
+@kernel
 def _without(sizes: Floats, number: int, kept: float, found: Floats) -> None:
     """The distribution of how many of some seeds keep a crossing, without one of them: `sizes` divided by its factor.
 
@@ -479,7 +481,7 @@ def _without(sizes: Floats, number: int, kept: float, found: Floats) -> None:
             found[n] = after
 
 
-@inlined
+@kernel
 def _shares(fired: Ints, number: int, kept: Floats, certain: int, sizes: Floats, less: Floats, found: Floats) -> None:
     """The mean of 1 / (number of seeds that keep the crossing) where the seed does, of each seed that accepts it.
 
@@ -508,7 +510,7 @@ def _shares(fired: Ints, number: int, kept: Floats, certain: int, sizes: Floats,
                 found[a] += less[n] / (certain + n + 1)
 
 
-@inlined
+@kernel
 def _none_of(kept: Floats, fired: Ints, number: int, group_of: Ints, group: int, inside: bool) -> Any:
     """The probability that none of the seeds inside a group, or outside it, keeps the crossing."""
     none = 1.0
@@ -564,12 +566,12 @@ def _coefficients(
     return filled
 
 
-@inlined
+@kernel
 def _fixed(value: float, one: float) -> Any:
     return np.int64(value * one + 0.5)
 
 
-@inlined
+@kernel
 def _add_times(factor: int, row: npt.NDArray[np.int32], sums: Ints) -> None:
     for b in range(sums.size):
         sums[b] += factor * np.int64(row[b])
