@@ -9,6 +9,7 @@ elementwise, moves, scales      tensors in the same order, in another order, tim
 cells, step_products            GRU and LSTM, and the sums of their steps
 pools, norms, mean_norm         means, largest numbers, normalizations by a table of roots
 table_softmax, direct_softmax   exponentials from tables
+scored_softmax                  the same, of scores that are made in the same kernel
 lane_softmax                    exponentials from tables in any type, the arg-max, the sum of all differences
 tables                          look-up tables, a type for each number
 sums, split, lane_sums          what several of these share
