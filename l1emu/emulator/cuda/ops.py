@@ -9,6 +9,7 @@ kernels undo.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -229,14 +230,17 @@ def _double(low: Any, high: Any) -> Any:
 def _scale_double(value: Any, array: Any, factor: Any, bias: Any, rounding: Any) -> Any:
     """value * factor + bias as doubles, rounded down, a half up, or to the nearest; exact, as the kernels see to."""
     found = value * _double(array[factor], array[factor + 1]) + _double(array[bias], array[bias + 1])
-    whole = np.rint(found) if rounding == 2 else np.floor(found + (0.5 if rounding == 1 else 0.0))
-    return np.int32(np.int64(whole))
+    whole = np.int64(math.floor(found + (0.5 if rounding == 1 else 0.0)))
+    if rounding == 2:  # compilers for GPUs know no rint of numpy's
+        rest = found - whole
+        whole += rest > 0.5 or (rest == 0.5 and whole & 1 == 1)
+    return np.int32(whole)
 
 
 @_operation
 def _divide(value: Any, array: Any, divisor: Any) -> Any:
     """value / divisor, a double, toward zero."""
-    return np.int32(np.int64(np.trunc(value / _double(array[divisor], array[divisor + 1]))))
+    return np.int32(np.int64(value / _double(array[divisor], array[divisor + 1])))
 
 
 # -- on pairs of int16 -------------------------------------------------------------------------------------------

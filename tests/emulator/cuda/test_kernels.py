@@ -12,8 +12,9 @@ import pytest
 
 from l1emu import Firmware
 from l1emu.emulator.cuda import kernels
-from l1emu.emulator.cuda.device import cuda, simulated
-from l1emu.emulator.cuda.text import GPU_FEATURES
+from l1emu.emulator.cuda.device import cuda, inlined_function, simulated
+from l1emu.emulator.cuda.ops import LANE_OPS
+from l1emu.emulator.cuda.text import GPU_FEATURES, remade
 from l1emu.emulator.passes.analyse import analyse
 from l1emu.emulator.passes.lower import lower
 from l1emu.emulator.passes.plan import VectorProgram, plan
@@ -62,7 +63,25 @@ def test_the_default_tagger_takes_dot_products_and_no_stack() -> None:
 
 
 @compiles
-@pytest.mark.parametrize("name", ["dense", "embedding", "gru", "layernorm", "stable", "legacy"])
+@pytest.mark.parametrize("name", ["scale_double", "divide", "round_even", "clear_tie", "lookup16"])
+def test_operations_compile(name: str) -> None:
+    """Those that a compiler for GPUs may lack a piece of; the others are in the default tagger, or are like these."""
+    types, function = cuda("types"), inlined_function(LANE_OPS[name])
+    calls = {
+        "scale_double": "f(C[0], C, 2, 4, 0) + f(C[0], C, 2, 4, 1) + f(C[0], C, 2, 4, 2)",
+        "divide": "f(C[0], C, 2)",
+        "round_even": "f(C[0], 3, 1)",
+        "clear_tie": "f(C[0], C[1], 3)",
+        "lookup16": "f(C, 1, C[0], 2)",
+    }
+    space: dict[str, Any] = {"f": remade(function, inlined_function, {})}
+    exec(f"def kernel(C):\n    C[0] = {calls[name]}\n", space)
+    text = kernels.assembly(lambda: space["kernel"], (types.Array(types.int32, 1, "C"),), HOPPER)
+    assert kernels.resources(text, HOPPER).registers
+
+
+@compiles
+@pytest.mark.parametrize("name", ["dense", "embedding", "gru", "layernorm", "stable", "legacy", "average"])
 def test_exact_kernels_compile(name: str) -> None:
     firmware = firmware_of(CASES[name].make(fixed("22,9"), fixed("18,9")))
     assemble(firmware, exactly=True)
