@@ -7,9 +7,12 @@ import importlib.util
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+
+from tests.report.browsers import a_browser, barriers
 
 ROOT = Path(__file__).parent.parent
 
@@ -87,3 +90,32 @@ def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
     for page in site.glob("*.html"):
         loaded = [name for name in parsed(page).loaded if name.startswith(("http", "//"))]
         assert loaded == [], page
+
+
+def barriers_of(pages: Iterable[Path], profile: Path) -> dict[str, list[str]]:
+    """What axe finds serious or worse on pages, light and dark, by page and ground."""
+    found: dict[str, list[str]] = {}
+    with a_browser(profile) as browser:
+        for page in pages:
+            for dark in (False, True):
+                browser.open(page)
+                browser.js("localStorage.clear()")  # the theme remembers the last ground
+                browser.open(page, dark=dark)
+                told, rules = barriers(browser)
+                ground = browser.js("return document.body.dataset.mdColorScheme")
+                assert (rules > 15, ground) == (True, "slate" if dark else "default"), page
+                worse = [line for line in told if line.startswith(("serious", "critical"))]
+                found |= {f"{page.name}, {ground}": worse} if worse else {}
+    return found
+
+
+def test_pages_have_no_barriers(site: Path, tmp_path: Path) -> None:
+    """One with a table, a picture and code; all others below."""
+    assert barriers_of([site / "index.html", site / "gallery.html"], tmp_path) == {}
+
+
+@pytest.mark.exhaustive
+def test_no_page_has_barriers(site: Path, tmp_path: Path) -> None:
+    pages = sorted(set(site.glob("*.html")) - {site / "404.html"})
+    assert len(pages) > 30
+    assert barriers_of(pages, tmp_path) == {}
