@@ -121,6 +121,11 @@ def in_place(function: _F) -> _F:
     return _compiled(function, _nrt=False, error_model="numpy")
 
 
+def in_place_inlined(function: _F) -> _F:
+    """As `in_place`, put into the machine code of every kernel that calls it: quicker to compile than `inlined`."""
+    return _compiled(function, _nrt=False, error_model="numpy", forceinline=True)
+
+
 def inlined(function: _F) -> _F:
     """As `kernel`, put into the code of every kernel that calls it."""
     return kept(function, numba.njit(nogil=True, inline="always"))

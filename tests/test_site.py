@@ -7,9 +7,13 @@ import importlib.util
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
+from tests.report.browsers import a_browser, barriers
 
 ROOT = Path(__file__).parent.parent
 
@@ -87,3 +91,35 @@ def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
     for page in site.glob("*.html"):
         loaded = [name for name in parsed(page).loaded if name.startswith(("http", "//"))]
         assert loaded == [], page
+
+
+def barriers_of(pages: Sequence[Path], profile: Path) -> dict[str, list[str]]:
+    """What axe finds serious or worse on pages, light and dark, by page and ground."""
+    found: dict[str, list[str]] = {}
+    for dark, scheme in ((False, "default"), (True, "slate")):
+        with a_browser(profile / scheme) as browser:
+            browser.open(pages[0], dark=dark)  # the theme remembers the ground that it finds first
+            for _ in range(300):
+                if browser.js("return JSON.stringify(localStorage).includes(arguments[0])", scheme):
+                    break
+                time.sleep(0.1)
+            for page in pages:
+                browser.open(page, dark=dark)
+                told, rules = barriers(browser)
+                ground = browser.js("return document.body.dataset.mdColorScheme")
+                assert (rules > 15, ground) == (True, scheme), page
+                worse = [line for line in told if line.startswith(("serious", "critical"))]
+                found |= {f"{page.name}, {scheme}": worse} if worse else {}
+    return found
+
+
+def test_pages_have_no_barriers(site: Path, tmp_path: Path) -> None:
+    """One with a table, a picture and code; all others below."""
+    assert barriers_of([site / "index.html", site / "gallery.html"], tmp_path) == {}
+
+
+@pytest.mark.exhaustive
+def test_no_page_has_barriers(site: Path, tmp_path: Path) -> None:
+    pages = sorted(set(site.glob("*.html")) - {site / "404.html"})
+    assert len(pages) > 30
+    assert barriers_of(pages, tmp_path) == {}

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from l1emu.arraytypes import Bools, Floats, Hashes, Ints
-from l1emu.compiled import kernel
+from l1emu.compiled import inlined, kernel
 from l1emu.errors import L1emuError
 from l1emu.trigger.crossing_weights import CROSSING_ONE, CrossingWeights, in_replicas
 from l1emu.trigger.replicas import add_weights, replica_keys
@@ -392,14 +392,14 @@ class _Sums(NamedTuple):
     replica_pairs: Ints
 
 
-@kernel
+@inlined
 def _mixed(word: np.uint64) -> Any:
     """A hash of a word, for a place in the table only."""
     word = (word ^ (word >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
     return word ^ (word >> np.uint64(32))
 
 
-@kernel
+@inlined
 def _pack(accepted: Bools, i: int, found: Hashes) -> Any:
     """Write the decisions of a crossing into bits; their hash."""
     seeds = accepted.shape[1]
@@ -463,7 +463,7 @@ def _pool(
     return end, used
 
 
-@kernel
+@inlined
 def _without(sizes: Floats, number: int, kept: float, found: Floats) -> None:
     """The distribution of how many of some seeds keep a crossing, without one of them: `sizes` divided by its factor.
 
@@ -481,7 +481,7 @@ def _without(sizes: Floats, number: int, kept: float, found: Floats) -> None:
             found[n] = after
 
 
-@kernel
+@inlined
 def _shares(fired: Ints, number: int, kept: Floats, certain: int, sizes: Floats, less: Floats, found: Floats) -> None:
     """The mean of 1 / (number of seeds that keep the crossing) where the seed does, of each seed that accepts it.
 
@@ -510,7 +510,7 @@ def _shares(fired: Ints, number: int, kept: Floats, certain: int, sizes: Floats,
                 found[a] += less[n] / (certain + n + 1)
 
 
-@kernel
+@inlined
 def _none_of(kept: Floats, fired: Ints, number: int, group_of: Ints, group: int, inside: bool) -> Any:
     """The probability that none of the seeds inside a group, or outside it, keeps the crossing."""
     none = 1.0
@@ -566,12 +566,12 @@ def _coefficients(
     return filled
 
 
-@kernel
+@inlined
 def _fixed(value: float, one: float) -> Any:
     return np.int64(value * one + 0.5)
 
 
-@kernel
+@inlined
 def _add_times(factor: int, row: npt.NDArray[np.int32], sums: Ints) -> None:
     for b in range(sums.size):
         sums[b] += factor * np.int64(row[b])

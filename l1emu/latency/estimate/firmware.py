@@ -59,7 +59,8 @@ def from_firmware(firmware: Firmware) -> Design:
     """
     if firmware.design is not None:
         kept = Design.from_dict(firmware.design)
-        return replace(kept, origin=f"firmware {firmware.content_hash[:12]}, of the project {kept.origin}")
+        told = f"firmware {firmware.content_hash[:12]}, estimated as its hls4ml project (folder {kept.origin})"
+        return replace(kept, origin=told)
     return _of_layers(firmware)
 
 

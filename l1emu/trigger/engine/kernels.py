@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from l1emu.arraytypes import Floats, Ints
-from l1emu.compiled import in_place
+from l1emu.compiled import in_place, in_place_inlined
 from l1emu.trigger.engine.layout import (
     CONDITION_OPEN,
     CONDITION_SIZE,
@@ -142,7 +142,7 @@ def is_simple(s: SearchState, group: int) -> bool:
     return bool(legs == LEG_SIZE and entries == s.code[group + GROUP_ENTRY])
 
 
-@in_place
+@in_place_inlined
 def find_all(s: SearchState, group: int, crossing: int, sign: float) -> bool:
     """Find the candidates of each leg of a group; False if one has too few."""
     first = s.code[group + GROUP_LEG]

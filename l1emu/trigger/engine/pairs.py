@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from l1emu.compiled import in_place
+from l1emu.compiled import in_place, in_place_inlined
 from l1emu.trigger.engine.layout import (
     CHARGE,
     DELTA_ETA,
@@ -40,7 +40,7 @@ def opening(first: float, second: float) -> float:
     return _TURN - angle if angle > math.pi else angle
 
 
-@in_place
+@in_place_inlined
 def number_of(s: SearchState, collection: int, kind: int, place: int) -> float:
     """One of `PT` to `Z0` of an object."""
     number: float = s.values[s.base[s.columns[collection, kind]] + place]
@@ -62,7 +62,7 @@ def root(square: float) -> float:
     return 0.0 if square < 0.0 else math.sqrt(square)
 
 
-@in_place
+@in_place_inlined
 def distance(s: SearchState, c: int, i: int, d: int, j: int) -> float:
     """ΔR of two objects."""
     eta = number_of(s, c, ETA, i) - number_of(s, d, ETA, j)
@@ -70,7 +70,7 @@ def distance(s: SearchState, c: int, i: int, d: int, j: int) -> float:
     return math.sqrt(eta * eta + phi * phi)
 
 
-@in_place
+@in_place_inlined
 def of_two(s: SearchState, kind: int, c: int, i: int, d: int, j: int) -> float:
     """The number that a condition of this kind is on; of charges, 1 if it holds and NaN if not."""
     if kind == DELTA_Z:

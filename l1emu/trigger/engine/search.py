@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from l1emu.compiled import in_place
+from l1emu.compiled import in_place, in_place_inlined
 from l1emu.trigger.engine.layout import (
     AT,
     CONDITION_BOUND,
@@ -59,7 +59,7 @@ from l1emu.trigger.engine.layout import (
 from l1emu.trigger.engine.pairs import distance, of_three, of_two
 
 
-@in_place
+@in_place_inlined
 def passes(s: SearchState, first: int, end: int, place: int) -> bool:
     """Whether an object fulfils the cuts from record `first` to before `end`."""
     for cut in range(first, end, CUT_SIZE):
@@ -90,7 +90,7 @@ def has_neighbour(s: SearchState, leg: int, place: int, crossing: int) -> bool:
     return False
 
 
-@in_place
+@in_place_inlined
 def find_candidates(s: SearchState, leg: int, row: int, crossing: int, enough: int, sign: float) -> int:
     """Write the candidates of a leg into its row, no more than `enough`, and give their number."""
     collection = s.code[leg + LEG_COLLECTION]
@@ -148,7 +148,7 @@ def let_go(s: SearchState, first: int, row: int, tried: int, which: int) -> None
         s.legs[row, FREE] += 1
 
 
-@in_place
+@in_place_inlined
 def meets(s: SearchState, first: int, entry: int, tried: int, crossing: int, sign: float, level: float) -> bool:
     """Whether the objects that an entry tries meet its conditions, with the scanned number at `level` or better."""
     a, b, d = s.code[entry + ENTRY_LEG], s.code[entry + ENTRY_LEG + 1], s.code[entry + ENTRY_LEG + 2]
@@ -272,7 +272,7 @@ def fill_slots(s: SearchState, first: int, legs: int, crossing: int, level: floa
     return True
 
 
-@in_place
+@in_place_inlined
 def find_pair(
     s: SearchState, first: int, entry: int, crossing: int, sign: float, leg_level: float, entry_level: float
 ) -> bool:
