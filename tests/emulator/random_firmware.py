@@ -469,5 +469,7 @@ def random_inputs(firmware: Firmware, jets: int, seed: int = 0) -> dict[str, Int
         raw = random_raw(rng, tensor.type, (jets, *tensor.shape))
         for row, value in enumerate((tensor.type.low, tensor.type.high, 0)[:jets]):
             raw[row] = value
-        inputs[tensor.name] = raw
+        # a cast to such a type never gives its lowest value
+        lowest = tensor.type.low + (tensor.type.signed and tensor.type.overflow is Overflow.SAT_SYM)
+        inputs[tensor.name] = np.maximum(raw, lowest)
     return inputs
