@@ -27,3 +27,15 @@ def test_the_page_is_what_the_script_makes_of_the_cards() -> None:
     for folder in module.models():
         assert page.count(f"| {folder.name} |") == 1
         assert f"`l1emu train {folder.name} " in page
+
+
+def test_every_model_stands_beside_its_papers_figures() -> None:
+    """Each figure has a source, and a model without any says so."""
+    module = zoo()
+    papers = module.papers()
+    assert sorted(papers) == [folder.name for folder in module.models()]
+    for name, paper in papers.items():
+        given = paper["paper"] != "no figures of the kind"
+        assert set(paper) == {"after", "paper", "differs"} | ({"source"} if given else set()), name
+        assert not given or any(letter.isdigit() for letter in paper["paper"]), name
+        assert ("†" in paper["paper"]) == ("†" in paper.get("source", "")), f"{name}: quoted figures name who quotes"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,18 @@ own C++ again by the command in its line; [training.md](training.md) says how, a
 
 Where a column has two numbers they are of the float network and of the firmware, bit for bit. An area is under the ROC
 curve, of one class against the rest (of an anomaly score, of the signal against minimum bias), mean over classes, on
-held-out rows. None compares with its paper's number for number: data are made here, and most networks are smaller.
+held-out rows.
 """
+_PAPERS = """
+## Beside the papers
+
+What is published of the network that a model is after, and why our figures are others. None compares number for number:
+data are made here, and most networks are smaller. Ours are the areas and estimates of the tables above and below, for
+the VU13P; cycles are of 5 ns where no other clock stands. The notes say where a figure was read; a dagger (†) marks
+what somebody quotes of the paper, which was not read itself. What was not found is not given.
+
+| model | after | ours, as firmware | the paper has | why they differ |
+|---|---|---|---|---|"""
 
 
 def models() -> list[Path]:
@@ -50,20 +61,18 @@ def firmware_file(folder: Path) -> Path:
 
 def zoo_page() -> str:
     """The page, in Markdown."""
-    papers = yaml.safe_load((Path(__file__).parent / "zoo.yaml").read_text(encoding="utf-8"))
     speeds = json.loads(SPEEDS.read_text(encoding="utf-8"))["models"] if SPEEDS.exists() else {}
     cards = {folder: json.loads((folder / "card.json").read_text(encoding="utf-8")) for folder in models()}
     told = [
         _HEAD,
-        "| model | after | parameters | how well, float / firmware | how it differs | made again by |",
-        "|---|---|---|---|---|---|",
+        "| model | parameters | how well, float / firmware | made again by |",
+        "|---|---|---|---|",
     ]
-    for folder, card in cards.items():
-        name, paper = folder.name, papers.get(folder.name, {})
-        told.append(
-            f"| [{name}](../models/{name}/README.md) | {paper.get('after', '–')} | {card['parameters']:,} | "
-            f"{_how_well(card)} | {paper.get('differs', '–')} | `{_command(name)}` |"
-        )
+    told += [
+        f"| {_link(folder)} | {card['parameters']:,} | {_how_well(card)} | `{_command(folder.name)}` |"
+        for folder, card in cards.items()
+    ]
+    told += _beside(cards)
     told += [
         "",
         "## What each costs",
@@ -91,22 +100,63 @@ def zoo_page() -> str:
     return "\n".join(told)
 
 
+def papers() -> dict[str, dict[str, str]]:
+    """What `zoo.yaml` says of each model's paper, by the model's name."""
+    told: dict[str, dict[str, str]] = yaml.safe_load((Path(__file__).parent / "zoo.yaml").read_text(encoding="utf-8"))
+    return told
+
+
+def _beside(cards: dict[Path, dict[str, Any]]) -> list[str]:
+    """The lines of the table with the papers' figures beside ours, and its notes."""
+    known = papers()
+    sources = [known[folder.name].get("source") for folder in cards]
+    notes = {source: f"[^{number}]" for number, source in enumerate(dict.fromkeys(filter(None, sources)), 1)}
+    told = [_PAPERS]
+    for folder, card in cards.items():
+        paper = known[folder.name]
+        published = paper["paper"] + notes.get(paper.get("source", ""), "")
+        cells = [_link(folder), paper["after"], _ours(folder, card), published, paper["differs"]]
+        told.append(f"| {' | '.join(cells)} |")
+    return [*told, "", *(f"{note}: {source}." for source, note in notes.items())]
+
+
+def _ours(folder: Path, card: dict[str, Any]) -> str:
+    found = _estimated(folder)
+    clock = found["clock_target_ns"]
+    return (
+        f"{_how_well(card, ('emulated',))}; {found['latency_cycles'][1]:,} cycles"
+        f"{'' if clock == 5 else f' of {clock:.3g} ns'}, interval {found['interval_cycles'][1]:,}, "
+        f"{found['resources']['DSP']:,} DSP"
+    )
+
+
+@cache
+def _estimated(folder: Path) -> dict[str, Any]:
+    return estimate(load_design(firmware_file(folder))).as_dict()
+
+
+def _link(folder: Path) -> str:
+    return f"[{folder.name}](../models/{folder.name}/README.md)"
+
+
 def _command(name: str) -> str:
     return f"l1emu train {name} --output DIR" + (" --jets jets.npz" if name == "jet-tagger" else "")
 
 
-def _how_well(card: dict[str, Any]) -> str:
-    if "auc" in card:
-        tables = card["auc"]
-        if "float" in tables:  # the tagger of Level-1 jets
-            found = [list(tables[form]["versus_rest"].values()) for form in ("float", "emulated")]
-        else:
-            found = [[forms[form] for forms in tables.values()] for form in ("float", "emulated")]
-        area = "AUC " + " / ".join(f"{np.mean(values):.4f}" for values in found)
-        return ", ".join([area, *(f"{name} {forms['float']:.4f} / {forms['emulated']:.4f}"
-                                  for name, forms in card.get("sequence", {}).items())])  # fmt: skip
-    name, forms = next(iter(card["error"].items()))
-    return f"{name} {forms['float']:.4f} / {forms['emulated']:.4f}"
+def _how_well(card: dict[str, Any], forms: tuple[str, ...] = ("float", "emulated")) -> str:
+    def told(values: dict[str, float]) -> str:
+        return " / ".join(f"{values[form]:.4f}" for form in forms)
+
+    if "auc" not in card:
+        name, values = next(iter(card["error"].items()))
+        return f"{name} {told(values)}"
+    tables = card["auc"]
+    if "float" in tables:  # the tagger of Level-1 jets
+        areas = {form: list(tables[form]["versus_rest"].values()) for form in forms}
+    else:
+        areas = {form: [table[form] for table in tables.values()] for form in forms}
+    area = f"AUC {told({form: float(np.mean(values)) for form, values in areas.items()})}"
+    return ", ".join([area, *(f"{name} {told(values)}" for name, values in card.get("sequence", {}).items())])
 
 
 def _compared(card: dict[str, Any]) -> str:
@@ -114,8 +164,7 @@ def _compared(card: dict[str, Any]) -> str:
 
 
 def _cost(folder: Path) -> str:
-    design = load_design(firmware_file(folder))
-    found = estimate(design).as_dict()
+    found = _estimated(folder)
     cells = [f"{found['clock_target_ns']:.3g}"]
     for name in ("latency_cycles", "interval_cycles"):
         low, high = found["bands"][name]
