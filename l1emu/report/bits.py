@@ -25,6 +25,16 @@ def _axis(document: dict[str, Any]) -> str:
     return f"{document['measure']} / reference"
 
 
+def _put_conditions(figure: Figure, document: dict[str, Any]) -> None:
+    """Below the figure: on how many inputs it was measured, against what, and on which part cycles and DSP are."""
+    reference = {"float": "the float network", "project": "the project as it is"}[document["reference"]]
+    text = (
+        f"{document['jets']:,} inputs; reference: {reference}, {document['measure']} {document['reference_score']:.4f}"
+    )
+    part = document["part"]
+    figure.supxlabel(text + (f"; {part}" if part else ""), fontsize=13, color=GREY, parse_math=False)
+
+
 def draw_bits(document: dict[str, Any]) -> Figure:
     """The ratio of the scores against bits, a line for each number of integer bits; of a search, step by step."""
     figure = Figure(figsize=(12, 8), layout="constrained")
@@ -54,6 +64,7 @@ def draw_bits(document: dict[str, Any]) -> Figure:
     ax.axhline(1, color=GREY, ls="--", lw=1)
     ax.set_ylabel(_axis(document))
     put_label(ax)
+    _put_conditions(figure, document)
     return figure
 
 
@@ -70,6 +81,7 @@ def draw_pareto(document: dict[str, Any]) -> Figure:
     axes[0].set_ylabel(_axis(document))
     axes[1].legend(loc="lower right")
     put_label(axes[0])
+    _put_conditions(figure, document)
     return figure
 
 
@@ -100,6 +112,7 @@ def draw_roofs(document: dict[str, Any]) -> Figure:
     ax.set(xscale="log", yscale="log", xlabel="products per input bit", ylabel="products per ns")
     ax.legend(loc="lower right")
     put_label(ax)
+    _put_conditions(figure, document)
     return figure
 
 
