@@ -932,7 +932,8 @@ class StudyResults(Result):
 
 def _in_short(menu: MenuOfStudy | RatesOfStudy) -> str:
     total = menu.total
-    return f"{len(menu.seeds)} seeds, {total.rate_khz:.4g} ± {total.rate_khz_error:.2g} kHz"
+    several = "seed" if len(menu.seeds) == 1 else "seeds"
+    return f"{len(menu.seeds)} {several}, {total.rate_khz:.4g} ± {total.rate_khz_error:.2g} kHz"
 
 
 def _menu_html(title: str, menu: MenuOfStudy | RatesOfStudy) -> str:

@@ -55,6 +55,13 @@ def test_results_without_what_was_added_since_are_read(document: dict[str, Any],
     assert found.emulation.kinds == "jets"
 
 
+def test_one_seed_is_one(document: dict[str, Any], tmp_path: Path) -> None:
+    assert "3 seeds, " in repr(StudyResults.model_validate(document))
+    document["menu"]["seeds"] = document["menu"]["seeds"][:1]
+    (tmp_path / RESULTS).write_text(json.dumps(document))
+    assert "1 seed, " in repr(read_results(tmp_path))
+
+
 def test_what_taggers_saw_is_told_in_words(document: dict[str, Any], tmp_path: Path) -> None:
     one = document["emulation"]["taggers"][0]
     document["emulation"]["taggers"] = [one | {"of": of} for of in ("jets", "event", "muons", "jets")]

@@ -63,7 +63,7 @@ def _draw_time(axis: Axes, document: _Document) -> list[Artist]:
         names.append(_count(one["words"], "word"))
     axis.axvline(document["single_board_cycles"], color=GREY, ls="--")
     axis.axvline(document["latency_cycles"], color="black", ls=":")
-    axis.set_yticks(range(len(names)), names)
+    axis.set_yticks(range(len(names)), names, parse_math=False)
     axis.invert_yaxis()
     axis.set_ylim(place + 0.6, -0.6)
     axis.set_xlim(0, document["latency_cycles"] * 1.04)

@@ -16,10 +16,11 @@ from l1emu.report.style import STYLE
 
 def document(number: int, parts: list[str], most: float) -> dict[str, Any]:
     """Boards of two layers in a row; LUT may take up to `most` of each part."""
+    names = ["_b $x^$" if i == 2 else f"board{i + 1}" for i in range(number)]
     taken = {"low": 10, "typical": 50, "high": 90}
     boards = [
         {
-            "name": f"board{i + 1}", "part": parts[i % len(parts)], "layers": ["a", "b"],
+            "name": names[i], "part": parts[i % len(parts)], "layers": ["a", "b"],
             "begin": 138 * i, "end": 138 * i + 54,
             "implemented": {**dict.fromkeys(("DSP", "FF", "BRAM_18K"), taken), "LUT": taken | {"high": 100 * most}},
             "available": dict.fromkeys(("DSP", "LUT", "FF", "BRAM_18K"), 100),
@@ -28,7 +29,7 @@ def document(number: int, parts: list[str], most: float) -> dict[str, Any]:
     ]  # fmt: skip
     links = [
         {
-            "from": f"board{i + 1}", "to": f"board{i + 2}", "messages": [{"ready": 138 * i + 54}],
+            "from": names[i], "to": names[i + 1], "messages": [{"ready": 138 * i + 54}],
             "turn_cycles": 30, "latency_cycles": 54, "words": 60,
         }
         for i in range(number - 1)

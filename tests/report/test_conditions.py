@@ -104,3 +104,20 @@ def test_what_a_bit_costs_says_inputs_reference_and_part(draw: Any, reference: s
     }  # fmt: skip
     assert below(draw(document)) == f"5,000 inputs; reference: {name}, area under ROC 0.8662; xcvu13p"
     assert below(draw(document | {"part": None})).endswith("0.8662")
+
+
+def test_layers_are_named_as_they_are_in_the_legend_of_bits() -> None:
+    def point(where: str, bits: int) -> dict[str, Any]:
+        scanned = {"where": where, "bits": bits, "integer": 4}
+        return {"refused": None, "scanned": scanned, "ratio": 0.98, "ratio_error": 0.01}
+
+    document = {
+        "reference": "float", "reference_score": 0.9, "measure": "area under ROC", "jets": 50, "part": None,
+        "points": [point(where, bits) for where in ("_first", "$x^$") for bits in (8, 12)],
+    }  # fmt: skip
+    with mpl.rc_context(STYLE):
+        figure = draw_bits(document)
+        canvas: Any = FigureCanvasAgg(figure)
+        canvas.draw()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["$x^$: 4 integer bits", "_first: 4 integer bits"]
