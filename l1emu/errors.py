@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from os import PathLike
 
+NO_SUCH_SUM = "no such sum"
+"""What a menu is told that asks for a number of the crossing that it has not."""
 _LONGEST_VALUE, _LONGEST_PLACE = 120, 300
 """Characters of a value and of a place that are shown."""
 

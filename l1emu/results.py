@@ -342,13 +342,14 @@ class BudgetOfStudy(Result):
 class EmulationOfTagger(Result):
     """One tagger: its firmware, and how the emulation stood against the golden values of its own C++.
 
-    `jets` are the objects or crossings that it saw; `feature_map` is what the map of its inputs calls itself, empty
-    where the study gives them one by one; `own_cpp` are the layers that ran as the project's own C++, with the function
-    and its files. `compared` says whether there were golden vectors; where there were none,
-    `identical` is null.
+    `jets` are the objects of the collection `of` that it saw, or the crossings if that is `event`; `feature_map` is
+    what the map of its inputs calls itself, empty where the study gives them one by one; `own_cpp` are the layers that
+    ran as the project's own C++, with the function and its files. `compared` says whether there were golden vectors;
+    where there were none, `identical` is null.
     """
 
     jets: int
+    of: str = "jets"  # results of before did not say it
     tagger: str
     firmware: str
     backend: str
@@ -362,6 +363,11 @@ class EmulationOfTagger(Result):
     identical: bool | None
     first_difference: str | None
 
+    @property
+    def kind(self) -> str:
+        """What it saw, in words: the name of the collection, or `crossings`."""
+        return "crossings" if self.of == "event" else self.of
+
 
 class EmulationOfStudy(Result):
     """All taggers together; `identical` is null where one was not compared with C++ in this run."""
@@ -374,6 +380,11 @@ class EmulationOfStudy(Result):
     identical: bool | None
     first_difference: str | None
     taggers: list[EmulationOfTagger]
+
+    @property
+    def kinds(self) -> str:
+        """What the taggers saw, in words: `jets`, `crossings`, or `jets and crossings`."""
+        return " and ".join(dict.fromkeys(tagger.kind for tagger in self.taggers))
 
 
 class TimeQuantiles(Result):
@@ -921,7 +932,8 @@ class StudyResults(Result):
 
 def _in_short(menu: MenuOfStudy | RatesOfStudy) -> str:
     total = menu.total
-    return f"{len(menu.seeds)} seeds, {total.rate_khz:.4g} ± {total.rate_khz_error:.2g} kHz"
+    several = "seed" if len(menu.seeds) == 1 else "seeds"
+    return f"{len(menu.seeds)} {several}, {total.rate_khz:.4g} ± {total.rate_khz_error:.2g} kHz"
 
 
 def _menu_html(title: str, menu: MenuOfStudy | RatesOfStudy) -> str:

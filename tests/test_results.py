@@ -47,11 +47,27 @@ def test_results_without_what_was_added_since_are_read(document: dict[str, Any],
     for name in ("energy_tev", "pileup"):
         del document["samples"]["background"][name]
     for tagger in document["emulation"]["taggers"]:
-        del tagger["own_cpp"]
+        del tagger["own_cpp"], tagger["of"]
     (tmp_path / RESULTS).write_text(json.dumps(document))
     found = read_results(tmp_path)
     assert found.samples.background.pileup is None
     assert found.emulation is not None and [tagger.own_cpp for tagger in found.emulation.taggers] == [{}]
+    assert found.emulation.kinds == "jets"
+
+
+def test_one_seed_is_one(document: dict[str, Any], tmp_path: Path) -> None:
+    assert "3 seeds, " in repr(StudyResults.model_validate(document))
+    document["menu"]["seeds"] = document["menu"]["seeds"][:1]
+    (tmp_path / RESULTS).write_text(json.dumps(document))
+    assert "1 seed, " in repr(read_results(tmp_path))
+
+
+def test_what_taggers_saw_is_told_in_words(document: dict[str, Any], tmp_path: Path) -> None:
+    one = document["emulation"]["taggers"][0]
+    document["emulation"]["taggers"] = [one | {"of": of} for of in ("jets", "event", "muons", "jets")]
+    (tmp_path / RESULTS).write_text(json.dumps(document))
+    found = read_results(tmp_path).emulation
+    assert found is not None and found.kinds == "jets and crossings and muons"
 
 
 @pytest.mark.parametrize("version", [None, 0, 1, 2, 4, "3", True, 3.5, [3]])
@@ -79,7 +95,7 @@ OPEN = ("read_as", "pools", "dependencies", "files", "seeds", "kinds", "lost", "
         "parameters", "threads", "kernels", "emulated_per_second", "from_cache", "slices")  # fmt: skip
 """Where the keys are names of the study's own, not fields."""
 
-ADDED = ("energy_tev", "pileup", "own_cpp", "network")
+ADDED = ("energy_tev", "pileup", "own_cpp", "network", "of")
 """Fields that came without a new version: results from before have none of them, and are read."""
 
 

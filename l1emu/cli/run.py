@@ -74,7 +74,8 @@ def _answers(results: StudyResults) -> Table:
     table.add_column(style="bold")
     table.add_column()
     if results.emulation is not None:
-        table.add_row("which jets would be tagged?", _emulation(results.emulation, results.manifest.times))
+        asked = Text(f"which {results.emulation.kinds} would be tagged?")
+        table.add_row(asked, _emulation(results.emulation, results.manifest.times))
     if results.budget is not None and results.latency is not None:
         table.add_row("does the budget hold?", _budget(results.budget, results.latency, results.stream))
     bought = _gains(results.comparison) if results.comparison.gains else _rate(results)
@@ -94,17 +95,17 @@ def _emulation(emulation: EmulationOfStudy, times: TimesOfStudy) -> Text:
     speeds = times.emulated_per_second
     fresh = {t.tagger: t.jets - times.from_cache[t.tagger] for t in emulation.taggers}
     seconds = sum(number / speeds[name] for name, number in fresh.items() if speeds.get(name))
-    speed = f"{emulation.jets:,} jets emulated" + (
+    speed = f"{emulation.jets:,} {emulation.kinds} emulated" + (
         f" at {sum(fresh.values()) / seconds:,.0f} a second" if seconds else ""
     )
     kept = sum(times.from_cache.values())
     speed += f" ({kept:,} of them kept from before)" if kept else ""
     if emulation.identical is False:
-        wrong = f"{emulation.mismatches:,} of {emulation.golden_jets:,} golden jets differ from the C++"
+        wrong = f"{emulation.mismatches:,} of {emulation.golden_jets:,} golden {emulation.kinds} differ from the C++"
         return Text(f"{wrong}, first: {emulation.first_difference}", style="bold red")
     parts = []
     if emulation.golden_jets:
-        parts.append(f"0 of {emulation.golden_jets:,} golden jets differ from the C++, bit for bit")
+        parts.append(f"0 of {emulation.golden_jets:,} golden {emulation.kinds} differ from the C++, bit for bit")
     parts += [f"{t.tagger}: not compared with C++ in this run" for t in emulation.taggers if not t.compared]
     return Text("; ".join([*parts, speed]), style="green" if emulation.identical else "")
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.container import Container
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from l1emu.report.style import COLOURS, GREY, put_label, wrapped
+from l1emu.report.style import COLOURS, GREY, put_label, put_legend
 
 Points = list[dict[str, Any]]
 _MARKERS = "osD^vP"
@@ -25,6 +26,16 @@ def _axis(document: dict[str, Any]) -> str:
     return f"{document['measure']} / reference"
 
 
+def _put_conditions(figure: Figure, document: dict[str, Any]) -> None:
+    """Below the figure: on how many inputs it was measured, against what, and on which part cycles and DSP are."""
+    reference = {"float": "the float network", "project": "the project as it is"}[document["reference"]]
+    text = (
+        f"{document['jets']:,} inputs; reference: {reference}, {document['measure']} {document['reference_score']:.4f}"
+    )
+    part = document["part"]
+    figure.supxlabel(text + (f"; {part}" if part else ""), fontsize=13, color=GREY, parse_math=False)
+
+
 def draw_bits(document: dict[str, Any]) -> Figure:
     """The ratio of the scores against bits, a line for each number of integer bits; of a search, step by step."""
     figure = Figure(figsize=(12, 8), layout="constrained")
@@ -32,6 +43,8 @@ def draw_bits(document: dict[str, Any]) -> Figure:
     shown = measured(document["points"])
     if shown and all(p["scanned"] is not None for p in shown):
         lines = sorted({(p["scanned"]["where"], p["scanned"]["integer"]) for p in shown})
+        names: list[str] = []
+        drawn: list[Container] = []
         for k, line in enumerate(lines):
             mine = [p for p in shown if (p["scanned"]["where"], p["scanned"]["integer"]) == line]
             x, y, error = np.array(sorted((p["scanned"]["bits"], p["ratio"], p["ratio_error"]) for p in mine)).T
@@ -43,17 +56,21 @@ def draw_bits(document: dict[str, Any]) -> Figure:
                 "ls": _DASHES[k // 6 % 6],
                 "capsize": 3,
             }
-            ax.errorbar(x, y, error, label=wrapped(text, 36, 2), **style)
+            names.append(text)
+            drawn.append(ax.errorbar(x, y, error, **style))
         ax.set_xlabel("bits")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        figure.legend(loc="outside right upper", fontsize=max(7, min(15, 300 // len(lines))))
+        size = max(7, min(15, 300 // len(lines)))
+        put_legend(figure, drawn, names, loc="outside right upper", fontsize=size, width=36, lines=2)
     else:
         x = np.arange(len(shown))
         ax.errorbar(x, [p["ratio"] for p in shown], [p["ratio_error"] for p in shown], color=COLOURS[0], marker="o")
-        ax.set_xticks(x, [p["label"] for p in shown], rotation=90, fontsize=max(5, min(13, 400 // max(1, len(x)))))
+        size = max(5, min(13, 400 // max(1, len(x))))
+        ax.set_xticks(x, [p["label"] for p in shown], rotation=90, fontsize=size, parse_math=False)
     ax.axhline(1, color=GREY, ls="--", lw=1)
     ax.set_ylabel(_axis(document))
     put_label(ax)
+    _put_conditions(figure, document)
     return figure
 
 
@@ -70,6 +87,7 @@ def draw_pareto(document: dict[str, Any]) -> Figure:
     axes[0].set_ylabel(_axis(document))
     axes[1].legend(loc="lower right")
     put_label(axes[0])
+    _put_conditions(figure, document)
     return figure
 
 
@@ -100,6 +118,7 @@ def draw_roofs(document: dict[str, Any]) -> Figure:
     ax.set(xscale="log", yscale="log", xlabel="products per input bit", ylabel="products per ns")
     ax.legend(loc="lower right")
     put_label(ax)
+    _put_conditions(figure, document)
     return figure
 
 

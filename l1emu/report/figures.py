@@ -28,6 +28,7 @@ from l1emu.report.style import (
     COLOURS,
     GREY,
     STYLE,
+    beams,
     end_at_one,
     put_beams,
     put_label,
@@ -404,13 +405,10 @@ def drawings(results: StudyResults) -> dict[str, Drawing]:
 
 def _draw_turn_on(name: str, results: StudyResults) -> Figure:
     rows = [row for row in results.turn_ons if row.name == name]
-    figure = draw_turn_ons(curves_of(rows))
-    put_samples(
-        figure,
-        results,
-        [s for s in dict.fromkeys(row.signal for row in rows) if s in results.samples.signals],
-        background=False,
-    )
+    signals = [s for s in dict.fromkeys(row.signal for row in rows) if s in results.samples.signals]
+    conditions = beams(results.samples.signals[signals[0]]) if signals else []
+    figure = draw_turn_ons(curves_of(rows), conditions=conditions)
+    put_samples(figure, results, signals, background=False)
     return figure
 
 

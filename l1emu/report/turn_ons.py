@@ -24,7 +24,9 @@ _MARKERS = ("o", "s", "^", "D", "v", "P")
 _UNITS = {"pt": "GeV", "ht": "GeV", "met": "GeV", "mht": "GeV", "mass": "GeV", "z0": "cm"}
 
 
-def draw_turn_ons(curves: Sequence[tuple[TurnOn, TurnOnFit | None]], *, quantity: str | None = None) -> Figure:
+def draw_turn_ons(
+    curves: Sequence[tuple[TurnOn, TurnOnFit | None]], *, quantity: str | None = None, conditions: Sequence[str] = ()
+) -> Figure:
     """The curves of one request, six a panel.
 
     Parameters
@@ -32,13 +34,16 @@ def draw_turn_ons(curves: Sequence[tuple[TurnOn, TurnOnFit | None]], *, quantity
     curves
         Each with its fit, or None; one without a fit, or whose fit has a reason, has points alone.
     quantity
-        What the axis is called; by default the curves' own quantity, with its unit where the name has a usual one.
+        What the axis is called, as it is; by default the curves' own quantity, with its unit where the name has a
+        usual one.
+    conditions
+        Of the sample, such as its pile-up and energy; above the last panel, behind the names of request and signal.
     """
     parts = [curves[first : first + _FEW] for first in range(0, len(curves), _FEW)] or [[]]
     columns = min(len(parts), _COLUMNS)
     rows = math.ceil(len(parts) / columns)
     figure = Figure(figsize=(9.2 if columns == 1 else 7.0 * columns, 6.8 * rows), layout="constrained")
-    label = quantity or (_named(curves[0][0].quantity) if curves else "")
+    label = (_named(curves[0][0].quantity) if curves else "") if quantity is None else _plain(quantity)
     for i, part in enumerate(parts):
         ax = figure.add_subplot(rows, columns, i + 1)
         bars = [_draw(ax, curve, fit, number) for number, (curve, fit) in enumerate(part)]
@@ -49,12 +54,13 @@ def draw_turn_ons(curves: Sequence[tuple[TurnOn, TurnOnFit | None]], *, quantity
             ax.set_xlim(part[0][0].edges[0], part[0][0].edges[-1])
             names = [curve.label for curve, _ in part]
             put_legend(ax, bars, names, width=30, **_place_of(names))
-        ax.set_xlabel(label, parse_math=False)
+        ax.set_xlabel(label)
         ax.set_ylabel("Efficiency")
         if i == 0:
             put_label(ax)
         if i == len(parts) - 1 and curves:
-            ax.set_title(wrapped(f"{curves[0][0].name}, {curves[0][0].signal}", 40, 1), loc="right", parse_math=False)
+            told = [wrapped(f"{curves[0][0].name}, {curves[0][0].signal}", 30, 1), *conditions]
+            ax.set_title(", ".join(told), loc="right", fontsize=15, parse_math=False)
     return figure
 
 
@@ -115,8 +121,16 @@ def _mark(ax: Axes, fit: TurnOnFit, point: PlateauPoint, colour: str) -> list[An
 
 
 def _named(quantity: str) -> str:
-    unit = _UNITS.get(quantity.rpartition(" ")[2].rpartition("_")[2])
-    return f"{quantity} [{unit}]" if unit else quantity
+    """The quantity with its unit, a pT of objects typeset."""
+    objects, _, field = quantity.rpartition(" ")
+    unit = _UNITS.get(field.rpartition("_")[2])
+    text = rf"{_plain(objects)} $p_\mathrm{{T}}$" if objects and field == "pt" else _plain(quantity)
+    return f"{text} [{unit}]" if unit else text
+
+
+def _plain(text: str) -> str:
+    """A text in which nothing is taken for a formula."""
+    return text.replace("$", r"\$")
 
 
 def curves_of(rows: Sequence[TurnOnOfStudy]) -> list[tuple[TurnOn, TurnOnFit | None]]:

@@ -60,7 +60,7 @@ def draw_cms_turn_ons(document: Mapping[str, Any]) -> Figure:
     axes = figure.subplots((len(names) + 1) // 2, 2, squeeze=False).flatten()
     for ax, name in zip(axes, names, strict=False):
         points = [p for p in document["points"] if p["object"] == name]
-        curves = [c for c in document["curves"] if c["object"] == name]
+        curves = sorted((c for c in document["curves"] if c["object"] == name), key=lambda c: c["threshold_gev"])
         for k, curve in enumerate(curves):
             colour, threshold = COLOURS[k % len(COLOURS)], curve["threshold_gev"]
             columns = (np.array(curve[key], np.float64) for key in ("gen_gev", "efficiency", "low", "high"))

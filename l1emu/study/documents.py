@@ -269,6 +269,7 @@ def _tagger(measured: Measurement, name: str, golden: GoldenComparison | None) -
     firmware = measured.taggers[name].emulator.firmware
     return {
         "jets": measured.emulated(name),
+        "of": measured.taggers[name].of,
         "tagger": name,
         "firmware": firmware.name,
         "backend": firmware.backend,

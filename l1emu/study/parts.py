@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from l1emu.errors import L1emuError
+from l1emu.errors import NO_SUCH_SUM, L1emuError
 from l1emu.progress import progress
 from l1emu.study.config import BACKGROUND, StudyFile
 from l1emu.study.crossings import SampleReader, Wanted, offered, offered_fields, refuse_offline
@@ -18,6 +18,7 @@ from l1emu.study.records import RecordWriter
 from l1emu.study.samples import StudySample, open_sample, strata_of
 from l1emu.study.scores import ScoreCounts
 from l1emu.taggers import EmulatedTagger
+from l1emu.taggers.maps import EVENT
 from l1emu.trigger.scan_counts import ScanCounts
 from l1emu.trigger.turn_on_setup import TurnOnSetup
 from l1emu.trigger.turn_ons import PassedOfAll, TurnOnCounts
@@ -98,7 +99,7 @@ def study_readers(
         tails = role == BACKGROUND and bool(strata_of(sample).bounded.any())
         evaluator = seeds.evaluator(tails=tails)
         refuse_offline(file, evaluator.fields, evaluator.sums)
-        _check(file, role, evaluator.check, seeds, *offered(file, sample, taggers))
+        _check(file, role, evaluator.check, seeds, taggers, *offered(file, sample, taggers))
         wanted = Wanted()
         wanted.add(evaluator.fields, evaluator.sums)
         for request in (r for r in study.turn_ons if r.signal == role):
@@ -118,6 +119,7 @@ def _check(
     role: str,
     check_menu: Any,
     seeds: DecidedSeeds,
+    taggers: Mapping[str, EmulatedTagger],
     fields: Mapping[str, Any],
     sums: Any,
 ) -> None:
@@ -137,7 +139,18 @@ def _check(
         for request in (request for request in study.turn_ons if request.signal == role):
             request.check(fields, sums, [seed.name for seed in seeds.fixed])
     except L1emuError as error:
-        raise error.within(file.path) from None
+        raise _hinted(error, taggers).within(file.path) from None
+
+
+def _hinted(error: L1emuError, taggers: Mapping[str, EmulatedTagger]) -> L1emuError:
+    """The same error; of a sum that is a tagger's score of objects, with what would make it one of crossings."""
+    if error.message != NO_SUCH_SUM:
+        return error
+    for tagger in taggers.values():
+        if tagger.of != EVENT and error.value in tagger.scores:
+            hint = f"{error.expected}; or `of: {EVENT}` for the tagger {tagger.name}, which scores {tagger.of}"
+            return L1emuError(error.message, path=error.path, where=error.where, value=error.value, expected=hint)
+    return error
 
 
 def _split(request: TurnOnSetup, sample: StudySample) -> tuple[dict[str, set[str]], set[str]]:

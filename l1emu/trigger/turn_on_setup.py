@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from l1emu.arraytypes import Floats
 from l1emu.config import Config
-from l1emu.errors import L1emuError
+from l1emu.errors import NO_SUCH_SUM, L1emuError
 
 _MOST_BINS = 1000
 _LARGEST = 1e9
@@ -247,7 +247,7 @@ class TurnOnSetup(Config):
             for field in sorted(wanted):
                 _known(field, fields[name], f"{place}: field of {name}", "no such field")
         for name in sorted(numbers):
-            _known(name, sums, f"{place}: sum", "no such sum")
+            _known(name, sums, f"{place}: sum", NO_SUCH_SUM)
         if self.passes.seed is not None:
             _known(self.passes.seed, seeds, f"{place}: passes.seed", "no such seed with a fixed threshold")
         for name in self.split:

@@ -103,6 +103,14 @@ def test_wrapper_that_is_not_pipelined(tmp_path: Path, write: Any) -> None:
     assert not report.void and "the module alone every 6" in texts(report)
 
 
+def test_a_results_folder_is_told_apart_from_one_without_a_report(tmp_path: Path) -> None:
+    with pytest.raises(L1emuError, match="no synthesis report found"):
+        read_report(tmp_path)
+    written(tmp_path, "results.json", "{}")
+    with pytest.raises(L1emuError, match=r"a results folder of l1emu.*expected a browser for the report\.html in it"):
+        read_report(tmp_path)
+
+
 def test_module_posing_as_the_top(tmp_path: Path) -> None:
     place = tmp_path / "tagger_prj" / "solution1" / "syn" / "report"
     written(tmp_path, "tagger_prj/hls.app", '<project top="tagger" name="tagger_prj"/>')

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from l1emu.latency.budget import read_budget
 from l1emu.latency.check import check
 from l1emu.latency.estimate import estimated_timing
+from l1emu.report.bits import draw_bits, draw_pareto, draw_roofs
 from l1emu.report.figures import draw_budget
 from l1emu.report.style import STYLE
 from l1emu.report.validation import draw_cms_turn_ons, draw_ht_rates
@@ -75,7 +76,7 @@ def test_turn_ons_say_theirs_and_end_at_one() -> None:
     document = {
         "pileup": 200.0, "energy_tev": 14, "sample": "ttbar", "crossings": 5000,
         "points": [{"object": n, "threshold_gev": 40.0, "cms_gev": 55.0, "efficiency": 0.5} for n in names],
-        "curves": [{"object": n, "threshold_gev": 40.0, **curve} for n in names],
+        "curves": [{"object": n, "threshold_gev": t, **curve} for n in names for t in (40.0, 30.0)],
     }  # fmt: skip
     figure = draw_cms_turn_ons(document)
     assert figure.axes[1].get_title(loc="right") == "PU 200, 14 TeV"
@@ -84,3 +85,39 @@ def test_turn_ons_say_theirs_and_end_at_one() -> None:
         r"Generated $H_\mathrm{T}$ [GeV]", r"Generated $p_\mathrm{T}$, jets in the barrel [GeV]",
     ]  # fmt: skip
     assert max(figure.axes[0].get_yticks()) == 1
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["online 30 GeV", "online 40 GeV"]
+
+
+@pytest.mark.parametrize("draw", [draw_bits, draw_pareto, draw_roofs])
+@pytest.mark.parametrize(("reference", "name"), [("float", "the float network"), ("project", "the project as it is")])
+def test_what_a_bit_costs_says_inputs_reference_and_part(draw: Any, reference: str, name: str) -> None:
+    point = {
+        "refused": None, "label": "all 8,4", "scanned": {"where": "all", "bits": 8, "integer": 4},
+        "ratio": 0.98, "ratio_error": 0.01, "dsp": 100, "latency_cycles": 20, "products": 500, "input_bits": 80,
+        "interval_ns": 5.0, "interval_cycles": 1, "bands": {"dsp": [90, 110], "latency_cycles": [18, 30]},
+    }  # fmt: skip
+    document = {
+        "reference": reference, "reference_score": 0.86624, "measure": "area under ROC", "jets": 5000,
+        "part": "xcvu13p", "available": {"DSP": 12288}, "points": [point],
+    }  # fmt: skip
+    assert below(draw(document)) == f"5,000 inputs; reference: {name}, area under ROC 0.8662; xcvu13p"
+    assert below(draw(document | {"part": None})).endswith("0.8662")
+
+
+def test_layers_are_named_as_they_are_in_the_legend_of_bits() -> None:
+    def point(where: str, bits: int) -> dict[str, Any]:
+        scanned = {"where": where, "bits": bits, "integer": 4}
+        return {"refused": None, "scanned": scanned, "ratio": 0.98, "ratio_error": 0.01}
+
+    document = {
+        "reference": "float", "reference_score": 0.9, "measure": "area under ROC", "jets": 50, "part": None,
+        "points": [point(where, bits) for where in ("_first", "$x^$") for bits in (8, 12)],
+    }  # fmt: skip
+    with mpl.rc_context(STYLE):
+        figure = draw_bits(document)
+        canvas: Any = FigureCanvasAgg(figure)
+        canvas.draw()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["$x^$: 4 integer bits", "_first: 4 integer bits"]

@@ -14,6 +14,7 @@ import yaml
 from typer.testing import CliRunner
 
 from l1emu.cli import app
+from l1emu.cli.run import _show
 from l1emu.emulator import Emulator
 from l1emu.events import read_sample
 from l1emu.events.calibration import read_calibration
@@ -84,7 +85,9 @@ def own_study(toy: Path, folder: Path, **tagger: Any) -> Path:
     return folder / "study.yaml"
 
 
-def test_a_project_of_ones_own_scores_crossings_and_its_seed_is_scanned_to_a_rate(toy: Path, tmp_path: Path) -> None:
+def test_a_project_of_ones_own_scores_crossings_and_its_seed_is_scanned_to_a_rate(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     study = own_study(toy, tmp_path / "study")
     results = run_study(study, tmp_path / "results")
     (mine,) = load_study_taggers(read_study(study)).values()
@@ -109,13 +112,23 @@ def test_a_project_of_ones_own_scores_crossings_and_its_seed_is_scanned_to_a_rat
         "anomaly threshold",
         r"$H_\mathrm{T}$ threshold [GeV]",
     ]
-    assert "anomaly" in (results.folder / "report.html").read_text(encoding="utf-8")
+    page = (results.folder / "report.html").read_text(encoding="utf-8")
+    assert "anomaly" in page and "jets would be tagged" not in page
+    told = f"{sum(len(s) for s in scores.values()):,} crossings emulated"
+    assert "Which crossings would be tagged" in page and told in page and "jets/s" not in page
+    _show(results.content)
+    out = " ".join(capsys.readouterr().out.split())
+    assert "which crossings would be tagged?" in out and told in out
 
 
 @pytest.mark.parametrize(
     ("tagger", "message"),
     [
-        ({"of": "jets"}, r"seed odd, sums\.anomaly: no such sum: got 'anomaly'; expected one of met, mht$"),
+        (
+            {"of": "jets"},
+            r"seed odd, sums\.anomaly: no such sum: got 'anomaly'; expected one of met, mht; "
+            "or `of: event` for the tagger mine, which scores jets$",
+        ),
         ({"inputs": {"of": "jets", "count": 9, "fields": ["pt", "eta", "phi"]}}, r"got \(9, 3\); expected \(33,\)"),
         ({"scores": {"ht": {"norm": {"of": ["latent"]}}}}, "expected one of ht, met, mht$"),
     ],

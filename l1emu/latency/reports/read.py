@@ -142,6 +142,10 @@ def _read_project(folder: Path) -> SynthesisReport:
         if len({(report.latency_cycles, report.interval_cycles) for report in reports}) > 1:
             raise _ambiguous(folder, cosim)
         return reports[0]
+    if (folder / "results.json").is_file():
+        raise L1emuError(
+            "a results folder of l1emu, not of a synthesis", path=folder, expected="a browser for the report.html in it"
+        )
     raise L1emuError(
         f"no synthesis report found (looked at {len(files)} files, {_DEPTH} folders deep)",
         path=folder,

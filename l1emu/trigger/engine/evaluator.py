@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from l1emu.arraytypes import Bools, Floats, Ints
-from l1emu.errors import L1emuError
+from l1emu.errors import NO_SUCH_SUM, L1emuError
 from l1emu.eventdata import EventData
 from l1emu.trigger.engine.columns import FlatObjects, event_data, flat_objects, flat_sum, known_fields
 from l1emu.trigger.engine.kernels import evaluate, sum_jets
@@ -111,7 +111,7 @@ class Evaluator:
             where = f"seed {seed}, {need.place}"
             if need.object is None:
                 if need.field not in sums:
-                    raise L1emuError("no such sum", where=where, value=need.field, expected=_one_of(sums, "sums"))
+                    raise L1emuError(NO_SUCH_SUM, where=where, value=need.field, expected=_one_of(sums, "sums"))
                 continue
             if need.object not in fields:
                 raise L1emuError("no such objects", where=where, value=need.object, expected=_one_of(fields, "objects"))
