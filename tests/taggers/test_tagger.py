@@ -215,7 +215,7 @@ LOAD_ERRORS: dict[str, tuple[str, dict[str, Any], str]] = {
     "no such shipped map": (
         AUTOENCODER,
         {"inputs": "cms"},
-        "tagger t: no such feature map: got 'cms'; expected cms-jets-21, cms-jets, l1emu-jets",
+        "tagger t: no such feature map: got 'cms'; expected cms-jets-21, cms-jets, jetclass-part, l1emu-jets",
     ),
     "a shipped map that does not fit": (
         AUTOENCODER,
