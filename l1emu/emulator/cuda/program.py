@@ -25,9 +25,7 @@ from l1emu.layers import Tensor
 
 _PIECE = 1 << 28  # bytes of inputs that are copied to a GPU at once, while the piece before is computed
 _STREAMS = 2
-_BLOCKS = (
-    8  # of BLOCK_JETS threads, a multiprocessor: more than are at work there, as shared memory and registers allow
-)
+_BLOCKS = 8  # of BLOCK_JETS threads, a multiprocessor: more than are at work there at once
 _COPIED = 1 << 22  # bytes from which on several threads copy
 _PROFILED = 20  # runs of each layer, of which the fastest counts
 
@@ -111,7 +109,7 @@ class CudaProgram:
             return self._cards[number].run(*rows)
 
         if len(parts) < 2 or simulated():
-            return all(found for found in list(map(part, range(len(parts)))))
+            return all(list(map(part, range(len(parts)))))
         with ThreadPoolExecutor(len(parts)) as pool:
             return all(list(pool.map(part, range(len(parts)))))
 
