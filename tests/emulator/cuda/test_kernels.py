@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,9 @@ def has_compilers() -> str:
         return "the simulator compiles nothing"
     try:
         cuda("cudadrv.nvvm").NVVM()
+        import_module("cuda.pathfinder").load_nvidia_dynamic_lib("nvrtc")
     except Exception as error:
-        return f"NVVM cannot be used: {error}"
+        return f"NVVM or NVRTC (extra cuda) cannot be used: {str(error).splitlines()[0]}"
     if shutil.which("ptxas") is None and not Path("/usr/local/cuda/bin/ptxas").exists():
         return "ptxas is not here"
     return ""
