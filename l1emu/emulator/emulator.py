@@ -496,10 +496,8 @@ class Emulator:
             problem = "out= with arrays on a GPU" if out is not None else "arrays on a GPU"
             allowed = "the target cuda, of a firmware without embeddings, or arrays in this processor's memory"
             raise L1emuError(f"{problem} that cannot be read there", value=self.target, expected=allowed)
-        given = dict(x) if isinstance(x, Mapping) else {inputs[0].name: x}
-        if set(given) != {t.name for t in inputs}:
-            raise L1emuError("wrong input names", value=sorted(given), expected=", ".join(t.name for t in inputs))
-        columns = []
+        given = self._by_name(x)
+        columns = {}
         for tensor in inputs:
             array = program.device_array(given[tensor.name])
             check_shape(tuple(array.shape), tensor)
@@ -508,13 +506,12 @@ class Emulator:
             if np.dtype(array.dtype).kind not in kinds or array.dtype == np.float16:
                 wanted = "float32 or float64" if kinds == "f" else "integers"
                 raise L1emuError("a wrong dtype", where=f"input {tensor.name}", value=str(array.dtype), expected=wanted)
-            columns.append(array.reshape(array.shape[0], tensor.size))
-        if len({array.shape[0] for array in columns}) > 1:
-            raise L1emuError("inputs of different numbers of jets", value=[array.shape[0] for array in columns])
+            columns[tensor.name] = array.reshape(array.shape[0], tensor.size)
+        _check_same_number(columns)
         kind = dtype_of_outputs(dtype, outputs)
         if kind not in KINDS_OUT:
             raise L1emuError("no dtype of outputs on a GPU", value=str(kind), expected=", ".join(map(str, KINDS_OUT)))
-        found = program.on_device(columns, [kind] * len(outputs))
+        found = program.on_device(list(columns.values()), [kind] * len(outputs))
         shaped: dict[str, Any] = {t.name: a.reshape(a.shape[0], *t.shape) for t, a in zip(outputs, found, strict=True)}
         return shaped if len(outputs) > 1 else next(iter(shaped.values()))
 
@@ -564,20 +561,23 @@ class Emulator:
         if isinstance(x, np.ndarray) and len(self.firmware.inputs) == 1:  # in little time: it may hold one jet
             tensor = self.firmware.inputs[0]
             return {tensor.name: _shaped(x, tensor)}
-        wanted = {t.name: t for t in self.firmware.inputs}
+        given = self._by_name(x)
+        arrays = {t.name: _shaped(given[t.name], t) for t in self.firmware.inputs}
+        _check_same_number(arrays)
+        return arrays
+
+    def _by_name(self, x: Any) -> dict[str, Any]:
+        """What a call is given for each input, as it is."""
+        wanted = [t.name for t in self.firmware.inputs]
         if isinstance(x, Mapping):
             given = dict(x)
         elif len(wanted) == 1:
-            given = {next(iter(wanted)): x}
+            given = {wanted[0]: x}
         else:
             raise L1emuError("this firmware has several inputs", expected=f"a dict with {', '.join(wanted)}")
         if set(given) != set(wanted):
             raise L1emuError("wrong input names", value=sorted(map(str, given)), expected=", ".join(sorted(wanted)))
-        arrays = {name: _shaped(given[name], tensor) for name, tensor in wanted.items()}
-        if len({array.shape[0] for array in arrays.values()}) > 1:
-            counts = {name: array.shape[0] for name, array in arrays.items()}
-            raise L1emuError("inputs of different numbers of jets", value=counts)
-        return arrays
+        return given
 
 
 def on_gpu(x: Any) -> Any:
@@ -586,6 +586,13 @@ def on_gpu(x: Any) -> Any:
         return None
     arrays = list(x.values()) if isinstance(x, Mapping) else [x]
     return x if arrays and all(hasattr(array, "__cuda_array_interface__") for array in arrays) else None
+
+
+def _check_same_number(arrays: Mapping[str, Any]) -> None:
+    """Refuse inputs of several numbers of jets."""
+    counts = {name: array.shape[0] for name, array in arrays.items()}
+    if len(set(counts.values())) > 1:
+        raise L1emuError("inputs of different numbers of jets", value=counts)
 
 
 def _jets(arrays: dict[str, NDArray[Any]]) -> int:
