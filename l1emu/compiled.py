@@ -137,24 +137,36 @@ def _compiled(function: _F, **options: Any) -> _F:
     return kept(function, lambda plain: plain if told_not_to else _Kernel(plain, targetoptions=options))
 
 
-class _Inner(CPUDispatcher):
-    """What compiled code calls of a kernel: without the wrapper for Python, and once for all numbers of one type.
+class Inner(CPUDispatcher):
+    """What compiled code calls of a function: compiled once for all numbers of one type.
 
     Numba's would be compiled for each literal in a call of it.
+
+    Attributes
+    ----------
+    literal
+        Parameters whose numbers are compiled in nevertheless.
     """
+
+    literal: frozenset[str] = frozenset()
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
         plain: Any = types.unliteral
-        named = {name: plain(kind) for name, kind in kws.items()}
-        return super().get_call_template(tuple(plain(kind) for kind in args), named)
+
+        def of(name: str, kind: Any) -> Any:
+            return kind if name in self.literal else plain(kind)
+
+        names = self.py_func.__code__.co_varnames[: len(args)]
+        kinds = tuple(of(name, kind) for name, kind in zip(names, args, strict=True))
+        return super().get_call_template(kinds, {name: of(name, kind) for name, kind in kws.items()})
 
 
 class _Kernel(CPUDispatcher):
-    """A kernel for Python to call; compiled code calls its `_Inner`."""
+    """A kernel for Python to call; compiled code calls its `Inner`, without the wrapper for Python."""
 
     def __init__(self, py_func: Callable[..., Any], locals: Any = None, targetoptions: Any = None) -> None:
         super().__init__(py_func, locals, targetoptions)
-        inner: Any = _Inner(py_func, locals, {**(targetoptions or {}), "no_cpython_wrapper": True})
+        inner: Any = Inner(py_func, locals, {**(targetoptions or {}), "no_cpython_wrapper": True})
         inner._cache = _Kept(py_func, inner._compiler, "inner")
         self._inner = inner
 

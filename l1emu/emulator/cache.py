@@ -9,10 +9,8 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 import numba
-from numba.core import types
-from numba.core.registry import CPUDispatcher
 
-from l1emu.compiled import kept
+from l1emu.compiled import Inner, kept
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -20,23 +18,20 @@ _LOCK = threading.RLock()
 _OPTIONS: Any = {"nogil": True, "error_model": "numpy", "boundscheck": False}
 
 
-LITERAL = {
-    "lanes",
-    *(f"{name}{which}" for name in ("pack", "stride", "signed", "zero") for which in ("", "2")),
-    *("size", "width", "count", "column"),
-}
+LITERAL = frozenset(
+    {
+        "lanes",
+        *(f"{name}{which}" for name in ("pack", "stride", "signed", "zero") for which in ("", "2")),
+        *("size", "width", "count", "column"),
+    }
+)
 """Parameters whose numbers are compiled in: how many jets go side by side, parts of a layout, and sizes."""
 
 
-class _Inner(CPUDispatcher):
-    """A function that is compiled once for numbers of one type; numba's would be for each literal in a call of it."""
+class _Inner(Inner):
+    """A function of the emulator's: places of tensors do not count, how they are laid out does."""
 
-    def get_call_template(self, args: Any, kws: Any) -> Any:
-        names = self.py_func.__code__.co_varnames[: len(args)]
-        given = zip(names, args, strict=True)
-        unliteral: Any = types.unliteral
-        kinds = tuple(kind if name in LITERAL else unliteral(kind) for name, kind in given)
-        return super().get_call_template(kinds, kws)
+    literal = LITERAL
 
 
 def inner(function: Callable[..., Any]) -> Any:
