@@ -17,6 +17,7 @@ import numpy.typing as npt
 import uproot
 
 from l1emu.errors import L1emuError
+from l1emu.events.sources.jetclass import LABELS
 from l1emu.files import scratch_folder, write_aside
 from l1emu.resources import resource
 from l1emu.taggers.maps import SHIPPED_MAPS, read_map
@@ -28,7 +29,6 @@ _Arrays = dict[str, npt.NDArray[Any]]
 
 JETCLASS_MADE = ("QCD", "Zqq", "Wqq", "Tbqq")
 """Of JetClass' ten, those of the processes that are generated."""
-_ALL = ("QCD", "Hbb", "Hcc", "Hgg", "H4q", "Hqql", "Zqq", "Wqq", "Tbqq", "Tbl")
 _LABEL_OF = ("QCD", "QCD", "Wqq", "Zqq", "Tbqq")
 """Of gluons, light quarks, W, Z and top."""
 _MOST = 128
@@ -53,7 +53,7 @@ def write_jetclass(path: Path, *, jets_per_class: int, seed: int) -> int:
     rng = np.random.default_rng(seed + 1)
     for label, number, jet in smeared_jets(jets_per_class, seed):
         row = _particles(jet, rng) | _jet(jet) | {"event": number}
-        row |= {f"label_{name}": int(name == _LABEL_OF[label]) for name in _ALL}
+        row |= {f"label_{name}": int(name == _LABEL_OF[label]) for name in LABELS}
         for name, value in row.items():
             columns.setdefault(name, []).append(value)
     lists = {name: ak.Array(values) for name, values in columns.items() if name.startswith("part_")}
@@ -115,7 +115,7 @@ def jetclass_jets(*, jets_per_class: int, seed: int) -> _Arrays:
         found = arrays_of_events(events, scratch, ["label"])
         with uproot.open(scratch / "jets.root") as file:
             event = file["tree"]["event"].array(library="np")
-    place = np.array([JETCLASS_MADE.index(name) if name in JETCLASS_MADE else -1 for name in _ALL])
+    place = np.array([JETCLASS_MADE.index(name) if name in JETCLASS_MADE else -1 for name in LABELS])
     return found | {"target": place[found.pop("label")], "event": event.astype(np.int64)}
 
 

@@ -11,7 +11,8 @@ from l1emu.errors import L1emuError
 from l1emu.events.sources.containers import Columns, Container
 from l1emu.events.sources.format import Built, Field, Format, check_finite, checked
 
-_LABELS = ("QCD", "Hbb", "Hcc", "Hgg", "H4q", "Hqql", "Zqq", "Wqq", "Tbqq", "Tbl")
+LABELS = ("QCD", "Hbb", "Hcc", "Hgg", "H4q", "Hqql", "Zqq", "Wqq", "Tbqq", "Tbl")
+"""The classes of jets, by the names of their branches."""
 _PARTICLE = (
     ("px", "GeV", "momentum, x"),
     ("py", "GeV", "momentum, y"),
@@ -105,9 +106,9 @@ FORMAT = Format(
             )
             for name, (unit, meaning, _) in _OF_MOMENTUM.items()
         ),
-        Field("label", "", f"class of the jet: {', '.join(_LABELS)}", tuple(f"tree/label_{x}" for x in _LABELS)),
+        Field("label", "", f"class of the jet: {', '.join(LABELS)}", tuple(f"tree/label_{x}" for x in LABELS)),
         *(Field(f"aux.{name}", unit, meaning, (f"tree/aux_{name}",), True) for name, unit, meaning in _AUX),
     ),
     build=_build,
-    labels=_LABELS,
+    labels=LABELS,
 )
