@@ -330,14 +330,13 @@ class ModelRecipe(Config):
             raise ValueError("training.quantized belongs to the methods qkeras and hgq2, and to them alone")
         if self.training.float_pass is None and self.network.weights is None:
             raise ValueError("training.float is missing: a network is trained, or starts from network.weights")
-        if self.quantization.method == "hgq2" and (
-            self.network.weights is not None or self.training.float_pass is None
-        ):
-            raise ValueError(
-                "hgq2 trains the float network from random weights: training.float, and no network.weights"
-            )
-        if self.quantization.method == "hgq2" and self.training.pruning is not None:
-            raise ValueError("training.pruning does not go with hgq2, which learns itself which weights are zero")
+        if self.quantization.method == "hgq2":
+            if self.network.weights is not None:
+                raise ValueError(
+                    "hgq2 trains the float network from random weights: training.float, and no network.weights"
+                )
+            if self.training.pruning is not None:
+                raise ValueError("training.pruning does not go with hgq2, which learns itself which weights are zero")
         if (self.task is None) == (self.tasks is None):
             raise ValueError("a model has either a task, or tasks by output where the network has several")
         if self.task is not None and self.data.target is None and self.task.kind != "reconstruct":
