@@ -10,7 +10,7 @@ import awkward as ak
 import numpy as np
 
 from l1emu.arraytypes import Floats, Ints
-from l1emu.errors import L1emuError
+from l1emu.errors import NO_SUCH_SUM, L1emuError
 from l1emu.eventdata import EventData
 from l1emu.taggers.maps import EVENT, OBJECT, SUMS
 
@@ -194,7 +194,7 @@ def check_there(
             raise L1emuError(missing, where=where, value=nested or inner, expected=_listed(fields[name]))
     for name in sums:
         if name not in known_sums:
-            raise L1emuError("no such sum", where=where, value=name, expected=_listed(known_sums))
+            raise L1emuError(NO_SUCH_SUM, where=where, value=name, expected=_listed(known_sums))
 
 
 def _listed(names: Collection[str]) -> str:

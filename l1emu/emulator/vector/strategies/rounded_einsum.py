@@ -94,6 +94,7 @@ class RoundedEinsum(Strategy[Einsum]):
         layer, write = self.layer, Writer(context.features)
         loops = _Loops(self, write, Ending.of(self.chain.value, INT32), together(layer.free1))
         loops.write_loops()
+        room = (layer.free1 + 1) * loops.pairs + layer.free0  # of the last a jet alone needs a word each
         context.kernel(
             "rounded_einsum",
             write,
@@ -102,9 +103,7 @@ class RoundedEinsum(Strategy[Einsum]):
             a=Read(layer.inputs[0], INT32),
             b=Read(layer.inputs[1], INT32),
             y=Write(self.chain.output, INT32),
-            scratch=Scratch(
-                (layer.free1 + 1) * loops.pairs + layer.free0
-            ),  # a jet alone needs a word each for the last
+            scratch=Scratch(room),
         )
 
 
