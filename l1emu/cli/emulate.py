@@ -88,7 +88,9 @@ def emulate(
     threads: Annotated[int | None, typer.Option(help="Threads; by default one a core.")] = None,
     target: Annotated[
         str | None,
-        typer.Option(help="simd (the best here), portable, exact, or cuda (NVIDIA GPUs); all give the same bits."),
+        typer.Option(
+            help="simd (the best here), portable, exact, or cuda (NVIDIA GPUs; none has run it yet): the same bits."
+        ),
     ] = None,
     unknown: Unknown = "refuse",
     as_json: Json = False,
