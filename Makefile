@@ -56,7 +56,7 @@ $(VENV)/.core: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/.all: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP_INSTALL) pip -e '.[train,generate,sources,batch,docs,test]'
-	-$(BIN)/python -m compileall -qq $(VENV)/lib # once, for many processes
+	-$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib # once, for many processes
 	touch $@ $(VENV)/.core
 
 $(VENV)-hgq/.hgq: pyproject.toml constraints-hgq.txt
