@@ -3,7 +3,11 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+# the interpreter's own pip, where it can install elsewhere: a new environment with a pip of its own takes two seconds
+OWN_PIP = $(shell $(PYTHON) -c 'import pip, sys; sys.exit(tuple(map(int, pip.__version__.split(".")[:2])) < (22, 3))' \
+	2> /dev/null && echo $(PYTHON) -m pip --python $(BIN)/python)
+# modules are compiled when they are imported, which most of them never are
+PIP_INSTALL = $(or $(OWN_PIP),$(BIN)/python -m pip) install --disable-pip-version-check --no-compile -c constraints.txt
 
 MAKEFLAGS += --no-print-directory
 
@@ -44,14 +48,15 @@ docs: $(VENV)/.all
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v[:2] >= (3, 11) else f"l1emu needs Python 3.11, this is {v[0]}.{v[1]}: set PYTHON=")'
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(if $(OWN_PIP),--without-pip) $(VENV)
 
 $(VENV)/.core: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(PIP_INSTALL) -e .
+	$(PIP_INSTALL) pip -e .
 	touch $@
 
 $(VENV)/.all: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(PIP_INSTALL) -e '.[train,generate,sources,batch,docs,test]'
+	$(PIP_INSTALL) pip -e '.[train,generate,sources,batch,docs,test]'
+	-$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib # once, for many processes
 	touch $@ $(VENV)/.core
 
 $(VENV)-hgq/.hgq: pyproject.toml constraints-hgq.txt

@@ -41,6 +41,7 @@ _SIGNAL = 128
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _AGAIN_S = 1.0  # a signal is often sent to the process and to its group: the second one is not to stop the tidying up
 _LONGEST = 2000
+_COLLECT_AFTER = (20_000, 20, 20)  # of objects, of collections of the youngest and of the middle generation
 
 
 class Stopped(BaseException):
@@ -61,6 +62,7 @@ def ended(verb: Callable[[], int]) -> int:
         if not debug.wanted("traceback"):
             _hush(restored)
         _catch_signals(restored)
+        _collect_seldom(restored)
         try:
             with waiting(_verb_called()):
                 code = verb()
@@ -72,6 +74,13 @@ def ended(verb: Callable[[], int]) -> int:
     if output.failure is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the interpreter complains when it flushes what is left
     return code
+
+
+def _collect_seldom(restored: ExitStack) -> None:
+    """Look for garbage less often: while kernels are compiled, a tenth of the time and more would go there."""
+    restored.callback(gc.set_threshold, *gc.get_threshold())
+    restored.callback(gc.unfreeze)  # for verbs that leave out what they loaded
+    gc.set_threshold(*_COLLECT_AFTER)
 
 
 def _verb_called() -> str:

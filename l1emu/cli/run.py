@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,6 +46,8 @@ def run(
     read_study(study)  # a wrong one is refused before what runs it is loaded
     with progress("loading", None):
         from l1emu.study.run import run_study
+
+        gc.freeze()  # what was loaded stays: no collection need look at it
 
     results = run_study(study, output)
     if json:

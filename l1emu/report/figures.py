@@ -74,7 +74,7 @@ def _laid_out(figure: Figure) -> Figure:
     """Laid out once, for all formats."""
     FigureCanvasAgg(figure)
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)  # with "none" every format would be drawn twice
     return figure
 
 

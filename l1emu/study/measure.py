@@ -204,7 +204,7 @@ def load_study_taggers(file: StudyFile, *, compiled: bool = True) -> dict[str, E
     settings = file.study.every_tagger
     taggers = read_taggers(settings | versioned_taggers(settings, file.study.versions), file.file)
     for tagger in taggers.values() if compiled else ():
-        empty = {t.name: np.zeros((1, *t.shape)) for t in tagger.emulator.firmware.inputs}
+        empty = {one.tensor.name: np.zeros((1, *one.tensor.shape), one.map.precision) for one in tagger.inputs}
         tagger.emulator(empty if len(empty) > 1 else next(iter(empty.values())))
     return taggers
 

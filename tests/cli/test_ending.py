@@ -26,6 +26,15 @@ l1emu.cli.main()
 """
 
 
+COLLECTING = """
+import gc
+from l1emu.cli.ending import ended
+before, within = gc.get_threshold(), []
+assert ended(lambda: gc.freeze() or within.append(gc.get_threshold()) or 0) == 0
+print(within[0][0] > before[0], gc.get_threshold() == before, gc.get_freeze_count())
+"""
+
+
 def l1emu(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     return _done([sys.executable, "-c", MAIN, *arguments], **options)
 
@@ -264,3 +273,7 @@ def test_a_working_folder_that_was_removed_is_named(tmp_path: Path) -> None:
 def test_threads_that_numba_refuses_are_not_asked_for(threads: str) -> None:
     done = raising("import l1emu.compiled", env=os.environ | {"NUMBA_NUM_THREADS": threads})
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_garbage_is_looked_for_seldom_and_afterwards_as_before() -> None:
+    assert _done([sys.executable, "-c", COLLECTING]).stdout.split() == ["True", "True", "0"]

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import yaml
 
+from l1emu.emulator import Emulator
 from l1emu.errors import L1emuError
 from l1emu.study import read_study, run_study
 from l1emu.study.config import StudyFile
@@ -89,6 +90,13 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, tuple):
         return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
     return bool(a == b)
+
+
+def test_taggers_are_compiled_for_what_their_maps_make(file: StudyFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(Emulator, "__call__", lambda self, x: seen.append(x.dtype.name))
+    made = load_study_taggers(file).values()
+    assert seen and seen == [tagger.inputs[0].map.precision for tagger in made]
 
 
 def test_counts_add_associatively_and_in_any_order(file: StudyFile, paths: list[Path]) -> None:
