@@ -152,8 +152,9 @@ def compare_folders(
         before anything is compiled: if there is no such stage or folder, no folder has the version that a stage in
         `stages` is for, or files are missing; `SeveralErrors` if this is more than one thing.
     """
-    chosen, left_out = _chosen(sources, stages)
+    _check_names(sources, stages)
     headers = types_folder(types)
+    chosen, left_out = _chosen(sources, stages)
     advance = None if start is None else start(sum(2 + len(stage.sources) for stage, _ in chosen))
     commits = {source: _commit(source) for source in sources}
     found, problems = [], []
@@ -167,9 +168,9 @@ def compare_folders(
     return FolderComparisons(tuple(found), tuple(problems), tuple(left_out))
 
 
-def _chosen(sources: Sequence[Path], names: Sequence[str]) -> tuple[list[tuple[CmsStage, Path]], list[CmsStage]]:
-    """Which stage is compared in which folder, and the stages of which no folder has the version."""
-    errors: list[L1emuError] = [
+def _check_names(sources: Sequence[Path], names: Sequence[str]) -> None:
+    """Refuse stages and folders that there are not."""
+    errors = [
         L1emuError("no such stage", value=name, expected=f"one of {', '.join(STAGES)}")
         for name in names
         if name not in STAGES
@@ -180,6 +181,10 @@ def _chosen(sources: Sequence[Path], names: Sequence[str]) -> tuple[list[tuple[C
         if not source.is_dir()
     ]
     _refuse(errors)
+
+
+def _chosen(sources: Sequence[Path], names: Sequence[str]) -> tuple[list[tuple[CmsStage, Path]], list[CmsStage]]:
+    """Which stage is compared in which folder, and the stages of which no folder has the version."""
     chosen, left_out = [], []
     missing: dict[str | None, L1emuError] = {}  # by the file, which several stages may need
     for stage in [STAGES[name] for name in names] or STAGES.values():
