@@ -1,7 +1,8 @@
-"""The one exception that a user sees: what is wrong, where, the value found and what would be right."""
+"""The exceptions that a user sees: what is wrong, where, the value found and what would be right."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from os import PathLike
 
 NO_SUCH_SUM = "no such sum"
@@ -57,6 +58,21 @@ class L1emuError(Exception):
         if self.expected is not None:
             text += f"; expected {self.expected}"
         return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+class SeveralErrors(L1emuError):
+    """More than one thing that is wrong: the first is told as any error, the command line prints all of `errors`.
+
+    Parameters
+    ----------
+    errors
+        Two or more.
+    """
+
+    def __init__(self, errors: Sequence[L1emuError]) -> None:
+        self.errors = tuple(errors)
+        first = errors[0]
+        super().__init__(first.message, path=first.path, where=first.where, value=first.value, expected=first.expected)
 
 
 def _shown(value: object) -> str:

@@ -32,7 +32,7 @@ from types import FrameType, ModuleType
 from typing import Any
 
 from l1emu import debug
-from l1emu.errors import L1emuError
+from l1emu.errors import L1emuError, SeveralErrors
 from l1emu.waiting import make_room, waiting
 
 _BAD_INPUT = 2
@@ -40,6 +40,7 @@ _FAULT = 70
 _SIGNAL = 128
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _AGAIN_S = 1.0  # a signal is often sent to the process and to its group: the second one is not to stop the tidying up
+_MOST_ERRORS = 20
 _LONGEST = 2000
 _COLLECT_AFTER = (20_000, 20, 20)  # of objects, of collections of the youngest and of the middle generation
 
@@ -102,6 +103,11 @@ def _told(error: BaseException, output: _Output) -> int:
         number = error.number if isinstance(error, Stopped) else signal.SIGINT
         how = "interrupted" if number == signal.SIGINT else f"stopped by {signal.Signals(number).name}"
         return _say(f"{how}; nothing half-written is left behind", _SIGNAL + number)
+    if isinstance(error, SeveralErrors):
+        for each in error.errors[:_MOST_ERRORS]:
+            _say(str(each), _BAD_INPUT)
+        more = len(error.errors) - _MOST_ERRORS
+        return _BAD_INPUT if more <= 0 else _say(f"and {more} more", _BAD_INPUT)
     if isinstance(error, L1emuError):
         return _say(str(error), _BAD_INPUT)
     if hasattr(error, "format_message"):  # of typer or click, which moved it from version to version

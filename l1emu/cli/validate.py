@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +12,7 @@ import typer
 from rich.table import Table
 
 from l1emu.cli.options import Json, console, print_json
-from l1emu.errors import L1emuError
+from l1emu.errors import L1emuError, SeveralErrors
 from l1emu.events.calibration import Calibration, read_calibration
 from l1emu.outputs import figure_stem
 from l1emu.progress import progress
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from l1emu.study.validation import HtValidation, StratumCheck
 
 _LARGEST_PULL = 4.0
+_DIGITS = 12
 _MINBIAS = "datasets/minbias-pu200.root"
 
 
@@ -62,7 +65,12 @@ def validate(
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes to use, where a sample is made.")] = 1,
     cache: Annotated[Path | None, typer.Option(help="Folder of Pythia's collisions, where a sample is made.")] = None,
     source: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="A checkout of cms-sw/cmssw, or some of its files; for cmssw.")
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="A checkout of cms-sw/cmssw, or some of its files; for cmssw. May be repeated: a folder has one "
+            "version of the jet tagger.",
+        ),
     ] = None,
     ap_types: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Of ap_int.h and ap_fixed.h, for cmssw; default: hls4ml's.")
@@ -79,7 +87,7 @@ def validate(
     your rights.
     """
     if what is What.cmssw:
-        _validate_cmssw(source, ap_types, stage or [], json)
+        _validate_cmssw(source or [], ap_types, stage or [], json)
         return
     stem = None if figure is None else figure_stem(figure)
     path = None
@@ -93,32 +101,44 @@ def validate(
         raise typer.Exit(1)
 
 
-def _validate_cmssw(source: Path | None, ap_types: Path | None, stages: list[str], json: bool) -> None:
-    if source is None:
+def _validate_cmssw(sources: list[Path], ap_types: Path | None, stages: list[str], json: bool) -> None:
+    if not sources:
         raise L1emuError("nothing to compile", where="--source", expected="a checkout of cms-sw/cmssw")
     with progress("loading", None):
-        from l1emu.cmssw.compare import compare_stages, steps_of
+        from l1emu.cmssw.compare import compare_folders
 
-    with progress("comparing stages", steps_of(stages)) as advance:
-        found = compare_stages(source, types=ap_types, stages=stages, advance=advance)
+    with ExitStack() as bar:
+        done = compare_folders(
+            list(dict.fromkeys(sources)),
+            types=ap_types,
+            stages=stages,
+            start=lambda steps: bar.enter_context(progress("comparing stages", steps)),
+        )
     if json:
-        print_json([c.as_dict() for c in found])
-    else:
-        console().print(_stages_table(found))
+        print_json([c.as_dict() for c in done.found])
+    elif done.found:
+        console().print(_stages_table(done.found))
     make_room()
-    for c in found:
+    for c in done.found:
+        of = f" of {c.source}" if len(sources) > 1 else ""
         for line in c.differences():
-            typer.echo(f"{c.stage}: {line}", err=True)
-    if any(c.differ for c in found):
+            typer.echo(f"{c.stage}{of}: {line}", err=True)
+    for stage in done.left_out:
+        typer.echo(f"{stage.name}: not compared: no folder has the version {stage.version}", err=True)
+    if done.problems:
+        raise SeveralErrors(done.problems) if len(done.problems) > 1 else done.problems[0]
+    if any(c.differ for c in done.found):
         raise typer.Exit(1)
 
 
-def _stages_table(found: list[StageComparison]) -> Table:
+def _stages_table(found: Sequence[StageComparison]) -> Table:
     table = Table(title="words of CMS's own C++, and how many of ours differ", title_justify="left")
-    for name in ("stage", "words", "differ"):
-        table.add_column(name, justify="left" if name == "stage" else "right", no_wrap=True)
+    for name in ("stage", "words", "differ", "version", "of"):
+        right = name in ("words", "differ")
+        table.add_column(name, justify="right" if right else "left", no_wrap=name != "of", overflow="fold")
     for c in found:
-        table.add_row(c.stage, f"{c.words:,}", f"{c.differ:,}")
+        version = c.version or ("" if c.commit is None else c.commit[:_DIGITS])
+        table.add_row(c.stage, f"{c.words:,}", f"{c.differ:,}", version or f"files {c.files}", str(c.source))
     return table
 
 

@@ -2,7 +2,8 @@
 
 `l1emu validate cmssw --source DIR` compiles files of CMS's software (github.com/cms-sw/cmssw) with a driver of ours,
 gives both the same words, and counts the words that differ. None of CMS's code is here: DIR is a checkout, or a folder
-with some of its files at their own places (`L1Trigger/...`, `DataFormats/...`).
+with some of its files at their own places (`L1Trigger/...`, `DataFormats/...`). Several folders may be given: a stage
+is compared in every one that has it.
 
 How a stage is added
 --------------------
@@ -40,9 +41,11 @@ from typing import TYPE_CHECKING
 from l1emu.lazy import lazily
 
 if TYPE_CHECKING:
-    from l1emu.cmssw.compare import StageComparison, compare_stages
+    from l1emu.cmssw.compare import FolderComparisons, StageComparison, compare_folders
     from l1emu.cmssw.registry import STAGES
 
-__all__ = ["STAGES", "StageComparison", "compare_stages"]
+__all__ = ["STAGES", "FolderComparisons", "StageComparison", "compare_folders"]
 
-__getattr__, __dir__ = lazily(__name__, {"compare": ("StageComparison", "compare_stages"), "registry": ("STAGES",)})
+__getattr__, __dir__ = lazily(
+    __name__, {"compare": ("FolderComparisons", "StageComparison", "compare_folders"), "registry": ("STAGES",)}
+)

@@ -47,21 +47,17 @@ def types_folder(given: Path | None) -> Path:
     return folder.resolve()
 
 
-def check_files(stage: CmsStage, source: Path) -> None:
-    """Check that all files of cmssw that a stage needs are there.
-
-    Raises
-    ------
-    L1emuError
-        that names the first that is not.
-    """
-    for file in stage.files:
-        if not (source / file).is_file():
-            raise L1emuError(
-                f"this file of cmssw is missing, which the stage {stage.name} needs",
-                path=source / file,
-                expected="a checkout of cms-sw/cmssw, or a folder with its files at their own places",
-            )
+def missing_files(stage: CmsStage, source: Path) -> list[L1emuError]:
+    """An error for each file of cmssw that a stage needs and that is not below `source`."""
+    return [
+        L1emuError(
+            f"this file of cmssw is missing, which the stage {stage.name} needs",
+            path=source / file,
+            expected="a checkout of cms-sw/cmssw, or a folder with its files at their own places",
+        )
+        for file in stage.files
+        if not (source / file).is_file()
+    ]
 
 
 @dataclass(frozen=True)
@@ -130,7 +126,8 @@ def built(
         stage's functions, or the function of another version than the one that was compared, or else the compiler's
         first error.
     """
-    check_files(stage, source)
+    for missing in missing_files(stage, source):
+        raise missing
     source = source.resolve()
     options = [f"-D{name}" for name in stage.defines]
     options += [f"-I{folder}" for folder in (_HERE, _HERE / "stand_ins", source, types)]

@@ -1,7 +1,9 @@
-"""The stages, one after the other: how many words were compared, and how many differ."""
+"""The stages, one after the other and of one folder or several: how many words were compared, and how many differ."""
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -11,12 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1emu.cmssw.build import built, check_files, types_folder
+from l1emu.cmssw.build import built, missing_files, types_folder
 from l1emu.cmssw.registry import STAGES
 from l1emu.cmssw.stage import CmsCase, CmsStage
 from l1emu.cmssw.versions import other_versions
-from l1emu.errors import L1emuError
-from l1emu.files import read_text
+from l1emu.errors import L1emuError, SeveralErrors
+from l1emu.files import read_text, sha256_bytes
+
+_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class WordDifference:
 
 @dataclass(frozen=True)
 class StageComparison:
-    """What came of a stage.
+    """What came of a stage in a folder.
 
     Attributes
     ----------
@@ -54,8 +58,16 @@ class StageComparison:
         How many words of CMS's C++ were compared.
     differ
         How many of them differ from ours.
+    source
+        The folder that CMS's C++ came from.
+    version
+        What CMS calls the version, where there are stages for several; else None.
+    commit
+        That is checked out in the folder; None where it is no checkout.
+    files
+        The first 12 digits of the SHA-256 of the stage's files, which tell two versions apart without a commit.
     first
-        The first that does.
+        The first that differs.
     changed
         File and name of functions of another version than the one that was compared.
     """
@@ -63,12 +75,24 @@ class StageComparison:
     stage: str
     words: int
     differ: int
+    source: Path
+    version: str | None
+    commit: str | None
+    files: str
     first: WordDifference | None = None
     changed: tuple[tuple[str, str], ...] = ()
 
-    def as_dict(self) -> dict[str, str | int]:
+    def as_dict(self) -> dict[str, str | int | None]:
         """For JSON."""
-        return {"stage": self.stage, "words": self.words, "differ": self.differ}
+        return {
+            "stage": self.stage,
+            "words": self.words,
+            "differ": self.differ,
+            "source": str(self.source),
+            "version": self.version,
+            "commit": self.commit,
+            "files_sha256": self.files,
+        }
 
     def differences(self) -> list[str]:
         """What to say of the words that differ; nothing if none does."""
@@ -76,59 +100,117 @@ class StageComparison:
         return said + [f"{file}: function {name}: another version than the one compared" for file, name in self.changed]
 
 
-def compare_stages(
-    source: Path,
+@dataclass(frozen=True)
+class FolderComparisons:
+    """What came of the stages in some folders.
+
+    Attributes
+    ----------
+    found
+        Stage by stage, and of a stage folder by folder.
+    problems
+        What could not be compared: C++ that does not compile, crashes or takes too long.
+    left_out
+        Stages of which no folder has the version.
+    """
+
+    found: tuple[StageComparison, ...]
+    problems: tuple[L1emuError, ...]
+    left_out: tuple[CmsStage, ...]
+
+
+def compare_folders(
+    sources: Sequence[Path],
     *,
     types: Path | None = None,
     stages: Sequence[str] = (),
     most_cases: int | None = None,
-    advance: Callable[[int], None] | None = None,
-) -> list[StageComparison]:
-    """Hold our words against those of CMS's own C++.
+    start: Callable[[int], Callable[[int], None] | None] | None = None,
+) -> FolderComparisons:
+    """Hold our words against those of CMS's own C++, each stage in every folder that has it.
 
-    That C++ runs with the rights of this user: compile only files that you trust.
+    That C++ runs with the rights of this user: compile only files that you trust. What does not compile or crashes is
+    told in `problems`, and the rest is compared.
 
     Parameters
     ----------
-    source
-        A checkout of cms-sw/cmssw, or a folder with those of its files that the stages need.
+    sources
+        Checkouts of cms-sw/cmssw, or folders with those of its files that the stages need. With several, a folder
+        without a stage's main file has nothing of this stage, if another has.
     types
         The folder of `ap_int.h` and `ap_fixed.h`; None for those of the installed hls4ml.
     stages
         Names of `STAGES`; none for all of them that are for these versions of the files.
     most_cases
         How many cases of each; None for all.
-    advance
-        Called with 1 after each step; a stage has `steps_of` of them.
+    start
+        Called with the number of steps before the first; gives what is called with 1 after each.
 
     Raises
     ------
     L1emuError
-        if there is no such stage, a file is missing, or the C++ does not compile or crashes.
+        before anything is compiled: if there is no such stage or folder, no folder has the version that a stage in
+        `stages` is for, or files are missing; `SeveralErrors` if this is more than one thing.
     """
-    unknown = [name for name in stages if name not in STAGES]
-    if unknown:
-        raise L1emuError("no such stage", value=unknown[0], expected=f"one of {', '.join(STAGES)}")
-    if not source.is_dir():
-        raise L1emuError("no such folder", path=source, expected="a checkout of cms-sw/cmssw")
-    chosen = [STAGES[name] for name in stages] or [stage for stage in STAGES.values() if _is_for(stage, source)]
+    _check_names(sources, stages)
     headers = types_folder(types)
-    for stage in chosen:  # before the first of them takes its time
-        check_files(stage, source)
-        if not _is_for(stage, source) and stage.told_by is not None:
-            file, text = stage.told_by
-            raise L1emuError(f"another version than that of the stage {stage.name}", path=source / file, expected=text)
-    found = []
-    for stage in chosen:
-        found.append(compare_stage(stage, source, headers, most_cases, advance))
+    chosen, left_out = _chosen(sources, stages)
+    advance = None if start is None else start(sum(2 + len(stage.sources) for stage, _ in chosen))
+    commits = {source: _commit(source) for source in sources}
+    found, problems = [], []
+    for stage, source in chosen:
+        try:
+            found.append(compare_stage(stage, source, headers, most_cases, advance, commits[source]))
+        except L1emuError as error:
+            problems.append(error)
         if advance is not None:
             advance(1)
-    return found
+    return FolderComparisons(tuple(found), tuple(problems), tuple(left_out))
 
 
-def steps_of(stages: Sequence[str] = ()) -> int:
-    """In how many steps these stages are compared, or all of them: the files that are compiled, and one for each."""
-    return sum(2 + len(STAGES[name].sources) for name in stages or STAGES if name in STAGES)
+def _check_names(sources: Sequence[Path], names: Sequence[str]) -> None:
+    """Refuse stages and folders that there are not."""
+    errors = [
+        L1emuError("no such stage", value=name, expected=f"one of {', '.join(STAGES)}")
+        for name in names
+        if name not in STAGES
+    ]
+    errors += [
+        L1emuError("no such folder", path=source, expected="a checkout of cms-sw/cmssw")
+        for source in sources
+        if not source.is_dir()
+    ]
+    _refuse(errors)
+
+
+def _chosen(sources: Sequence[Path], names: Sequence[str]) -> tuple[list[tuple[CmsStage, Path]], list[CmsStage]]:
+    """Which stage is compared in which folder, and the stages of which no folder has the version."""
+    chosen, left_out = [], []
+    missing: dict[str | None, L1emuError] = {}  # by the file, which several stages may need
+    for stage in [STAGES[name] for name in names] or STAGES.values():
+        version = [source for source in sources if _is_for(stage, source)]
+        if not version:
+            left_out.append(stage)
+        has = [source for source in version if (source / stage.main_file).is_file()]
+        for source in has or version:
+            missing |= {error.path: error for error in missing_files(stage, source) if error.path not in missing}
+            chosen.append((stage, source))
+    errors = list(missing.values())
+    if names:
+        errors += [_another_version(stage, source) for stage in left_out for source in sources]
+    _refuse(errors)
+    return chosen, left_out
+
+
+def _refuse(errors: list[L1emuError]) -> None:
+    if errors:
+        raise SeveralErrors(errors) if len(errors) > 1 else errors[0]
+
+
+def _another_version(stage: CmsStage, source: Path) -> L1emuError:
+    assert stage.told_by is not None  # others are for any version
+    file, text = stage.told_by
+    return L1emuError(f"another version than that of the stage {stage.name}", path=source / file, expected=text)
 
 
 def _is_for(stage: CmsStage, source: Path) -> bool:
@@ -139,14 +221,30 @@ def _is_for(stage: CmsStage, source: Path) -> bool:
     return not (source / file).is_file() or text in read_text(source / file)
 
 
+def _commit(source: Path) -> str | None:
+    """The commit that is checked out in a folder; None where it is no checkout, or there is no git."""
+    if not (source / ".git").exists() or shutil.which("git") is None:
+        return None
+    command = ["git", "-C", str(source), "rev-parse", "HEAD"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
 def compare_stage(
     stage: CmsStage,
     source: Path,
     types: Path,
     most_cases: int | None = None,
     advance: Callable[[int], None] | None = None,
+    commit: str | None = None,
 ) -> StageComparison:
-    """Hold our words of a stage against those of CMS's C++ below `source`; raises as `compare_stages` does."""
+    """Hold our words of a stage against those of CMS's C++ below `source`, where `commit` is checked out.
+
+    Raises
+    ------
+    L1emuError
+        if a file is missing, or the C++ does not compile, crashes or takes too long.
+    """
     words = differ = 0
     first = None
     with built(stage, source, types, advance) as program:
@@ -159,7 +257,8 @@ def compare_stage(
                 place = int(wrong[0])
                 first = WordDifference(case.name, place, _at(cms, place), _at(ours, place))
     changed = tuple(other_versions(source, stage.functions)) if differ else ()
-    return StageComparison(stage.name, words, differ, first, changed)
+    files = sha256_bytes("".join(sha256_bytes((source / file).read_bytes()) for file in stage.files).encode())
+    return StageComparison(stage.name, words, differ, source, stage.version, commit, files[:_DIGITS], first, changed)
 
 
 def golden(
@@ -172,7 +271,7 @@ def golden(
     stage
         Whose driver gives them.
     source, types
-        As in `compare_stages`.
+        As in `compare_folders` and `compare_stage`.
     cases
         The inputs.
     commits
@@ -183,7 +282,7 @@ def golden(
     Raises
     ------
     L1emuError
-        as `compare_stages` does.
+        as `compare_stage` does.
     """
     arrays: dict[str, NDArray[Any]] = {"cases": np.array([case.name for case in cases]), "commits": np.array(commits)}
     with built(stage, source, types) as program:

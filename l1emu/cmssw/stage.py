@@ -48,6 +48,8 @@ class CmsStage:
     told_by
         A file of cmssw and a text in it, where the stage is for one of several versions that have stages of their own:
         where the file is another one, the stage is left out.
+    version
+        What CMS calls that version.
     """
 
     name: str
@@ -58,6 +60,12 @@ class CmsStage:
     functions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     defines: tuple[str, ...] = ("CMSSW_GIT_HASH",)
     told_by: tuple[str, str] | None = None
+    version: str | None = None
+
+    @property
+    def main_file(self) -> str:
+        """The file of its first function, or else of its sources: a folder without it has nothing of the stage."""
+        return next(iter(self.functions or self.sources or self.headers))
 
     @property
     def files(self) -> tuple[str, ...]:

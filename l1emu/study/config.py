@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -472,7 +473,9 @@ class StudyFile:
 
 
 def read_study(path: str | os.PathLike[str] | None = None) -> StudyFile:
-    """Read a study from YAML; without a path the embedded one.
+    """Read a study from YAML: a file, or one that comes with l1emu by its name, such as `data/study-pu140.yaml`.
+
+    Without a path it is the embedded one.
 
     Raises
     ------
@@ -480,6 +483,8 @@ def read_study(path: str | os.PathLike[str] | None = None) -> StudyFile:
         if the file is absent, or at the first key that is unknown, missing or has a wrong value.
     """
     file = resource(SHIPPED) if path is None else Path(path)
+    with suppress(L1emuError, OSError):  # what is no such file is told below
+        file = resolve(str(file), Path())
     found = StudyFile(file, load_config(file, Study))
     _ = found.seeds  # a menu of another file is read, too
     return found

@@ -152,7 +152,7 @@ class RecipeAtBits:
         grid = GridChoice(bits=bits)
         tables = min(max(bits, _TABLES[0]), _TABLES[1])
         rule = QuantizationRule(weight=grid, bias=grid, result=grid, softmax_bits=tables)
-        x = self.fitted("training")[0][:_CALIBRATION]
+        x = [array[:_CALIBRATION] for array in self.fitted("training")[0]]
         return with_quantizers(self.twin, choose_grids(self.twin, rule, {}, x))
 
     def train(self, model: keras.Model, epochs: int | None = None) -> float:

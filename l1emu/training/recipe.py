@@ -129,8 +129,9 @@ class Training(Config):
         return self
 
 
-DenseStrategy = Literal["Latency", "Resource"]
-"""How hls4ml builds the products of a dense layer."""
+DISTRIBUTED = "distributed_arithmetic"
+DenseStrategy = Literal["Latency", "Resource", "distributed_arithmetic"]
+"""How hls4ml builds the products of a dense layer; the last, sums of shifted inputs without products, needs da4ml."""
 
 
 class LayerHardware(Config):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import fnmatch
 import math
+from importlib.util import find_spec
 from typing import Any
 
 from tensorflow import keras
 
 from l1emu.errors import L1emuError
-from l1emu.training.recipe import LayerHardware, Steering
+from l1emu.training.recipe import DISTRIBUTED, LayerHardware, Steering
 
 _KEYS = {
     "strategy": "Strategy",
@@ -25,7 +26,8 @@ def steer(model: keras.Model, config: dict[str, dict[str, Any]], steering: Steer
     Raises
     ------
     L1emuError
-        if a line of `steering.layers` is about no layer, or about something that its layers do not have.
+        if a line of `steering.layers` is about no layer, or about something that its layers do not have, or a layer
+        cannot be built by distributed arithmetic.
     """
     takes = {layer.name: _takes(layer) for layer in model.layers if type(layer).__name__ != "InputLayer"}
     for name, fields in takes.items():
@@ -51,6 +53,29 @@ def steer(model: keras.Model, config: dict[str, dict[str, Any]], steering: Steer
                 )
             for name in having:
                 config[name][_KEYS[field]] = value
+    for layer in model.layers:
+        if takes.get(layer.name) and config[layer.name].get("Strategy") == DISTRIBUTED:
+            _check_distributed(layer, config[layer.name])
+
+
+def _check_distributed(layer: Any, entry: dict[str, Any]) -> None:
+    """Refuse what hls4ml does not build by distributed arithmetic."""
+    where = f"hardware, layer {layer.name}"
+    if type(layer).__name__ == "QRecurrent":
+        raise L1emuError("no recurrent layer by distributed arithmetic", where=where, expected="Latency or Resource")
+    if entry["ReuseFactor"] != 1:
+        raise L1emuError(
+            "distributed arithmetic shares nothing",
+            where=f"{where}, reuse_factor",
+            value=entry["ReuseFactor"],
+            expected="1",
+        )
+    if find_spec("da4ml") is None:
+        raise L1emuError(
+            "da4ml writes the sums of distributed arithmetic, and is not installed",
+            where=where,
+            expected="pip install 'da4ml>=0.5.2,<0.6' beside the extra `train`",
+        )
 
 
 def _given(line: LayerHardware) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from l1emu.errors import L1emuError
 
 pytest.importorskip("hls4ml", reason="hls4ml writes the project")
 
+from l1emu.training import bits
 from l1emu.training.any_model import GRIDS, chosen_grids, float_network, grids_text, network_of, quantized_network
 from l1emu.training.bits import RecipeAtBits
 from l1emu.training.fitting import fit_network
@@ -87,6 +89,26 @@ def test_training_in_few_bits_is_put_beside_the_same_types_without(corners: Path
     document = json.loads((tmp_path / "out" / "quantization.json").read_text())
     assert document["reference"] == "float"
     assert all((tmp_path / "out" / f"{name}.png").exists() for name in ("bits", "pareto", "roofline"))
+
+
+def test_ranges_are_those_of_the_rows_that_training_calibrates_on(
+    corners: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One training row beyond the others widens the types where it is among the first rows, and there alone."""
+
+    def widths(first: int) -> list[object]:
+        monkeypatch.setattr(bits, "_CALIBRATION", first)
+        return [layer["config"] for layer in RecipeAtBits(tmp_path).quantized(8).get_config()["layers"]]
+
+    shutil.copytree(corners, tmp_path, dirs_exist_ok=True)
+    some = RecipeAtBits(tmp_path).fitted("training")[0][0]
+    arrays = dict(np.load(tmp_path / "points.npz"))
+    late = np.abs(arrays["point"] - some[40]).max(axis=1).argmin()  # the grid of the inputs is between them
+    before = widths(40), widths(41)
+    arrays["point"][late] = 7.9
+    np.savez(tmp_path / "points.npz", **arrays)
+    assert widths(40) == before[0]
+    assert widths(41) != before[1]
 
 
 HEIGHT = (

@@ -22,6 +22,7 @@ from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware
 from l1emu.firmware.reference import run
 from l1emu.latency.estimate import estimate, keep_design, load_design
+from l1emu.training import steering
 from l1emu.training.model import build
 from l1emu.training.recipe import Recipe
 from l1emu.training.tagger import TrainedTagger
@@ -99,10 +100,41 @@ def test_project_and_firmware_file_are_estimated_alike(network: keras.Model, tmp
         ("layers: {head0: {strategy: Resource, reuse_factor: 3}}", "another reuse_factor than it was told"),
         ("pipeline_interval: 8", "pipeline_style must be pipeline"),
         ("strategy: Fast", "strategy"),
+        ("strategy: distributed_arithmetic, reuse_factor: 2", "shares nothing: got 2; expected 1"),
+        ("layers: {'head*': {strategy: distributed_arithmetic, reuse_factor: 4}}", "layer head0, reuse_factor: dist"),
         ("layers: {head0: {reuse: 2}}", "unknown key"),
     ],
 )
 def test_what_a_layer_cannot_have_is_refused(network: keras.Model, tmp_path: Path, line: str, message: str) -> None:
     with pytest.raises(L1emuError, match=message):
         tagger(network, tmp_path / "t", f"{PLAIN}, {line}").write_project(tmp_path / "p")
+    assert not (tmp_path / "p").exists()
+
+
+def test_distributed_arithmetic_changes_no_bit_and_leaves_no_product_of_a_weight(
+    network: keras.Model, tmp_path: Path
+) -> None:
+    pytest.importorskip("da4ml", reason="da4ml writes the sums")
+    plain = tagger(network, tmp_path / "plain", PLAIN).write_project(tmp_path / "p")
+    sums = tagger(network, tmp_path / "sums", f"{PLAIN}, strategy: distributed_arithmetic").write_project(
+        tmp_path / "q"
+    )
+    raw = np.random.default_rng(5).integers(-512, 512, (200, 4, 3))
+    ones, others = (run(Firmware.read(project), raw) for project in (plain, sums))
+    np.testing.assert_array_equal(ones["scores"], others["scores"])
+    found = [block for block in load_design(sums).blocks if block.kind in ("dense", "conv")]
+    assert {block.strategy for block in found} == {"distributed_arithmetic"}
+    said = estimate(load_design(sums))
+    assert any("look-up tables are not decided" in problem for problem in said.problems)
+    firmware = tmp_path / "tagger.l1fw"
+    keep_design(Firmware.read(sums), sums).save(firmware)
+    assert estimate(load_design(firmware)).resources == said.resources
+
+
+def test_distributed_arithmetic_without_da4ml_is_refused(
+    network: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steering, "find_spec", lambda name: None)
+    with pytest.raises(L1emuError, match=r"layer embed: da4ml writes .* not installed; expected pip install 'da4ml"):
+        tagger(network, tmp_path / "t", f"{PLAIN}, strategy: distributed_arithmetic").write_project(tmp_path / "p")
     assert not (tmp_path / "p").exists()

@@ -1,6 +1,6 @@
 """The inputs of CMS's jet tagger: `L1TSC4NGJetID::computeFixed`, of which there have been three versions.
 
-A folder of cmssw has one of them, so that two of the stages are left out.
+A folder of cmssw has one of them, so that three folders are needed for the three stages.
 """
 
 from __future__ import annotations
@@ -146,6 +146,7 @@ def _stage(
         ours=partial(_inputs, version=version),
         functions=functions,
         told_by=(_HEADER, told_by),
+        version=version,
     )
 
 

@@ -365,6 +365,7 @@ def test_a_cut_is_proposed_written_and_estimated_again(tmp_path: Path) -> None:
     assert proposed.exit_code == 0, proposed.output
     found = json.loads(proposed.stdout)
     BoardsResults.model_validate(found)
+    assert found["name"] == "jet-tagger over boards"
     assert found["exact"] and (tmp_path / "cut.pdf").is_file()
     again = CliRunner().invoke(app, ["estimate", str(TAGGER), "--partition", str(path), "--json"])
     same = json.loads(again.stdout)
