@@ -16,7 +16,7 @@ from l1emu.events.sources import open_source
 from l1emu.notebook import html_facts, html_rows
 from l1emu.resources import resource
 
-NOTEBOOK = Path(__file__).parent.parent / "docs" / "study.ipynb"
+NOTEBOOK = Path(__file__).parent.parent / "docs" / "rates.ipynb"
 
 
 class Cells(html.parser.HTMLParser):
