@@ -162,7 +162,7 @@ def estimate_network(
             fill=1.0 if asked.fill is None else asked.fill,
             copies=number,
         )
-        proposal = propose(design, wanted, name=f"{path.resolve().name} over boards", **steering)
+        proposal = propose(design, wanted, name=f"{_called(path)} over boards", **steering)
         partition = proposal.partition
         found = estimate_boards(design, partition, copies=number, **steering)
     else:
@@ -184,6 +184,12 @@ def estimate_network(
 
         save(draw_boards, document, stem)
     return document
+
+
+def _called(path: Path) -> str:
+    """What a person calls a network: its folder, or the file, unless that is called as every one is."""
+    place = path.resolve()
+    return place.parent.name if place.name in ("model.l1fw", "tagger.l1fw") else place.stem
 
 
 def show_network(document: dict[str, Any], output: Path | None) -> None:

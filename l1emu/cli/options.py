@@ -19,8 +19,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 Unknown = Annotated[
     str,
     typer.Option(
+        metavar="refuse|cpp",
         help="Layers whose kernels are not known: refuse them, or cpp: compile the project's own C++ and run it with"
-        " your rights."
+        " your rights.",
     ),
 ]
 

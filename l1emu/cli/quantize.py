@@ -67,7 +67,7 @@ _Replicas = Annotated[int, typer.Option("--replicas", help="Draws of the bootstr
 _Part = Annotated[str | None, typer.Option("--part", help="The part, in place of the project's.")]
 _Clock = Annotated[str | None, typer.Option("--clock", help=f"The clock, in place of the project's: {CLOCK_HELP}.")]
 _Keras = Annotated[
-    Path | None, typer.Option("--keras", help="The Keras model of a project: the reference, and for --check.")
+    Path | None, typer.Option("--model", help="The Keras model of a project: the reference, and for --check.")
 ]
 _Check = Annotated[
     int, typer.Option("--check", help="So many configurations against hls4ml's own project (extra: train).")
@@ -280,7 +280,7 @@ def _checked(
 ) -> list[dict[str, Any]]:
     """Content hashes beside those of the projects that hls4ml writes, of configurations spread over all."""
     if keras is None:
-        raise L1emuError("no Keras model to convert", where="--check", expected="--keras MODEL, that of the project")
+        raise L1emuError("no Keras model to convert", where="--check", expected="--model MODEL, that of the project")
     from l1emu.firmware import Firmware
     from l1emu.training.post_training import written_by_hls4ml
 
@@ -326,7 +326,7 @@ def _notes(bench: Bench, reference: float) -> list[str]:
     found = list(bench.retyper.notes)
     if bench.measure == AREA and reference < 0.55:
         found.append(
-            f"the reference separates nothing (area {reference:.3f}): ratios to it say little; --keras gives another"
+            f"the reference separates nothing (area {reference:.3f}): ratios to it say little; --model gives another"
         )
     return found
 

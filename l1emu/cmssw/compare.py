@@ -17,6 +17,7 @@ from l1emu.cmssw.stage import CmsCase, CmsStage
 from l1emu.cmssw.versions import other_versions
 from l1emu.errors import L1emuError
 from l1emu.files import read_text
+from l1emu.notebook import Shown
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class WordDifference:
 
 
 @dataclass(frozen=True)
-class StageComparison:
+class StageComparison(Shown):
     """What came of a stage.
 
     Attributes

@@ -187,7 +187,7 @@ def _written(
         "latency": None if check_ is None else latency_summary(check_, None if stream is None else stream.result),
         "budget": None if check_ is None else check_.as_dict(),
         "stream": None if stream is None else stream.as_json(),
-        "samples": samples_document(measured, planned or {}),
+        "samples": samples_document(measured, planned or {}, file.study.samples),
         "scores": scores_document(file, measured),
     }
     results = StudyResults.model_validate(document)
