@@ -34,6 +34,7 @@ from l1emu.study.samples import sample_files
 from l1emu.taggers.golden import GoldenComparison
 
 if TYPE_CHECKING:
+    import hist
     import pandas as pd
 
 
@@ -75,6 +76,13 @@ class Results:
         from l1emu.report.tables import tables
 
         return tables(self.content)
+
+    @cached_property
+    def histograms(self) -> dict[str, hist.Hist[Any]]:
+        """Scores by kind of jet, and the stream's latency, as of `l1emu.report.tables.histograms`."""
+        from l1emu.report.tables import histograms
+
+        return histograms(self.content)
 
     def __repr__(self) -> str:
         return f"<Results of {self.content.study} in {self.folder}: {'passed' if self.passed else 'NOT passed'}>"
