@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +13,7 @@ import typer
 from l1emu.errors import L1emuError
 from l1emu.terminal import console
 
-__all__ = ["Json", "Unknown", "console", "entry_range", "is_integer", "is_number", "listed", "print_json"]
+__all__ = ["Json", "Unknown", "called", "console", "entry_range", "is_integer", "is_number", "listed", "print_json"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
 
@@ -24,6 +25,12 @@ Unknown = Annotated[
         " your rights.",
     ),
 ]
+
+
+def called(network: Path) -> str:
+    """What a person calls a network: its folder, or its file, unless that is called as every one is."""
+    place = network.resolve()
+    return place.parent.name if place.name in ("model.l1fw", "tagger.l1fw") else place.stem
 
 
 def print_json(document: Any) -> None:

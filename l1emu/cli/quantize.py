@@ -14,7 +14,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from l1emu.cli.options import Json, console, is_integer, listed, print_json
+from l1emu.cli.options import Json, called, console, is_integer, listed, print_json
 from l1emu.cli.to_quantize import Given, given
 from l1emu.errors import L1emuError
 from l1emu.files import folder_aside, scratch_folder, write_json
@@ -141,7 +141,7 @@ def quantize(
         checked = _checked(retyper, points, keras or found.original, check, folder) if check else None
         if study is not None and keep is not None:
             points = _in_study(points, study, keep)
-        document = _document(bench, points, checked)
+        document = {"network": called(model)} | _document(bench, points, checked)
         if output is not None:
             _write(document, points, bench, output)
     if json:

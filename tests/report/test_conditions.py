@@ -119,10 +119,11 @@ def test_what_a_bit_costs_says_inputs_reference_and_part(draw: Any, reference: s
         "interval_ns": 5.0, "interval_cycles": 1, "bands": {"dsp": [90, 110], "latency_cycles": [18, 30]},
     }  # fmt: skip
     document = {
+        "network": "_engine $x",
         "reference": reference, "reference_score": 0.86624, "measure": "area under ROC", "jets": 5000,
         "part": "xcvu13p", "available": {"DSP": 12288}, "points": [point],
     }  # fmt: skip
-    assert below(draw(document)) == f"5,000 inputs; reference: {name}, area under ROC 0.8662; xcvu13p"
+    assert below(draw(document)) == f"_engine $x, 5,000 inputs; reference: {name}, area under ROC 0.8662; xcvu13p"
     assert below(draw(document | {"part": None})).endswith("0.8662")
 
 
@@ -132,6 +133,7 @@ def test_layers_are_named_as_they_are_in_the_legend_of_bits() -> None:
         return {"refused": None, "scanned": scanned, "ratio": 0.98, "ratio_error": 0.01}
 
     document = {
+        "network": "n",
         "reference": "float", "reference_score": 0.9, "measure": "area under ROC", "jets": 50, "part": None,
         "points": [point(where, bits) for where in ("_first", "$x^$") for bits in (8, 12)],
     }  # fmt: skip
