@@ -14,10 +14,11 @@ from pydantic.fields import FieldInfo
 
 from l1emu.errors import L1emuError
 from l1emu.files import read_text
+from l1emu.notebook import Shown
 from l1emu.yamltext import compose, line_of, plain
 
 
-class Config(BaseModel):
+class Config(Shown, BaseModel):
     """Base of every config schema: unknown keys are errors, values are not coerced, instances are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)

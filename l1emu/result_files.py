@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from l1emu.errors import L1emuError
 from l1emu.files import read_text
 from l1emu.jsontext import parse_json
+from l1emu.notebook import Shown
 
 LARGEST_RESULT = 256 << 20
 """Bytes of the largest document that is read."""
@@ -20,7 +21,7 @@ AnyNumber = Annotated[int | float, Field(union_mode="left_to_right")]
 """As it was written: JSON has one kind of number, and 360 stays 360."""
 
 
-class Result(BaseModel):
+class Result(Shown, BaseModel):
     """A part of a result: no field more or less, nothing coerced."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)

@@ -39,8 +39,7 @@ COMMANDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("validate", "calibration"): ("validate", "ht-rates", "x.npy", "--calibration", IT),
     ("validate", "source"): ("validate", "cmssw", "--source", IT),
     ("validate", "ap_types"): ("validate", "cmssw", "--source", ".", "--ap-types", IT),
-    ("train", "recipe"): ("train", IT, "--jets", "jets.npz", "--output", "out"),
-    ("train", "jets"): ("train", "RECIPE", "--jets", IT, "--output", "out"),
+    ("train", "recipe"): ("train", IT, "--data", "jets.npz", "--output", "out"),
     ("train", "data"): ("train", "MODEL", "--data", IT, "--output", "out"),
     ("convert", "tagger"): ("convert", IT, "--output", "out"),
     ("compile", "what"): ("compile", IT, "-o", "out"),
@@ -55,7 +54,7 @@ COMMANDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("estimate", "partition"): ("estimate", "project", "--part", "xcvu13p-flga2577-2-e", "--partition", IT),
     ("quantize", "model"): ("quantize", IT, "--data", "x.npz"),
     ("quantize", "data"): ("quantize", "project", "--data", IT),
-    ("quantize", "keras"): ("quantize", "project", "--data", "labelled.npz", "--keras", IT),
+    ("quantize", "keras"): ("quantize", "project", "--data", "labelled.npz", "--model", IT),
     ("quantize", "study"): ("quantize", "project", "--data", "labelled.npz", "--study", IT),
     ("budget", "budget"): ("budget", IT),
     ("budget", "report"): ("budget", "budgets/cms-phase2.yaml", "--report", IT),
@@ -93,7 +92,7 @@ COMMANDS: dict[tuple[str, str], tuple[str, ...]] = {
 """A command for each path that a verb reads, by verb and parameter."""
 
 READ_LIKE_ANOTHER = {
-    ("convert", "jets"): ("train", "jets"),
+    ("convert", "data"): ("train", "data"),
     ("verify", "firmware"): ("emulate", "firmware"),
     ("compare", "b"): ("compare", "a"),
 }

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from l1emu.report.figures import FIGURES
+
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 DOCTESTED = [page for page in PAGES if ">>> " in page.read_text(encoding="utf-8")]
@@ -36,6 +38,19 @@ def test_files_that_a_page_names_exist(page: Path) -> None:
         for name in re.findall(r"`((?:l1emu|tests|benchmarks)/[\w/.-]+\.(?:py|toml|txt|json))`", text):
             missing += [] if "X/" in name or (ROOT / name).exists() else [name]
     assert missing == []
+
+
+def test_the_gallery_has_every_kind_of_figure() -> None:
+    """Those of a study by their names, of each other module that draws as many as it has functions."""
+    text = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"\(figures/(\w+)\.png\)", text))
+    other = {
+        "boards", "cms_turn_ons", "ht_rates", "quantize_bits", "quantize_pareto", "quantize_roofline", "ranges", "scan",
+        "turn_on", "worst_moment",
+    }  # fmt: skip
+    assert shown == set(FIGURES) | other
+    modules = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "l1emu" / "report").glob("*.py"))
+    assert len(re.findall(r"^def draw_(?!limits)\w+\(", modules, re.MULTILINE)) == len(shown)
 
 
 def test_the_way_of_a_jet_and_of_a_crossing_names_modules_that_exist() -> None:

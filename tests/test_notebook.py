@@ -5,18 +5,23 @@ from __future__ import annotations
 import html.parser
 import json
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 
+import l1emu
 from l1emu import Emulator, Firmware
+from l1emu.events.sample import read_sample
 from l1emu.events.sources import open_source
+from l1emu.latency import TaggerTiming, check, read_budget
 from l1emu.notebook import html_facts, html_rows
 from l1emu.resources import resource
+from l1emu.trigger import Crossings
 
-NOTEBOOK = Path(__file__).parent.parent / "docs" / "study.ipynb"
+NOTEBOOK = Path(__file__).parent.parent / "docs" / "rates.ipynb"
 
 
 class Cells(html.parser.HTMLParser):
@@ -102,3 +107,35 @@ def test_an_opened_file_says_what_is_in_it() -> None:
     cells.feed(source._repr_html_())
     assert cells.open == []
     assert {field.name for field in source.fields} <= set(cells.cells)
+
+
+def public_classes() -> list[type]:
+    """What the rooms give to their users: every class of the reference's pages."""
+    rooms = (
+        "batch", "cmssw", "events", "events.generate", "events.objects", "events.sources", "firmware", "latency",
+        "latency.estimate", "results", "stream", "study", "taggers", "trigger",
+    )  # fmt: skip
+    modules = [l1emu, *(import_module(f"l1emu.{room}") for room in rooms)]
+    found = [getattr(m, name) for m in modules for name in getattr(m, "__all__", vars(m)) if name[:1].isupper()]
+    return [
+        c for c in found if isinstance(c, type) and c.__module__.startswith("l1emu") and not issubclass(c, Exception)
+    ]
+
+
+def test_every_public_class_shows_itself_in_a_notebook() -> None:
+    classes = public_classes()
+    assert len(classes) > 120
+    assert [c.__name__ for c in classes if not hasattr(c, "_repr_html_")] == []
+    assert [c.__name__ for c in classes if not any("__repr__" in vars(k) for k in c.__mro__[:-1])] == []
+
+
+def test_a_long_value_is_shown_in_short() -> None:
+    sample = read_sample(resource("datasets/minbias-pu200.root"))
+    budget = read_budget(resource("budgets/cms-phase2.yaml"))
+    checked = check(budget, TaggerTiming(100, 8, 360.0, "x" * 10_000, "stated"))
+    crossings = Crossings(np.zeros(9, np.int64), np.full(9, -1), ("all",), np.ones(1))
+    for shown in (sample, next(sample.iterate(5)), budget, checked, checked.timing, crossings):
+        assert len(repr(shown)) <= 300
+        assert repr(shown).startswith(f"<{type(shown).__name__}: ")
+        assert len(cells(shown._repr_html_())) > 5
+    assert "stratum=int64 (9,)" in repr(crossings)

@@ -10,7 +10,7 @@ import pytest
 
 from l1emu.cli import VERBS
 from l1emu.errors import L1emuError
-from l1emu.resources import resolve, resource
+from l1emu.resources import firmware_file, resolve, resource, shipped
 
 EXTRAS = {
     "tensorflow",
@@ -62,3 +62,17 @@ def test_resolve_prefers_the_configs_own_folder(tmp_path: Path) -> None:
     assert resolve("budgets/cms-phase2.yaml", tmp_path) == tmp_path / "budgets" / "cms-phase2.yaml"
     with pytest.raises(L1emuError, match="'absent'"):
         resolve("absent", tmp_path)
+
+
+def test_what_is_shipped_is_known_by_its_name_and_by_nearly_its_name(tmp_path: Path) -> None:
+    assert resolve("cms-phase2", tmp_path, "budget") == resource("budgets/cms-phase2.yaml")
+    assert resolve("cms-phase2", tmp_path, "topology") == resource("budgets/cms-phase2.topology.yaml")
+    assert resolve("ttbar-pu200", tmp_path, "recipe") == resource("datasets/recipes/ttbar-pu200.yaml")
+    assert firmware_file(Path("jet-tagger")) == resource("models/jet-tagger/tagger.l1fw")
+    assert set(shipped("firmware")) == {path.parent.name for path in resource("models").glob("*/*.l1fw")}
+    assert firmware_file(Path("nothing like it")) == Path("nothing like it")
+    for wrong, right in (("budgets/cms-phase-2.yaml", "budgets/cms-phase2.yaml"), ("minbias-pu20", "minbias-pu200")):
+        with pytest.raises(L1emuError, match=f"'{right}', perhaps"):
+            resolve(wrong, tmp_path, "recipe")
+    with pytest.raises(L1emuError, match="'jet-tagger', perhaps"):
+        firmware_file(Path("jet-tager"))

@@ -28,11 +28,16 @@ ROOMS = (
 def python_page() -> str:
     """The page, in Markdown with the directives of mkdocstrings."""
     told = ["# Python\n", "What the rooms of the package give to their users. Everything else may change.\n"]
+    shown: set[str] = set()
     for room in ROOMS:
         module = import_module(room)
         summary = (module.__doc__ or "").strip().splitlines()[0]
         told += [f"## {room}\n", f"{summary}\n"]
-        told += [_directive(_home(module, name), name) for name in _names(module)]
+        names = {f"{_home(module, name)}.{name}": name for name in _names(module)}
+        told += [_directive(path) for path in names if path not in shown]
+        again = [f"`{name}`" for path, name in names.items() if path in shown]
+        told += [f"{', '.join(again)}: see above.\n"] if again else []
+        shown |= set(names)
     return "\n".join(told)
 
 
@@ -49,6 +54,6 @@ def _home(module: object, name: str) -> str:
     return getattr(value, "__module__", None) or module.__name__
 
 
-def _directive(home: str, name: str) -> str:
+def _directive(path: str) -> str:
     options = "heading_level: 3, show_root_heading: true, show_root_toc_entry: true, show_root_full_path: false"
-    return f"::: {home}.{name}\n    options: {{{options}}}\n"
+    return f"::: {path}\n    options: {{{options}}}\n"

@@ -13,6 +13,7 @@ from typing import Any
 
 from api import python_page
 from keys import study_page
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from verbs import verbs_page
 
@@ -45,7 +46,17 @@ def on_files(files: Files, config: Any) -> Files:
             files.append(File.generated(config, name, content=(ROOT / source).read_text(encoding="utf-8")))
     for name, page in MADE.items():
         files.append(File.generated(config, name, content=page()))
+    _refuse_twins(files)
     return files
+
+
+def _refuse_twins(files: Files) -> None:
+    """Two sources of one page: MkDocs writes one over the other and says nothing."""
+    sources: dict[str, str] = {}
+    for file in files:
+        other = sources.setdefault(file.dest_uri, file.src_uri)
+        if other != file.src_uri:
+            raise PluginError(f"{other} and {file.src_uri} both become {file.dest_uri}")
 
 
 def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Files) -> str:

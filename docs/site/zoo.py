@@ -140,7 +140,7 @@ def _link(folder: Path) -> str:
 
 
 def _command(name: str) -> str:
-    return f"l1emu train {name} --output DIR" + (" --jets jets.npz" if name == "jet-tagger" else "")
+    return f"l1emu train {name} --output DIR" + (" --data jets.npz" if name == "jet-tagger" else "")
 
 
 def _how_well(card: dict[str, Any], forms: tuple[str, ...] = ("float", "emulated")) -> str:

@@ -34,6 +34,7 @@ from l1emu.events.generate.pools import collisions_version
 from l1emu.events.generate.recipe import SampleRecipe, load_recipe, recipe_file, shipped_recipes
 from l1emu.events.generate.shards import generate_shard, generation_shards, merge_samples
 from l1emu.files import sha256_bytes, write_aside
+from l1emu.notebook import Shown
 from l1emu.outputs import refuse_to_replace
 
 _PYTHIA = "pythia8mc"
@@ -168,7 +169,7 @@ def generate_part(folder: Path, plan: GenerationPlan, number: int) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class MergedSample:
+class MergedSample(Shown):
     """The sample of a recipe, put together from shards.
 
     Attributes

@@ -14,6 +14,7 @@ from l1emu.batch.status import BatchStatus, read_status, refuse_missing
 from l1emu.batch.table import TABLE, StudiesTable, studies_table
 from l1emu.batch.unchanged import check_sample, check_study, check_versions, planned_study
 from l1emu.errors import L1emuError
+from l1emu.notebook import Shown
 from l1emu.outputs import refuse_to_replace
 from l1emu.progress import progress
 from l1emu.results import RESULTS
@@ -24,7 +25,7 @@ from l1emu.taggers import read_taggers
 
 
 @dataclass(frozen=True, eq=False)
-class MergedBatch:
+class MergedBatch(Shown):
     """What a batch came to.
 
     Attributes

@@ -26,10 +26,11 @@ from l1emu.batch.unchanged import check_study, check_versions, planned_study, st
 from l1emu.errors import L1emuError
 from l1emu.files import scratch_folder
 from l1emu.memory import peak_memory
+from l1emu.notebook import Shown
 
 
 @dataclass(frozen=True)
-class MadeShard:
+class MadeShard(Shown):
     """A shard whose file is there: its number and id, the file, and whether it was made now."""
 
     number: int

@@ -12,12 +12,13 @@ from l1emu.batch.part_seals import check_part, read_part_seal
 from l1emu.batch.plan import PLAN, BatchPlan, GenerationPlan, part_path, read_any_plan, shard_path
 from l1emu.batch.shard_files import Seal, check_shard, read_seal
 from l1emu.errors import L1emuError
+from l1emu.notebook import Shown
 
 _SHOWN = 3
 
 
 @dataclass(frozen=True)
-class BatchStatus:
+class BatchStatus(Shown):
     """Which shards of a plan are there.
 
     Attributes

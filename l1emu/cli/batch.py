@@ -345,6 +345,10 @@ def _show_merged(merged: MergedBatch) -> None:
         out.print(Text(text, "bold red"))
     if merged.table is not None:
         out.print(_table(merged.table))
+    elif len(merged.results) == 1:
+        from l1emu.cli.run import show_study
+
+        show_study(next(iter(merged.results.values())).content)
     print(merged.folder.resolve())
 
 

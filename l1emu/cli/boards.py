@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from l1emu.cli.options import console, print_json
+from l1emu.cli.options import called, console, print_json
 from l1emu.errors import L1emuError
 from l1emu.files import write_aside
 from l1emu.latency.estimate import CutGoal, Design, Proposal, estimate_boards, propose
@@ -162,7 +162,7 @@ def estimate_network(
             fill=1.0 if asked.fill is None else asked.fill,
             copies=number,
         )
-        proposal = propose(design, wanted, name=f"{_model_of(path)} over boards", **steering)
+        proposal = propose(design, wanted, name=f"{called(path)} over boards", **steering)
         partition = proposal.partition
         found = estimate_boards(design, partition, copies=number, **steering)
     else:
@@ -184,14 +184,6 @@ def estimate_network(
 
         save(draw_boards, document, stem)
     return document
-
-
-def _model_of(path: Path) -> str:
-    """What a network is called: its folder's name, or that of a firmware file that has one of its own."""
-    found = path.resolve()
-    if found.is_dir():
-        return found.name
-    return found.parent.name if found.stem in ("model", "tagger") else found.stem
 
 
 def show_network(document: dict[str, Any], output: Path | None) -> None:

@@ -24,7 +24,12 @@ DEFAULT_TAGGER = "models/jet-tagger/tagger.l1fw"
 
 def budget(
     budget: Annotated[
-        str, typer.Argument(metavar="BUDGET", help="A budget in YAML.", show_default=True)
+        str,
+        typer.Argument(
+            metavar="BUDGET",
+            help="A budget in YAML, or one that comes with l1emu: cms-phase2, cms-run3, atlas-phase2.",
+            show_default=True,
+        ),
     ] = "budgets/cms-phase2.yaml",
     report: tagger.ReportOption = None,
     estimate: tagger.FromEstimateOption = None,
@@ -48,7 +53,7 @@ def budget(
     bad input.
     """
     stem = None if figure is None else figure_stem(figure)
-    plan = read_budget(resolve(budget, Path.cwd()))
+    plan = read_budget(resolve(budget, Path.cwd(), "budget"))
     running = plan.clock.value if clock is None else clock_mhz(clock)
     timing = _timing(report, estimate, part, reuse, partition, latency, interval, running)
     result = check(plan, timing, jets=jets, copies=copies)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from l1emu.cli.options import Json, console, listed, print_json
+from l1emu.resources import firmware_file
 from l1emu.study.shipping import compile_kernels
 
 
@@ -36,7 +37,11 @@ def compile(
 
     A job uses the folder as L1EMU_KERNELS, and takes the best processor that it has kernels for.
     """
-    found = compile_kernels(what, output, () if processors is None else listed(processors, where="--for"))
+    found = compile_kernels(
+        None if what is None else firmware_file(what),
+        output,
+        () if processors is None else listed(processors, where="--for"),
+    )
     if json:
         of, functions = found.of, dict(found.functions)
         print_json({"output": str(found.folder), "of": of, "functions": functions, "bytes": found.size})

@@ -22,14 +22,14 @@ _MADE_UP = 300
 
 
 def convert(
-    tagger: Annotated[Path, typer.Argument(help="The folder that `l1emu train` wrote.")],
+    tagger: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder that `l1emu train` wrote.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The hls4ml project to write.")],
     backend: Annotated[str, typer.Option(metavar="Vitis|Vivado", help="The backend of hls4ml.")] = "Vitis",
     firmware: Annotated[Path | None, typer.Option(help="Also write the firmware to this .l1fw file.")] = None,
     golden: Annotated[
         Path | None, typer.Option(help="Also write golden vectors, the answers of the project's C++, to this .npz.")
     ] = None,
-    jets: Annotated[
+    data: Annotated[
         Path | None,
         typer.Option(help="Labelled jets for a tagger's golden vectors; by default those of its own golden.npz."),
     ] = None,
@@ -62,7 +62,7 @@ def convert(
         synthesized.save(firmware)
         document["firmware"] = str(firmware)
     if golden is not None:
-        document["golden"] = {"path": str(golden), "jets": _golden(recipe, project, synthesized, tagger, golden, jets)}
+        document["golden"] = {"path": str(golden), "jets": _golden(recipe, project, synthesized, tagger, golden, data)}
     if as_json:
         print_json(document)
     else:
@@ -88,17 +88,17 @@ def _project(recipe: Recipe | ModelRecipe, folder: Path, output: Path, backend: 
     return load_trained(folder).write_project(output, backend)  # type: ignore[arg-type]
 
 
-def _golden(recipe: Any, project: Path, firmware: Firmware, folder: Path, path: Path, jets: Path | None) -> int:
+def _golden(recipe: Any, project: Path, firmware: Firmware, folder: Path, path: Path, data: Path | None) -> int:
     """Write golden vectors: of a tagger's jets, or of the inputs of any other model's own golden vectors."""
     if isinstance(recipe, Recipe):
         from l1emu.training.golden import write_golden
 
-        return write_golden(recipe, project, firmware, folder, path, jets)
+        return write_golden(recipe, project, firmware, folder, path, data)
     from l1emu.goldenfile import read_golden, write_golden_file
     from l1emu.verification.golden import golden_vectors
 
-    if jets is not None:
-        raise L1emuError("these golden vectors are not of labelled jets", where="--jets", expected="no --jets")
+    if data is not None:
+        raise L1emuError("these golden vectors are not of labelled jets", where="--data", expected="no --data")
     raw = read_golden(folder / "golden.npz").inputs
     flat = raw.reshape(len(raw), -1)
     sizes = [tensor.size for tensor in firmware.inputs]

@@ -25,11 +25,14 @@ from l1emu.firmware.graph import own_cpp
 from l1emu.outputs import refuse_to_replace
 from l1emu.progress import progress
 from l1emu.remote import RemotePath, as_path
+from l1emu.resources import firmware_file
 
 _Arrays = dict[str, NDArray[Any]]
 _Columns = Annotated[
     str | None,
-    typer.Option(help="Inputs are these fields of a file of jets (see `l1emu events`), with commas between."),
+    typer.Option(
+        help="Inputs are these fields of a file of jets (see `l1emu events`), with commas between.", metavar="NAME,..."
+    ),
 ]
 _Missing = Annotated[
     list[str] | None,
@@ -55,7 +58,10 @@ _RANGES = "ranges.json"
 
 _Dtype = Annotated[
     str | None,
-    typer.Option(help="Of the outputs: float32 or float64 for values, int8 to int64 or uint8 to uint64 for raw ones."),
+    typer.Option(
+        metavar="TYPE",
+        help="Of the outputs: float32 or float64 for values, int8 to int64 or uint8 to uint64 for raw ones.",
+    ),
 ]
 
 _Inputs = Annotated[
@@ -65,31 +71,36 @@ _Inputs = Annotated[
     ),
 ]
 
-_Explain = Annotated[bool, typer.Option(help="Print widths, proof, arithmetic and, with inputs, time of each layer.")]
+_Explain = Annotated[
+    bool, typer.Option("--explain", help="Print widths, proof, arithmetic and, with inputs, time of each layer.")
+]
 
 _Source = Annotated[
-    bool, typer.Option("--source", help="With --explain: print the module that is generated for the firmware.")
+    bool, typer.Option("--module", help="With --explain: print the module that is generated for the firmware.")
 ]
 
 
 def emulate(
-    firmware: Annotated[Path, typer.Argument(help="An hls4ml project folder or a saved firmware file.")],
+    firmware: Annotated[
+        Path, typer.Argument(help="An hls4ml project folder, a saved firmware file, or the name of a model of l1emu.")
+    ],
     inputs: _Inputs = None,
     output: _Output = None,
     explain: _Explain = False,
     source: _Source = False,
     columns: _Columns = None,
-    entries: Annotated[str | None, typer.Option(help="With --columns: a range a:b of jets.")] = None,
+    entries: Annotated[str | None, typer.Option(metavar="A:B", help="With --columns: a range of jets.")] = None,
     missing: _Missing = None,
     tree: _Tree = None,
-    raw: Annotated[bool, typer.Option(help="Inputs and outputs are raw integers.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Inputs and outputs are raw integers.")] = False,
     dtype: _Dtype = None,
     ranges: _RangesFolder = None,
-    threads: Annotated[int | None, typer.Option(help="Threads; by default one a core.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads to use; by default one a core.")] = None,
     target: Annotated[
         str | None,
         typer.Option(
-            help="simd (the best here), portable, exact, or cuda (NVIDIA GPUs; none has run it yet): the same bits."
+            metavar="simd|portable|exact|cuda",
+            help="simd (the best here), portable, exact, or cuda (NVIDIA GPUs; none has run it yet): the same bits.",
         ),
     ] = None,
     unknown: Unknown = "refuse",
@@ -101,7 +112,7 @@ def emulate(
     sandbox: every project is emulated whose C++ compiles. --explain shows c++ as their arithmetic.
     """
     _check(inputs, output, ranges, explain=explain, source=source)
-    emulator = Emulator(Firmware.read(firmware, unknown=unknown), threads=threads, target=target)
+    emulator = Emulator(Firmware.read(firmware_file(firmware), unknown=unknown), threads=threads, target=target)
     if dtype is not None:
         dtype_of_outputs(dtype, emulator.firmware.outputs, "--dtype")
     document: dict[str, Any] = {
@@ -143,7 +154,7 @@ def _check(inputs: str | None, output: Path | None, ranges: Path | None, *, expl
     if inputs is None and not explain:
         raise L1emuError("nothing to do", expected="a file of inputs, or --explain")
     if source and not explain:
-        raise L1emuError("a module's source is shown with its explanation", where="--source", expected="--explain too")
+        raise L1emuError("a module's source is shown with its explanation", where="--module", expected="--explain too")
     if output is not None and output.suffix != ".npz":
         raise L1emuError("outputs are written as .npz", path=output, value=output.suffix)
 

@@ -25,7 +25,7 @@ from l1emu.latency.estimate import estimate as estimated
 from l1emu.latency.estimate.model import RESOURCES
 from l1emu.latency.estimate.scan import Point, input_bits, multiplications_to_divide, scan, with_bits
 from l1emu.outputs import refuse_to_replace
-from l1emu.resources import resolve
+from l1emu.resources import firmware_file, resolve
 from l1emu.result_files import held_to_schema
 from l1emu.results_of_estimate import ESTIMATE_VERSION, SCAN, EstimateResults, ScanResults
 
@@ -38,6 +38,12 @@ _SCANNED_BITS = (None, 6, 8, 12, 16)
 _SCANNED_CLOCKS_MHZ = (240.0, 320.0, 360.0, 480.0)
 
 
+_Network = Annotated[
+    Path,
+    typer.Argument(
+        metavar="PROJECT|FIRMWARE", help="An hls4ml project, a firmware file, or the name of a model of l1emu."
+    ),
+]
 _Part = Annotated[str | None, typer.Option("--part", help="The part, in place of the project's.")]
 _Clocks = Annotated[
     str | None,
@@ -48,7 +54,7 @@ _Reuse = Annotated[
 ]
 _Strategies = Annotated[
     str | None,
-    typer.Option("--strategy", help="Strategy of all layers, latency or resource, in place of the project's."),
+    typer.Option("--strategy", metavar="latency|resource", help="Strategy of all layers, in place of the project's."),
 ]
 _Bits = Annotated[
     str | None, typer.Option("--bits", metavar="W", help="Bits of weights and data, in place of the project's.")
@@ -65,7 +71,7 @@ _Scanning = Annotated[
     ),
 ]
 _BudgetFile = Annotated[
-    str, typer.Option("--budget", help="With --scan: the budget that the tagger is checked against.")
+    str, typer.Option("--budget", metavar="FILE", help="With --scan: the budget that the tagger is checked against.")
 ]
 _Jets = Annotated[int | None, typer.Option("--jets", help="With --scan: jets of an event, not the budget's.")]
 _Copies = Annotated[
@@ -84,7 +90,7 @@ _Output = Annotated[
 
 
 def estimate(
-    path: Annotated[Path, typer.Argument(metavar="PROJECT|FIRMWARE", help="An hls4ml project or a firmware file.")],
+    path: _Network,
     part: _Part = None,
     clock: _Clocks = None,
     reuse: _Reuse = None,
@@ -118,11 +124,11 @@ def estimate(
     refuse_reuse(*factors)
     widths = _listed("--bits", bits, _whole, "whole numbers")
     strategies = _strategies(strategy)
-    design = load_design(path)
+    design = load_design(path := firmware_file(path))
     if scanning:
         if output is not None:
             refuse_to_replace(output, SCAN)
-        plan = read_budget(resolve(budget, Path.cwd()))
+        plan = read_budget(resolve(budget, Path.cwd(), "budget"))
         points = scan(
             design,
             part=part,

@@ -26,16 +26,19 @@ _NONE = {"nan": "NaN", "infinite": "infinite", "missing": "missing"}
 def events(
     files: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="FILE...", help="Files, URLs, globs or @lists of them, of one format.", show_default=False
-        ),
+        typer.Argument(metavar="FILE", help="Files, URLs, globs or @lists of them, of one format.", show_default=False),
     ] = None,
     format: Annotated[str | None, typer.Option(help="The format; by default recognised from the content.")] = None,
     columns: Annotated[
         str | None,
-        typer.Option(help="Fields (jets.pt), groups of them (jets) or the file's own columns, with commas between."),
+        typer.Option(
+            metavar="NAME,...",
+            help="Fields (jets.pt), groups of them (jets) or the file's own columns, with commas between.",
+        ),
     ] = None,
-    entries: Annotated[str | None, typer.Option(help="A range a:b of entries, counted through all files.")] = None,
+    entries: Annotated[
+        str | None, typer.Option(metavar="A:B", help="A range of entries, counted through all files.")
+    ] = None,
     first: Annotated[int, typer.Option(min=0, help="Entries to print in full.")] = 0,
     tree: Annotated[
         str | None,

@@ -19,7 +19,7 @@ def generate(
         str | None, typer.Argument(help="A recipe: a YAML file, or the name of one that comes with l1emu.")
     ] = None,
     files: Annotated[
-        list[str] | None, typer.Argument(metavar="FILE...", help="With --merge: parts of the recipe's sample.")
+        list[str] | None, typer.Argument(metavar="FILE", help="With --merge: parts of the recipe's sample.")
     ] = None,
     output: Annotated[
         Path | None,
@@ -31,7 +31,7 @@ def generate(
     ] = None,
     merge: Annotated[bool, typer.Option("--merge", help="Put parts together: the sample as made in one go.")] = False,
     collisions: Annotated[
-        bool, typer.Option(help="Make the collisions alone, in --cache, for parts elsewhere.")
+        bool, typer.Option("--collisions", help="Make the collisions alone, in --cache, for parts elsewhere.")
     ] = False,
     list_recipes: Annotated[bool, typer.Option("--list", help="List the recipes that come with l1emu.")] = False,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes to use.")] = 1,

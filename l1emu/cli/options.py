@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,17 +13,26 @@ import typer
 from l1emu.errors import L1emuError
 from l1emu.terminal import console
 
-__all__ = ["Json", "Unknown", "console", "entry_range", "is_integer", "is_number", "listed", "print_json"]
+__all__ = ["Json", "Unknown", "called", "console", "entry_range", "is_integer", "is_number", "listed", "print_json"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
 
 Unknown = Annotated[
     str,
     typer.Option(
+        metavar="refuse|cpp",
         help="Layers whose kernels are not known: refuse them, or cpp: compile the project's own C++ and run it with"
-        " your rights."
+        " your rights.",
     ),
 ]
+
+
+def called(network: Path) -> str:
+    """What a person calls a network: its folder, or its file, unless that is called as every one is."""
+    place = network.resolve()
+    if place.is_dir():
+        return place.name
+    return place.parent.name if place.name in ("model.l1fw", "tagger.l1fw") else place.stem
 
 
 def print_json(document: Any) -> None:

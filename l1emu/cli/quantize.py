@@ -14,7 +14,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from l1emu.cli.options import Json, console, is_integer, listed, print_json
+from l1emu.cli.options import Json, called, console, is_integer, listed, print_json
 from l1emu.cli.to_quantize import Given, given
 from l1emu.errors import L1emuError
 from l1emu.files import folder_aside, scratch_folder, write_json
@@ -67,7 +67,7 @@ _Replicas = Annotated[int, typer.Option("--replicas", help="Draws of the bootstr
 _Part = Annotated[str | None, typer.Option("--part", help="The part, in place of the project's.")]
 _Clock = Annotated[str | None, typer.Option("--clock", help=f"The clock, in place of the project's: {CLOCK_HELP}.")]
 _Keras = Annotated[
-    Path | None, typer.Option("--keras", help="The Keras model of a project: the reference, and for --check.")
+    Path | None, typer.Option("--model", help="The Keras model of a project: the reference, and for --check.")
 ]
 _Check = Annotated[
     int, typer.Option("--check", help="So many configurations against hls4ml's own project (extra: train).")
@@ -141,7 +141,7 @@ def quantize(
         checked = _checked(retyper, points, keras or found.original, check, folder) if check else None
         if study is not None and keep is not None:
             points = _in_study(points, study, keep)
-        document = _document(bench, points, checked)
+        document = {"network": called(model)} | _document(bench, points, checked)
         if output is not None:
             _write(document, points, bench, output)
     if json:
@@ -280,7 +280,7 @@ def _checked(
 ) -> list[dict[str, Any]]:
     """Content hashes beside those of the projects that hls4ml writes, of configurations spread over all."""
     if keras is None:
-        raise L1emuError("no Keras model to convert", where="--check", expected="--keras MODEL, that of the project")
+        raise L1emuError("no Keras model to convert", where="--check", expected="--model MODEL, that of the project")
     from l1emu.firmware import Firmware
     from l1emu.training.post_training import written_by_hls4ml
 
@@ -326,7 +326,7 @@ def _notes(bench: Bench, reference: float) -> list[str]:
     found = list(bench.retyper.notes)
     if bench.measure == AREA and reference < 0.55:
         found.append(
-            f"the reference separates nothing (area {reference:.3f}): ratios to it say little; --keras gives another"
+            f"the reference separates nothing (area {reference:.3f}): ratios to it say little; --model gives another"
         )
     return found
 

@@ -53,13 +53,14 @@ def run(
     if json:
         print_json({"output": str(results.folder)} | results.document)
     else:
-        _show(results.content)
+        show_study(results.content)
         print(results.folder.resolve())
     if not results.passed:
         raise typer.Exit(1)
 
 
-def _show(results: StudyResults) -> None:
+def show_study(results: StudyResults) -> None:
+    """Print the answers of a study, its seeds and its menu."""
     out = console()
     out.print(Text(results.study, style="bold"))
     out.print(_answers(results))

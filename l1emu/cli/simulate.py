@@ -50,7 +50,8 @@ _Engine = Annotated[
 _Orbits = Annotated[int, typer.Option(help="Orbits of 3564 crossings; 11245 are a second.")]
 _Seed = Annotated[int, typer.Option(help="Seed of the crossings that are drawn.")]
 _BudgetFile = Annotated[
-    Path | None, typer.Option(help="The budget whose stages are the chain, in place of the topology's own.")
+    str | None,
+    typer.Option(metavar="FILE", help="The budget whose stages are the chain, in place of the topology's own."),
 ]
 _MeanJets = Annotated[float, typer.Option(help="Mean jets of a colliding crossing (Poisson).")]
 _AcceptRate = Annotated[
@@ -278,7 +279,7 @@ def _extras(asked: _Asked, source: CrossingSource) -> _Extras:
 
 def _chain(
     topology: str,
-    budget: Path | None,
+    budget: str | None,
     report: Path | None,
     estimate: Path | None,
     part: str | None,
@@ -291,9 +292,9 @@ def _chain(
     jets: int | None,
 ) -> _Chained:
     """The chain with the tagger that is asked for."""
-    name = f"budgets/{topology}.topology.yaml" if topology in _SHIPPED else topology
-    path = resolve(name, Path.cwd())
-    chain, plan = read_planned(path, budget=None if budget is None else read_budget(budget))
+    path = resolve(topology, Path.cwd(), "topology")
+    planned = None if budget is None else read_budget(resolve(budget, Path.cwd(), "budget"))
+    chain, plan = read_planned(path, budget=planned)
     if plan is None and jets is not None:
         raise L1emuError("--jets with a topology that states its own", expected="max_jets in the topology")
     if plan is not None and jets is not None:

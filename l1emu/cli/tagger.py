@@ -12,6 +12,7 @@ from l1emu.latency.clock import CLOCK_HELP
 from l1emu.latency.limits import MOST_CYCLES
 from l1emu.latency.reports import read_report
 from l1emu.latency.timing import TaggerTiming
+from l1emu.resources import firmware_file
 
 ReportOption = Annotated[
     Path | None, typer.Option("--report", help="The tagger's synthesis report: a file or a project folder.")
@@ -65,7 +66,7 @@ def made_by_a_tool(
         refuse_reuse(reuse)
         from l1emu.latency.estimate import estimated_timing  # it loads the reader of firmware
 
-        return estimated_timing(estimate, clock_mhz, part=part, reuse=reuse, partition=partition)
+        return estimated_timing(firmware_file(estimate), clock_mhz, part=part, reuse=reuse, partition=partition)
     if report is None:
         return None
     if stated:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from l1emu.errors import L1emuError
+from l1emu.resources import firmware_file
 from l1emu.training import require
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def given(model: Path, folder: Path) -> Iterator[Given]:
     if place.is_file() and place.suffix == ".l1fw":
         place, firmware = _beside(place), place
     if not place.exists():
+        firmware_file(model)  # it knows what a misspelt name may mean
         raise L1emuError("no such file or folder", path=model, expected=_EXPECTED)
     trained = (place / _RECIPE).is_file()
     if not trained and (place.is_dir() or place.suffix not in (".h5", ".keras")):

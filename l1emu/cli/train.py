@@ -10,6 +10,7 @@ from rich.table import Table
 
 from l1emu.cli.options import Json, console, print_json
 from l1emu.errors import L1emuError
+from l1emu.resources import named_file
 from l1emu.training import require, require_hgq
 from l1emu.training.model_recipe import ModelRecipe, load_any_recipe, model_recipes
 from l1emu.training.recipe import Recipe
@@ -25,11 +26,12 @@ def train(
     recipe: Annotated[
         Path | None, typer.Argument(help="The recipe, YAML, or the name of one that comes with l1emu (see --list).")
     ] = None,
-    jets: Annotated[
-        Path | None, typer.Option(help="Labelled jets of a tagger, .npz: features, label, pt, eta, event.")
-    ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Arrays, .npz, in the place of what the recipe's data names.")
+        Path | None,
+        typer.Option(
+            help="An .npz: labelled jets of a tagger (features, label, pt, eta, event), or arrays in the place of what "
+            "the recipe's data names."
+        ),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The model's folder.")] = None,
     list_recipes: Annotated[bool, typer.Option("--list", help="List the recipes that come with l1emu.")] = False,
@@ -45,10 +47,9 @@ def train(
     if recipe is None or output is None:
         missing = "a recipe" if recipe is None else "--output"
         raise L1emuError(f"{missing} is missing", expected="l1emu train RECIPE --output DIR, or l1emu train --list")
-    if not recipe.exists() and str(recipe) in model_recipes():
-        recipe = model_recipes()[str(recipe)]
+    recipe = named_file(recipe, model_recipes(), "a recipe, or the name of one that comes with l1emu")
     read = load_any_recipe(recipe)  # a wrong one is refused before TensorFlow is loaded
-    result, rows = _trained(read, recipe, jets, data, output)
+    result, rows = _trained(read, recipe, data, output)
     if as_json:
         print_json({"folder": str(result.folder), "card": result.card})
         return
@@ -66,20 +67,16 @@ def train(
     console().print(f"{result.folder}", highlight=False)
 
 
-def _trained(
-    read: Recipe | ModelRecipe, recipe: Path, jets: Path | None, data: Path | None, output: Path
-) -> tuple[TrainingResult, _Rows]:
+def _trained(read: Recipe | ModelRecipe, recipe: Path, data: Path | None, output: Path) -> tuple[TrainingResult, _Rows]:
     """Train with what the recipe takes; the result, and the lines of its table."""
     if not isinstance(read, ModelRecipe):
-        if jets is None or data is not None:
-            raise L1emuError("this recipe takes labelled jets", where="--jets", expected="--jets JETS.npz, no --data")
+        if data is None:
+            raise L1emuError("this recipe takes labelled jets", where="--data", expected="--data JETS.npz")
         require()
         from l1emu.training.train import train as train_tagger
 
-        result = train_tagger(recipe, jets, output)
+        result = train_tagger(recipe, data, output)
         return result, _tagger_rows(result.card)
-    if jets is not None:
-        raise L1emuError("this recipe takes no labelled jets", where="--jets", value=str(jets), expected="--data")
     if read.quantization.method == "hgq2":
         require_hgq()
         from l1emu.training.hgq_train import train_hgq
@@ -114,7 +111,7 @@ def _list(as_json: bool) -> None:
 
 def _kind(read: Any) -> dict[str, str]:
     if not isinstance(read, ModelRecipe):
-        return {"data": "--jets", "task": "classify", "quantization": "qkeras"}
+        return {"data": "--data", "task": "classify", "quantization": "qkeras"}
     data = read.data
     source = data.file or data.generator or data.function or ", ".join(data.events.files if data.events else ())
     return {"data": str(source), "task": _task(read), "quantization": read.quantization.method}

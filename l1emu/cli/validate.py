@@ -56,7 +56,10 @@ def validate(
         ),
     ] = None,
     calibration: Annotated[
-        str, typer.Option(help="Of the jets, for ht-rates and turn-on: a file of `l1emu calibrate`, or `none`.")
+        str,
+        typer.Option(
+            metavar="FILE|none", help="Of the jets, for ht-rates and turn-on: a file of `l1emu calibrate`, or `none`."
+        ),
     ] = "datasets/calibration-pu200.yaml",
     figure: Annotated[
         Path | None, typer.Option("--figure", metavar="FILE", help="Draw rates or turn-ons: FILE.png and FILE.pdf.")
@@ -228,7 +231,7 @@ def _rates_table(found: HtValidation) -> Table:
     from l1emu.study.validation import TOLERANCE
 
     reference = found.reference
-    table = Table(title=f"HT rate of {found.sample.name} beside CMS's", title_justify="left", caption_justify="left")
+    table = Table(title=f"HT rate of {found.sample.words} beside CMS's", title_justify="left", caption_justify="left")
     for name in ("HT, GeV", "kHz", "CMS, kHz", "ratio", ""):
         table.add_column(name, justify="right", no_wrap=True)
     for p in found.points:

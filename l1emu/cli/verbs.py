@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
@@ -132,8 +133,31 @@ def _command(name: str, told: str, function: Callable[..., None]) -> Any:
     hints = get_type_hints(function)
     for parameter in command.params:
         hint = hints.get(parameter.name or "")
-        _take_plain_values(parameter, {hint, *get_args(hint)})
+        kinds = {hint, *get_args(hint)}
+        _take_plain_values(parameter, kinds)
+        _name_value(parameter, kinds)
     return command
+
+
+def _name_value(parameter: Any, kinds: set[Any]) -> None:
+    """Let the help show what stands behind an option as one word in capitals, or as what it may be: `cpp|keras`.
+
+    What may be chosen is completed, too.
+    """
+    described, given = parameter.type_descriptor, parameter.metavar
+    if given is None and described.is_choice:
+        given = "|".join(str(getattr(choice, "value", choice)) for choice in described.choices)
+    elif given is None and parameter.param_type_name == "argument":
+        given = (parameter.name or "").upper()
+    elif given is None and not getattr(parameter, "is_flag", False):
+        words = ((Path, "PATH"), (int, "N"), (float, "X"), (str, (parameter.name or "").upper().replace("_", "-")))
+        given = next(word for kind, word in words if kind in kinds)
+    parameter.metavar = given
+    if parameter.param_type_name == "argument":
+        parameter.display_type_rich = lambda ctx: ""  # `<str>` beside its name says nothing
+    if given is not None and given.islower() and "|" in given and not described.is_choice:
+        choices = given.split("|")
+        parameter._custom_shell_complete = lambda ctx, param, typed: [c for c in choices if c.startswith(typed)]
 
 
 app = typer.Typer(cls=_Verbs, rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=HELP)

@@ -19,6 +19,7 @@ from l1emu.cmssw.stage import CmsCase, CmsStage
 from l1emu.cmssw.versions import other_versions
 from l1emu.errors import L1emuError, SeveralErrors
 from l1emu.files import read_text, sha256_bytes
+from l1emu.notebook import Shown
 
 _DIGITS = 12
 
@@ -47,7 +48,7 @@ class WordDifference:
 
 
 @dataclass(frozen=True)
-class StageComparison:
+class StageComparison(Shown):
     """What came of a stage in a folder.
 
     Attributes

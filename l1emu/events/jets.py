@@ -28,6 +28,7 @@ from l1emu.events.features import CONSTITUENTS, FEATURES, Candidates, fill_featu
 from l1emu.events.hardware import ETA_PHI_STEP, HALF_TURN, MAX_JETS, MUON, PARTICLES, PT_MAX, PT_STEP_GEV, WEIGHT_ONE
 from l1emu.events.lists import flat_columns, whole
 from l1emu.events.wordmath import signed_word
+from l1emu.notebook import Shown
 
 # (0.4 / step)^2 = 8403.7, kept in `ap_fixed<18,23>`, whose last bit is worth 32.
 CONE_R2 = int((0.4 / ETA_PHI_STEP) ** 2) // 32 * 32
@@ -210,7 +211,7 @@ def _keep(
 
 
 @dataclass(frozen=True)
-class Jets:
+class Jets(Shown):
     """Jets of some crossings, flat, those of a crossing by descending pt.
 
     Attributes

@@ -55,6 +55,7 @@ from l1emu.events.packing import Skim
 from l1emu.events.rootfile import entries_of, open_root
 from l1emu.files import sha256_bytes, write_aside
 from l1emu.jsontext import parse_json
+from l1emu.notebook import Shown
 from l1emu.remote import as_path
 
 METADATA = "sample"
@@ -71,7 +72,7 @@ class Thinned:
 
 
 @dataclass(frozen=True)
-class Stratum:
+class Stratum(Shown):
     """A class of crossings: its probability per colliding crossing and how many of the sample belong to it.
 
     Where they are `thinned`, the `crossings` are those of the `drawn` that were kept, each with the probability
@@ -97,6 +98,16 @@ class Stratum:
         """For JSON."""
         found = {"name": self.name, "probability": self.probability, "crossings": self.crossings}
         return found | ({} if self.thinned is None else vars(self.thinned))
+
+
+PROCESSES = {
+    "ggh-bb": "gg → H → bb̄",
+    "hh4b": "HH → 4b",
+    "ttbar": "top quark pairs",
+    "zprime-qq": "Z′ → light quarks",
+    "zprime-tt": "Z′ → tt̄",
+}
+"""Processes of the recipes that come with l1emu, as a physicist writes them."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +181,7 @@ _NONE: Any = None
 
 
 @dataclass(frozen=True)
-class Batch:
+class Batch(Shown):
     """Some crossings of a sample.
 
     Attributes
@@ -235,7 +246,7 @@ class SampleFile:
 
 
 @dataclass(frozen=True)
-class Sample:
+class Sample(Shown):
     """A sample on disk; only its description is in memory.
 
     `files` are in the order in which they are read. `strata` is None for a signal sample; its `processes`, where there
@@ -286,6 +297,16 @@ class Sample:
     def crossings(self) -> int:
         """The number of crossings."""
         return sum(self.lengths)
+
+    @property
+    def words(self) -> str:
+        """What it is of, as a figure says it: its name is of the recipe, and tells a person nothing."""
+        if self.kind == "minbias":
+            found = ["minimum bias"]
+        else:
+            found = [PROCESSES.get(process.name, process.name) for process in self.processes] or [self.name]
+            found = found if len(found) <= 3 else [f"{len(found)} processes of {self.name}"]
+        return f"{', '.join(found)} at pile-up {self.pileup:g}"
 
     @property
     def energy_tev(self) -> float | None:

@@ -21,6 +21,7 @@ from l1emu.latency.budget import (
 from l1emu.latency.clock import CROSSING_NS, multiple
 from l1emu.latency.limits import MOST_COPIES, MOST_JETS
 from l1emu.latency.timing import Status, TaggerTiming
+from l1emu.notebook import Shown
 
 BudgetVerdict = Literal["yes", "no", "not decided"]
 """Whether a budget is kept to; of an estimate only where both ends of its band say the same."""
@@ -95,7 +96,7 @@ class PartUse:
 
 
 @dataclass(frozen=True)
-class BudgetCheck:
+class BudgetCheck(Shown):
     """The answer to whether a tagger keeps to a budget.
 
     Attributes

@@ -15,6 +15,7 @@ from l1emu.latency.clock import LockedClock, multiple, period_ns
 from l1emu.latency.limits import MOST_CYCLES, MOST_CYCLES_REPORTED
 from l1emu.latency.reports import Resources, SynthesisReport
 from l1emu.latency.traffic import LinkTraffic
+from l1emu.notebook import Shown
 
 _Kind = Literal["synthesized", "cosimulated", "estimate", "stated"]
 Status = Literal["verified", "unverified"]
@@ -32,7 +33,7 @@ class StatedTiming(Config):
 
 
 @dataclass(frozen=True)
-class TaggerTiming:
+class TaggerTiming(Shown):
     """Latency and initiation interval of one copy of a tagger, at the clock that will run.
 
     Attributes

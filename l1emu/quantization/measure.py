@@ -176,7 +176,7 @@ class Bench:
         if self.reference is not None and self.reference.shape != (len(self.labelled), own):
             raise L1emuError(
                 "the reference has other outputs than the project",
-                where="--keras",
+                where="--model",
                 value=self.reference.shape[1:],
                 expected=f"({own},)",
             )

@@ -10,7 +10,7 @@ from matplotlib.container import Container
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from l1emu.report.style import COLOURS, GREY, put_label, put_legend
+from l1emu.report.style import COLOURS, GREY, put_label, put_legend, wrapped
 
 Points = list[dict[str, Any]]
 _MARKERS = "osD^vP"
@@ -27,10 +27,11 @@ def _axis(document: dict[str, Any]) -> str:
 
 
 def _put_conditions(figure: Figure, document: dict[str, Any]) -> None:
-    """Below the figure: on how many inputs it was measured, against what, and on which part cycles and DSP are."""
+    """Below the figure: of which network, on how many inputs, against what, and on which part cycles and DSP are."""
     reference = {"float": "the float network", "project": "the project as it is"}[document["reference"]]
     text = (
-        f"{document['jets']:,} inputs; reference: {reference}, {document['measure']} {document['reference_score']:.4f}"
+        f"{wrapped(document['network'], 40, 1)}, {document['jets']:,} inputs; reference: {reference}, "
+        f"{document['measure']} {document['reference_score']:.4f}"
     )
     part = document["part"]
     figure.supxlabel(text + (f"; {part}" if part else ""), fontsize=13, color=GREY, parse_math=False)

@@ -34,11 +34,12 @@ from l1emu.report.style import (
     put_label,
     put_legend,
     put_normalisation,
+    put_run,
     put_samples,
     wrapped,
 )
 from l1emu.report.turn_ons import curves_of, draw_turn_ons
-from l1emu.results import BandOfStream, BudgetOfStudy, StageOfBudget, StreamOfStudy, StreamRun, StudyResults
+from l1emu.results import BandOfStream, BudgetOfStudy, SampleRead, StageOfBudget, StreamOfStudy, StreamRun, StudyResults
 
 _T = TypeVar("_T")
 
@@ -193,8 +194,11 @@ def _mark_band(ax: Any, band: BandOfStream) -> None:
     )
 
 
-def draw_stream(stream: StreamRun) -> Figure:
-    """Latency end to end in the simulated stream, and the depth of the pipeline."""
+def draw_stream(stream: StreamRun, sample: SampleRead | None = None) -> Figure:
+    """Latency end to end in the simulated stream, and the depth of the pipeline.
+
+    `sample` is what the crossings were drawn from, where they were drawn from one.
+    """
     figure = Figure(figsize=(9.2, 6.4), layout="constrained")
     ax = figure.subplots()
     x = np.asarray(stream.histogram.latency_ns) / 1e3
@@ -233,7 +237,9 @@ def draw_stream(stream: StreamRun) -> Figure:
         transform=ax.transAxes, ha="center", va="top", fontsize=15,
     )  # fmt: skip
     put_label(ax)
-    ax.set_title(f"{stream.orbits:,} orbits", loc="right", fontsize=15)
+    if sample is not None:
+        put_beams(ax, sample)
+    put_run(figure, stream)
     return figure
 
 
@@ -266,7 +272,7 @@ def draw_scores(results: StudyResults) -> Figure:
     ax.set_yscale("log")
     ax.set_ylim(max(smallest / 3, 1e-6), 30)
     ax.set_xlim(edges[0], edges[-1])
-    ax.set_xlabel(f"{scores.score} of the emulated firmware")
+    ax.set_xlabel(f"Score {scores.score} of the emulated firmware")
     ax.set_ylabel(f"Fraction of jets / {edges[1] - edges[0]:g}")
     end_at_one(ax)
     title = rf"$p_\mathrm{{T}}$ ≥ {scores.min_pt_gev:g} GeV, |η| < {scores.abs_eta_max:g}"
@@ -367,7 +373,7 @@ FIGURES: dict[str, Drawing] = {
         "Latency in the simulated stream",
         "Every colliding crossing of the simulated orbits, boards, queues, tagger copies and trigger rules included.",
         "stream_latency",
-        lambda results: draw_stream(_there(results.stream)),
+        lambda results: draw_stream(_there(results.stream), results.samples.background),
         lambda results: results.stream is not None,
     ),
     "scores": Drawing(

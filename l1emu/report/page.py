@@ -92,7 +92,7 @@ def _environment() -> jinja2.Environment:
     environment.filters.update(
         percent=percent, number=number, us=microseconds, rate=rate_text, total_error=total_error_text,
         efficiency=efficiency_text, difference=difference_text, foremost=foremost, menu_rate=menu_rate_text,
-        interval=interval_text, short=short, slug=lambda name: name.lower().replace(" ", "-"),
+        interval=interval_text, short=short, in_words=in_words, slug=lambda name: name.lower().replace(" ", "-"),
     )  # fmt: skip
     return environment
 
@@ -167,6 +167,11 @@ def _contents(results: StudyResults, figures: list[dict[str, Any]]) -> list[tupl
 def short(text: str, most: int = 160) -> str:
     """A text that is cut where it is longer than a person reads; the tables have all of it."""
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def in_words(key: str) -> str:
+    """A place in a topology file, `trigger_rules.1 in 3 BX`, as words."""
+    return key.replace(".", " ", 1).replace("_", " ")
 
 
 def _accepts(stream: StreamRun) -> dict[str, KnownRate]:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from l1emu.files import folder_aside, write_json
 from l1emu.report.figures import draw_stream, save
-from l1emu.report.style import COLOURS, GREY, put_label
+from l1emu.report.style import COLOURS, GREY, put_label, put_run
 from l1emu.results import RESULTS, StreamRun
 
 _SERIES = (
@@ -74,4 +74,5 @@ def draw_worst_moment(run: StreamRun) -> Figure:
     axes[-1].set_xlim(series.bx[0], series.bx[-1])
     axes[-1].set_xlabel(f"Crossings from the collision in orbit {worst.orbit}, slot {worst.slot}")
     put_label(axes[0])
+    put_run(figure, run)
     return figure

@@ -17,7 +17,7 @@ from matplotlib.ticker import FixedLocator
 
 from l1emu.arraytypes import Floats
 from l1emu.report.interactive import belongs
-from l1emu.results import SampleRead, StudyResults
+from l1emu.results import SampleRead, StreamRun, StudyResults
 
 COLOURS = ("#5790fc", "#f89c20", "#e42536", "#964a8b", "#9c9ca1", "#7a21dd")
 """The six-colour scheme of arXiv:2107.02270, which CMS recommends."""
@@ -88,6 +88,12 @@ def put_samples(figure: Figure, results: StudyResults, signals: Iterable[str] = 
     missing = missing_text(results)
     text = textwrap.fill("; ".join(found), 110) + (f"\n{missing}" if missing else "")
     figure.supxlabel(text, fontsize=13, color=COLOURS[2] if missing else GREY, parse_math=False)
+
+
+def put_run(figure: Figure, stream: StreamRun) -> None:
+    """Below the figure: how much of which stream was simulated."""
+    run = f"{stream.orbits:,} orbits of {stream.topology}, filling {stream.filling_scheme}, seed {stream.seed}"
+    figure.supxlabel(textwrap.fill(run, 100), fontsize=13, color=GREY, parse_math=False)
 
 
 def _crossings(sample: SampleRead) -> str:

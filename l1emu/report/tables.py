@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 
@@ -11,6 +13,7 @@ from l1emu.results import (
     BudgetOfStudy,
     MenuAtPileup,
     MenuInFilling,
+    RatesOfStudy,
     ScoreHistograms,
     SeedOfMenu,
     StudyResults,
@@ -18,35 +21,70 @@ from l1emu.results import (
     TurnOnOfStudy,
 )
 
+if TYPE_CHECKING:
+    import hist
 
-def tables(results: StudyResults) -> dict[str, pd.DataFrame]:
-    """Name of the file -> its table."""
+
+def tables(results: StudyResults | RatesOfStudy) -> dict[str, pd.DataFrame]:
+    """Name of the file -> its table, of a study or of its rates alone."""
+    menu = results if isinstance(results, RatesOfStudy) else results.menu
     found = {
-        "menu": _menu(results.menu.seeds),
-        "overlap": pd.DataFrame(
-            [(pair, khz) for pair, khz in results.menu.overlap.items()], columns=["seeds", "rate_khz"]
-        ),
+        "menu": _menu(menu.seeds),
+        "overlap": pd.DataFrame([(pair, khz) for pair, khz in menu.overlap.items()], columns=["seeds", "rate_khz"]),
         "strata": _frame(results.comparison.strata),
     }
-    if results.menu.groups:
-        found["groups"] = _menu(results.menu.groups)
-    for name, rows in (("pileups", results.menu.pileups), ("fillings", results.menu.fillings)):
+    if menu.groups:
+        found["groups"] = _menu(menu.groups)
+    for name, rows in (("pileups", menu.pileups), ("fillings", menu.fillings)):
         if rows:
             found[name] = pd.concat([_rates_elsewhere(row) for row in rows], ignore_index=True)
     if results.rate:
         found["rate"] = _frame(results.rate)
     if results.comparison.seeds:
         found |= {"comparison": _frame(results.comparison.seeds), "gains": _frame(results.comparison.gains)}
+    if results.working_points is not None:
+        found["working_points"] = _frame(results.working_points.points)
+    if results.turn_ons:
+        found |= {"turn_ons": turn_ons_table(results.turn_ons), "turn_on_fits": _fits(results.turn_ons)}
+    return found if isinstance(results, RatesOfStudy) else found | _of_a_study(results)
+
+
+def _of_a_study(results: StudyResults) -> dict[str, pd.DataFrame]:
+    """What only a whole study has."""
+    found = {}
     if results.budget is not None:
         found["budget"] = budget_table(results.budget)
     if results.stream is not None:
         found["stream_latency"] = pd.DataFrame(results.stream.histogram.model_dump())
     if results.scores is not None:
         found["scores"] = scores_table(results.scores)
-    if results.working_points is not None:
-        found["working_points"] = _frame(results.working_points.points)
-    if results.turn_ons:
-        found |= {"turn_ons": turn_ons_table(results.turn_ons), "turn_on_fits": _fits(results.turn_ons)}
+    return found
+
+
+def histograms(results: StudyResults) -> dict[str, hist.Hist[Any]]:
+    """The histograms of a study: each kind of jet's scores, as fractions, and crossings by their latency in ns.
+
+    Names are `scores, KIND` and `stream latency`. Bins of latencies reach half the way to the next.
+    """
+    import hist
+
+    found: dict[str, hist.Hist[Any]] = {}
+    if results.scores is not None:
+        axis = hist.axis.Variable(results.scores.edges, name="score", label=results.scores.score)
+        for name, kind in results.scores.kinds.items():
+            fractions: hist.Hist[Any] = hist.Hist(axis, storage=hist.storage.Weight())
+            found[f"scores, {name}"] = fractions
+            fractions[...] = np.stack([kind.fraction, np.square(kind.error)], axis=-1)
+    if results.stream is not None:
+        latency = np.asarray(results.stream.histogram.latency_ns, np.float64)
+        gaps = np.diff(latency) / 2 if latency.size > 1 else np.ones(1)
+        edges = np.concatenate(
+            [latency[:1] - gaps[0], latency[:-1] + gaps[: latency.size - 1], latency[-1:] + gaps[-1]]
+        )
+        axis = hist.axis.Variable(edges, name="latency", label="latency [ns]")
+        made: hist.Hist[Any] = hist.Hist(axis, storage=hist.storage.Double())
+        made[...] = results.stream.histogram.crossings
+        found["stream latency"] = made
     return found
 
 

@@ -21,6 +21,8 @@ from l1emu.trigger.turn_ons import TurnOn
 _FEW = len(COLOURS)
 _COLUMNS = 3
 _MARKERS = ("o", "s", "^", "D", "v", "P")
+_OBJECTS = {"gen_jets": "Generated jet", "jets": "Jet"}
+"""What a person calls objects of l1emu's own; those of a map have the names that it gives them."""
 _UNITS = {"pt": "GeV", "ht": "GeV", "met": "GeV", "mht": "GeV", "mass": "GeV", "z0": "cm"}
 
 
@@ -124,7 +126,8 @@ def _named(quantity: str) -> str:
     """The quantity with its unit, a pT of objects typeset."""
     objects, _, field = quantity.rpartition(" ")
     unit = _UNITS.get(field.rpartition("_")[2])
-    text = rf"{_plain(objects)} $p_\mathrm{{T}}$" if objects and field == "pt" else _plain(quantity)
+    objects = _OBJECTS.get(objects, objects)
+    text = rf"{_plain(objects)} $p_\mathrm{{T}}$" if objects and field == "pt" else _plain(f"{objects} {field}".strip())
     return f"{text} [{unit}]" if unit else text
 
 

@@ -87,8 +87,9 @@ def draw_cms_turn_ons(document: Mapping[str, Any]) -> Figure:
 
 def _quantity(name: str) -> str:
     """What the axis of an object's turn-on is: a sum, or the pT of a jet."""
-    symbol = _SYMBOLS.get(name)
-    return f"Generated {symbol} [GeV]" if symbol else rf"Generated $p_\mathrm{{T}}$, {name} [GeV]"
+    jets = name.removeprefix("jet ")
+    symbol = _SYMBOLS.get(name, rf"$p_\mathrm{{T}}$, jets in the {jets}")
+    return f"Generated {symbol} [GeV]"
 
 
 def _put_conditions(ax: Axes, document: Mapping[str, Any]) -> None:

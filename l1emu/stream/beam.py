@@ -18,6 +18,7 @@ import numpy.typing as npt
 from l1emu.errors import L1emuError
 from l1emu.files import read_text
 from l1emu.jsontext import parse_json
+from l1emu.notebook import Shown
 from l1emu.stream.filling_csv import read_csv
 
 ORBIT_SLOTS = 3564
@@ -33,7 +34,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Normalisation:
+class Normalisation(Shown):
     """How a fraction of colliding crossings becomes a rate: colliding pairs times revolution frequency."""
 
     colliding: int
@@ -70,7 +71,7 @@ class Train:
 
 
 @dataclass(frozen=True, eq=False)
-class FillingScheme:
+class FillingScheme(Shown):
     """Which slots of the two beams are filled.
 
     Attributes

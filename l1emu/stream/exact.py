@@ -18,6 +18,7 @@ from l1emu.arraytypes import Floats, Ints
 from l1emu.compiled import in_place, inlined, kernel
 from l1emu.errors import L1emuError
 from l1emu.latency.clock import CROSSING_NS
+from l1emu.notebook import Shown
 from l1emu.stream.beam import ORBIT_SLOTS, FillingScheme, hl_lhc
 from l1emu.stream.board import edge, enters_copy, enters_queue, gone, is_full
 from l1emu.stream.chain import Chain, compile_topology
@@ -43,7 +44,7 @@ class OverloadError(L1emuError):
 
 
 @dataclass(frozen=True)
-class ExactLoss:
+class ExactLoss(Shown):
     """What a chain loses in the boards, as probabilities of a colliding crossing.
 
     Attributes

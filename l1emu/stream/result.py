@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from l1emu.latency.clock import CROSSING_NS
+from l1emu.notebook import Shown
 from l1emu.stream.beam import ORBIT_SLOTS, FillingScheme
 from l1emu.stream.chain import LAST_CAUSE, Chain
 from l1emu.stream.source import CrossingSource
@@ -36,7 +37,7 @@ _OCCUPANCY = {
 
 
 @dataclass(frozen=True)
-class LatencySummary:
+class LatencySummary(Shown):
     """Quantiles of a time, in ns.
 
     A quantile is the smallest time that at least this fraction of the entries does not exceed; with less than a
@@ -69,7 +70,7 @@ class LatencySummary:
 
 
 @dataclass(frozen=True, eq=False)
-class StreamResult:
+class StreamResult(Shown):
     """One simulation of the stream.
 
     Rates are fractions of the simulated colliding crossings times the colliding rate; losses are of accepts of the

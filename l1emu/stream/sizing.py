@@ -10,6 +10,7 @@ import numpy as np
 
 from l1emu.errors import L1emuError
 from l1emu.latency.clock import CROSSING_NS
+from l1emu.notebook import Shown
 from l1emu.stream.beam import ORBIT_SLOTS, FillingScheme, hl_lhc
 from l1emu.stream.chain import compile_topology
 from l1emu.stream.exact import ExactLoss, OverloadError, exact_loss
@@ -31,7 +32,7 @@ class CopiesTried:
 
 
 @dataclass(frozen=True)
-class CopiesNeeded:
+class CopiesNeeded(Shown):
     """How many tagger copies a board needs.
 
     Attributes
@@ -103,7 +104,7 @@ def copies_needed(
 
 
 @dataclass(frozen=True)
-class WorstCase:
+class WorstCase(Shown):
     """The stream when every colliding crossing brings the most jets that the jet finder hands out.
 
     Attributes

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from l1emu.errors import L1emuError
+from l1emu.notebook import Shown
 from l1emu.stream.beam import ORBIT_SLOTS
 from l1emu.stream.draws import alias_table, drawn_rows, seed_key
 from l1emu.stream.settings import check_mean_jets
@@ -16,7 +17,7 @@ _POISSON_TAIL = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
-class CrossingSource:
+class CrossingSource(Shown):
     """A table from which one row is drawn, independently, for every colliding crossing.
 
     Attributes

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from l1emu.notebook import Shown
 from l1emu.results import Manifest, RatesOfStudy, SeedOfMenu, StudyResults, TotalOfMenu, read_rates
 
 SIGMA = 3.0
@@ -64,7 +65,7 @@ class InputCompared:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Shown):
     """What `compare_results` found."""
 
     rates: list[RatesCompared]

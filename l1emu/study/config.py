@@ -16,6 +16,7 @@ from l1emu.errors import L1emuError
 from l1emu.events.objects.schema import ObjectsMap, SumMap
 from l1emu.filenames import files_named
 from l1emu.latency import StatedTiming
+from l1emu.notebook import Shown
 from l1emu.resources import resolve, resource
 from l1emu.stream import FillingScheme, Normalisation, hl_lhc, read_filling_scheme
 from l1emu.stream.beam import ORBIT_SLOTS, REVOLUTION_HZ
@@ -82,13 +83,16 @@ class Samples(Config):
     """Event samples: the background, whose rate is sought, and any number of signals by name.
 
     `minbias` is another word for `background`; `signal` is one signal of that name. `step` crossings are in memory at a
-    time.
+    time. `energy_tev` (of both beams together) and `pileup` (the mean number of collisions in a crossing) stand on the
+    figures of samples whose files do not say it.
     """
 
     background: SampleFiles = Field(validation_alias=AliasChoices("background", "minbias"))
     signals: dict[SampleName, SampleFiles] = Field(default_factory=dict, max_length=_MOST_SIGNALS)
     signal: SampleFiles | None = None
     step: int | None = Field(default=None, ge=1, le=10_000_000)
+    energy_tev: float | None = Field(default=None, gt=0, le=1000)
+    pileup: float | None = Field(default=None, ge=0, le=1000)
 
     @model_validator(mode="after")
     def _names(self) -> Samples:
@@ -290,7 +294,7 @@ class Study(Config):
 
 
 @dataclass(frozen=True)
-class StudyFile:
+class StudyFile(Shown):
     """A study with the file it was read from, to which its relative paths refer."""
 
     path: Path

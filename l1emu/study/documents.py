@@ -10,7 +10,7 @@ from l1emu.events.sample import Sample
 from l1emu.events.sources import NtupleSample
 from l1emu.firmware.graph import own_cpp
 from l1emu.study.asked import asked_scores
-from l1emu.study.config import BACKGROUND, StudyFile
+from l1emu.study.config import BACKGROUND, Samples, StudyFile
 from l1emu.study.decided import histogrammed
 from l1emu.study.measure import MeasuredSample, Measurement
 from l1emu.study.scores import score_histograms
@@ -218,7 +218,7 @@ def turn_ons_document(measured: Measurement) -> list[dict[str, Any]]:
     ]
 
 
-def samples_document(measured: Measurement, planned: Mapping[str, int]) -> dict[str, Any]:
+def samples_document(measured: Measurement, planned: Mapping[str, int], stated: Samples) -> dict[str, Any]:
     """The samples and, for those that l1emu did not make, how they were read.
 
     Parameters
@@ -227,12 +227,14 @@ def samples_document(measured: Measurement, planned: Mapping[str, int]) -> dict[
         The measurement.
     planned
         Crossings that were to be measured, by role; all that were where nothing else is said.
+    stated
+        What the study says of its samples.
     """
-    found = {name: _sample(sample, planned.get(name)) for name, sample in measured.samples.items()}
+    found = {name: _sample(sample, planned.get(name), stated) for name, sample in measured.samples.items()}
     return {"background": found.pop(BACKGROUND), "signals": found}
 
 
-def _sample(measured: MeasuredSample, planned: int | None) -> dict[str, Any]:
+def _sample(measured: MeasuredSample, planned: int | None, stated: Samples) -> dict[str, Any]:
     sample = measured.sample
     own = sample if isinstance(sample, Sample) else None
     return {
@@ -240,8 +242,8 @@ def _sample(measured: MeasuredSample, planned: int | None) -> dict[str, Any]:
         "kind": sample.kind,
         "crossings": measured.first.total,
         "fraction": 1.0 if planned is None else measured.first.total / planned,
-        "energy_tev": None if own is None else own.energy_tev,
-        "pileup": None if own is None else own.pileup,
+        "energy_tev": stated.energy_tev if own is None else own.energy_tev,
+        "pileup": stated.pileup if own is None else own.pileup,
         "read_as": sample.recipe if isinstance(sample, NtupleSample | ObjectSample) else None,
     }
 

@@ -34,6 +34,7 @@ from l1emu.study.samples import sample_files
 from l1emu.taggers.golden import GoldenComparison
 
 if TYPE_CHECKING:
+    import hist
     import pandas as pd
 
 
@@ -75,6 +76,13 @@ class Results:
         from l1emu.report.tables import tables
 
         return tables(self.content)
+
+    @cached_property
+    def histograms(self) -> dict[str, hist.Hist[Any]]:
+        """Scores by kind of jet, and the stream's latency, as of `l1emu.report.tables.histograms`."""
+        from l1emu.report.tables import histograms
+
+        return histograms(self.content)
 
     def __repr__(self) -> str:
         return f"<Results of {self.content.study} in {self.folder}: {'passed' if self.passed else 'NOT passed'}>"
@@ -187,7 +195,7 @@ def _written(
         "latency": None if check_ is None else latency_summary(check_, None if stream is None else stream.result),
         "budget": None if check_ is None else check_.as_dict(),
         "stream": None if stream is None else stream.as_json(),
-        "samples": samples_document(measured, planned or {}),
+        "samples": samples_document(measured, planned or {}, file.study.samples),
         "scores": scores_document(file, measured),
     }
     results = StudyResults.model_validate(document)

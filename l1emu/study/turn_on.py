@@ -227,7 +227,7 @@ def turn_ons_beside_cms(
             if line is not None:
                 place = replace(place, value=float(np.polyval(line, point.online_gev)))
             points.append(_placed(published, point, held, place))
-    return TurnOnValidation(tuple(points), curves, reference, source.name, source.crossings, source.energy_tev)
+    return TurnOnValidation(tuple(points), curves, reference, source.words, source.crossings, source.energy_tev)
 
 
 def made_turn_ons(

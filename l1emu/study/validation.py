@@ -108,7 +108,7 @@ class HtValidation:
         return {
             "pileup": self.sample.pileup,
             "energy_tev": self.sample.energy_tev,
-            "sample": self.sample.name,
+            "sample": self.sample.words,
             "crossings": self.sample.crossings,
             "colliding_rate_khz": self.reference.colliding_bunches * self.reference.revolution_hz / 1e3,
             "tolerance": TOLERANCE,

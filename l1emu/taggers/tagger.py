@@ -20,6 +20,7 @@ from l1emu.eventdata import EventData
 from l1emu.files import sha256_bytes
 from l1emu.firmware import Firmware
 from l1emu.layers import Tensor
+from l1emu.notebook import Shown
 from l1emu.taggers.columns import Tagged, check_there, fields_of
 from l1emu.taggers.golden import GoldenComparison, compare_golden
 from l1emu.taggers.inputs import NetworkInput
@@ -32,7 +33,7 @@ Resolve = Callable[[str], Path]
 
 
 @dataclass(frozen=True)
-class TaggerNeeds:
+class TaggerNeeds(Shown):
     """What a tagger needs of crossings.
 
     Attributes
@@ -54,7 +55,7 @@ class TaggerNeeds:
 
 
 @dataclass(eq=False)
-class EmulatedTagger:
+class EmulatedTagger(Shown):
     """An emulated network, what it looks at, and the scores that it gives; made by `read_tagger`.
 
     Attributes

@@ -60,7 +60,7 @@ def golden_inputs(
         own = tagger / "golden.npz"
         if not own.exists():
             raise L1emuError(
-                "no jets for the golden vectors", path=own, expected="--jets, or golden vectors made before"
+                "no jets for the golden vectors", path=own, expected="--data, or golden vectors made before"
             )
         archive = read_npz(own, ("inputs", "label"))
         shape = (archive["label"].size, recipe.architecture.constituents, recipe.architecture.features)

@@ -13,6 +13,7 @@ import numpy as np
 
 from l1emu.arraytypes import Bools, Floats, Ints
 from l1emu.errors import L1emuError
+from l1emu.notebook import Shown
 from l1emu.trigger.crossing_weights import CROSSING_ONE, CrossingWeights, widened
 from l1emu.trigger.crossings import Crossings
 from l1emu.trigger.decisions import reach
@@ -41,7 +42,7 @@ class ScannedSeed(Protocol):
 
 
 @dataclass(frozen=True)
-class NamedSeed:
+class NamedSeed(Shown):
     """Anything with a number that is scanned.
 
     Attributes
@@ -68,7 +69,7 @@ class NamedSeed:
 
 
 @dataclass(frozen=True, eq=False)
-class SeedScan:
+class SeedScan(Shown):
     """Rate and signal efficiency of one seed at every threshold.
 
     Attributes
@@ -111,7 +112,7 @@ class SignalInMemory:
 
 
 @dataclass(frozen=True, eq=False)
-class AtRate:
+class AtRate(Shown):
     """One seed at the threshold that gives a rate.
 
     Attributes
@@ -195,7 +196,7 @@ class AtRate:
 
 
 @dataclass(frozen=True)
-class Gain:
+class Gain(Shown):
     """How much more signal one seed keeps than another at equal rate, with its errors downwards and upwards."""
 
     seed: str
@@ -309,7 +310,7 @@ def scan_reach(
 
 
 @dataclass(frozen=True, eq=False)
-class BackgroundAt:
+class BackgroundAt(Shown):
     """What is known of the background where a seed has the rate.
 
     Attributes
@@ -580,7 +581,7 @@ def _total_errors(
 
 
 @dataclass(frozen=True)
-class Choice(Generic[Label]):
+class Choice(Shown, Generic[Label]):
     """The best of several candidates at equal rate, chosen on one half of the crossings and quoted on the other.
 
     What was chosen for its efficiency on some crossings looks better on these than it is: the other half knows nothing

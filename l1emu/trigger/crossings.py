@@ -11,12 +11,13 @@ import numpy.typing as npt
 
 from l1emu.arraytypes import Floats, Ints
 from l1emu.errors import L1emuError
+from l1emu.notebook import Shown
 from l1emu.trigger.crossing_weights import CROSSING_ONE, CrossingWeights, slice_draws
 from l1emu.trigger.replicas import half_by_identity, identities, replica_weights
 
 
 @dataclass(frozen=True, eq=False)
-class Crossings:
+class Crossings(Shown):
     """Simulated crossings that stand for all colliding crossings of the machine.
 
     Attributes

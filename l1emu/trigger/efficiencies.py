@@ -9,12 +9,13 @@ import numpy.typing as npt
 
 from l1emu.arraytypes import Floats
 from l1emu.errors import L1emuError
+from l1emu.notebook import Shown
 from l1emu.trigger.crossing_weights import CrossingWeights
 from l1emu.trigger.intervals import COVERAGE, clopper_pearson, without_nan
 
 
 @dataclass(frozen=True, eq=False)
-class Efficiency:
+class Efficiency(Shown):
     """Passed of all, with the central interval of Clopper and Pearson (Biometrika 26 (1934) 404).
 
     Attributes

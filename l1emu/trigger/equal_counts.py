@@ -18,6 +18,7 @@ import numpy as np
 from l1emu.arraytypes import Floats, Hashes, Ints
 from l1emu.compiled import kernel
 from l1emu.errors import L1emuError
+from l1emu.notebook import Shown
 from l1emu.trigger.crossing_weights import CROSSING_ONE, CrossingWeights, in_replicas, slice_draws
 from l1emu.trigger.replicas import add_weights, replica_keys
 
@@ -25,7 +26,7 @@ _STEP = 1 << 16  # crossings that are counted at once: what that takes does not 
 
 
 @dataclass(frozen=True, eq=False)
-class EqualRateCounts:
+class EqualRateCounts(Shown):
     """Integers of a part of one signal, or of parts that were added.
 
     Crossings that pass at none of the thresholds change `crossings`, `drawn` and `squares` alone: where these are known

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from l1emu.arraytypes import Bools, Floats, Hashes, Ints
 from l1emu.compiled import inlined, kernel
 from l1emu.errors import L1emuError
+from l1emu.notebook import Shown
 from l1emu.trigger.crossing_weights import CROSSING_ONE, CrossingWeights, in_replicas
 from l1emu.trigger.replicas import add_weights, replica_keys
 
@@ -45,7 +46,7 @@ class MenuSeed(Protocol):
 
 
 @dataclass(frozen=True)
-class MenuEntry:
+class MenuEntry(Shown):
     """A seed by its name.
 
     Attributes
@@ -133,7 +134,7 @@ class Quantities:
 
 
 @dataclass(frozen=True, eq=False)
-class MenuCounts:
+class MenuCounts(Shown):
     """Integers of a part of a sample, or of parts that were added.
 
     Attributes

@@ -36,6 +36,7 @@ import numpy.typing as npt
 
 from l1emu.arraytypes import Bools, Floats, Ints
 from l1emu.errors import L1emuError
+from l1emu.notebook import Shown
 from l1emu.trigger.crossing_weights import CROSSING_ONE, spread_distances
 from l1emu.trigger.crossings import Crossings
 from l1emu.trigger.design_effect import design_effect
@@ -48,7 +49,7 @@ REPLICAS = 300
 
 
 @dataclass(frozen=True, eq=False)
-class RateScan:
+class RateScan(Shown):
     """The rate of one seed at each of its thresholds.
 
     Attributes

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from l1emu.arraytypes import Floats, Hashes, Ints
 from l1emu.compiled import kernel
 from l1emu.errors import L1emuError
+from l1emu.notebook import Shown
 from l1emu.trigger.crossing_weights import CROSSING_ONE, CrossingWeights, in_replicas
 from l1emu.trigger.design_effect import design_effect
 from l1emu.trigger.intervals import COVERAGE, one_sided, without_nan
@@ -32,7 +33,7 @@ from l1emu.trigger.tails import HIGHEST, tail_probability, unseen_among_looser, 
 
 
 @dataclass(frozen=True, eq=False)
-class ScanCounts:
+class ScanCounts(Shown):
     """Counts of a part of a sample, or of parts that were added.
 
     Attributes

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from l1emu.arraytypes import Bools, Floats, Ints
 from l1emu.errors import L1emuError
 from l1emu.eventdata import EventData
+from l1emu.notebook import Shown
 from l1emu.trigger.crossing_weights import CROSSING_ONE, CrossingWeights
 from l1emu.trigger.efficiencies import WeightSums
 from l1emu.trigger.intervals import COVERAGE, clopper_pearson
@@ -40,7 +41,7 @@ class PassedOfAll(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class TurnOnCounts:
+class TurnOnCounts(Shown):
     """Whole numbers of some crossings; those of two parts of a sample are added with `+`.
 
     Attributes
@@ -113,7 +114,7 @@ class TurnOnCounts:
 
 
 @dataclass(frozen=True, eq=False)
-class TurnOn:
+class TurnOn(Shown):
     """One curve.
 
     Attributes

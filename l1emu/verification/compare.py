@@ -16,6 +16,7 @@ from l1emu.emulator.emulator import Emulator
 from l1emu.errors import L1emuError
 from l1emu.firmware import Firmware, reference
 from l1emu.layers import LayerNormalization, Tensor
+from l1emu.notebook import Shown
 from l1emu.verification.csim import CSim
 
 _MOST_MADE_UP = 1_000_000
@@ -69,7 +70,7 @@ class LayerDifference:
 
 
 @dataclass(frozen=True)
-class Verification:
+class Verification(Shown):
     """The outcome of `verify`.
 
     Parameters

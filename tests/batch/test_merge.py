@@ -116,6 +116,7 @@ def test_missing_shards_are_allowed_where_it_is_said(mine: Path, run: str, tmp_p
     shard_path(mine, plan.shards[1]).unlink()
     shown = CliRunner().invoke(app, ["batch", "merge", str(mine), "-o", str(tmp_path / "results"), "--allow-missing"])
     assert "1 of 5 shards missing: these are not the results of the whole" in shown.stdout
+    assert "seeds at " in shown.stdout  # what `run` shows
     assert shown.stdout.splitlines()[-1] == str((tmp_path / "results").resolve())
     assert compared(tmp_path / "results") != run
     background = json.loads(compared(tmp_path / "results"))["samples"]["background"]

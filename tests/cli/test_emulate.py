@@ -124,12 +124,12 @@ def test_nothing_to_do_is_an_error(saved: tuple[Path, Firmware]) -> None:
 
 def test_the_generated_module_is_shown_with_its_explanation(saved: tuple[Path, Firmware]) -> None:
     path, firmware = saved
-    shown = runner.invoke(app, ["emulate", str(path), "--explain", "--source"])
+    shown = runner.invoke(app, ["emulate", str(path), "--explain", "--module"])
     assert shown.exit_code == 0, shown.output
     assert Emulator(firmware).source() in shown.stdout
-    as_json = runner.invoke(app, ["emulate", str(path), "--explain", "--source", "--json"])
+    as_json = runner.invoke(app, ["emulate", str(path), "--explain", "--module", "--json"])
     assert json.loads(as_json.stdout)["source"] == Emulator(firmware).source()
-    alone = runner.invoke(app, ["emulate", str(path), "--source"])
+    alone = runner.invoke(app, ["emulate", str(path), "--module"])
     assert isinstance(alone.exception, L1emuError)
 
 

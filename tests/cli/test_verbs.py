@@ -46,7 +46,7 @@ def arguments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         "events": [ntuple],
         "generate": ["a", "--output", "b"],
         "report": ["a"],
-        "train": ["a", "--jets", "b", "--output", "c"],
+        "train": ["a", "--data", "b", "--output", "c"],
         "validate": ["ht-rates"],
         "verify": [str(project)],
     }

@@ -39,7 +39,7 @@ def run(*words: str) -> str:
 
 def test_a_scan_is_checked_against_hls4ml_and_written(made: Path, tmp_path: Path) -> None:
     words = [str(made / "wide"), "--data", str(made / "x.npz"), "--bits", "8,12", "--integer", "4", "--json"]
-    more = ["--keras", str(made / "model.h5"), "--check", "1", "-o", str(tmp_path / "out")]
+    more = ["--model", str(made / "model.h5"), "--check", "1", "-o", str(tmp_path / "out")]
     points = json.loads(run(*words, *more))
     assert [point["label"] for point in points] == ["all 8,4", "all 12,4"]
     assert points[0]["weights"]["fc1"] == {"bits": 8, "integer": 4}
@@ -64,7 +64,7 @@ WRONG = {
     "integer": (["WIDE", "--data", "X", "--integer", "30"], "no combination leaves a fraction bit"),
     "layer": (["WIDE", "--data", "X", "--layers", "fc9"], "'fc9'"),
     "constraint": (["WIDE", "--data", "X", "--search", "dsp=3"], "not a constraint"),
-    "other keras": (["WIDE", "--data", "X", "--keras", "OTHER"], "the Keras model has other inputs"),
+    "other keras": (["WIDE", "--data", "X", "--model", "OTHER"], "the Keras model has other inputs"),
     "no keras": (["WIDE", "--data", "X", "--bits", "8", "--integer", "4", "--check", "1"], "no Keras model"),
 }
 

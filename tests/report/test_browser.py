@@ -314,5 +314,5 @@ def test_headings_contents_and_tables_are_in_order_for_who_hears_them(browser: B
         assert table.find_elements("css selector", "caption")[0].get_attribute("textContent").strip()
         assert all(head.get_attribute("scope") in ("col", "row") for head in table.find_elements("css selector", "th"))
     terms = browser.all(".term")
-    assert {term.get_attribute("hash") for term in terms} >= {"#term-bx", "#term-ii", "#term-seed"}
+    assert {term.get_attribute("hash") for term in terms} >= {"#term-bx", "#term-ii", "#term-working-point"}
     assert browser.all("#term-working-point")

@@ -9,15 +9,18 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from l1emu.events.sample import read_sample
 from l1emu.latency.budget import read_budget
 from l1emu.latency.check import check
 from l1emu.latency.estimate import estimated_timing
 from l1emu.report.bits import draw_bits, draw_pareto, draw_roofs
-from l1emu.report.figures import draw_budget
+from l1emu.report.figures import FIGURES, draw_budget
+from l1emu.report.stream import draw_worst_moment
 from l1emu.report.style import STYLE
 from l1emu.report.validation import draw_cms_turn_ons, draw_ht_rates
 from l1emu.resources import resource
 from l1emu.results import BudgetOfStudy
+from l1emu.study import Results
 
 
 def below(figure: Figure) -> str:
@@ -71,7 +74,7 @@ def test_the_ht_rate_says_normalisation_pileup_energy_and_sample(energy: int | N
 
 
 def test_turn_ons_say_theirs_and_end_at_one() -> None:
-    names = ("ht", "jets in the barrel")
+    names = ("ht", "jet barrel")
     curve = {"gen_gev": [50.0, 60.0], "efficiency": [0.5, None], "low": [0.4, 0.0], "high": [0.6, 1.0]}
     document = {
         "pileup": 200.0, "energy_tev": 14, "sample": "ttbar", "crossings": 5000,
@@ -90,6 +93,23 @@ def test_turn_ons_say_theirs_and_end_at_one() -> None:
     assert [text.get_text() for text in legend.get_texts()] == ["online 30 GeV", "online 40 GeV"]
 
 
+def test_samples_are_told_in_words_and_not_by_the_names_of_their_files() -> None:
+    words = [read_sample(resource(f"datasets/{name}.root")).words for name in ("minbias-pu200", "signal-hh4b-pu140")]
+    assert words == ["minimum bias at pile-up 200", "HH → 4b at pile-up 140"]
+
+
+def test_a_stream_says_how_much_of_which_was_simulated_and_of_what(made: Results) -> None:
+    results = made.content
+    assert results.stream is not None
+    run = (
+        f"{results.stream.orbits:,} orbits of {results.stream.topology}, filling {results.stream.filling_scheme}, seed"
+    )
+    figure = FIGURES["stream_latency"].draw(results)
+    assert below(figure).startswith(run)
+    assert figure.axes[0].get_title(loc="right") == "PU 200"
+    assert below(draw_worst_moment(results.stream)).startswith(run)
+
+
 @pytest.mark.parametrize("draw", [draw_bits, draw_pareto, draw_roofs])
 @pytest.mark.parametrize(("reference", "name"), [("float", "the float network"), ("project", "the project as it is")])
 def test_what_a_bit_costs_says_inputs_reference_and_part(draw: Any, reference: str, name: str) -> None:
@@ -99,10 +119,11 @@ def test_what_a_bit_costs_says_inputs_reference_and_part(draw: Any, reference: s
         "interval_ns": 5.0, "interval_cycles": 1, "bands": {"dsp": [90, 110], "latency_cycles": [18, 30]},
     }  # fmt: skip
     document = {
+        "network": "_engine $x",
         "reference": reference, "reference_score": 0.86624, "measure": "area under ROC", "jets": 5000,
         "part": "xcvu13p", "available": {"DSP": 12288}, "points": [point],
     }  # fmt: skip
-    assert below(draw(document)) == f"5,000 inputs; reference: {name}, area under ROC 0.8662; xcvu13p"
+    assert below(draw(document)) == f"_engine $x, 5,000 inputs; reference: {name}, area under ROC 0.8662; xcvu13p"
     assert below(draw(document | {"part": None})).endswith("0.8662")
 
 
@@ -112,6 +133,7 @@ def test_layers_are_named_as_they_are_in_the_legend_of_bits() -> None:
         return {"refused": None, "scanned": scanned, "ratio": 0.98, "ratio_error": 0.01}
 
     document = {
+        "network": "n",
         "reference": "float", "reference_score": 0.9, "measure": "area under ROC", "jets": 50, "part": None,
         "points": [point(where, bits) for where in ("_first", "$x^$") for bits in (8, 12)],
     }  # fmt: skip

@@ -24,6 +24,7 @@ from l1emu.report.figures import FIGURES, drawings
 from l1emu.report.page import microseconds, number, percent, render
 from l1emu.report.style import STYLE, wrapped
 from l1emu.report.tables import tables
+from l1emu.results import RatesOfStudy
 from l1emu.study import Results
 from l1emu.trigger.text import difference_text, efficiency_text, rate_text, total_error_text
 from tests.report.changed import typed, with_seeds
@@ -365,3 +366,23 @@ def test_numbers_are_written_for_people() -> None:
     assert percent(0.12345) == "12.3"
     assert (number(0), number(12.345), number(123456.0, 2), number(1e-7, 2)) == ("0", "12.3", "123,456", "1e-07")
     assert microseconds(12475.3) == "12.48"
+
+
+def test_tables_and_histograms_come_as_pandas_and_hist(made: Results) -> None:
+    of_rates = RatesOfStudy.model_construct(**(dict(made.content.menu) | dict(made.content)))
+    theirs, ours = tables(of_rates), made.tables
+    assert {"menu", "rate", "comparison", "gains"} <= set(theirs) < set(ours)
+    assert all(theirs[name].equals(ours[name]) for name in theirs)
+    results, found = made.content, made.histograms
+    assert results.stream is not None
+    assert results.scores is not None
+    latency = found["stream latency"]
+    assert latency.sum() == results.stream.colliding
+    (edges,) = latency.axes.edges
+    assert (
+        (edges[:-1] < results.stream.histogram.latency_ns) & (results.stream.histogram.latency_ns < edges[1:])
+    ).all()
+    for name, kind in results.scores.kinds.items():
+        histogram = found[f"scores, {name}"]
+        assert histogram.values().tolist() == kind.fraction
+        assert np.sqrt(np.asarray(histogram.variances())) == pytest.approx(np.array(kind.error))

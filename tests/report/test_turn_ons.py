@@ -81,6 +81,6 @@ def test_six_curves_are_a_panel(number: int, panels: int, tmp_path: Path) -> Non
 def test_the_axis_is_typeset_and_the_sample_tells_its_conditions() -> None:
     figure = draw_turn_ons([fitted(60)], conditions=["PU 200", "14 TeV"])
     ax = figure.axes[0]
-    assert ax.get_xlabel() == r"gen_jets $p_\mathrm{T}$ [GeV]"
+    assert ax.get_xlabel() == r"Generated jet $p_\mathrm{T}$ [GeV]"
     assert ax.get_title("right") == "jets $x, hh4b, PU 200, 14 TeV"
     assert draw_turn_ons([fitted(60)], quantity="$pt of y").axes[0].get_xlabel() == r"\$pt of y"

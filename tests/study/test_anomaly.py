@@ -14,7 +14,7 @@ import yaml
 from typer.testing import CliRunner
 
 from l1emu.cli import app
-from l1emu.cli.run import _show
+from l1emu.cli.run import show_study
 from l1emu.emulator import Emulator
 from l1emu.events import read_sample
 from l1emu.events.calibration import read_calibration
@@ -116,7 +116,7 @@ def test_a_project_of_ones_own_scores_crossings_and_its_seed_is_scanned_to_a_rat
     assert "anomaly" in page and "jets would be tagged" not in page
     told = f"{sum(len(s) for s in scores.values()):,} crossings emulated"
     assert "Which crossings would be tagged" in page and told in page and "jets/s" not in page
-    _show(results.content)
+    show_study(results.content)
     out = " ".join(capsys.readouterr().out.split())
     assert "which crossings would be tagged?" in out and told in out
 

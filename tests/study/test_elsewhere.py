@@ -83,8 +83,11 @@ def test_rates_scale_to_other_fillings(folder: Path) -> None:
 def test_the_report_shows_both(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = study(folder, beam={"others": {"half": 1374}})
+    said = {"samples": STUDY["samples"] | {"energy_tev": 13.6, "pileup": 50}}  # the files do not say it
+    path = study(folder, beam={"others": {"half": 1374}}, **said)
     results = run_study(path, tmp_path / "out")
+    known = results.content.samples
+    assert {(s.energy_tev, s.pileup) for s in (known.background, *known.signals.values())} == {(13.6, 50)}
     assert {"pileups", "fillings"} <= set(results.tables)
     assert len(results.tables["pileups"]) == 3 * 4
     page = (results.folder / "report.html").read_text(encoding="utf-8")

@@ -208,7 +208,7 @@ def test_command_line_converts_and_writes_the_firmware(trained: Path, tmp_path: 
     call = ["convert", str(trained / "tagger"), "--output", str(tmp_path / "p"), "--backend", "Vivado", "--json"]
     result = CliRunner().invoke(
         app,
-        [*call, "--firmware", str(tmp_path / "f.l1fw"), "--golden", str(golden), "--jets", str(trained / "jets.npz")],
+        [*call, "--firmware", str(tmp_path / "f.l1fw"), "--golden", str(golden), "--data", str(trained / "jets.npz")],
     )
     assert result.exit_code == 0, result.output
     document = json.loads(result.stdout)

@@ -331,7 +331,4 @@ def recipe_file(recipe: str) -> Path:
     L1emuError
         if there is neither.
     """
-    named = {path.stem: path for path in shipped_recipes()}
-    if recipe in named and not Path(recipe).exists():
-        return named[recipe]
-    return resolve(recipe, Path())
+    return resolve(recipe, Path(), "recipe")

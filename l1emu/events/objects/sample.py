@@ -34,6 +34,7 @@ from l1emu.events.sources.containers import Columns, Container, RootContainer, o
 from l1emu.events.sources.containers.parquet import MAGIC as PARQUET
 from l1emu.events.sources.repeated import crossing_keys, file_key, refuse_same_crossings, refuse_same_files
 from l1emu.events.sources.source import Paths
+from l1emu.notebook import html_facts
 from l1emu.remote import open_file
 
 MOST_AT_ONCE = 50_000
@@ -115,6 +116,10 @@ class ObjectSample:
 
     def __repr__(self) -> str:
         return f"ObjectSample({self.name!r}, {self.kind}, {self.crossings:,} crossings, {len(self.paths)} files)"
+
+    def _repr_html_(self) -> str:
+        facts = {"kind": self.kind, "crossings": f"{self.crossings:,}", "files": len(self.paths)}
+        return html_facts(self.name, facts | {"objects": ", ".join(self.objects), "sums": ", ".join(self.sums)})
 
     @property
     def path(self) -> Path:

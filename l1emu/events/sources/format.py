@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from l1emu.errors import L1emuError
 from l1emu.events.sources.containers import Columns, Container
+from l1emu.notebook import Shown
 
 Built = dict[str, "NDArray[Any] | ak.Array"]
 
 
 @dataclass(frozen=True)
-class Field:
+class Field(Shown):
     """A field of the batches.
 
     Attributes
@@ -54,7 +55,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Format:
+class Format(Shown):
     """A public layout of files.
 
     Attributes

@@ -15,13 +15,14 @@ from l1emu.events.sample import Batch, Sample, Stratum, read_sample
 from l1emu.events.sources.candidates import REPLACEABLE, Vertex, hardware_candidates
 from l1emu.events.sources.repeated import file_key
 from l1emu.events.sources.source import Paths, Source, open_source
+from l1emu.notebook import Shown
 
 FORMAT = "fastpuppi"
 OWN = ("l1emu", "l1emu-packed")
 
 
 @dataclass(frozen=True, eq=False)
-class NtupleSample:
+class NtupleSample(Shown):
     """Crossings of FastPUPPI files, each by itself and of equal weight; made by `open_ntuple`.
 
     It has what `l1emu.events.sample.Sample` has: `strata` is None and no crossing shares its collision with another.

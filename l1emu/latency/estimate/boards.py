@@ -23,6 +23,7 @@ from l1emu.latency.estimate.model import Estimate, Transfer, estimate, schedule,
 from l1emu.latency.estimate.target import Target
 from l1emu.latency.partition import MOST_LANES, BoardLink, Partition
 from l1emu.latency.traffic import LinkTraffic, Message
+from l1emu.notebook import Shown
 
 Holding = Literal["yes", "no", "not decided"]
 
@@ -64,7 +65,7 @@ class BoardUse:
 
 
 @dataclass(frozen=True)
-class BoardsEstimate:
+class BoardsEstimate(Shown):
     """A network over several boards.
 
     Attributes

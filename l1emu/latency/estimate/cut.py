@@ -22,13 +22,14 @@ from l1emu.latency.estimate.flows import layer_names, makers, tensor_bits, units
 from l1emu.latency.estimate.model import Walk, steered, with_interval
 from l1emu.latency.estimate.target import Target
 from l1emu.latency.partition import MOST_BOARDS, MOST_LANES, BoardLink, NetworkBoard, Partition
+from l1emu.notebook import Shown
 
 _MOST_SETS = 600
 """Closed sets that are gone through; a network with more of them is cut along the order of its calls alone."""
 
 
 @dataclass(frozen=True)
-class CutGoal:
+class CutGoal(Shown):
     """What is asked of a cut.
 
     Attributes
@@ -54,7 +55,7 @@ class CutGoal:
 
 
 @dataclass(frozen=True)
-class Proposal:
+class Proposal(Shown):
     """A partition, whether no other of its kind is faster, and how many closed sets were gone through."""
 
     partition: Partition

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from l1emu.errors import L1emuError
 from l1emu.latency.estimate.wrapper import Wrapper
+from l1emu.notebook import Shown
 
 _LARGEST = 10**9
 """Of a layer's sizes and reuse factor: the largest FPGA has some ten million look-up tables."""
@@ -41,7 +42,7 @@ _STRATEGIES = ("latency", "resource", "distributed_arithmetic")
 
 
 @dataclass(frozen=True)
-class Weights:
+class Weights(Shown):
     """The multiplications by constants of one weight matrix, as far as hardware sees them.
 
     Attributes
@@ -74,7 +75,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Block:
+class Block(Shown):
     """One layer of hardware.
 
     Attributes
@@ -145,7 +146,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Design:
+class Design(Shown):
     """A design before synthesis.
 
     Attributes

@@ -59,7 +59,8 @@ def from_firmware(firmware: Firmware) -> Design:
     """
     if firmware.design is not None:
         kept = Design.from_dict(firmware.design)
-        told = f"firmware {firmware.content_hash[:12]}, estimated as its hls4ml project (folder {kept.origin})"
+        folder = "" if kept.origin == "project" else f" (folder {kept.origin})"  # what shipped ones were written to
+        told = f"firmware {firmware.content_hash[:12]}, estimated as its hls4ml project{folder}"
         return replace(kept, origin=told)
     return _of_layers(firmware)
 

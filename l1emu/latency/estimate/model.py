@@ -12,6 +12,7 @@ from l1emu.latency.estimate.cost import PORTS, SETTLED, Cost, cost
 from l1emu.latency.estimate.design import Block, Design
 from l1emu.latency.estimate.target import Constants, Target
 from l1emu.latency.estimate.wrapper import Wrapper
+from l1emu.notebook import Shown
 
 RESOURCES = ("DSP", "LUT", "FF", "BRAM_18K")
 
@@ -22,7 +23,7 @@ _ARITHMETIC = frozenset(
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Estimate(Shown):
     """A design's estimate.
 
     Attributes

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from l1emu.notebook import Shown
+
 _RESOURCES = ("DSP", "LUT", "FF", "BRAM_18K", "URAM")
 """FPGA resources in the order of every table; block memory is counted in halves of 18 Kb."""
 
@@ -107,7 +109,7 @@ class Implementation:
 
 
 @dataclass(frozen=True)
-class SynthesisReport:
+class SynthesisReport(Shown):
     """One design as a tool reported it.
 
     Attributes

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from l1emu.arraytypes import Bools, Floats, Ints
 from l1emu.errors import NO_SUCH_SUM, L1emuError
 from l1emu.eventdata import EventData
+from l1emu.notebook import Shown, html_rows
 from l1emu.trigger.engine.columns import FlatObjects, event_data, flat_objects, flat_sum, known_fields
 from l1emu.trigger.engine.kernels import evaluate, sum_jets
 from l1emu.trigger.engine.layout import LEG_STATE, TRIAL, SearchState
@@ -26,7 +27,7 @@ _CHUNK_VALUES = 120_000
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluated:
+class Evaluated(Shown):
     """What a menu says of crossings.
 
     Attributes
@@ -91,6 +92,12 @@ class Evaluator:
         self._strict = [i for i, seed in enumerate(s for s in menu if s.open_number) if _is_strict(seed)]
         order = evaluation_order(menu)
         self._combined = [next(seed for seed in menu if seed.name == name) for name in order]
+
+    def __repr__(self) -> str:
+        return f"<Evaluator: {len(self.menu)} seeds, {len(self.scanned)} of them scanned>"
+
+    def _repr_html_(self) -> str:
+        return html_rows("seeds", ["name", "decides"], [(seed.name, seed.describe()) for seed in self.menu])
 
     def check(self, fields: Mapping[str, Collection[str] | None], sums: Collection[str]) -> None:
         """See whether crossings have what the menu needs.
