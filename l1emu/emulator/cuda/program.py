@@ -226,15 +226,15 @@ class _Card:
 
     @cached_property
     def _kernel(self) -> Any:
-        return cuda().jit(kernels.jets_kernel(self._owner.program))
+        return kernels.started(kernels.jets_kernel(self._owner.program))
 
     @cached_property
     def _floats(self) -> Any:
-        return cuda().jit(kernels.floats_kernel())
+        return kernels.started(kernels.floats_kernel())
 
     @cached_property
     def _integers(self) -> Any:
-        return cuda().jit(kernels.integers_kernel())
+        return kernels.started(kernels.integers_kernel())
 
     @cached_property
     def _grid(self) -> int:
@@ -381,7 +381,7 @@ class _Card:
             whole = self._seconds(piece, jets, self._kernel)
             spent = {}
             for layer in layers:
-                kernel = cuda().jit(kernels.jets_kernel(self._owner.program, layer))
+                kernel = kernels.started(kernels.jets_kernel(self._owner.program, layer))
                 spent[layer] = self._seconds(piece, jets, kernel)
         return spent | {"starting, loading and storing": max(whole - sum(spent.values()), 0.0)}
 

@@ -1,0 +1,52 @@
+"""A network on rows of inputs that are there already: drawn again and again, they are copied to a GPU once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1emu.emulator.cuda.device import cuda
+from l1emu.emulator.cuda.kernels import rows_kernel, started
+from l1emu.emulator.emulator import Emulator
+
+_THREADS, _BLOCKS = 256, 4096
+
+
+class EmulatedRows:
+    """Inputs, of which any rows are emulated.
+
+    Parameters
+    ----------
+    emulator
+        Of any target. With the target ``cuda`` the inputs are copied to the GPU in use, and only numbers of rows and
+        outputs go to and fro; a network that the GPU does not do alone gets its rows from here.
+    inputs
+        Floats (objects, *shape) by the inputs' names.
+    """
+
+    def __init__(self, emulator: Emulator, inputs: Mapping[str, NDArray[Any]]) -> None:
+        self._emulator = emulator
+        self._inputs = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
+        self._there: dict[str, Any] = {}
+        if emulator.reads_gpu:
+            self._gather = started(rows_kernel())
+            flat = {name: array.reshape(len(array), -1) for name, array in self._inputs.items()}
+            self._there = {name: cuda().to_device(array) for name, array in flat.items()}
+
+    def __call__(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+        """What the network gives for some rows, (rows, *shape) by the outputs' names."""
+        if not self._there or not len(rows):
+            return self._by_name(self._emulator({name: array[rows] for name, array in self._inputs.items()}))
+        module, drawn = cuda(), {}
+        wanted = module.to_device(rows)
+        for name, table in self._there.items():
+            drawn[name] = module.device_array((len(rows), table.shape[1]), table.dtype)
+            self._gather[_BLOCKS, _THREADS](table, wanted, drawn[name])
+        given = self._by_name(self._emulator.emulate_there(drawn))
+        return {name: array.copy_to_host() for name, array in given.items()}
+
+    def _by_name(self, given: Any) -> dict[str, Any]:
+        return given if isinstance(given, dict) else {self._emulator.firmware.outputs[0].name: given}
