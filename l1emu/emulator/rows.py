@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1emu.emulator.cuda.device import cuda
+from l1emu.emulator.cuda.device import BLOCK_JETS, cuda
 from l1emu.emulator.cuda.kernels import rows_kernel, started
 from l1emu.emulator.emulator import Emulator
 
-_THREADS, _BLOCKS = 256, 4096
+_BLOCKS = 4096
 
 
 class EmulatedRows:
@@ -44,7 +44,8 @@ class EmulatedRows:
         wanted = module.to_device(rows)
         for name, table in self._there.items():
             drawn[name] = module.device_array((len(rows), table.shape[1]), table.dtype)
-            self._gather[_BLOCKS, _THREADS](table, wanted, drawn[name])
+            blocks = min(_BLOCKS, -(-drawn[name].size // BLOCK_JETS))
+            self._gather[blocks, BLOCK_JETS](table, wanted, drawn[name])
         given = self._by_name(self._emulator.emulate_there(drawn))
         return {name: array.copy_to_host() for name, array in given.items()}
 

@@ -34,7 +34,7 @@ from l1emu.taggers import EmulatedTagger
 from l1emu.trigger.engine.evaluator import Evaluator
 from l1emu.trigger.menu import Seed
 
-BATCH = 100
+BATCH_ORBITS = 100
 """Orbits whose crossings are in memory at a time: 0.3 million crossings of the HL-LHC."""
 
 
@@ -65,6 +65,8 @@ class CrossingsAtLineRate:
 
     Attributes
     ----------
+    name
+        Of the sample.
     seed
         At the threshold at which it has the study's target rate.
     source
@@ -113,7 +115,9 @@ class CrossingsAtLineRate:
         self._accepts = self._evaluator(data).accepted[:, 0]
         self._emulated = EmulatedRows(Emulator(self._tagger.emulator.firmware, target=target), self._inputs)
 
-    def run(self, orbits: int, *, seed: int = 1, batch: int = BATCH, progress: Advance | None = None) -> LineRate:
+    def run(
+        self, orbits: int, *, seed: int = 1, batch: int = BATCH_ORBITS, progress: Advance | None = None
+    ) -> LineRate:
         """Send so many orbits through tagger, seed and the study's stream.
 
         Raises
@@ -160,6 +164,7 @@ class CrossingsAtLineRate:
 
     def _read(self, taggers: Mapping[str, EmulatedTagger], evaluator: Evaluator, crossings: int | None) -> None:
         reader = study_readers(self._file, taggers, [BACKGROUND])[BACKGROUND]
+        self.name = reader.sample.name
         counts: list[Ints] = []
         strata: list[Ints] = []
         weights: list[npt.NDArray[Any]] = []

@@ -19,6 +19,7 @@ from l1emu import Emulator, Firmware
 from l1emu.emulator.cuda import program as cuda_program
 from l1emu.emulator.cuda.device import BLOCK_JETS, cuda, simulated
 from l1emu.emulator.cuda.program import CudaProgram, occupancy
+from l1emu.emulator.rows import EmulatedRows
 from l1emu.errors import L1emuError
 from l1emu.firmware import reference
 from l1emu.fixedpoint import FixedPoint
@@ -243,6 +244,17 @@ def test_arrays_on_a_gpu_stay_there() -> None:
         emulator(Device(x[:, :4].copy()))
     with pytest.raises(L1emuError, match="arrays on a GPU that cannot be read there: got 'exact'"):
         on("exact", emulator.firmware)(Device(x))
+
+
+@in_simulator
+def test_rows_of_a_table_are_drawn_on_the_gpu() -> None:
+    emulator, x, right = emulator_and_inputs()
+    table = EmulatedRows(emulator, {"x": x.astype(np.float32)})
+    right = on("exact", emulator.firmware)(x.astype(np.float32))
+    rows = np.array([3, 0, 3, len(x) - 1, 7])
+    (found,) = table(rows).values()
+    np.testing.assert_array_equal(found, right[rows])
+    assert [len(array) for array in table(rows[:0]).values()] == [0]
 
 
 @in_simulator
