@@ -25,7 +25,9 @@ from l1emu.study.config import read_study
 from l1emu.study.line_rate import BATCH_ORBITS, CrossingsAtLineRate
 
 
-def at_line_rate(study: Path | None, target: str, orbits: int, batch: int, crossings: int | None) -> dict[str, Any]:
+def at_line_rate(
+    study: Path | None, target: str, orbits: int, batch: int = BATCH_ORBITS, crossings: int | None = None
+) -> dict[str, Any]:
     """A run, and how long it took; what is compiled or read before is not counted."""
     begin = time.perf_counter()
     chain = CrossingsAtLineRate(read_study(study), target, crossings)
