@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1emu.emulator.cuda.device import BLOCK_JETS, cuda
+from l1emu.emulator.cuda.device import BLOCK_JETS, cuda, is_short_of_memory
 from l1emu.emulator.cuda.kernels import rows_kernel, started
 from l1emu.emulator.emulator import Emulator
 
@@ -37,11 +37,23 @@ class EmulatedRows:
             self._there = {name: cuda().to_device(array) for name, array in flat.items()}
 
     def __call__(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
-        """What the network gives for some rows, (rows, *shape) by the outputs' names."""
+        """What the network gives for some rows, (rows, *shape) by the outputs' names.
+
+        Where the GPU has too little memory they are done in halves.
+        """
         if not self._there or not len(rows):
             return self._by_name(self._emulator({name: array[rows] for name, array in self._inputs.items()}))
+        try:
+            return self._on_gpu(rows)
+        except Exception as error:
+            if not is_short_of_memory(error) or len(rows) <= BLOCK_JETS:
+                raise
+        halves = [self(part) for part in np.array_split(rows, 2)]
+        return {name: np.concatenate([half[name] for half in halves]) for name in halves[0]}
+
+    def _on_gpu(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
         module, drawn = cuda(), {}
-        wanted = module.to_device(rows)
+        wanted = module.to_device(np.ascontiguousarray(rows))
         for name, table in self._there.items():
             drawn[name] = module.device_array((len(rows), table.shape[1]), table.dtype)
             blocks = min(_BLOCKS, -(-drawn[name].size // BLOCK_JETS))

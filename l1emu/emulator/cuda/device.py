@@ -81,6 +81,11 @@ def _needed() -> str:
     return f"NVIDIA's driver and a GPU, {_OTHER}"
 
 
+def is_short_of_memory(error: Exception) -> bool:
+    """Whether a GPU, or this machine, had no room: numba's class of it is the driver's, which the simulator lacks."""
+    return isinstance(error, MemoryError) or "OUT_OF_MEMORY" in str(error)
+
+
 # -- functions for a GPU -----------------------------------------------------------------------------------------
 
 

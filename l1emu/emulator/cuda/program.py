@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.emulator.cuda import kernels
-from l1emu.emulator.cuda.device import BLOCK_JETS, cuda, gpus, simulated
+from l1emu.emulator.cuda.device import BLOCK_JETS, cuda, gpus, is_short_of_memory, simulated
 from l1emu.emulator.cuda.text import jet_source
 from l1emu.emulator.interval import Ranges
 from l1emu.emulator.passes.plan import VectorProgram
@@ -288,8 +288,8 @@ class _Card:
         while True:
             try:
                 return make(most)
-            except Exception as error:  # numba's class of it is the driver's, which the simulator lacks
-                if not isinstance(error, MemoryError) and "OUT_OF_MEMORY" not in str(error):
+            except Exception as error:
+                if not is_short_of_memory(error):
                     raise
                 if most <= BLOCK_JETS:
                     raise L1emuError(

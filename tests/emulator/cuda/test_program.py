@@ -247,7 +247,7 @@ def test_arrays_on_a_gpu_stay_there() -> None:
 
 
 @in_simulator
-def test_rows_of_a_table_are_drawn_on_the_gpu() -> None:
+def test_rows_of_a_table_are_drawn_on_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     emulator, x, right = emulator_and_inputs()
     table = EmulatedRows(emulator, {"x": x.astype(np.float32)})
     right = on("exact", emulator.firmware)(x.astype(np.float32))
@@ -255,6 +255,19 @@ def test_rows_of_a_table_are_drawn_on_the_gpu() -> None:
     (found,) = table(rows).values()
     np.testing.assert_array_equal(found, right[rows])
     assert [len(array) for array in table(rows[:0]).values()] == [0]
+    real, sizes = table._on_gpu, []
+
+    def short(wanted: Any) -> Any:
+        sizes.append(len(wanted))
+        if len(wanted) > 10:
+            raise RuntimeError("[CUresult.CUDA_ERROR_OUT_OF_MEMORY] Call to cuMemAlloc results in ...")
+        return real(wanted)
+
+    monkeypatch.setattr(table, "_on_gpu", short)
+    rows = np.arange(len(x))[::-1]
+    (found,) = table(rows).values()
+    np.testing.assert_array_equal(found, right[rows])
+    assert max(sizes) == len(x) and sizes.count(len(x) // 2) > 0
 
 
 @in_simulator
