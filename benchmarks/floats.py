@@ -69,8 +69,11 @@ def in_tensorflow(recipe: Path, jets: int, kind: str = "GPU") -> Call:
         from l1emu.training.model_recipe import ModelRecipe, load_any_recipe
     except ImportError as error:
         raise NotHere(f"TensorFlow: {error}; expected the extra train") from error
-    if not tf.config.list_physical_devices(kind):
+    devices = tf.config.list_physical_devices(kind)
+    if not devices:
         raise NotHere(f"TensorFlow {tf.__version__} sees no {kind}")
+    for device in devices if kind == "GPU" else []:
+        tf.config.experimental.set_memory_growth(device, True)  # else it takes all of the GPU's memory
     tf.keras.mixed_precision.set_global_policy("mixed_float16")
     with tf.device(kind):
         found = load_any_recipe(recipe)

@@ -12,7 +12,8 @@ as benchmarks/line_rate.py does it; 0: none. No firmware is begun after M minute
 other.
 
 With --compile-only no GPU is needed: the kernels are compiled for one, and what CUDA's assembler says of them is shown.
-They are kept: a machine of the same packages that gets the cache (L1EMU_CACHE_DIR) compiles nothing of them.
+They are kept, for float32 in and float64 out: a machine of the same packages that gets the cache (L1EMU_CACHE_DIR)
+compiles nothing to emulate; to time layers it does.
 """
 
 from __future__ import annotations
@@ -180,6 +181,7 @@ def compiled(name: str, capability: tuple[int, int]) -> dict[str, Any]:
         narrow = narrow_inputs(firmware)
         text = kernels.jets_assembly(program, narrow=narrow, capability=capability)
         kernels.ahead(kernels.jets_kernel(program), kernels.jets_kinds(program, narrow=narrow), capability)
+        kernels.ahead(kernels.floats_kernel(), kernels.floats_kinds(cuda("types").float32, narrow=narrow), capability)
         found = kernels.resources(text, capability)
         limits = occupancy(found.registers, found.shared, found.stack, *HOPPER)
         bytes_a_jet = 4 * program.vectors + (8 * program.exact.rows if exactly else 0)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource as process
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from l1emu.errors import L1emuError
 from l1emu.progress import progress
 from l1emu.stream.beam import ORBIT_SLOTS
 from l1emu.study.config import read_study
@@ -83,7 +85,10 @@ def main() -> None:
     parser.add_argument("--crossings", type=int, help="of the background are read; all by default")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
-    found = at_line_rate(asked.study, asked.target, asked.orbits, asked.batch, asked.crossings)
+    try:
+        found = at_line_rate(asked.study, asked.target, asked.orbits, asked.batch, asked.crossings)
+    except L1emuError as error:
+        sys.exit(f"benchmark: {error}")
     if asked.json is not None:
         asked.json.write_text(json.dumps(found, indent=1))
     show(found)

@@ -106,6 +106,7 @@ class CrossingsAtLineRate:
                 expected=f"{self._of}, sums",
             )
         self._fields = [name for name in evaluator.fields.get(self._of, ()) if name not in self._tagger.scores]
+        emulator = Emulator(self._tagger.emulator.firmware, target=target)  # refused before anything is read
         self._read(taggers, evaluator, crossings)
         given = _by_tensor(self._tagger.emulator, self._inputs)
         scores = self._tagger.scores_of(given, self._inputs)
@@ -113,7 +114,7 @@ class CrossingsAtLineRate:
         self.seed = self._at_target(seed, evaluator, data)
         self._evaluator = Evaluator([self.seed])
         self._accepts = self._evaluator(data).accepted[:, 0]
-        self._emulated = EmulatedRows(Emulator(self._tagger.emulator.firmware, target=target), self._inputs)
+        self._emulated = EmulatedRows(emulator, self._inputs)
 
     def run(
         self, orbits: int, *, seed: int = 1, batch: int = BATCH_ORBITS, progress: Advance | None = None
