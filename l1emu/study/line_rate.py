@@ -211,7 +211,8 @@ class CrossingsAtLineRate:
         """The jets of crossings, by their places."""
         counts = self._counts[rows]
         ends = np.cumsum(counts)
-        places: Ints = np.repeat(self._first[rows] - ends + counts, counts) + np.arange(counts.sum())
+        places = np.arange(int(counts.sum()), dtype=np.int64)
+        places += np.repeat(self._first[rows] - ends + counts, counts)
         return places
 
     def _data(self, rows: Ints, jets: Ints, scores: Mapping[str, Floats]) -> EventData:
