@@ -1,14 +1,19 @@
 """Bits and speed of the target cuda on a machine with a GPU, in less than ten minutes.
 
-    python benchmarks/gpu.py [--jets N] [--minutes M] [--json FILE] [FIRMWARE ...]
+    python benchmarks/gpu.py [--jets N] [--minutes M] [--json FILE] [--onnx FOLDER] [--orbits N] [FIRMWARE ...]
     python benchmarks/gpu.py --compile-only [--capability 9.0] [FIRMWARE ...]
 
 For each firmware (a saved file or a folder of models/; by default five taggers): golden vectors of its C++ at every
 layer; N jets, drawn over the whole range of the inputs, against the target simd, and a part of them against the exact
 kernels here and on the GPU; jets a second with inputs on the GPU and from memory, beside one core and all cores of this
-machine; the time of each layer. No firmware is begun after M minutes. Times are wall times: a GPU has no other.
+machine, and beside float16 in ONNX Runtime (of FOLDER/NAME.onnx) and TensorFlow (of models/NAME/recipe.yaml), where
+they can use the GPU; the time of each layer. At the end so many orbits of the LHC go through tagger, seed and stream,
+as benchmarks/line_rate.py does it; 0: none. No firmware is begun after M minutes. Times are wall times: a GPU has no
+other.
 
 With --compile-only no GPU is needed: the kernels are compiled for one, and what CUDA's assembler says of them is shown.
+They are kept, for float32 in and float64 out: a machine of the same packages that gets the cache (L1EMU_CACHE_DIR)
+compiles nothing to emulate; to time layers it does.
 """
 
 from __future__ import annotations
@@ -21,6 +26,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from floats import NotHere, in_onnx, in_tensorflow
+from line_rate import at_line_rate
+from line_rate import show as show_line_rate
 from rich.console import Console
 from rich.table import Table
 
@@ -111,7 +119,23 @@ def differing(firmware: Firmware, emulator: Emulator, jets: int) -> dict[str, in
     return found
 
 
-def measured(name: str, jets: int) -> dict[str, Any]:
+def in_floats(name: str, jets: int, onnx: Path | None) -> dict[str, float | str]:
+    """Jets a second of the float twin in float16 on the GPU, or why not."""
+    recipe, twin = MODELS / name / "recipe.yaml", onnx and onnx / f"{Path(name).name}.onnx"
+    found: dict[str, float | str] = {}
+    for what, path, make in (("ONNX Runtime", twin, in_onnx), ("TensorFlow", recipe, in_tensorflow)):
+        try:
+            if path is None or not path.exists():
+                raise NotHere(f"{what}: no {'--onnx FOLDER' if path is None else path}")
+            found[what] = jets / fastest(make(path, jets))
+        except NotHere as reason:
+            found[what] = str(reason)
+        except Exception as error:  # of other libraries: the benchmark goes on
+            found[what] = f"{what}: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+    return found
+
+
+def measured(name: str, jets: int, onnx: Path | None = None) -> dict[str, Any]:
     firmware, golden = firmware_of(name)
     begin = time.perf_counter()
     emulator = Emulator(firmware, target="cuda")
@@ -139,6 +163,7 @@ def measured(name: str, jets: int) -> dict[str, Any]:
         beside = Emulator(firmware, target="simd", threads=threads)
         few = {name: array[: BATCH // 8] for name, array in x.items()}
         result[key] = len(next(iter(few.values()))) / fastest(lambda beside=beside, few=few: beside(few))
+    result["float16"] = in_floats(name, count, onnx)
     if not simulated() and "from_device" in result:
         card = cuda().get_current_device()
         peak = card.MULTIPROCESSOR_COUNT * LANES * 4 * card.CLOCK_RATE * 1e3
@@ -153,7 +178,10 @@ def compiled(name: str, capability: tuple[int, int]) -> dict[str, Any]:
     for key, exactly in (("strategies", False), ("exact kernels", True)):
         program = program_of(firmware, exactly=exactly)
         begin = time.process_time()
-        text = kernels.jets_assembly(program, narrow=narrow_inputs(firmware), capability=capability)
+        narrow = narrow_inputs(firmware)
+        text = kernels.jets_assembly(program, narrow=narrow, capability=capability)
+        kernels.ahead(kernels.jets_kernel(program), kernels.jets_kinds(program, narrow=narrow), capability)
+        kernels.ahead(kernels.floats_kernel(), kernels.floats_kinds(cuda("types").float32, narrow=narrow), capability)
         found = kernels.resources(text, capability)
         limits = occupancy(found.registers, found.shared, found.stack, *HOPPER)
         bytes_a_jet = 4 * program.vectors + (8 * program.exact.rows if exactly else 0)
@@ -161,6 +189,7 @@ def compiled(name: str, capability: tuple[int, int]) -> dict[str, Any]:
             "limits": limits,
             "compile_cpu_s": time.process_time() - begin,
             "dot_products_of_bytes": text.count("dp4a."),
+            "dot_products_of_words": text.count("dp2a."),
             "bytes_a_jet": bytes_a_jet,
         }
     return result
@@ -176,6 +205,7 @@ def show_compiled(results: list[dict[str, Any]]) -> None:
         "stack",
         "shared",
         "dp4a",
+        "dp2a",
         "bytes a jet",
         "CPU s",
         "limit",
@@ -184,7 +214,8 @@ def show_compiled(results: list[dict[str, Any]]) -> None:
     for result in results:
         for key in ("strategies", "exact kernels"):
             row = result[key]
-            numbers = [row[k] for k in ("registers", "spilled", "stack", "shared", "dot_products_of_bytes")]
+            keys = ("registers", "spilled", "stack", "shared", "dot_products_of_bytes", "dot_products_of_words")
+            numbers = [row[key] for key in keys]
             cells = [*numbers, row["bytes_a_jet"], f"{row['compile_cpu_s']:.1f}", row["limits"].rpartition("; ")[2]]
             table.add_row(result["firmware"], key, *map(str, cells))
     Console().print(table)
@@ -222,6 +253,8 @@ def show_measured(results: list[dict[str, Any]]) -> None:
         spent = sorted(result["layers"].items(), key=lambda item: -(item[1]["ns"] or 0))[:5]
         told = [f"{name} {row['ns']:.3f} ns ({row['arithmetic']})" for name, row in spent if row["ns"] is not None]
         console.print("  " + ", ".join(told))
+        for what, rate in result["float16"].items():
+            console.print(f"  {rate}" if isinstance(rate, str) else f"  {what}, float16: {rate / 1e6:.3g} M jets/s")
 
 
 def main() -> None:
@@ -230,6 +263,8 @@ def main() -> None:
     parser.add_argument("--jets", type=int, default=10_000_000)
     parser.add_argument("--minutes", type=float, default=7.0)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--onnx", type=Path, help="a folder of float twins, NAME.onnx")
+    parser.add_argument("--orbits", type=int, default=11245, help="of the stream at line rate; 11245 are a second")
     parser.add_argument("--compile-only", action="store_true")
     parser.add_argument("--capability", default="9.0")
     asked = parser.parse_args()
@@ -242,10 +277,15 @@ def main() -> None:
         if time.perf_counter() - begin > 60 * asked.minutes:
             print(f"no time left for {name}")
             continue
-        results.append(compiled(name, (major, minor)) if asked.compile_only else measured(name, asked.jets))
+        results.append(compiled(name, (major, minor)) if asked.compile_only else measured(name, asked.jets, asked.onnx))
         if asked.json is not None:  # also if what follows is cut off
             asked.json.write_text(json.dumps(results, indent=1, default=str))
     (show_compiled if asked.compile_only else show_measured)(results)
+    if asked.orbits and not asked.compile_only:
+        rate = at_line_rate(None, "cuda", asked.orbits)
+        if asked.json is not None:
+            asked.json.write_text(json.dumps([*results, rate], indent=1, default=str))
+        show_line_rate(rate)
 
 
 if __name__ == "__main__":

@@ -74,7 +74,8 @@ _ROOMS = ("emulator", "events", "stream", "trigger")
 _MODULES = ("compiled.py", "splitmix.py")
 _LIMIT = 1 << 28  # bytes of a compiled function; the largest firmware takes some 10 MB
 _CACHE_MB = 1000
-_SUFFIX = ".nbc"
+KERNEL_SUFFIX = ".nbc"
+"""Of the names of all files of compiled kernels: what the limit counts."""
 _USED_AGAIN = 3600  # seconds after which a file's time is set anew when it is used
 _DIGEST = 32
 _KERNELS: dict[tuple[str, str], Any] = {}
@@ -249,12 +250,7 @@ class _Kept(NullCache):
         target_context.refresh()
         name = self._file(sig, target_context.codegen())
         path = _in(folder(), name)
-        found = None
-        for place in (_in(_shipped(), name), path):
-            if found is None and place is not None and private_file(place):
-                found = _rebuilt(_whole(place), sig, target_context)
-                if found is not None and place is path:
-                    _used(path)
+        found = kept_as(name, lambda stored: _rebuilt(stored, sig, target_context))
         if found is None:
             _tell(self._name, sig)
             note("compiling kernels")
@@ -271,9 +267,7 @@ class _Kept(NullCache):
         """Keep `data`, what numba compiled for the types `sig`."""
         _Kept.compilations += 1
         note("")
-        path = _in(folder(), self._file(sig, data.codegen))
-        if path is not None:
-            _keep(path, _stored(sig, data))
+        keep_as(self._file(sig, data.codegen), _stored(sig, data))
 
     def _compiled_apart(self, sig: Any) -> bytes:
         """What `_stored` gives of a compilation in a child process; nothing if that fails."""
@@ -310,7 +304,30 @@ class _Kept(NullCache):
 
     def _file(self, sig: Any, codegen: Any) -> str:
         text = "\n".join((self._name, self._form, self._code, repr(sig), repr(codegen.magic_tuple())))
-        return f"{self._name.rpartition('.')[2]}-{hashlib.sha256(text.encode()).hexdigest()[:32]}{_SUFFIX}"
+        return f"{self._name.rpartition('.')[2]}-{hashlib.sha256(text.encode()).hexdigest()[:32]}{KERNEL_SUFFIX}"
+
+
+def kept_as(name: str, rebuilt: Callable[[bytes], Any]) -> Any:
+    """What `rebuilt` makes of the bytes of a file that was shipped or kept; None where it is not there, or will not do.
+
+    The bytes are whole, and nobody else can have written them: they may be unpickled.
+    """
+    path = _in(folder(), name)
+    for place in (_in(_shipped(), name), path):
+        if place is not None and private_file(place):
+            found = rebuilt(_whole(place))
+            if found is not None:
+                if place is path:
+                    _used(place)
+                return found
+    return None
+
+
+def keep_as(name: str, stored: bytes) -> None:
+    """Keep bytes for `kept_as`, where there is a place for them."""
+    path = _in(folder(), name)
+    if path is not None:
+        _keep(path, stored)
 
 
 def _in(where: Path | None, name: str) -> Path | None:
@@ -373,7 +390,7 @@ def _keep(path: Path, stored: bytes) -> None:
         aside.write_bytes(hashlib.sha256(stored).digest() + stored)
     root = path.parents[1]
     if not (root / KERNELS_FILE).exists():
-        drop_oldest(files_of_cache(root, _SUFFIX), limit)
+        drop_oldest(files_of_cache(root, KERNEL_SUFFIX), limit)
 
 
 def _choose_processor() -> None:

@@ -15,6 +15,7 @@ quantize  floats to raw integers, exactly as the constructor of ap_fixed from a 
 recurrence  one step of a recurrent layer on intervals
 relax     how a layer's types are made wider, to tell what rounding and overflow cost
 results   where a call's outputs go: arrays of the dtype that is asked for, or those that the caller gives
+rows      a network on rows of inputs that are there already, on a GPU too
 stages    programs of known layers, and the project's own C++ between them
 value_ranges  what the numbers of a network are against their types, counted at every assignment
 vector/   kernels written for one firmware, on vectors of bytes, int16 and int32 of 16 jets

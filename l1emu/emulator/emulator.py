@@ -284,7 +284,7 @@ class Emulator:
             wrong shape, or a dtype does not hold every number of an output's type.
         """
         if (there := on_gpu(x)) is not None:
-            return self._on_gpu(there, "f", np.float64 if dtype is None else dtype, out)
+            return self.emulate_there(there, np.float64 if dtype is None else dtype, out)
         arrays = self.arrays(x)
         jets = _jets(arrays)
         written = destinations(self.firmware.outputs, jets, dtype, out, np.float64)
@@ -489,10 +489,19 @@ class Emulator:
         for one, room in zip(written, rooms, strict=True):
             one.take(room, 0, jets)
 
+    @property
+    def reads_gpu(self) -> bool:
+        """Whether arrays that lie on a GPU can be emulated there."""
+        return isinstance(self._program, CudaProgram) and not self.firmware.limits
+
+    def emulate_there(self, x: Any, dtype: DTypeLike = np.float64, out: OutputArrays | None = None) -> _Outputs:
+        """A call of floats that are known to lie on a GPU; the outputs lie there too."""
+        return self._on_gpu(x, "f", dtype, out)
+
     def _on_gpu(self, x: Any, kinds: str, dtype: DTypeLike, out: OutputArrays | None) -> _Outputs:
         """A call of arrays that lie on a GPU."""
         program, inputs, outputs = self._program, self.firmware.inputs, self.firmware.outputs
-        if not isinstance(program, CudaProgram) or self.firmware.limits or out is not None:
+        if not isinstance(program, CudaProgram) or not self.reads_gpu or out is not None:
             problem = "out= with arrays on a GPU" if out is not None else "arrays on a GPU"
             allowed = "the target cuda, of a firmware without embeddings, or arrays in this processor's memory"
             raise L1emuError(f"{problem} that cannot be read there", value=self.target, expected=allowed)

@@ -246,6 +246,7 @@ def _type(text: Any) -> FixedPoint:
 def _fits(value: Any, hint: Any) -> bool:
     """Whether a value is of an annotated type, as the fields of layers have them."""
     origin, inside = get_origin(hint), get_args(hint)
+    origin = get_origin(getattr(origin, "__value__", None)) or origin  # numpy 2.5's NDArray is an alias by name
     if origin in (Union, UnionType):
         return any(_fits(value, option) for option in inside)
     if origin is Literal:

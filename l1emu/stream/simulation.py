@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,7 @@ def simulate(
     batch: int = BATCH,
     checkpoint: str | Path | None = None,
     progress: Callable[[int], None] | None = None,
+    before: Callable[[npt.NDArray[np.int64]], None] | None = None,
 ) -> StreamResult:
     """Simulate the stream for whole orbits, from an empty chain until the last crossing has its decision.
 
@@ -66,6 +68,9 @@ def simulate(
         A file that is written between batches, and from which the same simulation goes on where it was stopped.
     progress
         Called with the number of orbits that have collided since the last call.
+    before
+        Called before each batch of the kernel with the rows that its crossings draw, in their order: it may still
+        decide whether these are accepted, and write that into the source, each time alike.
 
     Raises
     ------
@@ -92,7 +97,8 @@ def simulate(
         kept = None
         if checkpoint is not None:
             kept = Checkpoint(Path(checkpoint), (topology, filling, source, seed, faults), kernel, keeper)
-        _run_kernel(kernel, keeper, kept, orbits, batch, advance)
+        rows = None if before is None else _Drawn(sampler, filling.colliding_slots, before)
+        _run_kernel(kernel, keeper, kept, orbits, batch, advance, rows)
         tallies = kernel.tallies
         worst = keeper.look(orbits)
     elapsed = time.perf_counter() - started
@@ -108,6 +114,19 @@ def simulate(
         seconds=elapsed,
         worst=worst,
     )
+
+
+class _Drawn(NamedTuple):
+    """Who is told the rows that the crossings of a batch draw."""
+
+    sampler: Sampler
+    slots: npt.NDArray[np.int64]
+    before: Callable[[npt.NDArray[np.int64]], None]
+
+    def tell(self, first: int, orbits: int) -> None:
+        """Tell those of some orbits."""
+        numbers = (np.arange(first, first + orbits)[:, np.newaxis] * ORBIT_SLOTS + self.slots).ravel()
+        self.before(self.sampler.rows(numbers))
 
 
 def with_timing(topology: Topology, tagger: Timing | None, copies: int | None) -> Topology:
@@ -131,6 +150,7 @@ def _run_kernel(
     orbits: int,
     batch: int,
     advance: Callable[[int], None],
+    drawn: _Drawn | None,
 ) -> None:
     """Run the orbits that the checkpoint does not have yet, in batches."""
     first = 0 if checkpoint is None else checkpoint.resume()
@@ -144,6 +164,8 @@ def _run_kernel(
     advance(first)
     for begin in range(first, orbits, batch):
         count = min(batch, orbits - begin)
+        if drawn is not None:
+            drawn.tell(begin, count)
         keeper.before(begin)
         kernel.run(begin, count)
         keeper.after(begin, count)

@@ -10,6 +10,7 @@ firmwares   rates and efficiencies with other firmwares in a tagger's place
 first_pass  what the crossings of a part of a sample say, as whole numbers that add
 inputs      the files that a study names beside its samples
 latency     the latency of a study: the budget check, and the stream that its crossings make
+line_rate   its crossings through tagger, seed and stream, batch by batch, as fast as the LHC brings them
 manifest    what a result was made with: versions, seeds, and hashes of everything that went in
 measure     a study's menu measured: first pass, thresholds, second pass, rates and efficiencies
 part_files  what the first pass leaves on disk: a zip of numpy arrays

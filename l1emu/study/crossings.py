@@ -172,9 +172,7 @@ class SampleReader:
         L1emuError
             if a file is damaged, or a number cannot be an input of a network.
         """
-        of = self.sample
-        found = self._trees(of, first, stop) if isinstance(of, ObjectSample) else self._chain(of, first, stop)
-        for part in found:
+        for part in self.unscored(first, stop):
             data = part.data
             for i, tagger in enumerate(self._taggers):
                 later = [t for t in self._taggers[i + 1 :] if t.of == tagger.of]
@@ -182,6 +180,11 @@ class SampleReader:
             if self._scalings is not None:
                 data = with_offline(data, self._scalings)
             yield replace(part, data=data)
+
+    def unscored(self, first: int = 0, stop: int | None = None) -> Iterator[SamplePart]:
+        """The same before the taggers: with all that these need, and without offline energies."""
+        of = self.sample
+        return self._trees(of, first, stop) if isinstance(of, ObjectSample) else self._chain(of, first, stop)
 
     def _trees(self, sample: ObjectSample, first: int, stop: int | None) -> Iterator[SamplePart]:
         step = self._file.study.samples.step or TREE_STEP

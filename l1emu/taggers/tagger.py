@@ -255,6 +255,20 @@ class EmulatedTagger(Shown):
             self.from_cache += size
         else:
             self.seconds += seconds
+        return self.scores_of(given, inputs)
+
+    @property
+    def inputs_of_scores(self) -> tuple[str, ...]:
+        """Inputs of the network that scores are made of."""
+        used = {name for score in self.scores.values() for name in score.form.names()}
+        given = {name for names in self.outputs.values() for name in names}
+        return tuple(t.name for t in self.emulator.firmware.inputs if t.name in used - given)
+
+    def scores_of(
+        self, given: Mapping[str, npt.NDArray[Any]], inputs: Mapping[str, npt.NDArray[Any]]
+    ) -> dict[str, Floats]:
+        """The scores by name, float64 (objects,), of what the network gave, and of `inputs_of_scores`; by tensor."""
+        size = len(next(iter(given.values())))
         values: dict[str, Floats] = {}
         for tensor in self.emulator.firmware.outputs:
             flat, names = given[tensor.name].reshape(size, tensor.size), self.outputs[tensor.name]
@@ -262,9 +276,8 @@ class EmulatedTagger(Shown):
                 values[names[0]] = flat
             else:
                 values |= {name: flat[:, i : i + 1] for i, name in enumerate(names)}
-        used = {name for score in self.scores.values() for name in score.form.names()}
         for tensor in self.emulator.firmware.inputs:
-            if tensor.name in used and tensor.name not in values:
+            if tensor.name in self.inputs_of_scores:
                 values[tensor.name] = _as_cast(inputs[tensor.name], tensor)
         return {name: score.values(values) for name, score in self.scores.items()}
 

@@ -6,9 +6,11 @@ import dataclasses
 import hashlib
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from typing_extensions import TypeAliasType, TypeVar
 
 from l1emu import Firmware
 from l1emu.errors import L1emuError
@@ -146,3 +148,11 @@ def test_graphs_that_do_not_fit_are_refused() -> None:
         dataclasses.replace(fw, layers=fw.layers[:1])
     with pytest.raises(L1emuError, match="outside its type"):
         tiny(200)
+
+
+def test_arrays_are_known_by_an_alias_too() -> None:
+    """As numpy 2.5 annotates them; here by an alias of our own, whatever numpy is here."""
+    scalar = TypeVar("scalar", bound=np.generic)
+    alias = TypeAliasType("NDArray", np.ndarray[Any, np.dtype[scalar]], type_params=(scalar,))
+    assert store._fits(np.arange(3), alias[np.int64])
+    assert not store._fits(3, alias[np.int64])

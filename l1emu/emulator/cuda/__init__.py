@@ -5,6 +5,7 @@
 ``text``     a generated module as the program of one jet, and ways to run it without a GPU
 ``device``   the GPUs that are here, and functions made for them
 ``kernels``  the kernels of one firmware
+``kept``     compiled kernels on disk
 ``program``  batches: pieces, streams, memory, several GPUs, times
 
 A layer that no vector strategy fits runs in the exact kernels' 64-bit integers, on the GPU too.

@@ -81,6 +81,11 @@ def _needed() -> str:
     return f"NVIDIA's driver and a GPU, {_OTHER}"
 
 
+def is_short_of_memory(error: Exception) -> bool:
+    """Whether a GPU, or this machine, had no room: numba's class of it is the driver's, which the simulator lacks."""
+    return isinstance(error, MemoryError) or "OUT_OF_MEMORY" in str(error)
+
+
 # -- functions for a GPU -----------------------------------------------------------------------------------------
 
 
@@ -122,13 +127,15 @@ def _device_class() -> Any:
 @contextmanager
 def compiling_for(capability: tuple[int, int]) -> Iterator[None]:
     """Compile functions for such a GPU, which need not be here."""
-    dispatcher = cuda("dispatcher")
-    found = dispatcher.get_current_device
+    dispatcher, library = cuda("dispatcher"), cuda("codegen").CUDACodeLibrary
+    found, asked = dispatcher.get_current_device, library._ensure_cc
+    own = (*capability, "a" if capability >= (9, 0) else "")  # numba-cuda's own choice
     dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=capability)
+    library._ensure_cc = lambda self, cc: own if cc is None else cc
     try:
         yield
     finally:
-        dispatcher.get_current_device = found
+        dispatcher.get_current_device, library._ensure_cc = found, asked
 
 
 @cache
@@ -159,13 +166,16 @@ def device_operations() -> dict[str, Any]:
 
         return types.void(array, types.int64, types.int32), code
 
-    def dot_of_bytes(typing: Any, acc: Any, a: Any, b: Any) -> Any:
-        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            kind = ir.FunctionType(word, [word] * 3)
-            dot = ir.InlineAsm(kind, "dp4a.u32.s32 $0, $1, $2, $3;", "=r,r,r,r")
-            return builder.call(dot, [args[1], args[2], args[0]])
+    def dot_product(instruction: str) -> Any:
+        def function(typing: Any, acc: Any, a: Any, b: Any) -> Any:
+            def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                kind = ir.FunctionType(word, [word] * 3)
+                dot = ir.InlineAsm(kind, f"{instruction} $0, $1, $2, $3;", "=r,r,r,r")
+                return builder.call(dot, [args[1], args[2], args[0]])
 
-        return types.int32(types.int32, types.int32, types.int32), code
+            return types.int32(types.int32, types.int32, types.int32), code
+
+        return intrinsic(function)
 
     read_constant = reading(1)
 
@@ -181,6 +191,7 @@ def device_operations() -> dict[str, Any]:
         "store": intrinsic(writing),
         "broadcast": read_constant,
         "gather": inlined_function(gather),
-        "dot8": intrinsic(dot_of_bytes),
+        "dot8": dot_product("dp4a.u32.s32"),
+        "dot16_bytes": dot_product("dp2a.lo.s32.s32"),
         "round_float": inlined_function(round_float),
     }

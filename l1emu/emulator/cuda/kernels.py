@@ -7,6 +7,7 @@ threads of a block share, where they fit.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -27,7 +28,8 @@ from l1emu.emulator.cuda.device import (
     inlined_function,
     simulated,
 )
-from l1emu.emulator.cuda.text import jet_function, remade
+from l1emu.emulator.cuda.kept import KeptKernel
+from l1emu.emulator.cuda.text import jet_function, jet_source, remade
 from l1emu.emulator.passes.plan import VectorProgram
 from l1emu.emulator.quantize import one_float
 from l1emu.errors import L1emuError
@@ -64,7 +66,7 @@ def jets_kernel(program: VectorProgram, layer: str | None = None) -> Any:
         "BLOCK_JETS": BLOCK_JETS,
         "int32": np.int32,
     }
-    return _defined(lines, space)
+    return _defined(lines, space, jet_source(module, layer))
 
 
 _COPIED = [
@@ -100,6 +102,19 @@ def kernel(x, raw, column, low, high, odd):
 """
 
 
+_ROWS = """
+def kernel(table, rows, out):
+    size = table.shape[1]
+    for i in range(cuda.grid(1), out.shape[0] * size, cuda.gridsize(1)):
+        out[i // size, i % size] = table[rows[i // size], i % size]
+"""
+
+
+def rows_kernel() -> Any:
+    """The kernel that copies rows of a table, by their numbers."""
+    return _defined(_ROWS.splitlines(), {"cuda": cuda()})
+
+
 def floats_kernel() -> Any:
     """The kernel that casts floats (jets, size) to columns of raw integers; `odd` gets 1 where one is NaN.
 
@@ -124,10 +139,23 @@ def _own(array: str, block: str) -> str:
     return f"{array}._item._ary[{block}, :, t]" if simulated() else f"{array}[{block}, :, t]"
 
 
-def _defined(lines: list[str], space: dict[str, Any]) -> Any:
+def _defined(lines: list[str], space: dict[str, Any], called: str = "") -> Any:
+    """The function that is defined by `lines`; its `content` is a hash of them and of the text `called`."""
+    text = "\n".join(lines) + "\n"
+    numbers = sorted((name, value) for name, value in space.items() if isinstance(value, int))
     space["__name__"] = "l1emu_kernel"
-    exec(compile("\n".join(lines) + "\n", "<l1emu kernel>", "exec"), space)
-    return space["kernel"]
+    exec(compile(text, "<l1emu kernel>", "exec"), space)
+    kernel = space["kernel"]
+    kernel.content = hashlib.sha256("\n".join((text, repr(numbers), called)).encode()).hexdigest()
+    return kernel
+
+
+def started(kernel: Any) -> Any:
+    """A kernel of this module to be launched, compiled at its first launch or read from the disk."""
+    made = cuda().jit(kernel)
+    if not simulated():
+        made._cache = KeptKernel(kernel.content)
+    return made
 
 
 # -- for a GPU that need not be here -----------------------------------------------------------------------------
@@ -146,12 +174,42 @@ def jets_assembly(program: VectorProgram, *, narrow: bool, capability: tuple[int
     L1emuError
         if numba-cuda is not installed.
     """
+    return assembly(lambda: jets_kernel(program), jets_kinds(program, narrow=narrow), capability)
+
+
+def jets_kinds(program: VectorProgram, *, narrow: bool) -> tuple[Any, ...]:
+    """The types of numba's that the kernel of `program` takes, for outputs in float64."""
     types = cuda("types")
     raw = types.int32 if narrow else types.int64
     arrays = [types.Array(kind, 3, "C") for kind in (raw, types.int32, types.int64)]
     vectors = [types.Array(kind, 1, "C") for kind in (types.int32, types.int64, types.int64)]
     outputs = [kind for _ in program.results for kind in (types.Array(types.float64, 2, "C"), types.int64)]
-    return assembly(lambda: jets_kernel(program), (*arrays, *vectors, types.int64, *outputs), capability)
+    return (*arrays, *vectors, types.int64, *outputs)
+
+
+def floats_kinds(kind: Any, *, narrow: bool) -> tuple[Any, ...]:
+    """The same of the kernel that casts floats, those of numba's type `kind`."""
+    types = cuda("types")
+    raw, number = types.int32 if narrow else types.int64, types.int64
+    cast = (number, types.float64, number, number, number, number, types.boolean)
+    return (types.Array(kind, 2, "C"), types.Array(raw, 3, "C"), *cast, types.Array(types.int32, 1, "C"))
+
+
+def ahead(kernel: Any, kinds: tuple[Any, ...], capability: tuple[int, int]) -> Any:
+    """A kernel compiled for such a GPU, which need not be here, and kept on disk: there nothing is compiled.
+
+    Returns
+    -------
+    As numba-cuda has it, with its machine code.
+    """
+    with compiling_for(capability):
+        made = started(kernel)
+        found = made._cache.load_overload(kinds, None)
+        if found is None:
+            found = cuda("dispatcher")._Kernel(kernel, kinds, **made.targetoptions)
+            found.library.get_cubin()
+            made._cache.save_overload(kinds, found)
+    return found
 
 
 def assembly(kernel: Callable[[], Any], kinds: tuple[Any, ...], capability: tuple[int, int]) -> str:

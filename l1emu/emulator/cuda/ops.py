@@ -319,6 +319,12 @@ def _dot16(acc: Any, a: Any, b: Any) -> Any:
 
 
 @_operation
+def _dot16_bytes(acc: Any, a: Any, b: Any) -> Any:
+    """acc + a_0 b_0 + a_1 b_1 of the two int16 of `a` and the two lower bytes, signed, of `b`."""
+    return np.int32(np.int64(acc) + _low(a) * _signed_byte(b, 0) + _high(a) * _signed_byte(b, 1))
+
+
+@_operation
 def _pack16(a: Any, b: Any) -> Any:
     """The lower halves of two int32."""
     return _pair(a, b)

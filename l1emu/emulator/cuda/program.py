@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.emulator.cuda import kernels
-from l1emu.emulator.cuda.device import BLOCK_JETS, cuda, gpus, simulated
+from l1emu.emulator.cuda.device import BLOCK_JETS, cuda, gpus, is_short_of_memory, simulated
 from l1emu.emulator.cuda.text import jet_source
 from l1emu.emulator.interval import Ranges
 from l1emu.emulator.passes.plan import VectorProgram
@@ -226,15 +226,15 @@ class _Card:
 
     @cached_property
     def _kernel(self) -> Any:
-        return cuda().jit(kernels.jets_kernel(self._owner.program))
+        return kernels.started(kernels.jets_kernel(self._owner.program))
 
     @cached_property
     def _floats(self) -> Any:
-        return cuda().jit(kernels.floats_kernel())
+        return kernels.started(kernels.floats_kernel())
 
     @cached_property
     def _integers(self) -> Any:
-        return cuda().jit(kernels.integers_kernel())
+        return kernels.started(kernels.integers_kernel())
 
     @cached_property
     def _grid(self) -> int:
@@ -288,8 +288,8 @@ class _Card:
         while True:
             try:
                 return make(most)
-            except Exception as error:  # numba's class of it is the driver's, which the simulator lacks
-                if not isinstance(error, MemoryError) and "OUT_OF_MEMORY" not in str(error):
+            except Exception as error:
+                if not is_short_of_memory(error):
                     raise
                 if most <= BLOCK_JETS:
                     raise L1emuError(
@@ -381,7 +381,7 @@ class _Card:
             whole = self._seconds(piece, jets, self._kernel)
             spent = {}
             for layer in layers:
-                kernel = cuda().jit(kernels.jets_kernel(self._owner.program, layer))
+                kernel = kernels.started(kernels.jets_kernel(self._owner.program, layer))
                 spent[layer] = self._seconds(piece, jets, kernel)
         return spent | {"starting, loading and storing": max(whole - sum(spent.values()), 0.0)}
 

@@ -20,8 +20,8 @@ from l1emu.emulator.cuda.ops import LANE_OPS
 from l1emu.emulator.vector.features import Features
 from l1emu.emulator.vector.render import GeneratedModule
 
-GPU_FEATURES = Features(dot8=True, dot16="vnni", permute8=True, fused=True)
-"""What a thread can do: what vectors do with AVX-512, an operation each."""
+GPU_FEATURES = Features(dot8=True, dot16="dp2a", permute8=True, fused=True)
+"""What a thread can do: what vectors do with AVX-512, and pairs of int16 times bytes."""
 
 Making = Callable[[Callable[..., Any]], Any]
 """What makes a function of plain Python callable by others that were made so."""

@@ -20,7 +20,8 @@ class Features:
     dot8
         Products of unsigned and signed bytes, four summed to 32 bits: AVX-512 VNNI.
     dot16
-        ``vnni``, ``avx512``, ``avx2`` or ``plain``: how two products of int16 are summed.
+        ``vnni``, ``avx512``, ``avx2``, ``plain`` or ``dp2a``: how two products of int16 are summed. The last one, a
+        GPU's, is one operation with a pair of signed bytes alone.
     permute8
         Look-up of bytes in tables of 64 and 128: AVX-512 VBMI.
     fused
@@ -34,8 +35,8 @@ class Features:
 
     @property
     def wide(self) -> bool:
-        """Whether AVX-512 is there, for bytes and words too."""
-        return self.dot16 in ("vnni", "avx512")
+        """Whether there is what AVX-512 does with bytes and words."""
+        return self.dot16 in ("vnni", "avx512", "dp2a")
 
     def __str__(self) -> str:
         others = {"dot8": self.dot8, "permute8": self.permute8, "fused": self.fused}

@@ -26,9 +26,13 @@ def four(value: int) -> int:
     return signed((value & 0xFF) * 0x01010101)
 
 
-ONES = f"const({0x00010001})"
-"""A pair of ones: a dot product with it sums both halves."""
 _TOPS = f"const({signed(0x80808080)})"
+
+
+def bits_of_pairs(features: Features, lowest: int, highest: int) -> int:
+    """In how many bits each one of a pair of factors is given to a dot product with int16: 8 or 16."""
+    lowest, highest = min(lowest, highest), max(lowest, highest)
+    return 8 if features.dot16 == "dp2a" and lowest >= -128 and highest <= 127 else 16
 
 
 class Writer:
@@ -41,9 +45,21 @@ class Writer:
     def __call__(self, indent: int, *lines: str) -> None:
         self.lines += ["    " * indent + line for line in lines]
 
-    def dot(self, pack: int, acc: str, a: str, b: str) -> str:
-        """acc + a . b; of bytes, `a` is unsigned and `b` signed."""
-        return {4: f"dot8({acc}, {a}, {b})", 2: f"dot16({acc}, {a}, {b})", 1: f"add({acc}, mul({a}, {b}))"}[pack]
+    def dot(self, pack: int, acc: str, a: str, b: str, bits: int = 16) -> str:
+        """acc + a . b; of bytes, `a` is unsigned and `b` signed. `bits`, of `bits_of_pairs`: those of b's int16."""
+        words = f"dot16{'_bytes' if bits == 8 else ''}({acc}, {a}, {b})"
+        return {4: f"dot8({acc}, {a}, {b})", 2: words, 1: f"add({acc}, mul({a}, {b}))"}[pack]
+
+    def both(self, acc: str, v: str, factor: int = 1) -> str:
+        """acc plus, or less for the factor -1, both int16 of `v`."""
+        return self.dot_with(acc, v, (factor, factor))
+
+    def dot_with(self, acc: str, v: str, factors: tuple[int, int]) -> str:
+        """acc plus the two int16 of `v` times literal factors."""
+        bits = bits_of_pairs(self.features, *factors)
+        mask = (1 << bits) - 1
+        word = (factors[0] & mask) | (factors[1] & mask) << bits
+        return self.dot(2, acc, v, f"const({signed(word)})", bits)
 
     def pick(self, layout: Layout, acc: str, v: str, place: int, left: int = 0, *, negative: bool = False) -> str:
         """acc plus or minus 2**left times the element of vector `v` at `place`, less the layout's zero."""
@@ -51,7 +67,10 @@ class Writer:
         if layout.pack == 1:
             shifted = f"shl({v}, {left})" if left else v
             return f"sub({acc}, {shifted})" if negative else f"add({acc}, {shifted})"
-        bits, factor = 32 // layout.pack, -(1 << left) if negative else 1 << left
+        factor = -(1 << left) if negative else 1 << left
+        if layout.pack == 2:
+            return self.dot_with(acc, v, (0, factor) if place else (factor, 0))
+        bits = 32 // layout.pack
         word = (factor & ((1 << bits) - 1)) << (bits * place)
         return self.dot(layout.pack, acc, v, f"const({signed(word)})")
 

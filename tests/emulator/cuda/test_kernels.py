@@ -13,7 +13,8 @@ import pytest
 
 from l1emu import Firmware
 from l1emu.emulator.cuda import kernels
-from l1emu.emulator.cuda.device import cuda, inlined_function, simulated
+from l1emu.emulator.cuda.device import compiling_for, cuda, inlined_function, simulated
+from l1emu.emulator.cuda.kept import KeptKernel
 from l1emu.emulator.cuda.ops import LANE_OPS
 from l1emu.emulator.cuda.text import GPU_FEATURES, remade
 from l1emu.emulator.passes.analyse import analyse
@@ -59,6 +60,7 @@ def test_the_default_tagger_takes_dot_products_and_no_stack() -> None:
     firmware = Firmware.read(MODEL)
     text = kernels.jets_assembly(planned(firmware), narrow=narrow_inputs(firmware), capability=HOPPER)
     assert text.count("dp4a.u32.s32") > 100
+    assert text.count("dp2a.lo.s32.s32") > 50
     found = kernels.resources(text, HOPPER)
     assert found.spilled == 0 and found.stack == 0
     assert found.registers <= 128 and found.shared >= 4 * len(planned(firmware).constants)
@@ -107,14 +109,44 @@ def assemble(firmware: Firmware, *, exactly: bool) -> None:
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 def test_kernels_of_inputs_compile(kind: Any) -> None:
     types = cuda("types")
-    given = types.Array(types.float32 if kind == np.float32 else types.float64, 2, "C")
     raw, odd, number = types.Array(types.int32, 3, "C"), types.Array(types.int32, 1, "C"), types.int64
-    cast = (number, types.float64, number, number, number, number, types.boolean)
-    text = kernels.assembly(kernels.floats_kernel, (given, raw, *cast, odd), HOPPER)
+    kinds = kernels.floats_kinds(types.float32 if kind == np.float32 else types.float64, narrow=True)
+    text = kernels.assembly(kernels.floats_kernel, kinds, HOPPER)
     assert kernels.resources(text, HOPPER).registers
     integers = types.Array(types.int64, 2, "C")
     text = kernels.assembly(kernels.integers_kernel, (integers, raw, number, number, number, odd), HOPPER)
     assert kernels.resources(text, HOPPER).registers
+
+
+@compiles
+def test_a_kernel_is_compiled_ahead_and_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("L1EMU_CACHE_DIR", str(tmp_path))
+    kinds = kernels.floats_kinds(cuda("types").float32, narrow=True)
+    made = kernels.ahead(kernels.floats_kernel(), kinds, HOPPER)
+    (file,) = tmp_path.glob("*/gpu-*")
+    with monkeypatch.context() as patch:
+        patch.setattr(cuda("dispatcher")._Kernel, "__init__", None)  # nothing can be compiled
+        again = kernels.ahead(kernels.floats_kernel(), kinds, HOPPER)
+    with compiling_for(HOPPER):
+        assert again.library.get_cubin().code == made.library.get_cubin().code
+    assert (again.entry_name, again.signature) == (made.entry_name, made.signature)
+    file.write_bytes(file.read_bytes()[:-1])
+    kernels.ahead(kernels.floats_kernel(), kinds, HOPPER)  # anew, and kept again
+    kernels.ahead(kernels.floats_kernel(), kinds, (8, 0))
+    assert len(list(tmp_path.glob("*/gpu-*"))) == 2
+
+
+@pytest.mark.skipif(find_spec("numba_cuda") is None or simulated(), reason="needs numba-cuda, outside the simulator")
+def test_kernels_are_kept_by_text_types_and_capability() -> None:
+    first, second = (planned(firmware_of(CASES[name].make(fixed("22,9"), fixed("18,9")))) for name in ("dense", "gru"))
+    made = [kernels.jets_kernel(first), kernels.jets_kernel(first, first.module.stages[1]), kernels.jets_kernel(second)]
+    assert len({kernel.content for kernel in made}) == 3
+    assert kernels.jets_kernel(first).content == made[0].content
+    names = set()
+    for capability in ((8, 0), (9, 0)):
+        with compiling_for(capability):
+            names |= {KeptKernel(made[0].content)._file(kinds) for kinds in (("int32",), ("int64",))}
+    assert len(names) == 4
 
 
 def test_without_an_assembler_one_line_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

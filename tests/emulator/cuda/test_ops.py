@@ -10,7 +10,7 @@ import pytest
 
 from l1emu.emulator.cuda.ops import LANE_OPS
 from l1emu.emulator.vector.llvm import OPERATIONS, Lanes
-from tests.emulator.vector.test_ops import APART, CASES, source
+from tests.emulator.vector.test_ops import APART, CASES, DRAWN, INT16, beside, grid, source
 
 MIXED = {"saturated_bytes", "words_of_planes"}  # they mix the lanes, and are looked at together
 FORM = re.compile(r"_(wide|plain|avx2|avx512|vnni)$")
@@ -34,6 +34,18 @@ def test_one_jet_gives_its_lane(name: str) -> None:
 
 def test_products_of_words_for_one_jet() -> None:
     check("dot16_plain")
+
+
+def test_products_of_words_and_bytes_are_those_of_dp2a() -> None:
+    """dp2a.lo.s32.s32: a word's two int16 times the two lower bytes of another, with their signs, in 32 bits."""
+    acc, a, b = beside(*grid(INT16, np.int16, 2))
+    a, b = np.concatenate([a, DRAWN]), np.concatenate([b & 0xFFFF, DRAWN[::-1]])
+    acc = np.resize(acc, a.size)
+    with np.errstate(over="ignore"):
+        found = [LANE_OPS["dot16_bytes"](*numbers) for numbers in zip(acc, a, b, strict=True)]
+    words, octets = a.view(np.int16).reshape(-1, 2).astype(np.int64), b.view(np.int8).reshape(-1, 4)
+    right = acc + (words * octets[:, :2]).sum(axis=1)
+    np.testing.assert_array_equal(found, right.astype(np.int32))
 
 
 def check(name: str) -> None:

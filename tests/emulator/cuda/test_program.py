@@ -10,15 +10,19 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from types import SimpleNamespace
 from typing import Any
 
+import awkward as ak
 import numpy as np
 import pytest
 
 from l1emu import Emulator, Firmware
+from l1emu.emulator.cuda import device
 from l1emu.emulator.cuda import program as cuda_program
 from l1emu.emulator.cuda.device import BLOCK_JETS, cuda, simulated
 from l1emu.emulator.cuda.program import CudaProgram, occupancy
+from l1emu.emulator.rows import EmulatedRows
 from l1emu.errors import L1emuError
 from l1emu.firmware import reference
 from l1emu.fixedpoint import FixedPoint
@@ -57,6 +61,27 @@ def test_without_a_gpu_one_line_says_what_is_missing() -> None:
         Emulator(firmware_of(CASES["dense"].make(fixed("22,9"), fixed("18,9"))), target="cuda")
     assert str(caught.value).startswith("the target cuda finds no GPU")
     assert "simd, portable, exact" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "problem"),
+    [
+        ([], "the target cuda finds no GPU"),
+        (
+            [(9, 0), (6, 1)],
+            "GPU 1: a GPU too old for the target cuda: got 'compute capability 6.1'; expected 7.0 or later",
+        ),
+    ],
+)
+@pytest.mark.skipif(simulated(), reason="the simulator is a GPU")
+def test_gpus_that_are_not_enough(
+    capabilities: list[tuple[int, int]], problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [SimpleNamespace(compute_capability=one) for one in capabilities]
+    monkeypatch.setattr(device, "cuda", lambda: SimpleNamespace(gpus=found))
+    with pytest.raises(L1emuError) as caught:
+        device.gpus()
+    assert str(caught.value).startswith(problem) and "simd, portable, exact" in str(caught.value)
 
 
 def test_occupancy_names_what_is_short() -> None:
@@ -241,8 +266,45 @@ def test_arrays_on_a_gpu_stay_there() -> None:
         emulator(Device(raw))
     with pytest.raises(L1emuError, match="wrong shape"):
         emulator(Device(x[:, :4].copy()))
+    with pytest.raises(L1emuError, match="wrong dtype: got 'float16'"):
+        emulator(Device(x.astype(np.float16)))
+    with pytest.raises(L1emuError, match=r"input x: an array on a GPU that is not C-contiguous"):
+        emulator(Device(np.asfortranarray(x)))
     with pytest.raises(L1emuError, match="arrays on a GPU that cannot be read there: got 'exact'"):
         on("exact", emulator.firmware)(Device(x))
+
+
+@in_simulator
+def test_rows_of_a_table_are_drawn_on_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    emulator, x, right = emulator_and_inputs()
+    table = EmulatedRows(emulator, {"x": x.astype(np.float32)})
+    right = on("exact", emulator.firmware)(x.astype(np.float32))
+    rows = np.array([3, 0, 3, len(x) - 1, 7])
+    (found,) = table(rows).values()
+    np.testing.assert_array_equal(found, right[rows])
+    assert [len(array) for array in table(rows[:0]).values()] == [0]
+    real, sizes = table._on_gpu, []
+
+    def short(wanted: Any) -> Any:
+        sizes.append(len(wanted))
+        if len(wanted) > 10:
+            raise RuntimeError("[CUresult.CUDA_ERROR_OUT_OF_MEMORY] Call to cuMemAlloc results in ...")
+        return real(wanted)
+
+    monkeypatch.setattr(table, "_on_gpu", short)
+    rows = np.arange(len(x))[::-1]
+    (found,) = table(rows).values()
+    np.testing.assert_array_equal(found, right[rows])
+    assert max(sizes) == len(x) and sizes.count(len(x) // 2) > 0
+
+
+@in_simulator
+def test_awkward_arrays_and_lists() -> None:
+    emulator, x, right = emulator_and_inputs(BLOCK_JETS)
+    np.testing.assert_array_equal(emulator(ak.Array(x.tolist())), right)
+    np.testing.assert_array_equal(emulator(x.tolist()), right)
+    with pytest.raises(L1emuError, match="input x"):
+        emulator(ak.Array([[1.0, 2.0], [3.0]]))
 
 
 @in_simulator

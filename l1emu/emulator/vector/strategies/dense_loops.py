@@ -100,9 +100,9 @@ class Products(ABC):
         return sums[0]
 
 
-def packed_words(rows: NDArray[Any], pack: int) -> NDArray[Any]:
-    """Rows of weights as int32 words of `pack` consecutive ones."""
-    bits = 32 // pack
+def packed_words(rows: NDArray[Any], pack: int, bits: int = 0) -> NDArray[Any]:
+    """Rows of weights as int32 words of `pack` consecutive ones, of all their bits or of `bits` each."""
+    bits = bits or 32 // pack
     words = np.zeros((rows.shape[0], rows.shape[1] // pack), dtype=object)
     for s in range(pack):
         words += (rows[:, s::pack] & ((1 << bits) - 1)) << (bits * s)
@@ -124,9 +124,9 @@ def reach_of_words(x: Interval) -> int:
     return 15 if zero_of_words(x) else magnitude(x)
 
 
-def word_pairs(weight: NDArray[Any]) -> NDArray[Any]:
-    """Weights (outputs, inputs) as words of two."""
-    return packed_words(np.pad(weight, ((0, 0), (0, weight.shape[1] % 2))), 2)
+def word_pairs(weight: NDArray[Any], bits: int = 16) -> NDArray[Any]:
+    """Weights (outputs, inputs) as words of two, of `bits` each."""
+    return packed_words(np.pad(weight, ((0, 0), (0, weight.shape[1] % 2))), 2, bits)
 
 
 def write_words(write: Writer, layer: Dense, *parts: str) -> None:

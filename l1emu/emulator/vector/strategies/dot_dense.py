@@ -27,7 +27,7 @@ from l1emu.emulator.vector.strategies.split import wrapped_sum
 from l1emu.emulator.vector.strategies.sums import clean_sum
 from l1emu.emulator.vector.strategy import Strategy
 from l1emu.emulator.vector.value import Ending
-from l1emu.emulator.vector.writer import Writer
+from l1emu.emulator.vector.writer import Writer, bits_of_pairs
 from l1emu.layers import Dense
 
 
@@ -51,13 +51,14 @@ def _words_pay(layer: Dense, source: Layout, context: Context) -> bool:
 
 @dataclass(frozen=True)
 class _Dots(Products):
-    """Dot products of `pack` numbers."""
+    """Dot products of `pack` numbers; `bits` of the weights of two."""
 
     write: Writer
     pack: int
+    bits: int
 
     def step(self, sums: Sequence[str], x: Sequence[str], w: Sequence[str], k: int) -> list[str]:
-        return [f"{sums[0]} = {self.write.dot(self.pack, sums[0], x[0], w[0])}"]
+        return [f"{sums[0]} = {self.write.dot(self.pack, sums[0], x[0], w[0], self.bits)}"]
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ class DotDense(Strategy[Dense]):
             zero, k_in, pack = zero_of_words(context.interval(x)), words_in(layer), 2
             write_words(write, layer, f"sub(u, const({zero}))" if zero else "u")
         place = "scratch" if self.words else "x"
-        DenseLoops(write, ending, _Dots(write, pack), k_in, layer, target, place).write_loops()
+        bits = bits_of_pairs(context.features, int(weight.min(initial=0)), int(weight.max(initial=0)))
+        DenseLoops(write, ending, _Dots(write, pack, bits), k_in, layer, target, place).write_loops()
         context.kernel(
             "dense",
             write,
@@ -114,7 +116,7 @@ class DotDense(Strategy[Dense]):
             f"{'int16 pairs' if self.words else source.kind}, sums in int32",
             x=Read(x, source),
             **target.operands,
-            w=context.constants.place(word_pairs(weight) if self.words else packed_words(weight, pack)),
+            w=context.constants.place(word_pairs(weight, bits) if pack == 2 else packed_words(weight, pack)),
             b=context.constants.place(self.bias + zero * weight.sum(axis=1) + ending.fold),
             scratch=Scratch(layer.positions * k_in if self.words else 0),
         )

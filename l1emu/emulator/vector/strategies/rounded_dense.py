@@ -34,7 +34,7 @@ from l1emu.emulator.vector.strategies.split import low_bits, rounded_off
 from l1emu.emulator.vector.strategies.sums import accumulator_value, magnitude, together
 from l1emu.emulator.vector.strategy import Strategy
 from l1emu.emulator.vector.value import Ending, Value, Wrap
-from l1emu.emulator.vector.writer import ONES, Writer
+from l1emu.emulator.vector.writer import Writer
 from l1emu.fixedpoint import Overflow, Rounding
 from l1emu.layers import Dense
 
@@ -151,18 +151,18 @@ class _RoundedProducts(Products):
         if not self.chunk:
             return [f"{sums[0]} = add16({sums[0]}, {product})", *lines]
         if self.chunk == 1:
-            return [f"{sums[0]} = dot16({sums[0]}, {product}, {ONES})", *lines]
+            return [f"{sums[0]} = {self.write.both(sums[0], product)}", *lines]
         part = f"{sums[0]}_chunk"
         lines.append(f"{part} = add16({part}, {product})" if k % self.chunk else f"{part} = {product}")
         if (k + 1) % self.chunk == 0:
-            lines.append(f"{sums[0]} = dot16({sums[0]}, {part}, {ONES})")
+            lines.append(f"{sums[0]} = {self.write.both(sums[0], part)}")
         return lines
 
     def close(self, indent: int, sums: Sequence[str], output: str, row: str) -> str:
         total = sums[-1]
         if not self.chunk:
             start = total if self.exact else super().start("a", output)
-            self.write(indent, f"{total} = dot16({start}, {sums[0]}, {ONES})")
+            self.write(indent, f"{total} = {self.write.both(start, sums[0])}")
         if self.sparse:
             self.write(indent, f"for e in range(C[rest + {output}], C[rest + {output} + 1], 2):")
             word = f"load(V, {self.x} + {row} * {self.k_in} + C[e])"

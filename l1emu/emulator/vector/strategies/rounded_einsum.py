@@ -23,7 +23,7 @@ from l1emu.emulator.vector.strategies.split import rounded_off
 from l1emu.emulator.vector.strategies.sums import accumulator_value, together
 from l1emu.emulator.vector.strategy import Strategy
 from l1emu.emulator.vector.value import Ending
-from l1emu.emulator.vector.writer import ONES, Writer
+from l1emu.emulator.vector.writer import Writer
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 from l1emu.layers import Einsum
 
@@ -209,7 +209,9 @@ class _Loops:
     def _upper_halves(self) -> None:
         self.write(3, "if small:")
         start, u = [f"ACC = const({self.ending.fold})"], f"load(V, {self.row} + c)"
-        self._sums(start, self.pairs, u, lambda acc, m: [f"{acc} = dot16({acc}, mulhi16(u, {self._word(m)}), {ONES})"])
+        self._sums(
+            start, self.pairs, u, lambda acc, m: [f"{acc} = {self.write.both(acc, f'mulhi16(u, {self._word(m)})')}"]
+        )
         self._store()
 
     def _exact_sums(self, mask: int) -> None:
@@ -226,7 +228,7 @@ class _Loops:
             ],
         )
         for acc in self.accs:
-            self.write(5, f"{acc} = sra(dot16({acc}, {acc}_lost, const(-1)), {self.how.shift})")
+            self.write(5, f"{acc} = sra({self.write.both(acc, f'{acc}_lost', -1)}, {self.how.shift})")
             if self.ending.fold:
                 self.write(5, f"{acc} = add({acc}, const({self.ending.fold}))")
         self._store()

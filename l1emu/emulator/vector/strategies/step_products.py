@@ -12,7 +12,7 @@ from l1emu.emulator.interval import Interval, Sum, rounding_of, signed_bits
 from l1emu.emulator.recurrence import StepMatrix
 from l1emu.emulator.vector.features import Features
 from l1emu.emulator.vector.value import Ending, Value, ValueStep
-from l1emu.emulator.vector.writer import ONES, Writer, pair, signed
+from l1emu.emulator.vector.writer import Writer, bits_of_pairs, pair
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
 
 _How = Literal["dot", "high", "lost", "steps"]
@@ -44,6 +44,8 @@ class StepProduct:
         Whether sums modulo 2**16 are enough.
     limit
         Bits of the sums, in the accumulator's step, that come out right.
+    bits
+        Of each weight in a word of two.
     product, each
         What is done with a product and with the sum after each, for ``steps``.
     """
@@ -59,6 +61,7 @@ class StepProduct:
     words: bool = False
     limit: int = 32
     half: int = 0
+    bits: int = 16
     product: tuple[ValueStep, ...] = ()
     each: tuple[ValueStep, ...] = ()
 
@@ -96,14 +99,14 @@ class StepProduct:
         low, high = int(matrix.weight.min(initial=0)), int(matrix.weight.max(initial=0))
         narrow = bytes_ and features.dot8 and low >= -128 and high <= 127
         unsigned = x.lowest >= 0 and x.highest <= 255
-        pack, zero = 1, 0
+        pack, zero, bits = 1, 0, 16
         if narrow and (unsigned or (x.lowest >= -128 and x.highest <= 127)):
             pack, zero = 4, 0 if unsigned else -128
         elif signed_bits(low, high) <= 16 and x.bits <= 16:
-            pack = 2
+            pack, bits = 2, bits_of_pairs(features, low, high)
         weight = matrix.weight.astype(object)
         start = (bias >> left) + zero * weight.sum(axis=0)
-        return cls("dot", weight, start, matrix.order, pack, zero, left)
+        return cls("dot", weight, start, matrix.order, pack, zero, left, bits=bits)
 
     @classmethod
     def _in_words(cls, matrix: StepMatrix, x: Interval, lost: int) -> Self | None:
@@ -163,7 +166,7 @@ class StepProduct:
         n_in = len(self.weight)
         filled = np.zeros((self.vectors * self.pack, self.weight.shape[1] + 1), object)
         filled[:n_in, :-1] = self.weight
-        bits = 32 // self.pack
+        bits = self.bits if self.pack == 2 else 32 // self.pack
         words = sum(
             ((filled[s :: self.pack] & ((1 << bits) - 1)) << (bits * s) for s in range(self.pack)),
             np.zeros((self.vectors, filled.shape[1]), object),
@@ -180,9 +183,9 @@ class StepProduct:
         for g, acc in enumerate(sums):
             write(indent + 1, f"q = broadcast(C, {w} + (o * {k_in} + k) * {together} + {g})")
             if self.how == "dot":
-                write(indent + 1, f"{acc} = {write.dot(self.pack, acc, 'v', 'q')}")
+                write(indent + 1, f"{acc} = {write.dot(self.pack, acc, 'v', 'q', self.bits)}")
             elif self.how == "high":
-                added = f"add16({acc}, mulhi16(v, q))" if self.words else f"dot16({acc}, mulhi16(v, q), {ONES})"
+                added = f"add16({acc}, mulhi16(v, q))" if self.words else write.both(acc, "mulhi16(v, q)")
                 write(indent + 1, f"{acc} = {added}")
             elif self.how == "lost":
                 lower = f"add16(mullo16(v, q), const({pair(self.half)}))" if self.half else "mullo16(v, q)"
@@ -190,7 +193,7 @@ class StepProduct:
                 write(indent + 1, f"{acc} = dot16({acc}, v, q)")
                 write(
                     indent + 1,
-                    f"l{acc} = add16(l{acc}, {rest})" if lost else f"l{acc} = dot16(l{acc}, {rest}, {ONES})",
+                    f"l{acc} = add16(l{acc}, {rest})" if lost else f"l{acc} = {write.both(f'l{acc}', rest)}",
                 )
             else:
                 write(indent + 1, "p = mul(v, q)")
@@ -202,9 +205,9 @@ class StepProduct:
         if self.how == "dot" and self.shift:
             write(indent, f"{acc} = shl({acc}, {self.shift})")
         elif self.how == "high" and self.words:
-            write(indent, f"{acc} = sra(shl(dot16(const(0), {acc}, {ONES}), 16), 16)")
+            write(indent, f"{acc} = sra(shl({write.both('const(0)', acc)}, 16), 16)")
         elif self.how == "lost":
-            less = f"dot16({acc}, l{acc}, const({signed(0xFFFFFFFF)}))" if lost else f"sub({acc}, l{acc})"
+            less = write.both(acc, f"l{acc}", -1) if lost else f"sub({acc}, l{acc})"
             write(indent, f"{acc} = sra({less}, {self.shift})")
 
 

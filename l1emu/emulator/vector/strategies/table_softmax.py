@@ -15,7 +15,7 @@ from l1emu.emulator.vector.features import Features
 from l1emu.emulator.vector.layout import INT32, Layout
 from l1emu.emulator.vector.strategy import Strategy
 from l1emu.emulator.vector.value import Clip, Ending, Round, Value
-from l1emu.emulator.vector.writer import ONES, Writer, four, pair, signed
+from l1emu.emulator.vector.writer import Writer, four, pair, signed
 from l1emu.fixedpoint import Rounding
 from l1emu.layers import Softmax
 from l1emu.layers.softmax import index_bits, top_bits
@@ -114,7 +114,7 @@ class TableSoftmax(Strategy[Softmax]):
             write(1, f"for r in range({layer.n_outer}):")
             write(2, *loads)
             found = self._looked_up(write, n)
-            self._sum(write, 2, self._terms(found.halves))
+            self._sum(write, 2, self._terms(write, found.halves))
             self._inverse(write, 2, upper=found.halves is not None)
             self._products(write, found.halves, ending)
         x, arithmetic = Read(layer.inputs[0], self.source), f"{self.source.kind}, tables"
@@ -170,11 +170,11 @@ class TableSoftmax(Strategy[Softmax]):
         else:
             write(2, *(f"e{f} = gather(C, exp_table, sub(d{f}, const({self.first})))" for f in range(size)))
 
-    def _terms(self, halves: list[Half] | None) -> list[str]:
+    def _terms(self, write: Writer, halves: list[Half] | None) -> list[str]:
         """`total` with more of the exponentials, one after another."""
         if halves is None:
             return [f"add(total, e{f})" for f in range(self.layer.n_slice)]
-        return [f"dot16(total, {name}, {ONES})" for name in dict.fromkeys(half.variable for half in halves)]
+        return [write.both("total", name) for name in dict.fromkeys(half.variable for half in halves)]
 
     def _sum(self, write: Writer, indent: int, terms: list[str]) -> None:
         """`total`: the sum of the `terms`, with what its ending wants to be added."""
