@@ -20,7 +20,7 @@ from pathlib import Path
 from l1emu.caches import cache_root
 from l1emu.child import Ended, Limits, run_child
 from l1emu.errors import L1emuError
-from l1emu.files import folder_aside, read_text, scratch_folder, sha256_bytes, sha256_file
+from l1emu.files import folder_aside, read_bytes, scratch_folder, sha256_bytes, sha256_file
 from l1emu.trust import make_private_folder, private_file, private_folder
 
 _COMPILER = "g++"
@@ -41,7 +41,7 @@ size_t trace_type_size = sizeof(double);
 }
 """
 """What hls4ml defines outside of the sources that we compile, for projects that can keep what their layers give."""
-_THEIR_MAIN = re.compile(r"(?m)^(\s*(?:int|void)\s+)main(\s*\()")
+_THEIR_MAIN = re.compile(rb"(?m)^(\s*(?:int|void)\s+)main(\s*\()")
 
 
 def cache_folder() -> Path:
@@ -178,16 +178,17 @@ class Build:
 
     def _traces(self) -> bool:
         """Whether the sources keep what layers give, into variables that they do not define."""
-        texts = [*self.texts.values(), *(read_text(path) for path in self.folder.glob("*.cpp"))]
-        used = any("save_layer_output" in text for text in texts)
-        return used and not any(re.search(r"\btrace_enabled\s*=", text) for text in texts)
+        texts = [text.encode() for text in self.texts.values()]
+        texts += [read_bytes(path, limit=_LARGEST) for path in self.folder.glob("*.cpp")]
+        used = any(b"save_layer_output" in text for text in texts)
+        return used and not any(re.search(rb"\btrace_enabled\s*=", text) for text in texts)
 
     def _rename_mains(self, folder: Path) -> None:
         """Another name for a `main` that somebody wrote beside the top function, to try it: ours is another."""
         for name in {path.name for path in folder.glob("*.cpp")} | set(self.texts):
-            text = read_text(folder / name)
+            text = read_bytes(folder / name, limit=_LARGEST)
             if name != self.main and _THEIR_MAIN.search(text):
-                (folder / name).write_text(_THEIR_MAIN.sub(r"\1l1emu_their_main\2", text), encoding="utf-8")
+                (folder / name).write_bytes(_THEIR_MAIN.sub(rb"\1l1emu_their_main\2", text))
 
     def _sources(self) -> dict[Path, Path]:
         """The files that the compiler and the program read, by their place relative to the firmware folder."""

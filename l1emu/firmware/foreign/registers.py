@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from l1emu.files import read_text
-
 _HEADER = Path("ap_types") / "etc" / "ap_private.h"
-_MEMBER = re.compile(r"(?ms)^(  INLINE void clearUnusedBits\(void\)) volatile\n(.*?^  \{\n.*?^  \}\n)")
+_MEMBER = re.compile(rb"(?ms)^(  INLINE void clearUnusedBits\(void\)) volatile\n(.*?^  \{\n.*?^  \}\n)")
 
 
 def keep_in_registers(folder: Path) -> None:
@@ -25,4 +23,4 @@ def keep_in_registers(folder: Path) -> None:
     """
     header = folder / _HEADER
     if header.is_file():
-        header.write_text(_MEMBER.sub(r"\g<0>\n\g<1>\n\g<2>", read_text(header)), encoding="utf-8")
+        header.write_bytes(_MEMBER.sub(rb"\g<0>\n\g<1>\n\g<2>", header.read_bytes()))
