@@ -18,8 +18,7 @@ from itertools import count
 
 _MOST = 1024  # threads; as many are started as were ever at work together
 _PAYS = 200e-6  # seconds of work for one thread from which on two are called, see above
-PART = 50e-6
-"""Seconds that a part should take at least: its call takes 3 microseconds."""
+_PART = 50e-6  # seconds that a part should take at least: its call takes 3 microseconds
 _LEAST, _LARGEST = 64, 1024  # jets in a part: what the exact kernels do side by side, and what needs little memory
 
 JetRange = tuple[int, int]
@@ -54,7 +53,7 @@ _THREADS = _Threads()
 os.register_at_fork(after_in_child=_THREADS.forget)
 
 
-def do_parts(jets: int, threads: int, pace: float, work: _Work, part: float = PART) -> float:
+def do_parts(jets: int, threads: int, pace: float, work: _Work, part: float = 0.0) -> float:
     """Have `work` do all jets of a batch, in this thread and up to `threads` - 1 others.
 
     Parameters
@@ -62,7 +61,7 @@ def do_parts(jets: int, threads: int, pace: float, work: _Work, part: float = PA
     pace
         Seconds a jet in one thread, as the last batch had it; 0 if that is not known.
     part
-        Seconds that a part should take at least.
+        Seconds that a part should take at least; 0 where its call takes no longer than that of kernels.
 
     Returns
     -------
@@ -85,7 +84,7 @@ class _Batch:
 
     def __init__(self, jets: int, threads: int, pace: float, work: _Work, part: float) -> None:
         self._jets, self._work, self._pace = jets, work, pace
-        least = int(part / pace) if pace else _LARGEST
+        least = int((part or _PART) / pace) if pace else _LARGEST
         size = min(max(least, _LEAST), _LARGEST, -(-jets // threads))
         self._size = -(-size // _LEAST) * _LEAST
         self._others = threads - 1

@@ -16,7 +16,7 @@ from l1emu import debug
 from l1emu.compiled import compile_for
 from l1emu.cores import cores
 from l1emu.emulator.cache import module_from_source
-from l1emu.emulator.crew import PART, JetRange, do_parts
+from l1emu.emulator.crew import JetRange, do_parts
 from l1emu.emulator.cuda.program import CudaProgram
 from l1emu.emulator.cuda.text import GPU_FEATURES
 from l1emu.emulator.exact.assembler import Program
@@ -54,7 +54,7 @@ class _Exact:
     def __init__(self, program: Program) -> None:
         self.program, self.results = program, program.results
         self.spare: list[Run] = []
-        self.pace, self.part = 0.0, PART
+        self.pace = self.part = 0.0
 
     def prepare(self) -> Run:
         program, work = self.program, np.zeros(self.program.rows * _LANES, np.int64)
@@ -106,7 +106,7 @@ class _Packed:
         self._execute = module_from_source(program.name(program.source), program.source).execute
         self._constants = _aligned(program.constants)
         self.spare: list[Run] = []
-        self.pace, self.part = 0.0, PART
+        self.pace = self.part = 0.0
 
     def prepare(self) -> Run:
         exact, execute, constants = self.program.exact, self._execute, self._constants

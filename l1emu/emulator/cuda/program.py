@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from l1emu.emulator.crew import PART
 from l1emu.emulator.cuda import kernels
 from l1emu.emulator.cuda.device import BLOCK_JETS, cuda, gpus, simulated
 from l1emu.emulator.cuda.text import jet_source
@@ -60,7 +59,7 @@ class CudaProgram:
     def __init__(self, program: VectorProgram, inputs: tuple[Tensor, ...], *, narrow: bool, threads: int) -> None:
         self.program, self.results = program, program.results
         self.spare: list[Callable[..., bool]] = []
-        self.pace, self.part = 0.0, PART
+        self.pace = self.part = 0.0
         self.piece = _PIECE
         self._inputs, self._raw = inputs, np.int32 if narrow else np.int64
         self._threads = threads

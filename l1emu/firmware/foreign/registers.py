@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 _HEADER = Path("ap_types") / "etc" / "ap_private.h"
-_MEMBER = re.compile(rb"(?ms)^(  INLINE void clearUnusedBits\(void\)) volatile\n(.*?^  \{\n.*?^  \}\n)")
+_MEMBER = re.compile(rb"(?ms)^(  INLINE void clearUnusedBits\(void\)) volatile\r?\n(.*?^  \{\r?\n.*?^  \}\r?\n)")
 
 
 def keep_in_registers(folder: Path) -> None:
