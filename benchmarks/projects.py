@@ -12,6 +12,7 @@ own, which is ended after so long. Exit code 1 if a project differs.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import signal
@@ -29,12 +30,23 @@ from l1emu.errors import L1emuError
 from l1emu.firmware.graph import own_cpp
 from l1emu.progress import progress
 
+_FAILURES = {
+    "no C++ to compare with": (
+        *("not found", "no such file", "no folder", "wrong count of weights", "does not exist", "never closed"),
+        "doesn't exist",
+    ),
+    "another backend": ("this backend is not supported", "these are sources for the backend"),
+    "does not compile": ("does not compile",),
+    "its C++ stops": ("the c simulation failed", "the project's c++ failed", "own c++ of this layer failed"),
+}
+"""What an error says where a project cannot be compared, by the outcome; the first that fits counts."""
+
 
 @dataclass(frozen=True)
 class Row:
     """One project.
 
-    `outcome` is read, refused, identical, differing, does not compile or no C++ to compare with, and `detail` says why,
+    `outcome` is read, refused, identical, differing, the same as another, or one of `_FAILURES`, and `detail` says why,
     or how much; where functions that are not known are compiled, identical says whether there are any.
     """
 
@@ -75,6 +87,16 @@ def check(project: Path, jets: int, *, build: bool, unknown: str = "refuse") -> 
     return Row(str(project), outcome, detail, layers, found.values)
 
 
+def digest(project: Path) -> str:
+    """What is equal for projects of the same sources and weights."""
+    folder = project / "firmware"
+    files = sorted(path for path in folder.rglob("*") if path.suffix in (".h", ".hpp", ".cpp", ".txt"))
+    found = hashlib.sha256()
+    for path in files:
+        found.update(f"{path.relative_to(folder)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return found.hexdigest()
+
+
 def check_within(project: Path, options: argparse.Namespace) -> Row:
     """As `check`, in a process of its own that is ended after `options.seconds`, with its compiler."""
     command = [sys.executable, __file__, str(project), "--one", "--json", "--jets", str(options.jets)]
@@ -91,10 +113,8 @@ def check_within(project: Path, options: argparse.Namespace) -> Row:
 
 def _failed(error: L1emuError) -> str:
     """Why a project cannot be compared with its C++."""
-    absent = ("not found", "no such file", "no folder", "wrong count of weights", "does not exist", "never closed")
-    if any(words in str(error).lower() for words in absent):
-        return "no C++ to compare with"
-    return "does not compile" if "does not compile" in error.message else "refused"
+    said = str(error).lower()
+    return next((outcome for outcome, words in _FAILURES.items() if any(word in said for word in words)), "refused")
 
 
 def _reason(error: L1emuError, project: Path) -> str:
@@ -132,10 +152,13 @@ def main() -> None:
     paths = options.folders if options.one else projects(options.folders)
     if not paths:
         sys.exit(f"benchmark: no hls4ml project below {', '.join(map(str, options.folders))}")
-    rows = []
+    rows: list[Row] = []
+    first: dict[str, Path] = {}
     with progress("projects", len(paths)) as advance:
         for path in paths:
-            if options.seconds is None:
+            if (same := first.setdefault(digest(path), path)) != path:
+                rows.append(Row(str(path), "the same as another", str(same)))
+            elif options.seconds is None:
                 rows.append(check(path, options.jets, build=not options.no_build, unknown=options.unknown))
             else:
                 rows.append(check_within(path, options))

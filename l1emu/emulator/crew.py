@@ -53,13 +53,15 @@ _THREADS = _Threads()
 os.register_at_fork(after_in_child=_THREADS.forget)
 
 
-def do_parts(jets: int, threads: int, pace: float, work: _Work) -> float:
+def do_parts(jets: int, threads: int, pace: float, work: _Work, part: float = 0.0) -> float:
     """Have `work` do all jets of a batch, in this thread and up to `threads` - 1 others.
 
     Parameters
     ----------
     pace
         Seconds a jet in one thread, as the last batch had it; 0 if that is not known.
+    part
+        Seconds that a part should take at least; 0 where its call takes no longer than that of kernels.
 
     Returns
     -------
@@ -74,15 +76,15 @@ def do_parts(jets: int, threads: int, pace: float, work: _Work) -> float:
     if threads == 1 or jets <= _LEAST:
         work((first, min(first + _LARGEST, jets)) for first in range(0, jets, _LARGEST))
         return pace
-    return _Batch(jets, threads, pace, work).done()
+    return _Batch(jets, threads, pace, work, part).done()
 
 
 class _Batch:
     """A batch that several threads may do."""
 
-    def __init__(self, jets: int, threads: int, pace: float, work: _Work) -> None:
+    def __init__(self, jets: int, threads: int, pace: float, work: _Work, part: float) -> None:
         self._jets, self._work, self._pace = jets, work, pace
-        least = int(_PART / pace) if pace else _LARGEST
+        least = int((part or _PART) / pace) if pace else _LARGEST
         size = min(max(least, _LEAST), _LARGEST, -(-jets // threads))
         self._size = -(-size // _LEAST) * _LEAST
         self._others = threads - 1

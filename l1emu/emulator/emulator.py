@@ -54,7 +54,7 @@ class _Exact:
     def __init__(self, program: Program) -> None:
         self.program, self.results = program, program.results
         self.spare: list[Run] = []
-        self.pace = 0.0
+        self.pace = self.part = 0.0
 
     def prepare(self) -> Run:
         program, work = self.program, np.zeros(self.program.rows * _LANES, np.int64)
@@ -106,7 +106,7 @@ class _Packed:
         self._execute = module_from_source(program.name(program.source), program.source).execute
         self._constants = _aligned(program.constants)
         self.spare: list[Run] = []
-        self.pace = 0.0
+        self.pace = self.part = 0.0
 
     def prepare(self) -> Run:
         exact, execute, constants = self.program.exact, self._execute, self._constants
@@ -550,7 +550,7 @@ class Emulator:
                     one.take(room, first, last)
             program.spare.append(execute)
 
-        program.pace = do_parts(jets, self.threads, program.pace, work)
+        program.pace = do_parts(jets, self.threads, program.pace, work, program.part)
 
     def _returned(self, written: Sequence[Destination], out: OutputArrays | None) -> _Outputs:
         if out is not None and not isinstance(out, Mapping):

@@ -25,6 +25,7 @@ Run = Callable[[NDArray[Any], Sequence[NDArray[Any]]], bool]
 
 ARITHMETIC = "c++"
 """What a layer of the project's own C++ is computed with."""
+_PART = 1e-3  # seconds that a part of a batch should take at least: another process is called in some 40 us
 _TIMED = 5  # times that a call is timed, of which the fastest counts
 
 
@@ -35,6 +36,7 @@ class Runnable(Protocol):
     takes_floats: bool  # in place of raw integers, if they are simple
     spare: list[Run]  # what `prepare` gave, and nobody uses now
     pace: float  # seconds a jet in one thread, see `l1emu.emulator.crew`
+    part: float  # seconds that a part of a batch should take at least, 0 for the least of all, see there
 
     def prepare(self) -> Run:
         """A function with a workspace of its own."""
@@ -112,7 +114,7 @@ class Staged:
         self.results = results
         self._firmware, self._program = firmware, program
         self.spare: list[Run] = []
-        self.pace = 0.0
+        self.pace, self.part = 0.0, _PART
         self._stages = self._made()
 
     def _made(self) -> list[_Known | _Call]:

@@ -68,12 +68,23 @@ def _words(declared: Declaration) -> tuple[str, ...]:
     return declared.kind, text_of(declared.parameters), text_of(declared.type), text_of(declared.size), value
 
 
+_SIMULATED = (
+    "static bool loaded_weights = false ;",
+    "if ( ! loaded_weights ) {",
+    "nnet :: save_layer_output <",
+)
+"""How the statements of a top function begin that are for a C simulation alone."""
+
+
 def _without_loading(function: FunctionDefinition) -> list[str]:
-    """A top function's parameters and statements, without those that load weights, which a synthesis does not see."""
+    """A top function's parameters and statements, without those that a synthesis does not see.
+
+    These load weights, or keep what a layer gives (hls4ml's trace).
+    """
     found = [text_of(function.parameters)]
     for statement in statements(list(function.body), function.place.path):
         text = " ".join(token.text for token in statement)
-        if text != "static bool loaded_weights = false ;" and not text.startswith("if ( ! loaded_weights ) {"):
+        if not text.startswith(_SIMULATED):
             found.append(text)
     return found
 

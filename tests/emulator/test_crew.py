@@ -56,6 +56,15 @@ def test_the_pace_of_a_batch_is_what_its_first_part_took() -> None:
     assert do_parts(2000, 1, 0.0, work) == 0.0
 
 
+def test_parts_are_as_large_as_their_call_is_worth() -> None:
+    def sizes(part: float) -> set[int]:
+        found: list[JetRange] = []
+        do_parts(4096, 2, 1e-6, found.extend, part)
+        return {last - first for first, last in found}
+
+    assert sizes(50e-6) == {64} and sizes(500e-6) == {512} and sizes(1.0) == {1024}
+
+
 def test_the_first_part_that_fails_is_told() -> None:
     def work(parts: Iterator[JetRange]) -> None:
         for first, _last in parts:

@@ -46,6 +46,21 @@ def test_sizes_among_the_arguments(tmp_path: Path) -> None:
         l1emu.Firmware.read(project)
 
 
+def test_layers_that_are_traced(tmp_path: Path) -> None:
+    """With hls4ml's `TraceOutput` a C simulation can keep what layers give, into variables of a file beside it."""
+    need_compiler()
+    project = small(tmp_path / "p")
+    plain = l1emu.Firmware.read(project).content_hash
+    top = project / "firmware" / "handmade.cpp"
+    kept = '#ifndef __SYNTHESIS__\n    nnet::save_layer_output<fc_out_t>(fc_out, "fc", 4);\n#endif'
+    edit(top, "// fc\n", f"// fc\n{kept}\n")
+    assert l1emu.Firmware.read(project).content_hash == plain
+    assert l1emu.verify(project, jets=50, optimization="-O0").identical
+    edit(top, kept, kept.replace("nnet::save_layer_output<fc_out_t>(fc_out, ", "nnet::own<fc_out_t>(fc_out, "))
+    with pytest.raises(L1emuError, match="a synthesis sees another top function"):
+        l1emu.Firmware.read(project)
+
+
 def test_without_fixed_point_headers_those_of_hls4ml_are_used(tmp_path: Path) -> None:
     need_compiler()
     project = small(tmp_path / "p")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,9 +23,11 @@ def test_reads_and_refuses_with_reasons(tmp_path: Path) -> None:
     bad = every_kind(tmp_path / "bad", 1)
     top = bad / "firmware" / "parameters.h"
     top.write_text(top.read_text().replace("n_in", "n_inn", 1))
+    shutil.copytree(tmp_path / "good", tmp_path / "like good")
     done = run(tmp_path, "--no-build", "--json")
     rows = {Path(row["project"]).name: row for row in json.loads(done.stdout)}
-    assert done.returncode == 0 and set(rows) == {"good", "bad"}
+    assert done.returncode == 0 and set(rows) == {"good", "bad", "like good"}
+    assert rows["like good"]["outcome"] == "the same as another" and rows["like good"]["detail"].endswith("/good")
     assert rows["good"]["outcome"] == "read" and rows["good"]["layers"] > 5
     assert rows["bad"]["outcome"] == "refused" and rows["bad"]["detail"].startswith("firmware/")
     text = run(tmp_path, "--no-build").stdout
@@ -42,12 +45,14 @@ def test_counts_projects_with_cpp_layers(tmp_path: Path) -> None:
     broken = dense_project(tmp_path / "broken", "res[0] = no_such_name;")
     missing = dense_project(tmp_path / "missing") / "firmware" / "weights" / "w_fc1.h"
     missing.unlink()
+    (dense_project(tmp_path / "other") / "firmware" / "defines.h").write_text("#include <sycl/sycl.hpp>\n")
     done = run(tmp_path, "--unknown", "cpp", "--jets", "12", "--json", "--seconds", "600")
     rows = {Path(row["project"]).name: row for row in json.loads(done.stdout)}
     assert done.returncode == 0 and "own_kernel" in done.stderr
     assert rows["own"]["outcome"] == "identical, with C++ layers" and rows["own"]["layers"] == 3
     assert rows[broken.name]["outcome"] == "does not compile"
     assert rows["missing"]["outcome"] == "no C++ to compare with"
+    assert rows["other"]["outcome"] == "another backend"
 
 
 def test_a_project_that_takes_too_long_is_ended(tmp_path: Path) -> None:

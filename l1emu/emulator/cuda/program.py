@@ -59,7 +59,7 @@ class CudaProgram:
     def __init__(self, program: VectorProgram, inputs: tuple[Tensor, ...], *, narrow: bool, threads: int) -> None:
         self.program, self.results = program, program.results
         self.spare: list[Callable[..., bool]] = []
-        self.pace = 0.0
+        self.pace = self.part = 0.0
         self.piece = _PIECE
         self._inputs, self._raw = inputs, np.int32 if narrow else np.int64
         self._threads = threads

@@ -2,6 +2,8 @@
 
 `build`
     a project's C++, compiled by g++ in the cache.
+`registers`
+    the fixed-point headers, so that numbers stay in registers.
 `text`
     the C++ around calls of a project's functions.
 `service`

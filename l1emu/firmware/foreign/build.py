@@ -20,7 +20,7 @@ from pathlib import Path
 from l1emu.caches import cache_root
 from l1emu.child import Ended, Limits, run_child
 from l1emu.errors import L1emuError
-from l1emu.files import folder_aside, scratch_folder, sha256_bytes, sha256_file
+from l1emu.files import folder_aside, read_bytes, scratch_folder, sha256_bytes, sha256_file
 from l1emu.trust import make_private_folder, private_file, private_folder
 
 _COMPILER = "g++"
@@ -31,6 +31,17 @@ SCRIBBLED = 1 << 26
 """Bytes of any file that a program of the project's C++ writes, unless its numbers take more."""
 TOO_SHORT = re.compile(r"ERROR: Expected \d+ values but read only \d+ values")
 """What hls4ml's loader says of too short a file of weights, before it goes on."""
+
+_TRACE = """#include <map>
+#include <string>
+namespace nnet {
+bool trace_enabled = false;
+std::map<std::string, void *> *trace_outputs = nullptr;
+size_t trace_type_size = sizeof(double);
+}
+"""
+"""What hls4ml defines outside of the sources that we compile, for projects that can keep what their layers give."""
+_THEIR_MAIN = re.compile(rb"(?m)^(\s*(?:int|void)\s+)main(\s*\()")
 
 
 def cache_folder() -> Path:
@@ -112,6 +123,8 @@ class Build:
         if compiler is None:
             raise L1emuError("g++ is needed to compile the project's C++, and was not found")
         sources = self._sources()
+        if self._traces():
+            self.texts = self.texts | {self.main: _TRACE + self.texts[self.main]}
         size = sum(source.stat().st_size for source in sources.values())
         if size > _LARGEST:
             found = f"{size:,} bytes"
@@ -163,6 +176,20 @@ class Build:
             result.seek(0)
             return result.read().decode()
 
+    def _traces(self) -> bool:
+        """Whether the sources keep what layers give, into variables that they do not define."""
+        texts = [text.encode() for text in self.texts.values()]
+        texts += [read_bytes(path, limit=_LARGEST) for path in self.folder.glob("*.cpp")]
+        used = any(b"save_layer_output" in text for text in texts)
+        return used and not any(re.search(rb"\btrace_enabled\s*=", text) for text in texts)
+
+    def _rename_mains(self, folder: Path) -> None:
+        """Another name for a `main` that somebody wrote beside the top function, to try it: ours is another."""
+        for name in {path.name for path in folder.glob("*.cpp")} | set(self.texts):
+            text = read_bytes(folder / name, limit=_LARGEST)
+            if name != self.main and _THEIR_MAIN.search(text):
+                (folder / name).write_bytes(_THEIR_MAIN.sub(rb"\1l1emu_their_main\2", text))
+
     def _sources(self) -> dict[Path, Path]:
         """The files that the compiler and the program read, by their place relative to the firmware folder."""
         folder = self.folder
@@ -186,6 +213,7 @@ class Build:
                 (folder / name).write_text(text, encoding="utf-8")
         except OSError as error:
             raise L1emuError(f"the project's C++ cannot be copied: {error.strerror or error}", path=folder) from None
+        self._rename_mains(folder)
         if self.edit is not None:
             self.edit(folder)
         self._compiled([*command, "-o", "csim"], folder)

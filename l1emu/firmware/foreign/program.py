@@ -6,6 +6,7 @@ import hashlib
 import threading
 import weakref
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,14 +16,18 @@ from numpy.typing import NDArray
 from l1emu.child import Limits
 from l1emu.errors import L1emuError
 from l1emu.firmware.foreign.build import Build
+from l1emu.firmware.foreign.registers import keep_in_registers
 from l1emu.firmware.foreign.service import Service
 from l1emu.firmware.foreign.text import SPOILED, CallText, program_text
 from l1emu.firmware.graph import Graph
 from l1emu.fixedpoint import FixedPoint
 from l1emu.layers import Foreign
 
-FLAGS = ("-O3", "-march=native", "-ffp-contract=off", "-fPIC", "-pie", "-Wl,-z,now")
+_ALWAYS = ("-ffp-contract=off", "-fwrapv", "-fPIC", "-pie", "-Wl,-z,now")
 """Floats are computed as everywhere, and whatever the linker changes is changed before the first call."""
+FLAGS = ("-O3", "-march=native", *_ALWAYS)
+_PLAIN = ("-O1", *_ALWAYS)
+"""With the headers as they are, and variables that nobody sets on the stack: what calls are checked with."""
 MAIN = "l1emu_foreign.cpp"
 _PROBED = 24  # jets that a call is checked with before it is used
 _AGAIN = 16  # jets of a chunk that are computed again where something was kept from jet to jet
@@ -60,7 +65,6 @@ class ForeignProgram:
     names: list[str] = field(default_factory=list)
     whole: bool = False
     _program: Path | None = None
-    _build: Build | None = None
     _spare: list[Service] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -73,6 +77,9 @@ class ForeignProgram:
     def build(self) -> None:
         """Compile the program, and check that each call gives the same whatever came before.
 
+        That is checked with a program in which numbers that nobody sets are on the stack. What then runs is compiled
+        once more, with numbers in registers and loops as vectors, and has to give the same.
+
         Raises
         ------
         L1emuError
@@ -82,11 +89,16 @@ class ForeignProgram:
         texts = {MAIN: program_text(self.include, self.calls, self.loads, self.ports, self.spaces)}
         if self.text is not None:
             texts[self.include] = self.text
-        self._build = Build(self.root, self.folder, texts, MAIN, FLAGS, self.limits, identity=(_processor(),))
-        weakref.finalize(self, self._build.temporary.close)
-        self._program = self._build.program()
+        plain = Build(self.root, self.folder, texts, MAIN, _PLAIN, self.limits)
+        edit, identity = keep_in_registers, (_processor(), "registers")
+        fast = Build(self.root, self.folder, texts, MAIN, FLAGS, self.limits, edit, identity)
+        for build in (plain, fast):
+            weakref.finalize(self, build.temporary.close)
+        with ThreadPoolExecutor(2, "l1emu-g++") as pool:
+            checked, self._program = pool.map(Build.program, (plain, fast))
+        service = Service(checked, self.calls, self.names, self.limits, self.root)
         for number, call in enumerate(self.calls):
-            self._probe(number, call)
+            self._probe(service, number, call)
 
     def service(self) -> Service:
         """A process, one that nobody uses now if there is one."""
@@ -130,19 +142,17 @@ class ForeignProgram:
                     )
         return found
 
-    def _probe(self, number: int, call: CallText) -> None:
+    def _probe(self, plain: Service, number: int, call: CallText) -> None:
         """Run a call on made-up numbers, and again in another order, with other numbers in its results before."""
         rng = np.random.default_rng(1)
         raw = [_made_up(rng, port.tensor.type, port.tensor.size) for port in call.inputs]
-        service = self.service()
-        size = min(service.chunk(number), _PROBED)
+        size = min(plain.chunk(number), _PROBED)
         raw = [x[:size] for x in raw]
-        first = self._chunk(service, number, raw, SPOILED)
-        turned, _ = service.ask(number, [np.ascontiguousarray(np.roll(x, 1, axis=0)) for x in raw], SPOILED)
-        with self._lock:
-            self._spare.append(service)
-        for port, one, other in zip(call.outputs, first, turned, strict=True):
-            if not np.array_equal(one, np.roll(other, -1, axis=0)):
+        first = self._chunk(plain, number, raw, SPOILED)
+        turned, _ = plain.ask(number, [np.ascontiguousarray(np.roll(x, 1, axis=0)) for x in raw], SPOILED)
+        fast = self.run(number, raw)
+        for port, one, other, third in zip(call.outputs, first, turned, fast, strict=True):
+            if not (np.array_equal(one, np.roll(other, -1, axis=0)) and np.array_equal(one, third)):
                 message = (
                     f"the project's own C++ leaves numbers of {port.name} unset, or makes them of such, or at random"
                 )
@@ -153,7 +163,7 @@ class ForeignProgram:
 
     def __getstate__(self) -> dict[str, object]:
         """Without processes and locks."""
-        return self.__dict__ | {"_spare": [], "_lock": None, "_build": None, "_program": None}
+        return self.__dict__ | {"_spare": [], "_lock": None, "_program": None}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state | {"_lock": threading.Lock()})

@@ -84,13 +84,15 @@ def stream_project(folder: Path, body: str = STREAM_KERNEL) -> Path:
 
 
 def unreadable_top(folder: Path) -> Path:
-    """A project whose top function computes by itself: no layer is known."""
+    """A project whose top function computes by itself: no layer is known. Beside it stands a `main` that tries it."""
     project = dense_project(folder)
     top = project / "firmware" / "handmade.cpp"
     text = top.read_text()
     call = next(line for line in text.splitlines() if "own_kernel<" in line)
     loop = "    for (int i = 0; i < 8; i++) { own_out[i] = fc1_out[i] * fc1_out[7 - i]; }"
-    top.write_text(text.replace(call, loop))
+    traced = '#ifndef __SYNTHESIS__\n    nnet::save_layer_output<own_out_t>(own_out, "own", 8);\n#endif'
+    tried = "int main(int argc, char **argv) {\n    fc2_out_t y[4];\n    handmade(nullptr, y);\n    return argc;\n}\n"
+    top.write_text(text.replace(call, f"{loop}\n{traced}") + tried)
     return project
 
 
