@@ -337,6 +337,12 @@ def _words_of_bytes(value: Any, half: Any) -> Any:
 
 
 @_operation
+def _words_of_byte(value: Any, place: Any) -> Any:
+    """Byte `place` as both int16, from 0 to 255."""
+    return _pair(_byte(value, place), _byte(value, place))
+
+
+@_operation
 def _words_of_planes(low: Any, high: Any, half: Any) -> Any:
     """int16 of their lower and upper bytes, the first or second that `saturated_bytes` took."""
     first, second = 2 * half, 2 * half + 1

@@ -364,18 +364,26 @@ def fetch_ahead(typing: Any, raw: Any, first: Any, begin: Any, end: Any) -> Any:
 
 
 def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
-    """16 vectors as the rows of a matrix of 16 columns, transposed by exchanges of blocks."""
-    step = 1
-    while step < LANES:
+    """16 vectors as the rows of a matrix of 16 columns, transposed: first within quarters of vectors, then these.
+
+    The instructions that interleave two vectors within their quarters are those of which a processor does most.
+    """
+    quarters, both, halves = range(0, LANES, 4), (0, LANES), (0, 1)
+    orders = {
+        1: ([q + k + of for q in quarters for k in halves for of in both], 2),
+        2: ([q + of + k for q in quarters for of in both for k in halves], 2),
+        4: ([of + q + k for of in both for q in quarters[::2] for k in range(4)], 4),
+    }
+    orders[8] = orders[4]
+    for step, (low, ahead) in orders.items():
         exchanged = list(rows)
         for i in range(LANES):
             if not i & step:
-                low = [(k if not k & step else LANES + k - step) for k in range(LANES)]
-                high = [(k + step if not k & step else LANES + k) for k in range(LANES)]
                 exchanged[i] = builder.shuffle_vector(rows[i], rows[i + step], indices(low))
-                exchanged[i + step] = builder.shuffle_vector(rows[i], rows[i + step], indices(high))
-        rows, step = exchanged, 2 * step
-    return rows
+                high = indices(n + ahead for n in low)
+                exchanged[i + step] = builder.shuffle_vector(rows[i], rows[i + step], high)
+        rows = exchanged
+    return [rows[i + k] for i in quarters for k in (0, 2, 1, 3)]
 
 
 @operation(_unpack_block_meaning)

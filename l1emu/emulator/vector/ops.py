@@ -432,6 +432,27 @@ def words_of_bytes(typing: Any, value: Any, half: Any) -> Any:
     return vector(vector, half), code
 
 
+def _words_of_byte(value: Lanes, place: int) -> Lanes:
+    return lanes(np.repeat(octets(value).reshape(LANES, 4)[:, place], 2).astype(np.int16))
+
+
+@operation(_words_of_byte)
+@intrinsic(prefer_literal=True)
+def words_of_byte(typing: Any, value: Any, place: Any) -> Any:
+    """Byte `place` of every lane as a pair of equal int16 from 0 to 255."""
+    if not isinstance(place, types.IntegerLiteral):
+        return None
+    number = place.literal_value
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        nothing = 64  # a byte of the second operand, which is zero
+        order = [at for lane in range(LANES) for at in 2 * (4 * lane + number, nothing)]
+        bytes_ = builder.shuffle_vector(builder.bitcast(args[0], V8), constant(V8, 0), indices(order))
+        return builder.bitcast(bytes_, V32)
+
+    return vector(vector, place), code
+
+
 def _words_of_planes(low: Lanes, high: Lanes, half: int) -> Lanes:
     planes = (octets(v).reshape(4, 2, 8)[:, half] for v in (low, high))
     return lanes(np.stack(list(planes), axis=-1))

@@ -135,6 +135,7 @@ CASES = {
         near(FLOAT_LIMIT),
     ),
     "round_even": Case([f"round_even(a, {bits}, {b})" for bits in range(1, 23) for b in (0, 1)], near(1 << 24)),
+    "words_of_byte": Case([f"words_of_byte(a, {place})" for place in range(4)], octets(1)),
     "words_of_bytes": Case(["words_of_bytes(a, 0)", "words_of_bytes(a, 1)"], octets(1)),
     "words_of_planes": Case(["words_of_planes(a, b, 0)", "words_of_planes(a, b, 1)"], octets(2)),
     "load": Case(["load(A, A.size // 16 - 1 - k)"], lanes(1)),

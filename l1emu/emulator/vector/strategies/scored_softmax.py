@@ -10,7 +10,7 @@ import numpy as np
 from l1emu.emulator.vector.context import Context, Scratch
 from l1emu.emulator.vector.layout import PAIRS
 from l1emu.emulator.vector.strategies.dot_einsum import DotEinsum, Places
-from l1emu.emulator.vector.strategies.table_softmax import TableSoftmax, WordProducts, rows_together
+from l1emu.emulator.vector.strategies.table_softmax import SoftmaxRows, TableSoftmax, WordProducts, rows_together
 from l1emu.emulator.vector.strategy import Strategy
 from l1emu.emulator.vector.value import Clip, Ending
 from l1emu.emulator.vector.writer import Writer
@@ -54,25 +54,23 @@ class ScoredSoftmax(Strategy[Einsum]):
 
     def write(self, context: Context) -> None:
         layer, write, softmax = self.scores.layer, Writer(context.features), self.softmax
-        words, row, place = layer.free1 // PAIRS.pack, f"(i * {layer.free0} + n)", "(n - c)"
+        words, products = layer.free1 // PAIRS.pack, Writer(context.features)
         together = rows_together(layer.free0, words)
-        rows, products = f"range(c, c + {together})", Writer(context.features)
+        loads = [f"x{k} = load(V, words + (n - c) * {words} + {k})" for k in range(words)]
+        rows = SoftmaxRows("n", together, f"(i * {layer.free0} + n)", loads)
 
         def at_words(*, i: str, j: str, k: str) -> str:
             return f"(({j} - c) * {words} + {k})"
 
-        loops = replace(self.scores.loops(write, self.ending), at_y=at_words, rows=rows, y="words")
+        loops = self.scores.loops(write, self.ending)
+        loops = replace(loops, at_y=at_words, rows=f"range(c, c + {together})", y="words")
         write(1, f"for i in range({layer.inplace}):")
         if self.scores.zero:
             loops.write_zeros()
         write(2, f"for c in range(0, {layer.free0}, {together}):")
         replace(loops, write=products).write_products()
         write(1, *products.lines)
-        write(3, f"for n in {rows}:")
-        write(4, *(f"x{k} = load(V, words + (n - c) * {words} + {k})" for k in range(words)))
-        found = softmax.write_exponentials(write, 4, self.clip, row, place)
-        write(3, f"for n in {rows}:")
-        softmax.write_products(write, 4, self.how, row, place)
+        found = softmax.write_rows(write, 3, rows, self.how, self.clip)
         operands = self.scores.operands | softmax.operands(found, context)
         operands |= {"scratch": self.scores.scratch, "words": Scratch(together * words), "sums": Scratch(together)}
         layers, kind = self.scores.chain.layers + softmax.chain.layers, self.scores.inputs.a.kind

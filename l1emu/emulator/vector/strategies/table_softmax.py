@@ -41,6 +41,34 @@ class Exponentials(NamedTuple):
     gathered: bool = False
 
 
+class SoftmaxRows(NamedTuple):
+    """Slices that are gone through together, from `c` on.
+
+    Attributes
+    ----------
+    counter, together
+        What counts them, and how many they are.
+    row
+        The number of a slice.
+    loads
+        Lines that load a slice.
+    """
+
+    counter: str
+    together: int
+    row: str
+    loads: list[str]
+
+    @property
+    def place(self) -> str:
+        """Where something is kept of a slice for the next loop."""
+        return f"sums + ({self.counter} - c)"
+
+    def loop(self, step: int = 1) -> str:
+        """A loop over them."""
+        return f"for {self.counter} in range(c, c + {self.together}{f', {step}' if step > 1 else ''}):"
+
+
 @dataclass(frozen=True)
 class TableSoftmax(Strategy[Softmax]):
     """Looked up in registers where the table is small enough, else gathered.
@@ -103,11 +131,8 @@ class TableSoftmax(Strategy[Softmax]):
         scratch: dict[str, Operand] = {}
         if how is not None:
             together = rows_together(layer.n_outer, n)
-            write(1, f"for c in range(0, {layer.n_outer}, {together}):", f"    for r in range(c, c + {together}):")
-            write(3, *loads)
-            found = self.write_exponentials(write, 3, None, "r", "(r - c)")
-            write(2, f"for r in range(c, c + {together}):")
-            self.write_products(write, 3, how, "r", "(r - c)")
+            write(1, f"for c in range(0, {layer.n_outer}, {together}):")
+            found = self.write_rows(write, 2, SoftmaxRows("r", together, "r", loads), how, None)
             scratch = {"sums": Scratch(together)}
         else:
             ending = Ending.of(self.chain.value, self.target, fused=context.features.fused)
@@ -121,24 +146,39 @@ class TableSoftmax(Strategy[Softmax]):
         operands = self.operands(found, context) | scratch
         context.kernel("softmax", write, self.chain.layers, arithmetic, x=x, **operands)
 
-    def write_exponentials(self, write: Writer, indent: int, clip: Clip | None, row: str, place: str) -> Exponentials:
-        """Write a slice's exponentials, to where its results go, and their sum to `sums`, at a place.
+    def write_rows(
+        self, write: Writer, indent: int, rows: SoftmaxRows, how: WordProducts, clip: Clip | None
+    ) -> Exponentials:
+        """Write the softmax of some slices, in pairs x0, x1, ..., that are still to be brought into `clip`.
 
-        The slice is in pairs x0, x1, ..., that are still to be brought into `clip`. With the products in a loop of
-        their own the processor goes on to other slices while the sum of one is made.
+        What is made of each goes by way of `sums`, in a loop of its own: its largest number, its exponentials, to
+        where its results go, and their sum, the sum's inverse, its results. The processor then has other slices to
+        go on with while it waits for one's.
         """
-        n = self.layer.n_slice // self.source.pack
-        found = _by_lanes(write, indent, n, self.exps, clip)
-        self._sum(write, indent, [f"dot8(total, b{k}, const({four(1)}))" for k in range(n // 2)])
-        write(indent, *(f"store(V, y + {row} * {n // 2} + {k}, b{k})" for k in range(n // 2)))
-        write(indent, f"store(V, sums + {place}, total)")
-        return found
+        n, at = self.layer.n_slice // self.source.pack, rows.place
+        y = f"y + {rows.row} * {n // 2}"
+        four_at_once = self._four_inverses(write.features, rows.together)
 
-    def write_products(self, write: Writer, indent: int, how: WordProducts, row: str, place: str) -> None:
-        """Write a slice's results, of what `write_exponentials` left."""
-        write(indent, f"total = load(V, sums + {place})")
-        self._inverse(write, indent, upper=True)
-        _byte_products(write, indent, self.layer.n_slice // 4, how, row)
+        write(indent, rows.loop())
+        write(indent + 1, *rows.loads)
+        _write_top(write, indent + 1, n, clip)
+        write(indent + 1, f"store(V, {at}, top)")
+        write(indent, rows.loop())
+        write(indent + 1, *rows.loads, f"top = load(V, {at})")
+        found = _by_lanes(write, indent + 1, n, self.exps, clip)
+        self._sum(write, indent + 1, [f"dot8(total, b{k}, const({four(1)}))" for k in range(n // 2)], four=four_at_once)
+        write(indent + 1, *(f"store(V, {y} + {k}, b{k})" for k in range(n // 2)), f"store(V, {at}, total)")
+        write(indent, rows.loop(4 if four_at_once else 1))
+        if four_at_once:
+            self._inverses_of_four(write, indent + 1, at, how)
+        else:
+            write(indent + 1, f"total = load(V, {at})")
+            self._inverse(write, indent + 1, upper=True)
+            write(indent + 1, f"store(V, {at}, shl(or_(inverse, upper), {how.left}))")
+        write(indent, rows.loop())
+        write(indent + 1, f"inverse = load(V, {at})", *_opposite(how))
+        _byte_products(write, indent + 1, self.layer.n_slice // 4, how, y)
+        return found
 
     def operands(self, found: Exponentials, context: Context) -> dict[str, Operand]:
         """What a kernel writes, and its tables."""
@@ -176,9 +216,10 @@ class TableSoftmax(Strategy[Softmax]):
             return [f"add(total, e{f})" for f in range(self.layer.n_slice)]
         return [write.both("total", name) for name in dict.fromkeys(half.variable for half in halves)]
 
-    def _sum(self, write: Writer, indent: int, terms: list[str]) -> None:
-        """`total`: the sum of the `terms`, with what its ending wants to be added."""
-        write(indent, f"total = const({Ending.of(self.total, INT32, fused=write.features.fused).fold})")
+    def _sum(self, write: Writer, indent: int, terms: list[str], *, four: bool = False) -> None:
+        """`total`: the sum of the `terms`, with what its ending wants to be added; `four`: as one of four bytes."""
+        ending = Ending.of(self.total, Layout(4) if four else INT32, fused=write.features.fused)
+        write(indent, f"total = const({ending.fold})")
         if len(terms) < 4:
             write(indent, *(f"total = {term}" for term in terms))
         else:  # in two sums: each waits for its last term
@@ -203,6 +244,20 @@ class TableSoftmax(Strategy[Softmax]):
             write(indent, f"inverse = gather(C, inv_table, {index})")
         if upper:
             write(indent, "upper = shl(inverse, 16)")
+
+    def _four_inverses(self, features: Features, rows: int) -> bool:
+        """Whether the inverses of four rows are looked up at once: of sums that are bytes."""
+        width, size = self.layer.inv_inp_type.width, self.layer.inv_table.size
+        whole = width == index_bits(size) and self.total.low >= 0 and self.total.high < min(size, 256)
+        return whole and rows % 4 == 0 and self._byte_inverses(features)
+
+    def _inverses_of_four(self, write: Writer, indent: int, at: str, how: WordProducts) -> None:
+        """Put the inverses where the sums of four rows are, in both halves of a lane, shifted."""
+        totals = [f"total{k}" for k in range(4)]
+        write(indent, *(f"{total} = load(V, {at} + {k})" for k, total in enumerate(totals)))
+        packed = write.finish(indent, totals, Ending.of(self.total, Layout(4), fused=write.features.fused))
+        write(indent, f"inverses = lookup8(C, inv_table, {packed})")
+        write(indent, *(f"store(V, {at} + {k}, shl(words_of_byte(inverses, {k}), {how.left}))" for k in range(4)))
 
     def _inverses(self, context: Context) -> int:
         """Where the table of inverses is, in the form in which `_inverse` looks it up."""
@@ -299,8 +354,8 @@ def _by_bytes(write: Writer, n: int, exps: NDArray[np.int64]) -> Exponentials:
     return Exponentials([Half(f"e{f // 4}_{f % 2}", f % 4 >= 2) for f in range(4 * n)], _byte_planes(exps))
 
 
-def _below_top(write: Writer, indent: int, n: int, clip: Clip | None = None) -> list[str]:
-    """How far the words of each vector are below the largest, which is brought into `clip`."""
+def _write_top(write: Writer, indent: int, n: int, clip: Clip | None = None) -> None:
+    """`top`: the largest of the words of some vectors, brought into `clip`."""
     names = [f"x{k}" for k in range(n)]
     while len(names) > 1:  # in pairs: one after another each would wait for the last
         pairs = [f"smax16({a}, {b})" for a, b in zip(names[::2], names[1::2], strict=False)]
@@ -311,6 +366,10 @@ def _below_top(write: Writer, indent: int, n: int, clip: Clip | None = None) -> 
     write(indent, f"top = smax16({names[0]}, or_(srl({names[0]}, 16), shl({names[0]}, 16)))")
     if clip is not None:
         write.clip_pair(indent, "top", clip.low, clip.high)
+
+
+def _below_top(n: int, clip: Clip | None = None) -> list[str]:
+    """How far the words of each vector are below the largest, which is in `clip`."""
     return [f"{'sub16' if clip is None else 'sub16_saturating'}(top, x{k})" for k in range(n)]
 
 
@@ -322,7 +381,8 @@ def _in_words(n: int, *tables: NDArray[Any]) -> Exponentials:
 
 def _by_planes(write: Writer, n: int, exps: NDArray[np.int64]) -> Exponentials:
     """Lower and upper bytes looked up apart."""
-    below = _below_top(write, 2, n)
+    _write_top(write, 2, n)
+    below = _below_top(n)
     planes = [exps & 255, exps >> 8] if exps.max() > 255 else [exps]
     tables = [_filled(plane, np.uint8) for plane in planes]
     if len(planes) == 1:
@@ -339,12 +399,11 @@ def _by_planes(write: Writer, n: int, exps: NDArray[np.int64]) -> Exponentials:
 
 
 def _by_lanes(write: Writer, indent: int, n: int, exps: NDArray[np.int64], clip: Clip | None) -> Exponentials:
-    """b<k>: the exponentials of features 4k to 4k + 3, bytes.
+    """b<k>: the exponentials of features 4k to 4k + 3, bytes, of `top` and words that are still to be clipped.
 
-    Of words that are still to be brought into `clip` the largest is, and how far others can then be below it: those
-    above it are 0 below.
+    What is brought into `clip` is how far they can be below: those above `top` are 0 below.
     """
-    below, table = _below_top(write, indent, n, clip), _filled(exps[: _until_constant(exps)], np.uint8)
+    below, table = _below_top(n, clip), _filled(exps[: _until_constant(exps)], np.uint8)
     last = f"const({four(table.size - 1)})"
     if clip is not None:
         write(indent, f"most = smin16(sub16(top, const({pair(clip.low)})), const({pair(table.size - 1)}))")
@@ -358,7 +417,8 @@ def _by_lanes(write: Writer, indent: int, n: int, exps: NDArray[np.int64], clip:
 
 
 def _by_words(write: Writer, n: int, exps: NDArray[np.int64]) -> Exponentials:
-    below, table = _below_top(write, 2, n), _filled(exps, np.uint16, (64, 128, 256))
+    _write_top(write, 2, n)
+    below, table = _below_top(n), _filled(exps, np.uint16, (64, 128, 256))
     last, count = pair(table.size - 1), table.size // 64
     write(2, *(f"e{k} = lookup16(C, exp_table, umin16({d}, const({last})), {count})" for k, d in enumerate(below)))
     return _in_words(n, table)
@@ -389,15 +449,13 @@ def _product_of_words(ending: Ending, highest: int) -> WordProducts | None:
     return WordProducts(left, first.mode == Rounding.RND_CONV, last.high) if fits else None
 
 
-def _factors(write: Writer, indent: int, how: WordProducts) -> None:
-    """`inverse` in both halves of a lane, shifted, and its `opposite`."""
-    write(indent, f"inverse = shl(or_(inverse, upper), {how.left})")
-    if how.even:
-        write(indent, "opposite = sub16(const(0), inverse)")
+def _opposite(how: WordProducts) -> list[str]:
+    """The `opposite` of `inverse`, where ties go to even."""
+    return ["opposite = sub16(const(0), inverse)"] if how.even else []
 
 
 def _word_products(write: Writer, size: int, how: WordProducts) -> None:
-    _factors(write, 2, how)
+    write(2, f"inverse = shl(or_(inverse, upper), {how.left})", *_opposite(how))
     for k in range(size // 2):
         write(2, f"p{k} = mulhrs16(e{k}, inverse)")
         if how.even:  # the opposite product rounds down where this one rounds up: they differ by one at a tie alone
@@ -407,11 +465,10 @@ def _word_products(write: Writer, size: int, how: WordProducts) -> None:
         write(2, f"store(V, y + r * {size // 4} + {k}, {_clipped_bytes(packed, how.high)})")
 
 
-def _byte_products(write: Writer, indent: int, vectors: int, how: WordProducts, row: str) -> None:
-    """Products of every other byte at a time, as words, and put where the bytes were."""
-    _factors(write, indent, how)
+def _byte_products(write: Writer, indent: int, vectors: int, how: WordProducts, y: str) -> None:
+    """Products of every other byte at a time, as words, and put where the bytes were: at `y`."""
     for k in range(vectors):
-        at = f"y + {row} * {vectors} + {k}"
+        at = f"{y} + {k}"
         write(indent, f"both = load(V, {at})", f"e = and_(both, {_LOW})", "o = srl16(both, 8)")
         write(indent, "p = lower_bytes(mulhrs16(e, inverse), mulhrs16(o, inverse))")
         if how.even:  # the same with the opposite product: at a tie alone, one of both is odd
