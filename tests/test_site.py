@@ -80,6 +80,9 @@ def test_every_key_of_a_study_has_a_type_and_an_example(site: Path) -> None:
     keys = [row for row in rows if row[0] not in ("key", "any other")]
     assert len(keys) > 280
     assert [row for row in keys if not row[1].strip() or not row[4].strip()] == []
+    units = {row[0]: row[2] for row in keys}
+    wanted = {"energy_tev": "TeV", "target_khz": "kHz", "delta_phi_max": "rad", "missing": "cm", "pt_min_gev": "GeV"}
+    assert {key: units[key] for key in wanted} == wanted
 
 
 def test_every_verb_and_the_python_names_are_there(site: Path) -> None:

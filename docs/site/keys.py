@@ -27,11 +27,15 @@ from l1emu.trigger.menu import Menu
 ROOT = Path(__file__).parents[2]
 
 UNITS = {
-    "_gev": "GeV", "_khz": "kHz", "_hz": "Hz", "_mhz": "MHz", "_ns": "ns", "_cm": "cm", "_cycles": "cycles",
+    "_gev": "GeV", "_tev": "TeV", "_khz": "kHz", "_hz": "Hz", "_mhz": "MHz", "_ns": "ns", "_cm": "cm",
+    "_cycles": "cycles",
 }  # fmt: skip
 """The unit that the end of a key's name tells."""
 
-INSIDE = {"dxy": "cm", "z0": "cm", "pt": "GeV", "mass": "GeV", "eta": "1", "phi": "rad", "delta_r": "1"}
+INSIDE = {
+    "dxy": "cm", "z0": "cm", "pt": "GeV", "mass": "GeV", "missing": "cm", "eta": "1", "phi": "rad", "delta_phi": "rad",
+    "delta_r": "1", "delta_eta": "1",
+}  # fmt: skip
 
 
 def examples() -> dict[str, type[BaseModel]]:
