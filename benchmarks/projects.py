@@ -33,7 +33,7 @@ from l1emu.progress import progress
 _FAILURES = {
     "no C++ to compare with": (
         *("not found", "no such file", "no folder", "wrong count of weights", "does not exist", "never closed"),
-        "doesn't exist",
+        *("doesn't exist", "cannot load its weights"),
     ),
     "another backend": ("this backend is not supported", "these are sources for the backend"),
     "does not compile": ("does not compile",),
