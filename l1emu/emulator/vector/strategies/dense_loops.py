@@ -218,25 +218,33 @@ class DenseLoops:
         self.write(indent, f"store(V, y + {at}, {packed})")
 
     def _inputs_held(self) -> None:
-        """One or two positions: each weight is then loaded once for both."""
+        """Up to four positions: each weight is then loaded once for all. The inputs of four are loaded again."""
         write, pack, products, layer = self.write, self.pack, self.products, self.layer
-        two = 2 * (self.k_in * products.inputs + pack * len(products.sums)) <= 26
-        beside = 2 if two and layer.positions % 2 == 0 else 1
+        one = len(products.sums) == products.inputs == 1
+        most = 4 if one and pack == 2 and self.k_in <= 8 else self._held_positions()
+        beside = next(n for n in (4, 2, 1) if n <= most and layer.positions % n == 0)
         rows, outputs = [f"(t * {beside} + {p})" for p in range(beside)], [f"(o * {pack} + {s})" for s in range(pack)]
         write(1, f"for t in range({layer.positions // beside}):")
-        x = [[self._input(2, f"{p}_{k}", row, k) for k in range(self.k_in)] for p, row in enumerate(rows)]
+        held = beside < 4
+        x = [[self._input(2, f"{p}_{k}", row, k) for k in range(self.k_in) if held] for p, row in enumerate(rows)]
         write(2, f"for o in range({layer.n_out // pack}):")
         for s, output in enumerate(outputs):
             self._start(3, f"0_{s}", output)
             for p in range(1, beside):
                 self._again(3, f"{p}_{s}", f"0_{s}")
         for k in range(self.k_in):
+            word = [x[p][k] if held else self._input(3, f"{p}", row, k) for p, row in enumerate(rows)]
             for s, output in enumerate(outputs):
                 w = self._weight(3, "k", output, k)
                 for p in range(beside):
-                    write(3, *products.step(self._names(f"{p}_{s}"), x[p][k], w, k))
+                    write(3, *products.step(self._names(f"{p}_{s}"), word[p], w, k))
         for p, row in enumerate(rows):
             self._store(3, [_Sum(f"{p}_{s}", output, row) for s, output in enumerate(outputs)], row, "o")
+
+    def _held_positions(self) -> int:
+        """Of how many positions registers hold the inputs and sums."""
+        one = self.k_in * self.products.inputs + self.pack * len(self.products.sums)
+        return 2 if 2 * one <= 26 else 1
 
     def _rows_held(self) -> None:
         """All positions of a vector of the output."""
