@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +23,7 @@ from l1emu.waiting import make_room
 
 if TYPE_CHECKING:
     from l1emu.cmssw import StageComparison
+    from l1emu.study.jet_response import JetResponse
     from l1emu.study.turn_on import PlacedTurnOn, TurnOnValidation
     from l1emu.study.validation import HtValidation, StratumCheck
 
@@ -36,6 +37,7 @@ class What(StrEnum):
 
     ht_rates = "ht-rates"
     turn_on = "turn-on"
+    jet_response = "jet-response"
     strata = "strata"
     cmssw = "cmssw"
 
@@ -44,21 +46,22 @@ def validate(
     what: Annotated[
         What,
         typer.Argument(
-            help="ht-rates and turn-on: against CMS's public curves; strata: against plain mixing (extra generate); "
+            help="ht-rates and turn-on: against CMS's public curves; jet-response: beside CMS's corrections and "
+            "resolution of jets; strata: against plain mixing (extra generate); "
             "cmssw: words against those of CMS's own C++, compiled from --source."
         ),
     ],
     sample: Annotated[
         str | None,
         typer.Argument(
-            help="A minimum-bias sample, or its URL; by default the one that comes with l1emu. For turn-on one of top "
-            "quark pairs; by default that of the recipe ttbar-pu200 is made."
+            help="A minimum-bias sample, or its URL; by default the one that comes with l1emu. For turn-on and "
+            "jet-response one of top quark pairs; by default that of the recipe ttbar-pu200 is made."
         ),
     ] = None,
     calibration: Annotated[
         str,
         typer.Option(
-            metavar="FILE|none", help="Of the jets, for ht-rates and turn-on: a file of `l1emu calibrate`, or `none`."
+            metavar="FILE|none", help="Of the jets, but for strata and cmssw: a file of `l1emu calibrate`, or `none`."
         ),
     ] = "datasets/calibration-pu200.yaml",
     figure: Annotated[
@@ -86,15 +89,15 @@ def validate(
     """Hold the events against what is known; exit code 1 where they disagree.
 
     `ht-rates` is held to 20 % between 120 and 400 GeV, `turn-on` to 6 % in HT, 10 % for jets in the barrel and 15 % in
-    the endcap, `strata` to four standard deviations, `cmssw` to every bit: it compiles CMS's files and runs them with
-    your rights.
+    the endcap, `strata` to four standard deviations, `jet-response` to nothing, `cmssw` to every bit: it compiles CMS's
+    files and runs them with your rights.
     """
     if what is What.cmssw:
         _validate_cmssw(source or [], ap_types, stage or [], json)
         return
     stem = None if figure is None else figure_stem(figure)
     path = None
-    if sample is not None or what is not What.turn_on:
+    if sample is not None or what not in (What.turn_on, What.jet_response):
         path = _sample(sample or _MINBIAS)
     chosen = None
     if what is not What.strata and calibration != "none":
@@ -160,9 +163,16 @@ def _against(
     json: bool,
 ) -> bool:
     """Compare and print; whether all agrees."""
+    from l1emu.study.jet_response import jet_response
+    from l1emu.study.top_pairs import made_top_pairs
     from l1emu.study.turn_on import made_turn_ons, turn_ons_beside_cms
     from l1emu.study.validation import ht_rates, strata_against_plain
 
+    if what is What.jet_response:
+        with made_top_pairs(cache, jobs) if path is None else nullcontext(path) as pairs:
+            responses = jet_response(pairs, calibration)
+        _print([r.as_dict() for r in responses], _response_table(responses), json)
+        return True
     if what is What.turn_on:
         if path is None:
             placed = made_turn_ons(calibration, cache=cache, jobs=jobs)
@@ -215,6 +225,17 @@ def _turn_ons_table(found: TurnOnValidation) -> Table:
             "not held to it" if p.tolerance is None else "agrees" if p.agrees else far,
         )
     table.caption = f"{reference.source}; {found.crossings} crossings; statistical errors"
+    return table
+
+
+def _response_table(found: list[JetResponse]) -> Table:
+    table = Table(title="jets beside CMS's, all in GeV", title_justify="left", caption_justify="left")
+    for name in ("|eta|", "generated", "jets", "raw", "CMS: raw", "width", "rms", "CMS: width"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for r in found:
+        numbers = (r.generated_gev, r.jets, r.raw_gev, r.cms_raw_gev, r.width_gev, r.rms_gev, r.cms_width_gev)
+        table.add_row(f"{r.abs_eta[0]:g} – {r.abs_eta[1]:g}", *(f"{n:g}" for n in numbers))
+    table.caption = "medians before calibration; half of the middle 68 % after it"
     return table
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from l1emu.errors import L1emuError
-from l1emu.events.calibration import Fitted, closure, joined, match
+from l1emu.events.calibration import Fitted, Pairs, closure, joined, match
 from l1emu.events.jets import build_jets
-from l1emu.events.sample import read_sample
+from l1emu.events.sample import Sample, read_sample
 from l1emu.progress import progress
 
 _SOFTEST_GEV = 2.0
@@ -27,9 +27,21 @@ def calibrate(path: str | os.PathLike[str], *, step: int = 2000) -> Fitted:
         raise L1emuError(
             "a sample without generator jets", path=sample.path, value=sample.kind, expected="one of the kind signal"
         )
+    source = f"{sample.name}, recipe {sample.recipe_hash[:16]}, {sample.crossings} crossings, l1emu calibrate"
+    return closure(matched_pairs(sample, step), f"seeded-cone jets at pile-up {sample.pileup:g}", source)
+
+
+def matched_pairs(sample: Sample, step: int = 2000) -> Pairs:
+    """The generator jets of a sample that has them, each with the nearest Level-1 jet from 2 GeV on.
+
+    Raises
+    ------
+    L1emuError
+        if it is skimmed.
+    """
     if sample.skim is not None and sample.skim.jet_pt_min_gev > _SOFTEST_GEV:
         raise L1emuError(
-            "a skimmed sample has no candidates of soft jets, and a calibration would be cut short",
+            "a skimmed sample has no candidates of soft jets, and their response would be cut short",
             path=sample.path, value=f"jets from {sample.skim.jet_pt_min_gev:g} GeV on",
             expected=f"jets from {_SOFTEST_GEV:g} GeV on",
         )  # fmt: skip
@@ -39,5 +51,4 @@ def calibrate(path: str | os.PathLike[str], *, step: int = 2000) -> Fitted:
             jets = build_jets(batch.candidates, min_pt_gev=_SOFTEST_GEV).table()
             parts.append(match(jets, batch.truth))
             advance(len(batch.stratum))
-    source = f"{sample.name}, recipe {sample.recipe_hash[:16]}, {sample.crossings} crossings, l1emu calibrate"
-    return closure(joined(parts), f"seeded-cone jets at pile-up {sample.pileup:g}", source)
+    return joined(parts)

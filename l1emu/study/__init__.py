@@ -9,6 +9,7 @@ documents   what a measurement says, as the parts of `results.json` and of `l1em
 firmwares   rates and efficiencies with other firmwares in a tagger's place
 first_pass  what the crossings of a part of a sample say, as whole numbers that add
 inputs      the files that a study names beside its samples
+jet_response  raw pt and width of jets beside what CMS has published of its own
 latency     the latency of a study: the budget check, and the stream that its crossings make
 line_rate   its crossings through tagger, seed and stream, batch by batch, as fast as the LHC brings them
 manifest    what a result was made with: versions, seeds, and hashes of everything that went in
@@ -21,6 +22,7 @@ samples     the samples that a study names: made by l1emu, ntuples of candidates
 scores      distributions of a score, by what the object is
 second_pass  what the records say once the thresholds are known
 shipping    kernels compiled beforehand, for processors that need not be here
+top_pairs   samples of top quark pairs, read or made, for turn_on and jet_response
 turn_on     turn-on curves of top quark pairs beside CMS's public ones
 validation  the event chain held against what is known
 """

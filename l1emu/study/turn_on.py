@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Annotated, Any
 
 import awkward as ak
@@ -20,19 +19,17 @@ from pydantic import Field, model_validator
 
 from l1emu.arraytypes import Floats
 from l1emu.config import Config, load_config
-from l1emu.errors import L1emuError
 from l1emu.events.calibration import Calibration
 from l1emu.events.chain import chain_data
 from l1emu.events.hardware import PT_STEP_GEV
-from l1emu.events.sample import Batch, Sample, read_sample
-from l1emu.files import scratch_folder
+from l1emu.events.sample import Batch
 from l1emu.progress import progress
 from l1emu.resources import resource
+from l1emu.study.top_pairs import made_top_pairs, read_top_pairs
 from l1emu.trigger.turn_on_fits import PlateauPoint, interpolate_point
 from l1emu.trigger.turn_ons import TurnOn
 
 PUBLISHED_TURN_ONS = "data/cms-turn-ons.yaml"
-TTBAR_RECIPE = "ttbar-pu200"
 _SOFTEST_GEV = PT_STEP_GEV  # a generator jet with any Level-1 jet near it counts
 
 _Gev = Annotated[float, Field(gt=0, le=10_000)]
@@ -207,8 +204,8 @@ def turn_ons_beside_cms(
     L1emuError
         if the sample is damaged, has no generator jets, or another pile-up.
     """
-    source, reference = read_sample(sample), published_turn_ons()
-    _refuse_others(source, reference)
+    reference = published_turn_ons()
+    source = read_top_pairs(sample, reference.pileup, "CMS's turn-ons")
     pairs: dict[str, list[Floats]] = {curve.object: [] for curve in reference.curves}
     with progress(f"turn-ons of {source.name}", source.crossings) as advance:
         for batch in source.iterate(step):
@@ -245,28 +242,8 @@ def made_turn_ons(
     L1emuError
         if Pythia is needed and missing.
     """
-    from l1emu.events.generate import generate, load_recipe
-    from l1emu.events.generate.recipe import recipe_file
-
-    recipe = load_recipe(recipe_file(TTBAR_RECIPE))
-    with scratch_folder("l1emu-turn-on") as folder:
-        sample = Path(folder) / f"{TTBAR_RECIPE}.root"
-        generate(recipe, sample, cache=cache, jobs=jobs)
+    with made_top_pairs(cache, jobs) as sample:
         return turn_ons_beside_cms(sample, calibration)
-
-
-def _refuse_others(source: Sample, reference: PublishedTurnOns) -> None:
-    if not source.has_truth:
-        raise L1emuError(
-            "a sample without generator jets", path=source.path, value=source.kind, expected="one of the kind signal"
-        )
-    if source.pileup != reference.pileup:
-        raise L1emuError(
-            "CMS's turn-ons are those of another pile-up",
-            path=source.path,
-            value=f"{source.pileup:g}",
-            expected=f"a sample at pile-up {reference.pileup:g}",
-        )
 
 
 def _pairs(batch: Batch, reference: PublishedTurnOns, calibration: Calibration | None) -> Iterator[tuple[str, Floats]]:

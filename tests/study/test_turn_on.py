@@ -1,4 +1,4 @@
-"""Turn-ons beside CMS's: counted right on a sample of known response, and the verb that prints them."""
+"""Turn-ons and jets beside CMS's: counted right on a sample of known response, and the verbs that print them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from scipy import special
 
 from l1emu.cli import main
 from l1emu.errors import L1emuError
+from l1emu.events.calibration import Calibration, EtaBin, read_calibration
 from l1emu.events.hardware import ETA_PHI_STEP
 from l1emu.events.sample import Batch, write_sample
 from l1emu.resources import resource
+from l1emu.study.jet_response import jet_response
 from l1emu.study.turn_on import TurnOnValidation, made_turn_ons, published_turn_ons, turn_ons_beside_cms
 
 SPREAD = 0.2
@@ -65,8 +67,8 @@ def found(known: Path) -> TurnOnValidation:
     return turn_ons_beside_cms(known, None)
 
 
-def command_line(monkeypatch: pytest.MonkeyPatch, *arguments: Any) -> Any:
-    monkeypatch.setattr("sys.argv", ["l1emu", "validate", "turn-on", *map(str, arguments)])
+def command_line(monkeypatch: pytest.MonkeyPatch, *arguments: Any, what: str = "turn-on") -> Any:
+    monkeypatch.setattr("sys.argv", ["l1emu", "validate", what, *map(str, arguments)])
     try:
         main()
     except SystemExit as stop:
@@ -142,11 +144,44 @@ def test_a_sample_of_another_kind_or_pile_up_is_refused(
         turn_ons_beside_cms(resource("datasets/minbias-pu200.root"), None)
 
 
+def test_the_response_of_jets_is_that_of_the_sample(known: Path) -> None:
+    """Raw pt is the generated one, off by 20 % of it; CMS's is lower in the endcap than in the barrel."""
+    calibration = Calibration(
+        name="half", source="test", bins=[EtaBin(abs_eta_max=2.4, offset_gev=0, slope=0.5)]
+    )  # twice the raw pt
+    raw, doubled = jet_response(known, None), jet_response(known, calibration)
+    assert {r.abs_eta for r in raw} == {(0.0, 1.3), (1.7, 2.4)}
+    for r, twice in zip(raw, doubled, strict=True):
+        assert r.jets >= 50 and r.generated_gev == twice.generated_gev and r.raw_gev == twice.raw_gev
+        assert r.raw_gev == pytest.approx(r.generated_gev, rel=0.08)
+        assert r.width_gev == pytest.approx(SPREAD * r.generated_gev, rel=0.15)
+        assert r.rms_gev == pytest.approx(SPREAD * r.generated_gev, rel=0.15)
+        assert twice.width_gev > 1.8 * r.width_gev
+        barrel = r.abs_eta[1] == 1.3
+        constant, per_gev = (12.322, 0.073) if barrel else (10.944, 0.128)
+        assert r.cms_width_gev == pytest.approx(constant + per_gev * r.generated_gev, abs=0.1)
+        if barrel:
+            assert r.cms_raw_gev == pytest.approx(-9.21 + 1.0308 * r.generated_gev, rel=0.05)
+        else:  # lines of three bins
+            assert r.cms_raw_gev < -7 + 0.9 * r.generated_gev
+
+
+def test_the_verb_prints_the_response(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], known: Path
+) -> None:
+    assert command_line(monkeypatch, known, "--json", "--calibration", "none", what="jet-response") == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(
+        json.dumps([r.as_dict() for r in jet_response(known, None)])
+    )
+    assert command_line(monkeypatch, known, what="jet-response") == 0
+    assert "half of the middle 68 %" in capsys.readouterr().out
+    assert command_line(monkeypatch, "datasets/signal-hh4b-pu140.root", what="jet-response") == 2
+    assert "CMS's jets are those of another pile-up" in capsys.readouterr().err
+
+
 @pytest.mark.exhaustive
 def test_top_quark_pairs_made_here_turn_on_near_cms(tmp_path: Path) -> None:
     pytest.importorskip("pythia8mc", reason="Pythia 8 is not installed (extra: generate)")
-    from l1emu.events.calibration import read_calibration
-
     calibration = read_calibration(resource("datasets/calibration-pu200.yaml"))
     found = made_turn_ons(calibration, cache=tmp_path, jobs=2)
     assert found.crossings == 16000
