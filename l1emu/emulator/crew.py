@@ -86,6 +86,8 @@ class _Batch:
         self._jets, self._work, self._pace = jets, work, pace
         least = int((part or _PART) / pace) if pace else _LARGEST
         size = min(max(least, _LEAST), _LARGEST, -(-jets // threads))
+        if 0 < jets * pace < _PAYS:
+            size = _LARGEST  # nobody is called: more parts would only take longer
         self._size = -(-size // _LEAST) * _LEAST
         self._others = threads - 1
         self._next = count()

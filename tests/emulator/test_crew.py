@@ -57,12 +57,13 @@ def test_the_pace_of_a_batch_is_what_its_first_part_took() -> None:
 
 
 def test_parts_are_as_large_as_their_call_is_worth() -> None:
-    def sizes(part: float) -> set[int]:
+    def sizes(jets: int, pace: float, part: float) -> set[int]:
         found: list[JetRange] = []
-        do_parts(4096, 2, 1e-6, found.extend, part)
+        do_parts(jets, 2, pace, found.extend, part)
         return {last - first for first, last in found}
 
-    assert sizes(50e-6) == {64} and sizes(500e-6) == {512} and sizes(1.0) == {1024}
+    assert [sizes(4096, 1e-6, part) for part in (50e-6, 500e-6, 1.0)] == [{64}, {512}, {1024}]
+    assert sizes(1024, 1.6e-7, 0.0) == {1024} and sizes(256, 1.6e-7, 0.0) == {256}  # one thread does it
 
 
 def test_the_first_part_that_fails_is_told() -> None:
