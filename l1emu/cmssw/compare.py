@@ -102,7 +102,7 @@ class StageComparison(Shown):
 
 
 @dataclass(frozen=True)
-class FolderComparisons:
+class FolderComparisons(Shown):
     """What came of the stages in some folders.
 
     Attributes

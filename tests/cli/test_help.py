@@ -74,7 +74,7 @@ def test_what_is_written_is_called_output_everywhere() -> None:
         (("xyzzy",), ", ".join(VERBS)),
         (("run", "--outptu", "x"), "did you mean --output"),
         (("batch", "pln"), "did you mean 'plan'"),
-        (("validate", "ht-rate"), "'ht-rates', 'turn-on', 'strata', 'cmssw'"),
+        (("validate", "ht-rate"), "'ht-rates', 'turn-on', 'jet-response', 'strata', 'cmssw'"),
     ],
 )
 def test_what_is_misspelt_is_corrected(words: tuple[str, ...], told: str) -> None:
