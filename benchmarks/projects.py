@@ -27,6 +27,7 @@ from rich.table import Table
 
 import l1emu
 from l1emu.errors import L1emuError
+from l1emu.files import sha256_file
 from l1emu.firmware.graph import own_cpp
 from l1emu.progress import progress
 
@@ -93,7 +94,7 @@ def digest(project: Path) -> str:
     files = sorted(path for path in folder.rglob("*") if path.suffix in (".h", ".hpp", ".cpp", ".txt"))
     found = hashlib.sha256()
     for path in files:
-        found.update(f"{path.relative_to(folder)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+        found.update(f"{path.relative_to(folder)} {sha256_file(path)}\n".encode())
     return found.hexdigest()
 
 

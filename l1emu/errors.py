@@ -75,6 +75,12 @@ class SeveralErrors(L1emuError):
         super().__init__(first.message, path=first.path, where=first.where, value=first.value, expected=first.expected)
 
 
+def raise_all(errors: Sequence[L1emuError]) -> None:
+    """Raise what is wrong: one error as it is, several as `SeveralErrors`; nothing is done without one."""
+    if errors:
+        raise SeveralErrors(errors) if len(errors) > 1 else errors[0]
+
+
 def _shown(value: object) -> str:
     try:
         return repr(value)

@@ -207,7 +207,7 @@ def _emulated(
     except L1emuError as error:
         raise error.within(inputs) from None
     seconds = time.perf_counter() - begin
-    outputs = found if isinstance(found, dict) else {emulator.firmware.outputs[0].name: found}
+    outputs = emulator.by_name(found)
     if output is not None:
         with write_aside(output) as aside:
             np.savez(aside, **outputs, **made)

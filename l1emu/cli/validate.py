@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from l1emu.cli.options import Json, console, print_json
-from l1emu.errors import L1emuError, SeveralErrors
+from l1emu.errors import L1emuError, raise_all
 from l1emu.events.calibration import Calibration, read_calibration
 from l1emu.outputs import figure_stem
 from l1emu.progress import progress
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from l1emu.study.validation import HtValidation, StratumCheck
 
 _LARGEST_PULL = 4.0
-_DIGITS = 12
 _MINBIAS = "datasets/minbias-pu200.root"
 
 
@@ -131,8 +130,7 @@ def _validate_cmssw(sources: list[Path], ap_types: Path | None, stages: list[str
             typer.echo(f"{c.stage}{of}: {line}", err=True)
     for stage in done.left_out:
         typer.echo(f"{stage.name}: not compared: no folder has the version {stage.version}", err=True)
-    if done.problems:
-        raise SeveralErrors(done.problems) if len(done.problems) > 1 else done.problems[0]
+    raise_all(done.problems)
     if any(c.differ for c in done.found):
         raise typer.Exit(1)
 
@@ -143,8 +141,7 @@ def _stages_table(found: Sequence[StageComparison]) -> Table:
         right = name in ("words", "differ")
         table.add_column(name, justify="right" if right else "left", no_wrap=name != "of", overflow="fold")
     for c in found:
-        version = c.version or ("" if c.commit is None else c.commit[:_DIGITS])
-        table.add_row(c.stage, f"{c.words:,}", f"{c.differ:,}", version or f"files {c.files}", str(c.source))
+        table.add_row(c.stage, f"{c.words:,}", f"{c.differ:,}", c.told_by, str(c.source))
     return table
 
 
@@ -165,7 +162,7 @@ def _against(
     """Compare and print; whether all agrees."""
     from l1emu.study.jet_response import jet_response
     from l1emu.study.top_pairs import made_top_pairs
-    from l1emu.study.turn_on import made_turn_ons, turn_ons_beside_cms
+    from l1emu.study.turn_on import turn_ons_beside_cms
     from l1emu.study.validation import ht_rates, strata_against_plain
 
     if what is What.jet_response:
@@ -174,10 +171,8 @@ def _against(
         _print([r.as_dict() for r in responses], _response_table(responses), json)
         return True
     if what is What.turn_on:
-        if path is None:
-            placed = made_turn_ons(calibration, cache=cache, jobs=jobs)
-        else:
-            placed = turn_ons_beside_cms(path, calibration)
+        with made_top_pairs(cache, jobs) if path is None else nullcontext(path) as pairs:
+            placed = turn_ons_beside_cms(pairs, calibration)
         if figure is not None:
             _draw("draw_cms_turn_ons", placed.document(), figure)
         _print([p.as_dict() for p in placed.points], _turn_ons_table(placed), json)

@@ -17,8 +17,8 @@ from l1emu.cmssw.build import built, missing_files, types_folder
 from l1emu.cmssw.registry import STAGES
 from l1emu.cmssw.stage import CmsCase, CmsStage
 from l1emu.cmssw.versions import other_versions
-from l1emu.errors import L1emuError, SeveralErrors
-from l1emu.files import read_text, sha256_bytes
+from l1emu.errors import L1emuError, raise_all
+from l1emu.files import read_text, sha256_bytes, sha256_file
 from l1emu.notebook import Shown
 
 _DIGITS = 12
@@ -82,6 +82,11 @@ class StageComparison(Shown):
     files: str
     first: WordDifference | None = None
     changed: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def told_by(self) -> str:
+        """What tells people which C++ it was: its version, its commit, or its files."""
+        return self.version or ("" if self.commit is None else self.commit[:_DIGITS]) or f"files {self.files}"
 
     def as_dict(self) -> dict[str, str | int | None]:
         """For JSON."""
@@ -181,7 +186,7 @@ def _check_names(sources: Sequence[Path], names: Sequence[str]) -> None:
         for source in sources
         if not source.is_dir()
     ]
-    _refuse(errors)
+    raise_all(errors)
 
 
 def _chosen(sources: Sequence[Path], names: Sequence[str]) -> tuple[list[tuple[CmsStage, Path]], list[CmsStage]]:
@@ -199,13 +204,8 @@ def _chosen(sources: Sequence[Path], names: Sequence[str]) -> tuple[list[tuple[C
     errors = list(missing.values())
     if names:
         errors += [_another_version(stage, source) for stage in left_out for source in sources]
-    _refuse(errors)
+    raise_all(errors)
     return chosen, left_out
-
-
-def _refuse(errors: list[L1emuError]) -> None:
-    if errors:
-        raise SeveralErrors(errors) if len(errors) > 1 else errors[0]
 
 
 def _another_version(stage: CmsStage, source: Path) -> L1emuError:
@@ -258,7 +258,7 @@ def compare_stage(
                 place = int(wrong[0])
                 first = WordDifference(case.name, place, _at(cms, place), _at(ours, place))
     changed = tuple(other_versions(source, stage.functions)) if differ else ()
-    files = sha256_bytes("".join(sha256_bytes((source / file).read_bytes()) for file in stage.files).encode())
+    files = sha256_bytes("".join(sha256_file(source / file) for file in stage.files).encode())
     return StageComparison(stage.name, words, differ, source, stage.version, commit, files[:_DIGITS], first, changed)
 
 

@@ -559,6 +559,10 @@ class Emulator:
             return written[0].array
         return {t.name: one.array for t, one in zip(self.firmware.outputs, written, strict=True)}
 
+    def by_name(self, outputs: _Outputs) -> dict[str, NDArray[Any]]:
+        """What a call returned, by the outputs' names: of one output it is the array alone."""
+        return outputs if isinstance(outputs, dict) else {self.firmware.outputs[0].name: outputs}
+
     def arrays(self, x: _Inputs) -> dict[str, NDArray[Any]]:
         """The inputs of a call by name, each as a numpy array (jets, size).
 

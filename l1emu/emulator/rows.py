@@ -42,7 +42,7 @@ class EmulatedRows:
         Where the GPU has too little memory they are done in halves.
         """
         if not self._there or not len(rows):
-            return self._by_name(self._emulator({name: array[rows] for name, array in self._inputs.items()}))
+            return self._emulator.by_name(self._emulator({name: array[rows] for name, array in self._inputs.items()}))
         try:
             return self._on_gpu(rows)
         except Exception as error:
@@ -58,8 +58,5 @@ class EmulatedRows:
             drawn[name] = module.device_array((len(rows), table.shape[1]), table.dtype)
             blocks = min(_BLOCKS, -(-drawn[name].size // BLOCK_JETS))
             self._gather[blocks, BLOCK_JETS](table, wanted, drawn[name])
-        given = self._by_name(self._emulator.emulate_there(drawn))
+        given: dict[str, Any] = self._emulator.by_name(self._emulator.emulate_there(drawn))
         return {name: array.copy_to_host() for name, array in given.items()}
-
-    def _by_name(self, given: Any) -> dict[str, Any]:
-        return given if isinstance(given, dict) else {self._emulator.firmware.outputs[0].name: given}

@@ -200,9 +200,7 @@ class _Counted:
                 self._inputs[tensor.name].assign_floats(np.asarray(given[tensor.name], np.float64), tensor.type)
         for layer, tallies in self._layers:
             tensors[layer.output.name] = self._run(layer, tallies, [tensors[t.name] for t in layer.inputs])
-        if not isinstance(outputs, dict):
-            outputs = {emulator.firmware.outputs[0].name: outputs}
-        for name, found in outputs.items():
+        for name, found in emulator.by_name(outputs).items():
             if not np.array_equal(found, tensors[name]):
                 raise AssertionError(f"emulation and reference differ in {name}")
 

@@ -25,7 +25,7 @@ from l1emu.events.hardware import PT_STEP_GEV
 from l1emu.events.sample import Batch
 from l1emu.progress import progress
 from l1emu.resources import resource
-from l1emu.study.top_pairs import made_top_pairs, read_top_pairs
+from l1emu.study.top_pairs import read_top_pairs
 from l1emu.trigger.turn_on_fits import PlateauPoint, interpolate_point
 from l1emu.trigger.turn_ons import TurnOn
 
@@ -225,25 +225,6 @@ def turn_ons_beside_cms(
                 place = replace(place, value=float(np.polyval(line, point.online_gev)))
             points.append(_placed(published, point, held, place))
     return TurnOnValidation(tuple(points), curves, reference, source.words, source.crossings, source.energy_tev)
-
-
-def made_turn_ons(
-    calibration: Calibration | None, *, cache: str | os.PathLike[str] | None = None, jobs: int = 1
-) -> TurnOnValidation:
-    """The same of the sample of the recipe for top quark pairs, which is made and thrown away.
-
-    Parameters
-    ----------
-    cache, jobs
-        As for `l1emu.events.generate.generate`.
-
-    Raises
-    ------
-    L1emuError
-        if Pythia is needed and missing.
-    """
-    with made_top_pairs(cache, jobs) as sample:
-        return turn_ons_beside_cms(sample, calibration)
 
 
 def _pairs(batch: Batch, reference: PublishedTurnOns, calibration: Calibration | None) -> Iterator[tuple[str, Floats]]:

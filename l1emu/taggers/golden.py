@@ -81,7 +81,7 @@ def compare_golden(emulator: Emulator, path: str | os.PathLike[str]) -> GoldenCo
         traced = _digests(emulator, inputs)
     except L1emuError as error:
         raise error.within(file) from None
-    given = raw if isinstance(raw, dict) else {firmware.outputs[0].name: raw}
+    given = emulator.by_name(raw)
     found = np.concatenate([given[t.name].reshape(len(wanted), -1) for t in firmware.outputs], axis=1)
     differ = found != wanted
     first = _first_layer(vectors, traced, file)

@@ -104,7 +104,7 @@ class ScoreCache:
         begin = time.perf_counter()
         found = self._emulator(inputs)
         seconds = time.perf_counter() - begin
-        return found if isinstance(found, dict) else {self._tensors[0].name: found}, seconds
+        return self._emulator.by_name(found), seconds
 
     def _name(self, inputs: Mapping[str, npt.NDArray[Any]]) -> str:
         digest = hashlib.sha256(f"{key()} {self._emulator.firmware.content_hash}".encode())

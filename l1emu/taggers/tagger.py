@@ -276,9 +276,8 @@ class EmulatedTagger(Shown):
                 values[names[0]] = flat
             else:
                 values |= {name: flat[:, i : i + 1] for i, name in enumerate(names)}
-        for tensor in self.emulator.firmware.inputs:
-            if tensor.name in self.inputs_of_scores:
-                values[tensor.name] = _as_cast(inputs[tensor.name], tensor)
+        tensors = {tensor.name: tensor for tensor in self.emulator.firmware.inputs}
+        values |= {name: _as_cast(inputs[name], tensors[name]) for name in self.inputs_of_scores}
         return {name: score.values(values) for name, score in self.scores.items()}
 
 

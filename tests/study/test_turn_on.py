@@ -18,7 +18,8 @@ from l1emu.events.hardware import ETA_PHI_STEP
 from l1emu.events.sample import Batch, write_sample
 from l1emu.resources import resource
 from l1emu.study.jet_response import jet_response
-from l1emu.study.turn_on import TurnOnValidation, made_turn_ons, published_turn_ons, turn_ons_beside_cms
+from l1emu.study.top_pairs import made_top_pairs
+from l1emu.study.turn_on import TurnOnValidation, published_turn_ons, turn_ons_beside_cms
 
 SPREAD = 0.2
 KEYS = {
@@ -183,7 +184,8 @@ def test_the_verb_prints_the_response(
 def test_top_quark_pairs_made_here_turn_on_near_cms(tmp_path: Path) -> None:
     pytest.importorskip("pythia8mc", reason="Pythia 8 is not installed (extra: generate)")
     calibration = read_calibration(resource("datasets/calibration-pu200.yaml"))
-    found = made_turn_ons(calibration, cache=tmp_path, jobs=2)
+    with made_top_pairs(tmp_path, jobs=2) as sample:
+        found = turn_ons_beside_cms(sample, calibration)
     assert found.crossings == 16000
     for point in found.points:
         assert point.gen_gev is not None and 0.5 < point.gen_gev / point.cms_gev < 1.5

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from l1emu.emulator.interval import Interval, Sum, rounding_of, signed_bits
 from l1emu.emulator.recurrence import StepMatrix
 from l1emu.emulator.vector.features import Features
+from l1emu.emulator.vector.strategies.dense_loops import packed_words
 from l1emu.emulator.vector.value import Ending, Value, ValueStep
 from l1emu.emulator.vector.writer import Writer, bits_of_pairs, pair
 from l1emu.fixedpoint import FixedPoint, Overflow, Rounding
@@ -166,14 +167,10 @@ class StepProduct:
         n_in = len(self.weight)
         filled = np.zeros((self.vectors * self.pack, self.weight.shape[1] + 1), object)
         filled[:n_in, :-1] = self.weight
-        bits = self.bits if self.pack == 2 else 32 // self.pack
-        words = sum(
-            ((filled[s :: self.pack] & ((1 << bits) - 1)) << (bits * s) for s in range(self.pack)),
-            np.zeros((self.vectors, filled.shape[1]), object),
-        )
+        words = packed_words(filled.T, self.pack, self.bits if self.pack == 2 else 0)
         empty = (2 * self.vectors if self.how == "lost" else 0) * self.half
         starts = np.append(self.bias, empty)[columns]
-        return words[:, columns].transpose(1, 0, 2), starts & 0xFFFF if self.words else starts
+        return words[columns].transpose(0, 2, 1), starts & 0xFFFF if self.words else starts
 
     def write_loop(self, write: Writer, indent: int, sums: list[str], x: str, w: str, order: str, lost: bool) -> None:
         """Add the products of group `o` to `sums`; `lost` tells whether lost bits are summed in words."""
