@@ -186,6 +186,6 @@ def test_top_quark_pairs_made_here_turn_on_near_cms(tmp_path: Path) -> None:
     calibration = read_calibration(resource("datasets/calibration-pu200.yaml"))
     with made_top_pairs(tmp_path, jobs=2) as sample:
         found = turn_ons_beside_cms(sample, calibration)
-    assert found.crossings == 16000
+    assert found.crossings == 32000
     for point in found.points:
         assert point.gen_gev is not None and 0.5 < point.gen_gev / point.cms_gev < 1.5
