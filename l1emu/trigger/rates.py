@@ -273,14 +273,17 @@ def rates_of_scan(
     Raises
     ------
     L1emuError
-        if a stratum that has a probability has no crossing, a length differs, there is no rate of collisions, or there
-        are no replicas of crossings that share collisions.
+        if a stratum that has a probability has no crossing and none of it is known to be drawn, a length differs, there
+        is no rate of collisions, or there are no replicas of crossings that share collisions.
     """
     lengths = {len(strata), len(probability), counts.crossings.size if bounded is None else len(bounded)}
     if lengths != {counts.crossings.size}:
         raise L1emuError("strata and counts differ in number", value=len(strata), expected=str(counts.crossings.size))
-    for name, number, share in zip(strata, counts.crossings, probability, strict=True):
-        if not number and share > 0:
+    known = counts.crossings > 0
+    if drawn is not None and drawn.shape == known.shape:
+        known = known | (drawn > 0)  # that none was kept says that none would have been accepted
+    for name, of_some, share in zip(strata, known, probability, strict=True):
+        if not of_some and share > 0:
             raise L1emuError(
                 "a stratum without crossings: its part of the rate is unknown", where=name, expected="at least 1"
             )

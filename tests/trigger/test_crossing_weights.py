@@ -44,6 +44,7 @@ from l1emu.trigger.crossing_weights import (
     widened,
 )
 from l1emu.trigger.efficiencies import WeightSums
+from l1emu.trigger.rates import rates_of_scan
 from l1emu.trigger.replicas import identities
 from l1emu.trigger.tails import HIGHEST, tail_probability, unseen_among_looser, weighed_tail_probability
 
@@ -250,6 +251,31 @@ def test_menu_and_scan_agree_of_thinned_crossings() -> None:
         np.stack([reach >= t for t in thresholds], axis=1), crossings, seeds, F_KHZ, number, [200.0], given=200.0
     )]  # fmt: skip
     assert there[0].rate_khz == pytest.approx(menu.total.rate_khz, rel=1e-6)
+
+
+def test_a_stratum_of_which_none_was_kept_accepts_nothing() -> None:
+    """As in half of a sample whose hardest stratum has three crossings; of crossings without weights it is unknown."""
+    rng = np.random.default_rng(3)
+    reach, crossings = Pools(rng).thinned(rng)
+    assert crossings.weights is not None and crossings.drawn is not None
+    thresholds, names, share = np.array([30.0, 36.0]), ("all", "rare"), np.array([1 - 1e-6, 1e-6])
+    counts = count_scan(
+        {"jet": reach},
+        {"jet": thresholds},
+        crossings.stratum,
+        crossings.drawn_by,
+        2,
+        replicas=20,
+        weights=crossings.weights,
+    )
+    found = rates_of_scan(counts, names, share, F_KHZ, drawn=np.append(crossings.drawn, 40.0))["jet"]
+    alone = scan_rates(reach, crossings, thresholds, F_KHZ)
+    assert found.rate_khz == pytest.approx(alone.rate_khz, rel=1e-5)
+    assert np.isfinite([found.low_khz, found.high_khz, found.error_khz]).all()
+    assert (found.high_khz >= alone.high_khz * (1 - 1e-5)).all()
+    for drawn in (None, np.append(crossings.drawn, 0.0)):
+        with pytest.raises(L1emuError, match="rare: a stratum without crossings"):
+            rates_of_scan(counts, names, share, F_KHZ, drawn=drawn)
 
 
 def test_seeds_at_equal_rate_of_weighed_crossings() -> None:
