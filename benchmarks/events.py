@@ -115,7 +115,7 @@ def _stages(mixture: Mixture, means: np.ndarray, crossings: int, sigma_z: float)
         ends = [time.perf_counter()]
         digitize(rng, towers)
         ends.append(time.perf_counter())
-        find_vertex(tracks, n)
+        find_vertex(tracks[:n])
         ends.append(time.perf_counter())
         cluster_words(rng, towers, clusters)
         ends.append(time.perf_counter())

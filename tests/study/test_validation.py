@@ -44,11 +44,10 @@ def test_the_rate_is_that_of_cms_within_twenty_per_cent(calibrated: Any) -> None
 
 
 def test_it_is_the_calibration_that_brings_it_there() -> None:
-    """Raw jets fall short; a wrong scale is noticed."""
+    """Raw jets have too much pt in the endcap; a wrong scale is noticed."""
     raw = ht_rates(resource(MINBIAS), None)
     assert not raw.passed
-    assert max(p.ratio for p in raw.points) < 0.95
-    assert max(p.ratio for p in raw.points if p.held) < 0.9
+    assert max(p.ratio for p in raw.points if p.held) > 1.2
     hot = Calibration(name="hot", source="test", bins=[EtaBin(abs_eta_max=5, offset_gev=0, slope=0.7)])
     assert not ht_rates(resource(MINBIAS), hot).passed
 

@@ -10,5 +10,6 @@ puppi         the linearized PUPPI weight: candidates of a region
 regions       the regions and their overlap: which objects each takes in, and in which order
 sorting       the orders in which CMS's emulators leave equal words
 tracks        track words of the track finder, and the tracks that the correlator makes of them
+vertex        the primary vertex: a histogram of the tracks' z0
 words         the columns of the arrays in which objects are handed on, and the identifiers of particles
 """

@@ -8,6 +8,7 @@ layer1         from tracks and towers to candidates: the correlator's words all 
 layout         the blocks of a recipe's crossings, and which of them a part of the sample has
 pools          pools of Pythia 8 collisions
 recipe         the schema of a recipe: everything that determines a generated sample, as data
+response       CMS's energy corrections of clusters, and what is seen of a hadron
 run            a recipe made into a file: stratified min-bias or signal crossings (ROOT), or training jets (npz)
 scoring        scores of Level-1 jets by a recipe's tagger, for rules of thinning
 shards         a recipe's sample in parts: made each by itself, merged or left as several files
@@ -16,6 +17,7 @@ tally          what a file of a sample has: counted while its crossings are made
 thinning       which crossings are kept, with which weight
 training_jets  Level-1 jets of hard processes, labelled by the generator's
 truth          generator jets and their flavour: what a Level-1 jet is compared with
+tunes          tunes of Pythia 8
 """
 
 from typing import TYPE_CHECKING

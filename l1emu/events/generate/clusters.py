@@ -27,6 +27,7 @@ from l1emu.events.correlator.words import (
     HAD_PT,
 )
 from l1emu.events.generate.detector import BARREL_ETA, ETA_EDGE, N_ETA, N_PHI, TOWER, Towers, turn
+from l1emu.events.generate.response import corrected_pt
 from l1emu.events.hardware import ETA_PHI_STEP, HALF_TURN, PT_MAX, PT_STEP_GEV
 
 MAX_CLUSTERS = 1500
@@ -45,9 +46,11 @@ _HADRONIC_SHARE = 0.1  # of the electromagnetic energy, below which a barrel's c
 _EM_FRACTION, _EGAMMA_FRACTION = 0.85, 0.95  # in the endcap, where CMS classifies by the shape of the shower
 # In the endcap CMS takes out clusters that look like pile-up (`emVsPUID` of l1tPFClustersFromHGC3DClusters_cfi.py, an
 # `isPUFilter`), and with them some of the others: the working points of its identification keep 99 % of electrons and
-# photons and 98 % of pions (kyungminparkdrums/cmssw, L1Trigger/Phase2L1ParticleFlow/src/HGC3DClusterID.cc; with more of
-# them in bins of pt, 90 to 99 %). What it takes of pile-up is left in here: PUPPI weighs it.
-_EM_KEPT, _HADRONIC_KEPT = 0.99, 0.98
+# photons and 98 % of pions, with more of them in bins of pt 90 to 99 % (kyungminparkdrums/cmssw,
+# L1Trigger/Phase2L1ParticleFlow/src/HGC3DClusterID.cc). What it takes of soft ones, nearly all of pile-up, is a
+# judgement: this share below the first pt, and less by a factor e for each step of the second.
+_EM_KEPT, _HADRONIC_KEPT = 0.97, 0.95
+_SOFT_LOST, _SOFT_GEV, _SOFT_STEP_GEV = 0.9, 5.0, 3.0
 
 
 class ClusterBuffers(NamedTuple):
@@ -101,7 +104,9 @@ def cluster_words(rng: np.random.Generator, towers: Towers, buffers: ClusterBuff
             barrel += 1
         else:
             identification = _EM if sums[1] > _EM_FRACTION * sums[0] else 0
-            if rng.random() >= (_EM_KEPT if identification else _HADRONIC_KEPT):
+            kept = _EM_KEPT if identification else _HADRONIC_KEPT
+            kept *= 1.0 - _SOFT_LOST * math.exp(-max(sums[0] - _SOFT_GEV, 0.0) / _SOFT_STEP_GEV)
+            if rng.random() >= kept:
                 continue
             if sums[1] > _EGAMMA_FRACTION * sums[0]:
                 identification |= _EGAMMA
@@ -128,7 +133,7 @@ def _phi_word(phi: float) -> int:
 
 @in_place
 def _write_cluster(sums: NDArray[np.float64], identification: int, row: NDArray[np.int32]) -> None:
-    row[HAD_PT] = _pt_word(sums[0])
+    row[HAD_PT] = _pt_word(corrected_pt(sums[0], sums[1] / sums[0], abs(sums[2])))
     row[HAD_ETA] = _eta_word(sums[2])
     row[HAD_PHI] = _phi_word(sums[3])
     row[HAD_EM_PT] = _pt_word(sums[1])

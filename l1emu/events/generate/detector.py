@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1emu.compiled import in_place, kernel
+from l1emu.events.generate.response import seen_pt
 from l1emu.events.hardware import CHARGED_HADRON, ELECTRON, MUON, PHOTON
 
 TOWER = 2 * math.pi / 72  # the side of a tower in eta and phi
@@ -47,14 +48,15 @@ _SCATTERED, _SCATTERED_WIDTH = 0.05, 4.0
 # Efficiency for charged hadrons in top quark events, below and above |eta| = 0.9; what is lost interacts in the tracker
 # (arXiv:1405.6569, abstract: offline, in the tracker of 2011; Level-1 needs fewer layers, and finds less of them).
 _HADRON_ETA, _HADRON_EFFICIENCY = 0.9, (0.94, 0.85)
-# False tracks, of stubs of several particles, near a true one: so many for each (judgement, a round number set before
-# any comparison; CMS shows curves of it). The correlator takes whatever has a chi2 below 15 a degree of freedom
-# (l1tPFTracksFromL1Tracks_cfi.py). Any curvature is as likely, so that their pt falls as 1 / pt^2.
-_FALSE_TRACKS, _FALSE_SPREAD, _FALSE_SPREAD_CM, _FALSE_MOST_GEV = 0.10, 0.02, 0.3, 500.0
+# False tracks, of stubs of several particles, near a true one: so many for each (judgement; CMS shows curves of it).
+# The correlator takes whatever has a chi2 below 15 a degree of freedom (l1tPFTracksFromL1Tracks_cfi.py). Any curvature
+# is as likely, so that their pt falls as 1 / pt^2, up to an end (judgement): stiffer ones would often be taken for the
+# primary vertex.
+_FALSE_TRACKS, _FALSE_SPREAD, _FALSE_SPREAD_CM, _FALSE_MOST_GEV = 0.16, 0.02, 0.3, 60.0
 
 BARREL_ETA = 1.48
 _CALORIMETER_RADIUS_CM, _CALORIMETER_Z_CM = 129.0, 320.0
-_TOWER_THRESHOLD_GEV = 0.5  # zero suppression of trigger primitives
+_TOWER_THRESHOLD_GEV = 1.0  # zero suppression (judgement)
 # Energy resolution stochastic / sqrt(E) and constant, both relative. Electromagnetic: crystals with their noise, and
 # the endcap's design (CMS-TDR-019, from memory). Hadrons in the barrel: both calorimeters without corrections for the
 # part in the first (Eur. Phys. J. C 60 (2009) 359, from memory; the abstract has 84.7 % and 7.4 % after corrections).
@@ -67,9 +69,8 @@ _EM_NOISE_GEV = 0.05
 # Between the hadron calorimeter's barrel and the endcap a shower is seen in part: CMS's resolution of Level-1 clusters
 # is 0.47 * pt there (pfClustersFromCombinedCalo_cff.py, 1.2 < |eta| < 1.6).
 _GAP_ETA, _GAP_SPREAD = (1.3, 1.5), 0.45
-# Hadrons are seen less at low energy: 1 + s (1 - (E / 50 GeV)^-0.18), s = 0.5; after Wigmans' pi/e with a typical e/h
-# of 2, on the scale that is set with pions of 50 GeV (the measured curve is in Eur. Phys. J. C 60 (2009) 359).
-_NONLINEARITY, _NONLINEARITY_POWER, _SCALE_GEV = 0.5, -0.18, 50.0
+# Of a hadron's shower in the endcap this share is in the high-granularity calorimeter's narrow clusters (judgement).
+_ENDCAP_SHARE = 0.8
 # Crystals below this ET are not sent (cms-sw/cmssw, L1Trigger/L1CaloTrigger, `cut_500_MeV`).
 _CRYSTAL_GEV = 0.5
 # Of a shower in crystals the first has 50 to 80 % by where it is hit; of the rest the next ones have these shares
@@ -280,8 +281,9 @@ def _shower(rng: np.random.Generator, pt: float, eta: float, phi: float, towers:
     # 35 % of the hadrons begin to shower in the hadronic part only; the others leave up to 70 % before.
     x = rng.random()
     fraction = 0.0 if x < 0.35 else 0.7 * (x - 0.35) / 0.65
-    energy = max(pt * math.cosh(eta), 0.5)
-    seen = pt * max(1.0 + _NONLINEARITY * (1.0 - (energy / _SCALE_GEV) ** _NONLINEARITY_POWER), 0.0)
+    seen = seen_pt(pt, fraction, abs(eta))
+    if not barrel:
+        seen *= _ENDCAP_SHARE
     if pt >= _SHOWER_FROM_GEV:
         constant = _HADRON_CONSTANT_BARREL if barrel else _HADRON_CONSTANT_ENDCAP
         seen *= max(1.0 + constant * rng.standard_normal(), 0.0)

@@ -1,9 +1,8 @@
 """From tracks and towers to the candidates that the jet finder receives: the correlator's words all the way.
 
 Tracks become track words and are decoded, towers become clusters, and both are handed to the regions; in each particle
-flow and PUPPI make candidates of them, which the deregionizer puts into one list (`l1emu.events.correlator`). Only the
-primary vertex is found in floating point, as CMS's own finder works on other words, and every muon that has a track is
-also one of the muon system, with the track's words.
+flow and PUPPI make candidates of them, which the deregionizer puts into one list (`l1emu.events.correlator`). Every
+muon that has a track is also one of the muon system, with the track's words.
 """
 
 from __future__ import annotations
@@ -50,13 +49,17 @@ from l1emu.events.correlator.tracks import (
     SECTOR_ETA,
     SECTOR_PHI,
     TIGHT,
+    TRACK_Z0_BITS,
+    TRACK_Z0_STEP_CM,
     W_D0,
     W_TANL,
     WORD_COLUMNS,
     curvature,
     decode_track,
+    digitized,
     fill_track_word,
 )
+from l1emu.events.correlator.vertex import PT_STEPS_A_GEV, Z0_STEPS_A_CM, fast_histogram
 from l1emu.events.correlator.words import (
     CH_COLUMNS,
     EM_COLUMNS,
@@ -111,10 +114,6 @@ from l1emu.events.hardware import (
 FIELDS = ("pt", "eta", "phi", "id", "z0", "dxy", "weight", "charge", "emid", "quality")
 """The columns of candidates."""
 
-_VERTEX_BINS = 200
-_VERTEX_RANGE_CM = 15.0
-_VERTEX_PT_MAX_GEV = 50.0
-
 _ALL_GOOD = LOOSE | TIGHT  # tracks that are none are not made here
 # What a region keeps of barrel and endcap objects, by its kind.
 _BARREL_TRACK_LIMITS = np.array([BARREL_TRACKS, 0, 0])
@@ -128,24 +127,15 @@ _ENDCAP_MUON_LIMITS = np.array([0, ENDCAP_MUONS, 0])
 
 
 @kernel
-def find_vertex(tracks: NDArray[np.float64], n_tracks: int) -> float:
-    """z of the primary vertex in cm: the three neighbouring bins of 0.15 cm with the most track pt, weighted."""
-    histogram = np.zeros(_VERTEX_BINS)
-    for t in range(n_tracks):
-        b = math.floor((tracks[t, TRACK_Z0] + _VERTEX_RANGE_CM) / (2 * _VERTEX_RANGE_CM) * _VERTEX_BINS)
-        if 0 <= b < _VERTEX_BINS:
-            histogram[b] += min(tracks[t, TRACK_PT], _VERTEX_PT_MAX_GEV)
-    best, most = 1, -1.0
-    for b in range(1, _VERTEX_BINS - 1):
-        window = histogram[b - 1] + histogram[b] + histogram[b + 1]
-        if window > most:
-            best, most = b, window
-    if most <= 0.0:
-        return 0.0
-    mean = 0.0
-    for b in range(best - 1, best + 2):
-        mean += histogram[b] * (b + 0.5)
-    return -_VERTEX_RANGE_CM + 2 * _VERTEX_RANGE_CM * mean / most / _VERTEX_BINS
+def find_vertex(tracks: NDArray[np.float64]) -> int:
+    """z0 of the primary vertex as the correlator's word, of (n, 8) tracks as `detector.add_collision` writes them."""
+    n = len(tracks)
+    pt, z0 = np.empty(n, np.int64), np.empty(n, np.int64)
+    for t in range(n):
+        pt[t] = math.floor(tracks[t, TRACK_PT] * PT_STEPS_A_GEV)
+        z0[t] = digitized(tracks[t, TRACK_Z0], TRACK_Z0_STEP_CM, TRACK_Z0_BITS)
+    at_cm = fast_histogram(pt, z0) / Z0_STEPS_A_CM
+    return min(max(math.floor(at_cm / Z0_STEP_CM + 0.5), -Z0_MAX - 1), Z0_MAX)
 
 
 class _Objects(NamedTuple):
@@ -425,7 +415,7 @@ def reconstruct(
     -------
     How many there are, and the word of the vertex's z0.
     """
-    vertex_z0 = min(max(math.floor(find_vertex(tracks, len(tracks)) / Z0_STEP_CM + 0.5), -Z0_MAX - 1), Z0_MAX)
+    vertex_z0 = find_vertex(tracks)
     intakes = _hand_out(rng, towers, tracks, buffers, buffered)
     n = 0
     for number in range(N_REGIONS):

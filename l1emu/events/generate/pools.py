@@ -25,6 +25,7 @@ from l1emu.children import end_with_parent, signals_wait
 from l1emu.errors import L1emuError
 from l1emu.events.generate import truth
 from l1emu.events.generate.recipe import Process, SampleRecipe
+from l1emu.events.generate.tunes import TUNES
 from l1emu.events.hardware import CHARGED_HADRON, ELECTRON, MUON, NEUTRAL_HADRON, PHOTON
 from l1emu.files import scratch_folder, sha256_bytes, sweep, write_aside
 
@@ -110,9 +111,10 @@ def _pythia_module() -> Any:
     return pythia8mc
 
 
-def _settings(process: Process, energy_tev: float) -> list[str]:
+def _settings(process: Process, recipe: SampleRecipe) -> list[str]:
     """Pythia's settings of a process, its seed excepted."""
-    lines = [*_COMMON, f"Beams:eCM = {energy_tev * 1000:g}", *process.settings]
+    tune = () if recipe.tune is None else TUNES[recipe.tune]
+    lines = [*_COMMON, f"Beams:eCM = {recipe.energy_tev * 1000:g}", *tune, *process.settings]
     if process.pt_hat_gev is not None:
         lines += [f"PhaseSpace:pTHat{end} = {v:g}" for end, v in zip(("Min", "Max"), process.pt_hat_gev, strict=False)]
     return lines
@@ -120,7 +122,7 @@ def _settings(process: Process, energy_tev: float) -> list[str]:
 
 def _identity(process: Process, recipe: SampleRecipe) -> str:
     seed = recipe.pool_seed if process.pool_seed is None else process.pool_seed
-    return json.dumps([_FORMAT, _settings(process, recipe.energy_tev), process.veto_pt_hat_gev, seed, _CHUNK])
+    return json.dumps([_FORMAT, _settings(process, recipe), process.veto_pt_hat_gev, seed, _CHUNK])
 
 
 def _pool_folder(process: Process, recipe: SampleRecipe, cache: Path) -> Path:
@@ -150,7 +152,7 @@ def make_pools(
                 advance(size)
             else:
                 seed = _seed(process, recipe, number)
-                missing.append((_settings(process, recipe.energy_tev), process.veto_pt_hat_gev, seed, size, path))
+                missing.append((_settings(process, recipe), process.veto_pt_hat_gev, seed, size, path))
     turn = int(begin * len(missing))
     missing = missing[turn:] + missing[:turn]
     if missing:

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from l1emu.config import Config, SeedNumber, load_config
 from l1emu.errors import L1emuError
+from l1emu.events.generate.tunes import Tune
 from l1emu.files import sha256_bytes
 from l1emu.resources import resolve, resource
 
@@ -203,8 +204,9 @@ class SampleRecipe(Config):
 
     `about` says in a line what it is for; it decides nothing. With `slices` every pool is cut into so many, and each
     crossing is mixed within one. Where a minbias recipe says how to `thin`, `crossings` of its bins are those that are
-    drawn. `store` is how candidates are stored. `endcap_regions` are filled with the hardest objects (`ideal`), or as
-    the firmware and CMSSW do, through buffers that can overflow (`l1emu.events.correlator.buffered_regions`).
+    drawn. `tune` is that of all its collisions (`l1emu.events.generate.tunes`), without it Pythia's default. `store` is
+    how candidates are stored. `endcap_regions` are filled with the hardest objects (`ideal`), or as the firmware and
+    CMSSW do, through buffers that can overflow (`l1emu.events.correlator.buffered_regions`).
     """
 
     about: str = ""
@@ -213,6 +215,7 @@ class SampleRecipe(Config):
     seed: SeedNumber
     pool_seed: SeedNumber
     energy_tev: float = Field(ge=0.01, le=1000)
+    tune: Tune | None = None
     pileup: PileUp
     hard: list[HardProcess] = Field(default_factory=list)
     jets: JetSelection | None = None

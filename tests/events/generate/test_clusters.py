@@ -30,6 +30,7 @@ from l1emu.events.generate.detector import (
     digitize,
     empty_towers,
 )
+from l1emu.events.generate.response import corrected_pt
 from l1emu.events.hardware import ETA_PHI_STEP, NEUTRAL_HADRON, PHOTON
 
 
@@ -66,7 +67,8 @@ def test_a_photon_of_the_barrel_is_measured_by_its_crystals(eta: float, phi: flo
     assert abs(em[EM_PHI] - steps(phi)) <= 1
     assert -720 < em[EM_PHI] <= 720
     assert em[EM_ID] == 1
-    assert both[HAD_PT] == both[HAD_EM_PT] == em[EM_PT]
+    assert both[HAD_EM_PT] == em[EM_PT]
+    assert both[HAD_PT] / 4 == pytest.approx(corrected_pt(em[EM_PT] / 4, 1.0, abs(eta)), abs=0.5)
     assert both[HAD_EM_ID] == 1
     assert abs(both[HAD_ETA] - steps(eta)) <= 10
     assert abs(both[HAD_PHI] - steps(phi)) <= 10
@@ -95,16 +97,17 @@ def test_the_word_of_the_endcap_tells_photons_from_hadrons() -> None:
     assert counts == (0, 0, 1)
     assert buffers.endcap[0, HAD_EM_ID] == 3
     found = [clusters_of((30.0, -2.0, -1.0, NEUTRAL_HADRON), seed=seed) for seed in range(40)]
-    words = [hardest(b.endcap, c.endcap).copy() for c, b in found if c.endcap]  # one in fifty is lost
+    words = [hardest(b.endcap, c.endcap).copy() for c, b in found if c.endcap]  # some are lost
+    assert len(words) > 28
     assert np.mean([word[HAD_EM_ID] != 0 for word in words]) < 0.15
-    assert abs(np.mean([word[HAD_PT] for word in words]) - 120) < 20
+    assert 0.6 < np.median([word[HAD_PT] for word in words]) / 120 < 0.95  # a narrow cluster has a part of the shower
 
 
 def test_neighbouring_particles_share_a_cluster_and_keep_their_photons_apart() -> None:
     tower = 2 * math.pi / 72
     counts, buffers = clusters_of((20.0, 0.5 * tower, 0.5 * tower, PHOTON), (12.0, 1.5 * tower, 0.5 * tower, PHOTON))
     assert counts == (2, 1, 0)
-    assert buffers.barrel[0, HAD_PT] == pytest.approx(buffers.em[:2, EM_PT].sum(), abs=1)
+    assert buffers.barrel[0, HAD_EM_PT] == pytest.approx(buffers.em[:2, EM_PT].sum(), abs=1)
     assert steps(0.5 * tower) < buffers.barrel[0, HAD_ETA] < steps(1.5 * tower)
 
 
@@ -114,13 +117,14 @@ def test_nothing_gives_no_clusters() -> None:
 
 def test_the_identification_of_the_endcap_keeps_as_many_as_its_working_points() -> None:
     rng, buffers = np.random.default_rng(4), cluster_buffers()
-    for part, kept in ((0, 0.99), (1, 0.98)):  # electromagnetic, hadronic
-        towers, lost = empty_towers(), 0
-        towers[part][2:15:4, ::4] = 20.0  # 4 rings of 18 towers beyond 1.48, none beside another
+    soft = 1 - 0.9 / math.e  # 8 GeV is a step above 5 GeV
+    for part, pt, kept in ((0, 60.0, 0.97), (1, 60.0, 0.95), (0, 3.0, 0.1 * 0.97), (1, 8.0, 0.95 * soft)):
+        towers, lost = empty_towers(), 0  # part 0 is electromagnetic, 1 hadronic
+        towers[part][2:15:4, ::4] = pt  # 4 rings of 18 towers beyond 1.48, none beside another
         for _ in range(200):
             counts = cluster_words(rng, towers, buffers)
             assert (counts.barrel, counts.em) == (0, 0)
-            assert (buffers.endcap[: counts.endcap, HAD_PT] == 80).all()
+            assert (buffers.endcap[: counts.endcap, HAD_EM_PT] == (0 if part else 4 * pt)).all()
             lost += 72 - counts.endcap
         assert lost / 200 / 72 == pytest.approx(1 - kept, rel=0.2)
     towers = empty_towers()

@@ -212,7 +212,7 @@ def test_a_charged_hadron_is_measured_by_its_track() -> None:
     assert ak.all(has.weight[:, 0] == 256)
     d0 = np.asarray(has.dxy[:, 0]) / 256
     assert d0.mean() == pytest.approx(0.3, abs=0.01)
-    assert 0.008 < d0.std() < 0.02
+    assert 0.008 < d0.std() < 0.03  # a false one near it has its own
 
 
 def test_a_muon_leaves_no_neutral() -> None:
@@ -250,8 +250,8 @@ def test_words_of_candidates_are_absolute_and_of_their_kind() -> None:
 
 
 def test_the_vertex_is_where_the_tracks_are() -> None:
-    tracks = np.zeros((40, 7))
+    tracks = np.zeros((40, 8))
     tracks[:30, 0], tracks[:30, 4] = 3.0, np.linspace(-12, 12, 30)
     tracks[30:, 0], tracks[30:, 4] = 10.0, 4.2 + np.linspace(-0.1, 0.1, 10)
-    assert find_vertex(tracks, 40) == pytest.approx(4.2, abs=0.1)
-    assert find_vertex(tracks, 0) == 0.0
+    assert find_vertex(tracks) == pytest.approx(4.2 / 0.05, abs=2)
+    assert find_vertex(tracks[:0]) == 0

@@ -24,6 +24,7 @@ from l1emu.events.classes import CLASSES
 from l1emu.events.generate import SampleRecipe, generate, load_recipe
 from l1emu.events.generate import pools as pools_module
 from l1emu.events.generate.recipe import shipped_recipes
+from l1emu.events.generate.tunes import TUNES
 from l1emu.events.sample import read_sample, recipe_hash
 from l1emu.resources import resource
 
@@ -103,6 +104,7 @@ def test_training_shares_no_collision_with_the_samples_it_is_tested_on() -> None
         ({"energy_tev": "fourteen"}, "energy_tev"),
         ({"sed": 3}, "unknown key"),
         ({"endcap_regions": "full"}, "endcap_regions"),
+        ({"tune": "CP6"}, "'CP5'"),
         (
             {"kind": "signal", "hard": [HARD[0] | {"settings": ["HardQCD:all = on"], "pt_hat_gev": [20]}]},
             "same collisions",
@@ -368,6 +370,24 @@ def test_a_setting_that_pythia_does_not_know_is_named(tmp_path: Path) -> None:
     recipe = tiny(tmp_path, **with_bins({"settings": ["SoftQCD:inelastik = on"]}))
     with pytest.raises(L1emuError, match="does not know this setting: got 'SoftQCD:inelastik = on'"):
         generate(recipe, tmp_path / "out.root", cache=tmp_path / "cache")
+
+
+def test_a_tune_comes_before_what_a_process_says(tmp_path: Path) -> None:
+    plain, tuned = tiny(tmp_path), tiny(tmp_path, tune="CP5")
+    lines = pools_module._settings(tuned.processes[0], tuned)
+    assert [line for line in lines if line in TUNES["CP5"]] == list(TUNES["CP5"])
+    assert lines.index("PDF:pSet = 20") < lines.index("SoftQCD:inelastic = on")
+    assert pools_module._settings(plain.processes[0], plain) == [line for line in lines if line not in TUNES["CP5"]]
+    folders = {pools_module._pool_folder(r.processes[0], r, tmp_path) for r in (plain, tuned)}
+    assert len(folders) == 2
+
+
+def test_pythia_takes_a_tune(tmp_path: Path) -> None:
+    needs_pythia()
+    recipe = tiny(tmp_path, tune="CP5")
+    pools_module.make_pools(recipe.processes[:1], recipe, tmp_path / "cache", 1, lambda _: None)
+    pool = pools_module.load_pool(recipe.processes[0], recipe, tmp_path / "cache")
+    assert pool.sigma_mb == pytest.approx(100.309 - 21.89, abs=3)  # total without elastic, as the tune has them
 
 
 @pytest.mark.exhaustive
