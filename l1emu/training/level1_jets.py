@@ -32,7 +32,7 @@ def level1_jets(
     signals: tuple[str, ...] = ("datasets/signal-hh4b-pu200.root",),
     calibration: str = "datasets/calibration-pu200.yaml",
     max_jets: int = 16,
-    min_pt_gev: float = 6.0,
+    min_pt_gev: float = 7.0,
 ) -> _Arrays:
     """Crossings of minimum bias and of signals by the feature map `level1-jets`, jets built as the embedded study does.
 
@@ -49,6 +49,11 @@ def level1_jets(
         `crossing` float32 (crossings, 11, 3): missing HT, and the leading ten jets; `target` int64: 0 minimum bias,
         then the signals; `weight` float64: the probability of a crossing like this, relative to the mean of its sample;
         `slice` int64: which crossings share collisions, those of different signals excepted.
+
+    Raises
+    ------
+    L1emuError
+        if a file is absent or no sample, or a sample is skimmed above `min_pt_gev`.
     """
     corrected = read_calibration(resolve(calibration, Path()))
     _, found = read_map(resource(MAP))
@@ -57,7 +62,14 @@ def level1_jets(
     given = Tensor("crossing", found.shape, FixedPoint(16, 6))  # the map alone decides what is made
     parts: dict[str, list[npt.NDArray[Any]]] = {"crossing": [], "target": [], "weight": [], "slice": []}
     for label, name in enumerate((background, *signals)):
-        sample = read_sample(resolve(name, Path()))
+        path = resolve(name, Path())
+        sample = read_sample(path)
+        if sample.skim is not None and min_pt_gev < sample.skim.jet_pt_min_gev:
+            raise L1emuError(
+                "the sample is skimmed: it has not all jets as soft as that",
+                path=path, where="min_pt_gev", value=min_pt_gev,
+                expected=f"{sample.skim.jet_pt_min_gev:g} GeV or more",
+            )  # fmt: skip
         weights = []
         for batch in sample.iterate(_STEP):
             data = chain_data(batch, max_jets=max_jets, min_pt_gev=min_pt_gev, calibration=corrected)

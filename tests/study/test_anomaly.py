@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from l1emu.cli import app
 from l1emu.cli.run import show_study
 from l1emu.emulator import Emulator
+from l1emu.errors import L1emuError
 from l1emu.events import read_sample
 from l1emu.events.calibration import read_calibration
 from l1emu.events.chain import chain_data, chain_fields
@@ -25,6 +26,7 @@ from l1emu.resources import resource
 from l1emu.study import read_study, run_study
 from l1emu.study.measure import load_study_taggers
 from l1emu.taggers import read_tagger
+from l1emu.training.level1_jets import level1_jets
 from tests.study.study_toys import toy_study
 from tests.taggers.toys import flat_network
 
@@ -41,7 +43,7 @@ def test_a_crossing_scores_as_its_inputs_emulated_alone(name: str, tmp_path: Pat
     tagger.check(chain_fields(truth=True))
     batch = next(read_sample(resource("datasets/signal-hh4b-pu200.root")).iterate(200))
     calibration = read_calibration(resource("datasets/calibration-pu200.yaml"))
-    data = chain_data(batch, max_jets=16, min_pt_gev=6, calibration=calibration)
+    data = chain_data(batch, max_jets=16, min_pt_gev=7, calibration=calibration)
     (x,) = tagger.fill(data).values()
     assert x.shape == (200, 11, 3)
     mht = np.array([crossing[0]["pt"] for crossing in data.objects["mht"].to_list()])
@@ -58,6 +60,13 @@ def test_a_crossing_scores_as_its_inputs_emulated_alone(name: str, tmp_path: Pat
     with np.load(y_file) as emulated:
         np.testing.assert_array_equal(found, emulated[Firmware.read(kept).outputs[0].name][:, 0])
     assert len(np.unique(found)) > 100
+
+
+def test_a_sample_without_jets_as_soft_as_that_is_refused() -> None:
+    with pytest.raises(
+        L1emuError, match=r"minbias-pu200.root: min_pt_gev: .*skimmed.*: got 6.5; expected 7 GeV or more"
+    ):
+        level1_jets(min_pt_gev=6.5)
 
 
 def own_study(toy: Path, folder: Path, **tagger: Any) -> Path:
