@@ -326,7 +326,7 @@ class Sample(Shown):
         """What tells apart the pools whose collisions `hard_event` numbers: a SHA-256.
 
         Where it is the same in two samples, a hard event of a number and stratum (in a signal sample, process) is the
-        same collision in both. It is the hash of what Pythia is given for these pools, in their order: energy,
+        same collision in both. It is the hash of what Pythia is given for these pools, in their order: energy, tune,
         settings, ends of the hard scale, veto and seed, with Pythia's version. The sizes of pools are left out: the
         collisions that a smaller pool has are the first of a larger one. Of a recipe that does not say all this it is
         the hash of the recipe.
@@ -336,8 +336,9 @@ class Sample(Shown):
             return self.recipe_hash
         seeds = [pool.get("pool_seed", self.recipe.get("pool_seed")) for pool in pools]
         given = [[seed, *map(pool.get, _POOL_KEYS)] for seed, pool in zip(seeds, pools, strict=True)]
+        tune = {"tune": self.recipe["tune"]} if self.recipe.get("tune") else {}
         return recipe_hash(
-            {"energy": self.recipe.get("energy_tev"), "pools": given, "pythia8mc": self.versions.get("pythia8mc")}
+            {"energy": self.recipe.get("energy_tev"), "pools": given, "pythia8mc": self.versions.get("pythia8mc")} | tune
         )
 
     def iterate(self, step: int = 1000, first: int = 0, stop: int | None = None) -> Iterator[Batch]:

@@ -291,6 +291,7 @@ def test_pools_are_told_apart_by_what_pythia_is_given() -> None:
     assert identity("signal-hh4b-pu200") == identity("signal-hh4b-pu140") != minbias
     assert minbias != identity("minbias-pu200", pool_seed=2)
     assert minbias != identity("minbias-pu200", energy_tev=13)
+    assert minbias != identity("minbias-pu200", tune=None)
     sample = read_sample(resource("datasets/minbias-pu200.root"))
     assert replace(sample, versions={"pythia8mc": "8.311"}).pool_identity != minbias
     bins = json.loads(json.dumps(sample.recipe["pileup"]))
