@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +14,28 @@ from l1emu.errors import L1emuError
 from l1emu.notebook import Shown
 from l1emu.trigger.crossing_weights import CROSSING_ONE, CrossingWeights, slice_draws
 from l1emu.trigger.replicas import half_by_identity, identities, replica_weights
+
+
+def refuse_unknown_strata(
+    names: Sequence[str], crossings: Ints, probability: Floats, drawn: Floats | None
+) -> None:
+    """Refuse strata that have a probability, but neither crossings nor any that were drawn and then thinned away.
+
+    That none was kept of many that were drawn says that none would have been accepted.
+
+    Raises
+    ------
+    L1emuError
+        if there is one.
+    """
+    known = crossings > 0
+    if drawn is not None and drawn.shape == known.shape:
+        known = known | (drawn > 0)
+    for name, of_some, share in zip(names, known, probability, strict=True):
+        if not of_some and share > 0:
+            raise L1emuError(
+                "a stratum without crossings: its part of the rate is unknown", where=name, expected="at least 1"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +70,7 @@ class Crossings(Shown):
     ------
     L1emuError
         if the lengths differ, the probabilities do not sum to 1 within 1e-6, or a stratum that has a probability has no
-        crossing.
+        crossing and none of it is known to be drawn.
     """
 
     stratum: Ints
@@ -90,11 +112,7 @@ class Crossings(Shown):
             raise L1emuError(
                 "a crossing of no stratum", value=int(self.stratum.max()), expected=f"0 to {len(self.names) - 1}"
             )
-        for name, crossings, probability in zip(self.names, self.counts, self.probability, strict=True):
-            if not crossings and probability > 0:
-                raise L1emuError(
-                    "a stratum without crossings: its part of the rate is unknown", where=name, expected="at least 1"
-                )
+        refuse_unknown_strata(self.names, self.counts, self.probability, self.drawn)
 
     def __len__(self) -> int:
         return int(self.stratum.size)

@@ -38,7 +38,7 @@ from l1emu.arraytypes import Bools, Floats, Ints
 from l1emu.errors import L1emuError
 from l1emu.notebook import Shown
 from l1emu.trigger.crossing_weights import CROSSING_ONE, spread_distances
-from l1emu.trigger.crossings import Crossings
+from l1emu.trigger.crossings import Crossings, refuse_unknown_strata
 from l1emu.trigger.design_effect import design_effect
 from l1emu.trigger.intervals import COVERAGE, LIMIT, intervals_in_sum, one_sided, upper_ends_in_sum
 from l1emu.trigger.scan_counts import ScanCounts, count_scan
@@ -279,14 +279,7 @@ def rates_of_scan(
     lengths = {len(strata), len(probability), counts.crossings.size if bounded is None else len(bounded)}
     if lengths != {counts.crossings.size}:
         raise L1emuError("strata and counts differ in number", value=len(strata), expected=str(counts.crossings.size))
-    known = counts.crossings > 0
-    if drawn is not None and drawn.shape == known.shape:
-        known = known | (drawn > 0)  # that none was kept says that none would have been accepted
-    for name, of_some, share in zip(strata, known, probability, strict=True):
-        if not of_some and share > 0:
-            raise L1emuError(
-                "a stratum without crossings: its part of the rate is unknown", where=name, expected="at least 1"
-            )
+    refuse_unknown_strata(strata, counts.crossings, probability, drawn)
     if not collision_rate_khz > 0:
         raise L1emuError("no rate of colliding crossings", value=collision_rate_khz, expected="kHz, above 0")
     counts.check_replicas()

@@ -34,7 +34,7 @@ import pandas as pd
 from l1emu.arraytypes import Bools, Floats
 from l1emu.errors import L1emuError
 from l1emu.trigger.crossing_weights import CROSSING_ONE, spread_distances, widened
-from l1emu.trigger.crossings import Crossings
+from l1emu.trigger.crossings import Crossings, refuse_unknown_strata
 from l1emu.trigger.intervals import COVERAGE, LIMIT, intervals_in_sum, one_sided, upper_ends_in_sum
 from l1emu.trigger.menu_counts import ONE, MenuCounts, MenuEntry, MenuSeed, Quantities, count_menu
 from l1emu.trigger.rates import REPLICAS
@@ -734,15 +734,12 @@ def rates_of_counts(
     Raises
     ------
     L1emuError
-        if a stratum that has a probability has no crossing, or none of any weight, or a length differs.
+        if a stratum that has a probability has no crossing of any weight and none of it is known to be drawn, or a
+        length differs.
     """
     if not len(strata) == len(probability) == counts.crossings.size:
         raise L1emuError("strata and counts differ in number", value=len(strata), expected=str(counts.crossings.size))
-    for name, weight, share in zip(strata, counts.sums[:, 0], probability, strict=True):
-        if not weight and share > 0:
-            raise L1emuError(
-                "a stratum without crossings: its part of the rate is unknown", where=name, expected="at least 1"
-            )
+    refuse_unknown_strata(strata, counts.sums[:, 0], probability, drawn)
     chosen = (None,) * len(counts.entries) if thresholds is None else tuple(thresholds)
     if len(chosen) != len(counts.entries):
         raise L1emuError("thresholds and seeds differ in number", value=len(chosen), expected=str(len(counts.entries)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from random import Random
 from typing import Any
 
@@ -273,9 +273,16 @@ def test_a_stratum_of_which_none_was_kept_accepts_nothing() -> None:
     assert found.rate_khz == pytest.approx(alone.rate_khz, rel=1e-5)
     assert np.isfinite([found.low_khz, found.high_khz, found.error_khz]).all()
     assert (found.high_khz >= alone.high_khz * (1 - 1e-5)).all()
+    rarer = replace(crossings, names=names, probability=share, drawn=np.append(crossings.drawn, 40.0))
+    scan = scan_rates(reach, rarer, thresholds, F_KHZ)
+    menu = menu_rates(reach[:, None] >= thresholds, rarer, [MenuEntry("a"), MenuEntry("b")], F_KHZ)
+    assert scan.rate_khz == pytest.approx(alone.rate_khz, rel=1e-5)
+    assert [seed.unprescaled.rate_khz for seed in menu.seeds] == pytest.approx(alone.rate_khz, rel=1e-5)
     for drawn in (None, np.append(crossings.drawn, 0.0)):
         with pytest.raises(L1emuError, match="rare: a stratum without crossings"):
             rates_of_scan(counts, names, share, F_KHZ, drawn=drawn)
+        with pytest.raises(L1emuError, match="rare: a stratum without crossings"):
+            replace(rarer, drawn=drawn)
 
 
 def test_seeds_at_equal_rate_of_weighed_crossings() -> None:
