@@ -16,10 +16,10 @@ PT_STEPS_A_GEV = 32  # of the pt of tracks as the vertex finder receives it, 14 
 _PT_MOST = (1 << 14) - 1
 _BINS, _BITS_OFF = 256, 4  # a bin is 16 steps of z0
 _SUM_MOST = (1 << 9) - 1  # of a bin, in GeV
-_WINDOW = 3
 _INVERSE_BITS, _PLACE_BITS = 13, 10  # binary places of the reciprocal of a sum, and of a place among the bins
-_BIN_WIDTH = 164  # 0.15991504 cm in 1/1024 cm
-Z0_STEPS_A_CM = 512  # of a vertex, 15 bits
+_BIN_WIDTH, _WIDTH_BITS = 164, 10  # 0.15991504 cm, and its binary places
+_Z0_BITS = 9  # binary places of a vertex's z0 in cm, of 15 bits
+Z0_STEPS_A_CM = 1 << _Z0_BITS
 _Z0_MOST = (1 << 14) - 1
 
 
@@ -40,7 +40,7 @@ def fast_histogram(pt: NDArray[np.int64], z0: NDArray[np.int64]) -> int:
     for b in range(_BINS):
         histogram[b] = min(histogram[b] // PT_STEPS_A_GEV, _SUM_MOST)
     best, most = 0, 0
-    for b in range(_BINS - _WINDOW + 1):
+    for b in range(_BINS - 2):
         window = histogram[b] + histogram[b + 1] + histogram[b + 2]
         if window > most:
             best, most = b, window
@@ -51,7 +51,7 @@ def fast_histogram(pt: NDArray[np.int64], z0: NDArray[np.int64]) -> int:
     to_place = _INVERSE_BITS - _PLACE_BITS
     place = (off + (1 << (to_place - 1))) >> to_place
     place += (2 * best + 1 - _BINS) << (_PLACE_BITS - 1)
-    return _to_even(place * _BIN_WIDTH, 2 * 10 - 9)
+    return _to_even(place * _BIN_WIDTH, _PLACE_BITS + _WIDTH_BITS - _Z0_BITS)
 
 
 @kernel

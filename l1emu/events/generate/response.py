@@ -58,20 +58,24 @@ def _bin(ends: NDArray[np.float64], value: float) -> int:
 
 
 @kernel
+def _curve(share: float, abs_eta: float) -> tuple[float, float, float]:
+    """Slope and offset [GeV] of a correction, and from which seen pt [GeV] on it is all applied."""
+    i, j = _bin(_ETA_ENDS, abs_eta), _bin(_SHARE_ENDS, share)
+    return _SLOPE[i, j], _OFFSET_GEV[i, j], _RAMP_GEV[0 if i < _BARREL_BINS else 1]
+
+
+@kernel
 def corrected_pt(pt: float, share: float, abs_eta: float) -> float:
     """The corrected pt [GeV] of a cluster with the `share` of its energy in the electromagnetic part."""
-    i, j = _bin(_ETA_ENDS, abs_eta), _bin(_SHARE_ENDS, share)
-    weight = min(pt / _RAMP_GEV[0 if i < _BARREL_BINS else 1], 1.0)
-    return float(pt + weight * ((_SLOPE[i, j] - 1.0) * pt + _OFFSET_GEV[i, j]))
+    slope, offset, end = _curve(share, abs_eta)
+    return pt + min(pt / end, 1.0) * ((slope - 1.0) * pt + offset)
 
 
 @kernel
 def seen_pt(pt: float, share: float, abs_eta: float) -> float:
     """What is seen of a hadron of `pt` [GeV], the `share` of it electromagnetic: `corrected_pt` inverted."""
-    i, j = _bin(_ETA_ENDS, abs_eta), _bin(_SHARE_ENDS, share)
-    end = _RAMP_GEV[0 if i < _BARREL_BINS else 1]
-    slope, offset = _SLOPE[i, j], _OFFSET_GEV[i, j]
+    slope, offset, end = _curve(share, abs_eta)
     if pt >= slope * end + offset:
-        return float((pt - offset) / slope)
+        return (pt - offset) / slope
     linear = 1.0 + offset / end  # below, x of (slope - 1) / end x^2 + linear x = pt
-    return float(2.0 * pt / (linear + math.sqrt(linear * linear + 4.0 * (slope - 1.0) / end * pt)))
+    return 2.0 * pt / (linear + math.sqrt(linear * linear + 4.0 * (slope - 1.0) / end * pt))
