@@ -336,10 +336,24 @@ class Sample(Shown):
             return self.recipe_hash
         seeds = [pool.get("pool_seed", self.recipe.get("pool_seed")) for pool in pools]
         given = [[seed, *map(pool.get, _POOL_KEYS)] for seed, pool in zip(seeds, pools, strict=True)]
-        tune = {"tune": self.recipe["tune"]} if self.recipe.get("tune") else {}
-        return recipe_hash(
-            {"energy": self.recipe.get("energy_tev"), "pools": given, "pythia8mc": self.versions.get("pythia8mc")} | tune
-        )
+        said = {"energy": self.recipe.get("energy_tev"), "pools": given, "pythia8mc": self.versions.get("pythia8mc")}
+        if tune := self.recipe.get("tune"):
+            said["tune"] = tune
+        return recipe_hash(said)
+
+    def refuse_softer_jets(self, min_pt_gev: float, path: str | os.PathLike[str], where: str) -> None:
+        """Refuse to build jets of a raw pt of `min_pt_gev` and more where the sample has harder ones alone.
+
+        Raises
+        ------
+        L1emuError
+            if it is skimmed above that; `path` and `where` say what asks for them.
+        """
+        if self.skim is not None and min_pt_gev < self.skim.jet_pt_min_gev:
+            raise L1emuError(
+                f"{self.path.name} is skimmed: of jets as soft as that it has no candidates, and rates are not defined",
+                path=path, where=where, value=min_pt_gev, expected=f"{self.skim.jet_pt_min_gev:g} GeV or more",
+            )  # fmt: skip
 
     def iterate(self, step: int = 1000, first: int = 0, stop: int | None = None) -> Iterator[Batch]:
         """Yield the crossings `first` to `stop` (all of them by default) in order, at most `step` at a time.

@@ -152,7 +152,7 @@ class SampleReader:
         except L1emuError as error:
             raise error.within(file.path) from None
         if isinstance(sample, Sample) and sample.skim is not None:
-            _refuse_skimmed(file, sample, sample.skim.jet_pt_min_gev, self._read)
+            _refuse_skimmed(file, sample, self._read)
 
     @property
     def may_share(self) -> bool:
@@ -222,7 +222,7 @@ class SampleReader:
             yield SamplePart(data, stratum, identity, shared, weights)
 
 
-def _refuse_skimmed(file: StudyFile, sample: Sample, kept_from_gev: float, read: Wanted) -> None:
+def _refuse_skimmed(file: StudyFile, sample: Sample, read: Wanted) -> None:
     """Refuse what a sample cannot tell that has the candidates of jets from some pt on alone.
 
     Raises
@@ -230,12 +230,7 @@ def _refuse_skimmed(file: StudyFile, sample: Sample, kept_from_gev: float, read:
     L1emuError
         if softer jets are asked for, the candidates themselves, or a sum of all of them.
     """
-    softest = file.study.jets.min_pt_gev
-    if softest < kept_from_gev:
-        raise L1emuError(
-            f"{sample.path.name} is skimmed: of jets as soft as that it has no candidates, and rates are not defined",
-            path=file.path, where="key jets.min_pt_gev", value=softest, expected=f"{kept_from_gev:g} GeV or more",
-        )  # fmt: skip
+    sample.refuse_softer_jets(file.study.jets.min_pt_gev, file.path, "key jets.min_pt_gev")
     for name in ("candidates", "met"):
         if name in read.sums or name in read.objects:
             raise L1emuError(

@@ -64,12 +64,7 @@ def level1_jets(
     for label, name in enumerate((background, *signals)):
         path = resolve(name, Path())
         sample = read_sample(path)
-        if sample.skim is not None and min_pt_gev < sample.skim.jet_pt_min_gev:
-            raise L1emuError(
-                "the sample is skimmed: it has not all jets as soft as that",
-                path=path, where="min_pt_gev", value=min_pt_gev,
-                expected=f"{sample.skim.jet_pt_min_gev:g} GeV or more",
-            )  # fmt: skip
+        sample.refuse_softer_jets(min_pt_gev, path, "min_pt_gev")
         weights = []
         for batch in sample.iterate(_STEP):
             data = chain_data(batch, max_jets=max_jets, min_pt_gev=min_pt_gev, calibration=corrected)

@@ -16,9 +16,7 @@ from l1emu.trigger.crossing_weights import CROSSING_ONE, CrossingWeights, slice_
 from l1emu.trigger.replicas import half_by_identity, identities, replica_weights
 
 
-def refuse_unknown_strata(
-    names: Sequence[str], crossings: Ints, probability: Floats, drawn: Floats | None
-) -> None:
+def refuse_unknown_strata(names: Sequence[str], crossings: Ints, probability: Floats, drawn: Floats | None) -> None:
     """Refuse strata that have a probability, but neither crossings nor any that were drawn and then thinned away.
 
     That none was kept of many that were drawn says that none would have been accepted.
